@@ -1,0 +1,74 @@
+# Everything a person or CI runs. `make help` lists the targets; text above a target is its help.
+SHELL := bash
+PYTHON ?= python3
+BIN := .venv/bin
+# Real data beside the checkout is found by itself; set HCR_DATA to point elsewhere.
+ifndef HCR_DATA
+ifneq ($(wildcard ../shared/data/mnist),)
+export HCR_DATA := $(abspath ../shared/data)
+endif
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo lab test test-fast lint format sweep leaderboard notebooks lock clean
+
+## this list
+help:
+	@awk '/^## /{text=substr($$0,4)} /^[a-z-]+:/{if(text){split($$1,n,":"); printf "  make %-12s %s\n", n[1], text; text=""}}' Makefile
+
+## make .venv once, with the pinned dependencies and the Jupyter kernel
+env: .venv/.ready
+
+.venv/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make env PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "hcrlib (.venv)" >/dev/null
+	@touch $@
+
+## the main job: six classifiers on mnist-5k, leaderboard, figures, report; no files or network needed
+demo: env
+	$(BIN)/hcr sweep params/demo.yml
+
+## open JupyterLab on the notebooks
+lab: env
+	$(BIN)/jupyter lab notebooks
+
+## the whole test suite, notebooks included (under 15 minutes on 2 cores)
+test: env lint
+	$(BIN)/python -m pytest
+
+## the tests that take under 5 s each (under 2 minutes in all)
+test-fast: env
+	$(BIN)/python -m pytest -m "not slow"
+
+## check style and formatting
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+## mend style and formatting
+format: env
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+## run a sweep: make sweep FILE=params/mnist.yml
+sweep: env
+	$(BIN)/hcr sweep $(or $(FILE),$(error say which: make sweep FILE=params/mnist.yml))
+
+## the leaderboard of all runs in results/
+leaderboard: env
+	$(BIN)/hcr leaderboard
+
+## execute the committed notebooks anew, in place
+notebooks: env
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+
+## compile requirements.lock from pyproject.toml (needs uv)
+lock:
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+
+## remove the environment; results and caches stay
+clean:
+	rm -rf .venv

@@ -1,0 +1,62 @@
+"""What defines a run. Two runs with the same RunConfig are the same run: its hash names their folder."""
+
+import dataclasses
+import hashlib
+import json
+
+from hcrlib.errors import ConfigError
+from hcrlib.registry import did_you_mean
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """One configuration, complete: every default is written out, so that a changed default is another run.
+
+    dataset, classifier: names. params: the classifier's parameters, all of them. preprocess: the pipeline's steps, each a
+    name or {name: {option: value}}. seed: >= 0. budget: training images to use, stratified, or None for all.
+    """
+
+    dataset: str
+    classifier: str
+    params: dict
+    preprocess: list
+    seed: int = 0
+    budget: int | None = None
+
+    def __post_init__(self):
+        for name, least in (("seed", 0), ("budget", 1)):
+            value = getattr(self, name)
+            if name == "budget" and value is None:
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ConfigError(f"'{name}' is not valid", expected=f"a whole number >= {least}", got=repr(value))
+
+    @classmethod
+    def from_dict(cls, values):
+        """A RunConfig from to_dict's output. Unknown or missing keys raise ConfigError."""
+        known = [f.name for f in dataclasses.fields(cls)]
+        for key in values:
+            if key not in known:
+                raise ConfigError(f"'{key}' is no part of a run's configuration", hint=did_you_mean(key, known))
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ConfigError(f"The configuration is not complete: {error}") from error
+
+    def to_dict(self):
+        """Plain values, for JSON."""
+        return dataclasses.asdict(self)
+
+    def canonical(self):
+        """JSON with sorted keys and no spaces: equal configurations are equal texts."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+
+    @property
+    def hash(self):
+        """The first 12 hex digits of the canonical JSON's SHA-256."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()[:12]
+
+    @property
+    def id(self):
+        """'<dataset>/<classifier>/<hash>': the run's name, and its folder under results/runs."""
+        return f"{self.dataset}/{self.classifier}/{self.hash}"

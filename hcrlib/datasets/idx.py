@@ -1,0 +1,52 @@
+"""IDX, the file format of MNIST and EMNIST.
+
+A big-endian header - two zero bytes, the type (8 for uint8), the number of dimensions, then each dimension as four bytes -
+followed by the numbers, last dimension fastest. Source: LeCun, Cortes, Burges, "The MNIST database", section on file formats.
+"""
+
+import gzip
+import struct
+import zlib
+
+import numpy as np
+
+from hcrlib.errors import DataError
+
+UINT8 = 0x08
+AGAIN = "Fetch or copy the file again"
+
+
+def parse_idx(content, where=None):
+    """uint8 (n,) or (n, h, w), read-only, from an unpacked file's bytes. DataError: not IDX, or too short or too long."""
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UINT8 or content[3] not in (1, 3):
+        expected = "0x00000801 (labels) or 0x00000803 (images)"
+        raise DataError("This is no IDX file", where=where, expected=expected, got=f"0x{content[:4].hex()}", hint=AGAIN)
+    header = 4 + 4 * content[3]
+    if len(content) < header:
+        raise DataError("The file ends within its header", where=where, expected=header, got=len(content), hint=AGAIN)
+    shape = struct.unpack(f">{content[3]}I", content[4:header])
+    length = header + int(np.prod(shape, dtype=np.uint64))
+    if len(content) != length:
+        raise DataError(
+            "The file is not as long as its header says",
+            where=where,
+            expected=f"{length} bytes for shape {shape}",
+            got=f"{len(content)} bytes",
+            hint=AGAIN,
+        )
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def to_idx(array):
+    """The bytes of an unpacked IDX file that holds this uint8 array, (n,) or (n, h, w)."""
+    return struct.pack(f">HBB{array.ndim}I", 0, UINT8, array.ndim, *array.shape) + np.ascontiguousarray(array).tobytes()
+
+
+def gunzip(packed, where=None):
+    """The unpacked bytes. DataError where the file is truncated or damaged."""
+    try:
+        return gzip.decompress(packed)
+    except EOFError as error:
+        raise DataError("The gzip file ends too early: it is truncated", where=where, hint=AGAIN) from error
+    except (OSError, zlib.error) as error:
+        raise DataError(f"The gzip file is damaged: {error}", where=where, hint=AGAIN) from error

@@ -1,0 +1,57 @@
+"""Choosing some of the images: validation cuts, budgets and the pinned selections of the lite sets.
+
+Every choice is stratified and follows from a seed alone. The random numbers come from a stream that numpy has frozen, and no
+other library takes part, so that the same seed selects the same images on every machine and version.
+"""
+
+import numpy as np
+
+from hcrlib.errors import ConfigError
+from hcrlib.seeds import frozen_rng
+
+
+def stratified_take(labels, size, seed, purpose):
+    """int64 (size,), sorted: indices of `size` images, each class in its proportion by largest remainder.
+
+    labels: int (n,), 0 <= size <= n. Every class keeps at least one image where size is at least the number of classes.
+    The same seed and purpose give the same answer. ConfigError where size does not fit.
+    """
+    if not 0 <= size <= len(labels):
+        raise ConfigError("So many images cannot be taken", expected=f"0 to {len(labels)}", got=size)
+    return _first_of_each(labels, _shares(np.bincount(labels), size), seed, purpose)
+
+
+def take_per_class(labels, count, n_classes, seed, purpose):
+    """int64 (count * n_classes,), sorted: indices of `count` images of every class. ConfigError where one has fewer."""
+    there = np.bincount(labels, minlength=n_classes)
+    if there.min() < count:
+        raise ConfigError(f"Class {there.argmin()} has too few images", expected=f"at least {count}", got=there.min())
+    return _first_of_each(labels, np.full(n_classes, count), seed, purpose)
+
+
+def cut_validation(labels, fraction, seed):
+    """(train, val): sorted indices, int64. val is `fraction` of the images, stratified; no class leaves train altogether."""
+    if not 0 <= fraction < 1:
+        raise ConfigError("'val_fraction' is not valid", expected="0 <= val_fraction < 1", got=fraction)
+    n_val = round(len(labels) * fraction)
+    train = stratified_take(labels, len(labels) - n_val, seed, "validation")
+    return train, np.setdiff1d(np.arange(len(labels)), train)
+
+
+def _shares(counts, size):
+    """How many of each class: int64 (k,), sums to size. Whole numbers throughout, ties go to the lower class."""
+    quotas, remainders = np.divmod(counts * size, max(counts.sum(), 1))
+    quotas[np.argsort(-remainders, kind="stable")[: size - quotas.sum()]] += 1
+    if size >= np.count_nonzero(counts):
+        for empty in np.flatnonzero((quotas == 0) & (counts > 0)):
+            quotas[quotas.argmax()] -= 1
+            quotas[empty] += 1
+    return quotas
+
+
+def _first_of_each(labels, quotas, seed, purpose):
+    """The first quotas[c] images of each class c, once all are shuffled."""
+    shuffled = np.lexsort((frozen_rng(seed, purpose).random_sample(len(labels)), labels))
+    by_class = labels[shuffled]
+    rank = np.arange(len(labels)) - np.searchsorted(by_class, by_class)
+    return np.sort(shuffled[rank < quotas[by_class]])

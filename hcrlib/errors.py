@@ -1,0 +1,45 @@
+"""The errors a user meets: what went wrong, where, what was expected and found, and what to do next."""
+
+
+class HcrError(Exception):
+    """One paragraph for a person; the command line prints it and exits with 1, without a traceback.
+
+    what: one sentence. where: a file, key or run. expected, got: the two sides of a mismatch. hint: the next step.
+    """
+
+    def __init__(self, what, *, where=None, expected=None, got=None, hint=None):
+        self.what, self.where, self.expected, self.got, self.hint = what, where, expected, got, hint
+        super().__init__(str(self))
+
+    def __str__(self):
+        text = self.what.rstrip(".")
+        if self.where is not None:
+            text += f" ({self.where})"
+        text += "."
+        if self.expected is not None:
+            text += f" Expected {self.expected}"
+            text += "." if self.got is None else f", got {self.got}."
+        elif self.got is not None:
+            text += f" Got {self.got}."
+        if self.hint is not None:
+            text += f" {self.hint.rstrip('.')}."
+        return text
+
+    def __reduce__(self):  # keyword-only arguments do not survive pickling by themselves
+        return _rebuild, (type(self), self.what, self.where, self.expected, self.got, self.hint)
+
+
+class DataError(HcrError):
+    """A data file or an array is missing, damaged or not what it should be."""
+
+
+class ConfigError(HcrError):
+    """A name, parameter or settings file is wrong; nothing has been run."""
+
+
+class RunError(HcrError):
+    """A training or an evaluation could not be finished, or records do not go together."""
+
+
+def _rebuild(kind, what, where, expected, got, hint):
+    return kind(what, where=where, expected=expected, got=got, hint=hint)

@@ -1,0 +1,165 @@
+"""From a configuration to a record: the one place that fits a classifier and the only reader of a test split."""
+
+import json
+import shutil
+import time
+import traceback
+
+import numpy as np
+
+from hcrlib import metrics, records, timing
+from hcrlib.config import RunConfig
+from hcrlib.datasets import load_dataset, stratified_take
+from hcrlib.errors import ConfigError, RunError
+from hcrlib.files import write_text
+from hcrlib.models import CLASSIFIERS, Task
+from hcrlib.provenance import provenance
+from hcrlib.records import RunRecord
+from hcrlib.runtime import Pipeline
+
+LATENCY_IMAGES = 100
+
+
+def resolve(classifier, *, dataset="mnist-5k", seed=0, budget=None, preprocess=None, **params):
+    """The complete RunConfig of a request: defaults written out, names and parameters checked before anything runs.
+
+    params: the classifier's own. ConfigError, with a suggestion, for an unknown classifier, parameter or step.
+    """
+    kind = CLASSIFIERS.get(classifier)
+    complete = {**kind.parameters(), **params}
+    kind.create(complete)
+    try:
+        steps = Pipeline(kind.preprocess if preprocess is None else preprocess).to_dict()["steps"]
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"The preprocessing is not valid: {error}") from error
+    return RunConfig(str(dataset), classifier, complete, steps, seed, budget)
+
+
+def run_one(config, say=print):
+    """Trains, evaluates and records one configuration; returns its RunRecord.
+
+    Goes on from the last finished epoch where an earlier attempt was killed. A failure leaves a record that says why, and is
+    raised; a classifier that declines the data leaves one that says "skipped".
+    """
+    data = load_dataset(config.dataset)
+    folder = records.run_path(config)
+    _make_room(folder, config)
+    classifier = CLASSIFIERS.get(config.classifier).create(config.params)
+    base = RunRecord(config=config, status="finished", classes=list(data.classes), data=_about(data))
+    base.provenance = provenance()
+    if reason := classifier.skip(data):
+        base.status, base.reason = "skipped", reason
+        return base.write()
+    try:
+        _measure(base, classifier, data, folder, say)
+    except Exception as error:
+        base.status, base.reason = "failed", _reason(error)
+        base.write()
+        raise
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    return base.write()
+
+
+def _measure(record, classifier, data, folder, say):
+    """Fills the record in: fit on train, choose by validation, then read the test split, once."""
+    config, train = record.config, data.train
+    if config.budget is not None and config.budget < len(train):
+        train = train.take(stratified_take(train.labels, config.budget, config.seed, "budget"))
+    begun = time.perf_counter()
+    pipeline = Pipeline(config.preprocess).fit(train.images)
+    x, x_val = pipeline.apply(train.images), pipeline.apply(data.val.images)
+    record.preprocess_fit_s = time.perf_counter() - begun
+
+    task = Task(n_classes=len(data.classes), seed=config.seed, folder=folder, say=say)
+    begun = time.perf_counter()
+    classifier.fit(x, train.labels, x_val, data.val.labels, task)
+    record.fit_s = time.perf_counter() - begun
+    del x
+    _note_fit(record, classifier, train)
+    _on_validation(record, classifier, x_val, data.val)
+
+    begun = time.perf_counter()
+    scores = classifier.scores(pipeline.apply(data.test.images))
+    record.predict_us_per_image = (time.perf_counter() - begun) / len(data.test) * 1e6
+    _on_test(record, scores, data.test)
+    record.n_val = len(data.val)
+    _latency(record, classifier, pipeline, data.val.images)
+    record.size_bytes = _save(folder, classifier, pipeline, config, data.classes)
+    records.save_predictions(folder, data.test.labels, scores)
+
+
+def _note_fit(record, classifier, train):
+    record.n_train, record.engine = len(train), classifier.engine
+    record.history, record.notes = classifier.history, classifier.notes
+    record.n_parameters = classifier.n_parameters
+    if record.n_parameters is None:
+        record.missing["n_parameters"] = "the method has no learnt parameters to count"
+    resumed = sum(row["epoch_s"] for row in record.history)
+    if resumed > record.fit_s:  # epochs of an attempt that was killed count as well
+        record.fit_s = resumed
+        record.notes.append("fit_s adds up the epochs of several attempts: the run was interrupted and resumed")
+
+
+def _on_validation(record, classifier, x_val, val):
+    scores = _checked(classifier, classifier.scores(x_val), len(val), len(record.classes))
+    record.val_accuracy = 1 - metrics.misses(val.labels, scores.argmax(axis=1)) / len(val)
+    picked = scores[np.arange(len(val)), val.labels]
+    record.val_loss = float(-np.log(np.clip(picked, 1e-7, 1)).mean())
+
+
+def _on_test(record, scores, test):
+    record.n_test = len(test)
+    record.misses = metrics.misses(test.labels, scores.argmax(axis=1))
+    record.accuracy = 1 - record.misses / record.n_test
+    record.ci_low, record.ci_high = metrics.wilson(record.n_test - record.misses, record.n_test)
+
+
+def _latency(record, classifier, pipeline, images):
+    """One image at a time, pipeline included, on validation images: the test split has been read."""
+    singles = [images[i : i + 1] for i in range(min(LATENCY_IMAGES, len(images)))]
+    times = timing.latency_ms(lambda one: classifier.scores(pipeline.apply(one)), singles)
+    record.predict_ms_p50, record.predict_ms_p90, record.predict_ms_p99 = times["p50"], times["p90"], times["p99"]
+
+
+def _save(folder, classifier, pipeline, config, classes):
+    """Writes model/ and returns its size in bytes."""
+    model = folder / "model"
+    shutil.rmtree(model, ignore_errors=True)
+    model.mkdir(parents=True)
+    classifier.save(model)
+    about = {
+        "classifier": config.classifier,
+        "params": config.params,
+        "classes": classes,
+        "pipeline": pipeline.to_dict(),
+    }
+    write_text(model / "model.json", json.dumps(about, indent=1) + "\n")
+    return sum(file.stat().st_size for file in model.iterdir())
+
+
+def _checked(classifier, scores, n, n_classes):
+    if scores.shape != (n, n_classes) or not np.isfinite(scores).all():
+        raise RunError(
+            f"{classifier.name} answered with scores that are not valid",
+            expected=f"finite numbers of shape ({n}, {n_classes})",
+            got=f"shape {scores.shape}, {np.count_nonzero(~np.isfinite(scores))} not finite",
+        )
+    return scores
+
+
+def _make_room(folder, config):
+    """A folder without a finished record; what a killed attempt of the very same configuration left stays for resuming."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "record.json").unlink(missing_ok=True)
+    write_text(folder / "config.json", config.canonical() + "\n")
+
+
+def _about(data):
+    names = ("name", "sha256", "test_sha256", "source", "comparable", "val_fraction", "val_seed")
+    about = {name: getattr(data, name) for name in names}
+    return {**about, "notes": list(data.notes), "damaged": [list(entry) for entry in data.damaged]}
+
+
+def _reason(error):
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({last.name}, line {last.lineno})"

@@ -1,0 +1,113 @@
+"""What a classifier is. One method is one file in this folder; adding a file is all it takes to add a classifier."""
+
+import abc
+import dataclasses
+import difflib
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hcrlib.errors import ConfigError
+from hcrlib.registry import Registry
+
+CLASSIFIERS = Registry("classifier")
+
+
+@dataclasses.dataclass
+class Task:
+    """What `fit` is given beside the arrays.
+
+    n_classes; seed; folder: where checkpoints may be kept until the run is done; say: a function of one line of progress.
+    """
+
+    n_classes: int
+    seed: int
+    folder: Path
+    say: Any = print
+
+
+@dataclasses.dataclass(kw_only=True)
+class Classifier(abc.ABC):
+    """A method with its parameters, which are the dataclass' fields; a fitted one scores images.
+
+    Class attributes: `name`; `preprocess`, the steps it asks for unless a run names others; `backend`, "" or "keras".
+    After fit: `engine`, the library that did the work; `history`, one dict an epoch; `notes`, what a reader should know.
+    """
+
+    name: ClassVar[str]
+    preprocess: ClassVar[list] = ["scale"]
+    backend: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "name" in cls.__dict__:
+            CLASSIFIERS.add(cls.name, cls)
+
+    def __post_init__(self):
+        self.engine, self.history, self.notes = "", [], []
+
+    def skip(self, data):
+        """A sentence why this method should not meet that Dataset, or None."""
+        return None
+
+    @abc.abstractmethod
+    def fit(self, x, y, x_val, y_val, task):
+        """Learns from x: float32 (n, 28, 28) or (n, d), y: int64 (n,); x_val, y_val only to stop or calibrate by."""
+
+    @abc.abstractmethod
+    def scores(self, x):
+        """float32 (n, n_classes): probabilities or shares, each row sums to 1."""
+
+    @abc.abstractmethod
+    def save(self, folder):
+        """Writes what `load` needs into an existing folder; no pickles."""
+
+    @abc.abstractmethod
+    def load(self, folder):
+        """Takes back what `save` wrote; scores are then the same."""
+
+    @property
+    def n_parameters(self):
+        """Learnt numbers, or None where the word has no meaning."""
+        return None
+
+    @classmethod
+    def parameters(cls):
+        """name -> default, of every parameter."""
+        return {f.name: f.default for f in dataclasses.fields(cls)}
+
+    @classmethod
+    def create(cls, params):
+        """An unfitted instance. ConfigError for an unknown parameter (with a suggestion) or one of the wrong kind."""
+        known = {f.name: f for f in dataclasses.fields(cls)}
+        for key, value in params.items():
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                takes = f"it takes {', '.join(known)}" if known else "it takes none"
+                raise ConfigError(
+                    f"'{key}' is no parameter of {cls.name}", hint=f"Did you mean '{near[0]}'" if near else takes
+                )
+            _check_kind(cls.name, known[key], value)
+        return cls(**params)
+
+
+def flat(x):
+    """(n, ...) to (n, d), without a copy where the memory allows."""
+    return np.ascontiguousarray(x.reshape(len(x), -1))
+
+
+def softmax(logits):
+    """float32 rows that sum to 1, safe for large values."""
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (e / e.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _check_kind(classifier, field, value):
+    """Whole numbers may stand for floats; text for a number, a bool for an int and null where none is meant may not."""
+    kinds = field.type if isinstance(field.type, tuple) else getattr(field.type, "__args__", (field.type,))
+    wanted = (*kinds, int) if float in kinds else kinds
+    right = isinstance(value, wanted) if not isinstance(value, bool) else bool in kinds
+    if not right:
+        names = " or ".join("null" if k is type(None) else k.__name__ for k in kinds)
+        raise ConfigError(f"{classifier}'s parameter '{field.name}' is not valid", expected=names, got=repr(value))

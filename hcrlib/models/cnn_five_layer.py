@@ -1,0 +1,44 @@
+"""The five-layer CNN of the OpenCV and TensorFlow paper on digit and character recognition.
+
+Convolution to [n, w/2, h/2, f1], convolution to [n, w/4, h/4, f2], two fully connected layers, output: two convolutions,
+each with 2x2 pooling, and three dense layers. It resumes from its last checkpoint whenever training starts again, logs to
+TensorBoard, and stops early when validation has been getting worse for several epochs in a row; 7 epochs are claimed to do.
+The paper gives no sizes: f1, f2 and the dense widths are TensorFlow's own MNIST tutorial's of that time, and LeNet-5's.
+"""
+
+import dataclasses
+
+from hcrlib.models.keras_loop import KerasClassifier
+
+
+@dataclasses.dataclass(kw_only=True)
+class CnnFiveLayer(KerasClassifier):
+    """Two convolutions with pooling, two hidden dense layers, one output: 454,922 parameters for 10 classes."""
+
+    name = "cnn-five-layer"
+
+    epochs: int = 7
+    patience: int | None = 3
+    tensorboard: bool = True
+    f1: int = 32
+    f2: int = 64
+    dense_1: int = 120
+    dense_2: int = 84
+
+    def network(self, shape, n_classes):
+        import keras
+        from keras import layers
+
+        return keras.Sequential(
+            [
+                keras.Input(shape),  # (28, 28, 1)
+                layers.Conv2D(self.f1, 5, padding="same", activation="relu"),
+                layers.MaxPooling2D(),  # (14, 14, f1)
+                layers.Conv2D(self.f2, 5, padding="same", activation="relu"),
+                layers.MaxPooling2D(),  # (7, 7, f2)
+                layers.Flatten(),
+                layers.Dense(self.dense_1, activation="relu"),
+                layers.Dense(self.dense_2, activation="relu"),
+                layers.Dense(n_classes, activation="softmax"),
+            ]
+        )

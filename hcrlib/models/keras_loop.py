@@ -1,0 +1,243 @@
+"""The only training loop: every Keras classifier is trained, checkpointed, resumed and stopped here.
+
+One epoch is one call of `Model.fit` on batches whose order and shifts depend on (seed, epoch) alone. After it the model, its
+optimizer and its random state go into the checkpoint, in one atomic step; a run that is killed goes on from there and ends
+with the same weights as one that was not.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+import time
+
+import numpy as np
+
+from hcrlib.augment import shifted
+from hcrlib.errors import RunError
+from hcrlib.models.base import Classifier
+from hcrlib.seeds import frozen_rng, seed_for
+
+
+@dataclasses.dataclass(kw_only=True)
+class KerasClassifier(Classifier):
+    """A network and how long to train it. A subclass says `network` and, where it differs, `optimizer`."""
+
+    backend = "keras"
+
+    epochs: int = 5
+    batch_size: int = 128
+    learning_rate: float = 0.001
+    patience: int | None = None  # stop after this many epochs in a row without a better validation loss; null: never
+    restore_best: bool = False  # end with the epoch of the best validation loss instead of the last one
+    shift: int = 0  # training images are moved by up to this many pixels each way
+    label_smoothing: float = 0.0
+    tensorboard: bool = False  # event files beside the record
+
+    def network(self, shape, n_classes):
+        """An uncompiled keras.Model from `shape` (h, w, 1) or (d,) to n_classes probabilities."""
+        raise TypeError(f"{type(self).__name__} describes no network")
+
+    def optimizer(self, steps_per_epoch):
+        """The keras optimizer; Adam with a constant rate unless a subclass says otherwise."""
+        import keras
+
+        return keras.optimizers.Adam(self.learning_rate)
+
+    def fit(self, x, y, x_val, y_val, task):
+        keras = started(task.seed)
+        self.engine = f"keras {keras.__version__} on {keras.backend.backend()}"
+        self.n_classes = task.n_classes
+        x, x_val = _channelled(x), _channelled(x_val)
+        checkpoint = Checkpoint(task.folder / "checkpoint")
+        self.model, self.history = checkpoint.load(keras)
+        if self.model is None:
+            self.model = self._compiled(keras, x.shape[1:], len(x))
+        else:
+            task.say(f"resumed after epoch {len(self.history)}")
+        while len(self.history) < self.epochs and not self._stops():
+            self._epoch(keras, x, y, x_val, y_val, task, checkpoint)
+        if self.restore_best and (best := self._best_epoch()) < len(self.history):
+            self.model = checkpoint.best(keras)
+            self.notes.append(f"weights of epoch {best} of {len(self.history)}, by validation loss")
+        if len(self.history) < self.epochs:
+            self.notes.append(f"stopped early after epoch {len(self.history)} of {self.epochs}")
+
+    def scores(self, x):
+        x = _channelled(x)
+        if len(x) == 0:
+            return np.zeros((0, self.n_classes), np.float32)
+        if len(x) <= 32:  # one image: Model.predict would spend 50 ms on setting itself up
+            return np.asarray(self._step()(x), np.float32)
+        return self.model.predict(x, batch_size=1024, verbose=0)
+
+    @property
+    def n_parameters(self):
+        return int(self.model.count_params())
+
+    def save(self, folder):
+        self.model.save(folder / "model.keras")
+
+    def load(self, folder):
+        import keras
+
+        self.model = keras.saving.load_model(folder / "model.keras", safe_mode=True)
+        self.n_classes = self.model.output_shape[-1]
+
+    def _step(self):
+        """The forward pass, compiled where the backend is TensorFlow."""
+        if getattr(self, "_compiled_for", None) is not self.model:
+            import keras
+
+            self._compiled_for, self._forward = self.model, lambda x: keras.ops.convert_to_numpy(self.model(x))
+            if keras.backend.backend() == "tensorflow":
+                import tensorflow as tf
+
+                graph = tf.function(lambda x: self.model(x, training=False), reduce_retracing=True)
+                self._forward = lambda x: graph(tf.constant(x)).numpy()
+        return self._forward
+
+    def _compiled(self, keras, shape, n):
+        model = self.network(shape, self.n_classes)
+        smoothed = self.label_smoothing > 0
+        loss = (
+            keras.losses.CategoricalCrossentropy(label_smoothing=self.label_smoothing)
+            if smoothed
+            else keras.losses.SparseCategoricalCrossentropy()
+        )
+        accuracy = "categorical_accuracy" if smoothed else "sparse_categorical_accuracy"
+        model.compile(
+            optimizer=self.optimizer(-(-n // self.batch_size)), loss=loss, metrics=[accuracy], jit_compile=False
+        )
+        return model
+
+    def _targets(self, y):
+        """Labels as the loss wants them: smoothing works on one-hot rows only."""
+        return np.eye(self.n_classes, dtype=np.float32)[y] if self.label_smoothing > 0 else y
+
+    def _epoch(self, keras, x, y, x_val, y_val, task, checkpoint):
+        epoch = len(self.history)
+        started_at = time.perf_counter()
+        images, targets = _shuffled(x, self._targets(y), self.shift, seed_for(task.seed, f"epoch/{epoch}"))
+        callbacks = [_bar(keras, f"epoch {epoch + 1}/{self.epochs}")]
+        if self.tensorboard:
+            callbacks.append(keras.callbacks.TensorBoard(task.folder / "tensorboard", write_graph=False))
+        fitted = self.model.fit(
+            images,
+            targets,
+            batch_size=self.batch_size,
+            shuffle=False,
+            epochs=epoch + 1,
+            initial_epoch=epoch,
+            validation_data=(x_val, self._targets(y_val)),  # through fit, so that TensorBoard draws both curves
+            validation_batch_size=1024,
+            verbose=0,
+            callbacks=callbacks,
+        )
+        values = [fitted.history[key][-1] for key in fitted.history]
+        row = dict(zip(("loss", "accuracy", "val_loss", "val_accuracy"), map(float, values), strict=True))
+        if not np.isfinite(row["loss"]):
+            raise RunError(f"The loss is {row['loss']} after epoch {epoch + 1}", hint="Lower the learning_rate")
+        row = {"epoch": epoch + 1, **row, "epoch_s": time.perf_counter() - started_at}
+        self.history.append(row)
+        checkpoint.save(self.model, self.history, self.restore_best and self._best_epoch() == epoch + 1)
+        task.say(
+            f"epoch {row['epoch']}/{self.epochs}  loss {row['loss']:.4f}  "
+            f"val_loss {row['val_loss']:.4f}  val_accuracy {row['val_accuracy']:.4f}  {row['epoch_s']:.1f} s"
+        )
+
+    def _best_epoch(self):
+        return 1 + int(np.argmin([row["val_loss"] for row in self.history]))
+
+    def _stops(self):
+        return bool(self.patience and self.history) and len(self.history) - self._best_epoch() >= self.patience
+
+
+class Checkpoint:
+    """One folder, replaced as a whole: the model with its optimizer, the history, and the best model so far where asked."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def load(self, keras):
+        """(model, history), or (None, []) where nothing was finished."""
+        if not (self.folder / "history.json").exists():
+            _recover(self.folder)
+        if not (self.folder / "history.json").exists():
+            return None, []
+        model = keras.saving.load_model(self.folder / "model.keras")
+        return model, json.loads((self.folder / "history.json").read_text())
+
+    def best(self, keras):
+        return keras.saving.load_model(self.folder / "best.keras")
+
+    def save(self, model, history, is_best):
+        new = self.folder.with_name(self.folder.name + ".new")
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        model.save(new / "model.keras")
+        best = self.folder / "best.keras"
+        if is_best:
+            shutil.copy(new / "model.keras", new / "best.keras")
+        elif best.exists():
+            os.link(best, new / "best.keras")
+        (new / "history.json").write_text(json.dumps(history))
+        old = self.folder.with_name(self.folder.name + ".old")
+        shutil.rmtree(old, ignore_errors=True)
+        if self.folder.exists():
+            os.replace(self.folder, old)  # a folder cannot be replaced in one step: `_recover` closes the gap
+        os.replace(new, self.folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def started(seed):
+    """The keras module, with every source of chance seeded and TensorFlow told to be deterministic."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a notebook needs no list of CPU features and missing GPUs
+    import keras
+
+    keras.utils.set_random_seed(seed_for(seed, "keras"))
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    return keras
+
+
+def _recover(folder):
+    """A kill between the two renames leaves only `.old`: that is then the newest complete checkpoint."""
+    old = folder.with_name(folder.name + ".old")
+    if (old / "history.json").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(old, folder)
+
+
+def _channelled(x):
+    """(n, h, w) to (n, h, w, 1); features (n, d) stay."""
+    return x[..., None] if x.ndim == 3 else x
+
+
+def _shuffled(x, y, shift, seed):
+    """The epoch's images and labels in a new order, the images shifted: a function of the seed alone.
+
+    Whole arrays, since Keras feeds those twice as fast as batches made one by one (measured on 2 cores with TensorFlow).
+    """
+    rng = frozen_rng(seed, "order")
+    order = rng.permutation(len(x))
+    return shifted(x[order], shift, rng) if shift and x.ndim == 4 else x[order], y[order]
+
+
+def _bar(keras, title):
+    """A tqdm bar over the epoch's batches, on terminals only; notebooks and logs get the line at the epoch's end."""
+    from tqdm import tqdm
+
+    class Bar(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.bar = tqdm(total=self.params["steps"], desc=title, leave=False, disable=None, unit="batch")
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.bar.update()
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.bar.close()
+
+    return Bar()

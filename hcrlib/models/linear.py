@@ -1,0 +1,54 @@
+"""Multinomial logistic regression on pixels: what can be had without a single non-linearity.
+
+Source: scikit-learn's LogisticRegression (L-BFGS). About 92.5 % on MNIST, in under a minute on 2 cores.
+"""
+
+import dataclasses
+import warnings
+
+import numpy as np
+
+from hcrlib.models.base import Classifier, flat, softmax
+
+
+@dataclasses.dataclass(kw_only=True)
+class Linear(Classifier):
+    """Logistic regression on the pixels."""
+
+    name = "linear"
+
+    inverse_l2: float = 0.1  # scikit-learn's C; 1.0 gains nothing on MNIST's validation part and takes longer
+    max_iter: int = 100  # L-BFGS steps; accuracy stands still before it formally converges
+
+    def fit(self, x, y, x_val, y_val, task):
+        import sklearn
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+
+        model = LogisticRegression(C=self.inverse_l2, max_iter=self.max_iter)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # said in the notes instead
+            model.fit(flat(x), y)
+        self.engine = f"scikit-learn {sklearn.__version__}"
+        if model.n_iter_.max() >= self.max_iter:
+            self.notes.append(f"L-BFGS was stopped after {self.max_iter} steps, before it converged")
+        # Two classes are stored by scikit-learn as one row of weights; classes without an image get no row.
+        two = len(model.classes_) == 2
+        self.weights = np.zeros((task.n_classes, model.coef_.shape[1]), np.float32)
+        self.bias = np.full(task.n_classes, -1e9, np.float32)
+        self.weights[model.classes_] = np.vstack([0 * model.coef_, model.coef_]) if two else model.coef_
+        self.bias[model.classes_] = np.r_[0, model.intercept_] if two else model.intercept_
+
+    def scores(self, x):
+        return softmax(flat(x) @ self.weights.T + self.bias)
+
+    @property
+    def n_parameters(self):
+        return self.weights.size + self.bias.size
+
+    def save(self, folder):
+        np.savez(folder / "linear.npz", weights=self.weights, bias=self.bias)
+
+    def load(self, folder):
+        with np.load(folder / "linear.npz", allow_pickle=False) as stored:
+            self.weights, self.bias = stored["weights"], stored["bias"]

@@ -1,0 +1,50 @@
+"""Multilayer perceptron: two hidden layers with batch normalisation and dropout.
+
+Source: Simard et al. 2003 for the size; Ioffe and Szegedy 2015, Srivastava et al. 2014. About 98.5 % on MNIST in a minute.
+"""
+
+import dataclasses
+
+from hcrlib.models.keras_loop import KerasClassifier
+from hcrlib.models.schedule import one_cycle
+
+
+@dataclasses.dataclass(kw_only=True)
+class Mlp(KerasClassifier):
+    """Two hidden layers of 512 and 256 rectified units."""
+
+    name = "mlp"
+
+    epochs: int = 15
+    learning_rate: float = 0.004  # the peak of a one-cycle schedule
+    hidden: int = 512  # and half as many in the second layer
+    dropout: float = 0.3
+
+    def network(self, shape, n_classes):
+        import keras
+        from keras import layers
+
+        return keras.Sequential(
+            [
+                keras.Input(shape),
+                layers.Flatten(),
+                *self._hidden(self.hidden),
+                *self._hidden(self.hidden // 2),
+                layers.Dense(n_classes, activation="softmax"),
+            ]
+        )
+
+    def optimizer(self, steps_per_epoch):
+        import keras
+
+        return keras.optimizers.Adam(one_cycle(self.learning_rate, self.epochs * steps_per_epoch))
+
+    def _hidden(self, units):
+        from keras import layers
+
+        return (
+            layers.Dense(units, use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Dropout(self.dropout),
+        )

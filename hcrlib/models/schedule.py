@@ -1,0 +1,11 @@
+"""Learning-rate schedules."""
+
+
+def one_cycle(peak, steps, warm_up=0.15):
+    """A keras schedule: up to the peak over the first part of `steps`, then a cosine down to nothing (Smith 2018)."""
+    import keras
+
+    rising = max(1, int(steps * warm_up))
+    return keras.optimizers.schedules.CosineDecay(
+        peak / 10, max(1, steps - rising), warmup_target=peak, warmup_steps=rising
+    )

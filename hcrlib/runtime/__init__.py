@@ -1,0 +1,9 @@
+"""The code that also runs on a board and behind a web page: an image of any kind to a 28x28 glyph, a glyph to features.
+
+numpy and Pillow only, Python 3.6 syntax, and nothing else of hcrlib: this folder can be copied as it is.
+"""
+
+from .image import to_glyph
+from .pipeline import STEPS, Pipeline
+
+__all__ = ["STEPS", "Pipeline", "to_glyph"]

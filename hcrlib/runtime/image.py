@@ -1,0 +1,130 @@
+"""From whatever a person has - a path, bytes, a PIL image, an array - to the 28x28 glyph that a classifier expects.
+
+MNIST's own recipe (LeCun, Cortes, Burges, "The MNIST database", section on the original NIST images): the ink's box is scaled
+into 20x20 keeping its aspect, then placed in 28x28 with its centre of mass in the middle.
+"""
+
+import io
+import os
+
+import numpy as np
+from PIL import Image, ImageOps
+
+SIDE = 28
+BOX = 20
+INK_THRESHOLD = 32  # of 255: fainter marks than this are paper, not ink
+MAX_PIXELS = 100 * 1000 * 1000  # a page scanned at 1,200 dpi fits; a decompression bomb does not
+
+
+def to_glyph(anything, ink="auto"):
+    """uint8 (28, 28), upright, ink 255 on 0: the largest extent of ink, boxed, scaled and centred.
+
+    anything: path, bytes, PIL image, or array (h, w), (h, w, 3) or (h, w, 4), uint8 in 0..255 or float in 0..1.
+    ink: "dark" or "light" on its ground, or "auto": the ground is what most of the border is.
+    Raises ValueError for what is no image, for one over 100 million pixels, and for one that holds no ink.
+    """
+    grey = to_grey(anything)
+    if ink not in ("auto", "dark", "light"):
+        raise ValueError("ink must be 'auto', 'dark' or 'light', got %r" % (ink,))
+    if ink == "dark" or (ink == "auto" and _ground(grey) > 127):
+        grey = 255 - grey
+    grey = np.clip(grey.astype(np.float32) - float(_ground(grey)), 0, None)
+    peak = grey.max()
+    if peak < INK_THRESHOLD:
+        raise ValueError("the image holds no ink: it is blank")
+    return centred(ink_boxed((grey * (255.0 / peak)).astype(np.uint8)))
+
+
+def to_grey(anything):
+    """uint8 (h, w) as it is stored, EXIF rotation honoured, transparency over white.
+
+    Raises ValueError for what is no image.
+    """
+    if isinstance(anything, np.ndarray):
+        return _grey_of_array(anything)
+    image = anything if hasattr(anything, "convert") else _opened(anything)
+    if image.size[0] * image.size[1] > MAX_PIXELS:
+        raise ValueError("the image has %d x %d pixels; at most %d are read" % (image.size + (MAX_PIXELS,)))
+    try:
+        image = ImageOps.exif_transpose(image)
+        if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        return _sixteen_to_eight(image) if image.mode.startswith("I") else np.array(image.convert("L"))
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError("the image cannot be decoded: %s" % error)
+
+
+def ink_boxed(image, box=BOX):
+    """The ink's bounding box of uint8 (h, w), ink bright, scaled to (box, box) keeping its aspect, amid 28x28."""
+    rows = np.flatnonzero((image > INK_THRESHOLD).any(axis=1))
+    columns = np.flatnonzero((image > INK_THRESHOLD).any(axis=0))
+    out = np.zeros((SIDE, SIDE), np.uint8)
+    if not len(rows):
+        return out
+    crop = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = box / float(max(crop.shape))
+    size = tuple(max(1, int(round(n * scale))) for n in crop.shape)
+    small = np.array(Image.fromarray(crop).resize(size[::-1], Image.LANCZOS))
+    top, left = (SIDE - size[0]) // 2, (SIDE - size[1]) // 2
+    out[top : top + size[0], left : left + size[1]] = small
+    return out
+
+
+def centred(image):
+    """uint8 (28, 28), moved by whole pixels so that the centre of mass of its ink is in the middle; no ink is lost."""
+    mass = image.astype(np.float64)
+    total = mass.sum()
+    if total == 0:
+        return image
+    out = image
+    for axis in (0, 1):
+        profile = mass.sum(axis=1 - axis)
+        shift = int(round((SIDE - 1) / 2.0 - (profile * np.arange(SIDE)).sum() / total))
+        inked = np.flatnonzero(profile)
+        shift = min(max(shift, -int(inked[0])), SIDE - 1 - int(inked[-1]))
+        out = np.roll(out, shift, axis)
+    return out
+
+
+def _ground(grey):
+    """The median of the border: what the character was written on."""
+    return np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]))
+
+
+def _opened(anything):
+    source = io.BytesIO(anything) if isinstance(anything, (bytes, bytearray)) else anything
+    if not isinstance(source, (str, os.PathLike)) and not hasattr(source, "read"):
+        raise ValueError("expected a path, bytes, a PIL image or an array, got %s" % type(anything).__name__)
+    try:
+        return Image.open(source)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError("this is no image that Pillow can read: %s" % error)
+
+
+def _sixteen_to_eight(image):
+    """Scanners write 16-bit grey; Pillow's own conversion would clip it to white."""
+    values = np.array(image).astype(np.float64)
+    return (values / (257.0 if values.max() > 255 else 1.0)).astype(np.uint8)
+
+
+def _grey_of_array(array):
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if (
+        array.size == 0
+        or array.size > 4 * MAX_PIXELS
+        or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4)))
+    ):
+        raise ValueError("expected an array of shape (h, w), (h, w, 3) or (h, w, 4), got %s" % (array.shape,))
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * 255
+    elif array.dtype.kind == "f":
+        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
+            raise ValueError("expected float pixels in 0..1")
+        array = np.round(array * 255).astype(np.uint8)
+    elif array.dtype != np.uint8:
+        if array.dtype.kind not in "iu" or array.min() < 0 or array.max() > 255:
+            raise ValueError("expected pixels in 0..255, got %s" % array.dtype)
+        array = array.astype(np.uint8)
+    return array if array.ndim == 2 else to_grey(Image.fromarray(array))

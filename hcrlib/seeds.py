@@ -1,0 +1,19 @@
+"""Seeds: one number a run, from which each consumer derives its own."""
+
+import hashlib
+
+import numpy as np
+
+
+def seed_for(run_seed, purpose):
+    """An int in [0, 2**31) that depends on the run's seed and the purpose alone.
+
+    A new consumer never shifts the numbers an old one draws, as it would with one shared generator.
+    """
+    digest = hashlib.sha256(f"{int(run_seed)}/{purpose}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def frozen_rng(run_seed, purpose):
+    """A `numpy.random.RandomState`: its stream is frozen by NEP 19, so that pinned selections outlive numpy's versions."""
+    return np.random.RandomState(seed_for(run_seed, purpose))

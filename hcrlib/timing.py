@@ -1,0 +1,17 @@
+"""How long things take: a warm-up, then each call by itself, then percentiles."""
+
+import time
+
+import numpy as np
+
+
+def latency_ms(call, arguments, warm_up=3):
+    """{"p50": ms, "p90": ms, "p99": ms} of call(argument) over the arguments, after `warm_up` calls that do not count."""
+    for argument in arguments[:warm_up]:
+        call(argument)
+    times = []
+    for argument in arguments:
+        begun = time.perf_counter()
+        call(argument)
+        times.append((time.perf_counter() - begun) * 1000)
+    return {f"p{q}": float(np.percentile(times, q)) for q in (50, 90, 99)}

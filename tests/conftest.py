@@ -1,0 +1,27 @@
+"""What all tests share: results and caches go to temporary folders, never into the checkout or the user's own."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # before anything imports TensorFlow
+os.environ["HCR_CACHE"] = tempfile.mkdtemp(prefix="hcr-test-cache-")  # one for the session: built sets are built once
+
+
+@pytest.fixture(autouse=True)
+def results(tmp_path, monkeypatch):
+    """The results folder of this test alone."""
+    folder = tmp_path / "results"
+    monkeypatch.setenv("HCR_RESULTS", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of official files, or a skip with the reason."""
+    root = os.environ.get("HCR_DATA")
+    if not root or not Path(root).is_dir():
+        pytest.skip("HCR_DATA names no folder of official data files")
+    return Path(root)
