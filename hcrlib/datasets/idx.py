@@ -1,7 +1,8 @@
 """IDX, the file format of MNIST and EMNIST.
 
-A big-endian header - two zero bytes, the type (8 for uint8), the number of dimensions, then each dimension as four bytes -
-followed by the numbers, last dimension fastest. Source: LeCun, Cortes, Burges, "The MNIST database", section on file formats.
+A big-endian header - two zero bytes, the type (8 for uint8), the number of dimensions, then each dimension as four
+bytes - followed by the numbers, last dimension fastest. Source: LeCun, Cortes, Burges, "The MNIST database", section on
+file formats.
 """
 
 import gzip
@@ -13,11 +14,12 @@ import numpy as np
 from hcrlib.errors import DataError
 
 UINT8 = 0x08
+GZIP_MAGIC = b"\x1f\x8b"
 AGAIN = "Fetch or copy the file again"
 
 
 def parse_idx(content, where=None):
-    """uint8 (n,) or (n, h, w), read-only, from an unpacked file's bytes. DataError: not IDX, or too short or too long."""
+    """uint8 (n,) or (n, h, w), read-only, from an unpacked file's bytes. DataError: not IDX, too short, too long."""
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UINT8 or content[3] not in (1, 3):
         expected = "0x00000801 (labels) or 0x00000803 (images)"
         raise DataError("This is no IDX file", where=where, expected=expected, got=f"0x{content[:4].hex()}", hint=AGAIN)
@@ -42,11 +44,22 @@ def to_idx(array):
     return struct.pack(f">HBB{array.ndim}I", 0, UINT8, array.ndim, *array.shape) + np.ascontiguousarray(array).tobytes()
 
 
-def gunzip(packed, where=None):
-    """The unpacked bytes. DataError where the file is truncated or damaged."""
+def unpacked(data, where=None):
+    """The bytes within gzip; data itself where it is not packed. DataError where the file is truncated or damaged."""
+    if data[:2] != GZIP_MAGIC:
+        return data
     try:
-        return gzip.decompress(packed)
+        return gzip.decompress(data)
     except EOFError as error:
         raise DataError("The gzip file ends too early: it is truncated", where=where, hint=AGAIN) from error
     except (OSError, zlib.error) as error:
         raise DataError(f"The gzip file is damaged: {error}", where=where, hint=AGAIN) from error
+
+
+def read_idx(path):
+    """The array in an IDX file, with or without gzip. DataError where it cannot be read, is damaged or no IDX."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"The file cannot be read: {error.strerror}", where=path) from error
+    return parse_idx(unpacked(data, path), path)

@@ -1,17 +1,19 @@
 """The lite sets: real EMNIST images for laptops, built by fixed recipes from two official files.
 
-ByClass and ByMerge split the same 814,255 images in two ways. P, the ByClass test images that do not occur in the ByMerge test,
-therefore belong to ByMerge's training part: training on P and testing on the ByMerge test is fair, and needs 58 MB of files
-instead of 562. An image is told from another by its 784 pixels; each file holds no image twice.
+ByClass and ByMerge split the same 814,255 images in two ways. P, the ByClass test images that do not occur in the
+ByMerge test, therefore belong to ByMerge's training part: training on P and testing on the ByMerge test is fair, and
+needs 58 MB of files instead of 562. An image is told from another by its 784 pixels; each file holds no image twice.
 """
+
+import zipfile
 
 import numpy as np
 
+from hcrlib import paths
 from hcrlib.datasets.catalog import BYCLASS, BYMERGE, DATASETS, LETTERS
-from hcrlib.datasets.characters import to_split
-from hcrlib.datasets.dataset import Split
-from hcrlib.datasets.download import obtain
-from hcrlib.datasets.idx import parse_idx
+from hcrlib.datasets.characters import load_part
+from hcrlib.datasets.dataset import Split, Whole
+from hcrlib.datasets.files import writing
 from hcrlib.datasets.splits import stratified_take, take_per_class
 from hcrlib.errors import DataError
 
@@ -25,9 +27,20 @@ TO_LETTERS = np.array([LETTERS.index(c.upper()) if c.isalpha() else -1 for c in 
 MERGED_TO_LETTERS = np.array([LETTERS.index(c.upper()) if c.isalpha() else -1 for c in BYMERGE])
 
 
-def build(entry):
-    """(train, test) of a lite set, from its official files. Takes seconds; DataError where a file is missing or wrong."""
-    return RECIPES[entry.name](entry)
+def load_lite(entry):
+    """The Whole of a lite set: built from its official files in seconds the first time, then read from the cache.
+
+    DataError where a file is missing or wrong, or where what was built or cached is not the pinned content.
+    """
+    path = paths.cache_root() / "built" / f"{entry.name}.npz"
+    if path.exists():
+        train, test = _read(path)
+        return _whole(entry, train, test, "cache").check(entry.sha256, path, "Delete it: it will be built again")
+    train, test = RECIPES[entry.name](entry)
+    whole = _whole(entry, train, test, "built from the official test files")
+    whole.check(entry.sha256, "built from the official test files", "This is a fault of the program: please report it")
+    _write(path, whole)
+    return whole
 
 
 def bymerge(entry):
@@ -57,7 +70,7 @@ def digits(entry):
 def mnist(entry):
     """Train: 6,000 a class from P and the ByMerge test, without the images of the test. Test: the EMNIST-MNIST test."""
     p, merged = _p_and_bymerge()
-    test = _official_test("emnist-mnist")
+    test = _test_of("emnist-mnist")
     pool = Split(np.concatenate([p.images, merged.images]), np.concatenate([TO_BYMERGE[p.labels], merged.labels]))
     pool = pool.take(np.flatnonzero(pool.labels < N_DIGITS))
     return _per_class(entry, _without(pool, test), np.arange(N_DIGITS), 6000), test
@@ -65,7 +78,7 @@ def mnist(entry):
 
 def byclass(entry):
     """The ByClass test file, split again: 100,000 to train on and 16,323 to test, each class in its proportion."""
-    both = _official_test("emnist-byclass")
+    both = _test_of("emnist-byclass")
     test = stratified_take(both.labels, 16_323, SEED, entry.name)
     return both.take(np.setdiff1d(np.arange(len(both)), test)), both.take(test)
 
@@ -73,18 +86,43 @@ def byclass(entry):
 RECIPES = {f"emnist-{recipe.__name__}-lite": recipe for recipe in (bymerge, balanced, letters, digits, mnist, byclass)}
 
 
+def _whole(entry, train, test, source):
+    return Whole(entry.name, entry.classes, train, test, source, entry.comparable, entry.traps)
+
+
+def _read(path):
+    """Both splits of a built set. DataError where the file is damaged."""
+    try:
+        with np.load(path) as held:
+            return tuple(Split(held[f"{part}_images"], held[f"{part}_labels"]) for part in ("train", "test"))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"This built set is damaged: {error}", where=path, hint="Delete it: it is built again"
+        ) from error
+
+
+def _write(path, whole):
+    parts = {"train": whole.train, "test": whole.test}
+    with writing(path) as part, part.open("wb") as sink:
+        np.savez(
+            sink,
+            **{f"{name}_images": split.images for name, split in parts.items()},
+            **{f"{name}_labels": split.labels for name, split in parts.items()},
+        )
+
+
 def _p_and_bymerge():
-    test = _official_test("emnist-bymerge")
-    p = _without(_official_test("emnist-byclass"), test)
+    test = _test_of("emnist-bymerge")
+    p = _without(_test_of("emnist-byclass"), test)
     if len(p) != P_IMAGES:
-        raise DataError("The ByClass and ByMerge test files do not go together", expected=f"{P_IMAGES} images", got=len(p))
+        raise DataError(
+            "The ByClass and ByMerge test files do not go together", expected=f"{P_IMAGES} images", got=len(p)
+        )
     return p, test
 
 
-def _official_test(name):
-    entry = DATASETS.get(name)
-    (images, _, where), (labels, _, _) = (obtain(file) for file in entry.files[2:])
-    return to_split(entry, parse_idx(images, where), parse_idx(labels), where)
+def _test_of(name):
+    return load_part(DATASETS.get(name), "test")[0]
 
 
 def _without(split, other):

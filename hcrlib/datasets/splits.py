@@ -1,7 +1,7 @@
 """Choosing some of the images: validation cuts, budgets and the pinned selections of the lite sets.
 
-Every choice is stratified and follows from a seed alone. The random numbers come from a stream that numpy has frozen, and no
-other library takes part, so that the same seed selects the same images on every machine and version.
+Every choice is stratified and follows from a seed alone. The random numbers come from a stream that numpy has frozen,
+and no other library takes part, so that the same seed selects the same images on every machine and version.
 """
 
 import numpy as np
@@ -30,12 +30,16 @@ def take_per_class(labels, count, n_classes, seed, purpose):
 
 
 def cut_validation(labels, fraction, seed):
-    """(train, val): sorted indices, int64. val is `fraction` of the images, stratified; no class leaves train altogether."""
+    """(train, val): sorted indices, int64. val is `fraction` of the images, stratified; no class leaves train."""
+    return cut(labels, fraction, seed, "validation")
+
+
+def cut(labels, fraction, seed, purpose):
+    """(rest, part): as cut_validation. ConfigError unless 0 <= fraction < 1."""
     if not 0 <= fraction < 1:
-        raise ConfigError("'val_fraction' is not valid", expected="0 <= val_fraction < 1", got=fraction)
-    n_val = round(len(labels) * fraction)
-    train = stratified_take(labels, len(labels) - n_val, seed, "validation")
-    return train, np.setdiff1d(np.arange(len(labels)), train)
+        raise ConfigError(f"The share of images for {purpose} is not valid", expected="0 <= share < 1", got=fraction)
+    rest = stratified_take(labels, len(labels) - round(len(labels) * fraction), seed, purpose)
+    return rest, np.setdiff1d(np.arange(len(labels)), rest)
 
 
 def _shares(counts, size):

@@ -27,7 +27,9 @@ class CnnBasic(KerasClassifier):
         from keras import layers
 
         x = image = keras.Input(shape)  # (28, 28, 1)
-        x = self._convolution(x, self.width, strides=2)  # (14, 14, w): a stride here halves the cost of all that follows
+        x = self._convolution(
+            x, self.width, strides=2
+        )  # (14, 14, w): a stride here halves the cost of all that follows
         x = self._convolution(x, 2 * self.width)
         x = layers.MaxPooling2D()(x)  # (7, 7, 2 w)
         x = self._convolution(x, 4 * self.width)

@@ -3,7 +3,7 @@
 Convolution to [n, w/2, h/2, f1], convolution to [n, w/4, h/4, f2], two fully connected layers, output: two convolutions,
 each with 2x2 pooling, and three dense layers. It resumes from its last checkpoint whenever training starts again, logs to
 TensorBoard, and stops early when validation has been getting worse for several epochs in a row; 7 epochs are claimed to do.
-The paper gives no sizes: f1, f2 and the dense widths are TensorFlow's own MNIST tutorial's of that time, and LeNet-5's.
+The paper gives no sizes: 3x3, 32 and 64 channels are the usual ones of its time, the dense widths LeNet-5's.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from hcrlib.models.keras_loop import KerasClassifier
 
 @dataclasses.dataclass(kw_only=True)
 class CnnFiveLayer(KerasClassifier):
-    """Two convolutions with pooling, two hidden dense layers, one output: 454,922 parameters for 10 classes."""
+    """Two convolutions with pooling, two hidden dense layers, one output: 406,270 parameters for 10 classes."""
 
     name = "cnn-five-layer"
 
@@ -32,9 +32,9 @@ class CnnFiveLayer(KerasClassifier):
         return keras.Sequential(
             [
                 keras.Input(shape),  # (28, 28, 1)
-                layers.Conv2D(self.f1, 5, padding="same", activation="relu"),
+                layers.Conv2D(self.f1, 3, padding="same", activation="relu"),
                 layers.MaxPooling2D(),  # (14, 14, f1)
-                layers.Conv2D(self.f2, 5, padding="same", activation="relu"),
+                layers.Conv2D(self.f2, 3, padding="same", activation="relu"),
                 layers.MaxPooling2D(),  # (7, 7, f2)
                 layers.Flatten(),
                 layers.Dense(self.dense_1, activation="relu"),

@@ -40,7 +40,9 @@ class Pipeline:
         """float32 (n, 28, 28) or (n, d), from uint8 (n, 28, 28); chunk bounds the memory that steps take in between."""
         if images.ndim != 3 or images.dtype != np.uint8:
             raise ValueError("expected uint8 images (n, h, w), got %s %s" % (images.dtype, images.shape))
-        parts = [self._chunk(images[i : i + chunk]) for i in range(0, max(1, len(images)), chunk)]
+        if len(images) == 0:  # the shape of the features is that of any image's
+            return self._chunk(np.zeros((1,) + images.shape[1:], np.uint8))[:0]
+        parts = [self._chunk(images[i : i + chunk]) for i in range(0, len(images), chunk)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def to_dict(self):
@@ -73,13 +75,13 @@ def scale(x):
 def ink_box(x, box=20):
     """The ink's box scaled to fit box x box, in the middle: MNIST's size normalisation, for images that lack it."""
     out = [glyphs.ink_boxed(np.round(one * 255).astype(np.uint8), box) for one in x]
-    return np.stack(out).astype(np.float32) / np.float32(255) if out else x
+    return np.stack(out).astype(np.float32) / np.float32(255)
 
 
 def center(x):
     """Moved by whole pixels so that the centre of mass is in the middle."""
     out = [glyphs.centred(np.round(one * 255).astype(np.uint8)) for one in x]
-    return np.stack(out).astype(np.float32) / np.float32(255) if out else x
+    return np.stack(out).astype(np.float32) / np.float32(255)
 
 
 def deskew(x):

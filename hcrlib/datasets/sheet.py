@@ -1,0 +1,57 @@
+"""A dataset at a glance: samples of every class, and how many images each class has."""
+
+from pathlib import Path
+
+import numpy as np
+
+from hcrlib import paths
+from hcrlib.datasets.dataset import SIDE
+from hcrlib.datasets.files import writing
+from hcrlib.datasets.loading import load_dataset
+from hcrlib.seeds import frozen_rng
+
+ROW_INCHES = 0.3
+
+
+def show(name, out=None, per_class=12):
+    """The Path of a PNG: a labelled row of training images per class, and bars of the class balance beside it.
+
+    out: where to write it; by default results/figures/dataset-NAME.png.
+    """
+    data = load_dataset(name)
+    out = Path(out) if out else paths.results_root() / "figures" / f"dataset-{data.name}.png"
+    figure = draw(data, per_class)
+    with writing(out) as part:
+        figure.savefig(part, format="png", dpi=110)
+    return out
+
+
+def draw(data, per_class=12):
+    """A matplotlib Figure of a Dataset."""
+    from matplotlib.figure import Figure
+
+    rows = np.arange(data.n_classes)
+    figure = Figure(figsize=(per_class * ROW_INCHES + 4.5, data.n_classes * ROW_INCHES + 1.2), layout="constrained")
+    samples, balance = figure.subplots(1, 2, width_ratios=(per_class * ROW_INCHES, 3.5))
+    samples.imshow(_sheet(data.train, data.n_classes, per_class), cmap="gray_r", aspect="auto", interpolation="nearest")
+    samples.set_yticks((rows + 0.5) * SIDE - 0.5, data.classes)
+    samples.set_xticks([])
+    left = np.zeros(data.n_classes)
+    for part, colour in (("train", "#2a6f97"), ("val", "#89c2d9"), ("test", "#e07a5f")):
+        counts = np.bincount(getattr(data, part).labels, minlength=data.n_classes)
+        balance.barh(rows, counts, left=left, color=colour, label=f"{part} {counts.sum():,}")
+        left += counts
+    balance.set(yticks=rows, yticklabels=data.classes, xlabel="images", ylim=(data.n_classes - 0.5, -0.5))
+    balance.legend(loc="lower right", fontsize="small")
+    figure.suptitle(f"{data.name} ({data.source}), sha256 {data.sha256[:12]}", fontsize="medium")
+    return figure
+
+
+def _sheet(split, n_classes, per_class):
+    """uint8 (n_classes * 28, per_class * 28): images drawn by a fixed seed; white where a class has fewer."""
+    sheet = np.zeros((n_classes, per_class, SIDE, SIDE), np.uint8)
+    order = np.argsort(frozen_rng(0, "sheet").random_sample(len(split)))
+    for label in range(n_classes):
+        chosen = order[split.labels[order] == label][:per_class]
+        sheet[label, : len(chosen)] = split.images[chosen]
+    return sheet.swapaxes(1, 2).reshape(n_classes * SIDE, per_class * SIDE)

@@ -1,0 +1,124 @@
+"""Figures of records and predictions. Functions draw on an `ax` and return it; `figure` makes one, `keep` saves and shows it.
+
+Every classifier has one colour everywhere, from Okabe and Ito's palette, which colour-blind readers can tell apart; grounds
+are white and opaque, so that they can be read in a dark JupyterLab too.
+"""
+
+import io
+import zlib
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from hcrlib.files import atomic
+
+COLOURS = {
+    "dummy": "#8c8c8c",
+    "linear": "#56b4e9",
+    "knn": "#009e73",
+    "svm": "#e69f00",
+    "mlp": "#cc79a7",
+    "cnn-basic": "#0072b2",
+    "cnn-two-layer": "#d55e00",
+    "cnn-five-layer": "#5b3a1a",
+}
+OTHERS = "#7f3c8d", "#11a579", "#80ba5a", "#a5aa99", "#3969ac"  # for classifiers that are added later, by their name
+AXES = {
+    "fit_s": "time to fit (s)",
+    "predict_us_per_image": "time to predict (µs per image, all test images at once)",
+    "predict_ms_p50": "time to predict one image by itself (ms, median)",
+}
+DPI = 110
+
+
+def colour(classifier):
+    """The colour of a classifier, the same in every figure."""
+    return COLOURS.get(classifier) or OTHERS[zlib.crc32(classifier.encode()) % len(OTHERS)]
+
+
+def figure(width=7.5, height=4.5):
+    """A new axes on a white, opaque Figure of its own; sizes in inches."""
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white").add_subplot(facecolor="white")
+
+
+def keep(ax, path):
+    """Saves the figure as PNG, atomically, and returns it as an image to be shown in a notebook."""
+    from IPython.display import Image
+
+    picture = io.BytesIO()
+    ax.figure.savefig(picture, format="png", dpi=DPI)
+    with atomic(path) as part:
+        part.write_bytes(picture.getvalue())
+    return Image(picture.getvalue(), alt=ax.get_title())
+
+
+def accuracy_against(ax, records, cost):
+    """Accuracy with its 95 % interval against a cost, one of AXES; both axes logarithmic, the upper one in misses."""
+    for record in records:
+        x, miss = getattr(record, cost), 1 - record.accuracy
+        bar = [[miss - (1 - record.ci_high)], [(1 - record.ci_low) - miss]]
+        tone = colour(record.config.classifier)
+        ax.errorbar(x, miss, yerr=bar, fmt="o", markersize=8, capsize=4, color=tone)
+        ax.annotate(record.config.classifier, (x, miss), xytext=(9, 5), textcoords="offset points", color=tone)
+    ax.set(xscale="log", yscale="log", xlabel=AXES[cost], ylabel="accuracy (%)")
+    ax.invert_yaxis()
+    ax.yaxis.set_major_formatter(lambda miss, _: f"{100 * (1 - miss):.4g}")
+    ax.yaxis.set_minor_formatter("")
+    ax.margins(x=0.2, y=0.1)
+    ax.grid(alpha=0.3, which="both")
+    return ax
+
+
+def confusion(ax, counts, classes):
+    """Rows are true classes, columns the answers; shares of the row as shades, counts where there is room for figures."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(shares**0.5, cmap="Blues", vmin=0, vmax=1)  # the root: a share of 1 % is still seen
+    size = max(4, 9 if len(classes) <= 26 else 6)
+    ax.set_xticks(range(len(classes)), classes, fontsize=size)
+    ax.set_yticks(range(len(classes)), classes, fontsize=size)
+    for row, column in np.argwhere(counts > 0):
+        if len(classes) <= 26 or row != column:
+            tone = "white" if shares[row, column] > 0.4 else "black"
+            text_size = 8 if len(classes) <= 10 else 6 if len(classes) <= 26 else 3.5
+            ax.text(column, row, counts[row, column], ha="center", va="center", fontsize=text_size, color=tone)
+    ax.set(xlabel="answer", ylabel="true class")
+    return ax
+
+
+def glyphs(ax, images, captions, columns=8):
+    """Images, uint8 (n, 28, 28), in rows of `columns`, each with its caption underneath."""
+    step_x, step_y = 34, 42
+    for at, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        left, top = (at % columns) * step_x, (at // columns) * step_y
+        ax.imshow(image, cmap="gray_r", vmin=0, vmax=255, extent=(left, left + 28, top + 28, top))
+        ax.text(left + 14, top + 30, caption, ha="center", va="top", fontsize=8)
+    ax.set(xlim=(-3, columns * step_x - 3), ylim=(-(-len(captions) // columns) * step_y, -3))
+    ax.set_axis_off()
+    return ax
+
+
+def mistakes(ax, images, predictions, classes, most=24):
+    """The wrong answers of which the model was surest: 'true class: answer, probability'. predictions: as records load them."""
+    labels, predicted, scores = (predictions[name] for name in ("labels", "predicted", "scores"))
+    wrong = np.flatnonzero(labels != predicted)
+    sure = scores[wrong, predicted[wrong]].astype(np.float32)
+    order = np.argsort(-sure, kind="stable")[:most]
+    captions = [
+        f"{classes[labels[i]]}: {classes[predicted[i]]}, {p:.0%}"
+        for i, p in zip(wrong[order], sure[order], strict=True)
+    ]
+    return glyphs(ax, images[wrong[order]], captions)
+
+
+def learning_curves(ax, records):
+    """Accuracy after each epoch: on validation images solid, on the (possibly shifted) training images dotted."""
+    for record in records:
+        tone, epochs = colour(record.config.classifier), [row["epoch"] for row in record.history]
+        for key, style, word in (("val_accuracy", "-o", "validation"), ("accuracy", ":", "training")):
+            values = [100 * row[key] for row in record.history]
+            ax.plot(epochs, values, style, color=tone, markersize=4, label=f"{record.config.classifier}, {word}")
+    ax.set(xlabel="epoch", ylabel="accuracy (%)")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize="small")
+    return ax

@@ -1,0 +1,89 @@
+"""Executed notebooks: one of the project's, run by papermill in a process of its own, and what is made of a whole sweep."""
+
+import base64
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import yaml
+
+from hcrlib import paths
+from hcrlib.errors import RunError
+
+FOLDERS = "HCR_DATA", "HCR_RESULTS", "HCR_CACHE"
+
+
+def execute(notebook, out, parameters, log, holding=None, say=None):
+    """Runs a notebook of the project by papermill, in a process of its own with this very interpreter; returns how it ended.
+
+    0, a positive exit status, or minus a signal's number. out: the executed notebook; log: a text file. Paths inside the
+    project are handed over relative to it, so that what is committed names no machine's folders.
+    """
+    root = paths.project_root()
+    if not (root / "notebooks" / notebook).exists():
+        raise RunError(
+            "The notebook is not here", where=root / "notebooks" / notebook, hint="Start in the project's folder"
+        )
+    given = base64.b64encode(yaml.safe_dump(parameters).encode()).decode()
+    command = [sys.executable, "-m", "papermill", f"notebooks/{notebook}", _relative(out, root), "-b", given]
+    options = ["--cwd", "notebooks", "--kernel", "python3", "--no-progress-bar", "--log-output"]
+    with Path(log).open("w", encoding="utf-8") as sink:
+        process = subprocess.Popen(
+            command + options, cwd=root, env=_environment(), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
+        )
+    if holding:
+        holding(process.pid)
+    try:
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(timeout=1)
+            if say:
+                say(_last_line(log))
+    finally:
+        if process.poll() is None:
+            end(process.pid)
+
+
+def failure(notebook, log, status):
+    """Why a notebook failed, in a line: the cell and the error's last line, or how its process or kernel died."""
+    with contextlib.suppress(OSError, ValueError):
+        for cell in json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]:
+            for output in cell.get("outputs", ()):
+                if output["output_type"] == "error":
+                    lines = output["evalue"].strip().splitlines() or [""]
+                    return f"cell {cell['execution_count']}: {output['ename']}: {lines[-1]}"
+    if status < 0:
+        return f"its process was ended by {signal.Signals(-status).name}"
+    return f"its process ended with status {status}: {_last_line(log) or 'no word in the log'}"
+
+
+def end(pid):
+    """Ends a process and the kernel it started."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        whole = [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]
+        for process in whole:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(whole, timeout=10)
+
+
+def _environment():
+    """This process' environment; folders absolute, and this interpreter's own kernel before any other named python3."""
+    folders = {n: str(Path(os.environ[n]).expanduser().resolve()) for n in FOLDERS if os.environ.get(n)}
+    kernels = [str(Path(sys.prefix) / "share/jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
+    return {**os.environ, **folders, "JUPYTER_PATH": os.pathsep.join(kernels), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+
+
+def _relative(path, root):
+    path = Path(path).resolve()
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def _last_line(log):
+    lines = [line for line in Path(log).read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return lines[-1].strip()[-100:] if lines else ""

@@ -1,0 +1,239 @@
+"""From params/X.yml to records: a checked plan, then one process per run; finished runs are not run again.
+
+A file holds `question`, `defaults`, `grid` (key -> list, all combinations; a value that is a mapping sets several keys at
+once) and `runs` (a list of mappings). Keys are dataset, classifier, seed, budget, preprocess and the classifier's parameters.
+Each run is notebooks/10_train.ipynb, executed by papermill in a process of its own: results/runs/<id>/notebook.ipynb, log.txt.
+"""
+
+import contextlib
+import dataclasses
+import itertools
+import json
+import os
+from pathlib import Path
+
+import psutil
+import yaml
+
+from hcrlib import evaluate, paths, records, report
+from hcrlib.config import RunConfig
+from hcrlib.datasets.catalog import DATASETS
+from hcrlib.datasets.loading import is_path
+from hcrlib.errors import ConfigError, RunError
+from hcrlib.files import write_text
+from hcrlib.models import CLASSIFIERS
+from hcrlib.provenance import provenance
+from hcrlib.registry import did_you_mean
+
+KEYS = "question", "defaults", "grid", "runs"
+RUN_KEYS = "dataset", "classifier", "seed", "budget", "preprocess"
+UNDER_WAY = "notebook.part.ipynb"  # what papermill writes to; it becomes notebook.ipynb when it ends
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """One question and the runs that answer it: `configs` is a list of RunConfig, no two the same."""
+
+    path: Path
+    question: str
+    configs: list
+
+    @property
+    def folder(self):
+        """results/<name of the file>: leaderboard, figures and report."""
+        return paths.results_root() / self.path.stem
+
+    def records(self):
+        """The RunRecords there are, in the order of the plan."""
+        return [record for config in self.configs if (record := _record(config))]
+
+    def missing(self):
+        """The RunConfigs that have no record, or whose notebook was broken off."""
+        return [config for config in self.configs if not _record(config)]
+
+    def unfinished(self):
+        """The RunConfigs still to run: the missing ones and those that failed."""
+        return [c for c in self.configs if not (record := _record(c)) or record.status == "failed"]
+
+
+def load(path):
+    """The Sweep of a file, looked for here and in the project's folder.
+
+    ConfigError, naming the file and the place, for whatever is wrong in it: nothing has been run then.
+    """
+    path = Path(path)
+    path = path if path.exists() or path.is_absolute() else paths.project_root() / path
+    content = _parsed(path)
+    entries = _expanded(content, path)
+    configs = [_checked(entry, f"{path.name}, {place}") for place, entry in entries]
+    if not configs:
+        raise ConfigError("This sweep has no runs", where=path, hint="Give it a grid or a list of runs")
+    return Sweep(path.resolve(), str(content.get("question") or path.stem), list({c.hash: c for c in configs}.values()))
+
+
+def ensure(path):
+    """The RunRecords of a sweep file; runs without one are made first. For notebooks: failed runs are not tried again."""
+    sweep = load(path)
+    run(sweep.missing())
+    return sweep.records()
+
+
+def run(configs):
+    """Makes these runs, one after the other, and returns their RunRecords; a failing one does not stop the others.
+
+    RunError where another sweep is at work on the same results. Whatever interrupts it, the same call goes on from there.
+    """
+    from tqdm import tqdm
+
+    if not configs:
+        return []
+    made = []
+    with _alone() as holding, tqdm(configs, unit="run", disable=None, leave=False) as bar:
+        for number, config in enumerate(bar, 1):
+            bar.set_description(config.id)
+            made.append(_run(config, holding, bar.set_postfix_str))
+            bar.write(f"[{number}/{len(configs)}] {made[-1]}")
+    return made
+
+
+def _parsed(path):
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}, line {mark.line + 1}" if mark else path
+        raise ConfigError(f"This is not YAML: {getattr(error, 'problem', error)}", where=where) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The sweep cannot be read: {getattr(error, 'strerror', error)}", where=path) from error
+    if not isinstance(content, dict):
+        found = "an empty file" if content is None else type(content).__name__
+        raise ConfigError("This is not a sweep", where=path, expected=f"the keys {', '.join(KEYS)}", got=found)
+    for key, value in content.items():
+        if key not in KEYS:
+            raise ConfigError(f"'{key}' is no part of a sweep", where=path, hint=did_you_mean(key, KEYS))
+        kind = {"question": str, "runs": list}.get(key, dict)
+        if not isinstance(value, kind) and value is not None:
+            wanted = {str: "text", list: "a list", dict: "a mapping"}[kind]
+            raise ConfigError(f"'{key}' is not valid", where=path, expected=wanted, got=repr(value))
+    return content
+
+
+def _expanded(content, path):
+    """(place, flat mapping) of every entry: the grid's combinations, then the runs, each over the defaults."""
+    grid = content.get("grid") or {}
+    for key, values in grid.items():
+        if not isinstance(values, list) or not values:
+            raise ConfigError(f"The grid's '{key}' is not valid", where=path, expected="a list", got=repr(values))
+    points = list(itertools.product(*grid.values())) if grid else []
+    found = []
+    for number, point in enumerate(points, 1):
+        entry = dict(content.get("defaults") or {})
+        for key, value in zip(grid, point, strict=True):
+            entry.update(value if isinstance(value, dict) else {key: value})
+        found.append((f"combination {number} of the grid", entry))
+    for number, own in enumerate(content.get("runs") or [], 1):
+        if not isinstance(own, dict):
+            raise ConfigError(f"Run {number} is not valid", where=path, expected="a mapping", got=repr(own))
+        found.append((f"run {number}", {**(content.get("defaults") or {}), **own}))
+    return found
+
+
+def _checked(entry, where):
+    """The RunConfig of a flat mapping; ConfigError with the place in the file."""
+    if "classifier" not in entry:
+        raise ConfigError("This run names no classifier", where=where, hint=did_you_mean("", CLASSIFIERS.names()))
+    try:
+        known = [*RUN_KEYS, *CLASSIFIERS.get(entry["classifier"]).parameters()]
+        for key in entry:
+            if key not in known:
+                what = f"'{key}' is no parameter of {entry['classifier']}"
+                raise ConfigError(what, hint=did_you_mean(key, known))
+        return evaluate.resolve(**{**entry, "dataset": _dataset(entry.get("dataset", "mnist-5k"))})
+    except ConfigError as error:
+        raise ConfigError(error.what, where=where, expected=error.expected, got=error.got, hint=error.hint) from error
+
+
+def _dataset(name):
+    """A name of the catalogue, or the absolute path of a folder with a dataset.yml, here or in the project's folder."""
+    if not is_path(name):
+        DATASETS.get(name)
+        return name
+    for path in (Path(name), paths.project_root() / name):
+        if path.is_file() or (path / "dataset.yml").is_file():
+            return str(path.resolve())
+    raise ConfigError(f"There is no dataset.yml in '{name}'", hint=did_you_mean(name, DATASETS.names()))
+
+
+def _record(config):
+    """The record of a run that came to its end, or None."""
+    folder = records.run_path(config)
+    if (folder / UNDER_WAY).exists():
+        return None
+    with contextlib.suppress(RunError):  # one that cannot be read is as good as none: the run is made again
+        return records.find(config)
+    return None
+
+
+def _run(config: RunConfig, holding, say):
+    """The RunRecord of one run; written here where its process died before it could, or where a later cell failed."""
+    folder = records.run_path(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    part, log = folder / UNDER_WAY, folder / "log.txt"
+    status = report.execute("10_train.ipynb", part, dataclasses.asdict(config), log, holding, say)
+    record = None
+    with contextlib.suppress(RunError):
+        record = records.find(config)
+    if status or record is None:
+        record = record or records.RunRecord(config=config, status="failed", provenance=provenance())
+        record.status, record.reason = "failed", report.failure(part, log, status)
+        record.write()
+    with contextlib.suppress(FileNotFoundError):  # papermill may have died before it wrote anything
+        os.replace(part, folder / "notebook.ipynb")
+    return record
+
+
+@contextlib.contextmanager
+def _alone():
+    """Holds results/.sweep.lock; yields a function that notes the run's process in it.
+
+    The lock of a sweep that was killed is taken over, and its run, if that is still going, ended first.
+    """
+    lock = paths.results_root() / ".sweep.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        _take_over(lock)
+    with lock.open("x"):  # of two that come here at once, one fails
+        pass
+
+    def note(pid):
+        write_text(lock, json.dumps({"sweep": _identity(os.getpid()), "run": _identity(pid)}))
+
+    try:
+        note(os.getpid())
+        yield note
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def _take_over(lock):
+    held = {}
+    with contextlib.suppress(ValueError):
+        held = json.loads(lock.read_text())
+    if _alive(held.get("sweep")):
+        hint = "Wait for it, or give this one a results folder of its own with HCR_RESULTS"
+        raise RunError(f"A sweep is at work here already, process {held['sweep'][0]}", where=lock, hint=hint)
+    if _alive(held.get("run")):
+        report.end(held["run"][0])
+    lock.unlink()
+
+
+def _identity(pid):
+    """[pid, when it began]: numbers of processes are used again."""
+    return [pid, psutil.Process(pid).create_time()]
+
+
+def _alive(identity):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(identity[0]) if identity else None
+        return process and process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - identity[1]) < 1
+    return False

@@ -1,0 +1,92 @@
+"""What every classifier promises, tried on each one that is registered: a new file is tested by being there."""
+
+import ast
+import inspect
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hcrlib.datasets import load_dataset
+from hcrlib.errors import ConfigError
+from hcrlib.models import CLASSIFIERS, Task
+from hcrlib.runtime import Pipeline
+
+QUICK = {"keras": {"epochs": 2, "batch_size": 32}}
+PARAMETERS = {"cnn-two-layer": 203_434, "cnn-five-layer": 406_270, "cnn-basic": 61_402, "mlp": 538_122}
+NAMES = [
+    pytest.param(n, marks=[pytest.mark.slow] if CLASSIFIERS.get(n).backend == "keras" else [])
+    for n in CLASSIFIERS.names()
+]
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load_dataset("mnist-5k")
+
+
+def fitted(name, data, folder, seed=0, **params):
+    kind = CLASSIFIERS.get(name)
+    classifier = kind.create({**QUICK.get(kind.backend, {}), **params})
+    pipeline = Pipeline(kind.preprocess).fit(data.train.images)
+    arrays = [(pipeline.apply(s.images[::4]), s.labels[::4]) for s in (data.train, data.val)]
+    classifier.fit(*arrays[0], *arrays[1], Task(10, seed, folder, lambda line: None))
+    return classifier, pipeline.apply(data.val.images[:120])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_conforms(name, data, tmp_path):
+    classifier, x = fitted(name, data, tmp_path / "a")
+    scores = classifier.scores(x)
+    assert scores.shape == (120, 10)
+    assert scores.dtype == np.float32
+    assert np.isfinite(scores).all()
+    assert np.abs(scores.sum(axis=1) - 1).max() < 1e-5
+    assert classifier.scores(x[:0]).shape == (0, 10)
+    assert np.abs(classifier.scores(x[:1]) - scores[:1]).max() < 1e-5  # one image is scored as many are
+    assert classifier.engine
+    if name != "dummy":
+        accuracy = (scores.argmax(axis=1) == data.val.labels[:120]).mean()
+        assert accuracy > 0.3, "no better than guessing"
+
+    (tmp_path / "model").mkdir()
+    classifier.save(tmp_path / "model")
+    again = CLASSIFIERS.get(name).create({})
+    again.load(tmp_path / "model")
+    assert np.abs(again.scores(x) - scores).max() < 1e-6
+    assert not list((tmp_path / "model").glob("*.pkl"))
+
+    same, _ = fitted(name, data, tmp_path / "b")
+    assert (same.scores(x) == scores).all(), "the same seed gives the same scores"
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS.names())
+def test_describes_itself(name):
+    kind = CLASSIFIERS.get(name)
+    source = Path(inspect.getsourcefile(kind)).read_text()
+    assert len(ast.get_docstring(ast.parse(source))) > 60, "the file's header says what, source, score, cost"
+    assert kind.__doc__
+    json.dumps(kind.parameters())
+    Pipeline(kind.preprocess)
+    kind.create(kind.parameters())
+    with pytest.raises(ConfigError, match="no parameter of"):
+        kind.create({"no_such_parameter": 1})
+
+
+@pytest.mark.parametrize(("name", "count"), PARAMETERS.items())
+def test_parameter_counts(name, count):
+    assert CLASSIFIERS.get(name).create({}).network((28, 28, 1), 10).count_params() == count
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [("knn", {"k": "3"}), ("knn", {"k": 2.5}), ("knn", {"k": True}), ("mlp", {"epochs": None}), ("svm", {"c": "big"})],
+)
+def test_a_parameter_of_the_wrong_kind_is_refused(name, bad):
+    with pytest.raises(ConfigError, match="Expected"):
+        CLASSIFIERS.get(name).create(bad)
+
+
+def test_null_and_whole_numbers_where_they_may_stand():
+    assert CLASSIFIERS.get("mlp").create({"patience": None, "dropout": 0}).dropout == 0

@@ -1,0 +1,404 @@
+"""Damaged files, broken downloads, full disks: one clear error each, and nothing lost, half-written or replaced."""
+
+import argparse
+import dataclasses
+import errno
+import gzip
+import hashlib
+import http.server
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections import namedtuple
+
+import numpy as np
+import pytest
+
+from hcrlib.datasets import commands, download, files, import_file, load_dataset
+from hcrlib.datasets.catalog import DATASETS, File
+from hcrlib.datasets.idx import to_idx
+from hcrlib.errors import DataError
+
+CONTENT = to_idx(np.random.default_rng(0).integers(0, 256, 300_000, np.uint8))
+PACKED = gzip.compress(CONTENT, 1, mtime=0)
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("HCR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("HCR_DATA", raising=False)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "cache" / "files"
+
+
+def visible(folder):
+    """The files that a reader of this folder would take for whole ones."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".part" and path.name != ".lock")
+
+
+# --- files on the disk
+
+
+@pytest.fixture
+def mnist(monkeypatch, tmp_path):
+    """A function that makes mnist a tiny set in HCR_DATA out of these test labels; returns the paths of its four files."""
+
+    def make(test_labels=range(10), test_images=10):
+        entry, made, paths = DATASETS.get("mnist"), [], []
+        for file, array in zip(
+            entry.files,
+            (np.zeros((10, 28, 28)), np.arange(10), np.zeros((test_images, 28, 28)), np.array(test_labels)),
+            strict=True,
+        ):
+            content = to_idx(array.astype(np.uint8))
+            packed = gzip.compress(content, mtime=0)
+            path = tmp_path / "data" / "mnist" / file.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(packed)
+            paths.append(path)
+            made.append(dataclasses.replace(file, sha256=sha256(packed), content=sha256(content)))
+        entry = dataclasses.replace(entry, files=tuple(made), releases=((10, 10),))
+        monkeypatch.setitem(DATASETS._things, "mnist", entry)
+        monkeypatch.setenv("HCR_DATA", str(tmp_path / "data"))
+        return paths
+
+    return make
+
+
+def test_a_truncated_gz(mnist):
+    path = mnist()[2]
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DataError, match=f"truncated \\({path}\\).*Expected sha256 .*, got .*hcr data fetch"):
+        load_dataset("mnist")
+
+
+def test_a_file_with_the_wrong_hash_is_named_with_both_hashes_and_left_alone(mnist):
+    path = mnist()[1]
+    wrong = gzip.compress(to_idx(np.zeros(10, np.uint8)))
+    path.write_bytes(wrong)
+    expected = DATASETS.get("mnist").files[1].sha256
+    with pytest.raises(DataError, match=f"not the official file.*{path}.*{expected}.*{sha256(wrong)}"):
+        load_dataset("mnist")
+    assert path.read_bytes() == wrong
+
+
+def test_a_right_file_is_found_beside_a_wrong_one(mnist, cache):
+    right, *_ = mnist()
+    cache.mkdir(parents=True)
+    (cache / right.name).write_bytes(right.read_bytes())
+    right.write_bytes(b"wrong")
+    assert load_dataset("mnist").source == "HCR_DATA"
+
+
+def test_repacked_and_unpacked_files_are_told_by_their_content(mnist):
+    images, labels, *_ = mnist()
+    content = gzip.decompress(images.read_bytes())
+    images.write_bytes(gzip.compress(content, 1, mtime=1))
+    labels.with_suffix("").write_bytes(gzip.decompress(labels.read_bytes()))
+    labels.unlink()
+    assert len(load_dataset("mnist", val_fraction=0).train) == 10
+
+
+def test_labels_out_of_range(mnist):
+    mnist(test_labels=[0, 1, 2, 3, 4, 5, 6, 7, 8, 10])
+    with pytest.raises(DataError, match="1 of 10 labels are out of range.*0 to 9.*got 10 at index 9"):
+        load_dataset("mnist")
+
+
+def test_images_and_labels_of_different_counts(mnist):
+    mnist(test_images=9)
+    with pytest.raises(DataError, match="not as many labels as images.*t10k.*Expected 9 labels, got 10"):
+        load_dataset("mnist")
+
+
+def test_verify_lists_every_file_and_exits_with_1(mnist, capsys):
+    paths = mnist()
+    paths[0].unlink()
+    paths[2].write_bytes(b"wrong")
+    assert run("verify", "mnist") == 1
+    assert re.findall(r"^(ok|WRONG|not here)", capsys.readouterr().out, re.M) == ["not here", "ok", "WRONG", "ok"]
+
+
+def run(*arguments):
+    """The exit code of `hcr data ...`."""
+    parser = argparse.ArgumentParser()
+    commands.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["data", *arguments])
+    return args.func(args)
+
+
+def damaged_import(monkeypatch, tmp_path, spoil):
+    monkeypatch.setitem(DATASETS._things, "emnist-digits", _tiny_digits())
+    path = tmp_path / "emnist-digits-train.csv"
+    path.write_text("".join(f"{label}" + ",7" * 784 + "\n" for label in range(10)))
+    import_file(path)
+    held = tmp_path / "cache/imported/emnist-digits/train.npz"
+    spoil(held)
+    return held
+
+
+def _tiny_digits():
+    return dataclasses.replace(DATASETS.get("emnist-digits"), releases=((10, 10),))
+
+
+def test_an_import_that_is_cut_short(monkeypatch, tmp_path):
+    held = damaged_import(monkeypatch, tmp_path, lambda path: os.truncate(path, 4000))
+    with pytest.raises(DataError, match=f"damaged.*{held}.*import the file again"):
+        load_dataset("emnist-digits")
+
+
+def test_an_import_that_was_changed(monkeypatch, tmp_path):
+    other = {"images": np.zeros((10, 28, 28), np.uint8), "labels": np.arange(10, dtype=np.uint8)}
+    held = damaged_import(monkeypatch, tmp_path, lambda path: np.savez(path, **other))
+    with pytest.raises(DataError, match=f"has changed.*{held}.*Expected .*got"):
+        load_dataset("emnist-digits")
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 not a whole file", None])
+def test_a_built_set_that_is_damaged_or_another(tmp_path, content):
+    path = tmp_path / "cache/built/emnist-digits-lite.npz"
+    path.parent.mkdir(parents=True)
+    split = {"images": np.zeros((10, 28, 28), np.uint8), "labels": np.arange(10)}
+    np.savez(path, **{f"{part}_{key}": array for part in ("train", "test") for key, array in split.items()})
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=f"{path}.*Delete it"):
+        load_dataset("emnist-digits-lite")
+    assert path.exists()
+
+
+# --- downloads
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves one body at every address, with ranges. breaks: bytes after which the first answers break off, one each."""
+
+    def __init__(self, body, breaks=(), ranges=True, pause_s=0.0):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.body, self.breaks, self.ranges, self.pause_s = body, list(breaks), ranges, pause_s
+        self.asked = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.server_address[1]}/"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        server, wanted = self.server, self.headers.get("Range")
+        server.asked.append(wanted)
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and server.ranges else 0
+        if wanted and server.ranges and start >= len(server.body):
+            return self.send_error(416)
+        self.send_response(206 if wanted and server.ranges else 200)
+        self.send_header("Content-Length", str(len(server.body) - start))
+        self.end_headers()
+        stop = start + server.breaks.pop(0) if server.breaks else len(server.body)
+        for at in range(start, stop, 1 << 14):
+            try:
+                self.wfile.write(server.body[at : min(at + (1 << 14), stop)])
+                self.wfile.flush()
+            except OSError:
+                return None
+            time.sleep(server.pause_s)
+        return None
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """A function that starts a Server; all started ones are the mirrors, in order."""
+    servers = []
+
+    def start(body=PACKED, **how):
+        servers.append(Server(body, **how))
+        monkeypatch.setenv("HCR_MIRRORS", " ".join(server.address for server in servers))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def official(name="some-labels-idx1-ubyte.gz", data=PACKED, archive=""):
+    return File(name, sha256(data), len(data), None, (), archive)
+
+
+def test_a_download_is_verified_and_found(serve, cache):
+    serve()
+    content, place, path = download.obtain(official())
+    assert (content, place, path) == (CONTENT, "cache", cache / official().name)
+    assert visible(cache) == [path.name]
+    assert not path.with_suffix(".gz.part").exists()
+
+
+def test_a_broken_connection_goes_on_from_where_it_broke(serve):
+    server = serve(breaks=[100_000])
+    assert download.obtain(official())[0] == CONTENT
+    assert server.asked == [None, "bytes=100000-"]
+
+
+def test_a_server_without_ranges_starts_over(serve):
+    server = serve(breaks=[100_000], ranges=False)
+    assert download.obtain(official())[0] == CONTENT
+    assert len(server.asked) == 2
+
+
+def test_the_next_mirror_takes_over(serve):
+    first, second = serve(b"<html>moved</html>"), serve()
+    assert download.obtain(official())[0] == CONTENT
+    assert (len(first.asked), second.asked) == (1, [None])
+
+
+def test_a_leftover_of_something_else_is_thrown_away(serve, cache):
+    server = serve()
+    cache.mkdir(parents=True)
+    (cache / f"{official().name}.part").write_bytes(b"something else" * 100_000)
+    assert download.obtain(official())[0] == CONTENT
+    assert server.asked[-1] is None
+
+
+def test_a_mirror_with_another_file_is_named_with_both_hashes(serve, cache):
+    body = gzip.compress(b"another file")
+    serve(body)
+    with pytest.raises(DataError, match=f"{sha256(PACKED)}.*{sha256(body)}.*hcr data import FILE"):
+        download.obtain(official())
+    assert visible(cache) == []
+
+
+def test_a_broken_off_download_keeps_its_part_for_the_next_attempt(serve, cache):
+    server = serve(breaks=[100_000, 50_000])
+    with pytest.raises(DataError, match="the connection broke off"):
+        download.obtain(official())
+    assert visible(cache) == []
+    assert download.obtain(official())[0] == CONTENT
+    assert server.asked[-1] == "bytes=150000-"
+
+
+def test_no_network(monkeypatch, cache):
+    monkeypatch.setenv("HCR_MIRRORS", "http://127.0.0.1:9/ http://127.0.0.1:9/mirror")
+    with pytest.raises(DataError, match="127.0.0.1:9/gzip.zip: no connection.*hcr data import FILE.*mnist-5k works"):
+        load_dataset("emnist-letters")
+    assert visible(cache) == []
+
+
+def test_a_missing_file_on_the_mirror(monkeypatch, serve):
+    server = serve()
+    monkeypatch.setattr(Handler, "do_GET", lambda handler: handler.send_error(404))
+    with pytest.raises(DataError, match=f"{server.address}some.*: HTTP status 404"):
+        download.obtain(official())
+
+
+def test_an_archive_is_unpacked_member_by_member(monkeypatch, serve, cache, tmp_path):
+    file = official(archive="gzip.zip")
+    monkeypatch.setitem(DATASETS._things, "tiny", dataclasses.replace(DATASETS.get("mnist"), files=(file,)))
+    with zipfile.ZipFile(tmp_path / "gzip.zip", "w") as packed:
+        packed.writestr(f"gzip/{file.name}", PACKED)
+        packed.writestr("gzip/readme.txt", "hello")
+    serve((tmp_path / "gzip.zip").read_bytes(), breaks=[50_000])
+    assert download.obtain(file)[0] == CONTENT
+    assert visible(cache) == [file.name]
+    assert not (cache / "gzip.zip.part").exists()
+
+
+def test_a_member_that_differs_stops_the_archive(monkeypatch, serve, cache, tmp_path):
+    file = official(archive="gzip.zip")
+    monkeypatch.setitem(DATASETS._things, "tiny", dataclasses.replace(DATASETS.get("mnist"), files=(file,)))
+    with zipfile.ZipFile(tmp_path / "gzip.zip", "w") as packed:
+        packed.writestr(f"gzip/{file.name}", PACKED[:-1])
+    serve((tmp_path / "gzip.zip").read_bytes())
+    with pytest.raises(DataError, match=f"truncated.*{file.sha256}.*{sha256(PACKED[:-1])}"):
+        download.obtain(file)
+    assert visible(cache) == []
+
+
+def test_an_archive_never_replaces_a_file_that_differs(monkeypatch, cache, tmp_path):
+    file = official()
+    monkeypatch.setitem(DATASETS._things, "tiny", dataclasses.replace(DATASETS.get("mnist"), files=(file,)))
+    with zipfile.ZipFile(tmp_path / "gzip.zip", "w") as packed:
+        packed.writestr(file.name, PACKED)
+    cache.mkdir(parents=True)
+    (cache / file.name).write_bytes(b"mine")
+    with pytest.raises(DataError, match=f"{file.sha256}.*{sha256(b'mine')}"):
+        import_file(tmp_path / "gzip.zip")
+    assert (cache / file.name).read_bytes() == b"mine"
+
+
+CHILD = """
+import sys
+from hcrlib.datasets import download
+from hcrlib.datasets.catalog import File
+download.fetch_file(File(sys.argv[1], sys.argv[2], 1, None, ()))
+"""
+
+
+def test_kill_9_in_the_middle_of_a_download(serve, cache):
+    server = serve(pause_s=0.05)
+    file, part = official(), cache / f"{official().name}.part"
+    child = subprocess.Popen([sys.executable, "-c", CHILD, file.name, file.sha256], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    assert visible(cache) == []
+    arrived = part.stat().st_size
+    assert 0 < arrived < len(PACKED)
+    server.pause_s = 0
+    assert download.obtain(file)[0] == CONTENT
+    assert server.asked[-1] == f"bytes={arrived}-"
+
+
+# --- no room on the disk
+
+
+def test_no_room_is_told_before_the_download(monkeypatch, serve, cache):
+    serve()
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda _: usage(1, 1, 1))
+    with pytest.raises(DataError, match="no room on the disk.*Expected 0 MB free, got 0 MB.*HCR_CACHE"):
+        download.obtain(official())
+    assert list(cache.iterdir()) == [cache / ".lock"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, a device that is always full")
+def test_a_disk_that_fills_up_during_the_download(serve, cache):
+    serve()
+    cache.mkdir(parents=True)
+    (cache / f"{official().name}.part").symlink_to("/dev/full")
+    with pytest.raises(DataError, match="no room on the disk.*HCR_CACHE"):
+        download.obtain(official())
+    assert list(cache.iterdir()) == [cache / ".lock"]
+
+
+def test_a_disk_that_fills_up_during_an_import(monkeypatch, tmp_path):
+    def full(sink, **_):
+        sink.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(DataError, match="no room on the disk"):
+        damaged_import(monkeypatch, tmp_path, None)
+    assert list((tmp_path / "cache/imported/emnist-digits").iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_cache_that_cannot_be_written(serve, tmp_path):
+    serve()
+    (tmp_path / "cache").mkdir(mode=0o500)
+    with pytest.raises(DataError, match="cannot be written.*HCR_CACHE"):
+        files.keep(official(), PACKED)

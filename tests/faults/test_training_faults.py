@@ -1,0 +1,104 @@
+"""A training that is killed goes on from the epoch it had finished, and ends as if nothing had happened."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import hcrlib as hcr
+from hcrlib import evaluate, records
+from hcrlib.errors import RunError
+from hcrlib.models.keras_loop import Checkpoint
+
+pytestmark = pytest.mark.slow
+ASKED = {"data": "mnist-5k", "budget": 400, "epochs": 4, "batch_size": 32}
+CHILD = """
+import hcrlib as hcr
+hcr.train("cnn-basic", say=lambda line: print(line, flush=True), data="mnist-5k", budget=400, epochs=4, batch_size=32)
+"""
+
+
+def training(results):
+    environment = {**os.environ, "HCR_RESULTS": str(results)}
+    return subprocess.Popen([sys.executable, "-c", CHILD], stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def test_kill_minus_nine_and_resume(results, tmp_path, monkeypatch):
+    with training(results) as child:
+        for line in child.stdout:
+            if line.startswith("epoch 2/4"):
+                child.send_signal(signal.SIGKILL)
+                break
+    assert child.wait() == -signal.SIGKILL
+    assert records.read_all() == []  # unfinished: no record
+
+    said = []
+    resumed = hcr.train("cnn-basic", say=said.append, **ASKED)
+    assert said[0].startswith(("resumed after epoch 2", "resumed after epoch 3"))
+    assert [row["epoch"] for row in resumed.history] == [1, 2, 3, 4]
+    assert not (resumed.path / "checkpoint").exists()
+
+    monkeypatch.setenv("HCR_RESULTS", str(tmp_path / "again"))
+    straight = hcr.train("cnn-basic", say=lambda line: None, **ASKED)
+    with np.load(results / "runs" / resumed.id / "predictions.npz") as one:
+        assert (records.load_predictions(straight)["scores"] == one["scores"]).all()
+
+
+def test_a_kill_between_the_two_renames_of_a_checkpoint(tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    checkpoint = Checkpoint(tmp_path / "checkpoint")
+    checkpoint.save(model, [{"epoch": 1}], False)
+    os.replace(tmp_path / "checkpoint", tmp_path / "checkpoint.old")
+    (tmp_path / "checkpoint.new").mkdir()
+    again, history = checkpoint.load(keras)
+    assert history == [{"epoch": 1}]
+    assert all((a == b).all() for a, b in zip(again.get_weights(), model.get_weights(), strict=True))
+
+
+def test_a_full_disk_fails_the_run_and_keeps_the_old_checkpoint(monkeypatch):
+    config = evaluate.resolve("mlp", budget=200, epochs=3)
+    whole, saves = Checkpoint.save, []
+
+    def full(self, model, history, is_best):
+        saves.append(len(history))
+        if len(history) == 2:
+            raise OSError(28, "No space left on device")
+        whole(self, model, history, is_best)
+
+    monkeypatch.setattr(Checkpoint, "save", full)
+    with pytest.raises(OSError, match="No space"):
+        evaluate.run_one(config, say=lambda line: None)
+    assert records.find(config).status == "failed"
+    assert "No space left" in records.find(config).reason
+    kept = json.loads((records.run_path(config) / "checkpoint" / "history.json").read_text())
+    assert [row["epoch"] for row in kept] == [1]
+    monkeypatch.setattr(Checkpoint, "save", whole)
+    assert evaluate.run_one(config, say=lambda line: None).status == "finished"
+
+
+def test_stops_early_and_restores_the_best_epoch():
+    run = hcr.train(
+        "mlp", budget=300, epochs=30, patience=1, restore_best=True, learning_rate=0.05, say=lambda line: None
+    )
+    losses = [row["val_loss"] for row in run.history]
+    assert len(losses) < 30
+    assert min(losses) == losses[-2]
+    assert f"weights of epoch {len(losses) - 1} of {len(losses)}, by validation loss" in run.notes
+    assert run.val_loss == pytest.approx(min(losses), rel=0.01)
+
+
+def test_tensorboard_files_are_written(results):
+    run = hcr.train("cnn-five-layer", budget=100, epochs=1, say=lambda line: None)
+    assert list((run.path / "tensorboard").rglob("events.out.tfevents.*"))
+
+
+def test_a_loss_that_is_not_a_number_fails_the_run():
+    with pytest.raises(RunError, match="Lower the learning_rate"):
+        hcr.train("cnn-two-layer", budget=100, epochs=3, learning_rate=1e30, say=lambda line: None)

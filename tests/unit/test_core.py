@@ -1,0 +1,103 @@
+"""Errors, seeds, registry, configuration, files, metrics: hand-computed cases."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from hcrlib import metrics, paths
+from hcrlib.augment import shifted
+from hcrlib.config import RunConfig
+from hcrlib.errors import ConfigError, DataError
+from hcrlib.files import atomic, write_text
+from hcrlib.registry import Registry
+from hcrlib.seeds import frozen_rng, seed_for
+from hcrlib.timing import latency_ms
+
+
+def config(**changes):
+    return RunConfig(
+        **{"dataset": "mnist-5k", "classifier": "knn", "params": {"k": 3}, "preprocess": ["scale"]} | changes
+    )
+
+
+def test_an_error_says_what_where_expected_got_and_next():
+    error = DataError("It differs", where="a.gz", expected="sha 1", got="sha 2", hint="Delete it")
+    assert str(error) == "It differs (a.gz). Expected sha 1, got sha 2. Delete it."
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_seeds_depend_on_purpose_and_stay():
+    assert seed_for(0, "shuffle") != seed_for(0, "dropout")
+    assert seed_for(0, "shuffle") == 1864311941
+    assert frozen_rng(0, "x").randint(0, 1000, 3).tolist() == frozen_rng(0, "x").randint(0, 1000, 3).tolist()
+
+
+def test_registry_suggests_and_refuses_a_second():
+    register = Registry("fruit")
+    register.add("apple", object())
+    with pytest.raises(ConfigError, match="Did you mean 'apple'"):
+        register.get("appel")
+    with pytest.raises(ConfigError, match="already there"):
+        register.add("apple", object())
+
+
+def test_config_hash_is_of_the_content():
+    assert config().hash == config(params={"k": 3}).hash
+    assert config().hash != config(params={"k": 5}).hash
+    assert config().hash != config(budget=10).hash
+    assert RunConfig.from_dict(config().to_dict()) == config()
+
+
+@pytest.mark.parametrize("bad", [{"seed": -1}, {"seed": "0"}, {"seed": True}, {"budget": 0}, {"budget": 1.5}])
+def test_config_refuses(bad):
+    with pytest.raises(ConfigError, match=next(iter(bad))):
+        config(**bad)
+
+
+def test_config_refuses_unknown_keys():
+    with pytest.raises(ConfigError, match="Did you mean 'seed'"):
+        RunConfig.from_dict({**config().to_dict(), "sed": 1})
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    write_text(tmp_path / "a", "old")
+    with pytest.raises(ZeroDivisionError), atomic(tmp_path / "a") as part:
+        part.write_text("half")
+        raise ZeroDivisionError
+    assert (tmp_path / "a").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_paths_follow_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("HCR_RESULTS", str(tmp_path))
+    assert paths.runs_root() == tmp_path / "runs"
+    monkeypatch.delenv("HCR_DATA", raising=False)
+    assert paths.data_root() is None
+
+
+def test_wilson_interval_of_the_books():
+    low, high = metrics.wilson(9762, 10000)  # 238 misses of 10,000
+    assert (round(1 - high, 4), round(1 - low, 4)) == (0.0210, 0.0270)
+
+
+def test_confusion_counts():
+    assert metrics.confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist() == [[1, 1], [0, 1]]
+    assert metrics.misses(np.array([0, 0, 1]), np.array([0, 1, 1])) == 1
+
+
+def test_latency_counts_only_after_the_warm_up():
+    calls = []
+    times = latency_ms(calls.append, list(range(5)), warm_up=2)
+    assert calls == [0, 1, 0, 1, 2, 3, 4]
+    assert 0 <= times["p50"] <= times["p90"] <= times["p99"]
+
+
+def test_shifts_move_ink_by_whole_pixels():
+    x = np.zeros((50, 28, 28, 1), np.float32)
+    x[:, 14, 14] = 1
+    moved = shifted(x, 2, np.random.RandomState(0))
+    rows, columns = np.nonzero(moved[..., 0])[1:]
+    assert moved.shape == x.shape
+    assert moved.sum() == 50
+    assert set(rows) == set(columns) == {12, 13, 14, 15, 16}

@@ -1,0 +1,158 @@
+import gzip
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from hcrlib.datasets import load_dataset
+from hcrlib.datasets.idx import to_idx
+from hcrlib.errors import ConfigError, DataError
+
+
+def draw(path, character, size=(60, 80), paper="white", ink="black"):
+    image = Image.new("L", size, paper)
+    ImageDraw.Draw(image).text((20, 20), character, fill=ink, font_size=40)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+
+
+def describe(folder, **keys):
+    (folder / "dataset.yml").write_text("".join(f"{key}: {value}\n" for key, value in keys.items()))
+    return folder
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for name in ("10", "2", "a"):
+        for number in range(5):
+            draw(tmp_path / "images" / name / f"{number}.png", name[0], (50 + 10 * number, 90))
+    return describe(tmp_path, name="mine", format="folders", images="images", test_fraction=0.4, licence="CC0")
+
+
+def test_folders_are_a_dataset_like_any_other(folders):
+    data = load_dataset(folders, val_fraction=0.3)
+    assert data.name == "mine"
+    assert data.classes == ("2", "10", "a")
+    assert (len(data.train), len(data.val), len(data.test)) == (6, 3, 6)
+    assert np.bincount(data.test.labels).tolist() == [2, 2, 2]
+    assert data.train.images.dtype == np.uint8
+    assert data.train.images.shape[1:] == (28, 28)
+    assert np.median(data.train.images) == 0
+    assert not data.comparable
+    assert not data.damaged
+    assert "licence: CC0" in data.notes
+    assert load_dataset(str(folders / "dataset.yml"), val_fraction=0.3).sha256 == data.sha256
+
+
+def test_light_ink_on_dark_paper_gives_the_same_glyph(tmp_path):
+    for name, paper, ink in (("train", "white", "black"), ("test", "black", "white")):
+        draw(tmp_path / name / "x" / "1.png", "x", paper=paper, ink=ink)
+    data = load_dataset(describe(tmp_path, name="mine", format="folders", train="train", test="test"))
+    assert np.array_equal(data.train.images, data.test.images)
+
+
+def test_unreadable_images_are_listed_and_left_out(folders):
+    (folders / "images/a/broken.png").write_bytes(b"\x89PNG no more")
+    Image.new("L", (9, 9), "white").save(folders / "images/a/blank.png")
+    (folders / "images/a/.hidden").write_bytes(b"")
+    data = load_dataset(folders)
+    assert [file for file, _ in data.damaged] == ["images/a/blank.png", "images/a/broken.png"]
+    assert "blank" in data.damaged[0][1]
+    assert len(data.train) + len(data.val) + len(data.test) == 15
+
+
+def test_an_empty_class_folder_and_one_without_any_image(folders):
+    (folders / "images/b").mkdir()
+    with pytest.raises(DataError, match="class folder is empty .*images/b"):
+        load_dataset(folders)
+    (folders / "images/b/note.txt").write_text("later")
+    with pytest.raises(DataError, match="No image of this class can be read .*note.txt"):
+        load_dataset(folders)
+
+
+def test_train_and_test_folders_have_the_same_classes(tmp_path):
+    for name in ("train/a", "train/b", "test/a"):
+        draw(tmp_path / name / "1.png", name[-1])
+    with pytest.raises(DataError, match="Expected a, b, got a"):
+        load_dataset(describe(tmp_path, name="mine", format="folders", train="train", test="test"))
+
+
+def test_a_class_twice_in_the_list_or_to_the_eye(folders):
+    text = (folders / "dataset.yml").read_text()
+    (folders / "dataset.yml").write_text(text + "classes: [2, 10, a, a]\n")
+    with pytest.raises(DataError, match="class 'a' is there twice"):
+        load_dataset(folders)
+    (folders / "dataset.yml").write_text(text)
+    for name in ("\u00e9", "e\u0301"):
+        draw(folders / "images" / name / "1.png", "e")
+    with pytest.raises(DataError, match="class 'é' is there twice"):
+        load_dataset(folders)
+
+
+def csv(path, labels, value=0):
+    path.write_text("".join(f"{label}" + f",{value}" * 784 + "\n" for label in labels))
+
+
+def test_a_csv_pair_with_names_for_labels(tmp_path):
+    csv(tmp_path / "train.csv", ["b", "a", "b", "a"], 255)
+    csv(tmp_path / "test.csv", ["a"], 0)
+    describe(tmp_path, name="mine", format="csv", train="train.csv", test="test.csv")
+    data = load_dataset(tmp_path, val_fraction=0)
+    assert data.classes == ("a", "b")
+    assert data.train.labels.tolist() == [1, 0, 1, 0]
+    assert data.train.images.max() == 0  # white paper throughout: dark ink is turned bright
+
+
+def test_a_csv_label_out_of_range(tmp_path):
+    csv(tmp_path / "train.csv", ["a", "b"])
+    csv(tmp_path / "test.csv", ["a", "c"])
+    describe(tmp_path, name="mine", format="csv", train="train.csv", test="test.csv")
+    with pytest.raises(DataError, match="out of range .*test.csv.* Expected a, b, got 'c', in 1 of 2 rows"):
+        load_dataset(tmp_path)
+
+
+def idx_pair(folder, n_images, labels):
+    (folder / "images.gz").write_bytes(gzip.compress(to_idx(np.zeros((n_images, 28, 28), np.uint8))))
+    (folder / "labels").write_bytes(to_idx(np.array(labels, np.uint8)))
+    return describe(folder, name="mine", format="idx", images="[images.gz, labels]", classes="[x, y]")
+
+
+def test_an_idx_pair(tmp_path):
+    data = load_dataset(idx_pair(tmp_path, 10, [0, 1] * 5), val_fraction=0)
+    assert data.classes == ("x", "y")
+    assert (len(data.train), len(data.test)) == (8, 2)
+
+
+@pytest.mark.parametrize(
+    ("n_images", "labels", "says"),
+    [(3, [0, 1], "Expected 3 labels, got 2"), (2, [0, 2], "out of range .* 0 to 1.* got 2 at index 1")],
+)
+def test_an_idx_pair_that_does_not_fit(tmp_path, n_images, labels, says):
+    with pytest.raises(DataError, match=says):
+        load_dataset(idx_pair(tmp_path, n_images, labels))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"fromat": "csv"}, "'fromat' is no key .* Did you mean 'format'"),
+        ({"name": "mnist"}, "'name' is not valid"),
+        ({"name": "../up"}, "'name' is not valid"),
+        ({"format": "parquet"}, "'format' is not valid .* folders or csv or idx"),
+        ({"ink": "blue"}, "'ink' is not valid"),
+        ({"train": "images"}, "train and test, or images"),
+        ({"classes": "[2, 10, no]"}, "'classes' is not a list of names .* in quotes"),
+        ({"test_fraction": 0.01}, "nothing to test on"),
+        ({"test_fraction": 2}, "between 0 and 1, got 2"),
+        ({"test_fraction": "half"}, "between 0 and 1, got 'half'"),
+    ],
+)
+def test_a_description_that_is_wrong(folders, change, says):
+    keys = {"name": "mine", "format": "folders", "images": "images", **change}
+    with pytest.raises(ConfigError, match=says):
+        load_dataset(describe(folders, **keys))
+
+
+def test_no_description(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_dataset(tmp_path / "nowhere" / "dataset.yml")

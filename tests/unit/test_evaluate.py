@@ -1,0 +1,166 @@
+"""From a request to a record: resolution, failure, skipping, what is kept."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import hcrlib as hcr
+from hcrlib import evaluate, metrics, records
+from hcrlib.errors import ConfigError, RunError
+from hcrlib.models.base import CLASSIFIERS, Classifier
+from hcrlib.models.knn import Knn
+
+QUIET = {"say": lambda line: None}
+
+
+@pytest.fixture
+def run():
+    return hcr.train("knn", budget=500, **QUIET)
+
+
+def test_a_request_is_resolved_with_every_default_written_out():
+    config = evaluate.resolve("knn", k=5)
+    assert config.params == {"k": 5, "weighted": True}
+    assert config.preprocess == ["scale", "deskew"]
+    assert config.id == f"mnist-5k/knn/{config.hash}"
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        ({"classifier": "kn"}, "Did you mean 'knn'"),
+        ({"classifier": "knn", "neighbours": 3}, "no parameter of knn"),
+        ({"classifier": "cnn-basic", "epoch": 3}, "Did you mean 'epochs'"),
+        ({"classifier": "knn", "preprocess": ["scale", "deskw"]}, "no preprocessing step"),
+        ({"classifier": "knn", "seed": -1}, "seed"),
+    ],
+)
+def test_a_wrong_request_is_refused(request_, says, results):
+    with pytest.raises(ConfigError, match=says):
+        evaluate.resolve(**request_)
+    assert not results.exists()
+
+
+def test_the_record_says_what_came_out(run):
+    assert run.status == "finished"
+    assert (run.n_train, run.n_val, run.n_test) == (500, 400, 1000)
+    assert run.accuracy == 1 - run.misses / 1000
+    assert run.ci_low < run.accuracy < run.ci_high
+    assert run.accuracy > 0.9
+    assert run.missing == {"n_parameters": "the method has no learnt parameters to count"}
+    assert run.fit_s >= 0
+    assert run.predict_ms_p50 <= run.predict_ms_p90
+    assert records.read(run.path) == run
+    assert json.loads((run.path / "record.json").read_text())["id"] == run.id
+
+
+def test_predictions_are_kept_and_agree_with_the_record(run):
+    kept = records.load_predictions(run)
+    assert metrics.misses(kept["labels"], kept["predicted"]) == run.misses
+    assert kept["scores"].shape == (1000, 10)
+    assert (kept["labels"] == hcr.load_dataset("mnist-5k").test.labels).all()
+
+
+def test_the_model_answers_as_the_record_says(run):
+    test = hcr.load_dataset("mnist-5k").test
+    for source in (run, run.id, run.path, str(run.path)):
+        model = hcr.load_model(source)
+        wrong = sum(name != str(label) for name, label in zip(model.predict(test.images), test.labels, strict=True))
+        assert wrong == run.misses
+
+
+def test_read_answers_for_a_photo_of_a_digit(run):
+    model = hcr.load_model(run)
+    glyph = hcr.load_dataset("mnist-5k").train.images[0]
+    photo = 255 - np.kron(np.pad(glyph, 10), np.ones((7, 7), np.uint8))
+    reading = model.read(photo)
+    assert reading.alternatives[0][0] == reading.label == model.predict(glyph[None])[0]
+    assert not reading.unsure
+    assert reading.seen.shape == (28, 28)
+    assert model.read(photo, unsure_below=1.01).label == "?"
+    with pytest.raises(ValueError, match="blank"):
+        model.read(np.zeros((50, 50), np.uint8))
+
+
+def test_results_are_one_table(run):
+    table = hcr.results()
+    assert table.loc[0, "accuracy"] == run.accuracy
+    assert table.loc[0, "id"] == run.id
+
+
+def test_no_results_are_an_empty_table():
+    assert len(hcr.results()) == 0
+
+
+def test_a_failure_is_recorded_and_raised(monkeypatch):
+    def broken(self, *arguments):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(Knn, "fit", broken)
+    with pytest.raises(MemoryError):
+        hcr.train("knn", **QUIET)
+    [record] = records.read_all()
+    assert record.status == "failed"
+    assert "MemoryError: no room" in record.reason
+    with pytest.raises(RunError, match="no model"):
+        hcr.load_model(record.id)
+
+
+def test_a_classifier_may_decline(monkeypatch):
+    monkeypatch.setattr(Knn, "skip", lambda self, data: f"{data.name} is not for me")
+    run = hcr.train("knn", **QUIET)
+    assert (run.status, run.reason, run.accuracy) == ("skipped", "mnist-5k is not for me", None)
+
+
+def test_scores_that_are_not_numbers_fail(monkeypatch):
+    monkeypatch.setattr(Knn, "scores", lambda self, x: np.full((len(x), 10), np.nan, np.float32))
+    with pytest.raises(RunError, match="4000 not finite"):
+        hcr.train("knn", **QUIET)
+
+
+def test_an_unknown_model_names_those_there_are():
+    with pytest.raises(ConfigError, match="There is no model 'best-11'"):
+        hcr.load_model("best-11")
+
+
+def test_a_damaged_model_is_refused(run):
+    (run.path / "model" / "knn.npz").write_bytes(b"not a zip")
+    with pytest.raises(RunError, match="cannot be loaded"):
+        hcr.load_model(run)
+
+
+def test_a_record_of_another_schema_or_cut_short_is_refused(run):
+    path = run.path / "record.json"
+    text = path.read_text()
+    path.write_text(text.replace('"schema": 1', '"schema": 99'))
+    with pytest.raises(RunError, match="another schema"):
+        records.read(path)
+    path.write_text(text[:100])
+    with pytest.raises(RunError, match="cannot be read"):
+        records.read_all()
+
+
+def test_other_test_labels_are_not_compared(run):
+    other = dataclasses.replace(run, data={**run.data, "test_sha256": "feed"})
+    with pytest.raises(RunError, match="feed") as caught:
+        records.check_comparable([run, other])
+    assert run.data["test_sha256"] in str(caught.value)
+
+
+def test_adding_a_classifier_is_adding_a_class():
+    @dataclasses.dataclass(kw_only=True)
+    class Coin(Classifier):
+        """Tosses."""
+
+        name = "coin"
+        fit = save = load = lambda self, *arguments: None
+
+        def scores(self, x):
+            return np.full((len(x), 10), 0.1, np.float32)
+
+    try:
+        assert hcr.train("coin", **QUIET).misses > 800
+    finally:
+        CLASSIFIERS._things.pop("coin")

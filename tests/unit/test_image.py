@@ -1,0 +1,96 @@
+"""to_glyph: MNIST's recipe on made-up drawings whose answer is known."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hcrlib.runtime import to_glyph
+from hcrlib.runtime.image import centred, ink_boxed
+
+
+def drawing(h=100, w=60, ground=255, ink=0):
+    image = np.full((h, w), ground, np.uint8)
+    image[20:80, 25:35] = ink  # an upright bar, 60 x 10
+    return image
+
+
+def test_bar_fills_the_box_and_is_centred():
+    glyph = to_glyph(drawing())
+    rows, columns = np.flatnonzero(glyph.any(axis=1)), np.flatnonzero(glyph.any(axis=0))
+    assert glyph.shape == (28, 28)
+    assert glyph.dtype == np.uint8
+    assert (rows[0], rows[-1]) == (4, 23)  # 20 rows
+    assert 3 <= len(columns) <= 4  # 10/60 of 20
+    assert abs((glyph.sum(axis=0) * np.arange(28)).sum() / glyph.sum() - 13.5) <= 0.5
+
+
+@pytest.mark.parametrize(("ground", "ink"), [(255, 0), (0, 255), (200, 40), (30, 220)])
+def test_dark_on_light_and_light_on_dark_are_the_same(ground, ink):
+    assert np.abs(to_glyph(drawing(ground=ground, ink=ink)).astype(int) - to_glyph(drawing())).max() <= 1
+
+
+def test_path_bytes_pil_and_arrays_are_the_same(tmp_path):
+    image = Image.fromarray(drawing())
+    image.save(tmp_path / "bar.png")
+    expected = to_glyph(drawing())
+    colour = np.repeat(drawing()[:, :, None], 3, axis=2)
+    transparent = Image.new("RGBA", image.size, (0, 0, 0, 0))
+    transparent.paste(image.convert("RGBA"), mask=Image.fromarray(255 - drawing()))
+    for same in (
+        tmp_path / "bar.png",
+        str(tmp_path / "bar.png"),
+        (tmp_path / "bar.png").read_bytes(),
+        image,
+        colour,
+        drawing() / 255.0,
+        drawing() > 127,
+        transparent,
+        Image.fromarray(drawing().astype(np.uint16) * 257),
+    ):
+        assert (to_glyph(same) == expected).all()
+
+
+def test_exif_rotation_is_honoured():
+    turned = Image.fromarray(np.rot90(drawing()))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "rotate by 90 degrees to see it upright"
+    stream = io.BytesIO()
+    turned.save(stream, "PNG", exif=exif)
+    assert (to_glyph(stream.getvalue()) == to_glyph(drawing())).all()
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (b"no image", "no image that Pillow"),
+        (np.zeros((0, 5), np.uint8), "shape"),
+        (np.zeros((5, 5, 7), np.uint8), "shape"),
+        (np.full((5, 5), 1.5), "0..1"),
+        (np.full((5, 5), np.nan), "0..1"),
+        (np.full((5, 5), 300), "0..255"),
+        (np.full((40, 40), 255, np.uint8), "blank"),
+        (np.zeros((40, 40), np.uint8), "blank"),
+        (17, "expected a path"),
+    ],
+)
+def test_what_cannot_be_read_is_said(bad, says):
+    with pytest.raises(ValueError, match=says):
+        to_glyph(bad)
+
+
+def test_truncated_image(tmp_path):
+    Image.effect_noise((200, 200), 50).save(tmp_path / "noise.png")
+    with pytest.raises(ValueError, match="image"):
+        to_glyph((tmp_path / "noise.png").read_bytes()[:2000])
+
+
+def test_centring_loses_no_ink():
+    image = np.zeros((28, 28), np.uint8)
+    image[0, 0], image[10:18, 20:28] = 255, 255
+    assert centred(image).sum(dtype=int) == image.sum(dtype=int)
+
+
+def test_ink_box_of_nothing_is_nothing():
+    assert not ink_boxed(np.zeros((28, 28), np.uint8)).any()

@@ -1,0 +1,72 @@
+"""Our scoring of a support vector machine against scikit-learn's own."""
+
+import sys
+
+import numpy as np
+import pytest
+from sklearn.svm import SVC
+
+from hcrlib.models import CLASSIFIERS, Task
+from hcrlib.models.svm import _pulls, _temperature, _votes
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    rng = np.random.RandomState(0)
+    y = np.arange(200) % 4
+    return (rng.randn(200, 6) + 1.5 * rng.randn(4, 6)[y]).astype(np.float32), y.astype(np.int64)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 4])
+def test_votes_and_margins_are_scikit_learns(blobs, n_classes):
+    x, y = blobs
+    x, y = x[y < n_classes], y[y < n_classes]
+    reference = SVC(C=1.0, gamma=0.2, decision_function_shape="ovr", break_ties=True).fit(x, y)
+    squared = ((x[:, None] - reference.support_vectors_[None]) ** 2).sum(axis=2)
+    pulls = _pulls(np.exp(-0.2 * squared), reference.dual_coef_, reference.n_support_)
+    ours = _votes(pulls, reference.intercept_)
+    theirs = reference.decision_function(x)
+    if n_classes == 2:
+        assert (ours.argmax(axis=1) == reference.predict(x)).all()
+    else:
+        assert np.abs(ours - theirs).max() < 1e-3
+        assert (ours.argmax(axis=1) == reference.predict(x)).all()
+
+
+def test_classifier_predicts_as_scikit_learn_does(blobs, tmp_path):
+    x, y = blobs
+    ours = CLASSIFIERS.get("svm").create({"c": 1.0, "gamma": 0.2})
+    ours.fit(x[:150], y[:150], x[150:], y[150:], Task(4, 0, tmp_path))
+    reference = SVC(C=1.0, gamma=0.2, break_ties=True).fit(x[:150], y[:150])
+    assert (ours.scores(x).argmax(axis=1) == reference.predict(x)).mean() > 0.99
+
+
+def test_without_the_fast_wheel_scikit_learn_does_the_work(blobs, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearnex.svm", None)
+    x, y = blobs
+    svm = CLASSIFIERS.get("svm").create({})
+    svm.fit(x, y, x, y, Task(4, 0, tmp_path))
+    assert svm.engine.startswith("scikit-learn 1")
+
+
+def test_a_larger_training_set_is_thinned_and_said_so(blobs, tmp_path):
+    x, y = blobs
+    svm = CLASSIFIERS.get("svm").create({"max_train": 40})
+    svm.fit(x, y, x, y, Task(4, 0, tmp_path))
+    assert svm.notes == ["fitted on 40 of 200 training images (max_train)"]
+
+
+def test_calibration_keeps_the_answers_and_mends_the_probabilities(blobs, tmp_path):
+    x, y = blobs
+    plain, calibrated = (CLASSIFIERS.get("svm").create({"gamma": 0.2, "calibrated": c}) for c in (False, True))
+    for svm in (plain, calibrated):
+        svm.fit(x[::2], y[::2], x[1::2], y[1::2], Task(4, 0, tmp_path))
+    before, after = plain.scores(x[1::2]), calibrated.scores(x[1::2])
+    picked = np.arange(100), y[1::2]
+    assert (before.argmax(axis=1) == after.argmax(axis=1)).all()
+    assert -np.log(after[picked]).mean() < -np.log(before[picked]).mean()
+
+
+def test_temperature_of_logits_that_are_right_as_they_are():
+    logits = np.log(np.array([[0.8, 0.2]] * 10, np.float32))
+    assert _temperature(logits, np.array([0] * 8 + [1] * 2)) == pytest.approx(1, abs=0.01)
