@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from pathlib import PurePath
 
 from hcrlib.errors import ConfigError
 from hcrlib.registry import did_you_mean
@@ -59,4 +60,6 @@ class RunConfig:
     @property
     def id(self):
         """'<dataset>/<classifier>/<hash>': the run's name, and its folder under results/runs."""
-        return f"{self.dataset}/{self.classifier}/{self.hash}"
+        path = PurePath(self.dataset)  # one's own data is named by its folder
+        name = path.parent.name if path.name == "dataset.yml" else path.name
+        return f"{name}/{self.classifier}/{self.hash}"

@@ -41,15 +41,16 @@ def figure(width=7.5, height=4.5):
     return Figure(figsize=(width, height), layout="constrained", facecolor="white").add_subplot(facecolor="white")
 
 
-def keep(ax, path):
-    """Saves the figure as PNG, atomically, and returns it as an image to be shown in a notebook."""
+def keep(ax, path=None):
+    """The figure as an image to be shown in a notebook; saved as PNG, atomically, where there is a path."""
     from IPython.display import Image
 
     picture = io.BytesIO()
     ax.figure.savefig(picture, format="png", dpi=DPI)
-    with atomic(path) as part:
-        part.write_bytes(picture.getvalue())
-    return Image(picture.getvalue(), alt=ax.get_title())
+    if path:
+        with atomic(path) as part:
+            part.write_bytes(picture.getvalue())
+    return Image(picture.getvalue())
 
 
 def accuracy_against(ax, records, cost):
@@ -85,6 +86,14 @@ def confusion(ax, counts, classes):
     return ax
 
 
+def confusions(counts, classes, most=5):
+    """The most frequent mistakes in words: '4 as 9: 12 times'."""
+    wrong = np.where(np.eye(len(classes), dtype=bool), 0, counts)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    pairs = [np.unravel_index(i, wrong.shape) for i in order if wrong.flat[i]]
+    return [f"{classes[row]} as {classes[column]}: {wrong[row, column]} times" for row, column in pairs]
+
+
 def glyphs(ax, images, captions, columns=8):
     """Images, uint8 (n, 28, 28), in rows of `columns`, each with its caption underneath."""
     step_x, step_y = 34, 42
@@ -98,13 +107,13 @@ def glyphs(ax, images, captions, columns=8):
 
 
 def mistakes(ax, images, predictions, classes, most=24):
-    """The wrong answers of which the model was surest: 'true class: answer, probability'. predictions: as records load them."""
+    """The wrong answers of which the model was surest: 'true class → answer, probability'. predictions: as records load them."""
     labels, predicted, scores = (predictions[name] for name in ("labels", "predicted", "scores"))
     wrong = np.flatnonzero(labels != predicted)
     sure = scores[wrong, predicted[wrong]].astype(np.float32)
     order = np.argsort(-sure, kind="stable")[:most]
     captions = [
-        f"{classes[labels[i]]}: {classes[predicted[i]]}, {p:.0%}"
+        f"{classes[labels[i]]} → {classes[predicted[i]]}, {p:.0%}"
         for i, p in zip(wrong[order], sure[order], strict=True)
     ]
     return glyphs(ax, images[wrong[order]], captions)

@@ -4,18 +4,62 @@ import base64
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import nbformat
 import psutil
 import yaml
 
-from hcrlib import paths
+from hcrlib import leaderboard, paths
 from hcrlib.errors import RunError
+from hcrlib.files import write_text
 
 FOLDERS = "HCR_DATA", "HCR_RESULTS", "HCR_CACHE"
+COMPARE = "20_compare.ipynb"
+
+
+def write(sweep):
+    """Writes results/<sweep>/: leaderboard.md and .csv, records.jsonl, 20_compare.ipynb, figures/, report.html.
+
+    Every file is replaced in one step; returns their Paths. RunError, with the cell, where the notebook fails.
+    """
+    folder, found = sweep.folder, sweep.records()
+    shutil.rmtree(folder / "figures", ignore_errors=True)
+    write_text(folder / "records.jsonl", "".join(json.dumps(record.to_dict()) + "\n" for record in found))
+    write_text(folder / "leaderboard.csv", leaderboard.render(found, "csv"))
+    write_text(folder / "leaderboard.md", f"# {sweep.question}\n\n{leaderboard.render(found, 'markdown')}")
+    with tempfile.TemporaryDirectory() as scratch:
+        executed, log = Path(scratch) / COMPARE, Path(scratch) / "log.txt"
+        if status := execute(COMPARE, executed, {"sweep": _relative(sweep.path, paths.project_root())}, log):
+            raise RunError(f"The report failed: {failure(executed, log, status)}", hint="Open the notebook to see why")
+        notebook = nbformat.read(executed, as_version=4)
+    del notebook.metadata["papermill"]  # it names this machine's folders
+    write_text(folder / COMPARE, nbformat.writes(notebook) + "\n")
+    write_text(folder / "report.html", html(notebook, sweep.question))
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def html(notebook, title):
+    """A notebook as one HTML page without its code, figures included; it loads nothing from elsewhere."""
+    from nbconvert import HTMLExporter
+
+    notebook.metadata["title"] = title
+    exporter = HTMLExporter(
+        exclude_input=True,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        embed_images=True,
+        mathjax_url="",
+        require_js_url="",
+        jquery_url="",
+        mermaid_js_url="",
+    )
+    return exporter.from_notebook_node(notebook)[0]
 
 
 def execute(notebook, out, parameters, log, holding=None, say=None):

@@ -17,8 +17,7 @@ import yaml
 
 from hcrlib import evaluate, paths, records, report
 from hcrlib.config import RunConfig
-from hcrlib.datasets.catalog import DATASETS
-from hcrlib.datasets.loading import is_path
+from hcrlib.datasets import dataset_names
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.files import write_text
 from hcrlib.models import CLASSIFIERS
@@ -155,13 +154,12 @@ def _checked(entry, where):
 
 def _dataset(name):
     """A name of the catalogue, or the absolute path of a folder with a dataset.yml, here or in the project's folder."""
-    if not is_path(name):
-        DATASETS.get(name)
+    if name in dataset_names():
         return name
-    for path in (Path(name), paths.project_root() / name):
-        if path.is_file() or (path / "dataset.yml").is_file():
+    for path in (Path(str(name)), paths.project_root() / str(name)):
+        if (path.suffix in (".yml", ".yaml") and path.is_file()) or (path / "dataset.yml").is_file():
             return str(path.resolve())
-    raise ConfigError(f"There is no dataset.yml in '{name}'", hint=did_you_mean(name, DATASETS.names()))
+    raise ConfigError(f"There is no dataset '{name}'", hint=did_you_mean(name, dataset_names()))
 
 
 def _record(config):

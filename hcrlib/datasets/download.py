@@ -15,7 +15,7 @@ from hcrlib.datasets import files
 from hcrlib.datasets.catalog import official_files
 from hcrlib.errors import DataError
 
-CHUNK = 1 << 20
+CHUNK = 1 << 15  # bytes; what a break costs at most
 TIMEOUT_S = 10, 60  # to connect, between two reads
 ROUNDS = 2  # over all mirrors: one that breaks off is asked again for the rest
 
@@ -121,7 +121,7 @@ def _settle(file, part):
 def _check_room(folder, missing):
     free = shutil.disk_usage(folder).free
     if missing > free:
-        raise files.disk_full(folder, f"{missing / 1e6:.0f} MB", f"{free / 1e6:.0f} MB")
+        raise files.disk_full(folder, f"{missing / 1e6:.1f} MB free", f"{free / 1e6:.1f} MB")
 
 
 def _reason(error):
@@ -131,9 +131,8 @@ def _reason(error):
         return f"HTTP status {error.response.status_code}"
     if isinstance(error, requests.Timeout):
         return "no answer in time"
-    return (
-        "the connection broke off" if isinstance(error, requests.exceptions.ChunkedEncodingError) else "no connection"
-    )
+    broke_off = isinstance(error, requests.exceptions.ChunkedEncodingError)
+    return "the connection broke off" if broke_off else "no connection"
 
 
 @contextlib.contextmanager

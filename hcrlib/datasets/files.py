@@ -8,6 +8,10 @@ pinned one; anything else is neither used nor replaced.
 import contextlib
 import errno
 import hashlib
+import zipfile
+import zlib
+
+import numpy as np
 
 from hcrlib import paths
 from hcrlib.datasets.idx import unpacked
@@ -100,15 +104,31 @@ def writing(path):
         yield part
 
 
+def write_npz(path, **arrays):
+    """Keeps arrays, uncompressed. DataError where the disk is full."""
+    with writing(path) as part, part.open("wb") as sink:
+        np.savez(sink, **arrays)
+
+
+def read_npz(path, names, hint):
+    """The arrays of these names. DataError where the file is damaged or lacks one."""
+    try:
+        with path.open("rb") as source, np.load(source) as held:
+            return [held[name] for name in names]
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"These arrays are damaged or missing: {error}", where=path, hint=hint) from error
+
+
 @contextlib.contextmanager
 def told_as_data_error(where):
-    """A full or read-only disk becomes a DataError."""
+    """A full disk, or a file that may not be read or written, becomes a DataError."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise disk_full(where) from error
-        raise DataError(f"This cannot be written: {error.strerror or error}", where=where, hint=ELSEWHERE) from error
+        what = f"This cannot be read or written: {error.strerror or error}"
+        raise DataError(what, where=error.filename or where, hint=ELSEWHERE) from error
 
 
 def disk_full(where, needed=None, free=None):

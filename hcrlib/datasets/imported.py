@@ -6,14 +6,13 @@ written last, says where they came from and what their content must be.
 
 import hashlib
 import json
-import zipfile
-
-import numpy as np
 
 from hcrlib import paths
 from hcrlib.datasets.dataset import Split, content_sha256, to_split
-from hcrlib.datasets.files import writing
+from hcrlib.datasets.files import read_npz, write_npz, writing
 from hcrlib.errors import DataError
+
+AGAIN = "Delete it and import the file again"
 
 
 def present(entry, part):
@@ -36,8 +35,7 @@ def save(entry, part, images, labels, origin):
         raise DataError(
             what, where=where, expected=held["content"], got=digest, hint="Delete it first, with the .json beside it"
         )
-    with writing(_path(entry, part, ".npz")) as held, held.open("wb") as sink:
-        np.savez(sink, images=images, labels=labels)
+    write_npz(_path(entry, part, ".npz"), images=images, labels=labels)
     about = {"origin": origin.name, "origin_sha256": _sha256_of(origin), "content": digest, "images": len(labels)}
     with writing(_path(entry, part, ".json")) as held:
         held.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -47,17 +45,10 @@ def save(entry, part, images, labels, origin):
 def load(entry, part):
     """(Split, source) of an imported part. DataError where it is damaged or no longer what was imported."""
     about, path = _manifest(entry, part), _path(entry, part, ".npz")
-    try:
-        with np.load(path) as held:
-            images, labels = held["images"], held["labels"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"This import is damaged: {error}", where=path, hint=AGAIN) from error
+    images, labels = read_npz(path, ("images", "labels"), AGAIN)
     if (digest := content_sha256(Split(images, labels))) != about["content"]:
         raise DataError("This import has changed", where=path, expected=about["content"], got=digest, hint=AGAIN)
     return to_split(entry, images, labels, path), f"imported from {about['origin']}"
-
-
-AGAIN = "Delete it and import the file again"
 
 
 def _manifest(entry, part):

@@ -37,7 +37,7 @@ def import_file(path, name=None):
     """A list of Imported. name: the dataset it belongs to, where the file's name does not tell.
 
     Importing the same file twice changes nothing. DataError: not one of the known kinds, damaged, or not plausible;
-    nothing is kept then.
+    a part that is refused is not kept.
     """
     path = Path(path)
     if not path.is_file():
@@ -97,12 +97,9 @@ def _import_csv(path, name):
 
 
 def _import_npz(path, name):
-    try:
-        with np.load(path) as held:
-            pairs = {part: (held[f"x_{part}"], held[f"y_{part}"]) for part in PARTS}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"This is no file like Keras' mnist.npz: {error}", where=path) from error
-    return [_keep(_entry(path, name), part, *pairs[part], path) for part in PARTS]
+    names = [f"{axis}_{part}" for part in PARTS for axis in "xy"]
+    arrays = files.read_npz(path, names, "Keras' mnist.npz holds x_train, y_train, x_test and y_test")
+    return [_keep(_entry(path, name), part, *arrays[at : at + 2], path) for part, at in (("train", 0), ("test", 2))]
 
 
 def _import_idx(path, name):

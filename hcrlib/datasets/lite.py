@@ -5,21 +5,21 @@ ByMerge test, therefore belong to ByMerge's training part: training on P and tes
 needs 58 MB of files instead of 562. An image is told from another by its 784 pixels; each file holds no image twice.
 """
 
-import zipfile
-
 import numpy as np
 
 from hcrlib import paths
+from hcrlib.datasets import files
 from hcrlib.datasets.catalog import BYCLASS, BYMERGE, DATASETS, LETTERS
 from hcrlib.datasets.characters import load_part
 from hcrlib.datasets.dataset import Split, Whole
-from hcrlib.datasets.files import writing
 from hcrlib.datasets.splits import stratified_take, take_per_class
 from hcrlib.errors import DataError
 
 P_IMAGES = 99_845
 N_DIGITS = 10
 SEED = 0
+ARRAYS = "train_images", "train_labels", "test_images", "test_labels"  # of a built set in the cache
+AGAIN = "Delete it: it will be built again"
 
 # From a class of ByClass, or of ByMerge, to one of ByMerge, or of Letters; -1 where there is none.
 TO_BYMERGE = np.array([BYMERGE.index(c if c in BYMERGE else c.upper()) for c in BYCLASS])
@@ -34,12 +34,13 @@ def load_lite(entry):
     """
     path = paths.cache_root() / "built" / f"{entry.name}.npz"
     if path.exists():
-        train, test = _read(path)
-        return _whole(entry, train, test, "cache").check(entry.sha256, path, "Delete it: it will be built again")
+        arrays = files.read_npz(path, ARRAYS, AGAIN)
+        return _whole(entry, Split(*arrays[:2]), Split(*arrays[2:]), "cache").check(entry.sha256, path, AGAIN)
     train, test = RECIPES[entry.name](entry)
     whole = _whole(entry, train, test, "built from the official test files")
     whole.check(entry.sha256, "built from the official test files", "This is a fault of the program: please report it")
-    _write(path, whole)
+    arrays = train.images, train.labels, test.images, test.labels
+    files.write_npz(path, **dict(zip(ARRAYS, arrays, strict=True)))
     return whole
 
 
@@ -88,27 +89,6 @@ RECIPES = {f"emnist-{recipe.__name__}-lite": recipe for recipe in (bymerge, bala
 
 def _whole(entry, train, test, source):
     return Whole(entry.name, entry.classes, train, test, source, entry.comparable, entry.traps)
-
-
-def _read(path):
-    """Both splits of a built set. DataError where the file is damaged."""
-    try:
-        with np.load(path) as held:
-            return tuple(Split(held[f"{part}_images"], held[f"{part}_labels"]) for part in ("train", "test"))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"This built set is damaged: {error}", where=path, hint="Delete it: it is built again"
-        ) from error
-
-
-def _write(path, whole):
-    parts = {"train": whole.train, "test": whole.test}
-    with writing(path) as part, part.open("wb") as sink:
-        np.savez(
-            sink,
-            **{f"{name}_images": split.images for name, split in parts.items()},
-            **{f"{name}_labels": split.labels for name, split in parts.items()},
-        )
 
 
 def _p_and_bymerge():

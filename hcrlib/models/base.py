@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 import difflib
+import math
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -94,7 +95,7 @@ class Classifier(abc.ABC):
 
 def flat(x):
     """(n, ...) to (n, d), without a copy where the memory allows."""
-    return np.ascontiguousarray(x.reshape(len(x), -1))
+    return np.ascontiguousarray(x.reshape(len(x), math.prod(x.shape[1:])))
 
 
 def softmax(logits):

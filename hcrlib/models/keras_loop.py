@@ -1,8 +1,8 @@
 """The only training loop: every Keras classifier is trained, checkpointed, resumed and stopped here.
 
-One epoch is one call of `Model.fit` on batches whose order and shifts depend on (seed, epoch) alone. After it the model, its
-optimizer and its random state go into the checkpoint, in one atomic step; a run that is killed goes on from there and ends
-with the same weights as one that was not.
+One epoch is one call of `Model.fit`; the order of its batches, their shifts and its dropout depend on (seed, epoch) alone.
+After it the model and its optimizer go into the checkpoint, in one atomic step; a run that is killed goes on from there and
+ends with the same weights as one that was not.
 """
 
 import dataclasses
@@ -117,6 +117,7 @@ class KerasClassifier(Classifier):
 
     def _epoch(self, keras, x, y, x_val, y_val, task, checkpoint):
         epoch = len(self.history)
+        _reseed(self.model, seed_for(task.seed, f"random layers/{epoch}"))
         started_at = time.perf_counter()
         images, targets = _shuffled(x, self._targets(y), self.shift, seed_for(task.seed, f"epoch/{epoch}"))
         callbacks = [_bar(keras, f"epoch {epoch + 1}/{self.epochs}")]
@@ -201,6 +202,14 @@ def started(seed):
 
         tf.config.experimental.enable_op_determinism()
     return keras
+
+
+def _reseed(model, seed):
+    """Dropout and its like draw from (seed, epoch): Keras does not store their state with the weights."""
+    weights = {id(weight) for weight in model.weights}
+    states = [variable for variable in model.variables if id(variable) not in weights]
+    for number, state in enumerate(states):
+        state.assign(np.array([seed_for(seed, number), 0], np.uint32))
 
 
 def _recover(folder):

@@ -53,6 +53,7 @@ def test_a_kill_between_the_two_renames_of_a_checkpoint(tmp_path):
 
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile("adam", "mse")
+    model.fit(np.ones((4, 2)), np.ones(4), verbose=0)
     checkpoint = Checkpoint(tmp_path / "checkpoint")
     checkpoint.save(model, [{"epoch": 1}], False)
     os.replace(tmp_path / "checkpoint", tmp_path / "checkpoint.old")

@@ -1,5 +1,6 @@
 """Every form that people have the sets in, written small: the catalogue is given tiny releases for it."""
 
+import argparse
 import dataclasses
 import gzip
 import hashlib
@@ -8,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from hcrlib.datasets import import_file, load_dataset, verify
+from hcrlib.datasets import commands, import_file, load_dataset, verify
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.idx import to_idx
 from hcrlib.datasets.importers import missing_parts
@@ -24,7 +25,7 @@ def empty_places(monkeypatch, tmp_path):
 def tiny(monkeypatch, name, pinned=True, per_class=(2, 1)):
     """Gives an official set a tiny release. Returns {"train": (images, labels), "test": ...} as its files store them.
 
-    pinned: the unpacked content is known as well as the gzip files. Letters gets a second release, of one image a class less.
+    pinned: the content of the files is known, not only their gzip form.
     """
     entry, rng = DATASETS.get(name), np.random.default_rng(0)
     parts, files = {}, []
@@ -201,6 +202,18 @@ def test_another_import_does_not_replace_the_first(monkeypatch, tmp_path):
         import_file(path)
 
 
+def test_the_command_says_what_is_still_missing(monkeypatch, tmp_path, capsys):
+    parts = tiny(monkeypatch, "emnist-digits", pinned=False)
+    parser = argparse.ArgumentParser()
+    commands.add_parser(parser.add_subparsers())
+    said = {"train": "emnist-digits still lacks its test part", "test": "emnist-digits is complete"}
+    for part in parts:
+        path = write_csv(tmp_path / f"{part}.csv", *parts[part])
+        args = parser.parse_args(["data", "import", str(path), "--name", "emnist-digits"])
+        assert args.func(args) == 0
+        assert said[part] in capsys.readouterr().out
+
+
 def fashion(images, labels):
     return 255 - images, labels
 
@@ -238,7 +251,7 @@ def test_what_is_not_the_set_is_refused_and_not_kept(monkeypatch, tmp_path, name
     ("file", "content", "says"),
     [
         ("emnist-letters.mat", b"MATLAB 5.0 nonsense", "no EMNIST .mat file"),
-        ("mnist.npz", b"PK nonsense", "no file like Keras"),
+        ("mnist.npz", b"PK nonsense", "Keras' mnist.npz holds"),
         ("gzip.zip", b"PK nonsense", "zip is damaged"),
         ("emnist-digits-train.csv", b"1,2,3\n", "have not 784 pixels"),
         ("emnist-digits-train.csv", b"", "no CSV of images: it holds no images"),

@@ -1,0 +1,289 @@
+"""The command line, `hcr ...`: thin; every command is a few lines over hcrlib, imported when it is called."""
+
+import argparse
+import contextlib
+import errno
+import importlib.metadata
+import os
+import signal
+import sys
+from pathlib import Path
+
+from hcrlib.errors import ConfigError, HcrError
+from hcrlib.registry import did_you_mean
+
+STOPPED = "Stopped. What is finished is kept: the same command goes on from here."
+PACKAGES = "numpy pandas scikit-learn matplotlib mlxtend tensorflow keras papermill nbconvert jupyterlab".split()
+OPTIONAL = {
+    "faiss-cpu": "exact knn in half the time: pip install 'hcrlib[fast]'",
+    "scikit-learn-intelex": "the svm in a tenth of the time: pip install 'hcrlib[fast]'",
+    "nbval": "the tests of the notebooks: pip install 'hcrlib[test]'",
+}
+
+
+def main(argv=None):
+    """The exit status: 0; 1 for what hcrlib refuses or what failed, told in a paragraph; 2 for usage; 130 after Ctrl-C."""
+    args = _parser().parse_args(argv)
+    try:
+        status = args.func(args)
+        sys.stdout.flush()
+    except HcrError as error:
+        return _complain(error)
+    except KeyboardInterrupt:
+        return _complain(STOPPED, 130)
+    except BrokenPipeError:  # `hcr results | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        hint = "Make room, or set HCR_RESULTS and HCR_CACHE to folders with more" if error.errno == errno.ENOSPC else ""
+        return _complain(f"{error.strerror or error}{where}. {hint}".rstrip())
+    return status
+
+
+def _complain(text, status=1):
+    print(f"hcr: {text}", file=sys.stderr)
+    return status
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says `Did you mean ...?` for a command that is misspelt."""
+
+    def _check_value(self, action, value):
+        if action.choices is not None and value not in action.choices:
+            raise argparse.ArgumentError(action, f"there is no '{value}'. {did_you_mean(value, action.choices)}")
+
+
+def _parser():
+    parser = _Parser(
+        prog="hcr",
+        description="A workbench for handwritten character recognition: data, training, sweeps, leaderboards.",
+        epilog="Without any files or network, everything runs on mnist-5k. Start with: hcr sweep params/demo.yml",
+    )
+    parser.add_argument("--version", action="version", version=f"hcr {importlib.metadata.version('hcrlib')}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_data(commands)
+    for add in (_add_train, _add_sweep, _add_results, _add_leaderboard, _add_read, _add_zoo):
+        add(commands)
+    _command(commands, "doctor", _doctor, "what is installed, which data are found, what is missing and how to get it")
+    return parser
+
+
+def _command(commands, name, func, says, example=None):
+    description, epilog = says[0].upper() + says[1:] + ".", f"example: {example}" if example else None
+    parser = commands.add_parser(name, help=says, description=description, epilog=epilog)
+    parser.set_defaults(func=func)
+    return parser
+
+
+def _add_data(commands):
+    from hcrlib.datasets import commands as data
+
+    data.add_parser(commands)
+
+
+def _add_train(commands):
+    add = _command(
+        commands,
+        "train",
+        _train,
+        "train and evaluate one classifier",
+        "hcr train cnn-basic --data mnist-5k --set epochs=2",
+    ).add_argument
+    add("classifier", help="dummy, linear, knn, svm, mlp, cnn-basic, cnn-two-layer, cnn-five-layer")
+    add("--data", default="mnist-5k", metavar="NAME", help="a dataset, or a folder with a dataset.yml (mnist-5k)")
+    add("--seed", type=int, default=0, metavar="N", help="every random choice follows from it (0)")
+    add("--budget", type=int, metavar="N", help="training images to use, stratified (all)")
+    add("--preprocess", metavar="STEP,STEP", help="steps such as scale,deskew (the classifier's own)")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the classifier; repeatable")
+
+
+def _train(args):
+    import hcrlib
+
+    steps = args.preprocess.split(",") if args.preprocess else None
+    settings = dict(map(_setting, args.set))
+    run = hcrlib.train(
+        args.classifier, args.data, seed=args.seed, budget=args.budget, preprocess=steps, **settings
+    )
+    print(run)
+    print(run.path)
+    return 0
+
+
+def _setting(text):
+    """(key, value) of KEY=VALUE; the value is read as YAML."""
+    import yaml
+
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"'--set {text}' is not valid", expected="KEY=VALUE")
+    return key, yaml.safe_load(value)
+
+
+def _add_sweep(commands):
+    says = "make the runs of a params/*.yml file that are not finished yet, then leaderboard and report"
+    add = _command(commands, "sweep", _sweep, says, "hcr sweep params/demo.yml --dry-run").add_argument
+    add("file", help="defaults, grid and runs, in YAML")
+    add("--dry-run", action="store_true", help="only print the plan")
+    add("--no-report", action="store_true", help="no leaderboard files, figures and HTML report")
+
+
+def _sweep(args):
+    from hcrlib import leaderboard, report, sweep
+
+    plan = sweep.load(args.file)
+    if args.dry_run:
+        print(_plan(plan))
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the run is ended too
+    todo = plan.unfinished()
+    print(f"{plan.question}\n{len(plan.configs)} runs, {len(plan.configs) - len(todo)} of them finished before\n")
+    sweep.run(todo)
+    found = plan.records()
+    written = [] if args.no_report else report.write(plan)
+    print(f"\n{leaderboard.render(found)}")
+    for path in [record.path / "notebook.ipynb" for record in found] + written:
+        if path.suffix in (".ipynb", ".html", ".png") and path.exists():
+            print(_short(path))
+    return _failures([record for record in found if record.status == "failed"])
+
+
+def _plan(plan):
+    from tabulate import tabulate
+
+    from hcrlib.leaderboard import variant
+
+    todo = plan.unfinished()
+    rows = [[c.id, c.dataset, c.classifier, variant(c), "to run" if c in todo else "finished"] for c in plan.configs]
+    return tabulate(rows, headers=["run", "dataset", "classifier", "other than default", "state"])
+
+
+def _failures(failed):
+    for record in failed:
+        print(f"\nFAILED {record.id}\n  {record.reason}", file=sys.stderr)
+        for name in ("notebook.ipynb", "log.txt"):
+            print(f"  {_short(record.path / name)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _add_results(commands):
+    add = _command(commands, "results", _results, "all records, one row a run", "hcr results --format csv").add_argument
+    add("--format", choices=("table", "csv", "html"), default="table", help="(table)")
+    add("--out", metavar="FILE", help="write there instead of printing")
+
+
+def _results(args):
+    import hcrlib
+
+    frame = hcrlib.results()
+    if args.format == "table":
+        names = [n for n in ("id", "status", "accuracy", "misses", "n_test", "fit_s", "reason") if n in frame]
+        text = frame[names].to_string(index=False, na_rep="") if len(frame) else "There are no records yet."
+    else:
+        text = frame.to_csv(index=False) if args.format == "csv" else frame.to_html(index=False, border=0, na_rep="")
+    return _out(text, args.out)
+
+
+def _add_leaderboard(commands):
+    add = _command(commands, "leaderboard", _leaderboard, "the finished runs, the most accurate first").add_argument
+    add("source", nargs="?", metavar="SWEEP.yml|DIR", help="a sweep's runs, or a folder's records (all runs)")
+    add("--format", choices=("table", "markdown", "csv", "html"), default="table", help="(table)")
+    add("--out", metavar="FILE", help="write there instead of printing")
+    add("--readme", action="store_true", help="rewrite the tables in README.md from results/*/records.jsonl")
+    add("--check", action="store_true", help="with --readme: write nothing, fail where the tables are stale")
+
+
+def _leaderboard(args):
+    from hcrlib import leaderboard, paths
+
+    if args.readme:
+        root = paths.project_root()
+        fresh = leaderboard.update_readme(root / "README.md", root / "results", check=args.check)
+        print("README.md was up to date" if fresh else "README.md is stale" if args.check else "README.md is rewritten")
+        return 1 if args.check and not fresh else 0
+    return _out(leaderboard.render(_records(args.source), args.format), args.out)
+
+
+def _records(source):
+    from hcrlib import leaderboard, records, sweep
+
+    if source is None:
+        return records.read_all()
+    if Path(source).is_dir():
+        has_lines = (Path(source) / "records.jsonl").exists()
+        return leaderboard.stored(source) if has_lines else records.read_all(source)
+    return sweep.load(source).records()
+
+
+def _add_read(commands):
+    add = _command(commands, "read", _read, "read one character from each image", "hcr read a.png --model ID").add_argument
+    add("image", nargs="+", help="an image of one character")
+    add("--model", required=True, metavar="NAME", help="a name of `hcr zoo list`, or a run's id or folder")
+
+
+def _read(args):
+    import hcrlib
+
+    model, unread = hcrlib.load_model(args.model), 0
+    for path in args.image:
+        try:
+            answer = model.read(path)
+            others = ", ".join(f"{name} {p:.0%}" for name, p in answer.alternatives[:3])
+            print(f"{path}: {answer.label}  ({others})")
+        except (ValueError, OSError) as error:
+            unread += 1
+            print(f"{path}: cannot be read: {error}", file=sys.stderr)
+    return 1 if unread else 0
+
+
+def _add_zoo(commands):
+    zoo = commands.add_parser("zoo", help="small trained models to keep: add, list").add_subparsers(
+        title="commands", required=True, metavar="COMMAND"
+    )
+    add = _command(zoo, "add", _zoo_add, "copy a finished run's model and record to results/zoo/NAME").add_argument
+    add("name")
+    add("run", help="a run's id, as `hcr results` shows it")
+    _command(zoo, "list", _zoo_list, "the models there are")
+
+
+def _zoo_add(args):
+    from hcrlib import face
+
+    print(_short(face.keep(args.name, args.run)))
+    return 0
+
+
+def _zoo_list(args):
+    from hcrlib import paths, records
+
+    for folder in sorted((paths.results_root() / "zoo").glob("*/")):
+        print(f"{folder.name}: {records.read(folder)}")
+    return 0
+
+
+def _doctor(args):
+    """Prints a line for each thing looked for; 0 where nothing is missing that the demo needs."""
+    import shutil
+
+    from hcrlib import datasets, paths
+
+    missing = [name for name in PACKAGES if not _say_version(name, "needed: make env")]
+    for name, hint in OPTIONAL.items():
+        _say_version(name, hint)
+    print(f"{'keras backend':22} {os.environ.get('KERAS_BACKEND', 'tensorflow')}\n")
+    for row in datasets.describe():
+        how = row["here"] or f"not here; get it: hcr data fetch {row['name']}, {row['download_bytes'] / 1e6:,.0f} MB"
+        print(f"{row['name']:22} {how}")
+    print()
+    for name, folder in (("data", paths.data_root()), ("results", paths.results_root()), ("cache", paths.cache_root())):
+        print(f"{name:22} {folder or 'HCR_DATA is not set'}{_room(folder)}")
+    return 1 if missing else 0
+
+
+def _say_version(package, hint):
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        print(f"{package:22} {importlib.metadata.version(package)}")
+        return True
+    print(f"{package:22} missing; {hint}")
+    return False

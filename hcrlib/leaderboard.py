@@ -1,0 +1,157 @@
+"""Records side by side: one table a dataset, the most accurate first; what failed or was skipped is listed underneath."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+from tabulate import tabulate
+
+from hcrlib.errors import ConfigError, RunError
+from hcrlib.files import write_text
+from hcrlib.models import CLASSIFIERS
+from hcrlib.records import RunRecord, check_comparable
+
+FLOOR = "dummy", "linear"  # what every other method is to be seen against
+STYLES = {"table": "simple", "markdown": "pipe", "html": "html"}
+MEASURED = (
+    "accuracy misses n_test ci_low ci_high val_accuracy n_train fit_s predict_us_per_image predict_ms_p50 n_parameters "
+    "size_bytes engine"
+).split()
+SHOWN = {  # heading: what is in the cell
+    "classifier": lambda row: row.classifier,
+    "accuracy %": lambda row: f"{100 * row.accuracy:.2f}",
+    "95 % CI": lambda row: f"{100 * row.ci_low:.2f} to {100 * row.ci_high:.2f}",
+    "misses": lambda row: f"{row.misses:,} of {row.n_test:,}",
+    "val %": lambda row: f"{100 * row.val_accuracy:.2f}",
+    "trained on": lambda row: f"{row.n_train:,}",
+    "fit s": lambda row: _short(row.fit_s),
+    "predict µs/image": lambda row: _short(row.predict_us_per_image),
+    "one image ms": lambda row: _short(row.predict_ms_p50),
+    "parameters": lambda row: "" if pd.isna(row.n_parameters) else f"{int(row.n_parameters):,}",
+    "size MB": lambda row: _short(row.size_bytes / 1e6),
+    "engine": lambda row: row.engine,
+}
+COMPACT = "classifier", "accuracy %", "95 % CI", "misses", "trained on", "fit s", "one image ms", "size MB"
+BLOCK = re.compile(r"(<!-- leaderboard:begin ?([^>]*?) ?-->\n).*?(<!-- leaderboard:end -->)", re.DOTALL)
+
+
+def table(records):
+    """A DataFrame of the finished records, numbers as they were measured: by dataset, accuracy (best first), time to fit.
+
+    Column names carry the unit; rates are 0..1. RunError where two records of a dataset were tested on different images.
+    """
+    check_comparable(records)
+    finished = [record for record in records if record.status == "finished"]
+    rows = [
+        {
+            "dataset": record.config.dataset,
+            "classifier": _name(record, finished),
+            **{name: getattr(record, name) for name in MEASURED},
+            "id": record.id,
+        }
+        for record in finished
+    ]
+    frame = pd.DataFrame(rows, columns=["dataset", "classifier", *MEASURED, "id"])
+    place = {name: at for at, name in enumerate(dict.fromkeys(frame.dataset))}
+    frame = frame.assign(place=frame.dataset.map(place)).sort_values(
+        ["place", "accuracy", "fit_s"], ascending=[True, False, True], kind="stable"
+    )
+    return frame.drop(columns="place").reset_index(drop=True)
+
+
+def render(records, style="table", columns=tuple(SHOWN)):
+    """The leaderboard as text. style: "table" (for a terminal), "markdown", "html", or "csv" (the raw numbers)."""
+    frame = table(records)
+    if style == "csv":
+        return frame.to_csv(index=False, lineterminator="\n")
+    title, listed = {
+        "table": ("{}\n", "- {}"),
+        "markdown": ("### {}\n", "- {}"),
+        "html": ("<h3>{}</h3>", "<p>{}</p>"),
+    }[style]
+    parts = []
+    for dataset, rows in frame.groupby("dataset", sort=False):
+        cells = [[SHOWN[column](row) for column in columns] for row in rows.itertuples()]
+        align = ["left", *["right"] * (len(columns) - 1)]
+        grid = tabulate(cells, headers=columns, tablefmt=STYLES[style], colalign=align, disable_numparse=True)
+        parts += [title.format(_title(dataset, records)), grid, ""]
+    parts += [listed.format(_escaped(line, style)) for line in remarks(records)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def remarks(records):
+    """A line for each run that failed or was skipped, with its reason, and for each dataset that lacks dummy or linear."""
+    lines = [str(record) for record in records if record.status != "finished"]
+    for dataset in dict.fromkeys(record.config.dataset for record in records):
+        there = {r.config.classifier for r in records if r.config.dataset == dataset and r.status == "finished"}
+        if absent := [name for name in FLOOR if name not in there]:
+            lines.append(f"{dataset}: {' and '.join(absent)} have no figures here to compare with")
+    return lines
+
+
+def variant(config):
+    """What a configuration sets apart from the classifier's defaults, in words: 'epochs=3 budget=500 seed=1'."""
+    kind = CLASSIFIERS.get(config.classifier)
+    defaults = {**kind.parameters(), "preprocess": kind.preprocess, "budget": None, "seed": 0}
+    values = {**config.params, "preprocess": config.preprocess, "budget": config.budget, "seed": config.seed}
+    own = {key: value for key, value in values.items() if key not in defaults or value != defaults[key]}
+    return " ".join(f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in own.items())
+
+
+def stored(folder):
+    """The RunRecords in a folder's records.jsonl, as a sweep wrote them; RunError where it cannot be read."""
+    path = Path(folder) / "records.jsonl"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [RunRecord.from_dict(json.loads(line)) for line in lines]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise RunError(f"These records cannot be read: {error}", where=path, hint="Run the sweep again") from error
+
+
+def update_readme(readme, results, check=False):
+    """Rewrites what stands between `<!-- leaderboard:begin -->` and `<!-- leaderboard:end -->`; whether it was up to date.
+
+    The tables come from results/*/records.jsonl, or of the sweeps that the first mark names: `leaderboard:begin mnist`.
+    check: nothing is written.
+    """
+    text = readme.read_text(encoding="utf-8")
+    if not (block := BLOCK.search(text)):
+        raise ConfigError(
+            "The marks of the leaderboard are missing", where=readme, expected="<!-- leaderboard:begin -->"
+        )
+    names = block[2].split() or sorted(path.parent.name for path in results.glob("*/records.jsonl"))
+    tables = "\n".join(_compact(results / name) for name in names)
+    fresh = text[: block.start()] + f"{block[1]}{tables}{block[3]}" + text[block.end() :]
+    if fresh != text and not check:
+        write_text(readme, fresh)
+    return fresh == text
+
+
+def _compact(folder):
+    records = stored(folder)
+    made = {(r.provenance.get("cpu"), r.provenance.get("cores")) for r in records if r.status == "finished"}
+    machines = "; ".join(f"{cpu}, {cores} cores" for cpu, cores in sorted(made, key=str))
+    seeds = ", ".join(map(str, sorted({record.config.seed for record in records})))
+    return f"{render(records, 'markdown', COMPACT)}\nOne run a row, seed {seeds}; {machines}. All columns: `results/{folder.name}/`.\n"
+
+
+def _name(record, records):
+    """The classifier's name; with what is special about this run where another of the same dataset has the same name."""
+    name, config = record.config.classifier, record.config
+    alike = [r for r in records if (r.config.dataset, r.config.classifier) == (config.dataset, name)]
+    return f"{name} {variant(config)}".rstrip() if len(alike) > 1 else name
+
+
+def _title(dataset, records):
+    data = next(r for r in records if r.config.dataset == dataset and r.status == "finished")
+    return f"{dataset}: {data.n_test:,} test images, sha256 {data.data['test_sha256'][:12]}"
+
+
+def _short(value):
+    """Three digits that matter."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _escaped(line, style):
+    return line.replace("&", "&amp;").replace("<", "&lt;") if style == "html" else line.replace("\n", " ")
