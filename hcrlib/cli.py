@@ -5,11 +5,15 @@ import contextlib
 import errno
 import importlib.metadata
 import os
+import re
+import shutil
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 from hcrlib.errors import ConfigError, HcrError
+from hcrlib.models import CLASSIFIERS
 from hcrlib.registry import did_you_mean
 
 STOPPED = "Stopped. What is finished is kept: the same command goes on from here."
@@ -90,7 +94,7 @@ def _add_train(commands):
         "train and evaluate one classifier",
         "hcr train cnn-basic --data mnist-5k --set epochs=2",
     ).add_argument
-    add("classifier", help="dummy, linear, knn, svm, mlp, cnn-basic, cnn-two-layer, cnn-five-layer")
+    add("classifier", help=", ".join(CLASSIFIERS.names()))
     add("--data", default="mnist-5k", metavar="NAME", help="a dataset, or a folder with a dataset.yml (mnist-5k)")
     add("--seed", type=int, default=0, metavar="N", help="every random choice follows from it (0)")
     add("--budget", type=int, metavar="N", help="training images to use, stratified (all)")
@@ -103,9 +107,7 @@ def _train(args):
 
     steps = args.preprocess.split(",") if args.preprocess else None
     settings = dict(map(_setting, args.set))
-    run = hcrlib.train(
-        args.classifier, args.data, seed=args.seed, budget=args.budget, preprocess=steps, **settings
-    )
+    run = hcrlib.train(args.classifier, args.data, seed=args.seed, budget=args.budget, preprocess=steps, **settings)
     print(run)
     print(run.path)
     return 0
@@ -217,7 +219,9 @@ def _records(source):
 
 
 def _add_read(commands):
-    add = _command(commands, "read", _read, "read one character from each image", "hcr read a.png --model ID").add_argument
+    add = _command(
+        commands, "read", _read, "read one character from each image", "hcr read a.png --model ID"
+    ).add_argument
     add("image", nargs="+", help="an image of one character")
     add("--model", required=True, metavar="NAME", help="a name of `hcr zoo list`, or a run's id or folder")
 
@@ -248,9 +252,23 @@ def _add_zoo(commands):
 
 
 def _zoo_add(args):
-    from hcrlib import face
+    from hcrlib import paths, records
 
-    print(_short(face.keep(args.name, args.run)))
+    place = paths.results_root() / "zoo" / args.name
+    if not re.fullmatch(r"\w[\w.-]*", args.name):
+        raise ConfigError(f"'{args.name}' is no name for a model", expected="letters, digits, '-', '_', '.'")
+    if place.exists():
+        raise ConfigError(f"There is a model '{args.name}' already", where=place, hint="Delete its folder first")
+    run = records.read(paths.runs_root() / args.run)
+    if run.status != "finished":
+        raise ConfigError(f"{run.id} has no model: it {run.status}", hint="See: hcr results")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".") as scratch:
+        new = Path(scratch) / args.name
+        shutil.copytree(run.path / "model", new / "model")
+        shutil.copy(run.path / "record.json", new)
+        os.replace(new, place)  # complete, or not there at all
+    print(_short(place))
     return 0
 
 
@@ -264,8 +282,6 @@ def _zoo_list(args):
 
 def _doctor(args):
     """Prints a line for each thing looked for; 0 where nothing is missing that the demo needs."""
-    import shutil
-
     from hcrlib import datasets, paths
 
     missing = [name for name in PACKAGES if not _say_version(name, "needed: make env")]
@@ -287,3 +303,26 @@ def _say_version(package, hint):
         return True
     print(f"{package:22} missing; {hint}")
     return False
+
+
+def _room(folder):
+    """', 12.3 GB free' of the disk that a folder is or will be on."""
+    there = next((place for place in (folder, *folder.parents) if place.exists()), None) if folder else None
+    return f", {shutil.disk_usage(there).free / 1e9:.1f} GB free" if there else ""
+
+
+def _short(path):
+    """A path as seen from here, where it is below."""
+    path, here = Path(path).resolve(), Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _out(text, path):
+    if path is None:
+        print(text.rstrip())
+        return 0
+    from hcrlib.files import write_text
+
+    write_text(path, text)
+    print(path)
+    return 0

@@ -14,10 +14,10 @@ from hcrlib.records import RunRecord, check_comparable
 
 FLOOR = "dummy", "linear"  # what every other method is to be seen against
 STYLES = {"table": "simple", "markdown": "pipe", "html": "html"}
-MEASURED = (
-    "accuracy misses n_test ci_low ci_high val_accuracy n_train fit_s predict_us_per_image predict_ms_p50 n_parameters "
-    "size_bytes engine"
-).split()
+MEASURED = [
+    *("accuracy", "misses", "n_test", "ci_low", "ci_high", "val_accuracy", "n_train", "fit_s", "predict_us_per_image"),
+    *("predict_ms_p50", "n_parameters", "size_bytes", "engine"),
+]
 SHOWN = {  # heading: what is in the cell
     "classifier": lambda row: row.classifier,
     "accuracy %": lambda row: f"{100 * row.accuracy:.2f}",
@@ -73,7 +73,7 @@ def render(records, style="table", columns=tuple(SHOWN)):
     parts = []
     for dataset, rows in frame.groupby("dataset", sort=False):
         cells = [[SHOWN[column](row) for column in columns] for row in rows.itertuples()]
-        align = ["left", *["right"] * (len(columns) - 1)]
+        align = ["left" if column in ("classifier", "engine") else "right" for column in columns]
         grid = tabulate(cells, headers=columns, tablefmt=STYLES[style], colalign=align, disable_numparse=True)
         parts += [title.format(_title(dataset, records)), grid, ""]
     parts += [listed.format(_escaped(line, style)) for line in remarks(records)]
@@ -86,7 +86,7 @@ def remarks(records):
     for dataset in dict.fromkeys(record.config.dataset for record in records):
         there = {r.config.classifier for r in records if r.config.dataset == dataset and r.status == "finished"}
         if absent := [name for name in FLOOR if name not in there]:
-            lines.append(f"{dataset}: {' and '.join(absent)} have no figures here to compare with")
+            lines.append(f"{dataset}: no figures of {' and '.join(absent)} to compare with")
     return lines
 
 
@@ -133,7 +133,8 @@ def _compact(folder):
     made = {(r.provenance.get("cpu"), r.provenance.get("cores")) for r in records if r.status == "finished"}
     machines = "; ".join(f"{cpu}, {cores} cores" for cpu, cores in sorted(made, key=str))
     seeds = ", ".join(map(str, sorted({record.config.seed for record in records})))
-    return f"{render(records, 'markdown', COMPACT)}\nOne run a row, seed {seeds}; {machines}. All columns: `results/{folder.name}/`.\n"
+    made_by = f"One run a row, seed {seeds}; {machines}. All columns: `results/{folder.name}/`."
+    return f"{render(records, 'markdown', COMPACT)}\n{made_by}\n"
 
 
 def _name(record, records):
@@ -150,7 +151,7 @@ def _title(dataset, records):
 
 def _short(value):
     """Three digits that matter."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}" if value >= 0.001 else "< 0.001"
 
 
 def _escaped(line, style):

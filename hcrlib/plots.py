@@ -9,6 +9,8 @@ import zlib
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+from PIL import Image as Picture
 
 from hcrlib.files import atomic
 
@@ -28,7 +30,9 @@ AXES = {
     "predict_us_per_image": "time to predict (µs per image, all test images at once)",
     "predict_ms_p50": "time to predict one image by itself (ms, median)",
 }
-DPI = 110
+MARKS = "osD^vP"  # beside the colours, for prints in grey
+TICKS = [wrong * power for power in (0.0001, 0.001, 0.01, 0.1) for wrong in (1, 2, 5)] + [0.9]  # shares of mistakes
+DPI, SHADES = 110, 128
 
 
 def colour(classifier):
@@ -45,8 +49,9 @@ def keep(ax, path=None):
     """The figure as an image to be shown in a notebook; saved as PNG, atomically, where there is a path."""
     from IPython.display import Image
 
-    picture = io.BytesIO()
-    ax.figure.savefig(picture, format="png", dpi=DPI)
+    drawn, picture = io.BytesIO(), io.BytesIO()
+    ax.figure.savefig(drawn, format="png", dpi=DPI)
+    Picture.open(drawn).convert("RGB").quantize(SHADES).save(picture, "png", optimize=True)  # a third of the size
     if path:
         with atomic(path) as part:
             part.write_bytes(picture.getvalue())
@@ -54,19 +59,22 @@ def keep(ax, path=None):
 
 
 def accuracy_against(ax, records, cost):
-    """Accuracy with its 95 % interval against a cost, one of AXES; both axes logarithmic, the upper one in misses."""
-    for record in records:
-        x, miss = getattr(record, cost), 1 - record.accuracy
-        bar = [[miss - (1 - record.ci_high)], [(1 - record.ci_low) - miss]]
-        tone = colour(record.config.classifier)
-        ax.errorbar(x, miss, yerr=bar, fmt="o", markersize=8, capsize=4, color=tone)
-        ax.annotate(record.config.classifier, (x, miss), xytext=(9, 5), textcoords="offset points", color=tone)
+    """Accuracy with its 95 % interval against a cost, one of AXES; both axes logarithmic, the upright one in mistakes."""
+    for record in sorted(records, key=lambda record: -record.accuracy):
+        wrong = max(1 - record.accuracy, 0.5 / record.n_test)  # none at all has no place on a logarithmic axis
+        interval = [[max(0, wrong - (1 - record.ci_high))], [1 - record.ci_low - wrong]]
+        name = record.config.classifier
+        mark = MARKS[zlib.crc32(name.encode()) % len(MARKS)]
+        at = getattr(record, cost), wrong
+        ax.errorbar(*at, yerr=interval, fmt=mark, markersize=8, capsize=4, color=colour(name), label=name)
     ax.set(xscale="log", yscale="log", xlabel=AXES[cost], ylabel="accuracy (%)")
     ax.invert_yaxis()
-    ax.yaxis.set_major_formatter(lambda miss, _: f"{100 * (1 - miss):.4g}")
-    ax.yaxis.set_minor_formatter("")
-    ax.margins(x=0.2, y=0.1)
-    ax.grid(alpha=0.3, which="both")
+    ax.yaxis.set_major_locator(FixedLocator(TICKS))
+    ax.yaxis.set_major_formatter(lambda wrong, _: f"{100 * (1 - wrong):.4g}")
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.margins(x=0.1, y=0.1)
+    ax.grid(alpha=0.3)
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return ax
 
 
@@ -107,7 +115,10 @@ def glyphs(ax, images, captions, columns=8):
 
 
 def mistakes(ax, images, predictions, classes, most=24):
-    """The wrong answers of which the model was surest: 'true class → answer, probability'. predictions: as records load them."""
+    """The wrong answers of which the model was surest: 'true class → answer, probability'.
+
+    images: uint8 (n, 28, 28), the test split's; predictions: of `records.load_predictions`.
+    """
     labels, predicted, scores = (predictions[name] for name in ("labels", "predicted", "scores"))
     wrong = np.flatnonzero(labels != predicted)
     sure = scores[wrong, predicted[wrong]].astype(np.float32)

@@ -11,7 +11,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import nbformat
 import psutil
 import yaml
 
@@ -28,6 +27,8 @@ def write(sweep):
 
     Every file is replaced in one step; returns their Paths. RunError, with the cell, where the notebook fails.
     """
+    import nbformat
+
     folder, found = sweep.folder, sweep.records()
     shutil.rmtree(folder / "figures", ignore_errors=True)
     write_text(folder / "records.jsonl", "".join(json.dumps(record.to_dict()) + "\n" for record in found))

@@ -1,0 +1,56 @@
+"""Figures that are known: small runs to the image, and the committed results against what they must reach."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import hcrlib as hcr
+from hcrlib import leaderboard
+from hcrlib.datasets import DATASETS
+
+ROOT = Path(__file__).resolve().parents[2]
+MISSES = {"dummy": 900, "linear": 97, "knn": 53, "svm": 36}  # of 1,000 on mnist-5k
+SLACK = {"dummy": 0, "linear": 2, "knn": 1, "svm": 2}  # images: another BLAS may round another way
+AT_LEAST = {"knn": 0.970, "svm": 0.985, "mlp": 0.982, "cnn-basic": 0.994}  # on all of MNIST
+
+
+def committed(sweep):
+    return [r for r in leaderboard.stored(ROOT / "results" / sweep) if r.status == "finished"]
+
+
+@pytest.mark.parametrize("name", MISSES)
+def test_misses_on_mnist_5k(name):
+    run = hcr.train(name, say=lambda line: None)
+    assert abs(run.misses - MISSES[name]) <= SLACK[name]
+
+
+def test_mnist_reaches_its_figures():
+    by_name = {record.config.classifier: record for record in committed("mnist")}
+    assert {n: by_name[n].accuracy for n in AT_LEAST if by_name[n].accuracy < AT_LEAST[n]} == {}
+    assert by_name["cnn-basic"].fit_s < 180
+    assert all(record.n_train == 54_000 and record.n_test == 10_000 for record in by_name.values())
+
+
+@pytest.mark.parametrize("sweep", ["mnist", "emnist-lite"])
+def test_committed_records_are_of_the_pinned_data(sweep):
+    for record in committed(sweep):
+        pinned = DATASETS.get(record.config.dataset).sha256
+        assert pinned is None or record.data["sha256"] == pinned
+
+
+@pytest.mark.parametrize("sweep", ["mnist", "emnist-lite"])
+def test_every_dataset_has_every_classifier_once(sweep):
+    pairs = [(r.config.dataset, r.config.classifier) for r in committed(sweep)]
+    assert len(pairs) == len(set(pairs)) == (8 if sweep == "mnist" else 48)
+
+
+def test_committed_records_name_no_folder_of_the_machine_they_were_made_on():
+    for path in ROOT.glob("results/*/records.jsonl"):
+        for line in path.read_text().splitlines():
+            for value in json.loads(line)["provenance"].values():
+                assert not str(value).startswith("/")
+
+
+def test_the_readme_is_not_stale():
+    assert leaderboard.update_readme(ROOT / "README.md", ROOT / "results", check=True), "run: hcr leaderboard --readme"
