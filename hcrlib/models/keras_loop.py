@@ -76,7 +76,7 @@ class KerasClassifier(Classifier):
         return int(self.model.count_params())
 
     def save(self, folder):
-        self.model.save(folder / "model.keras")
+        self.model.save(folder / "model.keras", include_optimizer=False)
 
     def load(self, folder):
         import keras

@@ -7,10 +7,10 @@ import pytest
 
 import hcrlib as hcr
 from hcrlib import leaderboard
-from hcrlib.datasets import DATASETS
+from hcrlib.datasets.catalog import DATASETS
 
 ROOT = Path(__file__).resolve().parents[2]
-MISSES = {"dummy": 900, "linear": 97, "knn": 53, "svm": 36}  # of 1,000 on mnist-5k
+MISSES = {"dummy": 900, "linear": 100, "knn": 44, "svm": 35}  # of 1,000 on mnist-5k
 SLACK = {"dummy": 0, "linear": 2, "knn": 1, "svm": 2}  # images: another BLAS may round another way
 AT_LEAST = {"knn": 0.970, "svm": 0.985, "mlp": 0.982, "cnn-basic": 0.994}  # on all of MNIST
 
