@@ -14,30 +14,34 @@ from PIL import Image as Picture
 
 from hcrlib.files import atomic
 
-COLOURS = {
-    "dummy": "#8c8c8c",
-    "linear": "#56b4e9",
-    "knn": "#009e73",
-    "svm": "#e69f00",
-    "mlp": "#cc79a7",
-    "cnn-basic": "#0072b2",
-    "cnn-two-layer": "#d55e00",
-    "cnn-five-layer": "#5b3a1a",
+LOOKS = {  # colour and, for prints in grey, a mark
+    "dummy": ("#8c8c8c", "X"),
+    "linear": ("#56b4e9", "s"),
+    "knn": ("#009e73", "D"),
+    "svm": ("#e69f00", "^"),
+    "mlp": ("#cc79a7", "v"),
+    "cnn-basic": ("#0072b2", "o"),
+    "cnn-two-layer": ("#d55e00", "P"),
+    "cnn-five-layer": ("#5b3a1a", "p"),
 }
-OTHERS = "#7f3c8d", "#11a579", "#80ba5a", "#a5aa99", "#3969ac"  # for classifiers that are added later, by their name
+OTHERS = (
+    ("#7f3c8d", "<"),
+    ("#11a579", ">"),
+    ("#80ba5a", "h"),
+    ("#3969ac", "*"),
+)  # for later classifiers, by their name
 AXES = {
     "fit_s": "time to fit (s)",
     "predict_us_per_image": "time to predict (µs per image, all test images at once)",
     "predict_ms_p50": "time to predict one image by itself (ms, median)",
 }
-MARKS = "osD^vP"  # beside the colours, for prints in grey
 TICKS = [wrong * power for power in (0.0001, 0.001, 0.01, 0.1) for wrong in (1, 2, 5)] + [0.9]  # shares of mistakes
 DPI, SHADES = 110, 128
 
 
-def colour(classifier):
-    """The colour of a classifier, the same in every figure."""
-    return COLOURS.get(classifier) or OTHERS[zlib.crc32(classifier.encode()) % len(OTHERS)]
+def looks(classifier):
+    """(colour, mark) of a classifier, the same in every figure."""
+    return LOOKS.get(classifier) or OTHERS[zlib.crc32(classifier.encode()) % len(OTHERS)]
 
 
 def figure(width=7.5, height=4.5):
@@ -64,9 +68,9 @@ def accuracy_against(ax, records, cost):
         wrong = max(1 - record.accuracy, 0.5 / record.n_test)  # none at all has no place on a logarithmic axis
         interval = [[max(0, wrong - (1 - record.ci_high))], [1 - record.ci_low - wrong]]
         name = record.config.classifier
-        mark = MARKS[zlib.crc32(name.encode()) % len(MARKS)]
+        tone, mark = looks(name)
         at = getattr(record, cost), wrong
-        ax.errorbar(*at, yerr=interval, fmt=mark, markersize=8, capsize=4, color=colour(name), label=name)
+        ax.errorbar(*at, yerr=interval, fmt=mark, markersize=8, capsize=4, color=tone, label=name)
     ax.set(xscale="log", yscale="log", xlabel=AXES[cost], ylabel="accuracy (%)")
     ax.invert_yaxis()
     ax.yaxis.set_major_locator(FixedLocator(TICKS))
@@ -133,7 +137,7 @@ def mistakes(ax, images, predictions, classes, most=24):
 def learning_curves(ax, records):
     """Accuracy after each epoch: on validation images solid, on the (possibly shifted) training images dotted."""
     for record in records:
-        tone, epochs = colour(record.config.classifier), [row["epoch"] for row in record.history]
+        (tone, _), epochs = looks(record.config.classifier), [row["epoch"] for row in record.history]
         for key, style, word in (("val_accuracy", "-o", "validation"), ("accuracy", ":", "training")):
             values = [100 * row[key] for row in record.history]
             ax.plot(epochs, values, style, color=tone, markersize=4, label=f"{record.config.classifier}, {word}")

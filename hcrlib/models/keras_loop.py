@@ -76,7 +76,11 @@ class KerasClassifier(Classifier):
         return int(self.model.count_params())
 
     def save(self, folder):
-        self.model.save(folder / "model.keras", include_optimizer=False)
+        import keras
+
+        bare = keras.models.clone_model(self.model)  # without the optimizer, which is twice as large as the weights
+        bare.set_weights(self.model.get_weights())
+        bare.save(folder / "model.keras")
 
     def load(self, folder):
         import keras
