@@ -82,18 +82,22 @@ def accuracy_against(ax, records, cost):
     return ax
 
 
+def square(n_classes):
+    """A new axes in the size that a confusion matrix of so many classes needs."""
+    side = min(10, 4.5 + n_classes / 10)
+    return figure(side, side)
+
+
 def confusion(ax, counts, classes):
-    """Rows are true classes, columns the answers; shares of the row as shades, counts where there is room for figures."""
+    """Rows are true classes, columns the answers: shares of the row as shades and, up to 26 classes, counts as figures."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(shares**0.5, cmap="Blues", vmin=0, vmax=1)  # the root: a share of 1 % is still seen
-    size = max(4, 9 if len(classes) <= 26 else 6)
-    ax.set_xticks(range(len(classes)), classes, fontsize=size)
-    ax.set_yticks(range(len(classes)), classes, fontsize=size)
-    for row, column in np.argwhere(counts > 0):
-        if len(classes) <= 26 or row != column:
-            tone = "white" if shares[row, column] > 0.4 else "black"
-            text_size = 8 if len(classes) <= 10 else 6 if len(classes) <= 26 else 3.5
-            ax.text(column, row, counts[row, column], ha="center", va="center", fontsize=text_size, color=tone)
+    few = len(classes) <= 10
+    ax.set_xticks(range(len(classes)), classes, fontsize=9 if few else 7)
+    ax.set_yticks(range(len(classes)), classes, fontsize=9 if few else 7)
+    for row, column in np.argwhere(counts > 0) if len(classes) <= 26 else ():
+        tone = "white" if shares[row, column] > 0.4 else "black"
+        ax.text(column, row, counts[row, column], ha="center", va="center", fontsize=8 if few else 5.5, color=tone)
     ax.set(xlabel="answer", ylabel="true class")
     return ax
 

@@ -50,16 +50,11 @@ def html(notebook, title):
     from nbconvert import HTMLExporter
 
     notebook.metadata["title"] = title
-    exporter = HTMLExporter(
-        exclude_input=True,
-        exclude_input_prompt=True,
-        exclude_output_prompt=True,
-        embed_images=True,
-        mathjax_url="",
-        require_js_url="",
-        jquery_url="",
-        mermaid_js_url="",
+    nothing = dict.fromkeys(
+        ("mathjax_url", "require_js_url", "jquery_url", "mermaid_js_url", "mermaid_layout_elk_js_url"), ""
     )
+    hidden = dict.fromkeys(("exclude_input", "exclude_input_prompt", "exclude_output_prompt"), True)
+    exporter = HTMLExporter(embed_images=True, **hidden, **nothing)
     return exporter.from_notebook_node(notebook)[0]
 
 

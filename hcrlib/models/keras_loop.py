@@ -76,9 +76,7 @@ class KerasClassifier(Classifier):
         return int(self.model.count_params())
 
     def save(self, folder):
-        import keras
-
-        bare = keras.models.clone_model(self.model)  # without the optimizer, which is twice as large as the weights
+        bare = self.model.from_config(self.model.get_config())  # the optimizer is twice as large as the weights
         bare.set_weights(self.model.get_weights())
         bare.save(folder / "model.keras")
 
