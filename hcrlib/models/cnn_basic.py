@@ -1,7 +1,8 @@
-"""A sensible modern small CNN: three stages of 3x3 convolutions, batch normalisation, global average pooling.
+"""A sensible modern small CNN: four convolutions with batch normalisation, the image halved by the first one.
 
-Sources: VGG's stages (Simonyan and Zisserman 2014), batch normalisation (Ioffe and Szegedy 2015), one-cycle schedule (Smith
-2018), label smoothing (Szegedy et al. 2016). About 99.5 % on MNIST in two and a half minutes on 2 cores.
+Sources: VGG's 3x3 stages (Simonyan and Zisserman 2014), a strided first layer (Springenberg et al. 2014), batch normalisation
+(Ioffe and Szegedy 2015), one-cycle schedule (Smith 2018). Its cost is what the size of the early layers makes it: unpadded
+convolutions leave 8x8 where padded ones would leave 14x14. About 99.5 % on MNIST in two and a half minutes on 2 cores.
 """
 
 import dataclasses
@@ -16,10 +17,10 @@ class CnnBasic(KerasClassifier):
 
     name = "cnn-basic"
 
-    epochs: int = 7
+    epochs: int = 8
     learning_rate: float = 0.01  # the peak of a one-cycle schedule
-    width: int = 16  # channels of the first stage; the others have twice and four times as many
-    dropout: float = 0.1
+    width: int = 32  # channels of the first two layers; the others have twice as many
+    dropout: float = 0.4
     shift: int = 1  # digits are centred by mass already: one pixel each way is what that leaves open
 
     def network(self, shape, n_classes):
@@ -27,15 +28,12 @@ class CnnBasic(KerasClassifier):
         from keras import layers
 
         x = image = keras.Input(shape)  # (28, 28, 1)
-        x = self._convolution(
-            x, self.width, strides=2
-        )  # (14, 14, w): a stride here halves the cost of all that follows
-        x = self._convolution(x, 2 * self.width)
-        x = layers.MaxPooling2D()(x)  # (7, 7, 2 w)
-        x = self._convolution(x, 4 * self.width)
-        x = self._convolution(x, 4 * self.width)
-        x = layers.GlobalAveragePooling2D()(x)  # (4 w,)
-        x = layers.Dropout(self.dropout)(x)
+        x = self._convolution(x, self.width, 5, strides=2)  # (12, 12, w)
+        x = self._convolution(x, self.width, 3)  # (10, 10, w)
+        x = self._convolution(x, 2 * self.width, 3)  # (8, 8, 2 w)
+        x = layers.MaxPooling2D()(x)  # (4, 4, 2 w)
+        x = self._convolution(x, 2 * self.width, 3, padding="same")
+        x = layers.Dropout(self.dropout)(layers.Flatten()(x))  # (32 w,)
         return keras.Model(image, layers.Dense(n_classes, activation="softmax")(x))
 
     def optimizer(self, steps_per_epoch):
@@ -43,8 +41,8 @@ class CnnBasic(KerasClassifier):
 
         return keras.optimizers.Adam(one_cycle(self.learning_rate, self.epochs * steps_per_epoch))
 
-    def _convolution(self, x, channels, strides=1):
+    def _convolution(self, x, channels, size, strides=1, padding="valid"):
         from keras import layers
 
-        x = layers.Conv2D(channels, 3, strides=strides, padding="same", use_bias=False)(x)
+        x = layers.Conv2D(channels, size, strides=strides, padding=padding, use_bias=False)(x)
         return layers.ReLU()(layers.BatchNormalization()(x))
