@@ -43,7 +43,7 @@ def load_model(source):
     """
     if isinstance(source, records.RunRecord):
         return TrainedModel.load(source.path / "model")
-    for folder in (paths.results_root() / "zoo" / str(source), paths.runs_root() / str(source), Path(source)):
+    for folder in (*(zoo / str(source) for zoo in paths.zoo_roots()), paths.runs_root() / str(source), Path(source)):
         if (folder / "model").is_dir():
             return TrainedModel.load(folder / "model")
     if (paths.runs_root() / str(source)).is_dir() and "/" in str(source):
@@ -52,8 +52,8 @@ def load_model(source):
 
 
 def zoo():
-    """The names of the small trained models in results/zoo."""
-    return sorted(folder.parent.name for folder in (paths.results_root() / "zoo").glob("*/model"))
+    """The names of the small trained models: those that come with the project, and those of `hcr zoo add`."""
+    return sorted({folder.parent.name for root in paths.zoo_roots() for folder in root.glob("*/model")})
 
 
 @dataclasses.dataclass(frozen=True)

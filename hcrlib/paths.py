@@ -33,3 +33,8 @@ def results_root():
 def runs_root():
     """Where runs are kept: results/runs/<dataset>/<classifier>/<hash>/."""
     return results_root() / "runs"
+
+
+def zoo_roots():
+    """Where trained models are looked for by name: the results folder's zoo, then the checkout's own."""
+    return tuple(dict.fromkeys(root / "zoo" for root in (results_root(), project_root() / "results")))
