@@ -1,6 +1,6 @@
 """Exact k nearest neighbours: nothing is learnt, the training images are the model.
 
-Source: Cover and Hart 1967. On deskewed MNIST about 97.7 %; all the cost is in predicting and in the model's size.
+Source: Cover and Hart 1967. On deskewed MNIST 98.5 %; all the cost is in predicting and in the model's size.
 faiss' flat L2 index and scikit-learn's brute force find the same neighbours; faiss does it in half the time.
 """
 
@@ -16,10 +16,10 @@ class Knn(Classifier):
     """The k nearest training images vote."""
 
     name = "knn"
-    preprocess = ["scale", "deskew"]
+    preprocess = ["scale", "deskew"]  # 88 misses; 144 without deskewing
 
-    k: int = 3  # the best of 1, 3, 5, 7 on MNIST's validation part
-    weighted: bool = True  # votes by 1 / distance: settles ties, and gives finer scores than thirds
+    k: int = 3  # the customary value: of MNIST's 6,000 validation images 1 and 3 miss 88, 5 misses 86, 7 misses 81
+    weighted: bool = True  # votes by 1 / distance: settles ties (93 misses without), gives finer scores than thirds
 
     def fit(self, x, y, x_val, y_val, task):
         self.images, self.labels, self.n_classes = flat(x), y.astype(np.int32), task.n_classes

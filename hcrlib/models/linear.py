@@ -1,6 +1,6 @@
 """Multinomial logistic regression on pixels: what can be had without a single non-linearity.
 
-Source: scikit-learn's LogisticRegression (L-BFGS). About 92.5 % on MNIST, in under a minute on 2 cores.
+Source: scikit-learn's LogisticRegression (L-BFGS). About 92.6 % on MNIST, in a quarter of a minute on 2 cores.
 """
 
 import dataclasses
@@ -17,8 +17,8 @@ class Linear(Classifier):
 
     name = "linear"
 
-    inverse_l2: float = 0.1  # scikit-learn's C; 1.0 gains nothing on MNIST's validation part and takes longer
-    max_iter: int = 100  # L-BFGS steps; accuracy stands still before it formally converges
+    inverse_l2: float = 0.1  # scikit-learn's C; fitted on 10,000, 518 of MNIST's 6,000 validation images missed; 576 with 1, 612 with 0.01
+    max_iter: int = 100  # L-BFGS steps; it does not formally converge by then; the notes say so
 
     def fit(self, x, y, x_val, y_val, task):
         import sklearn
