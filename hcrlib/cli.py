@@ -12,12 +12,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from hcrlib.datasets import commands as data
 from hcrlib.errors import ConfigError, HcrError
 from hcrlib.models import CLASSIFIERS
 from hcrlib.registry import did_you_mean
 
 STOPPED = "Stopped. What is finished is kept: the same command goes on from here."
-PACKAGES = "numpy pandas scikit-learn matplotlib mlxtend tensorflow keras papermill nbconvert jupyterlab".split()
+NEEDED = ("numpy", "scikit-learn", "pandas", "matplotlib", "mlxtend", "tensorflow", "keras", "papermill", "jupyterlab")
 OPTIONAL = {
     "faiss-cpu": "exact knn in half the time: pip install 'hcrlib[fast]'",
     "scikit-learn-intelex": "the svm in a tenth of the time: pip install 'hcrlib[fast]'",
@@ -66,8 +67,7 @@ def _parser():
     )
     parser.add_argument("--version", action="version", version=f"hcr {importlib.metadata.version('hcrlib')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add_data(commands)
-    for add in (_add_train, _add_sweep, _add_results, _add_leaderboard, _add_read, _add_zoo):
+    for add in (data.add_parser, _add_train, _add_sweep, _add_results, _add_leaderboard, _add_read, _add_zoo):
         add(commands)
     _command(commands, "doctor", _doctor, "what is installed, which data are found, what is missing and how to get it")
     return parser
@@ -80,20 +80,9 @@ def _command(commands, name, func, says, example=None):
     return parser
 
 
-def _add_data(commands):
-    from hcrlib.datasets import commands as data
-
-    data.add_parser(commands)
-
-
 def _add_train(commands):
-    add = _command(
-        commands,
-        "train",
-        _train,
-        "train and evaluate one classifier",
-        "hcr train cnn-basic --data mnist-5k --set epochs=2",
-    ).add_argument
+    example = "hcr train cnn-basic --data mnist-5k --set epochs=2"
+    add = _command(commands, "train", _train, "train and evaluate one classifier", example).add_argument
     add("classifier", help=", ".join(CLASSIFIERS.names()))
     add("--data", default="mnist-5k", metavar="NAME", help="a dataset, or a folder with a dataset.yml (mnist-5k)")
     add("--seed", type=int, default=0, metavar="N", help="every random choice follows from it (0)")
@@ -107,6 +96,7 @@ def _train(args):
 
     steps = args.preprocess.split(",") if args.preprocess else None
     settings = dict(map(_setting, args.set))
+    CLASSIFIERS.get(args.classifier).create(settings)  # refuses what is none of its parameters, such as `seed`
     run = hcrlib.train(args.classifier, args.data, seed=args.seed, budget=args.budget, preprocess=steps, **settings)
     print(run)
     print(run.path)
@@ -118,9 +108,10 @@ def _setting(text):
     import yaml
 
     key, equals, value = text.partition("=")
-    if not equals:
-        raise ConfigError(f"'--set {text}' is not valid", expected="KEY=VALUE")
-    return key, yaml.safe_load(value)
+    with contextlib.suppress(yaml.YAMLError):
+        if key and equals:
+            return key, yaml.safe_load(value)
+    raise ConfigError(f"'--set {text}' is not valid", expected="KEY=VALUE")
 
 
 def _add_sweep(commands):
@@ -136,36 +127,25 @@ def _sweep(args):
 
     plan = sweep.load(args.file)
     if args.dry_run:
-        print(_plan(plan))
+        print(plan.table())
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the run is ended too
     todo = plan.unfinished()
     print(f"{plan.question}\n{len(plan.configs)} runs, {len(plan.configs) - len(todo)} of them finished before\n")
     sweep.run(todo)
     found = plan.records()
-    written = [] if args.no_report else report.write(plan)
+    failed = [record for record in found if record.status == "failed"]
     print(f"\n{leaderboard.render(found)}")
-    for path in [record.path / "notebook.ipynb" for record in found] + written:
-        if path.suffix in (".ipynb", ".html", ".png") and path.exists():
-            print(_short(path))
-    return _failures([record for record in found if record.status == "failed"])
-
-
-def _plan(plan):
-    from tabulate import tabulate
-
-    from hcrlib.leaderboard import variant
-
-    todo = plan.unfinished()
-    rows = [[c.id, c.dataset, c.classifier, variant(c), "to run" if c in todo else "finished"] for c in plan.configs]
-    return tabulate(rows, headers=["run", "dataset", "classifier", "other than default", "state"])
-
-
-def _failures(failed):
-    for record in failed:
-        print(f"\nFAILED {record.id}\n  {record.reason}", file=sys.stderr)
-        for name in ("notebook.ipynb", "log.txt"):
-            print(f"  {_short(record.path / name)}", file=sys.stderr)
+    try:
+        written = [] if args.no_report else report.write(plan)
+        for path in [record.path / "notebook.ipynb" for record in found] + written:
+            if path.suffix in (".ipynb", ".html", ".png") and path.exists():
+                print(_short(path))
+    finally:
+        sys.stdout.flush()
+        for record in failed:
+            places = "\n".join(f"  {_short(record.path / name)}" for name in ("notebook.ipynb", "log.txt"))
+            print(f"\nFAILED {record.id}\n  {record.reason}\n{places}", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -219,9 +199,8 @@ def _records(source):
 
 
 def _add_read(commands):
-    add = _command(
-        commands, "read", _read, "read one character from each image", "hcr read a.png --model ID"
-    ).add_argument
+    says = "read one character from each image"
+    add = _command(commands, "read", _read, says, "hcr read a.png --model best").add_argument
     add("image", nargs="+", help="an image of one character")
     add("--model", required=True, metavar="NAME", help="a name of `hcr zoo list`, or a run's id or folder")
 
@@ -242,9 +221,8 @@ def _read(args):
 
 
 def _add_zoo(commands):
-    zoo = commands.add_parser("zoo", help="small trained models to keep: add, list").add_subparsers(
-        title="commands", required=True, metavar="COMMAND"
-    )
+    parser = commands.add_parser("zoo", help="small trained models to keep: add, list")
+    zoo = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add = _command(zoo, "add", _zoo_add, "copy a finished run's model and record to results/zoo/NAME").add_argument
     add("name")
     add("run", help="a run's id, as `hcr results` shows it")
@@ -275,7 +253,7 @@ def _zoo_add(args):
 def _zoo_list(args):
     from hcrlib import paths, records
 
-    for folder in sorted((paths.results_root() / "zoo").glob("*/")):
+    for folder in sorted(record.parent for root in paths.zoo_roots() for record in root.glob("*/record.json")):
         print(f"{folder.name}: {records.read(folder)}")
     return 0
 
@@ -284,7 +262,7 @@ def _doctor(args):
     """Prints a line for each thing looked for; 0 where nothing is missing that the demo needs."""
     from hcrlib import datasets, paths
 
-    missing = [name for name in PACKAGES if not _say_version(name, "needed: make env")]
+    missing = [name for name in NEEDED if not _say_version(name, "needed: make env")]
     for name, hint in OPTIONAL.items():
         _say_version(name, hint)
     print(f"{'keras backend':22} {os.environ.get('KERAS_BACKEND', 'tensorflow')}\n")

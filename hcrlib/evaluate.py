@@ -89,7 +89,7 @@ def _measure(record, classifier, data, folder, say):
 
 
 def _note_fit(record, classifier, train):
-    record.n_train, record.engine = len(train), classifier.engine
+    record.n_train, record.engine = classifier.n_fitted or len(train), classifier.engine
     record.history, record.notes = classifier.history, classifier.notes
     record.n_parameters = classifier.n_parameters
     if record.n_parameters is None:

@@ -80,6 +80,32 @@ def render(records, style="table", columns=tuple(SHOWN)):
     return "\n".join(parts).rstrip() + "\n"
 
 
+def overview(records):
+    """Many datasets in one Markdown table: accuracy in percent, a row a classifier (the best on average first).
+
+    Where a classifier has several runs of a dataset, the one that is best on validation stands for it. "*" marks those that
+    trained on less than the dataset has.
+    """
+    check_comparable(records)
+    best = {}
+    for record in sorted((r for r in records if r.status == "finished"), key=lambda r: r.val_accuracy):
+        best[record.config.classifier, record.data["name"]] = record
+    datasets = list(dict.fromkeys(record.data["name"] for record in records if record.status == "finished"))
+    full = {name: max(r.n_train for (_, other), r in best.items() if other == name) for name in datasets}
+    rows = {}
+    for (classifier, name), run in best.items():
+        mark = "*" if run.n_train < full[name] else ""
+        rows.setdefault(classifier, {})[name] = (run.accuracy, f"{100 * run.accuracy:.2f}{mark}")
+    order = sorted(rows, key=lambda c: -sum(accuracy for accuracy, _ in rows[c].values()))
+    cells = [[c, *(rows[c].get(name, (0, "-"))[1] for name in datasets)] for c in order]
+    headers = ["accuracy %", *datasets]
+    aligned = ["left", *["right"] * len(datasets)]
+    grid = tabulate(cells, headers=headers, tablefmt="pipe", colalign=aligned, disable_numparse=True)
+    return f"{grid}\n\n\\* trained on a stated part of the training images\n" + "".join(
+        f"- {r}\n" for r in remarks(records)
+    )
+
+
 def remarks(records):
     """A line for each run that failed or was skipped, with its reason, and for each dataset that lacks dummy or linear."""
     lines = [str(record) for record in records if record.status != "finished"]
@@ -133,8 +159,9 @@ def _compact(folder):
     made = {(r.provenance.get("cpu"), r.provenance.get("cores")) for r in records if r.status == "finished"}
     machines = "; ".join(f"{cpu}, {cores} cores" for cpu, cores in sorted(made, key=str))
     seeds = ", ".join(map(str, sorted({record.config.seed for record in records})))
-    made_by = f"One run a row, seed {seeds}; {machines}. All columns: `results/{folder.name}/`."
-    return f"{render(records, 'markdown', COMPACT)}\n{made_by}\n"
+    made_by = f"One run each, seed {seeds}; {machines}. All columns: `results/{folder.name}/`."
+    several = len({record.config.dataset for record in records}) > 1
+    return f"{overview(records) if several else render(records, 'markdown', COMPACT)}\n{made_by}\n"
 
 
 def _name(record, records):
@@ -146,7 +173,7 @@ def _name(record, records):
 
 def _title(dataset, records):
     data = next(r for r in records if r.config.dataset == dataset and r.status == "finished")
-    return f"{dataset}: {data.n_test:,} test images, sha256 {data.data['test_sha256'][:12]}"
+    return f"{data.data['name']}: {data.n_test:,} test images, sha256 {data.data['test_sha256'][:12]}"
 
 
 def _short(value):

@@ -33,7 +33,6 @@ OTHERS = (
 AXES = {
     "fit_s": "time to fit (s)",
     "predict_us_per_image": "time to predict (µs per image, all test images at once)",
-    "predict_ms_p50": "time to predict one image by itself (ms, median)",
 }
 TICKS = [wrong * power for power in (0.0001, 0.001, 0.01, 0.1) for wrong in (1, 2, 5)] + [0.9]  # shares of mistakes
 DPI, SHADES = 110, 128
@@ -59,7 +58,7 @@ def keep(ax, path=None):
     if path:
         with atomic(path) as part:
             part.write_bytes(picture.getvalue())
-    return Image(picture.getvalue())
+    return Image(picture.getvalue(), alt=ax.get_title())
 
 
 def accuracy_against(ax, records, cost):

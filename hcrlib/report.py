@@ -62,7 +62,8 @@ def execute(notebook, out, parameters, log, holding=None, say=None):
     """Runs a notebook of the project by papermill, in a process of its own with this very interpreter; returns how it ended.
 
     0, a positive exit status, or minus a signal's number. out: the executed notebook; log: a text file. Paths inside the
-    project are handed over relative to it, so that what is committed names no machine's folders.
+    project are handed over relative to it, so that what is committed names no machine's folders. holding: is told the
+    process' number; say: is told the last epoch's line, every second.
     """
     root = paths.project_root()
     if not (root / "notebooks" / notebook).exists():
@@ -76,17 +77,18 @@ def execute(notebook, out, parameters, log, holding=None, say=None):
         process = subprocess.Popen(
             command + options, cwd=root, env=_environment(), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
         )
-    if holding:
-        holding(process.pid)
     try:
+        if holding:
+            holding(process.pid)
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return process.wait(timeout=1)
             if say:
-                say(_last_line(log))
+                say(_last_line(log, "epoch"))
     finally:
         if process.poll() is None:
             end(process.pid)
+            process.wait()
 
 
 def failure(notebook, log, status):
@@ -124,6 +126,7 @@ def _relative(path, root):
     return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
-def _last_line(log):
-    lines = [line for line in Path(log).read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return lines[-1].strip()[-100:] if lines else ""
+def _last_line(log, start=""):
+    """The last line that is not empty and begins like that, or ""."""
+    lines = map(str.strip, Path(log).read_text(encoding="utf-8", errors="replace").splitlines())
+    return ([""] + [line for line in lines if line and line.startswith(start)])[-1][-100:]

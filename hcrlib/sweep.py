@@ -14,9 +14,9 @@ from pathlib import Path
 
 import psutil
 import yaml
+from tabulate import tabulate
 
-from hcrlib import evaluate, paths, records, report
-from hcrlib.config import RunConfig
+from hcrlib import evaluate, leaderboard, paths, records, report
 from hcrlib.datasets import dataset_names
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.files import write_text
@@ -53,6 +53,12 @@ class Sweep:
     def unfinished(self):
         """The RunConfigs still to run: the missing ones and those that failed."""
         return [c for c in self.configs if not (record := _record(c)) or record.status == "failed"]
+
+    def table(self):
+        """The plan as text: a line a run."""
+        todo, headings = self.unfinished(), ("run", "other than default", "state")
+        rows = [(c.id, leaderboard.variant(c), "to run" if c in todo else "finished") for c in self.configs]
+        return tabulate(rows, headings)
 
 
 def load(path):
@@ -139,7 +145,7 @@ def _expanded(content, path):
 
 def _checked(entry, where):
     """The RunConfig of a flat mapping; ConfigError with the place in the file."""
-    if "classifier" not in entry:
+    if not isinstance(entry.get("classifier"), str):
         raise ConfigError("This run names no classifier", where=where, hint=did_you_mean("", CLASSIFIERS.names()))
     try:
         known = [*RUN_KEYS, *CLASSIFIERS.get(entry["classifier"]).parameters()]
@@ -172,7 +178,7 @@ def _record(config):
     return None
 
 
-def _run(config: RunConfig, holding, say):
+def _run(config, holding, say):
     """The RunRecord of one run; written here where its process died before it could, or where a later cell failed."""
     folder = records.run_path(config)
     folder.mkdir(parents=True, exist_ok=True)

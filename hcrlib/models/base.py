@@ -33,7 +33,8 @@ class Classifier(abc.ABC):
     """A method with its parameters, which are the dataclass' fields; a fitted one scores images.
 
     Class attributes: `name`; `preprocess`, the steps it asks for unless a run names others; `backend`, "" or "keras".
-    After fit: `engine`, the library that did the work; `history`, one dict an epoch; `notes`, what a reader should know.
+    After fit: `engine`, the library that did the work; `history`, one dict an epoch; `notes`, what a reader should know;
+    `n_fitted`, how many of the images it was given it took, where not all.
     """
 
     name: ClassVar[str]
@@ -46,7 +47,7 @@ class Classifier(abc.ABC):
             CLASSIFIERS.add(cls.name, cls)
 
     def __post_init__(self):
-        self.engine, self.history, self.notes = "", [], []
+        self.engine, self.history, self.notes, self.n_fitted = "", [], [], None
 
     def skip(self, data):
         """A sentence why this method should not meet that Dataset, or None."""

@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import shutil
+import sys
 import time
 
 import numpy as np
@@ -81,9 +82,7 @@ class KerasClassifier(Classifier):
         bare.save(folder / "model.keras")
 
     def load(self, folder):
-        import keras
-
-        self.model = keras.saving.load_model(folder / "model.keras", safe_mode=True)
+        self.model = quiet_keras().saving.load_model(folder / "model.keras", safe_mode=True)
         self.n_classes = self.model.output_shape[-1]
 
     def _step(self):
@@ -195,15 +194,28 @@ class Checkpoint:
 
 def started(seed):
     """The keras module, with every source of chance seeded and TensorFlow told to be deterministic."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a notebook needs no list of CPU features and missing GPUs
-    import keras
-
+    keras = quiet_keras()
     keras.utils.set_random_seed(seed_for(seed, "keras"))
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
     return keras
+
+
+def quiet_keras():
+    """The keras module, imported without the backend's word on CPU features and missing GPUs, which fill a notebook."""
+    if "keras" not in sys.modules:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        shown, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 2)  # some of it comes before any logging is set up: only the descriptor itself holds it back
+        try:
+            import keras  # noqa: F401
+        finally:
+            os.dup2(shown, 2)
+            os.close(shown)
+            os.close(nothing)
+    return sys.modules["keras"]
 
 
 def _reseed(model, seed):

@@ -33,7 +33,7 @@ class Svm(Classifier):
         if len(x) > self.max_train:
             kept = stratified_take(y, self.max_train, task.seed, "svm/max_train")
             self.notes.append(f"fitted on {self.max_train:,} of {len(x):,} training images (max_train)")
-            x, y = x[kept], y[kept]
+            x, y, self.n_fitted = x[kept], y[kept], len(kept)
         svc, self.engine = _svc(C=self.c, gamma=self.gamma, cache_size=2000)
         svc.fit(flat(x), y)
         self.n_classes, self.classes = task.n_classes, np.asarray(svc.classes_, np.int64)

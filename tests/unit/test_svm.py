@@ -53,6 +53,7 @@ def test_a_larger_training_set_is_thinned_and_said_so(blobs, tmp_path):
     x, y = blobs
     svm = CLASSIFIERS.get("svm").create({"max_train": 40})
     svm.fit(x, y, x, y, Task(4, 0, tmp_path))
+    assert svm.n_fitted == 40
     assert svm.notes == ["fitted on 40 of 200 training images (max_train)"]
 
 

@@ -1,0 +1,178 @@
+"""The command line: its help, its exit statuses, and one paragraph for whatever goes wrong."""
+
+import errno
+import json
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import hcrlib
+from hcrlib import cli, records
+
+
+@pytest.fixture
+def run():
+    """A finished run of a second."""
+    return hcrlib.train("knn", budget=300, say=lambda line: None)
+
+
+def told(capsys):
+    got = capsys.readouterr()
+    return got.out, got.err
+
+
+def test_help_starts_at_once_and_names_every_command():
+    begun = time.perf_counter()
+    code = "import sys; from hcrlib.cli import main; sys.argv[0] = 'hcr'; main(['--help'])"
+    done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
+    took = time.perf_counter() - begun
+    assert done.returncode == 0
+    for command in ("data", "train", "sweep", "results", "leaderboard", "read", "zoo", "doctor"):
+        assert re.search(rf"\n    {command}\b", done.stdout)
+    for heavy in ("tensorflow", "keras", "matplotlib", "pandas", "sklearn"):
+        assert f" {heavy}\n" not in done.stderr
+    assert took < 10, "even a busy machine starts within seconds; by itself it takes a third of one"
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([], "required"),
+        (["swep"], "Did you mean 'sweep'"),
+        (["train"], "classifier"),
+        (["results", "--format", "xml"], "'xml'"),
+        (["train", "knn", "--seed", "x"], "--seed"),
+    ],
+)
+def test_usage_errors_are_2(argv, words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(argv)
+    assert stopped.value.code == 2
+    assert words in told(capsys)[1]
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["--version"])
+    assert stopped.value.code == 0
+    assert told(capsys)[0].startswith("hcr ")
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["train", "knnn"], "Did you mean 'knn'"),
+        (["train", "knn", "--set", "kk=3"], "Did you mean 'k'"),
+        (["train", "knn", "--set", "k"], "KEY=VALUE"),
+        (["train", "knn", "--set", "seed=3"], "'seed' is no parameter of knn"),
+        (["train", "knn", "--set", "k=[3"], "'--set k=[3'"),
+        (["train", "knn", "--data", "mnist5k"], "Did you mean 'mnist-5k'"),
+        (["train", "knn", "--preprocess", "scale,deskw"], "deskw"),
+        (["read", "a.png", "--model", "none"], "There is no model 'none'"),
+        (["zoo", "add", "best", "mnist-5k/knn/none"], "no record"),
+        (["leaderboard", "nowhere.yml"], "nowhere.yml"),
+    ],
+)
+def test_what_hcrlib_refuses_is_one_paragraph_and_1(argv, words, capsys, results):
+    assert cli.main(argv) == 1
+    err = told(capsys)[1]
+    assert words in err
+    assert err.startswith("hcr: ")
+    assert err.count("\n") == 1
+    assert not list(results.rglob("record.json"))
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (KeyboardInterrupt(), 130, "Stopped."),
+        (OSError(errno.ENOSPC, "No space left on device", "/x"), 1, "No space left on device (/x). Make room"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), 1, "Permission denied (/x)"),
+    ],
+)
+def test_interruptions_and_a_full_disk_are_told_too(error, status, words, capsys, monkeypatch):
+    def fails(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(hcrlib, "train", fails)
+    assert cli.main(["train", "knn"]) == status
+    assert words in told(capsys)[1]
+
+
+def test_train_prints_the_result_and_the_folder(capsys):
+    argv = "train knn --budget 300 --seed 3 --set k=1 --set weighted=false --preprocess scale"
+    assert cli.main(argv.split()) == 0
+    [record] = records.read_all()
+    assert record.config.params == {"k": 1, "weighted": False}
+    assert (record.config.seed, record.config.budget, record.config.preprocess) == (3, 300, ["scale"])
+    assert told(capsys)[0].splitlines()[-2:] == [str(record), str(record.path)]
+
+
+def test_results_in_every_format(run, capsys, tmp_path):
+    for form, word in (("table", run.id), ("csv", "fit_s"), ("html", "<table")):
+        assert cli.main(["results", "--format", form]) == 0
+        assert word in told(capsys)[0]
+    assert cli.main(["results", "--format", "csv", "--out", str(tmp_path / "r.csv")]) == 0
+    assert run.id in (tmp_path / "r.csv").read_text()
+
+
+def test_results_of_nothing(capsys):
+    assert cli.main(["results"]) == 0
+    assert "no records yet" in told(capsys)[0]
+
+
+def test_leaderboard_of_all_runs_a_folder_and_stored_records(run, capsys, tmp_path, results):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/records.jsonl").write_text(json.dumps(run.to_dict()) + "\n")
+    for argv in ([], [str(results / "runs")], [str(tmp_path / "kept")]):
+        assert cli.main(["leaderboard", *argv]) == 0
+        assert f"{run.misses:,} of 1,000" in told(capsys)[0]
+
+
+def test_zoo_add_list_and_read(run, capsys, tmp_path, results):
+    assert cli.main(["zoo", "add", "small", run.id]) == 0
+    assert sorted(p.name for p in (results / "zoo/small").iterdir()) == ["model", "record.json"]
+    assert [p.name for p in (results / "zoo").iterdir()] == ["small"]
+    assert cli.main(["zoo", "add", "small", run.id]) == 1
+    assert cli.main(["zoo", "add", "../small", run.id]) == 1
+    assert cli.main(["zoo", "list"]) == 0
+    assert f"small: {run}" in told(capsys)[0]
+
+    image = hcrlib.load_dataset("mnist-5k").train.images[0]
+    Image.fromarray(np.kron(255 - image, np.ones((4, 4), np.uint8))).save(tmp_path / "zero.png")
+    (tmp_path / "bad.png").write_text("no image")
+    assert cli.main(["read", str(tmp_path / "zero.png"), "--model", "small"]) == 0
+    assert "zero.png: 0 " in told(capsys)[0]
+    assert cli.main(["read", str(tmp_path / "bad.png"), str(tmp_path / "zero.png"), "--model", "small"]) == 1
+    out, err = told(capsys)
+    assert "zero.png: 0 " in out
+    assert "bad.png: cannot be read" in err
+
+
+def test_doctor_names_packages_data_folders_and_what_to_do(capsys, monkeypatch):
+    monkeypatch.setitem(cli.OPTIONAL, "a-package-that-is-not-there", "pip install it")
+    monkeypatch.delenv("HCR_DATA", raising=False)
+    assert cli.main(["doctor"]) == 0
+    out = told(capsys)[0]
+    for word in (
+        "tensorflow",
+        "mnist-5k               embedded",
+        "hcr data fetch",
+        "GB free",
+        "missing; pip install it",
+    ):
+        assert word in out
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    code = "import sys; from hcrlib.cli import main; sys.exit(main(['data', 'list']))"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait() == 0
+    assert err == b""

@@ -1,0 +1,159 @@
+"""Tables by hand: order, names, units, what is listed underneath, and what is refused."""
+
+import io
+import json
+
+import pandas as pd
+import pytest
+
+from hcrlib import cli, evaluate, leaderboard, paths, plots
+from hcrlib.errors import ConfigError, RunError
+from hcrlib.records import RunRecord
+
+
+def record(classifier, misses=100, fit_s=1.0, status="finished", test="a" * 64, reason=None, **asked):
+    """A record of 1,000 test images; the interval is not what is tested here."""
+    made = RunRecord(config=evaluate.resolve(classifier, **asked), status=status, reason=reason)
+    if status == "finished":
+        made.data = {"name": made.config.dataset, "test_sha256": test}
+        made.n_train, made.n_test, made.misses, made.accuracy = 3600, 1000, misses, 1 - misses / 1000
+        made.ci_low, made.ci_high, made.val_accuracy = made.accuracy - 0.01, made.accuracy + 0.01, 0.9
+        made.fit_s, made.predict_us_per_image, made.predict_ms_p50 = fit_s, 12.5, 0.00012
+        made.size_bytes, made.engine, made.n_parameters = 2_500_000, "numpy", 7850
+        made.provenance = {"cpu": "a processor", "cores": 2}
+    return made
+
+
+FLOOR = [record("dummy", 900), record("linear", 80)]
+
+
+def test_the_most_accurate_comes_first_and_ties_go_by_time():
+    frame = leaderboard.table([*FLOOR, record("svm", 20, 3.0), record("knn", 20, 2.0)])
+    assert list(frame.classifier) == ["knn", "svm", "linear", "dummy"]
+    assert list(frame.misses) == [20, 20, 80, 900]
+    assert frame.accuracy[0] == 0.98
+
+
+def test_datasets_keep_their_order():
+    runs = [record("knn", 90, dataset="mnist"), record("knn", 20), record("svm", 10, dataset="mnist")]
+    assert list(leaderboard.table(runs).dataset) == ["mnist", "mnist", "mnist-5k"]
+
+
+def test_equal_names_get_what_sets_them_apart():
+    runs = [record("knn", 20), record("knn", 30, k=1), record("knn", 40, seed=2, budget=500), record("svm", 50, c=1.0)]
+    assert list(leaderboard.table(runs).classifier) == ["knn", "knn k=1", "knn budget=500 seed=2", "svm"]
+
+
+def test_a_row_is_written_with_its_units():
+    told = leaderboard.render([record("linear", 1000 - 987, fit_s=123.4)])
+    row = next(line for line in told.splitlines() if line.startswith("linear"))
+    cells = "linear 98.70 97.70 to 99.70 13 of 1,000 90.00 3,600 123 12.5 < 0.001 7,850 2.5 numpy"
+    assert row.split() == cells.split()
+
+
+def test_failed_and_skipped_runs_and_a_missing_floor_are_listed():
+    runs = [
+        *FLOOR[:1],
+        record("svm", status="failed", reason="no luck"),
+        record("mlp", status="skipped", reason="a | b <"),
+    ]
+    told = leaderboard.render(runs, "markdown")
+    assert told.count("| ") > 10
+    assert ": failed: no luck" in told
+    assert ": skipped: a | b <" in told
+    assert "- mnist-5k: no figures of linear to compare with" in told
+    assert "a | b &lt;" in leaderboard.render(runs, "html")
+
+
+def test_many_datasets_are_one_overview():
+    thin = record("svm", 10, dataset="mnist")
+    thin.n_train = 1000
+    told = leaderboard.overview([*FLOOR, record("linear", 70, dataset="mnist"), thin, record("svm", 30)])
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in told.splitlines() if line.startswith("|")]
+    assert rows[0] == ["accuracy %", "mnist-5k", "mnist"]
+    assert rows[2:] == [["svm", "97.00", "99.00*"], ["linear", "92.00", "93.00"], ["dummy", "10.00", "-"]]
+
+
+def test_no_records_give_an_empty_table():
+    assert leaderboard.render([]) == "\n"
+    assert leaderboard.render([record("svm", status="failed", reason="no luck")]).count("no luck") == 1
+
+
+def test_csv_holds_the_raw_numbers():
+    frame = pd.read_csv(io.StringIO(leaderboard.render([*FLOOR, record("knn", 17)], "csv")))
+    assert frame.accuracy[0] == 1 - 17 / 1000
+    assert {"fit_s", "predict_us_per_image", "predict_ms_p50", "size_bytes", "id"} <= set(frame.columns)
+
+
+def test_different_test_images_are_refused():
+    with pytest.raises(RunError, match="tested on different data"):
+        leaderboard.table([*FLOOR, record("knn", 20, test="b" * 64)])
+    assert len(leaderboard.table([*FLOOR, record("knn", 20, test="b" * 64, dataset="mnist")])) == 3
+
+
+@pytest.fixture
+def readme(tmp_path):
+    """A README with marks, beside a results folder with one sweep in it."""
+    (tmp_path / "results/mnist").mkdir(parents=True)
+    lines = "".join(json.dumps(run.to_dict()) + "\n" for run in [*FLOOR, record("knn", 20)])
+    (tmp_path / "results/mnist/records.jsonl").write_text(lines)
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- leaderboard:begin mnist -->\nold\n<!-- leaderboard:end -->\nafter\n")
+    return readme
+
+
+def test_the_readme_is_rewritten_between_its_marks_only(readme):
+    assert not leaderboard.update_readme(readme, readme.parent / "results", check=True)
+    assert "old" in readme.read_text()
+    assert not leaderboard.update_readme(readme, readme.parent / "results")
+    text = readme.read_text()
+    assert text.startswith("before\n<!-- leaderboard:begin mnist -->\n### mnist-5k: 1,000 test images")
+    assert text.endswith("<!-- leaderboard:end -->\nafter\n")
+    assert "| knn " in text
+    assert "a processor, 2 cores" in text
+    assert "old" not in text
+    assert leaderboard.update_readme(readme, readme.parent / "results", check=True)
+
+
+def test_the_command_fails_where_the_readme_is_stale(readme, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "project_root", lambda: readme.parent)
+    assert cli.main(["leaderboard", "--readme", "--check"]) == 1
+    assert cli.main(["leaderboard", "--readme"]) == 0
+    assert cli.main(["leaderboard", "--readme", "--check"]) == 0
+    assert "up to date" in capsys.readouterr().out
+
+
+def test_a_readme_without_marks_and_broken_records_are_told(readme):
+    (readme.parent / "results/mnist/records.jsonl").write_text("{")
+    with pytest.raises(RunError, match=r"records\.jsonl"):
+        leaderboard.update_readme(readme, readme.parent / "results")
+    readme.write_text("nothing")
+    with pytest.raises(ConfigError, match="marks of the leaderboard"):
+        leaderboard.update_readme(readme, readme.parent / "results")
+
+
+def test_no_two_classifiers_look_the_same():
+    names = [*plots.LOOKS]
+    assert set(names) == set(leaderboard.CLASSIFIERS.names())
+    assert len({plots.looks(name) for name in names}) == len(names)
+    assert plots.looks("one-that-comes-later") in plots.OTHERS
+
+
+def test_a_perfect_score_has_its_place_on_a_logarithmic_axis():
+    perfect = record("svm", 0)
+    perfect.ci_high = 1.0
+    ax = plots.accuracy_against(plots.figure(), [perfect, *FLOOR], "fit_s")
+    low, high = sorted(ax.get_ylim())
+    assert low < 0.0005 < 0.9 < high
+    assert ax.yaxis_inverted()
+
+
+def test_the_surest_mistake_comes_first():
+    import numpy as np
+
+    scores = np.array([[0.4, 0.6], [0.1, 0.9], [0.2, 0.8]], np.float16)
+    predictions = {"labels": np.array([0, 0, 1]), "predicted": scores.argmax(axis=1), "scores": scores}
+    ax = plots.mistakes(plots.figure(), np.zeros((3, 28, 28), np.uint8), predictions, ("a", "b"))
+    assert [text.get_text() for text in ax.texts] == ["a → b, 90%", "a → b, 60%"]
+    counts = np.array([[1, 2], [0, 1]])
+    assert plots.confusions(counts, ("a", "b")) == ["a as b: 2 times"]
