@@ -13,7 +13,7 @@ from hcrlib.datasets import load_dataset, stratified_take
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.files import write_text
 from hcrlib.models import CLASSIFIERS, Task
-from hcrlib.provenance import provenance
+from hcrlib.provenance import __version__, provenance
 from hcrlib.records import RunRecord
 from hcrlib.runtime import Pipeline
 
@@ -43,7 +43,7 @@ def run_one(config, say=print):
     """
     data = load_dataset(config.dataset)
     folder = records.run_path(config)
-    _make_room(folder, config)
+    _make_room(folder, config, data)
     classifier = CLASSIFIERS.get(config.classifier).create(config.params)
     base = RunRecord(config=config, status="finished", classes=list(data.classes), data=_about(data))
     base.provenance = provenance()
@@ -84,6 +84,7 @@ def _measure(record, classifier, data, folder, say):
     _on_test(record, scores, data.test)
     record.n_val = len(data.val)
     _latency(record, classifier, pipeline, data.val.images)
+    (folder / "record.json").unlink(missing_ok=True)  # of an earlier run of the same: from here on it would not be true
     record.size_bytes = _save(folder, classifier, pipeline, config, data.classes)
     records.save_predictions(folder, data.test.labels, scores)
 
@@ -147,11 +148,14 @@ def _checked(classifier, scores, n, n_classes):
     return scores
 
 
-def _make_room(folder, config):
-    """A folder without a finished record; what a killed attempt of the very same configuration left stays for resuming."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "record.json").unlink(missing_ok=True)
-    write_text(folder / "config.json", config.canonical() + "\n")
+def _make_room(folder, config, data):
+    """The run's folder. What a killed attempt left stays for resuming, if it was of this code's version and these images."""
+    asked = json.dumps([config.to_dict(), data.sha256, __version__], sort_keys=True) + "\n"
+    made = folder / "attempt.json"
+    if not made.exists() or made.read_text(encoding="utf-8") != asked:
+        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+        shutil.rmtree(folder / "checkpoint.old", ignore_errors=True)
+    write_text(made, asked)
 
 
 def _about(data):

@@ -21,6 +21,9 @@ PACKAGES = (
 )
 
 
+__version__ = importlib.metadata.version("hcrlib")
+
+
 def provenance():
     """A dict of plain values; "" or None where something cannot be known."""
     return {

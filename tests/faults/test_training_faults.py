@@ -84,6 +84,19 @@ def test_a_full_disk_fails_the_run_and_keeps_the_old_checkpoint(monkeypatch):
     assert evaluate.run_one(config, say=lambda line: None).status == "finished"
 
 
+def test_a_checkpoint_of_other_images_is_not_resumed(monkeypatch):
+    config, whole = evaluate.resolve("mlp", budget=200, epochs=2), evaluate._on_validation
+    monkeypatch.setattr(evaluate, "_on_validation", lambda *arguments: 1 / 0)  # the epochs are done, the run is not
+    with pytest.raises(ZeroDivisionError):
+        evaluate.run_one(config, say=lambda line: None)
+    made = records.run_path(config) / "attempt.json"
+    made.write_text(made.read_text().replace(hcr.load_dataset("mnist-5k").sha256, "0" * 64))
+    monkeypatch.setattr(evaluate, "_on_validation", whole)
+    said = []
+    evaluate.run_one(config, say=said.append)
+    assert [line[:9] for line in said] == ["epoch 1/2", "epoch 2/2"]
+
+
 def test_stops_early_and_restores_the_best_epoch():
     run = hcr.train(
         "mlp", budget=300, epochs=30, patience=1, restore_best=True, learning_rate=0.05, say=lambda line: None
