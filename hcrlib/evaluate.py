@@ -42,6 +42,9 @@ def run_one(config, say=print):
     raised; a classifier that declines the data leaves one that says "skipped".
     """
     data = load_dataset(config.dataset)
+    if data.damaged:
+        say(f"{len(data.damaged)} images cannot be read and are left out:")
+        say("\n".join(f"  {file}: {reason}" for file, reason in data.damaged))
     folder = records.run_path(config)
     _make_room(folder, config, data)
     classifier = CLASSIFIERS.get(config.classifier).create(config.params)

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import hcrlib as hcr
 from hcrlib import evaluate, metrics, records
@@ -82,6 +83,24 @@ def test_read_answers_for_a_photo_of_a_digit(run):
     assert model.read(photo, unsure_below=1.01).label == "?"
     with pytest.raises(ValueError, match="blank"):
         model.read(np.zeros((50, 50), np.uint8))
+
+
+def test_ones_own_images_with_a_damaged_one_among_them(tmp_path):
+    for name, at in (("left", 5), ("right", 35)):
+        (tmp_path / name).mkdir()
+        for number in range(10):
+            image = np.full((40, 40), 255, np.uint8)
+            image[5:35, at - 3 : at + number // 3 + 1] = image[18:22, 5:36] = 0
+            Image.fromarray(image).save(tmp_path / name / f"{number}.png")
+    (tmp_path / "left" / "bad.png").write_bytes(b"no image")
+    (tmp_path / "dataset.yml").write_text("name: strokes\nformat: folders\nimages: .\ntest_fraction: 0.3\n")
+    said = []
+    run = hcr.train("knn", data=tmp_path, say=said.append)
+    assert run.id == f"{tmp_path.name}/knn/{run.config.hash}"
+    assert (run.n_test, run.classes) == (6, ["left", "right"])
+    assert said[0] == "1 images cannot be read and are left out:"
+    assert "left/bad.png" in said[1]
+    assert len(run.data["damaged"]) == 1
 
 
 def test_results_are_one_table(run):
