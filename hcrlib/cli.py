@@ -43,6 +43,10 @@ def main(argv=None):
         where = f" ({error.filename})" if error.filename else ""
         hint = "Make room, or set HCR_RESULTS and HCR_CACHE to folders with more" if error.errno == errno.ENOSPC else ""
         return _complain(f"{error.strerror or error}{where}. {hint}".rstrip())
+    except Exception as error:  # a fault of the program, or a library's word on odd settings
+        if os.environ.get("HCR_DEBUG"):
+            raise
+        return _complain(f"{type(error).__name__}: {error}. With HCR_DEBUG=1 the whole traceback is shown")
     return status
 
 

@@ -1,20 +1,23 @@
 """From a configuration to a record: the one place that fits a classifier and the only reader of a test split."""
 
+import dataclasses
 import json
 import shutil
 import time
 import traceback
+from pathlib import Path
 
 import numpy as np
 
-from hcrlib import metrics, records, timing
+from hcrlib import metrics, paths, records, timing
 from hcrlib.config import RunConfig
-from hcrlib.datasets import load_dataset, stratified_take
-from hcrlib.errors import ConfigError, RunError
+from hcrlib.datasets import dataset_names, load_dataset, stratified_take
+from hcrlib.errors import ConfigError, DataError, RunError
 from hcrlib.files import write_text
 from hcrlib.models import CLASSIFIERS, Task
 from hcrlib.provenance import __version__, provenance
 from hcrlib.records import RunRecord
+from hcrlib.registry import did_you_mean
 from hcrlib.runtime import Pipeline
 
 LATENCY_IMAGES = 100
@@ -26,13 +29,22 @@ def resolve(classifier, *, dataset="mnist-5k", seed=0, budget=None, preprocess=N
     params: the classifier's own. ConfigError, with a suggestion, for an unknown classifier, parameter or step.
     """
     kind = CLASSIFIERS.get(classifier)
-    complete = {**kind.parameters(), **params}
-    kind.create(complete)
+    complete = dataclasses.asdict(kind.create(params))
     try:
         steps = Pipeline(kind.preprocess if preprocess is None else preprocess).to_dict()["steps"]
     except (ValueError, TypeError) as error:
         raise ConfigError(f"The preprocessing is not valid: {error}") from error
-    return RunConfig(str(dataset), classifier, complete, steps, seed, budget)
+    return RunConfig(_dataset(dataset), classifier, complete, steps, seed, budget)
+
+
+def _dataset(name):
+    """A name of the catalogue, or the absolute path of a folder with a dataset.yml, here or in the project's folder."""
+    if name in dataset_names():
+        return name
+    for path in (Path(str(name)), paths.project_root() / str(name)):
+        if (path.suffix in (".yml", ".yaml") and path.is_file()) or (path / "dataset.yml").is_file():
+            return str(path.resolve())
+    raise ConfigError(f"There is no dataset '{name}'", hint=did_you_mean(name, dataset_names()))
 
 
 def run_one(config, say=print):
@@ -57,6 +69,8 @@ def run_one(config, say=print):
         _measure(base, classifier, data, folder, say)
     except Exception as error:
         base.status, base.reason = "failed", _reason(error)
+        shutil.rmtree(folder / "model", ignore_errors=True)  # of an earlier run of the same: it is not this one's
+        (folder / "predictions.npz").unlink(missing_ok=True)
         base.write()
         raise
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
@@ -66,6 +80,9 @@ def run_one(config, say=print):
 def _measure(record, classifier, data, folder, say):
     """Fills the record in: fit on train, choose by validation, then read the test split, once."""
     config, train = record.config, data.train
+    if not len(data.val) or not len(data.test):
+        got = f"{len(train)} to train on, {len(data.val)} to validate, {len(data.test)} to test"
+        raise DataError(f"{data.name} has too few images", got=got, hint="Add images: a tenth of train validates")
     if config.budget is not None and config.budget < len(train):
         train = train.take(stratified_take(train.labels, config.budget, config.seed, "budget"))
     begun = time.perf_counter()

@@ -1,7 +1,8 @@
-"""The public face: what a person types in a notebook. Everything here is also `hcrlib.<name>`."""
+"""The public face: what a person types in a notebook. `hcrlib` hands it on."""
 
 import dataclasses
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +22,15 @@ UNSURE_BELOW = 0.5  # of probability: under it an answer is "?"
 def train(classifier, data="mnist-5k", *, seed=0, budget=None, preprocess=None, say=print, **params):
     """Trains and evaluates; returns the RunRecord (run.accuracy, run.misses, run.fit_s, run.path, ...).
 
-    classifier: one of `hcrlib.models.CLASSIFIERS.names()`. data: a dataset's name, the path of a folder with a dataset.yml,
-    or a loaded Dataset. seed: every random choice follows from it; on the same machine it gives the same predictions.
+    classifier: one of `hcrlib.models.CLASSIFIERS.names()`. data: a dataset's name, or the path of a folder with a
+    dataset.yml. seed: every random choice follows from it; on the same machine it gives the same predictions.
     budget: training images to use, stratified; None for all. preprocess: steps, None for the classifier's own.
     params: the classifier's parameters; an unknown one is a ConfigError. The record and the model are under run.path.
     """
-    name = data if isinstance(data, str | Path) else data.name
-    config = evaluate.resolve(classifier, dataset=name, seed=seed, budget=budget, preprocess=preprocess, **params)
+    if not isinstance(data, str | Path):
+        what = f"A run is defined by its dataset's name, not by a loaded {type(data).__name__}"
+        raise ConfigError(what, hint=f"data={getattr(data, 'name', 'mnist-5k')!r}, or the path of its dataset.yml")
+    config = evaluate.resolve(classifier, dataset=data, seed=seed, budget=budget, preprocess=preprocess, **params)
     return evaluate.run_one(config, say)
 
 
@@ -89,7 +92,7 @@ class TrainedModel:
             classifier = CLASSIFIERS.get(about["classifier"]).create(about["params"])
             classifier.load(folder)
             return cls(classifier, Pipeline.from_dict(about["pipeline"]), about["classes"])
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise RunError(f"This model cannot be loaded: {error}", where=folder, hint="Run it again") from error
 
     def scores(self, images):

@@ -95,15 +95,19 @@ def overview(records):
     rows = {}
     for (classifier, name), run in best.items():
         mark = "*" if run.n_train < full[name] else ""
-        rows.setdefault(classifier, {})[name] = (run.accuracy, f"{100 * run.accuracy:.2f}{mark}")
+        rows.setdefault(classifier, {})[name] = (
+            run.accuracy,
+            f"{100 * run.accuracy:.2f}{mark} ± {50 * (run.ci_high - run.ci_low):.2f}",
+        )
     order = sorted(rows, key=lambda c: -sum(accuracy for accuracy, _ in rows[c].values()))
     cells = [[c, *(rows[c].get(name, (0, "-"))[1] for name in datasets)] for c in order]
     headers = ["accuracy %", *datasets]
     aligned = ["left", *["right"] * len(datasets)]
     grid = tabulate(cells, headers=headers, tablefmt="pipe", colalign=aligned, disable_numparse=True)
-    return f"{grid}\n\n\\* trained on a stated part of the training images\n" + "".join(
-        f"- {r}\n" for r in remarks(records)
-    )
+    tests = {r.data["name"]: f"{r.data['name']} {r.n_test:,} ({r.data['test_sha256'][:12]})" for r in best.values()}
+    lines = [f"±: half the 95 % interval. Test images (sha256): {', '.join(tests[name] for name in datasets)}."]
+    lines += ["\\* trained on a part of the training images, which the full table states."] if "*" in grid else []
+    return "\n".join([grid, "", "  \n".join(lines), *(f"- {remark}" for remark in remarks(records))]) + "\n"
 
 
 def remarks(records):

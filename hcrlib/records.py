@@ -5,6 +5,7 @@ Numbers carry their unit in the name; rates are 0..1; a measurement that is miss
 
 import dataclasses
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from hcrlib import paths
 from hcrlib.config import RunConfig
-from hcrlib.errors import RunError
+from hcrlib.errors import ConfigError, RunError
 from hcrlib.files import atomic, write_text
 
 SCHEMA = 1
@@ -25,6 +26,7 @@ class RunRecord:
     status: "finished", "failed" or "skipped", the last two with a `reason`. accuracy is misses of n_test, on the test split,
     which was read once; val_accuracy is what choices are made by. ci_low, ci_high: 95 % Wilson interval of the accuracy.
     predict_us_per_image: the whole test split at once, preprocessing included; predict_ms: one image at a time, percentiles.
+    fit_s includes loading the library where the run is the first of its process to need it.
     """
 
     config: RunConfig
@@ -107,7 +109,7 @@ def read(path):
         return RunRecord.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise RunError("There is no record here", where=path, hint="The run is unfinished: start it again") from None
-    except (ValueError, TypeError, KeyError) as error:
+    except (ConfigError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RunError(
             f"This record cannot be read: {error}", where=path, hint="Delete its folder, run again"
         ) from error
@@ -136,8 +138,11 @@ def load_predictions(record):
     path = record.path / "predictions.npz"
     if not path.exists():
         raise RunError(f"The predictions of {record.id} are not here", where=path, hint="Run it again on this machine")
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise RunError(f"These predictions cannot be read: {error}", where=path, hint="Run it again") from error
 
 
 def frame(records):

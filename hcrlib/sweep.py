@@ -17,7 +17,6 @@ import yaml
 from tabulate import tabulate
 
 from hcrlib import evaluate, leaderboard, paths, records, report
-from hcrlib.datasets import dataset_names
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.files import write_text
 from hcrlib.models import CLASSIFIERS
@@ -153,19 +152,9 @@ def _checked(entry, where):
             if key not in known:
                 what = f"'{key}' is no parameter of {entry['classifier']}"
                 raise ConfigError(what, hint=did_you_mean(key, known))
-        return evaluate.resolve(**{**entry, "dataset": _dataset(entry.get("dataset", "mnist-5k"))})
+        return evaluate.resolve(**entry)
     except ConfigError as error:
         raise ConfigError(error.what, where=where, expected=error.expected, got=error.got, hint=error.hint) from error
-
-
-def _dataset(name):
-    """A name of the catalogue, or the absolute path of a folder with a dataset.yml, here or in the project's folder."""
-    if name in dataset_names():
-        return name
-    for path in (Path(str(name)), paths.project_root() / str(name)):
-        if (path.suffix in (".yml", ".yaml") and path.is_file()) or (path / "dataset.yml").is_file():
-            return str(path.resolve())
-    raise ConfigError(f"There is no dataset '{name}'", hint=did_you_mean(name, dataset_names()))
 
 
 def _record(config):
@@ -206,14 +195,19 @@ def _alone():
     lock.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileNotFoundError):
         _take_over(lock)
-    with lock.open("x"):  # of two that come here at once, one fails
-        pass
+    mine = lock.with_suffix(f".{os.getpid()}")
+    write_text(mine, json.dumps({"sweep": _identity(os.getpid())}))
+    try:
+        os.link(mine, lock)  # complete from the first moment; of two that come here at once, one fails
+    except FileExistsError:
+        raise RunError("Another sweep has begun here just now", where=lock, hint="Wait for it") from None
+    finally:
+        mine.unlink()
 
     def note(pid):
         write_text(lock, json.dumps({"sweep": _identity(os.getpid()), "run": _identity(pid)}))
 
     try:
-        note(os.getpid())
         yield note
     finally:
         lock.unlink(missing_ok=True)
@@ -221,8 +215,8 @@ def _alone():
 
 def _take_over(lock):
     held = {}
-    with contextlib.suppress(ValueError):
-        held = json.loads(lock.read_text())
+    with contextlib.suppress(ValueError, TypeError):
+        held = dict(json.loads(lock.read_text()))
     if _alive(held.get("sweep")):
         hint = "Wait for it, or give this one a results folder of its own with HCR_RESULTS"
         raise RunError(f"A sweep is at work here already, process {held['sweep'][0]}", where=lock, hint=hint)

@@ -2,7 +2,6 @@
 
 import abc
 import dataclasses
-import difflib
 import math
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hcrlib.errors import ConfigError
-from hcrlib.registry import Registry
+from hcrlib.registry import Registry, did_you_mean
 
 CLASSIFIERS = Registry("classifier")
 
@@ -85,13 +84,10 @@ class Classifier(abc.ABC):
         known = {f.name: f for f in dataclasses.fields(cls)}
         for key, value in params.items():
             if key not in known:
-                near = difflib.get_close_matches(key, known, n=1)
-                takes = f"it takes {', '.join(known)}" if known else "it takes none"
-                raise ConfigError(
-                    f"'{key}' is no parameter of {cls.name}", hint=f"Did you mean '{near[0]}'" if near else takes
-                )
-            _check_kind(cls.name, known[key], value)
-        return cls(**params)
+                hint = did_you_mean(key, known) if known else "It takes none"
+                raise ConfigError(f"'{key}' is no parameter of {cls.name}", hint=hint)
+            _check_value(cls.name, known[key], value)
+        return cls(**{key: float(value) if known[key].type is float else value for key, value in params.items()})
 
 
 def flat(x):
@@ -105,11 +101,18 @@ def softmax(logits):
     return (e / e.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def _check_kind(classifier, field, value):
-    """Whole numbers may stand for floats; text for a number, a bool for an int and null where none is meant may not."""
-    kinds = field.type if isinstance(field.type, tuple) else getattr(field.type, "__args__", (field.type,))
+def _check_value(classifier, field, value):
+    """Whole numbers may stand for floats; text for a number, a bool for an int and null where none is meant may not.
+
+    No number is negative, and counts - whole numbers whose default is not 0 - begin at 1.
+    """
+    kinds = getattr(field.type, "__args__", (field.type,))
     wanted = (*kinds, int) if float in kinds else kinds
     right = isinstance(value, wanted) if not isinstance(value, bool) else bool in kinds
+    least = 1 if int in kinds and field.default != 0 else 0
+    if right and not isinstance(value, (bool, str, type(None))):
+        right = value >= least
     if not right:
         names = " or ".join("null" if k is type(None) else k.__name__ for k in kinds)
+        names += "" if bool in kinds else f" of at least {least}"
         raise ConfigError(f"{classifier}'s parameter '{field.name}' is not valid", expected=names, got=repr(value))

@@ -167,8 +167,11 @@ class Checkpoint:
             _recover(self.folder)
         if not (self.folder / "history.json").exists():
             return None, []
-        model = keras.saving.load_model(self.folder / "model.keras")
-        return model, json.loads((self.folder / "history.json").read_text())
+        try:
+            model = keras.saving.load_model(self.folder / "model.keras")
+            return model, json.loads((self.folder / "history.json").read_text())
+        except Exception:  # damaged, by a power cut say: whatever Keras makes of it, there is nothing to resume
+            return None, []
 
     def best(self, keras):
         return keras.saving.load_model(self.folder / "best.keras")
@@ -182,7 +185,7 @@ class Checkpoint:
         if is_best:
             shutil.copy(new / "model.keras", new / "best.keras")
         elif best.exists():
-            os.link(best, new / "best.keras")
+            shutil.copy(best, new / "best.keras")
         (new / "history.json").write_text(json.dumps(history))
         old = self.folder.with_name(self.folder.name + ".old")
         shutil.rmtree(old, ignore_errors=True)

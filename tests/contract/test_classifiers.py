@@ -81,7 +81,16 @@ def test_parameter_counts(name, count):
 
 @pytest.mark.parametrize(
     ("name", "bad"),
-    [("knn", {"k": "3"}), ("knn", {"k": 2.5}), ("knn", {"k": True}), ("mlp", {"epochs": None}), ("svm", {"c": "big"})],
+    [
+        ("knn", {"k": "3"}),
+        ("knn", {"k": 2.5}),
+        ("knn", {"k": True}),
+        ("mlp", {"epochs": None}),
+        ("svm", {"c": "big"}),
+        ("knn", {"k": 0}),
+        ("mlp", {"epochs": -3}),
+        ("mlp", {"dropout": -0.1}),
+    ],
 )
 def test_a_parameter_of_the_wrong_kind_is_refused(name, bad):
     with pytest.raises(ConfigError, match="Expected"):

@@ -71,7 +71,11 @@ def test_many_datasets_are_one_overview():
     told = leaderboard.overview([*FLOOR, record("linear", 70, dataset="mnist"), thin, record("svm", 30)])
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in told.splitlines() if line.startswith("|")]
     assert rows[0] == ["accuracy %", "mnist-5k", "mnist"]
-    assert rows[2:] == [["svm", "97.00", "99.00*"], ["linear", "92.00", "93.00"], ["dummy", "10.00", "-"]]
+    assert rows[2:] == [
+        ["svm", "97.00 ± 1.00", "99.00* ± 1.00"],
+        ["linear", "92.00 ± 1.00", "93.00 ± 1.00"],
+        ["dummy", "10.00 ± 1.00", "-"],
+    ]
 
 
 def test_no_records_give_an_empty_table():
@@ -134,7 +138,7 @@ def test_a_readme_without_marks_and_broken_records_are_told(readme):
 
 def test_no_two_classifiers_look_the_same():
     names = [*plots.LOOKS]
-    assert set(names) == set(leaderboard.CLASSIFIERS.names())
+    assert set(names) <= set(leaderboard.CLASSIFIERS.names())
     assert len({plots.looks(name) for name in names}) == len(names)
     assert plots.looks("one-that-comes-later") in plots.OTHERS
 
