@@ -118,7 +118,7 @@ def standardize(x, mean, deviation):
 
 
 def hog(x, cell=4, orientations=9):
-    """Histograms of oriented gradients (Dalal and Triggs 2005): unsigned, over 180 degrees, cells of 4x4, blocks of 2x2, L2-hys.
+    """Histograms of oriented gradients (Dalal and Triggs 2005): unsigned, cells of 4x4, blocks of 2x2, L2-hys.
 
     (n, 28, 28) to (n, 6 * 6 * 36) = (n, 1296) with the defaults; each pixel's vote is split over two neighbouring bins.
     """
