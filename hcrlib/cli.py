@@ -123,6 +123,7 @@ def _add_sweep(commands):
     add = _command(commands, "sweep", _sweep, says, "hcr sweep params/demo.yml --dry-run").add_argument
     add("file", help="defaults, grid and runs, in YAML")
     add("--dry-run", action="store_true", help="only print the plan")
+    add("--again", action="store_true", help="make finished runs again, too")
     add("--no-report", action="store_true", help="no leaderboard files, figures and HTML report")
 
 
@@ -134,8 +135,9 @@ def _sweep(args):
         print(plan.table())
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the run is ended too
-    todo = plan.unfinished()
-    print(f"{plan.question}\n{len(plan.configs)} runs, {len(plan.configs) - len(todo)} of them finished before\n")
+    todo = plan.configs if args.again else plan.unfinished()
+    kept = len(plan.configs) - len(todo)
+    print(f"{plan.question}\n{len(plan.configs)} runs, {kept} of them finished before\n")
     sweep.run(todo)
     found = plan.records()
     failed = [record for record in found if record.status == "failed"]

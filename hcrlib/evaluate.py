@@ -11,16 +11,18 @@ import numpy as np
 
 from hcrlib import metrics, paths, records, timing
 from hcrlib.config import RunConfig
-from hcrlib.datasets import dataset_names, load_dataset, stratified_take
+from hcrlib.datasets import SIDE, dataset_names, load_dataset, stratified_take
 from hcrlib.errors import ConfigError, DataError, RunError
-from hcrlib.files import write_text
+from hcrlib.files import alone, write_text
 from hcrlib.models import CLASSIFIERS, Task
-from hcrlib.provenance import __version__, provenance
+from hcrlib.provenance import code_sha256, packages, provenance
 from hcrlib.records import RunRecord
 from hcrlib.registry import did_you_mean
 from hcrlib.runtime import Pipeline
 
 LATENCY_IMAGES = 100
+CHECKPOINT = "checkpoint", "checkpoint.old"  # the second one: where a kill came between two renames
+PATIENCE_S = 5  # for the run's lock: the kernel of a sweep that was killed takes a second to end
 
 
 def resolve(classifier, *, dataset="mnist-5k", seed=0, budget=None, preprocess=None, **params):
@@ -30,11 +32,22 @@ def resolve(classifier, *, dataset="mnist-5k", seed=0, budget=None, preprocess=N
     """
     kind = CLASSIFIERS.get(classifier)
     complete = dataclasses.asdict(kind.create(params))
+    steps = _steps(kind, kind.preprocess if preprocess is None else preprocess)
+    return RunConfig(_dataset(dataset), classifier, complete, steps, seed, budget)
+
+
+def _steps(kind, preprocess):
+    """The pipeline's steps with their options; tried on one image, so that what cannot work is refused here."""
     try:
-        steps = Pipeline(kind.preprocess if preprocess is None else preprocess).to_dict()["steps"]
+        pipeline = Pipeline(preprocess)
+        image = np.eye(SIDE, dtype=np.uint8)[None]
+        made = pipeline.fit(image).apply(image)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"The preprocessing is not valid: {error}") from error
-    return RunConfig(_dataset(dataset), classifier, complete, steps, seed, budget)
+    if kind.images_only and made.ndim != 3:
+        got = f"{made.shape[1]} features of {pipeline.steps[-1][0]}"
+        raise ConfigError(f"{kind.name} needs images", got=got, hint="Leave that step out, or take knn, svm or mlp")
+    return pipeline.to_dict()["steps"]
 
 
 def _dataset(name):
@@ -50,14 +63,23 @@ def _dataset(name):
 def run_one(config, say=print):
     """Trains, evaluates and records one configuration; returns its RunRecord.
 
-    Goes on from the last finished epoch where an earlier attempt was killed. A failure leaves a record that says why, and is
-    raised; a classifier that declines the data leaves one that says "skipped".
+    Goes on from the last finished epoch where an earlier attempt was killed. A failure to train leaves a record that says
+    why, and is raised; a classifier that declines the data leaves one that says "skipped". RunError where another process
+    is making this very run.
     """
     data = load_dataset(config.dataset)
+    folder = records.run_path(config)
+    try:
+        with alone(folder / ".lock", wait_s=PATIENCE_S):
+            return _run(config, data, folder, say)
+    except BlockingIOError:
+        raise RunError("Another process is making this run", where=folder, hint="Wait for it to end") from None
+
+
+def _run(config, data, folder, say):
     if data.damaged:
         say(f"{len(data.damaged)} images cannot be read and are left out:")
         say("\n".join(f"  {file}: {reason}" for file, reason in data.damaged))
-    folder = records.run_path(config)
     _make_room(folder, config, data)
     classifier = CLASSIFIERS.get(config.classifier).create(config.params)
     base = RunRecord(config=config, status="finished", classes=list(data.classes), data=_about(data))
@@ -85,12 +107,15 @@ def _measure(record, classifier, data, folder, say):
         raise DataError(f"{data.name} has too few images", got=got, hint="Add images: a tenth of train validates")
     if config.budget is not None and config.budget < len(train):
         train = train.take(stratified_take(train.labels, config.budget, config.seed, "budget"))
+    if len(np.unique(train.labels)) < 2:
+        raise DataError(f"All {len(train)} training images are of one class", hint="Raise the budget or add images")
     begun = time.perf_counter()
     pipeline = Pipeline(config.preprocess).fit(train.images)
     x, x_val = pipeline.apply(train.images), pipeline.apply(data.val.images)
     record.preprocess_fit_s = time.perf_counter() - begun
 
     task = Task(n_classes=len(data.classes), seed=config.seed, folder=folder, say=say)
+    classifier.prepare()
     begun = time.perf_counter()
     classifier.fit(x, train.labels, x_val, data.val.labels, task)
     record.fit_s = time.perf_counter() - begun
@@ -169,12 +194,13 @@ def _checked(classifier, scores, n, n_classes):
 
 
 def _make_room(folder, config, data):
-    """The run's folder. What a killed attempt left stays for resuming, if it was of this code's version and these images."""
-    asked = json.dumps([config.to_dict(), data.sha256, __version__], sort_keys=True) + "\n"
+    """The run's folder. What a killed attempt left stays for resuming, if it was of this very code and these images."""
+    asked = json.dumps([config.to_dict(), data.sha256, code_sha256(), packages()], sort_keys=True) + "\n"
     made = folder / "attempt.json"
-    if not made.exists() or made.read_text(encoding="utf-8") != asked:
-        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-        shutil.rmtree(folder / "checkpoint.old", ignore_errors=True)
+    resumes = made.exists() and made.read_text(encoding="utf-8") == asked
+    resumes = resumes and any((folder / name).exists() for name in CHECKPOINT)
+    for name in () if resumes else (*CHECKPOINT, "tensorboard"):
+        shutil.rmtree(folder / name, ignore_errors=True)
     write_text(made, asked)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import tempfile
+import time
 from pathlib import Path
 
 
@@ -28,3 +29,32 @@ def write_text(path, text):
     """Writes text, UTF-8, atomically."""
     with atomic(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def alone(path, wait_s=float("inf")):
+    """Holds the lock of this path, which ends with the process at the latest; BlockingIOError if it is held that long.
+
+    Without effect where the system has no fcntl (Windows).
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + wait_s
+    with path.open("w") as handle:
+        while not _locked(fcntl, handle):
+            if time.monotonic() > until:
+                raise BlockingIOError(f"{path} is held by another process")
+            time.sleep(0.2)
+        yield
+
+
+def _locked(fcntl, handle):
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False

@@ -11,6 +11,7 @@ from hcrlib.errors import ConfigError, RunError
 from hcrlib.files import write_text
 from hcrlib.models import CLASSIFIERS
 from hcrlib.records import RunRecord, check_comparable
+from hcrlib.runtime import Pipeline
 
 FLOOR = "dummy", "linear"  # what every other method is to be seen against
 STYLES = {"table": "simple", "markdown": "pipe", "html": "html"}
@@ -123,7 +124,8 @@ def remarks(records):
 def variant(config):
     """What a configuration sets apart from the classifier's defaults, in words: 'epochs=3 budget=500 seed=1'."""
     kind = CLASSIFIERS.get(config.classifier)
-    defaults = {**kind.parameters(), "preprocess": kind.preprocess, "budget": None, "seed": 0}
+    usual = Pipeline(kind.preprocess).to_dict()["steps"]
+    defaults = {**kind.parameters(), "preprocess": usual, "budget": None, "seed": 0}
     values = {**config.params, "preprocess": config.preprocess, "budget": config.budget, "seed": config.seed}
     own = {key: value for key, value in values.items() if key not in defaults or value != defaults[key]}
     return " ".join(f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in own.items())
@@ -135,7 +137,7 @@ def stored(folder):
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         return [RunRecord.from_dict(json.loads(line)) for line in lines]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, ConfigError) as error:
         raise RunError(f"These records cannot be read: {error}", where=path, hint="Run the sweep again") from error
 
 

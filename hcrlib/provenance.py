@@ -1,6 +1,8 @@
 """Where a number comes from: machine, versions, commit, time."""
 
 import datetime
+import functools
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -20,23 +22,40 @@ PACKAGES = (
     "torch",
 )
 
+DECIDING = "models/*.py", "runtime/*.py", "datasets/*.py", "augment.py", "evaluate.py", "seeds.py"  # of what comes out
 
 __version__ = importlib.metadata.version("hcrlib")
 
 
 def provenance():
     """A dict of plain values; "" or None where something cannot be known."""
+    changed = _git("status", "--porcelain", "--", ":/hcrlib", ":/pyproject.toml")
     return {
         "utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--", "hcrlib", "pyproject.toml")),
+        "dirty": None if changed is None else bool(changed),
+        "code_sha256": code_sha256(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "packages": packages(),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]) if "ipykernel" not in sys.modules else "notebook",
     }
+
+
+@functools.cache
+def code_sha256():
+    """Hex SHA-256 of the modules that decide what a training comes to: the same code, the same hash, committed or not."""
+    here, digest = Path(__file__).parent, hashlib.sha256()
+    for path in sorted(path for pattern in DECIDING for path in here.glob(pattern)):
+        digest.update(path.relative_to(here).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def packages():
+    """name -> version, of the libraries that results depend on and that are installed."""
+    return {name: version for name in PACKAGES if (version := _version(name))}
 
 
 def _version(package):

@@ -26,7 +26,7 @@ class RunRecord:
     status: "finished", "failed" or "skipped", the last two with a `reason`. accuracy is misses of n_test, on the test split,
     which was read once; val_accuracy is what choices are made by. ci_low, ci_high: 95 % Wilson interval of the accuracy.
     predict_us_per_image: the whole test split at once, preprocessing included; predict_ms: one image at a time, percentiles.
-    fit_s includes loading the library where the run is the first of its process to need it.
+    fit_s: the fit alone, without loading libraries and data (and preprocess_fit_s).
     """
 
     config: RunConfig

@@ -17,10 +17,11 @@ import yaml
 from tabulate import tabulate
 
 from hcrlib import evaluate, leaderboard, paths, records, report
-from hcrlib.errors import ConfigError, RunError
+from hcrlib.datasets import dataset_names, load_dataset
+from hcrlib.errors import ConfigError, DataError, RunError
 from hcrlib.files import write_text
 from hcrlib.models import CLASSIFIERS
-from hcrlib.provenance import provenance
+from hcrlib.provenance import code_sha256, provenance
 from hcrlib.registry import did_you_mean
 
 KEYS = "question", "defaults", "grid", "runs"
@@ -30,11 +31,15 @@ UNDER_WAY = "notebook.part.ipynb"  # what papermill writes to; it becomes notebo
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
-    """One question and the runs that answer it: `configs` is a list of RunConfig, no two the same."""
+    """One question and the runs that answer it: `configs` is a list of RunConfig, no two the same.
+
+    own: path -> content hash, of the data sets that are the user's own: what was run on earlier content is to run again.
+    """
 
     path: Path
     question: str
     configs: list
+    own: dict
 
     @property
     def folder(self):
@@ -43,21 +48,38 @@ class Sweep:
 
     def records(self):
         """The RunRecords there are, in the order of the plan."""
-        return [record for config in self.configs if (record := _record(config))]
+        return [record for config in self.configs if (record := self._record(config))]
 
     def missing(self):
         """The RunConfigs that have no record, or whose notebook was broken off."""
-        return [config for config in self.configs if not _record(config)]
+        return [config for config in self.configs if not self._record(config)]
 
     def unfinished(self):
         """The RunConfigs still to run: the missing ones and those that failed."""
-        return [c for c in self.configs if not (record := _record(c)) or record.status == "failed"]
+        return [c for c in self.configs if not (record := self._record(c)) or record.status == "failed"]
 
     def table(self):
         """The plan as text: a line a run."""
-        todo, headings = self.unfinished(), ("run", "other than default", "state")
-        rows = [(c.id, leaderboard.variant(c), "to run" if c in todo else "finished") for c in self.configs]
-        return tabulate(rows, headings)
+        rows = [(config.id, leaderboard.variant(config), self._state(config)) for config in self.configs]
+        return tabulate(rows, ("run", "other than default", "state"))
+
+    def _state(self, config):
+        record = self._record(config)
+        if not record or record.status == "failed":
+            return "failed, to run again" if record else "to run"
+        same = record.provenance.get("code_sha256") == code_sha256()
+        return record.status if same else f"{record.status}, by other code"
+
+    def _record(self, config):
+        """The record of a run that came to its end, or None."""
+        folder = records.run_path(config)
+        if (folder / UNDER_WAY).exists():
+            return None
+        with contextlib.suppress(RunError):  # one that cannot be read is as good as none: the run is made again
+            record, content = records.find(config), self.own.get(config.dataset)
+            changed = record and content and record.data.get("sha256", content) != content
+            return None if changed else record
+        return None
 
 
 def load(path):
@@ -72,7 +94,12 @@ def load(path):
     configs = [_checked(entry, f"{path.name}, {place}") for place, entry in entries]
     if not configs:
         raise ConfigError("This sweep has no runs", where=path, hint="Give it a grid or a list of runs")
-    return Sweep(path.resolve(), str(content.get("question") or path.stem), list({c.hash: c for c in configs}.values()))
+    own = {}
+    for name in {config.dataset for config in configs} - {*dataset_names()}:
+        with contextlib.suppress(DataError):  # its runs will say it, and the others are made
+            own[name] = load_dataset(name).sha256
+    question = str(content.get("question") or path.stem)
+    return Sweep(path.resolve(), question, list({c.hash: c for c in configs}.values()), own)
 
 
 def ensure(path):
@@ -157,21 +184,12 @@ def _checked(entry, where):
         raise ConfigError(error.what, where=where, expected=error.expected, got=error.got, hint=error.hint) from error
 
 
-def _record(config):
-    """The record of a run that came to its end, or None."""
-    folder = records.run_path(config)
-    if (folder / UNDER_WAY).exists():
-        return None
-    with contextlib.suppress(RunError):  # one that cannot be read is as good as none: the run is made again
-        return records.find(config)
-    return None
-
-
 def _run(config, holding, say):
     """The RunRecord of one run; written here where its process died before it could, or where a later cell failed."""
     folder = records.run_path(config)
     folder.mkdir(parents=True, exist_ok=True)
     part, log = folder / UNDER_WAY, folder / "log.txt"
+    (folder / "record.json").unlink(missing_ok=True)  # of an earlier time: it is not this run's
     status = report.execute("10_train.ipynb", part, dataclasses.asdict(config), log, holding, say)
     record = None
     with contextlib.suppress(RunError):

@@ -1,6 +1,6 @@
 """Datasets: `load_dataset`, and what stands behind `hcr data`. To add one: a row in catalog.py, or a dataset.yml."""
 
-from hcrlib.datasets.dataset import Dataset, Split, check_content
+from hcrlib.datasets.dataset import SIDE, Dataset, Split, check_content
 from hcrlib.datasets.importers import Imported, import_file
 from hcrlib.datasets.loading import load_dataset
 from hcrlib.datasets.sheet import show
@@ -8,6 +8,7 @@ from hcrlib.datasets.shelf import dataset_names, describe, fetch, verify
 from hcrlib.datasets.splits import cut_validation, stratified_take
 
 __all__ = [
+    "SIDE",
     "Dataset",
     "Imported",
     "Split",

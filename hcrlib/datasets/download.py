@@ -2,10 +2,10 @@
 
 A download grows in `<name>.part` beside its place and is moved there once its SHA-256 is right. Whatever interrupts it
 - a broken connection, kill -9 - leaves nothing that could be mistaken for a whole file, and the next attempt goes on
-from the part. `HCR_MIRRORS`, base addresses with spaces between, replaces the official ones: for a mirror of one's own.
+from the part, which only a full disk takes away. `HCR_MIRRORS`, base addresses with spaces between, replaces the
+official ones: for a mirror of one's own.
 """
 
-import contextlib
 import os
 import shutil
 import zipfile
@@ -14,6 +14,7 @@ import zlib
 from hcrlib.datasets import files
 from hcrlib.datasets.catalog import official_files
 from hcrlib.errors import DataError
+from hcrlib.files import alone
 
 CHUNK = 1 << 15  # bytes; what a break costs at most
 TIMEOUT_S = 10, 60  # to connect, between two reads
@@ -32,7 +33,7 @@ def fetch_file(file):
     folder = files.cached_files()
     with files.told_as_data_error(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder / ".lock"):
+        with alone(folder / ".lock"):
             if not (folder / file.name).exists():  # another process may have fetched it meanwhile
                 _from_mirrors(file, folder / f"{file.archive or file.name}.part")
 
@@ -71,11 +72,14 @@ def _from_mirrors(file, part):
         except requests.RequestException as error:
             failures[address] = _reason(error)
             continue
-        except OSError:
-            part.unlink(missing_ok=True)  # a full disk gets its room back
+        except OSError as error:
+            if files.is_full(error):
+                part.unlink(missing_ok=True)  # the disk gets its room back
             raise
         try:
             return _settle(file, part)
+        except files.OccupiedError:
+            raise  # the download is good; it waits for its place to be cleared
         except DataError as error:
             part.unlink()  # from here on it would only be wrong again
             failures[address] = f"{error.what}: expected {error.expected}, got {error.got}"
@@ -133,16 +137,3 @@ def _reason(error):
         return "no answer in time"
     broke_off = isinstance(error, requests.exceptions.ChunkedEncodingError)
     return "the connection broke off" if broke_off else "no connection"
-
-
-@contextlib.contextmanager
-def _alone(lock):
-    """One process downloads at a time, the others wait; without effect where the system has no fcntl (Windows)."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    with lock.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

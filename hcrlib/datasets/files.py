@@ -77,14 +77,23 @@ def checked_bytes(data, file, where):
     return content
 
 
+class OccupiedError(DataError):
+    """Where an official file should go, another one lies."""
+
+
 def keep(file, data, bare=False):
     """Puts the bytes of an official file into the cache; bare: they are not packed. False where it is there already.
 
-    DataError where a different file lies there: it is not replaced.
+    OccupiedError where a different file lies there: it is not replaced.
     """
     target = cached_files() / (file.name.removesuffix(".gz") if bare else file.name)
     if target.exists():
-        checked(target, file)
+        try:
+            checked(target, file)
+        except DataError as error:
+            raise OccupiedError(
+                error.what, where=target, expected=error.expected, got=error.got, hint=error.hint
+            ) from error
         return False
     with atomic(target) as part:
         part.write_bytes(data)
@@ -125,10 +134,15 @@ def told_as_data_error(where):
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full(error):
             raise disk_full(where) from error
         what = f"This cannot be read or written: {error.strerror or error}"
         raise DataError(what, where=error.filename or where, hint=ELSEWHERE) from error
+
+
+def is_full(error):
+    """Whether an OSError says that the disk, or one's share of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def disk_full(where, needed=None, free=None):

@@ -31,7 +31,8 @@ class Task:
 class Classifier(abc.ABC):
     """A method with its parameters, which are the dataclass' fields; a fitted one scores images.
 
-    Class attributes: `name`; `preprocess`, the steps it asks for unless a run names others; `backend`, "" or "keras".
+    Class attributes: `name`; `preprocess`, the steps it asks for unless a run names others; `backend`, "" or "keras";
+    `images_only`, whether features such as HOG's are of no use to it.
     After fit: `engine`, the library that did the work; `history`, one dict an epoch; `notes`, what a reader should know;
     `n_fitted`, how many of the images it was given it took, where not all.
     """
@@ -39,6 +40,7 @@ class Classifier(abc.ABC):
     name: ClassVar[str]
     preprocess: ClassVar[list] = ["scale"]
     backend: ClassVar[str] = ""
+    images_only: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -51,6 +53,9 @@ class Classifier(abc.ABC):
     def skip(self, data):
         """A sentence why this method should not meet that Dataset, or None."""
         return None
+
+    def prepare(self):  # noqa: B027 - most need nothing
+        """Loads the libraries that `fit` needs: that takes seconds, once a process, and is no part of the time to fit."""
 
     @abc.abstractmethod
     def fit(self, x, y, x_val, y_val, task):

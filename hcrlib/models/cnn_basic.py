@@ -16,6 +16,7 @@ class CnnBasic(KerasClassifier):
     """Small convolutional network with batch normalisation."""
 
     name = "cnn-basic"
+    images_only = True
 
     epochs: int = 8
     learning_rate: float = 0.01  # the peak of a one-cycle schedule

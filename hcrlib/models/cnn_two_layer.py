@@ -15,6 +15,7 @@ class CnnTwoLayer(KerasClassifier):
     """Two convolutions without pooling, then one dense layer: 203,434 parameters for 10 classes."""
 
     name = "cnn-two-layer"
+    images_only = True
 
     epochs: int = 5
     batch_size: int = 32

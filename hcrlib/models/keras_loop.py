@@ -45,6 +45,9 @@ class KerasClassifier(Classifier):
 
         return keras.optimizers.Adam(self.learning_rate)
 
+    def prepare(self):
+        quiet_keras()
+
     def fit(self, x, y, x_val, y_val, task):
         keras = started(task.seed)
         self.engine = f"keras {keras.__version__} on {keras.backend.backend()}"

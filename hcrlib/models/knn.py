@@ -21,6 +21,9 @@ class Knn(Classifier):
     k: int = 3  # the customary value: of MNIST's 6,000 validation images 1 and 3 miss 88, 5 misses 86, 7 misses 81
     weighted: bool = True  # votes by 1 / distance: settles ties (93 misses without), gives finer scores than thirds
 
+    def prepare(self):
+        _library()
+
     def fit(self, x, y, x_val, y_val, task):
         self.images, self.labels, self.n_classes = flat(x), y.astype(np.int32), task.n_classes
         self._index()
@@ -44,20 +47,24 @@ class Knn(Classifier):
 
     def _index(self):
         """Sets `search`: float32 (m, d) to squared distances and indices, (m, k) each."""
-        k = min(self.k, len(self.images))
-        try:
-            import faiss
-        except ImportError:
-            self.search, self.engine = _sklearn_search(self.images, k)
-            return
-        index = faiss.IndexFlatL2(self.images.shape[1])
-        index.add(self.images)
-        self.search, self.engine = (lambda x: index.search(x, k)), f"faiss {faiss.__version__}"
+        k, (name, module) = min(self.k, len(self.images)), _library()
+        self.engine = f"{name} {module.__version__}"
+        if name == "faiss":
+            index = module.IndexFlatL2(self.images.shape[1])
+            index.add(self.images)
+            self.search = lambda x: index.search(x, k)
+        else:
+            near = module.neighbors.NearestNeighbors(n_neighbors=k, algorithm="brute", metric="sqeuclidean")
+            self.search = near.fit(self.images).kneighbors
 
 
-def _sklearn_search(images, k):
-    import sklearn
-    from sklearn.neighbors import NearestNeighbors
+def _library():
+    """(name, module) of the library that searches."""
+    try:
+        import faiss
 
-    near = NearestNeighbors(n_neighbors=k, algorithm="brute", metric="sqeuclidean").fit(images)
-    return near.kneighbors, f"scikit-learn {sklearn.__version__}"
+        return "faiss", faiss
+    except ImportError:
+        import sklearn.neighbors
+
+        return "scikit-learn", sklearn

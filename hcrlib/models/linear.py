@@ -20,6 +20,9 @@ class Linear(Classifier):
     inverse_l2: float = 0.1  # scikit-learn's C; fitted on 10,000 of MNIST: 518 validation misses of 6,000; 576 with 1
     max_iter: int = 100  # L-BFGS steps; it does not formally converge by then; the notes say so
 
+    def prepare(self):
+        import sklearn.linear_model  # noqa: F401
+
     def fit(self, x, y, x_val, y_val, task):
         import sklearn
         from sklearn.exceptions import ConvergenceWarning

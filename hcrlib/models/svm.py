@@ -27,6 +27,9 @@ class Svm(Classifier):
     max_train: int = 100_000  # time grows with its square; a larger training set is thinned, and the record says so
     calibrated: bool = False  # probabilities by temperature scaling on the validation part (Guo et al. 2017)
 
+    def prepare(self):
+        _svc()
+
     def fit(self, x, y, x_val, y_val, task):
         from hcrlib.datasets import stratified_take
 

@@ -72,7 +72,7 @@ def scale(x):
     return x.astype(np.float32) / np.float32(255)
 
 
-def ink_box(x, box=20):
+def ink_box(x, box):
     """The ink's box scaled to fit box x box, in the middle: MNIST's size normalisation, for images that lack it."""
     out = [glyphs.ink_boxed(np.round(one * 255).astype(np.uint8), box) for one in x]
     return np.stack(out).astype(np.float32) / np.float32(255)
@@ -104,7 +104,7 @@ def deskew(x):
     return _rows_moved(x.transpose(0, 2, 1), down).transpose(0, 2, 1)
 
 
-def blur(x, sigma=0.7):
+def blur(x, sigma):
     """Gaussian blur: two products with a 28x28 matrix of weights, whose rows sum to 1."""
     at = np.arange(x.shape[1], dtype=np.float32)
     weights = np.exp(-0.5 * ((at[:, None] - at) / sigma) ** 2)
@@ -117,12 +117,14 @@ def standardize(x, mean, deviation):
     return (x - np.float32(mean)) / np.float32(deviation)
 
 
-def hog(x, cell=4, orientations=9):
+def hog(x, cell, orientations):
     """Histograms of oriented gradients (Dalal and Triggs 2005): unsigned, cells of 4x4, blocks of 2x2, L2-hys.
 
     (n, 28, 28) to (n, 6 * 6 * 36) = (n, 1296) with the defaults; each pixel's vote is split over two neighbouring bins.
     """
     n, h, w = x.shape
+    if h % cell or w % cell or min(h, w) < 2 * cell:
+        raise ValueError("cells of %d pixels make no 2x2 blocks of %d x %d pixels" % (cell, h, w))
     gy, gx = np.zeros_like(x), np.zeros_like(x)
     gy[:, 1:-1], gx[:, :, 1:-1] = x[:, 2:] - x[:, :-2], x[:, :, 2:] - x[:, :, :-2]
     strength = np.sqrt(gx**2 + gy**2)
@@ -164,10 +166,16 @@ def _parsed(step):
     name, options = (step, {}) if isinstance(step, str) else _single(step)
     if name not in STEPS:
         raise ValueError("there is no preprocessing step '%s'; there are: %s" % (name, ", ".join(STEPS)))
-    unknown = sorted(set(options) - set(OPTIONS.get(name, ())))
-    if unknown:
-        raise ValueError("the step '%s' has no option '%s'" % (name, unknown[0]))
-    return name, dict(options)
+    complete = dict(OPTIONS.get(name, {}))
+    for option, value in options.items():
+        if option not in complete:
+            raise ValueError("the step '%s' has no option '%s'" % (name, option))
+        kind = type(complete[option])
+        if isinstance(value, bool) or not isinstance(value, (int, kind)) or value <= 0:
+            wanted = "a whole number" if kind is int else "a number"
+            raise ValueError("'%s' of the step '%s' must be %s above 0, got %r" % (option, name, wanted, value))
+        complete[option] = kind(value)
+    return name, complete
 
 
 def _single(step):
@@ -178,5 +186,5 @@ def _single(step):
 
 
 STEPS = {f.__name__: f for f in (scale, ink_box, center, deskew, blur, standardize, hog)}
-OPTIONS = {"ink_box": ("box",), "blur": ("sigma",), "hog": ("cell", "orientations")}
+OPTIONS = {"ink_box": {"box": 20}, "blur": {"sigma": 0.7}, "hog": {"cell": 4, "orientations": 9}}  # and their defaults
 LEARNERS = {"standardize": _mean_and_deviation}

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 import hcrlib as hcr
-from hcrlib import evaluate, metrics, records
-from hcrlib.errors import ConfigError, RunError
+from hcrlib import evaluate, files, metrics, records
+from hcrlib.errors import ConfigError, DataError, RunError
 from hcrlib.models.base import CLASSIFIERS, Classifier
 from hcrlib.models.knn import Knn
 
@@ -36,6 +36,8 @@ def test_a_request_is_resolved_with_every_default_written_out():
         ({"classifier": "cnn-basic", "epoch": 3}, "Did you mean 'epochs'"),
         ({"classifier": "knn", "preprocess": ["scale", "deskw"]}, "no preprocessing step"),
         ({"classifier": "knn", "seed": -1}, "seed"),
+        ({"classifier": "cnn-basic", "preprocess": ["scale", "hog"]}, "needs images. Got 1296 features of hog"),
+        ({"classifier": "knn", "preprocess": ["scale", {"hog": {"cell": 5}}]}, "cells of 5 pixels"),
     ],
 )
 def test_a_wrong_request_is_refused(request_, says, results):
@@ -183,3 +185,16 @@ def test_adding_a_classifier_is_adding_a_class():
         assert hcr.train("coin", **QUIET).misses > 800
     finally:
         CLASSIFIERS._things.pop("coin")
+
+
+def test_one_class_is_too_few():
+    with pytest.raises(DataError, match="of one class"):
+        hcr.train("dummy", budget=1, **QUIET)
+
+
+def test_a_run_is_made_by_one_process_at_a_time(monkeypatch):
+    config = evaluate.resolve("dummy")
+    monkeypatch.setattr(evaluate, "PATIENCE_S", 0)
+    with files.alone(records.run_path(config) / ".lock"), pytest.raises(RunError, match="Another process"):
+        evaluate.run_one(config, say=lambda line: None)
+    assert evaluate.run_one(config, say=lambda line: None).status == "finished"

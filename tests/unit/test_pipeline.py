@@ -102,12 +102,22 @@ def test_every_step_answers_finite_float32_in_chunks_as_at_once(images, step):
         (["scale", {"blur": {"sigm": 1}}], "no option 'sigm'"),
         (["scale", "hog", "blur"], "must be the last"),
         (["scale", {"blur": 1}], "a step is a name"),
+        (["scale", {"blur": {"sigma": 0}}], "'sigma' of the step 'blur' must be a number above 0, got 0"),
+        (["scale", {"hog": {"cell": 3.5}}], "'cell' of the step 'hog' must be a whole number"),
         (["scale", 3], "a step is a name"),
     ],
 )
 def test_a_wrong_step_is_refused(steps, says):
     with pytest.raises(ValueError, match=says):
         Pipeline(steps)
+
+
+def test_options_are_written_out():
+    steps = Pipeline(["scale", "blur", {"hog": {"cell": 7}}]).to_dict()["steps"]
+    assert steps == ["scale", {"blur": {"sigma": 0.7}}, {"hog": {"cell": 7, "orientations": 9}}]
+    assert (
+        Pipeline(["scale", {"blur": {"sigma": 1}}]).to_dict() == Pipeline(["scale", {"blur": {"sigma": 1.0}}]).to_dict()
+    )
 
 
 def test_other_arrays_are_refused(images):

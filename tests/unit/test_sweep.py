@@ -8,7 +8,7 @@ import sys
 import psutil
 import pytest
 
-from hcrlib import cli, paths, records, report, sweep
+from hcrlib import cli, evaluate, paths, records, report, sweep
 from hcrlib.errors import ConfigError, RunError
 
 GRID = """
@@ -68,7 +68,7 @@ def test_grid_and_runs_go_over_the_defaults_and_doubles_collapse(write):
 
 def test_a_dataset_may_be_a_folder(write, tmp_path):
     (tmp_path / "own").mkdir()
-    (tmp_path / "own/dataset.yml").write_text("name: own\n")
+    (tmp_path / "own/dataset.yml").write_text("{name: own, format: folders, images: gone}")
     [config] = sweep.load(write(f"runs: [{{classifier: dummy, dataset: {tmp_path}/own}}]")).configs
     assert config.dataset == str(tmp_path / "own")
     assert records.run_path(config).is_relative_to(paths.runs_root() / "own/dummy")
@@ -172,6 +172,33 @@ def test_a_dry_run_prints_the_plan_and_runs_nothing(write, ran, capsys, results)
     assert told.count("to run") == 5
     assert ran == []
     assert not results.exists()
+
+
+def test_again_makes_finished_runs_once_more(write, ran):
+    path = str(write("runs: [{classifier: dummy}]"))
+    assert [cli.main(["sweep", path, "--no-report", *more]) for more in ([], [], ["--again"])] == [0, 0, 0]
+    assert ran == ["dummy", "dummy"]
+
+
+def test_own_data_changed_in_place_is_run_again(write, tmp_path):
+    rows = ["label," + ",".join(f"p{i}" for i in range(784))]
+    rows += [f"{n % 2}," + ",".join(["0", "255"][n % 2] for i in range(784)) for n in range(40)]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    (tmp_path / "dataset.yml").write_text("{name: own, format: csv, images: a.csv}")
+    path = write(f"runs: [{{classifier: dummy, dataset: {tmp_path}}}]")
+    [config] = sweep.load(path).configs
+    evaluate.run_one(config, say=lambda line: None)
+    assert sweep.load(path).unfinished() == []
+    (tmp_path / "a.csv").write_text("\n".join(rows[:-2]))
+    assert sweep.load(path).unfinished() == [config]
+
+
+def test_the_plan_says_which_runs_are_of_other_code(write, monkeypatch):
+    path = write("runs: [{classifier: dummy}]")
+    evaluate.run_one(sweep.load(path).configs[0], say=lambda line: None)
+    assert "by other code" not in sweep.load(path).table()
+    monkeypatch.setattr(sweep, "code_sha256", lambda: "other")
+    assert "finished, by other code" in sweep.load(path).table()
 
 
 def test_two_sweeps_at_once_are_refused(write, ran, results):

@@ -1,0 +1,33 @@
+"""Where a number comes from: a checkout that was changed says so, and one without git says that it does not know."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hcrlib import provenance
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A repository with hcrlib/ in it, in place of this one."""
+    (tmp_path / "hcrlib").mkdir()
+    copy = shutil.copy(provenance.__file__, tmp_path / "hcrlib/provenance.py")
+    who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+    for words in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "first"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    monkeypatch.setattr(provenance, "__file__", copy)
+    return Path(copy)
+
+
+def test_a_changed_module_makes_the_checkout_dirty(checkout):
+    assert provenance.provenance()["dirty"] is False
+    checkout.with_name("new.py").touch()
+    assert provenance.provenance()["dirty"] is True
+
+
+def test_without_git_it_is_not_known(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    found = provenance.provenance()
+    assert (found["commit"], found["dirty"]) == (None, None)
