@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from hcrlib.commands import add_command
 from hcrlib.datasets import commands as data
 from hcrlib.errors import ConfigError, HcrError
 from hcrlib.models import CLASSIFIERS
@@ -27,7 +28,10 @@ OPTIONAL = {
 
 
 def main(argv=None):
-    """The exit status: 0; 1 for what hcrlib refuses or what failed, told in a paragraph; 2 for usage; 130 after Ctrl-C."""
+    """The exit status: 0; 1 for what hcrlib refuses or what failed, told in a paragraph; 2 for usage; 130 after Ctrl-C.
+
+    141, as of any program, where the reader of its output went away: `hcr sweep X | head` has not made all its runs.
+    """
     args = _parser().parse_args(argv)
     try:
         status = args.func(args)
@@ -36,9 +40,9 @@ def main(argv=None):
         return _complain(error)
     except KeyboardInterrupt:
         return _complain(STOPPED, 130)
-    except BrokenPipeError:  # `hcr results | head`: the reader has seen enough
+    except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 128 + signal.SIGPIPE
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         hint = "Make room, or set HCR_RESULTS and HCR_CACHE to folders with more" if error.errno == errno.ENOSPC else ""
@@ -73,20 +77,15 @@ def _parser():
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for add in (data.add_parser, _add_train, _add_sweep, _add_results, _add_leaderboard, _add_read, _add_zoo):
         add(commands)
-    _command(commands, "doctor", _doctor, "what is installed, which data are found, what is missing and how to get it")
-    return parser
-
-
-def _command(commands, name, func, says, example=None):
-    description, epilog = says[0].upper() + says[1:] + ".", f"example: {example}" if example else None
-    parser = commands.add_parser(name, help=says, description=description, epilog=epilog)
-    parser.set_defaults(func=func)
+    add_command(
+        commands, "doctor", _doctor, "what is installed, which data are found, what is missing and how to get it"
+    )
     return parser
 
 
 def _add_train(commands):
     example = "hcr train cnn-basic --data mnist-5k --set epochs=2"
-    add = _command(commands, "train", _train, "train and evaluate one classifier", example).add_argument
+    add = add_command(commands, "train", _train, "train and evaluate one classifier", example).add_argument
     add("classifier", help=", ".join(CLASSIFIERS.names()))
     add("--data", default="mnist-5k", metavar="NAME", help="a dataset, or a folder with a dataset.yml (mnist-5k)")
     add("--seed", type=int, default=0, metavar="N", help="every random choice follows from it (0)")
@@ -120,7 +119,7 @@ def _setting(text):
 
 def _add_sweep(commands):
     says = "make the runs of a params/*.yml file that are not finished yet, then leaderboard and report"
-    add = _command(commands, "sweep", _sweep, says, "hcr sweep params/demo.yml --dry-run").add_argument
+    add = add_command(commands, "sweep", _sweep, says, "hcr sweep params/demo.yml --dry-run").add_argument
     add("file", help="defaults, grid and runs, in YAML")
     add("--dry-run", action="store_true", help="only print the plan")
     add("--again", action="store_true", help="make finished runs again, too")
@@ -156,7 +155,9 @@ def _sweep(args):
 
 
 def _add_results(commands):
-    add = _command(commands, "results", _results, "all records, one row a run", "hcr results --format csv").add_argument
+    add = add_command(
+        commands, "results", _results, "all records, one row a run", "hcr results --format csv"
+    ).add_argument
     add("--format", choices=("table", "csv", "html"), default="table", help="(table)")
     add("--out", metavar="FILE", help="write there instead of printing")
 
@@ -174,7 +175,7 @@ def _results(args):
 
 
 def _add_leaderboard(commands):
-    add = _command(commands, "leaderboard", _leaderboard, "the finished runs, the most accurate first").add_argument
+    add = add_command(commands, "leaderboard", _leaderboard, "the finished runs, the most accurate first").add_argument
     add("source", nargs="?", metavar="SWEEP.yml|DIR", help="a sweep's runs, or a folder's records (all runs)")
     add("--format", choices=("table", "markdown", "csv", "html"), default="table", help="(table)")
     add("--out", metavar="FILE", help="write there instead of printing")
@@ -206,7 +207,7 @@ def _records(source):
 
 def _add_read(commands):
     says = "read one character from each image"
-    add = _command(commands, "read", _read, says, "hcr read a.png --model best").add_argument
+    add = add_command(commands, "read", _read, says, "hcr read a.png --model best").add_argument
     add("image", nargs="+", help="an image of one character")
     add("--model", required=True, metavar="NAME", help="a name of `hcr zoo list`, or a run's id or folder")
 
@@ -229,10 +230,10 @@ def _read(args):
 def _add_zoo(commands):
     parser = commands.add_parser("zoo", help="small trained models to keep: add, list")
     zoo = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    add = _command(zoo, "add", _zoo_add, "copy a finished run's model and record to results/zoo/NAME").add_argument
+    add = add_command(zoo, "add", _zoo_add, "copy a finished run's model and record to results/zoo/NAME").add_argument
     add("name")
     add("run", help="a run's id, as `hcr results` shows it")
-    _command(zoo, "list", _zoo_list, "the models there are")
+    add_command(zoo, "list", _zoo_list, "the models there are")
 
 
 def _zoo_add(args):

@@ -78,7 +78,7 @@ def run_one(config, say=print):
 
 def _run(config, data, folder, say):
     if data.damaged:
-        say(f"{len(data.damaged)} images cannot be read and are left out:")
+        say(f"images left out, because they cannot be read: {len(data.damaged)}")
         say("\n".join(f"  {file}: {reason}" for file, reason in data.damaged))
     _make_room(folder, config, data)
     classifier = CLASSIFIERS.get(config.classifier).create(config.params)

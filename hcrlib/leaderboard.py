@@ -47,7 +47,7 @@ def table(records):
     rows = [
         {
             "dataset": record.config.dataset,
-            "classifier": _name(record, finished),
+            "classifier": label(record, finished),
             **{name: getattr(record, name) for name in MEASURED},
             "id": record.id,
         }
@@ -131,6 +131,13 @@ def variant(config):
     return " ".join(f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in own.items())
 
 
+def label(record, records):
+    """The classifier's name; with what is special about this run where another of the same dataset has the same name."""
+    name, config = record.config.classifier, record.config
+    alike = [r for r in records if (r.config.dataset, r.config.classifier) == (config.dataset, name)]
+    return f"{name} {variant(config)}".rstrip() if len(alike) > 1 else name
+
+
 def stored(folder):
     """The RunRecords in a folder's records.jsonl, as a sweep wrote them; RunError where it cannot be read."""
     path = Path(folder) / "records.jsonl"
@@ -168,13 +175,6 @@ def _compact(folder):
     made_by = f"One run each, seed {seeds}; {machines}. All columns: `results/{folder.name}/`."
     several = len({record.config.dataset for record in records}) > 1
     return f"{overview(records) if several else render(records, 'markdown', COMPACT)}\n{made_by}\n"
-
-
-def _name(record, records):
-    """The classifier's name; with what is special about this run where another of the same dataset has the same name."""
-    name, config = record.config.classifier, record.config
-    alike = [r for r in records if (r.config.dataset, r.config.classifier) == (config.dataset, name)]
-    return f"{name} {variant(config)}".rstrip() if len(alike) > 1 else name
 
 
 def _title(dataset, records):

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 from PIL import Image as Picture
 
+from hcrlib import leaderboard
 from hcrlib.files import atomic
 
 LOOKS = {  # colour and, for prints in grey, a mark
@@ -30,6 +31,7 @@ OTHERS = (
     ("#80ba5a", "h"),
     ("#3969ac", "*"),
 )  # for later classifiers, by their name
+VARIANTS = "d", "p", "1", "2", "3", "4", "8", "|"
 AXES = {
     "fit_s": "time to fit (s)",
     "predict_us_per_image": "time to predict (µs per image, all test images at once)",
@@ -38,9 +40,10 @@ TICKS = [wrong * power for power in (0.0001, 0.001, 0.01, 0.1) for wrong in (1, 
 DPI, SHADES = 110, 128
 
 
-def looks(classifier):
-    """(colour, mark) of a classifier, the same in every figure."""
-    return LOOKS.get(classifier) or OTHERS[zlib.crc32(classifier.encode()) % len(OTHERS)]
+def looks(classifier, variant=0):
+    """(colour, mark) of a classifier, the same in every figure; its further variants have its colour and other marks."""
+    tone, mark = LOOKS.get(classifier) or OTHERS[zlib.crc32(classifier.encode()) % len(OTHERS)]
+    return tone, VARIANTS[(variant - 1) % len(VARIANTS)] if variant else mark
 
 
 def figure(width=7.5, height=4.5):
@@ -66,8 +69,10 @@ def accuracy_against(ax, records, cost):
     for record in sorted(records, key=lambda record: -record.accuracy):
         wrong = max(1 - record.accuracy, 0.5 / record.n_test)  # none at all has no place on a logarithmic axis
         interval = [[max(0, wrong - (1 - record.ci_high))], [1 - record.ci_low - wrong]]
-        name = record.config.classifier
-        tone, mark = looks(name)
+        name, (tone, mark) = (
+            leaderboard.label(record, records),
+            looks(record.config.classifier, _variant(record, records)),
+        )
         at = getattr(record, cost), wrong
         ax.errorbar(*at, yerr=interval, fmt=mark, markersize=8, capsize=4, color=tone, label=name)
     ax.set(xscale="log", yscale="log", xlabel=AXES[cost], ylabel="accuracy (%)")
@@ -137,13 +142,19 @@ def mistakes(ax, images, predictions, classes, most=24):
     return glyphs(ax, images[wrong[order]], captions)
 
 
+def _variant(record, records):
+    """0 for the first of these records that has its classifier, 1 for the second, ..."""
+    return [r.id for r in records if r.config.classifier == record.config.classifier].index(record.id)
+
+
 def learning_curves(ax, records):
     """Accuracy after each epoch: on validation images solid, on the (possibly shifted) training images dotted."""
     for record in records:
-        (tone, _), epochs = looks(record.config.classifier), [row["epoch"] for row in record.history]
-        for key, style, word in (("val_accuracy", "-o", "validation"), ("accuracy", ":", "training")):
+        tone, mark = looks(record.config.classifier, _variant(record, records))
+        name, epochs = leaderboard.label(record, records), [row["epoch"] for row in record.history]
+        for key, style, word in (("val_accuracy", "-" + mark, "validation"), ("accuracy", ":", "training")):
             values = [100 * row[key] for row in record.history]
-            ax.plot(epochs, values, style, color=tone, markersize=4, label=f"{record.config.classifier}, {word}")
+            ax.plot(epochs, values, style, color=tone, markersize=4, label=f"{name}, {word}")
     ax.set(xlabel="epoch", ylabel="accuracy (%)")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(alpha=0.3)

@@ -35,7 +35,3 @@ class Registry:
     def names(self):
         """All names, in the order they were added."""
         return list(self._things)
-
-    def describe(self):
-        """name -> first line of the thing's docstring."""
-        return {n: (t.__doc__ or "").strip().splitlines()[0] for n, t in self._things.items()}

@@ -4,7 +4,6 @@ import base64
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -30,7 +29,7 @@ def write(sweep):
     import nbformat
 
     folder, found = sweep.folder, sweep.records()
-    shutil.rmtree(folder / "figures", ignore_errors=True)
+    earlier = {path: path.stat().st_mtime_ns for path in folder.glob("figures/*")}
     write_text(folder / "records.jsonl", "".join(json.dumps(record.to_dict()) + "\n" for record in found))
     write_text(folder / "leaderboard.csv", leaderboard.render(found, "csv"))
     write_text(folder / "leaderboard.md", f"# {sweep.question}\n\n{leaderboard.render(found, 'markdown')}")
@@ -42,6 +41,9 @@ def write(sweep):
     del notebook.metadata["papermill"]  # it names this machine's folders
     write_text(folder / COMPARE, nbformat.writes(notebook) + "\n")
     write_text(folder / "report.html", html(notebook, sweep.question))
+    for path, written in earlier.items():
+        if path.stat().st_mtime_ns == written:
+            path.unlink()  # of a run that this sweep has no more
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 

@@ -1,6 +1,8 @@
 """What all tests share: results and caches go to temporary folders, never into the checkout or the user's own."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # before anything imports TensorFlow
 os.environ["HCR_CACHE"] = tempfile.mkdtemp(prefix="hcr-test-cache-")  # one for the session: built sets are built once
+atexit.register(shutil.rmtree, os.environ["HCR_CACHE"], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

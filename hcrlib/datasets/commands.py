@@ -1,7 +1,8 @@
 """`hcr data ...`: what there is, fetching, verifying, importing and looking at it."""
 
-import argparse
+import functools
 
+from hcrlib.commands import add_command
 from hcrlib.datasets import importers, shelf
 
 
@@ -13,7 +14,7 @@ def add_parser(subparsers):
         description="Datasets come from HCR_DATA, the cache or a download, always against pinned SHA-256.",
     )
     commands = data.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    add = _adder(commands)
+    add = functools.partial(add_command, commands)
     add("list", _list, "the catalogue, and what is on this machine", "hcr data list emnist-letters").add_argument(
         "name", nargs="?", help="one dataset, with licence, source and traps"
     )
@@ -33,21 +34,6 @@ def add_parser(subparsers):
 
 
 NAME = "a dataset's name, as `hcr data list` gives it"
-
-
-def _adder(commands):
-    def add(name, func, says, example):
-        parser = commands.add_parser(
-            name,
-            help=says,
-            description=says[0].upper() + says[1:] + ".",
-            epilog=f"example:\n  {example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        parser.set_defaults(func=func)
-        return parser
-
-    return add
 
 
 def _list(args):

@@ -48,7 +48,7 @@ def draw(data, per_class=12):
 
 
 def _sheet(split, n_classes, per_class):
-    """uint8 (n_classes * 28, per_class * 28): images drawn by a fixed seed; white where a class has fewer."""
+    """uint8 (n_classes * 28, per_class * 28): images drawn by a fixed seed; 0, no ink, where a class has fewer."""
     sheet = np.zeros((n_classes, per_class, SIDE, SIDE), np.uint8)
     order = np.argsort(frozen_rng(0, "sheet").random_sample(len(split)))
     for label in range(n_classes):

@@ -46,6 +46,7 @@ class Svm(Classifier):
         self.temperature = 1.0
         if self.calibrated:
             self.temperature = _temperature(self.logits(x_val), y_val)
+            self.notes.append("its temperature was fitted on the validation part: val_loss flatters it")
 
     def logits(self, x):
         """float32 (n, n_classes): duels won, plus less than a half from the margins; -1 for classes without an image."""

@@ -3,9 +3,9 @@
 import errno
 import json
 import re
+import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -26,17 +26,14 @@ def told(capsys):
     return got.out, got.err
 
 
-def test_help_starts_at_once_and_names_every_command():
-    begun = time.perf_counter()
+def test_help_names_every_command_and_loads_nothing_heavy():
     code = "import sys; from hcrlib.cli import main; sys.argv[0] = 'hcr'; main(['--help'])"
     done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
-    took = time.perf_counter() - begun
     assert done.returncode == 0
     for command in ("data", "train", "sweep", "results", "leaderboard", "read", "zoo", "doctor"):
         assert re.search(rf"\n    {command}\b", done.stdout)
     for heavy in ("tensorflow", "keras", "matplotlib", "pandas", "sklearn"):
         assert f" {heavy}\n" not in done.stderr
-    assert took < 10, "even a busy machine starts within seconds; by itself it takes a third of one"
 
 
 @pytest.mark.parametrize(
@@ -169,10 +166,10 @@ def test_doctor_names_packages_data_folders_and_what_to_do(capsys, monkeypatch):
         assert word in out
 
 
-def test_a_reader_that_has_seen_enough_is_no_error():
+def test_a_reader_that_has_seen_enough_ends_it_quietly():
     code = "import sys; from hcrlib.cli import main; sys.exit(main(['data', 'list']))"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         err = process.stderr.read()
-        assert process.wait() == 0
+        assert process.wait() == 128 + signal.SIGPIPE
     assert err == b""

@@ -100,7 +100,7 @@ def test_ones_own_images_with_a_damaged_one_among_them(tmp_path):
     run = hcr.train("knn", data=tmp_path, say=said.append)
     assert run.id == f"{tmp_path.name}/knn/{run.config.hash}"
     assert (run.n_test, run.classes) == (6, ["left", "right"])
-    assert said[0] == "1 images cannot be read and are left out:"
+    assert said[0] == "images left out, because they cannot be read: 1"
     assert "left/bad.png" in said[1]
     assert len(run.data["damaged"]) == 1
 

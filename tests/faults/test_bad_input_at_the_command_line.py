@@ -1,0 +1,119 @@
+"""What a person sees of bad input: one paragraph, exit status 1, and nothing half-written. kill -9 has tests of its own."""
+
+import errno
+import gzip
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hcrlib import cli, evaluate, records
+from hcrlib.datasets.catalog import DATASETS
+from hcrlib.datasets.idx import to_idx
+
+rng = np.random.default_rng(0)
+IMAGES, LABELS = rng.integers(0, 256, (40, 28, 28), np.uint8), np.arange(40, dtype=np.uint8) % 2
+
+
+@pytest.fixture
+def idx(tmp_path):
+    """A function that writes a dataset of one's own as a pair of IDX files and returns its folder."""
+
+    def make(images=IMAGES, labels=LABELS, less=0):
+        packed = gzip.compress(to_idx(images))
+        (tmp_path / "images.gz").write_bytes(packed[: len(packed) - less])
+        (tmp_path / "labels.gz").write_bytes(gzip.compress(to_idx(labels)))
+        text = "{name: own, format: idx, images: [images.gz, labels.gz], classes: ['0', '1']}"
+        (tmp_path / "dataset.yml").write_text(text)
+        return str(tmp_path)
+
+    return make
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """A dataset of one's own with two class folders of ten images each."""
+    for n in range(20):
+        path = tmp_path / f"images/{'ab'[n % 2]}/{n}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.pad(IMAGES[n], 9)).save(path)
+    (tmp_path / "dataset.yml").write_text("{name: own, format: folders, images: images}")
+    return tmp_path
+
+
+@pytest.fixture
+def refused(capsys, results):
+    """A function: this command ends with 1 and one paragraph that says all these words, and leaves no run."""
+
+    def check(argv, *words):
+        assert cli.main([*map(str, argv)]) == 1
+        told = capsys.readouterr().err.splitlines()[-1]
+        assert told.startswith("hcr: ")
+        assert [word for word in words if word not in told] == []
+        assert "Traceback" not in told
+        left = {path.name for path in results.rglob("*") if path.is_file()}
+        assert left <= {".lock", "attempt.json", "record.json"}  # the last one says "failed", if it is there
+        assert [record for record in records.read_all() if record.status != "failed"] == []
+
+    return check
+
+
+def test_a_truncated_gz(idx, refused):
+    refused(["train", "dummy", "--data", idx(less=50)], "truncated", "images.gz")
+
+
+def test_labels_out_of_range(idx, refused):
+    refused(["train", "dummy", "--data", idx(labels=LABELS + 1)], "20 of 40 labels are out of range", "0 to 1", "got 2")
+
+
+def test_images_and_labels_of_different_counts(idx, refused):
+    refused(["train", "dummy", "--data", idx(labels=LABELS[1:])], "not as many labels", "Expected 40", "got 39")
+
+
+def test_a_file_with_the_wrong_hash(tmp_path, refused, monkeypatch):
+    monkeypatch.setenv("HCR_DATA", str(tmp_path))
+    wrong = tmp_path / "mnist" / DATASETS.get("mnist").files[0].name
+    wrong.parent.mkdir()
+    wrong.write_bytes(gzip.compress(to_idx(IMAGES)))
+    before = wrong.read_bytes()
+    refused(
+        ["train", "dummy", "--data", "mnist"],
+        "not the official file",
+        str(wrong),
+        DATASETS.get("mnist").files[0].sha256,
+    )
+    assert wrong.read_bytes() == before
+
+
+def test_an_empty_class_folder(folders, refused):
+    (folders / "images/c").mkdir()
+    refused(["train", "dummy", "--data", folders], "empty", str(folders / "images/c"))
+
+
+def test_an_unreadable_image_among_good_ones_is_listed_and_counted(folders, capsys):
+    (folders / "images/a/broken.png").write_bytes(b"\x89PNG, and no more")
+    assert cli.main(["train", "dummy", "--data", str(folders)]) == 0
+    assert "images left out, because they cannot be read: 1\n  images/a/broken.png: " in capsys.readouterr().out
+    [record] = records.read_all()
+    assert [file for file, _ in record.data["damaged"]] == ["images/a/broken.png"]
+
+
+def test_an_unknown_parameter_in_a_sweep(tmp_path, refused):
+    (tmp_path / "x.yml").write_text("runs: [{classifier: dummy}, {classifier: knn, neighbours: 3}]")
+    refused(["sweep", tmp_path / "x.yml"], "'neighbours' is no parameter of knn", "x.yml, run 2")
+
+
+def test_no_network(tmp_path, refused, monkeypatch):
+    monkeypatch.delenv("HCR_DATA", raising=False)
+    monkeypatch.setenv("HCR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HCR_MIRRORS", "http://127.0.0.1:9/")
+    refused(["train", "dummy", "--data", "emnist-letters"], "no connection", "hcr data import FILE", "mnist-5k works")
+
+
+def test_no_room_for_the_results(refused, monkeypatch):
+    def full(folder, *_):
+        (folder / "predictions.npz").write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device", "predictions.npz")
+
+    monkeypatch.setattr(evaluate.records, "save_predictions", full)
+    refused(["train", "dummy"], "No space left on device", "Make room")
