@@ -1,11 +1,10 @@
 """The trained models that come with the project: they load, read a drawing, and score what their records say."""
 
-import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
 import hcrlib as hcr
-from hcrlib import face, paths, records
+from hcrlib import face, metrics, paths, records
 from hcrlib.datasets import load_dataset
 
 NAMES = {"best-10": 10, "best-26": 26, "best-47": 47, "best-62": 62}
@@ -32,6 +31,5 @@ def test_scores_what_its_record_says(name, n_classes, real_data):
     data = load_dataset(record.config.dataset)
     assert model.classes == data.classes
     assert len(model.classes) == n_classes
-    some = slice(0, None, max(1, len(data.test) // 4000))
-    right = model.scores(data.test.images[some]).argmax(axis=1) == data.test.labels[some]
-    assert np.mean(right) == pytest.approx(record.accuracy, abs=0.02)
+    missed = metrics.misses(data.test.labels, model.scores(data.test.images).argmax(axis=1))
+    assert abs(missed - record.misses) <= 3  # images: another processor may round another way
