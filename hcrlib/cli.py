@@ -136,10 +136,11 @@ def _sweep(args):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the run is ended too
     todo = plan.configs if args.again else plan.unfinished()
     kept = len(plan.configs) - len(todo)
-    print(f"{plan.question}\n{len(plan.configs)} runs, {kept} of them finished before\n")
-    sweep.run(todo)
+    stale = 0 if args.again else len(plan.of_other_code())
+    told = f", {stale} by other code than this (--again makes them anew)" if stale else ""
+    print(f"{plan.question}\n{len(plan.configs)} runs, {kept} of them finished before{told}\n")
+    failed = [record for record in sweep.run(todo) if record.status == "failed"]
     found = plan.records()
-    failed = [record for record in found if record.status == "failed"]
     print(f"\n{leaderboard.render(found)}")
     try:
         written = [] if args.no_report else report.write(plan)
@@ -186,6 +187,8 @@ def _add_leaderboard(commands):
 def _leaderboard(args):
     from hcrlib import leaderboard, paths
 
+    if args.check and not args.readme:
+        raise ConfigError("--check goes with --readme", hint="hcr leaderboard --readme --check")
     if args.readme:
         root = paths.project_root()
         fresh = leaderboard.update_readme(root / "README.md", root / "results", check=args.check)
@@ -246,7 +249,7 @@ def _zoo_add(args):
         raise ConfigError(f"There is a model '{args.name}' already", where=place, hint="Delete its folder first")
     run = records.read(paths.runs_root() / args.run)
     if run.status != "finished":
-        raise ConfigError(f"{run.id} has no model: it {run.status}", hint="See: hcr results")
+        raise ConfigError(f"{run.id} has no model: its status is '{run.status}'", hint="See: hcr results")
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".") as scratch:
         new = Path(scratch) / args.name

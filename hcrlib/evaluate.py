@@ -1,7 +1,9 @@
 """From a configuration to a record: the one place that fits a classifier and the only reader of a test split."""
 
+import contextlib
 import dataclasses
 import json
+import os
 import shutil
 import time
 import traceback
@@ -21,6 +23,7 @@ from hcrlib.registry import did_you_mean
 from hcrlib.runtime import Pipeline
 
 LATENCY_IMAGES = 100
+LOCK = ".lock"  # in the run's folder
 CHECKPOINT = "checkpoint", "checkpoint.old"  # the second one: where a kill came between two renames
 PATIENCE_S = 5  # for the run's lock: the kernel of a sweep that was killed takes a second to end
 
@@ -69,11 +72,12 @@ def run_one(config, say=print):
     """
     data = load_dataset(config.dataset)
     folder = records.run_path(config)
-    try:
-        with alone(folder / ".lock", wait_s=PATIENCE_S):
-            return _run(config, data, folder, say)
-    except BlockingIOError:
-        raise RunError("Another process is making this run", where=folder, hint="Wait for it to end") from None
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(alone(folder / LOCK, wait_s=PATIENCE_S))
+        except BlockingIOError:
+            raise RunError("Another process is making this run", where=folder, hint="Wait for it to end") from None
+        return _run(config, data, folder, say)
 
 
 def _run(config, data, folder, say):
@@ -95,8 +99,10 @@ def _run(config, data, folder, say):
         (folder / "predictions.npz").unlink(missing_ok=True)
         base.write()
         raise
+    base.write()
+    (folder / "checkpoint/history.json").unlink(missing_ok=True)  # without it, the rest is nothing to resume from
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-    return base.write()
+    return base
 
 
 def _measure(record, classifier, data, folder, say):
@@ -126,6 +132,7 @@ def _measure(record, classifier, data, folder, say):
     begun = time.perf_counter()
     scores = classifier.scores(pipeline.apply(data.test.images))
     record.predict_us_per_image = (time.perf_counter() - begun) / len(data.test) * 1e6
+    _checked(classifier, scores, len(data.test), len(data.classes))
     _on_test(record, scores, data.test)
     record.n_val = len(data.val)
     _latency(record, classifier, pipeline, data.val.images)
@@ -140,10 +147,9 @@ def _note_fit(record, classifier, train):
     record.n_parameters = classifier.n_parameters
     if record.n_parameters is None:
         record.missing["n_parameters"] = "the method has no learnt parameters to count"
-    resumed = sum(row["epoch_s"] for row in record.history)
-    if resumed > record.fit_s:  # epochs of an attempt that was killed count as well
-        record.fit_s = resumed
-        record.notes.append("fit_s adds up the epochs of several attempts: the run was interrupted and resumed")
+    if classifier.earlier_s:
+        record.fit_s += classifier.earlier_s
+        record.notes.append("the run was interrupted and resumed: fit_s includes the epochs of earlier attempts")
 
 
 def _on_validation(record, classifier, x_val, val):
@@ -195,7 +201,8 @@ def _checked(classifier, scores, n, n_classes):
 
 def _make_room(folder, config, data):
     """The run's folder. What a killed attempt left stays for resuming, if it was of this very code and these images."""
-    asked = json.dumps([config.to_dict(), data.sha256, code_sha256(), packages()], sort_keys=True) + "\n"
+    backend = os.environ.get("KERAS_BACKEND")
+    asked = json.dumps([config.to_dict(), data.sha256, code_sha256(), packages(), backend], sort_keys=True) + "\n"
     made = folder / "attempt.json"
     resumes = made.exists() and made.read_text(encoding="utf-8") == asked
     resumes = resumes and any((folder / name).exists() for name in CHECKPOINT)

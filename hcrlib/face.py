@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -45,12 +46,14 @@ def load_model(source):
     RunError where it is unfinished; ConfigError, with the names there are, where there is no such model.
     """
     if isinstance(source, records.RunRecord):
-        return TrainedModel.load(source.path / "model")
-    for folder in (*(zoo / str(source) for zoo in paths.zoo_roots()), paths.runs_root() / str(source), Path(source)):
-        if (folder / "model").is_dir():
+        source = source.path
+    named = *(zoo / str(source) for zoo in paths.zoo_roots()), paths.runs_root() / str(source), Path(source)
+    for folder in named:
+        if (folder / "record.json").is_file() or (folder / "attempt.json").is_file():
+            run = records.read(folder)
+            if run.status != "finished":
+                raise RunError(f"This run has no model: its status is '{run.status}'", where=source, hint=run.reason)
             return TrainedModel.load(folder / "model")
-    if (paths.runs_root() / str(source)).is_dir() and "/" in str(source):
-        raise RunError("This run has no model: it is unfinished, failed or was skipped", where=source)
     raise ConfigError(f"There is no model '{source}'", hint=did_you_mean(source, zoo()))
 
 
@@ -92,7 +95,7 @@ class TrainedModel:
             classifier = CLASSIFIERS.get(about["classifier"]).create(about["params"])
             classifier.load(folder)
             return cls(classifier, Pipeline.from_dict(about["pipeline"]), about["classes"])
-        except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise RunError(f"This model cannot be loaded: {error}", where=folder, hint="Run it again") from error
 
     def scores(self, images):

@@ -82,7 +82,9 @@ def render(records, style="table", columns=tuple(SHOWN)):
 
 
 def overview(records):
-    """Many datasets in one Markdown table: accuracy in percent, a row a classifier (the best on average first).
+    """Many datasets in one Markdown table: accuracy in percent, a row a classifier.
+
+    Those with the most datasets come first, among them the best on average.
 
     Where a classifier has several runs of a dataset, the one that is best on validation stands for it. "*" marks those that
     trained on less than the dataset has.
@@ -90,22 +92,23 @@ def overview(records):
     check_comparable(records)
     best = {}
     for record in sorted((r for r in records if r.status == "finished"), key=lambda r: r.val_accuracy):
-        best[record.config.classifier, record.data["name"]] = record
-    datasets = list(dict.fromkeys(record.data["name"] for record in records if record.status == "finished"))
+        best[record.config.classifier, record.config.dataset] = record
+    datasets = list(dict.fromkeys(record.config.dataset for record in records if record.status == "finished"))
     full = {name: max(r.n_train for (_, other), r in best.items() if other == name) for name in datasets}
     rows = {}
     for (classifier, name), run in best.items():
-        mark = "*" if run.n_train < full[name] else ""
+        mark = "*" if run.n_train < full[name] or run.n_train == run.config.budget else ""
         rows.setdefault(classifier, {})[name] = (
             run.accuracy,
             f"{100 * run.accuracy:.2f}{mark} ± {50 * (run.ci_high - run.ci_low):.2f}",
         )
-    order = sorted(rows, key=lambda c: -sum(accuracy for accuracy, _ in rows[c].values()))
+    order = sorted(rows, key=lambda c: (-len(rows[c]), -sum(accuracy for accuracy, _ in rows[c].values())))
     cells = [[c, *(rows[c].get(name, (0, "-"))[1] for name in datasets)] for c in order]
-    headers = ["accuracy %", *datasets]
+    names = {run.config.dataset: run.data["name"] for run in best.values()}
+    headers = ["accuracy %", *(names[dataset] for dataset in datasets)]
     aligned = ["left", *["right"] * len(datasets)]
     grid = tabulate(cells, headers=headers, tablefmt="pipe", colalign=aligned, disable_numparse=True)
-    tests = {r.data["name"]: f"{r.data['name']} {r.n_test:,} ({r.data['test_sha256'][:12]})" for r in best.values()}
+    tests = {r.config.dataset: f"{r.data['name']} {r.n_test:,} ({r.data['test_sha256'][:12]})" for r in best.values()}
     lines = [f"±: half the 95 % interval. Test images (sha256): {', '.join(tests[name] for name in datasets)}."]
     lines += ["\\* trained on a part of the training images, which the full table states."] if "*" in grid else []
     return "\n".join([grid, "", "  \n".join(lines), *(f"- {remark}" for remark in remarks(records))]) + "\n"

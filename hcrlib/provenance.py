@@ -22,7 +22,10 @@ PACKAGES = (
     "torch",
 )
 
-DECIDING = "models/*.py", "runtime/*.py", "datasets/*.py", "augment.py", "evaluate.py", "seeds.py"  # of what comes out
+DECIDING = (  # what comes out of a run
+    *("models/*.py", "runtime/*.py", "datasets/*.py"),
+    *("augment.py", "evaluate.py", "metrics.py", "seeds.py", "timing.py"),
+)
 
 __version__ = importlib.metadata.version("hcrlib")
 

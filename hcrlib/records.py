@@ -6,6 +6,7 @@ Numbers carry their unit in the name; rates are 0..1; a measurement that is miss
 import dataclasses
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ def load_predictions(record):
     try:
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise RunError(f"These predictions cannot be read: {error}", where=path, hint="Run it again") from error
 
 

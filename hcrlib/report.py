@@ -68,10 +68,7 @@ def execute(notebook, out, parameters, log, holding=None, say=None):
     process' number; say: is told the last epoch's line, every second.
     """
     root = paths.project_root()
-    if not (root / "notebooks" / notebook).exists():
-        raise RunError(
-            "The notebook is not here", where=root / "notebooks" / notebook, hint="Start in the project's folder"
-        )
+    check_is_here(notebook)
     given = base64.b64encode(yaml.safe_dump(parameters).encode()).decode()
     command = [sys.executable, "-m", "papermill", f"notebooks/{notebook}", _relative(out, root), "-b", given]
     options = ["--cwd", "notebooks", "--kernel", "python3", "--no-progress-bar", "--log-output"]
@@ -91,6 +88,13 @@ def execute(notebook, out, parameters, log, holding=None, say=None):
         if process.poll() is None:
             end(process.pid)
             process.wait()
+
+
+def check_is_here(notebook):
+    """RunError where the project's notebook of that name cannot be found."""
+    path = paths.project_root() / "notebooks" / notebook
+    if not path.exists():
+        raise RunError("The notebook is not here", where=path, hint="Start in the project's folder")
 
 
 def failure(notebook, log, status):

@@ -19,13 +19,14 @@ from tabulate import tabulate
 from hcrlib import evaluate, leaderboard, paths, records, report
 from hcrlib.datasets import dataset_names, load_dataset
 from hcrlib.errors import ConfigError, DataError, RunError
-from hcrlib.files import write_text
+from hcrlib.files import alone, write_text
 from hcrlib.models import CLASSIFIERS
 from hcrlib.provenance import code_sha256, provenance
 from hcrlib.registry import did_you_mean
 
 KEYS = "question", "defaults", "grid", "runs"
 RUN_KEYS = "dataset", "classifier", "seed", "budget", "preprocess"
+TRAIN = "10_train.ipynb"
 UNDER_WAY = "notebook.part.ipynb"  # what papermill writes to; it becomes notebook.ipynb when it ends
 
 
@@ -58,6 +59,10 @@ class Sweep:
         """The RunConfigs still to run: the missing ones and those that failed."""
         return [c for c in self.configs if not (record := self._record(c)) or record.status == "failed"]
 
+    def of_other_code(self):
+        """The RunRecords that code other than this one's made."""
+        return [record for record in self.records() if record.provenance.get("code_sha256") != code_sha256()]
+
     def table(self):
         """The plan as text: a line a run."""
         rows = [(config.id, leaderboard.variant(config), self._state(config)) for config in self.configs]
@@ -67,8 +72,7 @@ class Sweep:
         record = self._record(config)
         if not record or record.status == "failed":
             return "failed, to run again" if record else "to run"
-        same = record.provenance.get("code_sha256") == code_sha256()
-        return record.status if same else f"{record.status}, by other code"
+        return f"{record.status}, by other code" if record in self.of_other_code() else record.status
 
     def _record(self, config):
         """The record of a run that came to its end, or None."""
@@ -118,6 +122,7 @@ def run(configs):
 
     if not configs:
         return []
+    report.check_is_here(TRAIN)
     made = []
     with _alone() as holding, tqdm(configs, unit="run", disable=None, leave=False) as bar:
         for number, config in enumerate(bar, 1):
@@ -189,8 +194,12 @@ def _run(config, holding, say):
     folder = records.run_path(config)
     folder.mkdir(parents=True, exist_ok=True)
     part, log = folder / UNDER_WAY, folder / "log.txt"
-    (folder / "record.json").unlink(missing_ok=True)  # of an earlier time: it is not this run's
-    status = report.execute("10_train.ipynb", part, dataclasses.asdict(config), log, holding, say)
+    try:
+        with alone(folder / evaluate.LOCK, wait_s=evaluate.PATIENCE_S):
+            (folder / "record.json").unlink(missing_ok=True)  # of an earlier time: it is not this run's
+    except BlockingIOError:
+        return records.RunRecord(config=config, status="failed", reason="another process is making this run")
+    status = report.execute(TRAIN, part, dataclasses.asdict(config), log, holding, say)
     record = None
     with contextlib.suppress(RunError):
         record = records.find(config)
@@ -210,17 +219,12 @@ def _alone():
     The lock of a sweep that was killed is taken over, and its run, if that is still going, ended first.
     """
     lock = paths.results_root() / ".sweep.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        _take_over(lock)
-    mine = lock.with_suffix(f".{os.getpid()}")
-    write_text(mine, json.dumps({"sweep": _identity(os.getpid())}))
-    try:
-        os.link(mine, lock)  # complete from the first moment; of two that come here at once, one fails
-    except FileExistsError:
-        raise RunError("Another sweep has begun here just now", where=lock, hint="Wait for it") from None
-    finally:
-        mine.unlink()
+    with alone(
+        lock.with_suffix(".guard")
+    ):  # of two that come here at once, the second one sees what the first one wrote
+        if lock.exists():
+            _take_over(lock)
+        write_text(lock, json.dumps({"sweep": _identity(os.getpid())}))
 
     def note(pid):
         write_text(lock, json.dumps({"sweep": _identity(os.getpid()), "run": _identity(pid)}))
@@ -240,7 +244,6 @@ def _take_over(lock):
         raise RunError(f"A sweep is at work here already, process {held['sweep'][0]}", where=lock, hint=hint)
     if _alive(held.get("run")):
         report.end(held["run"][0])
-    lock.unlink()
 
 
 def _identity(pid):

@@ -34,7 +34,8 @@ class Classifier(abc.ABC):
     Class attributes: `name`; `preprocess`, the steps it asks for unless a run names others; `backend`, "" or "keras";
     `images_only`, whether features such as HOG's are of no use to it.
     After fit: `engine`, the library that did the work; `history`, one dict an epoch; `notes`, what a reader should know;
-    `n_fitted`, how many of the images it was given it took, where not all.
+    `n_fitted`, how many of the images it was given it took, where not all; `earlier_s`, the seconds that attempts which
+    were killed had spent on what this one resumed from.
     """
 
     name: ClassVar[str]
@@ -48,7 +49,7 @@ class Classifier(abc.ABC):
             CLASSIFIERS.add(cls.name, cls)
 
     def __post_init__(self):
-        self.engine, self.history, self.notes, self.n_fitted = "", [], [], None
+        self.engine, self.history, self.notes, self.n_fitted, self.earlier_s = "", [], [], None, 0.0
 
     def skip(self, data):
         """A sentence why this method should not meet that Dataset, or None."""

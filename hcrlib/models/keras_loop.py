@@ -59,6 +59,7 @@ class KerasClassifier(Classifier):
             self.model = self._compiled(keras, x.shape[1:], len(x))
         else:
             task.say(f"resumed after epoch {len(self.history)}")
+            self.earlier_s = sum(row["epoch_s"] for row in self.history)
         while len(self.history) < self.epochs and not self._stops():
             self._epoch(keras, x, y, x_val, y_val, task, checkpoint)
         if self.restore_best and (best := self._best_epoch()) < len(self.history):
@@ -141,8 +142,8 @@ class KerasClassifier(Classifier):
         )
         values = [fitted.history[key][-1] for key in fitted.history]
         row = dict(zip(("loss", "accuracy", "val_loss", "val_accuracy"), map(float, values), strict=True))
-        if not np.isfinite(row["loss"]):
-            raise RunError(f"The loss is {row['loss']} after epoch {epoch + 1}", hint="Lower the learning_rate")
+        if wrong := [name for name, value in row.items() if not np.isfinite(value)]:
+            raise RunError(f"The {wrong[0]} is {row[wrong[0]]} after epoch {epoch + 1}", hint="Lower the learning_rate")
         row = {"epoch": epoch + 1, **row, "epoch_s": time.perf_counter() - started_at}
         self.history.append(row)
         checkpoint.save(self.model, self.history, self.restore_best and self._best_epoch() == epoch + 1)

@@ -47,6 +47,8 @@ def test_kill_minus_nine_and_resume(results, tmp_path, monkeypatch):
     assert said[0].startswith("resumed after epoch 2")
     assert [row["epoch"] for row in resumed.history] == [1, 2, 3, 4]
     assert not (resumed.path / "checkpoint").exists()
+    assert resumed.fit_s > sum(row["epoch_s"] for row in resumed.history)
+    assert any("interrupted and resumed" in note for note in resumed.notes)
 
     monkeypatch.setenv("HCR_RESULTS", str(tmp_path / "again"))
     straight = hcr.train("cnn-basic", say=lambda line: None, **ASKED)

@@ -198,3 +198,9 @@ def test_a_run_is_made_by_one_process_at_a_time(monkeypatch):
     with files.alone(records.run_path(config) / ".lock"), pytest.raises(RunError, match="Another process"):
         evaluate.run_one(config, say=lambda line: None)
     assert evaluate.run_one(config, say=lambda line: None).status == "finished"
+
+
+def test_a_run_without_its_record_is_no_model_yet(run):
+    (run.path / "record.json").unlink()
+    with pytest.raises(RunError, match="no record here"):
+        hcr.load_model(run.id)

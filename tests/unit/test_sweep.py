@@ -8,7 +8,7 @@ import sys
 import psutil
 import pytest
 
-from hcrlib import cli, evaluate, paths, records, report, sweep
+from hcrlib import cli, evaluate, files, paths, records, report, sweep
 from hcrlib.errors import ConfigError, RunError
 
 GRID = """
@@ -238,3 +238,23 @@ def test_the_child_has_absolute_folders_and_this_interpreters_kernel_first(monke
 def test_a_failure_without_an_error_in_the_notebook(tmp_path, status, log, told):
     (tmp_path / "log.txt").write_text(log)
     assert told in report.failure(tmp_path / "none.ipynb", tmp_path / "log.txt", status)
+
+
+def test_a_run_that_another_process_is_making_is_left_alone(write, ran, monkeypatch):
+    plan = sweep.load(write("grid: {classifier: [dummy, linear]}"))
+    monkeypatch.setattr(evaluate, "PATIENCE_S", 0)
+    folder = records.run_path(plan.configs[0])
+    with files.alone(folder / evaluate.LOCK):
+        made = sweep.run(plan.configs)
+    assert made[0].reason == "another process is making this run"
+    assert [path.name for path in folder.iterdir()] == [evaluate.LOCK]
+    assert ran == ["linear"]
+
+
+def test_without_its_notebook_nothing_is_taken_away(write, ran, monkeypatch, tmp_path):
+    plan = sweep.load(write("runs: [{classifier: dummy}]"))
+    sweep.run(plan.configs)
+    monkeypatch.setattr(paths, "project_root", lambda: tmp_path)
+    with pytest.raises(RunError, match="notebook is not here"):
+        sweep.run(plan.configs)
+    assert plan.missing() == []
