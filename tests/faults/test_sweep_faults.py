@@ -30,7 +30,12 @@ if classifier == "linear" and not mended:
     raise ValueError("no luck")
 records.RunRecord(config=config, status="skipped", reason="a stand-in").write()
 """
-START = "import sys, pathlib; from hcrlib import cli, paths; paths.project_root = lambda: pathlib.Path({root!r}); "
+START = """
+import pathlib, signal, sys
+from hcrlib import cli, paths
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in a shell's background would ignore it
+paths.project_root = lambda: pathlib.Path({root!r})
+"""
 
 
 @pytest.fixture
