@@ -97,7 +97,7 @@ def _add_train(commands):
 def _train(args):
     import hcrlib
 
-    steps = args.preprocess.split(",") if args.preprocess else None
+    steps = [step.strip() for step in args.preprocess.split(",")] if args.preprocess else None
     settings = dict(map(_setting, args.set))
     CLASSIFIERS.get(args.classifier).create(settings)  # refuses what is none of its parameters, such as `seed`
     run = hcrlib.train(args.classifier, args.data, seed=args.seed, budget=args.budget, preprocess=steps, **settings)
@@ -194,7 +194,10 @@ def _leaderboard(args):
         fresh = leaderboard.update_readme(root / "README.md", root / "results", check=args.check)
         print("README.md was up to date" if fresh else "README.md is stale" if args.check else "README.md is rewritten")
         return 1 if args.check and not fresh else 0
-    return _out(leaderboard.render(_records(args.source), args.format), args.out)
+    found = _records(args.source)
+    if not found and args.format == "table":
+        return _out("There are no records yet.", args.out)
+    return _out(leaderboard.render(found, args.format), args.out)
 
 
 def _records(source):
@@ -210,7 +213,7 @@ def _records(source):
 
 def _add_read(commands):
     says = "read one character from each image"
-    add = add_command(commands, "read", _read, says, "hcr read a.png --model best").add_argument
+    add = add_command(commands, "read", _read, says, "hcr read a.png --model best-10").add_argument
     add("image", nargs="+", help="an image of one character")
     add("--model", required=True, metavar="NAME", help="a name of `hcr zoo list`, or a run's id or folder")
 

@@ -22,7 +22,7 @@ class HcrError(Exception):
         elif self.got is not None:
             text += f" Got {self.got}."
         if self.hint is not None:
-            text += f" {self.hint.rstrip('.')}."
+            text += f" {self.hint}" if self.hint.endswith("?") else f" {self.hint.rstrip('.')}."
         return text
 
     def __reduce__(self):  # keyword-only arguments do not survive pickling by themselves

@@ -60,6 +60,9 @@ def _dataset(name):
     for path in (Path(str(name)), paths.project_root() / str(name)):
         if (path.suffix in (".yml", ".yaml") and path.is_file()) or (path / "dataset.yml").is_file():
             return str(path.resolve())
+    if len(Path(str(name)).parts) > 1 or Path(str(name)).exists():
+        hint = "One's own data is named by the folder that holds its dataset.yml"
+        raise ConfigError("There is no dataset.yml here", where=name, hint=hint)
     raise ConfigError(f"There is no dataset '{name}'", hint=did_you_mean(name, dataset_names()))
 
 

@@ -98,6 +98,9 @@ class TrainedModel:
         except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise RunError(f"This model cannot be loaded: {error}", where=folder, hint="Run it again") from error
 
+    def __repr__(self):
+        return f"TrainedModel({self.classifier.name}, {len(self.classes)} classes)"
+
     def scores(self, images):
         """float32 (n, k), rows sum to 1, from uint8 (n, 28, 28), upright, ink 255."""
         return self.classifier.scores(self.pipeline.apply(np.asarray(images)))

@@ -111,7 +111,11 @@ def confusions(counts, classes, most=5):
     wrong = np.where(np.eye(len(classes), dtype=bool), 0, counts)
     order = np.argsort(-wrong, axis=None, kind="stable")[:most]
     pairs = [np.unravel_index(i, wrong.shape) for i in order if wrong.flat[i]]
-    return [f"{classes[row]} as {classes[column]}: {wrong[row, column]} times" for row, column in pairs]
+    return [f"{classes[row]} as {classes[column]}: {_times(wrong[row, column])}" for row, column in pairs]
+
+
+def _times(n):
+    return "once" if n == 1 else f"{n} times"
 
 
 def glyphs(ax, images, captions, columns=8):

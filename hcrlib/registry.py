@@ -9,7 +9,7 @@ def did_you_mean(name, names):
     """A next step for a misspelt name: 'Did you mean ...?' where one is near, else the list of what there is."""
     names = list(names)
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
-    return f"Did you mean '{near[0]}'" if near else f"There are: {', '.join(names) or 'none'}"
+    return f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(names) or 'none'}"
 
 
 class Registry:

@@ -1,7 +1,8 @@
 """From params/X.yml to records: a checked plan, then one process per run; finished runs are not run again.
 
 A file holds `question`, `defaults`, `grid` (key -> list, all combinations; a value that is a mapping sets several keys at
-once) and `runs` (a list of mappings). Keys are dataset, classifier, seed, budget, preprocess and the classifier's parameters.
+once) and `runs` (a list of mappings). Keys are dataset (a name, or a path relative to the file), classifier, seed, budget, preprocess and the classifier's
+parameters.
 Each run is notebooks/10_train.ipynb, executed by papermill in a process of its own: results/runs/<id>/notebook.ipynb, log.txt.
 """
 
@@ -94,7 +95,7 @@ def load(path):
     path = Path(path)
     path = path if path.exists() or path.is_absolute() else paths.project_root() / path
     content = _parsed(path)
-    entries = _expanded(content, path)
+    entries = [(place, _beside(entry, path.resolve().parent)) for place, entry in _expanded(content, path)]
     configs = [_checked(entry, f"{path.name}, {place}") for place, entry in entries]
     if not configs:
         raise ConfigError("This sweep has no runs", where=path, hint="Give it a grid or a list of runs")
@@ -172,6 +173,13 @@ def _expanded(content, path):
             raise ConfigError(f"Run {number} is not valid", where=path, expected="a mapping", got=repr(own))
         found.append((f"run {number}", {**(content.get("defaults") or {}), **own}))
     return found
+
+
+def _beside(entry, folder):
+    """The entry with the path of one's own data made absolute, where it is relative to the sweep's folder."""
+    own = folder / str(entry.get("dataset", ""))
+    there = own.is_file() if own.suffix in (".yml", ".yaml") else (own / "dataset.yml").is_file()
+    return {**entry, "dataset": str(own)} if "dataset" in entry and there else entry
 
 
 def _checked(entry, where):

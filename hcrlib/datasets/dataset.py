@@ -18,6 +18,9 @@ class Split:
     images: np.ndarray
     labels: np.ndarray
 
+    def __repr__(self):
+        return f"Split({len(self):,} images)"
+
     def __post_init__(self):
         self.images.flags.writeable = False
         self.labels.flags.writeable = False

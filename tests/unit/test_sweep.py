@@ -174,6 +174,18 @@ def test_a_dry_run_prints_the_plan_and_runs_nothing(write, ran, capsys, results)
     assert not results.exists()
 
 
+def test_own_data_is_named_relative_to_the_file(write, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/dataset.yml").write_text("{name: own, format: folders, images: gone}")
+    path = write("defaults: {classifier: dummy}\nruns: [{dataset: mine}, {dataset: mine/dataset.yml}]")
+    for elsewhere in (tmp_path / "mine", paths.project_root() / "notebooks"):
+        monkeypatch.chdir(elsewhere)
+        assert [config.dataset for config in sweep.load(path).configs] == [
+            f"{tmp_path}/mine",
+            f"{tmp_path}/mine/dataset.yml",
+        ]
+
+
 def test_again_makes_finished_runs_once_more(write, ran):
     path = str(write("runs: [{classifier: dummy}]"))
     assert [cli.main(["sweep", path, "--no-report", *more]) for more in ([], [], ["--again"])] == [0, 0, 0]
