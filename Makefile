@@ -64,7 +64,7 @@ leaderboard: env
 
 ## execute the committed notebooks anew, in place
 notebooks: env
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 ## compile requirements.lock from pyproject.toml (needs uv)
 lock:

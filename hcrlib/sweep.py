@@ -1,8 +1,8 @@
 """From params/X.yml to records: a checked plan, then one process per run; finished runs are not run again.
 
 A file holds `question`, `defaults`, `grid` (key -> list, all combinations; a value that is a mapping sets several keys at
-once) and `runs` (a list of mappings). Keys are dataset (a name, or a path relative to the file), classifier, seed, budget, preprocess and the classifier's
-parameters.
+once) and `runs` (a list of mappings). Keys are dataset (a name, or a path relative to the file), classifier, seed, budget,
+preprocess and the classifier's parameters.
 Each run is notebooks/10_train.ipynb, executed by papermill in a process of its own: results/runs/<id>/notebook.ipynb, log.txt.
 """
 
