@@ -18,7 +18,7 @@ from hcrlib.errors import ConfigError, HcrError
 from hcrlib.models import CLASSIFIERS
 from hcrlib.registry import did_you_mean
 
-STOPPED = "Stopped. What is finished is kept: the same command goes on from here."
+STOPPED = "Stopped. Finished runs and epochs are kept: the same command, without --again, makes only what is missing."
 NEEDED = ("numpy", "scikit-learn", "pandas", "matplotlib", "mlxtend", "tensorflow", "keras", "papermill", "jupyterlab")
 OPTIONAL = {
     "faiss-cpu": "exact knn in half the time: pip install 'hcrlib[fast]'",
@@ -137,7 +137,7 @@ def _sweep(args):
     todo = plan.configs if args.again else plan.unfinished()
     kept = len(plan.configs) - len(todo)
     stale = 0 if args.again else len(plan.of_other_code())
-    told = f", {stale} by other code than this (--again makes them anew)" if stale else ""
+    told = f", {stale} of them made by another version of the code (--again makes them anew)" if stale else ""
     print(f"{plan.question}\n{len(plan.configs)} runs, {kept} of them finished before{told}\n")
     failed = [record for record in sweep.run(todo) if record.status == "failed"]
     found = plan.records()
@@ -150,7 +150,8 @@ def _sweep(args):
     finally:
         sys.stdout.flush()
         for record in failed:
-            places = "\n".join(f"  {_short(record.path / name)}" for name in ("notebook.ipynb", "log.txt"))
+            names = [name for name in (sweep.FAILED_AGAIN, "notebook.ipynb") if (record.path / name).exists()][:1]
+            places = "\n".join(f"  {_short(record.path / name)}" for name in [*names, "log.txt"])
             print(f"\nFAILED {record.id}\n  {record.reason}\n{places}", file=sys.stderr)
     return 1 if failed else 0
 

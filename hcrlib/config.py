@@ -60,6 +60,6 @@ class RunConfig:
     @property
     def id(self):
         """'<dataset>/<classifier>/<hash>': the run's name, and its folder under results/runs."""
-        path = PurePath(self.dataset)  # one's own data is named by its folder
+        path = PurePath(self.dataset)  # your own data is named by its folder
         name = path.parent.name if path.name == "dataset.yml" else path.name
         return f"{name}/{self.classifier}/{self.hash}"

@@ -1,4 +1,4 @@
-"""From a configuration to a record: the one place that fits a classifier and the only reader of a test split."""
+"""From a configuration to a record: the one place that fits a classifier and scores a test split."""
 
 import contextlib
 import dataclasses
@@ -24,6 +24,7 @@ from hcrlib.runtime import Pipeline
 
 LATENCY_IMAGES = 100
 LOCK = ".lock"  # in the run's folder
+NEW = "new"  # model and predictions until all is well
 CHECKPOINT = "checkpoint", "checkpoint.old"  # the second one: where a kill came between two renames
 PATIENCE_S = 5  # for the run's lock: the kernel of a sweep that was killed takes a second to end
 
@@ -34,6 +35,8 @@ def resolve(classifier, *, dataset="mnist-5k", seed=0, budget=None, preprocess=N
     params: the classifier's own. ConfigError, with a suggestion, for an unknown classifier, parameter or step.
     """
     kind = CLASSIFIERS.get(classifier)
+    if isinstance(preprocess, str):
+        raise ConfigError("The preprocessing is not valid", expected="a list of steps", got=repr(preprocess))
     complete = dataclasses.asdict(kind.create(params))
     steps = _steps(kind, kind.preprocess if preprocess is None else preprocess)
     return RunConfig(_dataset(dataset), classifier, complete, steps, seed, budget)
@@ -61,7 +64,7 @@ def _dataset(name):
         if (path.suffix in (".yml", ".yaml") and path.is_file()) or (path / "dataset.yml").is_file():
             return str(path.resolve())
     if len(Path(str(name)).parts) > 1 or Path(str(name)).exists():
-        hint = "One's own data is named by the folder that holds its dataset.yml"
+        hint = "Your own data is named by the folder that holds its dataset.yml"
         raise ConfigError("There is no dataset.yml here", where=name, hint=hint)
     raise ConfigError(f"There is no dataset '{name}'", hint=did_you_mean(name, dataset_names()))
 
@@ -69,9 +72,9 @@ def _dataset(name):
 def run_one(config, say=print):
     """Trains, evaluates and records one configuration; returns its RunRecord.
 
-    Goes on from the last finished epoch where an earlier attempt was killed. A failure to train leaves a record that says
-    why, and is raised; a classifier that declines the data leaves one that says "skipped". RunError where another process
-    is making this very run.
+    Goes on from the last finished epoch where an earlier attempt was killed. A failure to train is raised, and leaves a
+    record that says why unless there is a finished one, which is kept until a new one takes its place; a classifier that
+    declines the data leaves one that says "skipped". RunError where another process is making this very run.
     """
     data = load_dataset(config.dataset)
     folder = records.run_path(config)
@@ -97,11 +100,12 @@ def _run(config, data, folder, say):
     try:
         _measure(base, classifier, data, folder, say)
     except Exception as error:
+        shutil.rmtree(folder / NEW, ignore_errors=True)
         base.status, base.reason = "failed", _reason(error)
-        shutil.rmtree(folder / "model", ignore_errors=True)  # of an earlier run of the same: it is not this one's
-        (folder / "predictions.npz").unlink(missing_ok=True)
-        base.write()
+        if not finished(config):
+            base.write()
         raise
+    _swap(folder)
     base.write()
     (folder / "checkpoint/history.json").unlink(missing_ok=True)  # without it, the rest is nothing to resume from
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
@@ -114,9 +118,16 @@ def _measure(record, classifier, data, folder, say):
     if not len(data.val) or not len(data.test):
         got = f"{len(train)} to train on, {len(data.val)} to validate, {len(data.test)} to test"
         raise DataError(f"{data.name} has too few images", got=got, hint="Add images: a tenth of train validates")
-    if config.budget is not None and config.budget < len(train):
+    if config.budget is not None and config.budget > len(train):
+        record.notes.append(f"the budget is {config.budget:,}, but there are only {len(train):,} images to train on")
+    elif config.budget is not None:
         train = train.take(stratified_take(train.labels, config.budget, config.seed, "budget"))
-    if len(np.unique(train.labels)) < 2:
+    there = np.unique(train.labels)
+    if unseen := [name for at, name in enumerate(data.classes) if at not in there]:
+        record.notes.append(f"classes without a training image: {', '.join(unseen)}")
+    for note in record.notes:
+        say(note)
+    if len(there) < 2:
         raise DataError(f"All {len(train)} training images are of one class", hint="Raise the budget or add images")
     begun = time.perf_counter()
     pipeline = Pipeline(config.preprocess).fit(train.images)
@@ -139,14 +150,33 @@ def _measure(record, classifier, data, folder, say):
     _on_test(record, scores, data.test)
     record.n_val = len(data.val)
     _latency(record, classifier, pipeline, data.val.images)
-    (folder / "record.json").unlink(missing_ok=True)  # of an earlier run of the same: from here on it would not be true
-    record.size_bytes = _save(folder, classifier, pipeline, config, data.classes)
-    records.save_predictions(folder, data.test.labels, scores)
+    shutil.rmtree(folder / NEW, ignore_errors=True)
+    record.size_bytes = _save(folder / NEW, classifier, pipeline, config, data.classes)
+    records.save_predictions(folder / NEW, data.test.labels, scores)
+
+
+def _swap(folder):
+    """What was saved beside takes the place of an earlier run of the same, whose record is true no longer from here on."""
+    for name in ("record.json", "predictions.npz"):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "model", ignore_errors=True)
+    for name in ("model", "predictions.npz"):
+        os.replace(folder / NEW / name, folder / name)
+    (folder / NEW).rmdir()
+
+
+def finished(config):
+    """The finished RunRecord of that configuration, or None."""
+    with contextlib.suppress(RunError):  # one that cannot be read is as good as none
+        record = records.find(config)
+        return record if record and record.status == "finished" else None
+    return None
 
 
 def _note_fit(record, classifier, train):
     record.n_train, record.engine = classifier.n_fitted or len(train), classifier.engine
-    record.history, record.notes = classifier.history, classifier.notes
+    record.history = classifier.history
+    record.notes += classifier.notes
     record.n_parameters = classifier.n_parameters
     if record.n_parameters is None:
         record.missing["n_parameters"] = "the method has no learnt parameters to count"
@@ -179,7 +209,6 @@ def _latency(record, classifier, pipeline, images):
 def _save(folder, classifier, pipeline, config, classes):
     """Writes model/ and returns its size in bytes."""
     model = folder / "model"
-    shutil.rmtree(model, ignore_errors=True)
     model.mkdir(parents=True)
     classifier.save(model)
     about = {

@@ -65,7 +65,7 @@ def keep(ax, path=None):
 
 
 def accuracy_against(ax, records, cost):
-    """Accuracy with its 95 % interval against a cost, one of AXES; both axes logarithmic, the upright one in mistakes."""
+    """Accuracy with its 95 % interval against a cost, one of AXES; both axes logarithmic, the y-axis in mistakes."""
     for record in sorted(records, key=lambda record: -record.accuracy):
         wrong = max(1 - record.accuracy, 0.5 / record.n_test)  # none at all has no place on a logarithmic axis
         interval = [[max(0, wrong - (1 - record.ci_high))], [1 - record.ci_low - wrong]]

@@ -99,7 +99,7 @@ def check_is_here(notebook):
 
 def failure(notebook, log, status):
     """Why a notebook failed, in a line: the cell and the error's last line, or how its process or kernel died."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, KeyError):
         for cell in json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]:
             for output in cell.get("outputs", ()):
                 if output["output_type"] == "error":

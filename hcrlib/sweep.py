@@ -28,6 +28,8 @@ from hcrlib.registry import did_you_mean
 KEYS = "question", "defaults", "grid", "runs"
 RUN_KEYS = "dataset", "classifier", "seed", "budget", "preprocess"
 TRAIN = "10_train.ipynb"
+TAKEN = "runs", "zoo", "figures"  # folders of results/ that no sweep may write to
+FAILED_AGAIN = "notebook.failed.ipynb"  # beside that of the finished run which it was to replace
 UNDER_WAY = "notebook.part.ipynb"  # what papermill writes to; it becomes notebook.ipynb when it ends
 
 
@@ -73,7 +75,7 @@ class Sweep:
         record = self._record(config)
         if not record or record.status == "failed":
             return "failed, to run again" if record else "to run"
-        return f"{record.status}, by other code" if record in self.of_other_code() else record.status
+        return f"{record.status}, by another version of the code" if record in self.of_other_code() else record.status
 
     def _record(self, config):
         """The record of a run that came to its end, or None."""
@@ -93,6 +95,10 @@ def load(path):
     ConfigError, naming the file and the place, for whatever is wrong in it: nothing has been run then.
     """
     path = Path(path)
+    if path.stem in TAKEN:
+        raise ConfigError(
+            "A sweep of this name has no place: its results/ folder is another's", where=path, hint="Rename it"
+        )
     path = path if path.exists() or path.is_absolute() else paths.project_root() / path
     content = _parsed(path)
     entries = [(place, _beside(entry, path.resolve().parent)) for place, entry in _expanded(content, path)]
@@ -176,7 +182,9 @@ def _expanded(content, path):
 
 
 def _beside(entry, folder):
-    """The entry with the path of one's own data made absolute, where it is relative to the sweep's folder."""
+    """The entry with the path of the user's own data made absolute, where it is relative to the sweep's folder."""
+    if entry.get("dataset") in dataset_names():
+        return entry
     own = folder / str(entry.get("dataset", ""))
     there = own.is_file() if own.suffix in (".yml", ".yaml") else (own / "dataset.yml").is_file()
     return {**entry, "dataset": str(own)} if "dataset" in entry and there else entry
@@ -204,19 +212,31 @@ def _run(config, holding, say):
     part, log = folder / UNDER_WAY, folder / "log.txt"
     try:
         with alone(folder / evaluate.LOCK, wait_s=evaluate.PATIENCE_S):
-            (folder / "record.json").unlink(missing_ok=True)  # of an earlier time: it is not this run's
+            earlier = evaluate.finished(config)  # kept until there is a new one
+            if not earlier:
+                (folder / "record.json").unlink(missing_ok=True)
     except BlockingIOError:
         return records.RunRecord(config=config, status="failed", reason="another process is making this run")
-    status = report.execute(TRAIN, part, dataclasses.asdict(config), log, holding, say)
+    try:
+        status = report.execute(TRAIN, part, dataclasses.asdict(config), log, holding, say)
+    except BaseException:
+        if earlier and evaluate.finished(config) == earlier:
+            part.unlink(missing_ok=True)
+        raise
     record = None
     with contextlib.suppress(RunError):
         record = records.find(config)
+    kept = earlier and record == earlier  # the new attempt came to no end
     if status or record is None:
-        record = record or records.RunRecord(config=config, status="failed", provenance=provenance())
+        blank = records.RunRecord(config=config, status="failed", provenance=provenance())
+        record = blank if kept else record or blank
         record.status, record.reason = "failed", report.failure(part, log, status)
-        record.write()
+        if kept:
+            record.reason += "; what an earlier run measured is kept"
+        else:
+            record.write()
     with contextlib.suppress(FileNotFoundError):  # papermill may have died before it wrote anything
-        os.replace(part, folder / "notebook.ipynb")
+        os.replace(part, folder / (FAILED_AGAIN if kept else "notebook.ipynb"))
     return record
 
 

@@ -80,7 +80,8 @@ def _verify(args):
             print(f"{state:9} {finding.what} {finding.path}")
             if finding.problem:
                 print(f"          {finding.problem}")
-    return 1 if wrong else 0
+    absent = args.name and not next(row for row in shelf.describe() if row["name"] == args.name)["here"]
+    return 1 if wrong or absent else 0
 
 
 def _import(args):

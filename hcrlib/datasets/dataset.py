@@ -117,7 +117,9 @@ def to_split(entry, images, labels, where=None):
     """
     if images.ndim == 3 and entry.transposed:
         images = np.ascontiguousarray(images.transpose(0, 2, 1))
-    labels = labels.astype(np.int64) - entry.first_label
+    whole = labels.dtype.kind in "iu" or (labels.dtype.kind == "f" and (labels == np.floor(labels)).all())
+    if whole:  # MATLAB keeps them as float64; what is not whole is refused below
+        labels = labels.astype(np.int64) - entry.first_label
     check_content(images, labels, entry.classes, where)
     return Split(images, labels)
 

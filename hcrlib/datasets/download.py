@@ -3,7 +3,7 @@
 A download grows in `<name>.part` beside its place and is moved there once its SHA-256 is right. Whatever interrupts it
 - a broken connection, kill -9 - leaves nothing that could be mistaken for a whole file, and the next attempt goes on
 from the part, which only a full disk takes away. `HCR_MIRRORS`, base addresses with spaces between, replaces the
-official ones: for a mirror of one's own.
+official ones: for a mirror of your own.
 """
 
 import os
@@ -68,20 +68,21 @@ def _from_mirrors(file, part):
     failures = {}
     for address in addresses(file) * ROUNDS:
         try:
-            _stream(address, part)
+            made = _stream(address, part)
         except requests.RequestException as error:
             failures[address] = _reason(error)
             continue
         except OSError as error:
             if files.is_full(error):
-                part.unlink(missing_ok=True)  # the disk gets its room back
+                for name in (part, _anew(part)):
+                    name.unlink(missing_ok=True)  # the disk gets its room back
             raise
         try:
-            return _settle(file, part)
+            return _settle(file, made, part)
         except files.OccupiedError:
             raise  # the download is good; it waits for its place to be cleared
         except DataError as error:
-            part.unlink()  # from here on it would only be wrong again
+            made.unlink()  # from here on it would only be wrong again
             failures[address] = f"{error.what}: expected {error.expected}, got {error.got}"
     raise DataError(
         f"{file.name} could not be downloaded",
@@ -92,7 +93,11 @@ def _from_mirrors(file, part):
 
 
 def _stream(address, part):
-    """Adds to the part what is missing of it."""
+    """Adds to the part what is missing of it; returns its path.
+
+    A server that answers with a whole file, be it only a page that asks for a password, does not touch the part: what it
+    sends is written beside, and that path is returned.
+    """
     import requests
     from tqdm import tqdm
 
@@ -100,26 +105,33 @@ def _stream(address, part):
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={had}-"} if had else {})
     with requests.get(address, headers=headers, stream=True, timeout=TIMEOUT_S) as answer:
         if answer.status_code == 416:  # nothing is missing: the check decides
-            return
+            return part
         answer.raise_for_status()
-        had = had if answer.status_code == 206 else 0
+        whole = answer.status_code != 206
+        sink_path, had = (_anew(part), 0) if whole and had else (part, 0 if whole else had)
         missing = int(answer.headers.get("Content-Length", 0))
         _check_room(part.parent, missing)
         bar = tqdm(total=had + missing or None, initial=had, unit="B", unit_scale=True, desc=part.stem)
-        with bar, part.open("ab" if had else "wb") as sink:
+        with bar, sink_path.open("ab" if had else "wb") as sink:
             for chunk in answer.iter_content(CHUNK):
                 sink.write(chunk)
                 bar.update(len(chunk))
+    return sink_path
 
 
-def _settle(file, part):
+def _anew(part):
+    return part.with_name(f"anew.{part.name}")
+
+
+def _settle(file, made, part):
     """Moves a whole download into place, or unpacks the archive. DataError where it is not what it should be."""
     if file.archive:
-        unpack(part)
-        part.unlink()
+        unpack(made)
     else:
-        files.checked(part, file)
-        part.replace(part.with_suffix(""))
+        files.checked(made, file)
+        made.replace(part.with_suffix(""))
+    for path in (made, part):
+        path.unlink(missing_ok=True)
 
 
 def _check_room(folder, missing):

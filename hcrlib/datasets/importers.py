@@ -7,6 +7,7 @@ presence of every class are checked; it is then kept as an import, and the loade
 import hashlib
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,12 +64,20 @@ def _import_zip(path, name):
     with zipfile.ZipFile(path) as packed, tempfile.TemporaryDirectory() as folder:
         for member in packed.namelist():
             if member.lower().endswith((".mat", ".csv")):
-                inner = Path(packed.extract(member, folder))
+                inner = Path(_extracted(packed, member, folder))
                 done += import_file(inner, name)
                 inner.unlink()
     if not done:
         raise DataError("Nothing in this zip is known", where=path, expected=TAKES)
     return done
+
+
+def _extracted(packed, member, folder):
+    try:
+        return packed.extract(member, folder)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        where = f"{packed.filename}, {member}"
+        raise DataError(f"The zip is damaged: {error}", where=where, hint="Fetch or copy it again") from error
 
 
 def _import_mat(path, name):

@@ -1,4 +1,4 @@
-"""One's own data: images of any size in a folder per class, or a CSV or IDX pair, described by a `dataset.yml`.
+"""Your own data: images of any size in a folder per class, or a CSV or IDX pair, described by a `dataset.yml`.
 
     name: my-digits         # letters, digits, - _ .
     format: folders         # or csv, or idx

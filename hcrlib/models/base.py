@@ -1,6 +1,7 @@
 """What a classifier is. One method is one file in this folder; adding a file is all it takes to add a classifier."""
 
 import abc
+import contextlib
 import dataclasses
 import math
 from pathlib import Path
@@ -88,12 +89,19 @@ class Classifier(abc.ABC):
     def create(cls, params):
         """An unfitted instance. ConfigError for an unknown parameter (with a suggestion) or one of the wrong kind."""
         known = {f.name: f for f in dataclasses.fields(cls)}
-        for key, value in params.items():
+        for key in params:
             if key not in known:
                 hint = did_you_mean(key, known) if known else "It takes none"
                 raise ConfigError(f"'{key}' is no parameter of {cls.name}", hint=hint)
-            _check_value(cls.name, known[key], value)
-        return cls(**{key: float(value) if known[key].type is float else value for key, value in params.items()})
+        return cls(**{key: _checked_value(cls.name, known[key], value) for key, value in params.items()})
+
+
+def number(default, **limits):
+    """A parameter with limits other than those every number has: at least 1 for an int, 0 for a float.
+
+    limits: least, above, below.
+    """
+    return dataclasses.field(default=default, metadata=limits)
 
 
 def flat(x):
@@ -107,18 +115,27 @@ def softmax(logits):
     return (e / e.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def _check_value(classifier, field, value):
-    """Whole numbers may stand for floats; text for a number, a bool for an int and null where none is meant may not.
+def _checked_value(classifier, field, value):
+    """The value, a float where one is meant; ConfigError where it is of another kind or outside the field's limits.
 
-    No number is negative, and counts - whole numbers whose default is not 0 - begin at 1.
+    Whole numbers and texts such as YAML's 1e-3 may stand for floats; text for an int, a bool for a number and null where
+    none is meant may not.
     """
     kinds = getattr(field.type, "__args__", (field.type,))
-    wanted = (*kinds, int) if float in kinds else kinds
-    right = isinstance(value, wanted) if not isinstance(value, bool) else bool in kinds
-    least = 1 if int in kinds and field.default != 0 else 0
+    if float in kinds and not isinstance(value, bool):
+        with contextlib.suppress(ValueError, TypeError):
+            value = float(value)
+    right = isinstance(value, kinds) if not isinstance(value, bool) else bool in kinds
+    is_count = int in kinds
+    least, above, below = (field.metadata.get(name) for name in ("least", "above", "below"))
+    least = (1 if is_count else 0) if least is None and above is None else least
+    limits = {"of at least": least, "above": above, "below": below}
     if right and not isinstance(value, (bool, str, type(None))):
-        right = value >= least
+        right = (least is None or value >= least) and (above is None or value > above)
+        right = right and value < (math.inf if below is None else below)
     if not right:
         names = " or ".join("null" if k is type(None) else k.__name__ for k in kinds)
-        names += "" if bool in kinds else f" of at least {least}"
+        if {int, float} & {*kinds}:
+            names += " " + " and ".join(f"{word} {limit}" for word, limit in limits.items() if limit is not None)
         raise ConfigError(f"{classifier}'s parameter '{field.name}' is not valid", expected=names, got=repr(value))
+    return value

@@ -7,6 +7,7 @@ convolutions leave 8x8 where padded ones would leave 14x14. 99.55 % on MNIST in 
 
 import dataclasses
 
+from hcrlib.models.base import number
 from hcrlib.models.keras_loop import KerasClassifier
 from hcrlib.models.schedule import one_cycle
 
@@ -19,10 +20,10 @@ class CnnBasic(KerasClassifier):
     images_only = True
 
     epochs: int = 8
-    learning_rate: float = 0.01  # the peak of a one-cycle schedule
+    learning_rate: float = number(0.01, above=0)  # the peak of a one-cycle schedule
     width: int = 32  # channels of the first two layers; the others have twice as many
-    dropout: float = 0.4
-    shift: int = 1  # digits are centred by mass already: one pixel each way is what that leaves open
+    dropout: float = number(0.4, below=1)
+    shift: int = number(1, least=0)  # digits are centred by mass already: one pixel each way is what that leaves open
 
     def network(self, shape, n_classes):
         import keras

@@ -1,4 +1,4 @@
-"""The floor: answers every image with the training classes' shares. 10 % on MNIST; below it, something is broken."""
+"""The baseline: answers every image with the training classes' shares. 10 % on MNIST; below it, something is broken."""
 
 import dataclasses
 

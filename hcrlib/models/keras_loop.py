@@ -16,7 +16,7 @@ import numpy as np
 
 from hcrlib.augment import shifted
 from hcrlib.errors import RunError
-from hcrlib.models.base import Classifier
+from hcrlib.models.base import Classifier, number
 from hcrlib.seeds import frozen_rng, seed_for
 
 
@@ -28,11 +28,11 @@ class KerasClassifier(Classifier):
 
     epochs: int = 5
     batch_size: int = 128
-    learning_rate: float = 0.001
+    learning_rate: float = number(0.001, above=0)
     patience: int | None = None  # stop after this many epochs in a row without a better validation loss; null: never
     restore_best: bool = False  # end with the epoch of the best validation loss instead of the last one
-    shift: int = 0  # training images are moved by up to this many pixels each way
-    label_smoothing: float = 0.0
+    shift: int = number(0, least=0)  # training images are moved by up to this many pixels each way
+    label_smoothing: float = number(0.0, below=1)
     tensorboard: bool = False  # event files beside the record
 
     def network(self, shape, n_classes):
@@ -54,7 +54,7 @@ class KerasClassifier(Classifier):
         self.n_classes = task.n_classes
         x, x_val = _channelled(x), _channelled(x_val)
         checkpoint = Checkpoint(task.folder / "checkpoint")
-        self.model, self.history = checkpoint.load(keras)
+        self.model, self.history = checkpoint.load(keras, task.say)
         if self.model is None:
             self.model = self._compiled(keras, x.shape[1:], len(x))
         else:
@@ -104,17 +104,19 @@ class KerasClassifier(Classifier):
 
     def _compiled(self, keras, shape, n):
         model = self.network(shape, self.n_classes)
-        smoothed = self.label_smoothing > 0
         loss = (
             keras.losses.CategoricalCrossentropy(label_smoothing=self.label_smoothing)
-            if smoothed
+            if self.label_smoothing > 0
             else keras.losses.SparseCategoricalCrossentropy()
         )
-        accuracy = "categorical_accuracy" if smoothed else "sparse_categorical_accuracy"
-        model.compile(
-            optimizer=self.optimizer(-(-n // self.batch_size)), loss=loss, metrics=[accuracy], jit_compile=False
-        )
+        optimizer = self.optimizer(-(-n // self.batch_size))
+        model.compile(optimizer=optimizer, loss=loss, metrics=[self._accuracy], jit_compile=False)
         return model
+
+    @property
+    def _accuracy(self):
+        """Keras' name of the metric that goes with the loss."""
+        return "categorical_accuracy" if self.label_smoothing > 0 else "sparse_categorical_accuracy"
 
     def _targets(self, y):
         """Labels as the loss wants them: smoothing works on one-hot rows only."""
@@ -140,8 +142,8 @@ class KerasClassifier(Classifier):
             verbose=0,
             callbacks=callbacks,
         )
-        values = [fitted.history[key][-1] for key in fitted.history]
-        row = dict(zip(("loss", "accuracy", "val_loss", "val_accuracy"), map(float, values), strict=True))
+        measured = {name.replace(self._accuracy, "accuracy"): float(of[-1]) for name, of in fitted.history.items()}
+        row = {name: measured[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
         if wrong := [name for name, value in row.items() if not np.isfinite(value)]:
             raise RunError(f"The {wrong[0]} is {row[wrong[0]]} after epoch {epoch + 1}", hint="Lower the learning_rate")
         row = {"epoch": epoch + 1, **row, "epoch_s": time.perf_counter() - started_at}
@@ -165,8 +167,8 @@ class Checkpoint:
     def __init__(self, folder):
         self.folder = folder
 
-    def load(self, keras):
-        """(model, history), or (None, []) where nothing was finished."""
+    def load(self, keras, say=print):
+        """(model, history), or (None, []) where nothing was finished, or what was cannot be read: that is said."""
         if not (self.folder / "history.json").exists():
             _recover(self.folder)
         if not (self.folder / "history.json").exists():
@@ -174,7 +176,10 @@ class Checkpoint:
         try:
             model = keras.saving.load_model(self.folder / "model.keras")
             return model, json.loads((self.folder / "history.json").read_text())
-        except Exception:  # damaged, by a power cut say: whatever Keras makes of it, there is nothing to resume
+        except (
+            Exception
+        ) as error:  # damaged, by a power cut say: whatever Keras makes of it, there is nothing to resume
+            say(f"the checkpoint cannot be read and training starts anew ({type(error).__name__}: {error})")
             return None, []
 
     def best(self, keras):
@@ -229,8 +234,8 @@ def _reseed(model, seed):
     """Dropout and its like draw from (seed, epoch): Keras does not store their state with the weights."""
     weights = {id(weight) for weight in model.weights}
     states = [variable for variable in model.variables if id(variable) not in weights]
-    for number, state in enumerate(states):
-        state.assign(np.array([seed_for(seed, number), 0], np.uint32))
+    for at, state in enumerate(states):
+        state.assign(np.array([seed_for(seed, at), 0], np.uint32))
 
 
 def _recover(folder):

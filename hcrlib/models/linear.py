@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from hcrlib.models.base import Classifier, flat, softmax
+from hcrlib.models.base import Classifier, flat, number, softmax
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -17,7 +17,9 @@ class Linear(Classifier):
 
     name = "linear"
 
-    inverse_l2: float = 0.1  # scikit-learn's C; fitted on 10,000 of MNIST: 518 validation misses of 6,000; 576 with 1
+    inverse_l2: float = number(
+        0.1, above=0
+    )  # scikit-learn's C; fitted on 10,000 of MNIST: 518 validation misses of 6,000; 576 with 1
     max_iter: int = 100  # L-BFGS steps; it does not formally converge by then; the notes say so
 
     def prepare(self):

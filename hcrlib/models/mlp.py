@@ -5,6 +5,7 @@ Source: Simard et al. 2003 for the size; Ioffe and Szegedy 2015, Srivastava et a
 
 import dataclasses
 
+from hcrlib.models.base import number
 from hcrlib.models.keras_loop import KerasClassifier
 from hcrlib.models.schedule import one_cycle
 
@@ -16,9 +17,9 @@ class Mlp(KerasClassifier):
     name = "mlp"
 
     epochs: int = 15
-    learning_rate: float = 0.004  # the peak of a one-cycle schedule
-    hidden: int = 512  # and half as many in the second layer
-    dropout: float = 0.3
+    learning_rate: float = number(0.004, above=0)  # the peak of a one-cycle schedule
+    hidden: int = number(512, least=2)  # and half as many in the second layer
+    dropout: float = number(0.3, below=1)
 
     def network(self, shape, n_classes):
         import keras

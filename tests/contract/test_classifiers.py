@@ -90,6 +90,11 @@ def test_parameter_counts(name, count):
         ("knn", {"k": 0}),
         ("mlp", {"epochs": -3}),
         ("mlp", {"dropout": -0.1}),
+        ("mlp", {"dropout": 1}),
+        ("mlp", {"hidden": 1}),
+        ("mlp", {"learning_rate": "nan"}),
+        ("mlp", {"learning_rate": True}),
+        ("svm", {"c": 0}),
     ],
 )
 def test_a_parameter_of_the_wrong_kind_is_refused(name, bad):
@@ -99,3 +104,5 @@ def test_a_parameter_of_the_wrong_kind_is_refused(name, bad):
 
 def test_null_and_whole_numbers_where_they_may_stand():
     assert CLASSIFIERS.get("mlp").create({"patience": None, "dropout": 0}).dropout == 0
+    assert CLASSIFIERS.get("cnn-basic").create({"shift": 0}).shift == 0
+    assert CLASSIFIERS.get("mlp").create({"learning_rate": "1e-3"}).learning_rate == 0.001  # YAML takes that for text

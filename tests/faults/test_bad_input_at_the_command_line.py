@@ -17,7 +17,7 @@ IMAGES, LABELS = rng.integers(0, 256, (40, 28, 28), np.uint8), np.arange(40, dty
 
 @pytest.fixture
 def idx(tmp_path):
-    """A function that writes a dataset of one's own as a pair of IDX files and returns its folder."""
+    """A function that writes a dataset of the user's own as a pair of IDX files and returns its folder."""
 
     def make(images=IMAGES, labels=LABELS, less=0):
         packed = gzip.compress(to_idx(images))
@@ -32,7 +32,7 @@ def idx(tmp_path):
 
 @pytest.fixture
 def folders(tmp_path):
-    """A dataset of one's own with two class folders of ten images each."""
+    """A dataset of the user's own with two class folders of ten images each."""
     for n in range(20):
         path = tmp_path / f"images/{'ab'[n % 2]}/{n}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

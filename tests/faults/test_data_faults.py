@@ -272,6 +272,20 @@ def test_the_next_mirror_takes_over(serve):
     assert (len(first.asked), second.asked) == (1, [None])
 
 
+def test_a_page_instead_of_the_rest_does_not_cost_what_is_there(serve, cache):
+    serve(PACKED, breaks=[100_000, 0])
+    with pytest.raises(DataError, match="broke off"):
+        download.obtain(official())
+    part = cache / f"{official().name}.part"
+    there = part.read_bytes()
+    portal = serve(b"<html>log in</html>", ranges=False)
+    os.environ["HCR_MIRRORS"] = portal.address
+    with pytest.raises(DataError, match="not the official file"):
+        download.obtain(official())
+    assert part.read_bytes() == there
+    assert [path.name for path in cache.iterdir() if path.name != ".lock"] == [part.name]
+
+
 def test_a_leftover_of_something_else_is_thrown_away(serve, cache):
     server = serve()
     cache.mkdir(parents=True)

@@ -116,6 +116,25 @@ def test_stops_early_and_restores_the_best_epoch():
     assert run.val_loss == pytest.approx(min(losses), rel=0.01)
 
 
+def test_the_history_of_a_smoothed_loss_is_not_mixed_up():
+    run = hcr.train("mlp", budget=1000, epochs=6, label_smoothing=0.1, say=lambda line: None)
+    last = run.history[-1]
+    assert last["val_accuracy"] == pytest.approx(run.val_accuracy, abs=1e-6)
+    assert last["val_loss"] > 0.5  # at least the entropy of the smoothed targets
+    assert 0 <= last["accuracy"] <= 1 < run.history[0]["loss"]
+
+
+def test_a_checkpoint_that_cannot_be_read_is_said(tmp_path):
+    import keras
+
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint/history.json").write_text("[]")
+    (tmp_path / "checkpoint/model.keras").write_bytes(b"not a model")
+    said = []
+    assert Checkpoint(tmp_path / "checkpoint").load(keras, said.append) == (None, [])
+    assert "training starts anew" in said[0]
+
+
 def test_tensorboard_files_are_written(results):
     run = hcr.train("cnn-five-layer", budget=100, epochs=1, say=lambda line: None)
     assert list((run.path / "tensorboard").rglob("events.out.tfevents.*"))

@@ -36,6 +36,7 @@ def test_a_request_is_resolved_with_every_default_written_out():
         ({"classifier": "cnn-basic", "epoch": 3}, "Did you mean 'epochs'"),
         ({"classifier": "knn", "preprocess": ["scale", "deskw"]}, "no preprocessing step"),
         ({"classifier": "knn", "seed": -1}, "seed"),
+        ({"classifier": "knn", "preprocess": "scale"}, "a list of steps, got 'scale'"),
         ({"classifier": "cnn-basic", "preprocess": ["scale", "hog"]}, "needs images. Got 1296 features of hog"),
         ({"classifier": "knn", "preprocess": ["scale", {"hog": {"cell": 5}}]}, "cells of 5 pixels"),
     ],
@@ -127,6 +128,26 @@ def test_a_failure_is_recorded_and_raised(monkeypatch):
     assert "MemoryError: no room" in record.reason
     with pytest.raises(RunError, match="no model"):
         hcr.load_model(record.id)
+
+
+def test_a_failure_keeps_what_an_earlier_run_measured(run, monkeypatch):
+    before = records.load_predictions(run)["scores"]
+    monkeypatch.setattr(Knn, "save", lambda self, folder: (folder / "half").write_text("") or 1 / 0)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            hcr.train("knn", budget=500, **QUIET)
+    assert records.read(run.path) == run
+    assert (records.load_predictions(run)["scores"] == before).all()
+    hcr.load_model(run)
+    assert not (run.path / "new").exists()
+    monkeypatch.undo()
+
+
+def test_budgets_that_do_not_fit_are_noted():
+    said = []
+    run = hcr.train("dummy", budget=5000, say=said.append)
+    assert run.notes == said == ["the budget is 5,000, but there are only 3,600 images to train on"]
+    assert "classes without a training image" in hcr.train("dummy", budget=4, **QUIET).notes[0]
 
 
 def test_a_classifier_may_decline(monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 from sklearn.svm import SVC
 
 from hcrlib.models import CLASSIFIERS, Task
-from hcrlib.models.svm import _pulls, _temperature, _votes
+from hcrlib.models.svm import _margins, _temperature, _votes
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +23,8 @@ def test_votes_and_margins_are_scikit_learns(blobs, n_classes):
     x, y = x[y < n_classes], y[y < n_classes]
     reference = SVC(C=1.0, gamma=0.2, decision_function_shape="ovr", break_ties=True).fit(x, y)
     squared = ((x[:, None] - reference.support_vectors_[None]) ** 2).sum(axis=2)
-    pulls = _pulls(np.exp(-0.2 * squared), reference.dual_coef_, reference.n_support_)
-    ours = _votes(pulls, reference.intercept_)
+    kernel = np.exp(-0.2 * squared)
+    ours = _votes(_margins(kernel, reference.dual_coef_, reference.intercept_, reference.n_support_))
     theirs = reference.decision_function(x)
     if n_classes == 2:
         assert (ours.argmax(axis=1) == reference.predict(x)).all()
@@ -49,12 +49,12 @@ def test_without_the_fast_wheel_scikit_learn_does_the_work(blobs, tmp_path, monk
     assert svm.engine.startswith("scikit-learn ")
 
 
-def test_a_larger_training_set_is_thinned_and_said_so(blobs, tmp_path):
+def test_a_larger_training_set_is_subsampled_and_said_so(blobs, tmp_path):
     x, y = blobs
     svm = CLASSIFIERS.get("svm").create({"max_train": 40})
     svm.fit(x, y, x, y, Task(4, 0, tmp_path))
     assert svm.n_fitted == 40
-    assert svm.notes == ["fitted on 40 of 200 training images (max_train)"]
+    assert svm.notes[0] == "fitted on 40 of 200 training images (max_train)"
 
 
 def test_calibration_keeps_the_answers_and_mends_the_probabilities(blobs, tmp_path):

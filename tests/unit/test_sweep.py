@@ -192,6 +192,43 @@ def test_again_makes_finished_runs_once_more(write, ran):
     assert ran == ["dummy", "dummy"]
 
 
+def test_a_finished_run_is_kept_until_its_successor_is_there(write, monkeypatch, capsys):
+    path = str(write("runs: [{classifier: dummy}]"))
+    [config] = sweep.load(path).configs
+    before = evaluate.run_one(config, say=lambda line: None)
+
+    def execute(notebook, out, parameters, log, holding=None, say=None):
+        out.write_text("{}")
+        log.write_text("no luck\n")
+        return 1
+
+    monkeypatch.setattr(report, "execute", execute)
+    assert cli.main(["sweep", path, "--no-report", "--again"]) == 1
+    told = capsys.readouterr().err
+    assert "no luck; what an earlier run measured is kept" in told
+    assert sweep.FAILED_AGAIN in told
+    assert sweep.load(path).records() == [before]
+
+    def stopped(*arguments):
+        arguments[1].write_text("{}")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(report, "execute", stopped)
+    assert cli.main(["sweep", path, "--no-report", "--again"]) == 130
+    assert sweep.load(path).records() == [before]
+
+
+def test_folders_of_results_are_no_names_for_sweeps(write):
+    with pytest.raises(ConfigError, match="Rename it"):
+        sweep.load(write("runs: [{classifier: dummy}]", "zoo.yml"))
+
+
+def test_a_folder_beside_the_file_does_not_hide_the_catalogue(write, tmp_path):
+    (tmp_path / "mnist-5k").mkdir()
+    (tmp_path / "mnist-5k/dataset.yml").write_text("{name: own, format: folders, images: gone}")
+    assert sweep.load(write("runs: [{classifier: dummy}]")).configs[0].dataset == "mnist-5k"
+
+
 def test_own_data_changed_in_place_is_run_again(write, tmp_path):
     rows = ["label," + ",".join(f"p{i}" for i in range(784))]
     rows += [f"{n % 2}," + ",".join(["0", "255"][n % 2] for i in range(784)) for n in range(40)]
@@ -208,9 +245,9 @@ def test_own_data_changed_in_place_is_run_again(write, tmp_path):
 def test_the_plan_says_which_runs_are_of_other_code(write, monkeypatch):
     path = write("runs: [{classifier: dummy}]")
     evaluate.run_one(sweep.load(path).configs[0], say=lambda line: None)
-    assert "by other code" not in sweep.load(path).table()
+    assert "by another version of the code" not in sweep.load(path).table()
     monkeypatch.setattr(sweep, "code_sha256", lambda: "other")
-    assert "finished, by other code" in sweep.load(path).table()
+    assert "finished, by another version of the code" in sweep.load(path).table()
 
 
 def test_two_sweeps_at_once_are_refused(write, ran, results):
