@@ -24,9 +24,9 @@ LOOKS = {  # colour and, for prints in grey, a mark
     "cnn-basic": ("#0072b2", "o"),
     "cnn-two-layer": ("#d55e00", "P"),
     "cnn-five-layer": ("#5b3a1a", "p"),
+    "cnn-jetson-flask": ("#7f3c8d", "<"),
 }
 OTHERS = (
-    ("#7f3c8d", "<"),
     ("#11a579", ">"),
     ("#80ba5a", "h"),
     ("#3969ac", "*"),

@@ -14,7 +14,13 @@ from hcrlib.models import CLASSIFIERS, Task
 from hcrlib.runtime import Pipeline
 
 QUICK = {"keras": {"epochs": 2, "batch_size": 32}}
-PARAMETERS = {"cnn-two-layer": 203_434, "cnn-five-layer": 406_270, "cnn-basic": 76_330, "mlp": 538_122}
+PARAMETERS = {
+    "cnn-two-layer": 203_434,
+    "cnn-five-layer": 406_270,
+    "cnn-jetson-flask": 34_826,
+    "cnn-basic": 76_330,
+    "mlp": 538_122,
+}
 NAMES = [
     pytest.param(n, marks=[pytest.mark.slow] if CLASSIFIERS.get(n).backend == "keras" else [])
     for n in CLASSIFIERS.names()
