@@ -90,20 +90,32 @@ def _add_train(commands):
     add("--data", default="mnist-5k", metavar="NAME", help="a dataset, or a folder with a dataset.yml (mnist-5k)")
     add("--seed", type=int, default=0, metavar="N", help="every random choice follows from it (0)")
     add("--budget", type=int, metavar="N", help="training images to use, stratified (all)")
-    add("--preprocess", metavar="STEP,STEP", help="steps such as scale,deskew (the classifier's own)")
+    add("--preprocess", metavar="STEP,STEP", help="steps such as scale,deskew, or a YAML list (the classifier's own)")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the classifier; repeatable")
 
 
 def _train(args):
     import hcrlib
 
-    steps = [step.strip() for step in args.preprocess.split(",")] if args.preprocess else None
+    steps = _steps(args.preprocess) if args.preprocess else None
     settings = dict(map(_setting, args.set))
     CLASSIFIERS.get(args.classifier).create(settings)  # refuses what is none of its parameters, such as `seed`
     run = hcrlib.train(args.classifier, args.data, seed=args.seed, budget=args.budget, preprocess=steps, **settings)
     print(run)
     print(run.path)
     return 0
+
+
+def _steps(text):
+    """The steps of 'scale,deskew', or of YAML where they have options: '[scale, {blur: {sigma: 1}}]'."""
+    import yaml
+
+    if not text.lstrip().startswith("["):
+        return [step.strip() for step in text.split(",")]
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError("--preprocess is not valid", expected="STEP,STEP or a YAML list", got=text) from error
 
 
 def _setting(text):

@@ -17,7 +17,7 @@ from hcrlib.datasets import SIDE, dataset_names, load_dataset, stratified_take
 from hcrlib.errors import ConfigError, DataError, RunError
 from hcrlib.files import alone, write_text
 from hcrlib.models import CLASSIFIERS, Task
-from hcrlib.provenance import code_sha256, packages, provenance
+from hcrlib.provenance import code_sha256, packages, provenance, threads
 from hcrlib.records import RunRecord
 from hcrlib.registry import did_you_mean
 from hcrlib.runtime import Pipeline
@@ -93,7 +93,7 @@ def _run(config, data, folder, say):
     _make_room(folder, config, data)
     classifier = CLASSIFIERS.get(config.classifier).create(config.params)
     base = RunRecord(config=config, status="finished", classes=list(data.classes), data=_about(data))
-    base.provenance = provenance()
+    base.provenance = provenance(config)
     if reason := classifier.skip(data):
         base.status, base.reason = "skipped", reason
         return base.write()
@@ -105,6 +105,7 @@ def _run(config, data, folder, say):
         if not finished(config):
             base.write()
         raise
+    base.provenance["threads"] = threads()  # now that the libraries are loaded
     _swap(folder)
     base.write()
     (folder / "checkpoint/history.json").unlink(missing_ok=True)  # without it, the rest is nothing to resume from

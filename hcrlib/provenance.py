@@ -4,8 +4,10 @@ import datetime
 import functools
 import hashlib
 import importlib.metadata
+import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -26,12 +28,19 @@ DECIDING = (  # what comes out of a run
     *("models/*.py", "runtime/*.py", "datasets/*.py"),
     *("augment.py", "evaluate.py", "metrics.py", "seeds.py", "timing.py"),
 )
+LIMITS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
 
 __version__ = importlib.metadata.version("hcrlib")
 
 
-def provenance():
-    """A dict of plain values; "" or None where something cannot be known."""
+def provenance(config=None):
+    """A dict of plain values; "" or None where something cannot be known. config: the RunConfig, for `repeat`."""
     changed = _git("status", "--porcelain", "--", ":/hcrlib", ":/pyproject.toml")
     return {
         "utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -42,7 +51,9 @@ def provenance():
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": threads(),
         "packages": packages(),
+        "repeat": repeat(config) if config else None,  # the command line that makes this run anew
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]) if "ipykernel" not in sys.modules else "notebook",
     }
 
@@ -54,6 +65,28 @@ def code_sha256():
     for path in sorted(path for pattern in DECIDING for path in here.glob(pattern)):
         digest.update(path.relative_to(here).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
+
+
+def threads():
+    """How many threads each library that has been loaded computes with, and the environment variables that say so.
+
+    TensorFlow's own pool is not among them: it takes all cores unless TF_NUM_INTRAOP_THREADS says otherwise.
+    """
+    from threadpoolctl import threadpool_info
+
+    pools = {pool["internal_api"]: pool["num_threads"] for pool in threadpool_info()}
+    return {**pools, **{name: os.environ[name] for name in LIMITS if name in os.environ}}
+
+
+def repeat(config):
+    """The command line of a RunConfig, every parameter written out: it holds where defaults change."""
+    command = ["hcr", "train", config.classifier, "--data", config.dataset, "--seed", str(config.seed)]
+    command += ["--budget", str(config.budget)] if config.budget is not None else []
+    plain = all(isinstance(step, str) for step in config.preprocess) and config.preprocess
+    command += ["--preprocess", ",".join(config.preprocess) if plain else json.dumps(config.preprocess)]
+    for name, value in sorted(config.params.items()):
+        command += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
+    return shlex.join(command)
 
 
 def packages():

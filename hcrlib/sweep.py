@@ -228,7 +228,7 @@ def _run(config, holding, say):
         record = records.find(config)
     kept = earlier and record == earlier  # the new attempt came to no end
     if status or record is None:
-        blank = records.RunRecord(config=config, status="failed", provenance=provenance())
+        blank = records.RunRecord(config=config, status="failed", provenance=provenance(config))
         record = blank if kept else record or blank
         record.status, record.reason = "failed", report.failure(part, log, status)
         if kept:

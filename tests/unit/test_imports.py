@@ -15,7 +15,7 @@ TIERS = [
     {"datasets"},
     {"models"},
     {"records"},
-    {"evaluate", "plots", "leaderboard"},
+    {"evaluate", "plots", "leaderboard", "stats"},
     {"face"},
     {"sweep", "report"},
     {"cli"},

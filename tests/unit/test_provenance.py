@@ -1,12 +1,13 @@
 """Where a number comes from: a checkout that was changed says so, and one without git says that it does not know."""
 
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from hcrlib import provenance
+from hcrlib import cli, evaluate, provenance
 
 
 @pytest.fixture
@@ -31,3 +32,24 @@ def test_without_git_it_is_not_known(tmp_path, monkeypatch):
     monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
     found = provenance.provenance()
     assert (found["commit"], found["dirty"]) == (None, None)
+
+
+def test_the_command_that_repeats_a_run_asks_for_the_same_run(results):
+    steps = ["scale", {"blur": {"sigma": 1.0}}]
+    config = evaluate.resolve("mlp", budget=300, seed=4, preprocess=steps, epochs=1, patience=None, learning_rate=1e-3)
+    command = provenance.repeat(config)
+    args = cli._parser().parse_args(shlex.split(command)[1:])
+    again = evaluate.resolve(
+        args.classifier,
+        dataset=args.data,
+        seed=args.seed,
+        budget=args.budget,
+        preprocess=cli._steps(args.preprocess),
+        **dict(map(cli._setting, args.set)),
+    )
+    assert again == config
+
+
+def test_threads_are_counted(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert provenance.threads()["OMP_NUM_THREADS"] == "1"
