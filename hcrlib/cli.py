@@ -75,7 +75,16 @@ def _parser():
     )
     parser.add_argument("--version", action="version", version=f"hcr {importlib.metadata.version('hcrlib')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (data.add_parser, _add_train, _add_sweep, _add_results, _add_leaderboard, _add_read, _add_zoo):
+    for add in (
+        data.add_parser,
+        _add_train,
+        _add_sweep,
+        _add_claims,
+        _add_results,
+        _add_leaderboard,
+        _add_read,
+        _add_zoo,
+    ):
         add(commands)
     add_command(
         commands, "doctor", _doctor, "what is installed, which data are found, what is missing and how to get it"
@@ -139,7 +148,7 @@ def _add_sweep(commands):
 
 
 def _sweep(args):
-    from hcrlib import leaderboard, report, sweep
+    from hcrlib import leaderboard, report, stats, sweep
 
     plan = sweep.load(args.file)
     if args.dry_run:
@@ -152,7 +161,7 @@ def _sweep(args):
     told = f", {stale} of them made by another version of the code (--again makes them anew)" if stale else ""
     print(f"{plan.question}\n{len(plan.configs)} runs, {kept} of them finished before{told}\n")
     failed = [record for record in sweep.run(todo) if record.status == "failed"]
-    found = plan.records()
+    found = [stats.completed(record) for record in plan.records()]
     print(f"\n{leaderboard.render(found)}")
     try:
         written = [] if args.no_report else report.write(plan)
@@ -165,6 +174,30 @@ def _sweep(args):
             names = [name for name in (sweep.FAILED_AGAIN, "notebook.ipynb") if (record.path / name).exists()][:1]
             places = "\n".join(f"  {_short(record.path / name)}" for name in [*names, "log.txt"])
             print(f"\nFAILED {record.id}\n  {record.reason}\n{places}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _add_claims(commands):
+    says = "make the runs that the papers' claims need, then the ledger: results/claims.md"
+    add = add_command(commands, "claims", _claims, says).add_argument
+    add("file", nargs="?", default="params/claims.yml", help="(params/claims.yml)")
+    add("--dry-run", action="store_true", help="only print which runs are missing")
+
+
+def _claims(args):
+    from hcrlib import claims, sweep
+
+    ledger = claims.load(args.file)
+    todo = claims.missing(ledger)
+    if args.dry_run:
+        print("\n".join(config.id for config in todo) or "No run is missing.")
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the run is ended too
+    failed = [record for record in sweep.run(todo) if record.status == "failed"]
+    for path in claims.write(ledger, claims.judge(ledger)):
+        print(_short(path))
+    for record in failed:
+        print(f"FAILED {record}", file=sys.stderr)
     return 1 if failed else 0
 
 

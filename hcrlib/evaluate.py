@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hcrlib import metrics, paths, records, timing
+from hcrlib import metrics, paths, records, stats, timing
 from hcrlib.config import RunConfig
 from hcrlib.datasets import SIDE, dataset_names, load_dataset, stratified_take
 from hcrlib.errors import ConfigError, DataError, RunError
@@ -198,6 +198,9 @@ def _on_test(record, scores, test):
     record.misses = metrics.misses(test.labels, scores.argmax(axis=1))
     record.accuracy = 1 - record.misses / record.n_test
     record.ci_low, record.ci_high = metrics.wilson(record.n_test - record.misses, record.n_test)
+    answers = {"labels": test.labels, "predicted": scores.argmax(axis=1), "scores": scores}
+    for name, value in stats.derived(answers).items():
+        setattr(record, name, value)
 
 
 def _latency(record, classifier, pipeline, images):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
+from hcrlib import stats
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.files import write_text
 from hcrlib.models import CLASSIFIERS
@@ -16,14 +17,26 @@ from hcrlib.runtime import Pipeline
 FLOOR = "dummy", "linear"  # what every other method is to be seen against
 STYLES = {"table": "simple", "markdown": "pipe", "html": "html"}
 MEASURED = [
-    *("accuracy", "misses", "n_test", "ci_low", "ci_high", "val_accuracy", "n_train", "fit_s", "predict_us_per_image"),
-    *("predict_ms_p50", "n_parameters", "size_bytes", "engine"),
+    *("accuracy", "misses", "n_test", "ci_low", "ci_high", "balanced_accuracy", "top3_accuracy", "calibration_error"),
+    *(
+        "val_accuracy",
+        "n_train",
+        "fit_s",
+        "predict_us_per_image",
+        "predict_ms_p50",
+        "n_parameters",
+        "size_bytes",
+        "engine",
+    ),
 ]
 SHOWN = {  # heading: what is in the cell
     "classifier": lambda row: row.classifier,
     "accuracy %": lambda row: f"{100 * row.accuracy:.2f}",
     "95 % CI": lambda row: f"{100 * row.ci_low:.2f} to {100 * row.ci_high:.2f}",
     "misses": lambda row: f"{row.misses:,} of {row.n_test:,}",
+    "balanced %": lambda row: _percent(row.balanced_accuracy),
+    "top-3 %": lambda row: _percent(row.top3_accuracy),
+    "ECE %": lambda row: _percent(row.calibration_error),
     "val %": lambda row: f"{100 * row.val_accuracy:.2f}",
     "trained on": lambda row: f"{row.n_train:,}",
     "fit s": lambda row: _short(row.fit_s),
@@ -33,7 +46,8 @@ SHOWN = {  # heading: what is in the cell
     "size MB": lambda row: _short(row.size_bytes / 1e6),
     "engine": lambda row: row.engine,
 }
-COMPACT = "classifier", "accuracy %", "95 % CI", "misses", "trained on", "fit s", "one image ms", "size MB"
+COMPACT = "classifier", "accuracy %", "95 % CI", "misses", "top-3 %", "ECE %", "fit s", "one image ms", "size MB"
+DERIVED = {"balanced %": "balanced_accuracy", "top-3 %": "top3_accuracy", "ECE %": "calibration_error"}
 BLOCK = re.compile(r"(<!-- leaderboard:begin ?([^>]*?) ?-->\n).*?(<!-- leaderboard:end -->)", re.DOTALL)
 
 
@@ -61,8 +75,11 @@ def table(records):
     return frame.drop(columns="place").reset_index(drop=True)
 
 
-def render(records, style="table", columns=tuple(SHOWN)):
-    """The leaderboard as text. style: "table" (for a terminal), "markdown", "html", or "csv" (the raw numbers)."""
+def render(records, style="table", wanted=tuple(SHOWN)):
+    """The leaderboard as text. style: "table" (for a terminal), "markdown", "html", or "csv" (the raw numbers).
+
+    wanted: headings. "balanced %" is left out where it says no more than the accuracy does, as all classes are as frequent.
+    """
     frame = table(records)
     if style == "csv":
         return frame.to_csv(index=False, lineterminator="\n")
@@ -73,6 +90,7 @@ def render(records, style="table", columns=tuple(SHOWN)):
     }[style]
     parts = []
     for dataset, rows in frame.groupby("dataset", sort=False):
+        columns = [name for name in wanted if name not in DERIVED or _tells(name, rows)]
         cells = [[SHOWN[column](row) for column in columns] for row in rows.itertuples()]
         align = ["left" if column in ("classifier", "engine") else "right" for column in columns]
         grid = tabulate(cells, headers=columns, tablefmt=STYLES[style], colalign=align, disable_numparse=True)
@@ -107,16 +125,35 @@ def overview(records):
     names = {run.config.dataset: run.data["name"] for run in best.values()}
     headers = ["accuracy %", *(names[dataset] for dataset in datasets)]
     aligned = ["left", *["right"] * len(datasets)]
+    uneven = [d for d in datasets if _uneven([run for (_, name), run in best.items() if name == d])]
     grid = tabulate(cells, headers=headers, tablefmt="pipe", colalign=aligned, disable_numparse=True)
     tests = {r.config.dataset: f"{r.data['name']} {r.n_test:,} ({r.data['test_sha256'][:12]})" for r in best.values()}
     lines = [f"±: half the 95 % interval. Test images (sha256): {', '.join(tests[name] for name in datasets)}."]
     lines += ["\\* trained on a part of the training images, which the full table states."] if "*" in grid else []
-    return "\n".join([grid, "", "  \n".join(lines), *(f"- {remark}" for remark in remarks(records))]) + "\n"
+    parts = [grid, ""]
+    if uneven:
+        cells = [
+            [c, *(_percent(getattr(best.get((c, d)), "balanced_accuracy", None)) or "-" for d in uneven)] for c in order
+        ]
+        headers = ["balanced accuracy %", *(names[dataset] for dataset in uneven)]
+        alone = ["left", *["right"] * len(uneven)]
+        parts += ["Where classes are not as frequent, the mean over classes:", ""]
+        parts += [tabulate(cells, headers=headers, tablefmt="pipe", colalign=alone, disable_numparse=True), ""]
+    return "\n".join([*parts, "  \n".join(lines), *(f"- {remark}" for remark in remarks(records))]) + "\n"
+
+
+def _uneven(runs):
+    """Whether the classes of these runs' test images are not equally frequent enough to tell: by 0.1 % of accuracy."""
+    known = [run for run in runs if run.balanced_accuracy is not None]
+    return any(abs(run.balanced_accuracy - run.accuracy) > 0.001 for run in known)
 
 
 def remarks(records):
-    """A line for each run that failed or was skipped, with its reason, and for each dataset that lacks dummy or linear."""
+    """A line for each run that failed or was skipped, with its reason, for what several seeds of one configuration come to,
+    and for each dataset that lacks dummy or linear."""
     lines = [str(record) for record in records if record.status != "finished"]
+    for row in stats.over_seeds(records).query("n > 1").itertuples():
+        lines.append(f"{row.name}: mean {100 * row.mean:.2f} %, {row.word} {100 * row.sd:.2f} %")
     for dataset in dict.fromkeys(record.config.dataset for record in records):
         there = {r.config.classifier for r in records if r.config.dataset == dataset and r.status == "finished"}
         if absent := [name for name in FLOOR if name not in there]:
@@ -184,6 +221,17 @@ def _compact(folder):
 def _title(dataset, records):
     data = next(r for r in records if r.config.dataset == dataset and r.status == "finished")
     return f"{data.data['name']}: {data.n_test:,} test images, sha256 {data.data['test_sha256'][:12]}"
+
+
+def _tells(heading, rows):
+    """Whether a column of DERIVED says something in these rows: the numbers may be missing, or those of the accuracy."""
+    values = rows[DERIVED[heading]].astype(float)
+    same = heading == "balanced %" and (values - rows.accuracy).abs().max() < 5e-6
+    return values.notna().any() and not same
+
+
+def _percent(value):
+    return "" if pd.isna(value) else f"{100 * value:.2f}"
 
 
 def _short(value):

@@ -75,15 +75,21 @@ def accuracy_against(ax, records, cost):
         )
         at = getattr(record, cost), wrong
         ax.errorbar(*at, yerr=interval, fmt=mark, markersize=8, capsize=4, color=tone, label=name)
-    ax.set(xscale="log", yscale="log", xlabel=AXES[cost], ylabel="accuracy (%)")
-    ax.invert_yaxis()
-    ax.yaxis.set_major_locator(FixedLocator(TICKS))
-    ax.yaxis.set_major_formatter(lambda wrong, _: f"{100 * (1 - wrong):.4g}")
-    ax.yaxis.set_minor_locator(NullLocator())
+    ax.set(xscale="log", xlabel=AXES[cost], ylabel="accuracy (%)")
+    _mistakes_axis(ax)
     ax.margins(x=0.1, y=0.1)
     ax.grid(alpha=0.3)
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return ax
+
+
+def _mistakes_axis(ax):
+    """Shares of mistakes, drawn on a logarithmic axis and told as accuracy in percent."""
+    ax.set(yscale="log")
+    ax.invert_yaxis()
+    ax.yaxis.set_major_locator(FixedLocator(TICKS))
+    ax.yaxis.set_major_formatter(lambda wrong, _: f"{100 * (1 - wrong):.4g}")
+    ax.yaxis.set_minor_locator(NullLocator())
 
 
 def square(n_classes):
@@ -162,5 +168,99 @@ def learning_curves(ax, records):
     ax.set(xlabel="epoch", ylabel="accuracy (%)")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(alpha=0.3)
+    ax.legend(fontsize="small")
+    return ax
+
+
+def versus(ax, comparison):
+    """Rows against columns of a `stats.Comparison`: how many more images the row gets right, and Holm's p underneath.
+
+    Blue: the row is better; orange: worse; grey: no evidence of a difference.
+    """
+    import seaborn
+    from matplotlib.colors import ListedColormap
+
+    from hcrlib.stats import ALPHA, p_value
+
+    more = comparison.only - comparison.only.T
+    verdict = np.where(comparison.p < ALPHA, np.sign(more), 0)
+    words = [
+        [f"{m:+,}\n{p_value(p)}" for m, p in zip(*row, strict=True)] for row in zip(more, comparison.p, strict=True)
+    ]
+    seaborn.heatmap(
+        verdict,
+        ax=ax,
+        annot=words,
+        fmt="",
+        mask=np.eye(len(more), dtype=bool),
+        cmap=ListedColormap(["#f5c27a", "#e6e6e6", "#9ccbe8"]),
+        vmin=-1,
+        vmax=1,
+        cbar=False,
+        linewidths=1,
+        annot_kws={"fontsize": 8, "color": "black"},
+        xticklabels=comparison.names,
+        yticklabels=comparison.names,
+    )
+    ax.tick_params(length=0)
+    ax.set(ylabel="how many more images this one gets right")
+    return ax
+
+
+def reliability(ax, records, predictions):
+    """How often answers of a confidence are right; on the diagonal a score is the probability that it claims to be.
+
+    predictions: what `records.load_predictions` answers, one a record. Marks grow with the images in their bin; bins of
+    fewer than 10 are left out, since they say nothing.
+    """
+    from hcrlib import stats
+
+    ax.plot([0, 1], [0, 1], color="#8c8c8c", linewidth=1, linestyle="--", label="calibrated")
+    for record, answers in zip(records, predictions, strict=True):
+        table = stats.reliability(answers).query("images >= 10")
+        tone, mark = looks(record.config.classifier, _variant(record, records))
+        label = f"{leaderboard.label(record, records)}, ECE {100 * stats.calibration_error(answers):.1f} %"
+        ax.plot(table.confidence, table.accuracy, color=tone, linewidth=1, alpha=0.7)
+        sizes = 15 + 120 * np.sqrt(table.images / table.images.sum())
+        ax.scatter(table.confidence, table.accuracy, sizes, color=tone, marker=mark, label=label)
+    ax.set(xlabel="confidence: score of the answer", ylabel="share of right answers", xlim=(0, 1.02), ylim=(0, 1.02))
+    ax.grid(alpha=0.3)
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return ax
+
+
+def rejection(ax, records, predictions, most=0.3):
+    """Accuracy of the answers that are left when the least confident images are answered "?", up to a share of `most`."""
+    from hcrlib import stats
+
+    for record, answers in zip(records, predictions, strict=True):
+        table = stats.rejection(answers).query("rejected <= @most")
+        wrong = np.maximum(1 - table.accuracy, 0.5 / record.n_test)  # none at all has no place on a logarithmic axis
+        tone, _ = looks(record.config.classifier)
+        style = ("-", "--", ":", "-.")[_variant(record, records) % 4]
+        label = leaderboard.label(record, records)
+        ax.plot(100 * table.rejected, wrong, style, color=tone, label=label)
+    ax.set(xlabel='answered "?" (% of the images)', ylabel="accuracy of the other answers (%)")
+    _mistakes_axis(ax)
+    ax.grid(alpha=0.3)
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return ax
+
+
+def class_scores(ax, table):
+    """Recall and precision of each class, the class that is found worst first; table: of `stats.by_class`."""
+    table = table.sort_values("recall", kind="stable").reset_index(drop=True)
+    at = np.arange(len(table))
+    ax.vlines(
+        at,
+        100 * table[["recall", "precision"]].min(axis=1),
+        100 * table[["recall", "precision"]].max(axis=1),
+        "#cccccc",
+    )
+    ax.plot(at, 100 * table.recall, "o", color="#0072b2", markersize=5, label="recall: of this class, found")
+    ax.plot(at, 100 * table.precision, "D", color="#e69f00", markersize=4, label="precision: of these answers, right")
+    ax.set_xticks(at, table["class"], fontsize=9 if len(table) <= 26 else 7)
+    ax.set(xlabel="class", ylabel="%")
+    ax.grid(alpha=0.3, axis="y")
     ax.legend(fontsize="small")
     return ax

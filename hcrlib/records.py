@@ -26,6 +26,8 @@ class RunRecord:
 
     status: "finished", "failed" or "skipped", the last two with a `reason`. accuracy is misses of n_test, on the test split,
     which was read once; val_accuracy is what choices are made by. ci_low, ci_high: 95 % Wilson interval of the accuracy.
+    balanced_accuracy: the mean recall of the classes; top3_accuracy: the label is among the three highest scores;
+    calibration_error: expected difference of confidence and accuracy (ECE, 15 bins).
     predict_us_per_image: the whole test split at once, preprocessing included; predict_ms: one image at a time, percentiles.
     fit_s: the fit alone, without loading libraries and data (and preprocess_fit_s).
     """
@@ -41,6 +43,9 @@ class RunRecord:
     accuracy: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
+    balanced_accuracy: float | None = None
+    top3_accuracy: float | None = None
+    calibration_error: float | None = None
     val_accuracy: float | None = None
     val_loss: float | None = None
     fit_s: float | None = None

@@ -1,4 +1,4 @@
-"""What predictions let one say: which classifier is better and how sure that is, class by class, and how far to trust a score.
+"""What predictions tell: which classifier is better and how sure that is, class by class, and how far to trust a score.
 
 Predictions are what `records.load_predictions` answers: labels int64 (n,), predicted int64 (n,), scores (n, k), rows sum to 1.
 Sources: Dietterich 1998 (McNemar's test for classifiers), Holm 1979, Guo et al. 2017 (expected calibration error), Chow 1970
@@ -31,7 +31,7 @@ class Comparison:
     def verdict(self, row, column):
         """One sentence about two of the names."""
         i, j = self.names.index(row), self.names.index(column)
-        counts = f"{self.only[i, j]:,} images against {self.only[j, i]:,}, p = {self.p[i, j]:.2g}"
+        counts = f"{self.only[i, j]:,} images against {self.only[j, i]:,}, {p_value(self.p[i, j])}"
         if self.p[i, j] >= ALPHA:
             return f"no evidence of a difference between {row} and {column} ({counts})"
         better, worse = (row, column) if self.only[i, j] > self.only[j, i] else (column, row)
@@ -44,6 +44,11 @@ class Comparison:
     def frame(self):
         """The corrected p as a DataFrame, names on both sides."""
         return pd.DataFrame(self.p, self.names, self.names)
+
+
+def p_value(p):
+    """'p = 0.031', 'p < 0.001'."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
 def compare(predictions):
@@ -64,6 +69,37 @@ def compare(predictions):
         for (i, j), value in zip(pairs, multipletests(found, method="holm")[1], strict=True):
             p[i, j] = p[j, i] = value
     return Comparison(names, only, p)
+
+
+def compare_runs(records):
+    """The Comparison of finished RunRecords of one dataset, by their names in the leaderboard.
+
+    RunError, naming both hashes, where two were tested on different images; where a run's predictions are not here.
+    """
+    from hcrlib.leaderboard import label
+    from hcrlib.records import check_comparable, load_predictions
+
+    check_comparable(records)
+    return compare({label(record, records): load_predictions(record) for record in records})
+
+
+def completed(record):
+    """The RunRecord with what follows from its stored predictions and is missing in it, where they are at hand."""
+    from hcrlib.records import load_predictions
+
+    known = record.balanced_accuracy is not None or record.status != "finished"
+    if known or not (record.path / "predictions.npz").exists():
+        return record
+    return dataclasses.replace(record, **derived(load_predictions(record)))
+
+
+def derived(predictions):
+    """balanced_accuracy, top3_accuracy and calibration_error (ECE) of predictions, each in 0..1."""
+    return {
+        "balanced_accuracy": balanced_accuracy(predictions),
+        "top3_accuracy": top(predictions),
+        "calibration_error": calibration_error(predictions),
+    }
 
 
 def by_class(predictions, classes):
@@ -125,8 +161,11 @@ def rejection(predictions):
 def over_seeds(records):
     """A DataFrame of the finished records, those that differ in the seed alone as one row.
 
-    dataset, classifier, params, n seeds, mean and sd (NaN where n = 1) of the accuracy, and a word on what n allows to say.
+    name (dataset and classifier, with what sets it apart), dataset, classifier, params, n seeds, mean and sd (NaN where
+    n = 1) of the accuracy, and a word on what n allows to say.
     """
+    from hcrlib.leaderboard import variant
+
     groups = {}
     for record in records:
         if record.status == "finished":
@@ -136,8 +175,9 @@ def over_seeds(records):
         config, found = group[0].config, np.array([record.accuracy for record in group])
         sd = found.std(ddof=1) if len(found) > 1 else math.nan
         word = "one run: nothing is known of its spread" if len(found) == 1 else f"sd over {len(found)} seeds"
-        rows.append((config.dataset, config.classifier, config.params, len(found), found.mean(), sd, word))
-    return pd.DataFrame(rows, columns=["dataset", "classifier", "params", "n", "mean", "sd", "word"])
+        name = f"{config.dataset}: {config.classifier} {variant(dataclasses.replace(config, seed=0))}".rstrip()
+        rows.append((name, config.dataset, config.classifier, config.params, len(found), found.mean(), sd, word))
+    return pd.DataFrame(rows, columns=["name", "dataset", "classifier", "params", "n", "mean", "sd", "word"])
 
 
 def _confidence(predictions):

@@ -94,15 +94,14 @@ def load(path):
 
     ConfigError, naming the file and the place, for whatever is wrong in it: nothing has been run then.
     """
-    path = Path(path)
+    path = found(path)
     if path.stem in TAKEN:
         raise ConfigError(
             "A sweep of this name has no place: its results/ folder is another's", where=path, hint="Rename it"
         )
-    path = path if path.exists() or path.is_absolute() else paths.project_root() / path
-    content = _parsed(path)
+    content = parsed(path)
     entries = [(place, _beside(entry, path.resolve().parent)) for place, entry in _expanded(content, path)]
-    configs = [_checked(entry, f"{path.name}, {place}") for place, entry in entries]
+    configs = [checked(entry, f"{path.name}, {place}") for place, entry in entries]
     if not configs:
         raise ConfigError("This sweep has no runs", where=path, hint="Give it a grid or a list of runs")
     own = {}
@@ -111,6 +110,12 @@ def load(path):
             own[name] = load_dataset(name).sha256
     question = str(content.get("question") or path.stem)
     return Sweep(path.resolve(), question, list({c.hash: c for c in configs}.values()), own)
+
+
+def found(path):
+    """The Path of a file of params/, looked for here and in the project's folder."""
+    path = Path(path)
+    return path if path.exists() or path.is_absolute() else paths.project_root() / path
 
 
 def ensure(path):
@@ -139,7 +144,8 @@ def run(configs):
     return made
 
 
-def _parsed(path):
+def parsed(path, keys=KEYS):
+    """The mapping in a YAML file, its keys and their kinds checked; ConfigError, with the line, where it is none."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
@@ -149,12 +155,12 @@ def _parsed(path):
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"The sweep cannot be read: {getattr(error, 'strerror', error)}", where=path) from error
     if not isinstance(content, dict):
-        found = "an empty file" if content is None else type(content).__name__
-        raise ConfigError("This is not a sweep", where=path, expected=f"the keys {', '.join(KEYS)}", got=found)
+        kind = "an empty file" if content is None else type(content).__name__
+        raise ConfigError("This file is not a mapping", where=path, expected=f"the keys {', '.join(keys)}", got=kind)
     for key, value in content.items():
-        if key not in KEYS:
-            raise ConfigError(f"'{key}' is no part of a sweep", where=path, hint=did_you_mean(key, KEYS))
-        kind = {"question": str, "runs": list}.get(key, dict)
+        if key not in keys:
+            raise ConfigError(f"'{key}' is no part of this file", where=path, hint=did_you_mean(key, keys))
+        kind = {"question": str, "runs": list, "claims": list}.get(key, dict)
         if not isinstance(value, kind) and value is not None:
             wanted = {str: "text", list: "a list", dict: "a mapping"}[kind]
             raise ConfigError(f"'{key}' is not valid", where=path, expected=wanted, got=repr(value))
@@ -168,17 +174,17 @@ def _expanded(content, path):
         if not isinstance(values, list) or not values:
             raise ConfigError(f"The grid's '{key}' is not valid", where=path, expected="a list", got=repr(values))
     points = list(itertools.product(*grid.values())) if grid else []
-    found = []
+    entries = []
     for number, point in enumerate(points, 1):
         entry = dict(content.get("defaults") or {})
         for key, value in zip(grid, point, strict=True):
             entry.update(value if isinstance(value, dict) else {key: value})
-        found.append((f"combination {number} of the grid", entry))
+        entries.append((f"combination {number} of the grid", entry))
     for number, own in enumerate(content.get("runs") or [], 1):
         if not isinstance(own, dict):
             raise ConfigError(f"Run {number} is not valid", where=path, expected="a mapping", got=repr(own))
-        found.append((f"run {number}", {**(content.get("defaults") or {}), **own}))
-    return found
+        entries.append((f"run {number}", {**(content.get("defaults") or {}), **own}))
+    return entries
 
 
 def _beside(entry, folder):
@@ -190,7 +196,7 @@ def _beside(entry, folder):
     return {**entry, "dataset": str(own)} if "dataset" in entry and there else entry
 
 
-def _checked(entry, where):
+def checked(entry, where):
     """The RunConfig of a flat mapping; ConfigError with the place in the file."""
     if not isinstance(entry.get("classifier"), str):
         raise ConfigError("This run names no classifier", where=where, hint=did_you_mean("", CLASSIFIERS.names()))

@@ -18,6 +18,8 @@ TIERS = [
     {"evaluate", "plots", "leaderboard", "stats"},
     {"face"},
     {"sweep", "report"},
+    {"resuming"},
+    {"claims"},
     {"cli"},
 ]
 RANK = {name: tier for tier, names in enumerate(TIERS) for name in names}
