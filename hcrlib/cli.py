@@ -80,6 +80,8 @@ def _parser():
         _add_train,
         _add_sweep,
         _add_claims,
+        _add_rerun,
+        _add_report,
         _add_results,
         _add_leaderboard,
         _add_read,
@@ -199,6 +201,36 @@ def _claims(args):
     for record in failed:
         print(f"FAILED {record}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _add_rerun(commands):
+    says = "make a recorded run once more and say whether the same comes out"
+    add = add_command(commands, "rerun", _rerun, says, "hcr rerun best-10").add_argument
+    add("record", help="a run's id or folder, a record.json, or a name of `hcr zoo list`")
+
+
+def _rerun(args):
+    from hcrlib import rerun
+
+    outcome = rerun.rerun(args.record)
+    print(f"{outcome.verdict}: {outcome.reason}")
+    for line in outcome.changed:
+        print(f"  {line}")
+    return 1 if outcome.verdict == rerun.DIFFERENT else 0
+
+
+def _add_report(commands):
+    says = "one HTML file to mail: leaderboards, figures, claims and where every number comes from"
+    add = add_command(commands, "report", _report, says, "hcr report mnist --out mnist.html").add_argument
+    add("sweep", nargs="*", help="names of results/ folders (all)")
+    add("--out", metavar="FILE", help="the file to write (results/report.html)")
+
+
+def _report(args):
+    from hcrlib import summary
+
+    print(_short(summary.write(args.out, args.sweep)))
+    return 0
 
 
 def _add_results(commands):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hcrlib import metrics, paths, records, stats, timing
+from hcrlib import metrics, paths, records, timing
 from hcrlib.config import RunConfig
 from hcrlib.datasets import SIDE, dataset_names, load_dataset, stratified_take
 from hcrlib.errors import ConfigError, DataError, RunError
@@ -194,6 +194,8 @@ def _on_validation(record, classifier, x_val, val):
 
 
 def _on_test(record, scores, test):
+    from hcrlib import stats  # it loads pandas, which `hcr --help` should not wait for
+
     record.n_test = len(test)
     record.misses = metrics.misses(test.labels, scores.argmax(axis=1))
     record.accuracy = 1 - record.misses / record.n_test

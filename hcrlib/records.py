@@ -139,9 +139,9 @@ def save_predictions(folder, labels, scores):
         np.savez_compressed(part, labels=labels, predicted=scores.argmax(axis=1), scores=scores.astype(np.float16))
 
 
-def load_predictions(record):
-    """{"labels", "predicted", "scores"} of a finished run, as save_predictions wrote them."""
-    path = record.path / "predictions.npz"
+def load_predictions(record, folder=None):
+    """{"labels", "predicted", "scores"} of a finished run, as save_predictions wrote them to its folder."""
+    path = Path(folder or record.path) / "predictions.npz"
     if not path.exists():
         raise RunError(f"The predictions of {record.id} are not here", where=path, hint="Run it again on this machine")
     try:

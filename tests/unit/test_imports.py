@@ -15,10 +15,10 @@ TIERS = [
     {"datasets"},
     {"models"},
     {"records"},
-    {"evaluate", "plots", "leaderboard", "stats"},
-    {"face"},
+    {"evaluate", "plots", "leaderboard", "stats", "explore"},
+    {"face", "pad"},
     {"sweep", "report"},
-    {"resuming"},
+    {"resuming", "rerun", "summary"},
     {"claims"},
     {"cli"},
 ]

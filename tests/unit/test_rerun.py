@@ -1,0 +1,84 @@
+"""A run made once more: the same, the same but for chance, or another."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import hcrlib as hcr
+from hcrlib import cli, records, rerun
+from hcrlib.errors import ConfigError
+
+
+@pytest.fixture
+def run():
+    return hcr.train("knn", budget=500, say=lambda line: None)
+
+
+def again(source):
+    return rerun.rerun(source, say=lambda line: None)
+
+
+def answers(run, **changes):
+    """Changes what the run's folder holds as predictions."""
+    kept = {**records.load_predictions(run), **changes}
+    np.savez(run.path / "predictions.npz", **kept)
+    return kept
+
+
+def test_the_same_code_and_data_are_bit_equal(run, results):
+    before = sorted(results.rglob("*"))
+    for source in (run.id, run.path, run.path / "record.json"):
+        outcome = again(source)
+        assert (outcome.verdict, outcome.changed) == (rerun.BIT_EQUAL, [])
+    assert sorted(results.rglob("*")) == before
+
+
+def test_a_few_other_answers_are_equal_within_misses(run):
+    predicted = records.load_predictions(run)["predicted"]
+    predicted[:4] = (predicted[:4] + 1) % 10
+    answers(run, predicted=predicted)
+    outcome = again(run.id)
+    assert outcome.verdict == rerun.EQUAL
+    assert "4 answers are others" in outcome.reason
+
+
+def test_many_other_answers_are_different(run, capsys):
+    predicted = records.load_predictions(run)["predicted"]
+    answers(run, predicted=(predicted + (np.arange(1000) < 100)) % 10)
+    assert cli.main(["rerun", run.id]) == 1
+    assert capsys.readouterr().out.splitlines()[-1].startswith("different: ")
+
+
+def test_other_data_are_different_and_both_hashes_are_named(run):
+    record = json.loads((run.path / "record.json").read_text())
+    record["data"]["sha256"] = "feed"
+    (run.path / "record.json").write_text(json.dumps(record))
+    outcome = again(run.id)
+    assert outcome.verdict == rerun.DIFFERENT
+    assert "feed then, " in outcome.reason
+
+
+def test_without_predictions_the_misses_are_compared(run, tmp_path):
+    shutil.copy(run.path / "record.json", tmp_path / "record.json")
+    outcome = again(tmp_path)
+    assert outcome.verdict == rerun.EQUAL
+    assert "not here to be compared" in outcome.reason
+
+
+def test_what_is_not_as_it_was_is_listed(run):
+    record = json.loads((run.path / "record.json").read_text())
+    record["provenance"] |= {"cpu": "another one", "packages": {"numpy": "1.0"}}
+    (run.path / "record.json").write_text(json.dumps(record))
+    changed = again(run.id).changed
+    assert changed[0].startswith("cpu: another one then")
+    assert any(line.startswith("packages numpy: 1.0 then") for line in changed)
+
+
+def test_what_is_no_finished_record_is_refused(run):
+    with pytest.raises(ConfigError, match="no such record"):
+        rerun.find("nothing")
+    records.RunRecord(config=run.config, status="failed", reason="no luck").write()
+    with pytest.raises(ConfigError, match="not finished but failed"):
+        rerun.find(run.id)

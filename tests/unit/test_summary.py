@@ -1,0 +1,76 @@
+"""The page that is mailed holds all of it and loads nothing."""
+
+import json
+import re
+
+import pytest
+from PIL import Image
+
+import hcrlib as hcr
+from hcrlib import cli, summary
+from hcrlib.errors import ConfigError, RunError
+
+CLAIMS = {
+    "question": "Does it hold?",
+    "papers": {"a": "Paper <A>"},
+    "claims": [
+        {
+            "name": "x",
+            "paper": "a",
+            "says": "It is `good`",
+            "remark": None,
+            "verdict": "holds",
+            "reason": "yes",
+            "measured": [],
+        },
+        {
+            "name": "y",
+            "paper": "a",
+            "says": "s",
+            "remark": "r",
+            "verdict": "not testable here",
+            "reason": "no",
+            "measured": [],
+        },
+    ],
+}
+
+
+@pytest.fixture
+def made(results):
+    """results/ with a sweep of one run and a ledger."""
+    run = hcr.train("dummy", say=lambda line: None)
+    (results / "tiny/figures").mkdir(parents=True)
+    (results / "tiny/records.jsonl").write_text(json.dumps(run.to_dict()) + "\n")
+    (results / "tiny/leaderboard.md").write_text("# Is it <better>?\n")
+    Image.new("RGB", (2, 2)).save(results / "tiny/figures/a.png")
+    (results / "claims.json").write_text(json.dumps(CLAIMS))
+    return run
+
+
+def test_everything_is_in_the_one_file(made, results, capsys):
+    assert cli.main(["report"]) == 0
+    assert capsys.readouterr().out.strip() == str(results / "report.html")
+    page = (results / "report.html").read_text()
+    for text in (
+        "Is it &lt;better&gt;?",
+        "Paper &lt;A&gt;",
+        "<code>good</code>",
+        made.id,
+        "hcr train dummy --data mnist-5k",
+    ):
+        assert text in page
+    assert made.data["test_sha256"] in page
+    assert made.provenance["cpu"] in page
+    assert page.count("<img ") == 1
+    assert not re.search(r'(src|href)="(?!data:)', page)
+
+
+def test_a_name_without_results_is_refused(made):
+    with pytest.raises(ConfigError, match="no results of 'none'.*There are: tiny"):
+        summary.write(sweeps=["none"])
+
+
+def test_nothing_to_report():
+    with pytest.raises(RunError, match="nothing to report"):
+        summary.write()
