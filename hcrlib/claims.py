@@ -76,10 +76,15 @@ def missing(ledger):
 
 
 def judge(ledger, say=print):
-    """A list of dicts, one a claim: name, paper, says, remark, verdict, reason, measured (a list, one a run's label)."""
+    """A list of dicts, one a claim, plain values.
+
+    name, paper, says, remark as written; measure; figure, the paper's number; verdict, reason; measured, a list of dicts,
+    one a label of the runs: value (the mean over seeds), low and high (of accuracies), text, runs.
+    """
     rows = []
     for claim in ledger.claims:
-        row = {key: claim.get(key) for key in ("name", "paper", "says", "remark")}
+        row = {key: claim.get(key) for key in ("name", "paper", "says", "remark", "measure")}
+        row["figure"] = claim.get("at_least", claim.get("at_most"))
         rows.append({**row, **_verdict(claim)})
         say(f"{claim['name']}: {rows[-1]['verdict']}: {rows[-1]['reason']}")
     return rows
@@ -189,6 +194,7 @@ def _measured(label, group, claim):
             "id": record.id,
             "seed": record.config.seed,
             "value": value,
+            "alone": record.accuracy,
             "fit_s": record.fit_s,
             "engine": record.engine,
             "repeat": record.provenance.get("repeat") or f"hcr rerun {record.id}",
@@ -197,7 +203,9 @@ def _measured(label, group, claim):
         for record, value in zip(group, values * (len(group) if claim.get("ensemble") else 1), strict=True)
     ]
     name = f"{label} ({group[0].config.classifier}): " if label else f"{group[0].config.classifier}: "
-    return {"label": label, "value": statistics.fmean(values), "text": name + text, "runs": runs}
+    value = statistics.fmean(values)
+    low, high = _interval(value, group[0].n_test) if measure == "accuracy" else (None, None)
+    return {"label": label, "value": value, "low": low, "high": high, "text": name + text, "runs": runs}
 
 
 def _told(measure, values, group):
@@ -215,8 +223,12 @@ def _told(measure, values, group):
     return f"{text}; {n} seeds, sd {f'{100 * sd:.2f} %' if measure in SHARES else f'{sd:.2g}'}"
 
 
+def _interval(accuracy, n):
+    return metrics.wilson(round(accuracy * n), n)
+
+
 def _share(accuracy, misses, n):
-    low, high = metrics.wilson(n - misses, n)
+    low, high = _interval(accuracy, n)
     return f"{100 * accuracy:.2f} % ({misses:,} misses of {n:,}, {100 * low:.2f} to {100 * high:.2f})"
 
 
@@ -226,11 +238,8 @@ def _against_figure(claim, measured):
     holds = value >= figure if least is not None else value <= figure
     shown = f"{100 * figure:g} %" if measure in SHARES else f"{figure:g}{UNITS.get(measure, '')}"
     reason = f"{WORDS[measure]} is {'at least' if value >= figure else 'below'} {shown}"
-    if measure == "accuracy":
-        n = evaluate.finished(claim["configs"][""][0]).n_test
-        low, high = metrics.wilson(round(value * n), n)
-        if low <= figure <= high:
-            reason += ", which lies within the interval: these test images cannot tell the two apart"
+    if measure == "accuracy" and measured["low"] <= figure <= measured["high"]:
+        reason += ", which lies within the interval: these test images cannot tell the two apart"
     return {"verdict": HOLDS if holds else FAILS, "reason": reason}
 
 

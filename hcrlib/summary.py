@@ -70,6 +70,11 @@ def _sweep(folder, found):
 
 
 def _claims(content):
+    return f"<h2>{_text(content['question'])}</h2>{claims_table(content)}"
+
+
+def claims_table(content):
+    """The ledger as an HTML table; content: what claims.json holds."""
     rows = []
     for row in content["claims"]:
         measured = "<br>".join(_text(entry["text"]) for entry in row["measured"]) or "-"
@@ -84,7 +89,7 @@ def _claims(content):
         )
         rows.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     head = "".join(f"<th>{name}</th>" for name in ("paper", "claim", "measured here", "verdict"))
-    return f"<h2>{_text(content['question'])}</h2><table><tr>{head}</tr>{''.join(rows)}</table>"
+    return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
 
 
 def _origin(record):

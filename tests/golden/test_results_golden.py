@@ -1,5 +1,6 @@
 """Figures that are known: small runs to the image, and the committed results against what they must reach."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import hcrlib as hcr
-from hcrlib import leaderboard
+from hcrlib import claims, leaderboard
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.sweep import load
 
@@ -71,3 +72,13 @@ def test_committed_results_name_no_folder_of_the_machine_they_were_made_on():
 
 def test_the_readme_is_not_stale():
     assert leaderboard.update_readme(ROOT / "README.md", ROOT / "results", check=True), "run: hcr leaderboard --readme"
+
+
+def test_the_ledger_is_that_of_the_claims_and_of_its_numbers():
+    content = json.loads((ROOT / "results/claims.json").read_text())
+    assert claims.render(content) == (ROOT / "results/claims.md").read_text(), "run: hcr claims"
+    ledger = claims.load(ROOT / "params/claims.yml")
+    assert [row["name"] for row in content["claims"]] == [claim["name"] for claim in ledger.claims]
+    asked = {c.id for claim in ledger.claims for group in claim["configs"].values() for c in group}
+    assert {run["id"] for row in content["claims"] for entry in row["measured"] for run in entry["runs"]} <= asked
+    assert all(row["reason"] for row in content["claims"])

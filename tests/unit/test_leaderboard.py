@@ -1,5 +1,6 @@
 """Tables by hand: order, names, units, what is listed underneath, and what is refused."""
 
+import dataclasses
 import io
 import json
 
@@ -161,3 +162,20 @@ def test_the_surest_mistake_comes_first():
     assert [text.get_text() for text in ax.texts] == ["a → b, 90%", "a → b, 60%"]
     counts = np.array([[1, 2], [0, 1]])
     assert plots.confusions(counts, ("a", "b")) == ["a as b: 2 times"]
+
+
+def test_seeds_of_one_configuration_are_summed_up_below_the_table():
+    runs = [record("mlp", misses, seed=seed, epochs=3) for seed, misses in enumerate((100, 110))]
+    [line] = [line for line in leaderboard.remarks(runs) if "seeds" in line]
+    assert line == "mnist-5k: mlp epochs=3: mean 89.50 %, sd over 2 seeds 0.71 %"
+
+
+def test_balanced_accuracy_is_shown_where_it_says_something_else():
+    run = record("linear")
+    assert "top-3 %" not in leaderboard.render([run])
+    run = dataclasses.replace(run, balanced_accuracy=run.accuracy, top3_accuracy=0.97, calibration_error=0.1)
+    assert "balanced %" not in leaderboard.render([run])  # as where classes are equally frequent
+    assert "top-3 %" in leaderboard.render([run])
+    other = dataclasses.replace(run, balanced_accuracy=run.accuracy - 0.01)
+    assert "balanced %" in leaderboard.render([other])
+    assert "balanced accuracy %" in leaderboard.overview([other])
