@@ -137,7 +137,7 @@ def overview(records):
         ]
         headers = ["balanced accuracy %", *(names[dataset] for dataset in uneven)]
         alone = ["left", *["right"] * len(uneven)]
-        parts += ["Where classes are not as frequent, the mean over classes:", ""]
+        parts += ["Where classes are not equally frequent, the mean over classes:", ""]
         parts += [tabulate(cells, headers=headers, tablefmt="pipe", colalign=alone, disable_numparse=True), ""]
     return "\n".join([*parts, "  \n".join(lines), *(f"- {remark}" for remark in remarks(records))]) + "\n"
 
@@ -212,7 +212,7 @@ def _compact(folder):
     made = {(r.provenance.get("cpu"), r.provenance.get("cores")) for r in records if r.status == "finished"}
     machines = "; ".join(f"{cpu}, {cores} cores" for cpu, cores in sorted(made, key=str))
     seeds = ", ".join(map(str, sorted({record.config.seed for record in records})))
-    each = f"One run each, seed {seeds}" if "," not in seeds else f"Seeds {seeds}"
+    each = f"One run each, seed {seeds}: nothing is known of the spread over seeds" if "," not in seeds else f"Seeds {seeds}"
     made_by = f"{each}; {machines}. All columns: `results/{folder.name}/`."
     several = len({record.config.dataset for record in records}) > 1
     return f"{overview(records) if several else render(records, 'markdown', COMPACT)}\n{made_by}\n"

@@ -12,10 +12,11 @@ from hcrlib.files import write_text
 from hcrlib.provenance import provenance, repeat
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 90rem; margin: 2rem auto; padding: 0 1rem }
 body { color: #1a1a1a; background: #fff }
 table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; font-variant-numeric: tabular-nums }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
+td[style], th[style] { white-space: nowrap }
 img { max-width: 100%; margin: .5rem 0 } code { font-size: .85em; overflow-wrap: anywhere }
 .holds { color: #00693e } .fails { color: #a23b00 } .open { color: #555 }
 """
