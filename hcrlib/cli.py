@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from hcrlib import tune_commands
 from hcrlib.commands import add_command
 from hcrlib.datasets import commands as data
 from hcrlib.errors import ConfigError, HcrError
@@ -79,6 +80,7 @@ def _parser():
         data.add_parser,
         _add_train,
         _add_sweep,
+        tune_commands.add_parser,
         _add_claims,
         _add_rerun,
         _add_report,

@@ -28,7 +28,7 @@ from hcrlib.registry import did_you_mean
 KEYS = "question", "defaults", "grid", "runs"
 RUN_KEYS = "dataset", "classifier", "seed", "budget", "preprocess"
 TRAIN = "10_train.ipynb"
-TAKEN = "runs", "zoo", "figures"  # folders of results/ that no sweep may write to
+TAKEN = "runs", "zoo", "figures", "tuning"  # folders of results/ that no sweep may write to
 FAILED_AGAIN = "notebook.failed.ipynb"  # beside that of the finished run which it was to replace
 UNDER_WAY = "notebook.part.ipynb"  # what papermill writes to; it becomes notebook.ipynb when it ends
 

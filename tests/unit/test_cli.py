@@ -30,7 +30,10 @@ def test_help_names_every_command_and_loads_nothing_heavy():
     code = "import sys; from hcrlib.cli import main; sys.argv[0] = 'hcr'; main(['--help'])"
     done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0
-    for command in ("data", "train", "sweep", "results", "leaderboard", "read", "zoo", "doctor"):
+    for command in (
+        *("data", "train", "sweep", "tune", "claims", "rerun", "report"),
+        *("results", "leaderboard", "read", "zoo", "doctor"),
+    ):
         assert re.search(rf"\n    {command}\b", done.stdout)
     for heavy in ("tensorflow", "keras", "matplotlib", "pandas", "sklearn"):
         assert f" {heavy}\n" not in done.stderr

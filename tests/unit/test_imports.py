@@ -15,10 +15,10 @@ TIERS = [
     {"datasets"},
     {"models"},
     {"records"},
-    {"evaluate", "plots", "leaderboard", "stats", "explore"},
+    {"evaluate", "plots", "leaderboard", "stats", "explore", "claim_plots"},
     {"face", "pad"},
     {"sweep", "report"},
-    {"resuming", "rerun", "summary"},
+    {"resuming", "rerun", "summary", "tune", "tuning_trials", "tuning_plots", "tune_commands"},
     {"claims"},
     {"cli"},
 ]

@@ -1,0 +1,59 @@
+"""`hcr tune`: a hyperparameter search from the command line."""
+
+from hcrlib.commands import add_command
+
+SHOWN = 5  # of the best trials
+
+
+def add_parser(subparsers):
+    """Adds `tune` to an argparse subparsers object; it sets `func(args) -> exit status`."""
+    says = "search a classifier's parameters by validation images: Hyperband for networks, random search for others"
+    add = add_command(subparsers, "tune", _tune, says, "hcr tune knn --data mnist-5k --trials 20").add_argument
+    add("classifier", help="a name that `hcr train --help` lists")
+    add("--data", default="mnist-5k", metavar="NAME", help="a dataset, or a folder with a dataset.yml (mnist-5k)")
+    add(
+        "--trials",
+        type=int,
+        metavar="N",
+        help="at most so many, those of earlier calls included (20; a Hyperband pass)",
+    )
+    add("--max-epochs", type=int, metavar="N", help="epochs of the longest training (the network's own)")
+    add("--budget", type=int, metavar="N", help="training images to use, stratified (all)")
+    add("--seed", type=int, default=0, metavar="N", help="every random choice follows from it (0)")
+    add("--space", metavar="FILE", help='YAML: parameter: "LOW..HIGH", "LOW..HIGH log" or a list (the one of tune.py)')
+    add("--out", metavar="FILE", help="where the best parameters go, too: a file for `hcr sweep`")
+
+
+def _tune(args):
+    from tabulate import tabulate
+
+    from hcrlib import tune
+
+    space = _space(args.space) if args.space else None
+    asked = {"max_epochs": args.max_epochs, "space": space, "seed": args.seed, "budget": args.budget}
+    search = tune.plan(args.classifier, args.data, **asked)
+    print(f"{search.method} over {args.classifier} on {search.data.name}:")
+    print(tabulate([(dimension.name, dimension) for dimension in search.space], tablefmt="plain"), end="\n\n")
+    search.run(args.trials, say=lambda line: print(line, flush=True))
+    found = search.trials()
+    search.best()  # refuses where none has finished
+    best = found[found.status == "finished"].sort_values(["val_misses", "val_loss", "trial"]).head(SHOWN)
+    print(f"\n{best.drop(columns=['status', 'reason']).to_string(index=False)}\n")
+    print(f"{search.folder / 'trials.csv'}")
+    path = search.write(args.out)
+    print(f"{path}\n\nThe best of many is flattered by validation; measure it: hcr sweep {path}")
+    return 0
+
+
+def _space(path):
+    import yaml
+
+    from hcrlib.errors import ConfigError
+
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123
+            return yaml.safe_load(file)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(
+            f"The search space cannot be read: {getattr(error, 'strerror', error)}", where=path
+        ) from error

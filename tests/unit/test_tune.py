@@ -1,0 +1,273 @@
+"""A search tries what its space allows, as long as Hyperband says, chooses by validation, and never sees a test image."""
+
+import argparse
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+import yaml
+
+import hcrlib as hcr
+from hcrlib import plots, sweep, tune, tune_commands, tuning_plots
+from hcrlib.errors import ConfigError, HcrError, RunError
+from hcrlib.models import CLASSIFIERS, Classifier
+from hcrlib.models.base import number
+from hcrlib.models.keras_loop import KerasClassifier
+from hcrlib.tuning_trials import shown
+
+pytestmark = pytest.mark.filterwarnings(  # keras-tuner 1.4.8 asks for its thread in an old way
+    r"ignore:(currentThread|getName)\(\) is deprecated:DeprecationWarning:keras_tuner"
+)
+TINY = {"k": [1, 3, 5, 7, 9], "weighted": [False, True]}
+
+
+def quiet(line):
+    """For say."""
+
+
+def knn(**asked):
+    return tune.search("knn", **{"budget": 200, "trials": 4, "space": TINY, "say": quiet, **asked})
+
+
+def figures(search):
+    """What a search found, less what differs from run to run."""
+    return search.trials().drop(columns="seconds")
+
+
+@pytest.fixture
+def learner():
+    """A stand-in for a network: it is the righter, the longer it is trained and the nearer `bend` is to 0.5."""
+
+    @dataclasses.dataclass(kw_only=True)
+    class Learner(Classifier):
+        name, backend = "learner", "keras"
+        epochs: int = 4
+        bend: float = number(0.1, below=1)
+
+        def fit(self, x, y, x_val, y_val, task):
+            right = np.arange(len(y_val)) < len(y_val) * (1 - abs(self.bend - 0.5)) * (1 - 0.5 / self.epochs)
+            self.answers = np.eye(task.n_classes, dtype=np.float32)[np.where(right, y_val, (y_val + 1) % 10)]
+
+        def scores(self, x):
+            return self.answers
+
+        def save(self, folder): ...
+
+        def load(self, folder): ...
+
+    yield Learner
+    CLASSIFIERS._things.pop("learner")
+
+
+@pytest.mark.parametrize("name", [*tune.SPACES, "cnn-two-layer"])
+def test_every_space_of_the_table_is_one_that_its_classifier_takes(name):
+    space = tune.plan(name).space
+    assert [dimension.name for dimension in space] == [*tune.SPACES.get(name, tune.NETWORK)]
+    assert all(dimension.varies for dimension in space)
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [
+        ({"classifier": "knm"}, "Did you mean 'knn'?"),
+        ({"dataset": "mnist-5"}, "Did you mean 'mnist-5k'?"),
+        ({"space": {"kk": [1, 2]}}, "'kk' is no parameter of knn"),
+        ({"space": {"preproces": [["scale"]]}}, "Did you mean 'preprocess'?"),
+        ({"space": {"k": "9..1"}}, "The range of 'k' is not valid"),
+        ({"space": {"k": "0..9"}}, "knn's parameter 'k' is not valid"),
+        ({"space": {"k": "1..1.5"}}, "knn's parameter 'k' is not valid"),
+        ({"space": {"weighted": "false..true"}}, "The range of 'weighted' is not valid"),
+        ({"space": {"k": []}}, "The space of 'k' is empty"),
+        ({"space": {"k": 3}}, "nothing varies"),
+        ({"space": {"k": [1, "two"]}}, "'two'"),
+        ({"space": {"preprocess": ["scale", "deskew"]}}, "a list of lists of steps"),
+        ({"space": {"preprocess": [["scale"], ["scale", "skew"]]}}, "no preprocessing step 'skew'"),
+        ({"space": ["k"]}, "a mapping of parameters"),
+        ({"classifier": "dummy"}, "There is no search space for dummy"),
+        ({"classifier": "svm", "space": {"c": "0..10 log"}}, "svm's parameter 'c' is not valid"),
+        ({"classifier": "mlp", "space": {"dropout": "0..0.5 log"}}, "above 0, for a log scale"),
+        ({"classifier": "mlp", "space": {"epochs": "1..9"}}, "Say max_epochs"),
+        ({"classifier": "mlp", "max_epochs": 0}, "mlp's parameter 'epochs' is not valid"),
+        ({"max_epochs": 3}, "knn has no epochs"),
+        ({"budget": 0}, "'budget' is not valid"),
+        ({"trials": 0}, "'trials' is not valid"),
+    ],
+)
+def test_what_is_wrong_in_a_question_is_refused_before_anything_runs(asked, word, results):
+    with pytest.raises(HcrError) as refused:
+        tune.search(**{"classifier": "knn", "say": quiet, **asked})
+    assert word in str(refused.value)
+    assert not (results / "tuning").exists()
+
+
+def test_how_a_space_is_written():
+    space = {"c": "1e-1..100 log", "gamma": [0.01, "2e-2"], "calibrated": [True, False], "max_train": "10..20"}
+    c, gamma, calibrated, most = tune.plan("svm", space=space).space
+    assert (c.low, c.high, c.log, c.whole) == (0.1, 100.0, True, False)
+    assert gamma.choices == [0.01, 0.02]
+    assert calibrated.choices == [True, False]
+    assert (most.low, most.high, most.log, most.whole) == (10, 20, False, True)
+    assert [c.place(value) for value in (0.1, 100)] == [0, 1]
+    assert c.place(10) == pytest.approx(2 / 3)
+    assert most.place(15) == 0.5
+    assert [str(dimension) for dimension in (c, calibrated)] == ["0.1..100 log", "true, false"]
+    assert shown(["scale", {"blur": {"sigma": 0.7}}, {"blur": {"sigma": 1.0}}]) == "scale+blur+blur(sigma 1)"
+
+
+def test_a_random_search_is_kept_and_follows_from_its_seed(tmp_path, monkeypatch):
+    said, again = [], []
+    first = knn(say=said.append)
+    table = first.trials()
+    columns = ["trial", "k", "weighted", "val_accuracy", "val_misses", "val_loss", "seconds", "status", "reason"]
+    assert list(table) == columns
+    assert list(table.trial) == [1, 2, 3, 4]
+    assert len(said) == 4
+    assert not table.duplicated(["k", "weighted"]).any()
+    assert (table.val_accuracy == 1 - table.val_misses.astype(float) / 400).all()
+    assert first.best()["val_misses"] == table.val_misses.min()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CLASSIFIERS.get("knn"), "fit", lambda *_: pytest.fail("it was fitted again"))
+        assert knn(say=again.append).trials().equals(table)
+    assert again == ["trials kept from an earlier call: 4"]
+
+    assert knn(trials=6).trials().head(4).equals(table)
+    assert not figures(knn(seed=1)).equals(figures(first))
+    assert knn(seed=1, budget=100).folder != knn(seed=1).folder
+    monkeypatch.setenv("HCR_RESULTS", str(tmp_path / "other"))
+    assert figures(knn()).equals(figures(first))
+
+
+def test_a_space_that_is_used_up_ends_the_search():
+    assert len(knn(space={"weighted": [False, True]}, trials=9).rows()) == 2
+
+
+class Sealed:
+    """A Dataset that cannot be asked for its test images."""
+
+    def __init__(self, data):
+        for field in dataclasses.fields(data):
+            if field.name != "test":
+                setattr(self, field.name, getattr(data, field.name))
+
+    @property
+    def test(self):
+        raise PermissionError("the test split was read")
+
+
+def test_no_test_image_is_read(monkeypatch):
+    sealed = Sealed(hcr.load_dataset("mnist-5k"))
+    with pytest.raises(PermissionError):
+        _ = sealed.test
+    monkeypatch.setattr(tune, "load_dataset", lambda name: sealed)
+    search = knn(space={**TINY, "preprocess": [["scale"], ["scale", "standardize"]]})
+    assert list(search.trials().status) == ["finished"] * 4
+    assert search.write().exists()
+
+
+def test_the_best_is_a_file_that_a_sweep_takes_and_training_repeats(tmp_path, results):
+    search = knn(space={**TINY, "preprocess": [["scale", {"blur": {"sigma": 1}}], ["scale", "deskew"]]})
+    best = search.best()
+    default, tuned = sweep.load(search.folder / "tuned-mnist-5k-knn.yml").configs
+    assert (default.params, default.budget) == ({"k": 3, "weighted": True}, 200)
+    assert {"params": tuned.params, "preprocess": tuned.preprocess} == {
+        name: best[name] for name in ("params", "preprocess")
+    }
+    run = hcr.train("knn", budget=200, preprocess=tuned.preprocess, **tuned.params, say=quiet)
+    assert (run.val_accuracy, run.val_loss) == (best["val_accuracy"], best["val_loss"])
+    assert search.write(tmp_path / "mine.yml").read_text() == (search.folder / "tuned-mnist-5k-knn.yml").read_text()
+    assert len((search.folder / "trials.csv").read_text().splitlines()) == 5
+
+
+def test_hyperband_trains_few_long_and_promotes_the_best(learner):
+    search = tune.search("learner", max_epochs=9, space={"bend": "0..0.9"}, say=quiet)
+    rows = search.rows()
+    epochs = [*[1] * 9, *[3] * 3, 9, *[3] * 5, *[9] * 2, *[9] * 3]  # brackets of 9, 5 and 3, a third of which go on
+    assert [row["epochs"] for row in rows] == epochs
+    assert [row["params"]["epochs"] for row in rows] == epochs
+    by_misses = sorted(rows[:9], key=lambda row: row["val_misses"])
+    assert {row["promoted_from"] for row in rows[9:12]} == {row["trial"] for row in by_misses[:3]}
+    for row in rows:
+        if row["promoted_from"]:
+            before = rows[row["promoted_from"] - 1]
+            assert row["params"]["bend"] == before["params"]["bend"]
+            assert row["val_misses"] < before["val_misses"]
+    assert search.best()["epochs"] == 9
+    assert "epochs" in search.trials()
+    short = tune.search("learner", max_epochs=2, trials=3, space={"bend": "0..0.9"}, say=quiet)  # a pass has two
+    assert [row["epochs"] for row in short.rows()] == [2, 2, 2]
+
+
+def test_the_longest_training_is_the_networks_own_unless_said(learner):
+    assert tune.plan("learner", space={"bend": [0.1, 0.2]}).max_epochs == 4
+    assert tune.plan("mlp").max_epochs == 15
+    assert issubclass(CLASSIFIERS.get("mlp"), KerasClassifier)
+
+
+def test_three_digits_within_the_range(learner):
+    search = tune.search("learner", trials=4, max_epochs=1, space={"bend": "0.12345..0.12354"}, say=quiet)
+    bends = [row["params"]["bend"] for row in search.rows()]
+    assert all(0.12345 <= bend <= 0.12354 for bend in bends)
+
+
+def test_parallel_coordinates_and_cost(learner):
+    ax = tuning_plots.parallel(plots.figure(), knn())
+    lines = [line for line in ax.lines if line.get_marker() == "o"]
+    assert len(lines) == 4
+    assert sum(line.get_linewidth() > 2 for line in lines) == 3
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["k", "weighted", "misses, log"]
+    assert any(text.get_text().startswith("trial") for text in ax.texts)
+    search = tune.search("learner", max_epochs=3, space={"bend": "0.01..0.9 log"}, say=quiet)
+    ax = tuning_plots.parallel(plots.figure(), search)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["bend, log", "epochs", "misses, log"]
+    assert plots.keep(ax).data
+    ax = tuning_plots.cost(plots.figure(), search)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert plots.keep(ax).data
+
+
+def command(*words):
+    parser = argparse.ArgumentParser()
+    tune_commands.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["tune", *words])
+    return args.func(args)
+
+
+def test_the_command(tmp_path, capsys):
+    (tmp_path / "space.yml").write_text('k: "1..9"\nweighted: [true, false]\n')
+    out = tmp_path / "best.yml"
+    words = ["knn", "--budget", "200", "--trials", "3", "--space", str(tmp_path / "space.yml"), "--out", str(out)]
+    assert command(*words) == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert "random search over knn on mnist-5k:\nk         1..9\nweighted  true, false" in told.out
+    assert f"hcr sweep {out}" in told.out
+    assert yaml.safe_load(out.read_text())["runs"][0] == {"classifier": "knn"}
+    (tmp_path / "space.yml").write_text("k: [1")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        command(*words)
+    with pytest.raises(ConfigError, match="No such file"):
+        command("knn", "--space", "nowhere.yml")
+
+
+def test_nothing_to_choose_from():
+    search = tune.plan("knn")
+    assert len(search.trials()) == 0
+    drawn = [functools.partial(draw, plots.figure(), search) for draw in (tuning_plots.parallel, tuning_plots.cost)]
+    for ask in (search.best, search.write, *drawn):
+        with pytest.raises(RunError, match="No trial has finished"):
+            ask()
+
+
+@pytest.mark.slow
+def test_a_network_is_measured_as_training_measures_it(capfd):
+    space = {"learning_rate": "0.001..0.01 log", "hidden": [16, 32]}
+    search = tune.search("mlp", max_epochs=2, trials=2, budget=300, space=space, say=quiet)
+    assert capfd.readouterr() == ("", "")
+    assert [row["epochs"] for row in search.rows()] == [2, 2]
+    best = search.best()
+    run = hcr.train("mlp", budget=300, preprocess=best["preprocess"], **best["params"], say=quiet)
+    assert run.val_accuracy == best["val_accuracy"]
+    assert run.val_loss == pytest.approx(best["val_loss"], abs=1e-6)
+    assert not (search.folder / "work").exists()
