@@ -1,0 +1,81 @@
+"""The notebooks' regression test catches mistakes: a copy of the project, broken in one place, prints something else.
+
+What 10_train with knn cannot see: a shift by a whole pixel of all images alike, which leaves every distance as it was.
+"""
+
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+import strict_nbval
+from nbformat import v4
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOK = "10_train.ipynb"  # the fastest
+MUTATIONS = {
+    "deskew half a pixel too low": (
+        "hcrlib/runtime/pipeline.py",
+        "(mean_row - (h - 1) / 2.0)",
+        "(mean_row - h / 2.0)",
+    ),
+    "test images one pixel too low": (
+        "hcrlib/evaluate.py",
+        "classifier.scores(pipeline.apply(data.test.images))",
+        "classifier.scores(np.roll(pipeline.apply(data.test.images), 1, axis=1))",
+    ),
+    "one miss too many": (
+        "hcrlib/metrics.py",
+        "int(np.count_nonzero(labels != predicted))",
+        "int(np.count_nonzero(labels != predicted)) + 1",
+    ),
+    "interval of 94 %": ("hcrlib/metrics.py", "level=0.95", "level=0.94"),
+    "two classes swapped in the test part": (
+        "hcrlib/datasets/loading.py",
+        "        test=whole.test,",
+        "        test=type(whole.test)(whole.test.images, whole.test.labels"
+        " + 5 * (whole.test.labels == 4) - 5 * (whole.test.labels == 9)),",
+    ),
+}
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the project, whose notebook refuses to run with any other hcrlib."""
+    root = tmp_path / "copy"
+    for folder in ("hcrlib", "params"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", root)
+    notebook = nbformat.read(ROOT / "notebooks" / NOTEBOOK, as_version=4)
+    package = str(root / "hcrlib/__init__.py")
+    notebook.cells.insert(
+        0, v4.new_code_cell(f"import hcrlib\n\nassert hcrlib.__file__ == {package!r}, hcrlib.__file__")
+    )
+    (root / "notebooks").mkdir()
+    nbformat.write(notebook, root / "notebooks" / NOTEBOOK)
+    return root
+
+
+def test_the_copy_passes_as_it_is(copy):
+    status, told = strict_nbval.run(NOTEBOOK, copy)
+    assert status == 0, told
+
+
+def test_the_copy_is_what_is_imported(copy):
+    (copy / "hcrlib/__init__.py").write_text("raise RuntimeError('this is the copy')\n", encoding="utf-8")
+    _, told = strict_nbval.run(NOTEBOOK, copy)
+    assert "this is the copy" in told
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mistake_shows_in_what_is_printed(name, copy):
+    broken, right, wrong = MUTATIONS[name]
+    code = (copy / broken).read_text(encoding="utf-8")
+    assert code.count(right) == 1, f"{broken} has changed: adapt this mutation"
+    (copy / broken).write_text(code.replace(right, wrong), encoding="utf-8")
+    status, told = strict_nbval.run(NOTEBOOK, copy)
+    assert status == 1, told
+    assert strict_nbval.DIFFERS in told
+    assert strict_nbval.RAISED not in told, "it was to run to its end, with another result"
