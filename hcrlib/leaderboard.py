@@ -152,8 +152,11 @@ def remarks(records):
     """A line for each run that failed or was skipped, with its reason, for what several seeds of one configuration come to,
     and for each dataset that lacks dummy or linear."""
     lines = [str(record) for record in records if record.status != "finished"]
-    for row in stats.over_seeds(records).query("n > 1").itertuples():
+    seeds = stats.over_seeds(records)
+    for row in seeds.query("n > 1").itertuples():
         lines.append(f"{row.name}: mean {100 * row.mean:.2f} %, {row.word} {100 * row.sd:.2f} %")
+    if len(seeds) and seeds.n.max() == 1:
+        lines.append("one run of each: nothing is known of the spread over seeds")
     for dataset in dict.fromkeys(record.config.dataset for record in records):
         there = {r.config.classifier for r in records if r.config.dataset == dataset and r.status == "finished"}
         if absent := [name for name in FLOOR if name not in there]:
@@ -213,7 +216,7 @@ def _compact(folder):
     machines = "; ".join(f"{cpu}, {cores} cores" for cpu, cores in sorted(made, key=str))
     seeds = ", ".join(map(str, sorted({record.config.seed for record in records})))
     each = (
-        f"One run each, seed {seeds}: nothing is known of the spread over seeds"
+        f"One run each, seed {seeds}"
         if "," not in seeds
         else f"Seeds {seeds}"
     )
