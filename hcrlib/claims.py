@@ -20,6 +20,7 @@ from hcrlib import evaluate, metrics, paths, records, resuming, stats, sweep
 from hcrlib.datasets import describe, load_dataset, stratified_take
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.files import write_text
+from hcrlib.provenance import repeat
 from hcrlib.registry import did_you_mean
 
 HOLDS, FAILS = resuming.HOLDS, resuming.FAILS
@@ -101,32 +102,33 @@ def write(ledger, rows, folder=None):
 
 
 def render(content):
-    """What claims.json holds as Markdown: a table a paper, then what stands behind each row."""
-    counts = {verdict: sum(row["verdict"] == verdict for row in content["claims"]) for verdict in (HOLDS, FAILS, OPEN)}
-    lines = [f"# {content['question']}", "", ", ".join(f"{n} {verdict}" for verdict, n in counts.items()) + ".", ""]
+    """What claims.json holds as Markdown: a table a paper, then the runs behind them, each once."""
+    rows = content["claims"]
+    hold, fail, left = (sum(row["verdict"] == verdict for row in rows) for verdict in (HOLDS, FAILS, OPEN))
+    lines = [f"# {content['question']}", ""]
+    lines += [f"Of {len(rows)} claims {hold} hold, {fail} do not, {left} cannot be tested here.", ""]
     lines += [
         "Intervals are of 95 % (Wilson), for this many test images. One seed tells nothing of the spread over seeds.",
         "",
     ]
     for paper, title in content["papers"].items():
         lines += [f"## {title}", "", "| claim | measured here | verdict |", "|:---|:---|:---|"]
-        rows = [row for row in content["claims"] if row["paper"] == paper]
-        for row in rows:
+        for row in (row for row in rows if row["paper"] == paper):
             measured = "<br>".join(entry["text"] for entry in row["measured"]) or "-"
-            lines.append(f"| {row['says']} | {measured} | **{row['verdict']}**: {row['reason']} |")
-        lines += ["", *(line for row in rows for line in _details(row)), ""]
+            remark = f"<br>*{row['remark']}*" if row["remark"] else ""
+            lines.append(f"| {row['says']}{remark} | {measured} | **{row['verdict']}**: {row['reason']} |")
+        lines.append("")
+    runs = {run["id"]: run for row in rows for entry in row["measured"] for run in entry["runs"]}
+    lines += [
+        "## The runs",
+        "",
+        "| run | fit s | made at commit, on | the command that repeats it |",
+        "|:---|---:|:---|:---|",
+    ]
+    for name, run in sorted(runs.items()):
+        made = f"{(run['commit'] or 'unknown')[:10]}, {run['cpu']}, {run['cores']} cores, {run['engine']}"
+        lines.append(f"| {name}, seed {run['seed']} | {run['fit_s']:.3g} | {made} | `{run['repeat']}` |")
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _details(row):
-    if row["remark"]:
-        yield f"- `{row['name']}`: {row['remark']}"
-    for entry in row["measured"]:
-        for run in entry["runs"]:
-            yield (
-                f"  - `{run['id']}`, seed {run['seed']}: fit {run['fit_s']:.3g} s; {run['cpu']}, {run['cores']} cores; "
-                f"commit {(run['commit'] or 'unknown')[:10]}; {run['engine']}; `{run['repeat']}`"
-            )
 
 
 def _checked(claim, papers, path):
@@ -197,7 +199,7 @@ def _measured(label, group, claim):
             "alone": record.accuracy,
             "fit_s": record.fit_s,
             "engine": record.engine,
-            "repeat": record.provenance.get("repeat") or f"hcr rerun {record.id}",
+            "repeat": repeat(record.config),
             **{name: record.provenance.get(name) for name in ("cpu", "cores", "commit", "utc")},
         }
         for record, value in zip(group, values * (len(group) if claim.get("ensemble") else 1), strict=True)

@@ -215,11 +215,7 @@ def _compact(folder):
     made = {(r.provenance.get("cpu"), r.provenance.get("cores")) for r in records if r.status == "finished"}
     machines = "; ".join(f"{cpu}, {cores} cores" for cpu, cores in sorted(made, key=str))
     seeds = ", ".join(map(str, sorted({record.config.seed for record in records})))
-    each = (
-        f"One run each, seed {seeds}"
-        if "," not in seeds
-        else f"Seeds {seeds}"
-    )
+    each = f"One run each, seed {seeds}" if "," not in seeds else f"Seeds {seeds}"
     made_by = f"{each}; {machines}. All columns: `results/{folder.name}/`."
     several = len({record.config.dataset for record in records}) > 1
     return f"{overview(records) if several else render(records, 'markdown', COMPACT)}\n{made_by}\n"

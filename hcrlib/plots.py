@@ -203,6 +203,7 @@ def versus(ax, comparison):
         yticklabels=comparison.names,
     )
     ax.tick_params(length=0)
+    ax.tick_params(axis="y", rotation=0)
     ax.set(ylabel="how many more images this one gets right")
     return ax
 

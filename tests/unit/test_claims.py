@@ -160,7 +160,7 @@ def test_the_command_writes_the_ledger_twice_the_same(write, results, capsys, mo
     first = (results / "c.md").read_text()
     assert cli.main(["claims", path]) == 0
     assert (results / "c.md").read_text() == first
-    assert "1 holds, 0 does not hold, 1 not testable here." in first
+    assert "Of 2 claims 1 hold, 0 do not, 1 cannot be tested here." in first
     assert "| It flies | - | **not testable here**: nobody has one |" in first
     assert claims.render(json.loads((results / "c.json").read_text())) == first
 
