@@ -152,7 +152,7 @@ def _add_sweep(commands):
 
 
 def _sweep(args):
-    from hcrlib import leaderboard, report, stats, sweep
+    from hcrlib import leaderboard, report, sweep
 
     plan = sweep.load(args.file)
     if args.dry_run:
@@ -165,7 +165,7 @@ def _sweep(args):
     told = f", {stale} of them made by another version of the code (--again makes them anew)" if stale else ""
     print(f"{plan.question}\n{len(plan.configs)} runs, {kept} of them finished before{told}\n")
     failed = [record for record in sweep.run(todo) if record.status == "failed"]
-    found = [stats.completed(record) for record in plan.records()]
+    found = plan.records()
     print(f"\n{leaderboard.render(found)}")
     try:
         written = [] if args.no_report else report.write(plan)
@@ -281,10 +281,10 @@ def _leaderboard(args):
 
 
 def _records(source):
-    from hcrlib import leaderboard, records, sweep
+    from hcrlib import leaderboard, records, stats, sweep
 
     if source is None:
-        return records.read_all()
+        return [stats.completed(record) for record in records.read_all()]
     if Path(source).is_dir():
         has_lines = (Path(source) / "records.jsonl").exists()
         return leaderboard.stored(source) if has_lines else records.read_all(source)

@@ -83,6 +83,8 @@ def run_one(config, say=print):
             held.enter_context(alone(folder / LOCK, wait_s=PATIENCE_S))
         except BlockingIOError:
             raise RunError("Another process is making this run", where=folder, hint="Wait for it to end") from None
+        if (folder / NEW / "record.json").exists():  # a kill came in the middle of the swap
+            _swap(folder)
         return _run(config, data, folder, say)
 
 
@@ -96,18 +98,18 @@ def _run(config, data, folder, say):
     base.provenance = provenance(config)
     if reason := classifier.skip(data):
         base.status, base.reason = "skipped", reason
-        return base.write()
+        return base if finished(config) else base.write()
     try:
         _measure(base, classifier, data, folder, say)
+        base.provenance["threads"] = threads()  # now that the libraries are loaded
+        base.write(folder / NEW)
     except Exception as error:
         shutil.rmtree(folder / NEW, ignore_errors=True)
         base.status, base.reason = "failed", _reason(error)
         if not finished(config):
             base.write()
         raise
-    base.provenance["threads"] = threads()  # now that the libraries are loaded
     _swap(folder)
-    base.write()
     (folder / "checkpoint/history.json").unlink(missing_ok=True)  # without it, the rest is nothing to resume from
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     return base
@@ -157,13 +159,17 @@ def _measure(record, classifier, data, folder, say):
 
 
 def _swap(folder):
-    """What was saved beside takes the place of an earlier run of the same, whose record is true no longer from here on."""
-    for name in ("record.json", "predictions.npz"):
-        (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "model", ignore_errors=True)
-    for name in ("model", "predictions.npz"):
-        os.replace(folder / NEW / name, folder / name)
-    (folder / NEW).rmdir()
+    """What was saved beside takes the place of an earlier run of the same; the record goes first and comes last.
+
+    Nothing but renaming: a full disk does not stop it, and after a kill in between the same call ends it.
+    """
+    (folder / "record.json").unlink(missing_ok=True)
+    for name in ("model", "predictions.npz", "record.json"):
+        if (folder / NEW / name).exists():
+            if name == "model":
+                shutil.rmtree(folder / name, ignore_errors=True)
+            os.replace(folder / NEW / name, folder / name)
+    shutil.rmtree(folder / NEW)
 
 
 def finished(config):

@@ -26,7 +26,7 @@ PACKAGES = (
 
 DECIDING = (  # what comes out of a run
     *("models/*.py", "runtime/*.py", "datasets/*.py"),
-    *("augment.py", "evaluate.py", "metrics.py", "seeds.py", "timing.py"),
+    *("augment.py", "evaluate.py", "metrics.py", "seeds.py", "stats.py", "timing.py"),
 )
 LIMITS = (
     "OMP_NUM_THREADS",
@@ -86,7 +86,8 @@ def repeat(config):
     command += ["--preprocess", ",".join(config.preprocess) if plain else json.dumps(config.preprocess)]
     for name, value in sorted(config.params.items()):
         command += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
-    return shlex.join(command)
+    backend = os.environ.get("KERAS_BACKEND")
+    return f"KERAS_BACKEND={backend} {shlex.join(command)}" if backend else shlex.join(command)
 
 
 def packages():

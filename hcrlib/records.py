@@ -96,9 +96,11 @@ class RunRecord:
         values = {key: value for key, value in values.items() if key != "id"}
         return cls(**{**values, "config": RunConfig.from_dict(values["config"])})
 
-    def write(self):
+    def write(self, folder=None):
         """Writes record.json, atomically; everything else of the run must be there by now. Returns the record."""
-        write_text(self.path / "record.json", json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
+        write_text(
+            Path(folder or self.path) / "record.json", json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+        )
         return self
 
 
@@ -158,13 +160,16 @@ def frame(records):
     return pd.DataFrame([_row(record) for record in records])
 
 
-def check_comparable(records):
-    """RunError, naming both hashes, where two records of one dataset were measured on different test labels."""
+def check_comparable(records, together=False):
+    """RunError, naming both hashes, where two records of one dataset were measured on different test labels.
+
+    together: all of them are to be compared with each other, whatever their datasets are called.
+    """
     first: dict[str, Any] = {}
     for record in records:
         if record.status != "finished":
             continue
-        known = first.setdefault(record.config.dataset, record)
+        known = first.setdefault("" if together else record.config.dataset, record)
         if known.data["test_sha256"] != record.data["test_sha256"]:
             raise RunError(
                 f"{known.id} and {record.id} were tested on different data and cannot be compared",

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from hcrlib import leaderboard, paths, stats
+from hcrlib import leaderboard, paths
 from hcrlib.errors import RunError
 from hcrlib.files import write_text
 
@@ -28,7 +28,7 @@ def write(sweep):
     """
     import nbformat
 
-    folder, found = sweep.folder, [stats.completed(record) for record in sweep.records()]
+    folder, found = sweep.folder, sweep.records()
     earlier = {path: path.stat().st_mtime_ns for path in folder.glob("figures/*")}
     write_text(folder / "records.jsonl", "".join(json.dumps(record.to_dict()) + "\n" for record in found))
     write_text(folder / "leaderboard.csv", leaderboard.render(found, "csv"))

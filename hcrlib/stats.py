@@ -79,7 +79,7 @@ def compare_runs(records):
     from hcrlib.leaderboard import label
     from hcrlib.records import check_comparable, load_predictions
 
-    check_comparable(records)
+    check_comparable(records, together=True)
     return compare({label(record, records): load_predictions(record) for record in records})
 
 
@@ -119,9 +119,11 @@ def balanced_accuracy(predictions):
 
 
 def top(predictions, most=3):
-    """The share of images whose label is among the `most` highest scores; ties go to the lower class."""
+    """The share of images whose label is among the `most` highest scores and not 0; ties go to the lower class."""
     order = np.argsort(-predictions["scores"].astype(np.float32), axis=1, kind="stable")[:, :most]
-    return float((order == predictions["labels"][:, None]).any(axis=1).mean())
+    labels = predictions["labels"][:, None]
+    given = np.take_along_axis(predictions["scores"], labels, axis=1)[:, 0] > 0
+    return float(((order == labels).any(axis=1) & given).mean())
 
 
 def reliability(predictions, bins=BINS):

@@ -17,7 +17,7 @@ import psutil
 import yaml
 from tabulate import tabulate
 
-from hcrlib import evaluate, leaderboard, paths, records, report
+from hcrlib import evaluate, leaderboard, paths, records, report, stats
 from hcrlib.datasets import dataset_names, load_dataset
 from hcrlib.errors import ConfigError, DataError, RunError
 from hcrlib.files import alone, write_text
@@ -52,7 +52,7 @@ class Sweep:
 
     def records(self):
         """The RunRecords there are, in the order of the plan."""
-        return [record for config in self.configs if (record := self._record(config))]
+        return [stats.completed(record) for config in self.configs if (record := self._record(config))]
 
     def missing(self):
         """The RunConfigs that have no record, or whose notebook was broken off."""

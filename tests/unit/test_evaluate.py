@@ -140,7 +140,36 @@ def test_a_failure_keeps_what_an_earlier_run_measured(run, monkeypatch):
     assert (records.load_predictions(run)["scores"] == before).all()
     hcr.load_model(run)
     assert not (run.path / "new").exists()
-    monkeypatch.undo()
+
+
+def test_a_kill_in_the_middle_of_the_swap_is_mended(run, monkeypatch):
+    whole = evaluate.os.replace
+
+    def killed(source, target):
+        if str(source).endswith("new/predictions.npz"):
+            raise KeyboardInterrupt
+        whole(source, target)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(evaluate.os, "replace", killed)
+        hcr.train("knn", budget=500, **QUIET)
+    assert evaluate.finished(run.config) is None
+    with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
+        patched.setattr(Knn, "fit", lambda *arguments: 1 / 0)
+        hcr.train("knn", budget=500, **QUIET)
+    assert evaluate.finished(run.config).misses == run.misses
+    hcr.load_model(run)
+
+
+def test_a_full_disk_at_the_very_end_keeps_what_was_there(run, monkeypatch):
+    def full(self, folder=None):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space"):
+        patched.setattr(records.RunRecord, "write", full)
+        hcr.train("knn", budget=500, **QUIET)
+    assert records.read(run.path) == run
+    hcr.load_model(run)
 
 
 def test_budgets_that_do_not_fit_are_noted():

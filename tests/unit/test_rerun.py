@@ -44,6 +44,16 @@ def test_a_few_other_answers_are_equal_within_misses(run):
     assert "4 answers are others" in outcome.reason
 
 
+def test_other_answers_are_different_even_where_the_misses_are_as_many(run):
+    kept = records.load_predictions(run)
+    right = np.flatnonzero(kept["predicted"] == kept["labels"])[:20]
+    wrong = np.flatnonzero(kept["predicted"] != kept["labels"])[:20]
+    kept["predicted"][right] = (kept["predicted"][right] + 1) % 10
+    kept["predicted"][wrong] = kept["labels"][wrong]
+    answers(run, predicted=kept["predicted"])
+    assert again(run.id).verdict == rerun.DIFFERENT
+
+
 def test_many_other_answers_are_different(run, capsys):
     predicted = records.load_predictions(run)["predicted"]
     answers(run, predicted=(predicted + (np.arange(1000) < 100)) % 10)
@@ -64,7 +74,11 @@ def test_without_predictions_the_misses_are_compared(run, tmp_path):
     shutil.copy(run.path / "record.json", tmp_path / "record.json")
     outcome = again(tmp_path)
     assert outcome.verdict == rerun.EQUAL
-    assert "not here to be compared" in outcome.reason
+    assert "only the misses are compared" in outcome.reason
+    record = json.loads((tmp_path / "record.json").read_text())
+    record["misses"] += 3
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    assert again(tmp_path).verdict == rerun.DIFFERENT
 
 
 def test_what_is_not_as_it_was_is_listed(run):

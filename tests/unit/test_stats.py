@@ -7,6 +7,7 @@ import pytest
 
 from hcrlib import stats
 from hcrlib.config import RunConfig
+from hcrlib.errors import RunError
 from hcrlib.records import RunRecord
 
 
@@ -70,6 +71,25 @@ def test_top_three():
     found = {"labels": np.array([2, 0, 2]), "predicted": scores.argmax(axis=1), "scores": scores}
     assert stats.top(found) == pytest.approx(2 / 3)  # the last one: a tie, in which 2 is the third
     assert stats.top(found, 4) == 1
+
+
+def test_a_label_that_was_given_no_score_is_not_among_the_three():
+    scores = np.zeros((1, 10))
+    scores[0, 5] = 1
+    assert stats.top({"labels": np.array([0]), "predicted": np.array([5]), "scores": scores}) == 0
+
+
+def test_runs_on_other_images_are_refused_with_both_hashes():
+    runs = [
+        RunRecord(
+            config=RunConfig(dataset=name, classifier="knn", params={}, preprocess=["scale"]),
+            status="finished",
+            data={"test_sha256": sha256},
+        )
+        for name, sha256 in (("mnist", "feed"), ("mnist-5k", "beef"))
+    ]
+    with pytest.raises(RunError, match=r"feed.*beef"):
+        stats.compare_runs(runs)
 
 
 def test_calibration():
