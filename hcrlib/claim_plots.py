@@ -2,19 +2,21 @@
 
 import numpy as np
 
-from hcrlib import plots
+from hcrlib import ledger, plots
+from hcrlib.errors import RunError
 
-SAID, HELD, NOT = "#1a1a1a", "#0072b2", "#d55e00"
+SAID, HELD = "#1a1a1a", "#0072b2"
+TONES = {ledger.HOLDS: HELD, ledger.FAILS: "#d55e00", ledger.UNDECIDED: "#cc79a7", ledger.OPEN: "#8c8c8c"}
 
 
 def against_figures(ax, content):
     """Accuracies with their interval beside the papers' figures, a row a claim; content: of claims.json.
 
-    The axis is logarithmic in the share of mistakes. Blue: the claim holds; orange: it does not.
+    The axis is logarithmic in the share of mistakes. Colours are verdicts; grey: on other data than the paper's.
     """
     rows = [row for row in content["claims"] if row["measure"] == "accuracy" and row["figure"] and row["measured"]]
     for at, row in enumerate(reversed(rows)):
-        entry, tone = row["measured"][0], HELD if row["verdict"] == "holds" else NOT
+        entry, tone = row["measured"][0], TONES[row["verdict"]]
         wrong, said = max(1 - entry["value"], 1e-5), 1 - row["figure"]
         bars = [[wrong - (1 - entry["high"])], [1 - entry["low"] - wrong]]
         ax.plot([wrong, said], [at, at], color="#cccccc", zorder=0)
@@ -27,9 +29,10 @@ def against_figures(ax, content):
     ax.set_xticks(ticks, [f"{100 * (1 - tick):g}" for tick in ticks])
     ax.minorticks_off()
     ax.grid(alpha=0.3, axis="x")
-    for label, style in (("the paper's figure", ("|", SAID)), ("holds", ("o", HELD)), ("does not hold", ("o", NOT))):
-        ax.plot([], [], linestyle="", marker=style[0], color=style[1], markersize=8, label=label)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, frameon=False)
+    marks = [("the paper's figure", "|", SAID), *((verdict, "o", tone) for verdict, tone in TONES.items())]
+    for label, mark, tone in marks:
+        ax.plot([], [], linestyle="", marker=mark, color=tone, markersize=8, label=label)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=5, fontsize=8, frameon=False)
     return ax
 
 
@@ -38,7 +41,7 @@ def methods(ax, content, names):
 
     names: claims of one measure, told apart by the method's label, such as "SVM".
     """
-    rows = [next(row for row in content["claims"] if row["name"] == name) for name in names]
+    rows = [_row(content, name) for name in names]
     for group, row in enumerate(rows):
         for place, entry in enumerate(row["measured"]):
             tone, _ = plots.looks(entry["runs"][0]["id"].split("/")[1])
@@ -55,7 +58,7 @@ def methods(ax, content, names):
 
 def committee(ax, content, name):
     """The members of an ensemble by their own accuracy, and the ensemble's, with its interval, as a band."""
-    row = next(row for row in content["claims"] if row["name"] == name)
+    row = _row(content, name)
     entry = row["measured"][0]
     alone = [100 * run["alone"] for run in entry["runs"]]
     ax.axhspan(100 * entry["low"], 100 * entry["high"], color=HELD, alpha=0.15, label="its 95 % interval")
@@ -70,3 +73,11 @@ def committee(ax, content, name):
     ax.grid(alpha=0.3)
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return ax
+
+
+def _row(content, name):
+    """The claim of that name; RunError where it is not there or was not measured."""
+    for row in content["claims"]:
+        if row["name"] == name and row["measured"]:
+            return row
+    raise RunError(f"Nothing was measured for the claim '{name}'", hint="hcr claims")

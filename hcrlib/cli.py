@@ -15,7 +15,7 @@ from pathlib import Path
 from hcrlib import tune_commands
 from hcrlib.commands import add_command
 from hcrlib.datasets import commands as data
-from hcrlib.errors import ConfigError, HcrError
+from hcrlib.errors import ConfigError, HcrError, RunError
 from hcrlib.models import CLASSIFIERS
 from hcrlib.registry import did_you_mean
 
@@ -189,16 +189,19 @@ def _add_claims(commands):
 
 
 def _claims(args):
-    from hcrlib import claims, sweep
+    from hcrlib import claim_file, claims, ledger, sweep
 
-    ledger = claims.load(args.file)
-    todo = claims.missing(ledger)
+    asked = claim_file.load(args.file)
+    todo = claims.missing(asked)
     if args.dry_run:
         print("\n".join(config.id for config in todo) or "No run is missing.")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the run is ended too
     failed = [record for record in sweep.run(todo) if record.status == "failed"]
-    for path in claims.write(ledger, claims.judge(ledger)):
+    earlier = []
+    with contextlib.suppress(RunError):  # the first one
+        earlier = ledger.stored()["claims"]
+    for path in ledger.write(asked, claims.judge(asked, earlier=earlier)):
         print(_short(path))
     for record in failed:
         print(f"FAILED {record}", file=sys.stderr)

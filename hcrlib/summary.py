@@ -2,11 +2,10 @@
 
 import base64
 import html
-import json
 import re
 from pathlib import Path
 
-from hcrlib import leaderboard, paths
+from hcrlib import claim_plots, leaderboard, ledger, paths, plots
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.files import write_text
 from hcrlib.provenance import provenance, repeat
@@ -20,7 +19,7 @@ td[style], th[style] { white-space: nowrap }
 img { max-width: 100%; margin: .5rem 0 } code { font-size: .85em; overflow-wrap: anywhere }
 .holds { color: #00693e } .fails { color: #a23b00 } .open { color: #555 }
 """
-VERDICTS = {"holds": "holds", "does not hold": "fails"}
+VERDICTS = {ledger.HOLDS: "holds", ledger.FAILS: "fails"}
 MADE = "commit", "dirty", "utc", "python", "cpu", "cores", "threads", "packages"
 
 
@@ -42,7 +41,7 @@ def write(out=None, sweeps=None):
         raise RunError("There is nothing to report yet", where=root, hint="Make runs first: hcr sweep params/demo.yml")
     stored = {name: leaderboard.stored(root / name) for name in names}
     parts = [_head(), *(_sweep(root / name, found) for name, found in stored.items())]
-    parts += [_claims(json.loads(claims.read_text(encoding="utf-8")))] if claims.exists() else []
+    parts += [_claims(ledger.stored(claims))] if claims.exists() else []
     parts += [
         "<h2>Where the numbers come from</h2>",
         *(_origin(record) for found in stored.values() for record in found),
@@ -65,13 +64,28 @@ def _sweep(folder, found):
     question = (folder / "leaderboard.md").read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
     parts = [f"<h2>{html.escape(question)}</h2>", leaderboard.render(found, "html")]
     for path in sorted(folder.glob("figures/*.png")):
-        data = base64.b64encode(path.read_bytes()).decode()
-        parts.append(f'<img alt="{html.escape(path.stem)}" src="data:image/png;base64,{data}">')
+        parts.append(_image(path.stem, path.read_bytes()))
     return "\n".join(parts)
 
 
 def _claims(content):
-    return f"<h2>{_text(content['question'])}</h2>{claims_table(content)}"
+    figure = plots.keep(claim_plots.against_figures(plots.figure(8.5, 5), content)).data
+    return f"<h2>{_text(content['question'])}</h2>{claims_table(content)}{_image('figures and ours', figure)}{_runs(content)}"
+
+
+def _runs(content):
+    """The runs behind the claims, each once."""
+    rows = []
+    for name, run in sorted(ledger.runs(content).items()):
+        made = f"fit {run['fit_s']:.3g} s; commit {run['commit']}; {run['cpu']}, {run['cores']} cores; {run['engine']}"
+        rows.append(
+            f"<p><code>{_text(name)}</code>, seed {run['seed']}<br>{_text(made)}<br><code>{_text(run['repeat'])}</code></p>"
+        )
+    return f"<details><summary>The runs behind the claims</summary>{''.join(rows)}</details>"
+
+
+def _image(name, png):
+    return f'<img alt="{html.escape(name)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
 
 
 def claims_table(content):

@@ -2,12 +2,15 @@
 
 import dataclasses
 import json
+import shutil
 
+import numpy as np
 import pytest
 
 import hcrlib as hcr
-from hcrlib import claims, cli, evaluate, paths, records, sweep
+from hcrlib import claim_file, claims, cli, evaluate, ledger, paths, records, sweep
 from hcrlib.errors import ConfigError, RunError
+from hcrlib.ledger import FAILS, HOLDS, OPEN, UNDECIDED
 
 PAPERS = "papers: {a: A paper}\n"
 FIGURE = (
@@ -25,10 +28,10 @@ def write(tmp_path):
 
 
 def judged(path):
-    ledger = claims.load(path)
-    for config in claims.missing(ledger):
+    asked = claim_file.load(path)
+    for config in claims.missing(asked):
         evaluate.run_one(config, say=lambda line: None)
-    return ledger, claims.judge(ledger, say=lambda line: None)
+    return asked, claims.judge(asked, say=lambda line: None)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +43,17 @@ def judged(path):
         (FIGURE.replace("accuracy", "acuracy"), "'acuracy' is no measure.*Did you mean 'accuracy'"),
         (FIGURE.replace("at_least: 0.05", "highest: y"), "says one thing"),
         (FIGURE.replace("dummy", "dumy"), "c.yml, x.*Did you mean 'dummy'"),
+        (FIGURE.replace("0.05", "86.857"), "a share in 0..1, got 86.857"),
+        (FIGURE.replace("0.05", "'99 %'"), "'at_least' is not valid"),
+        (FIGURE.replace("accuracy", "fit_s, ensemble: true"), "An ensemble is one run whose accuracy"),
+        (FIGURE.replace("budget: 200", "seed: 5"), "This run is not valid.*seeds are the claim's"),
+        (FIGURE.replace("measure", "seeds: [0, 0], measure"), "a list of different seeds"),
+        (FIGURE.replace("measure", "seeds: 3, measure"), "a list of different seeds"),
+        (FIGURE.replace("{classifier: dummy, budget: 200}", "dummy"), "This run is not valid"),
+        (FIGURE.replace("accuracy", "share_of_epochs"), "has no epochs"),
+        ("{name: x, paper: a, says: s, resume: {classifier: kn}}", "Did you mean 'knn'"),
+        ("{name: x, paper: a, says: s, resume: {classifier: mlp, epochs: 2}}", "at least 3, got 2"),
+        ("{name: x, paper: a, says: s, resume: 3}", "This run is not valid"),
         (FIGURE.replace("run:", "reason: none, run:"), "tested in one way"),
         ("{name: x, paper: a, says: s}", "tested in one way"),
         (
@@ -50,12 +64,12 @@ def judged(path):
 )
 def test_what_is_wrong_is_told(write, row, says):
     with pytest.raises(ConfigError, match=says):
-        claims.load(write(row))
+        claim_file.load(write(row))
 
 
 def test_two_of_one_name_are_refused(write):
     with pytest.raises(ConfigError, match="two claims 'x'"):
-        claims.load(write(FIGURE, FIGURE))
+        claim_file.load(write(FIGURE, FIGURE))
 
 
 def test_a_figure_that_is_reached_and_one_that_is_not(write):
@@ -63,7 +77,7 @@ def test_a_figure_that_is_reached_and_one_that_is_not(write):
         FIGURE, FIGURE.replace("x,", "y,").replace("0.05", "0.5"), FIGURE.replace("x,", "z,").replace("0.05", "0.101")
     )
     _, rows = judged(path)
-    assert [row["verdict"] for row in rows] == [claims.HOLDS, claims.FAILS, claims.FAILS]
+    assert [row["verdict"] for row in rows] == [HOLDS, FAILS, UNDECIDED]
     assert rows[0]["measured"][0]["text"] == "dummy: 10.00 % (900 misses of 1,000, 8.29 to 12.02); 1 seed"
     assert rows[1]["reason"] == "accuracy on the test images is below 50 %"
     assert "cannot tell the two apart" in rows[2]["reason"]
@@ -81,38 +95,97 @@ def test_who_is_best_is_asked_of_every_image(write):
         runs % "wrong" + "measure: accuracy, highest: L}",
         runs % "time" + "measure: fit_s, lowest: L}",
     )
-    ledger, rows = judged(path)
-    assert [row["verdict"] for row in rows] == [claims.HOLDS, claims.FAILS, claims.FAILS]
-    assert "McNemar, Holm, seed 0: K is better than D" in rows[0]["reason"]
-    assert claims.missing(ledger) == []
+    asked, rows = judged(path)
+    assert [row["verdict"] for row in rows] == [HOLDS, FAILS, FAILS]
+    assert rows[0]["reason"].startswith("McNemar's test, Holm, seed 0: K is better than D")
+    assert "by a factor of" in rows[2]["reason"]
+    assert claims.missing(asked) == []
 
 
-def test_a_lead_that_may_be_chance_does_not_hold(write):
+def test_a_lead_that_may_be_chance_decides_nothing(write):
     path = write(
         "{name: x, paper: a, says: s, runs: {A: {classifier: knn}, B: {classifier: knn, k: 4}}, measure: accuracy, highest: A}",
         "{name: y, paper: a, says: s, runs: {A: {classifier: knn}, B: {classifier: knn, k: 4}}, measure: accuracy, highest: B}",
     )
     _, rows = judged(path)
-    assert [row["verdict"] for row in rows] == [claims.FAILS, claims.FAILS]
+    assert [row["verdict"] for row in rows] == [UNDECIDED, UNDECIDED]
     assert "no evidence of a difference" in rows[0]["reason"]
 
 
 def test_seeds_are_averaged_and_their_spread_is_told(write):
     text = FIGURE.replace("dummy, budget: 200", "linear, budget: 300").replace("measure", "seeds: [0, 1], measure")
     _, [row] = judged(write(text))
-    found = [evaluate.finished(c) for c in claims.load(write(text)).claims[0]["configs"][""]]
+    found = [evaluate.finished(c) for c in claim_file.load(write(text)).claims[0]["configs"][""]]
     assert row["measured"][0]["value"] == pytest.approx((found[0].accuracy + found[1].accuracy) / 2)
     assert "on average; 2 seeds, sd" in row["measured"][0]["text"]
 
 
 def test_an_ensemble_averages_what_its_members_answered(write):
     text = FIGURE.replace("dummy, budget: 200", "linear, budget: 300").replace(
-        "measure", "seeds: [0, 1, 2], ensemble: true, measure"
+        "measure", "seeds: [0, 1], ensemble: true, measure"
     )
-    _, [row] = judged(write(text))
-    assert "3 averaged" in row["measured"][0]["text"]
-    single = [run["value"] for run in row["measured"][0]["runs"]]
-    assert single == [row["measured"][0]["value"]] * 3
+    asked = claim_file.load(write(text))
+    runs = [evaluate.run_one(config, say=lambda line: None) for config in asked.configs()]
+    labels = records.load_predictions(runs[0])["labels"]
+    for run, (wrong, right) in zip(
+        runs, ((0.6, 0.4), (0.1, 0.9)), strict=True
+    ):  # the first one's answers are all wrong
+        scores = np.zeros((1000, 10), np.float32)
+        scores[np.arange(1000), labels] = right
+        scores[np.arange(1000), (labels + 1) % 10] = wrong
+        records.save_predictions(run.path, labels, scores)
+    [row] = claims.judge(asked, say=lambda line: None)
+    assert row["measured"][0]["text"].startswith("linear: 2 averaged: 100.00 % (0 misses of 1,000")
+    assert [run["alone"] for run in row["measured"][0]["runs"]] == [run.accuracy for run in runs]
+
+
+def test_equal_values_are_no_lead(write):
+    runs = "runs: {A: {classifier: knn, k: 1}, B: {classifier: knn}}, measure: train_accuracy"
+    both = "{name: %s, paper: a, says: s, " + runs + ", highest: %s}"
+    _, rows = judged(write(both % ("x", "A"), both % ("y", "B")))
+    assert [row["verdict"] for row in rows] == [FAILS, FAILS]
+    assert "come to the same" in rows[0]["reason"]
+
+
+def test_times_that_are_close_decide_nothing(write, monkeypatch):
+    text = "{name: x, paper: a, says: s, runs: {A: {classifier: dummy}, B: {classifier: linear}}, measure: fit_s, lowest: A}"
+    asked, [row] = judged(write(text))
+    assert row["verdict"] == HOLDS
+    monkeypatch.setattr(claims, "NOISE", 1e9)
+    assert claims.judge(asked, say=lambda line: None)[0]["verdict"] == UNDECIDED
+
+
+def test_a_stand_in_is_measured_and_leaves_the_claim_open(write):
+    _, [row] = judged(write(FIGURE.replace("measure", "stand_in: true, measure")))
+    assert row["verdict"] == OPEN
+    assert row["reason"].startswith("not the paper's data; on these, accuracy on the test images is at least 5 %")
+    assert row["measured"]
+
+
+def test_one_claim_that_cannot_be_judged_does_not_cost_the_others(write):
+    asked, _ = judged(write(FIGURE, FIGURE.replace("x,", "y,").replace("dummy, budget: 200", "knn, budget: 300")))
+    (evaluate.finished(asked.configs()[1]).path / "model/knn.npz").unlink()
+    asked = claim_file.load(
+        write(
+            FIGURE,
+            FIGURE.replace("x,", "y,")
+            .replace("dummy, budget: 200", "knn, budget: 300")
+            .replace("measure: accuracy", "measure: train_accuracy"),
+        )
+    )
+    rows = claims.judge(asked, say=lambda line: None)
+    assert [row["verdict"] for row in rows] == [HOLDS, OPEN]
+    assert "cannot be loaded" in rows[1]["reason"]
+
+
+def test_what_was_measured_elsewhere_is_kept_where_the_runs_are_not(write, results):
+    asked, rows = judged(write(FIGURE))
+    shutil.rmtree(results / "runs")
+    said = []
+    assert claims.judge(asked, said.append, rows) == rows
+    assert said[0].startswith("x: kept: holds")
+    changed = claim_file.load(write(FIGURE.replace("0.05", "0.06")))
+    assert claims.judge(changed, said.append, rows)[0]["verdict"] == OPEN
 
 
 def test_training_accuracy_is_of_the_images_it_was_trained_on(monkeypatch):
@@ -127,27 +200,28 @@ def test_training_accuracy_is_of_the_images_it_was_trained_on(monkeypatch):
 
 
 def test_without_the_files_a_claim_is_left_open(write, monkeypatch):
-    monkeypatch.setattr(claims, "_here", lambda: {"mnist-5k"})
+    for module in (claims, claim_file):
+        monkeypatch.setattr(module, "on_this_machine", lambda: {"mnist-5k"})
     path = write(FIGURE.replace("classifier", "dataset: emnist-byclass, classifier"))
-    ledger, [row] = judged(path)
-    assert ledger.configs() == []
-    assert row["verdict"] == claims.OPEN
+    asked, [row] = judged(path)
+    assert asked.configs() == []
+    assert row["verdict"] == OPEN
     assert "hcr data fetch emnist-byclass" in row["reason"]
 
 
 def test_a_run_that_failed_leaves_its_claim_open(write):
-    ledger = claims.load(write(FIGURE))
-    [config] = ledger.configs()
+    asked = claim_file.load(write(FIGURE))
+    [config] = asked.configs()
     records.RunRecord(config=config, status="failed", reason="no luck").write()
-    [row] = claims.judge(ledger, say=lambda line: None)
-    assert (row["verdict"], "no luck" in row["reason"]) == (claims.OPEN, True)
+    [row] = claims.judge(asked, say=lambda line: None)
+    assert (row["verdict"], "no luck" in row["reason"]) == (OPEN, True)
 
 
 @pytest.mark.slow
 def test_resuming_is_tried(write):
     row = "{name: x, paper: a, says: s, resume: {classifier: mlp, budget: 200, epochs: 3}}"
     _, [row] = judged(write(row))
-    assert row["verdict"] == claims.HOLDS
+    assert row["verdict"] == HOLDS
     assert row["reason"].startswith("went on from epoch 2")
 
 
@@ -160,11 +234,11 @@ def test_the_command_writes_the_ledger_twice_the_same(write, results, capsys, mo
     first = (results / "c.md").read_text()
     assert cli.main(["claims", path]) == 0
     assert (results / "c.md").read_text() == first
-    assert "Of 2 claims 1 hold, 0 do not, 1 cannot be tested here." in first
+    assert "Of 2 claims 1 hold, 0 do not, 0 are undecided, 1 cannot be tested here." in first
     assert "| It flies | - | **not testable here**: nobody has one |" in first
-    assert claims.render(json.loads((results / "c.json").read_text())) == first
+    assert ledger.render(json.loads((results / "c.json").read_text())) == first
 
 
 def test_the_committed_file_is_valid():
-    ledger = claims.load(paths.project_root() / "params/claims.yml")
-    assert {claim["paper"] for claim in ledger.claims} == set(ledger.papers)
+    asked = claim_file.load(paths.project_root() / "params/claims.yml")
+    assert {claim["paper"] for claim in asked.claims} == set(asked.papers)

@@ -15,11 +15,11 @@ TIERS = [
     {"datasets"},
     {"models"},
     {"records"},
-    {"evaluate", "plots", "leaderboard", "stats", "explore", "claim_plots"},
+    {"evaluate", "plots", "leaderboard", "stats", "explore", "ledger", "claim_plots"},
     {"face", "pad"},
     {"sweep", "report"},
     {"resuming", "rerun", "summary", "tune", "tuning_trials", "tuning_plots", "tune_commands"},
-    {"claims"},
+    {"claim_file", "claims"},
     {"cli"},
 ]
 RANK = {name: tier for tier, names in enumerate(TIERS) for name in names}

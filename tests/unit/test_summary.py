@@ -10,6 +10,7 @@ import hcrlib as hcr
 from hcrlib import cli, summary
 from hcrlib.errors import ConfigError, RunError
 
+UNMEASURED = {"measure": None, "figure": None, "measured": []}
 CLAIMS = {
     "question": "Does it hold?",
     "papers": {"a": "Paper <A>"},
@@ -21,7 +22,7 @@ CLAIMS = {
             "remark": None,
             "verdict": "holds",
             "reason": "yes",
-            "measured": [],
+            **UNMEASURED,
         },
         {
             "name": "y",
@@ -30,7 +31,7 @@ CLAIMS = {
             "remark": "r",
             "verdict": "not testable here",
             "reason": "no",
-            "measured": [],
+            **UNMEASURED,
         },
     ],
 }
@@ -62,7 +63,7 @@ def test_everything_is_in_the_one_file(made, results, capsys):
         assert text in page
     assert made.data["test_sha256"] in page
     assert made.provenance["cpu"] in page
-    assert page.count("<img ") == 1
+    assert page.count("<img ") == 2
     assert not re.search(r'(src|href)="(?!data:)', page)
 
 
