@@ -8,7 +8,8 @@ A claim's test is one of
 - `run` and `ensemble: true`: as the first, for the average of the probabilities of the runs, one a seed;
 - `resume`: a run that is killed after its second epoch and started again ends as one that was not;
 - `reason`: why it cannot be tested.
-`stand_in: true` marks a run on other data than the paper's: it is measured, and the claim stays open.
+`stand_in: true` marks a run on other data than the paper's: it is measured, and the claim stays open. `ours: true` marks a
+method that the paper does not describe: a figure that ours reaches holds, one that it does not reach stays open.
 A run on official files that are not on this machine is left open; with the files in place the same command fills it in.
 """
 
@@ -22,7 +23,7 @@ from hcrlib.registry import did_you_mean
 
 KEYS = (
     *("name", "paper", "says", "remark", "reason", "run", "runs", "resume", "seeds", "ensemble", "measure"),
-    *("at_least", "at_most", "highest", "lowest", "stand_in"),
+    *("at_least", "at_most", "highest", "lowest", "stand_in", "ours"),
 )
 SHARES = "accuracy", "train_accuracy", "share_of_epochs"
 WORDS = {
@@ -131,6 +132,12 @@ def resolved(run, seed, where):
         wanted = "a mapping such as {dataset: mnist, classifier: knn}; seeds are the claim's"
         raise ConfigError("This run is not valid", where=where, expected=wanted, got=repr(run))
     return sweep.checked({**run, "seed": seed}, where)
+
+
+def away(ledger):
+    """The names of the datasets that its claims need and that are not on this machine."""
+    asked = {c.dataset for claim in ledger.claims for group in claim["configs"].values() for c in group}
+    return sorted(asked - on_this_machine())
 
 
 def on_this_machine():

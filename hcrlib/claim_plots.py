@@ -37,7 +37,7 @@ def against_figures(ax, content):
 
 
 def methods(ax, content, names):
-    """Bars of what several methods come to, each in its classifier's colour, a group a claim.
+    """Bars of what several methods come to, each in its classifier's colour, a group a claim; accuracies with their interval.
 
     names: claims of one measure, told apart by the method's label, such as "SVM".
     """
@@ -49,7 +49,11 @@ def methods(ax, content, names):
             value = 100 * entry["value"] if share else entry["value"]
             at = group + (place - (len(row["measured"]) - 1) / 2) * 0.28
             ax.bar(at, value, 0.25, color=tone, label=entry["label"] if group == 0 else None)
-            ax.text(at, value, f"{value:.2f}" if share else f"{value:.3g}", ha="center", va="bottom", fontsize=8)
+            top = value
+            if entry["low"] is not None:
+                low, top = 100 * entry["low"], 100 * entry["high"]
+                ax.errorbar(at, value, yerr=[[value - low], [top - value]], color="#1a1a1a", capsize=4)
+            ax.text(at, top, f"{value:.2f}" if share else f"{value:.3g}", ha="center", va="bottom", fontsize=8)
     ax.grid(alpha=0.3, axis="y")
     ax.set_axisbelow(True)
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))

@@ -80,6 +80,8 @@ def _verdict(claim):
     judged = _against_figure(claim, measured[0]) if claim.get("run") else _against_others(claim, groups, measured)
     if claim.get("stand_in"):
         judged = {"verdict": OPEN, "reason": f"not the paper's data; on these, {judged['reason']}"}
+    elif claim.get("ours") and judged["verdict"] != HOLDS:
+        judged = {"verdict": OPEN, "reason": f"the method is not described; of ours, {judged['reason']}"}
     return {**judged, "measured": measured}
 
 

@@ -194,7 +194,13 @@ def _claims(args):
     asked = claim_file.load(args.file)
     todo = claims.missing(asked)
     if args.dry_run:
-        print("\n".join(config.id for config in todo) or "No run is missing.")
+        print(
+            "\n".join([f"{len(todo)} runs to make:", *(f"  {config.id}" for config in todo)])
+            if todo
+            else "No run to make."
+        )
+        if away := claim_file.away(asked):
+            print(f"Not on this machine: {', '.join(away)}. What the ledger holds of them is kept.")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the run is ended too
     failed = [record for record in sweep.run(todo) if record.status == "failed"]

@@ -178,7 +178,8 @@ def label(record, records):
     """The classifier's name; with what is special about this run where another of the same dataset has the same name."""
     name, config = record.config.classifier, record.config
     alike = [r for r in records if (r.config.dataset, r.config.classifier) == (config.dataset, name)]
-    return f"{name} {variant(config)}".rstrip() if len(alike) > 1 else name
+    several = config.seed == 0 and len({r.config.seed for r in alike}) > 1  # the usual seed is named beside others
+    return f"{name} {variant(config)}{' seed=0' if several else ''}".rstrip() if len(alike) > 1 else name
 
 
 def stored(folder):
@@ -215,7 +216,7 @@ def _compact(folder):
     made = {(r.provenance.get("cpu"), r.provenance.get("cores")) for r in records if r.status == "finished"}
     machines = "; ".join(f"{cpu}, {cores} cores" for cpu, cores in sorted(made, key=str))
     seeds = ", ".join(map(str, sorted({record.config.seed for record in records})))
-    each = f"One run each, seed {seeds}" if "," not in seeds else f"Seeds {seeds}"
+    each = f"Seed {seeds}" if "," not in seeds else f"Seeds {seeds}"
     made_by = f"{each}; {machines}. All columns: `results/{folder.name}/`."
     several = len({record.config.dataset for record in records}) > 1
     return f"{overview(records) if several else render(records, 'markdown', COMPACT)}\n{made_by}\n"

@@ -204,7 +204,7 @@ def versus(ax, comparison):
     )
     ax.tick_params(length=0)
     ax.tick_params(axis="y", rotation=0)
-    ax.set(ylabel="how many more images this one gets right")
+    ax.set(ylabel="images right, row less column")
     return ax
 
 

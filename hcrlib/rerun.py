@@ -6,8 +6,9 @@ import os
 import tempfile
 from pathlib import Path
 
-from hcrlib import evaluate, paths, records
+from hcrlib import evaluate, leaderboard, paths, records
 from hcrlib.errors import ConfigError, RunError
+from hcrlib.registry import did_you_mean
 
 BIT_EQUAL, EQUAL, DIFFERENT = "bit-equal", "equal within misses", "different"
 MISSES, ANSWERS = 0.001, 0.005  # of the test images: by how much runs may differ that count as equal
@@ -31,7 +32,10 @@ class Outcome:
 
 
 def find(source):
-    """The finished RunRecord that a run's id, its folder, a record.json or a zoo name means; ConfigError for anything else."""
+    """(RunRecord, folder) that a run's id, its folder, a record.json or a zoo name means, finished runs only.
+
+    Committed records are found by their id, too. ConfigError for anything else.
+    """
     places = paths.runs_root() / str(source), *(root / str(source) for root in paths.zoo_roots()), Path(source)
     for place in places:
         if place.name == "record.json" or (place / "record.json").is_file():
@@ -39,7 +43,18 @@ def find(source):
             if record.status != "finished":
                 raise ConfigError(f"This run is not finished but {record.status}", where=source, hint=record.reason)
             return record, place if place.is_dir() else place.parent
-    raise ConfigError("There is no such record", where=source, expected="a run's id or folder, or a zoo name")
+    for root in dict.fromkeys(
+        (paths.results_root(), paths.project_root() / "results")
+    ):  # committed without predictions
+        for lines in sorted(root.glob("*/records.jsonl")):
+            for record in leaderboard.stored(lines.parent):
+                if record.id == str(source) and record.status == "finished":
+                    return record, lines.parent
+    names = [folder.parent.name for root in paths.zoo_roots() for folder in root.glob("*/record.json")]
+    hint = did_you_mean(source, names)
+    raise ConfigError(
+        "There is no such record", where=source, expected="a run's id or folder, or a zoo name", hint=hint
+    )
 
 
 def rerun(source, say=print):

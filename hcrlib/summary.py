@@ -15,7 +15,7 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 90rem; margin: 2rem auto
 body { color: #1a1a1a; background: #fff }
 table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; font-variant-numeric: tabular-nums }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
-td[style], th[style] { white-space: nowrap }
+td[style], th[style], td:last-child:not(:has(b)) { white-space: nowrap }
 img { max-width: 100%; margin: .5rem 0 } code { font-size: .85em; overflow-wrap: anywhere }
 .holds { color: #00693e } .fails { color: #a23b00 } .open { color: #555 }
 """
@@ -40,8 +40,12 @@ def write(out=None, sweeps=None):
     if not names and not claims.exists():
         raise RunError("There is nothing to report yet", where=root, hint="Make runs first: hcr sweep params/demo.yml")
     stored = {name: leaderboard.stored(root / name) for name in names}
-    parts = [_head(), *(_sweep(root / name, found) for name, found in stored.items())]
+    parts = [
+        _head(),
+        f"<p>In it: {', '.join(map(html.escape, [*names, *(['the claims'] if claims.exists() else [])]))}.</p>",
+    ]
     parts += [_claims(ledger.stored(claims))] if claims.exists() else []
+    parts += [_sweep(root / name, found) for name, found in stored.items()]
     parts += [
         "<h2>Where the numbers come from</h2>",
         *(_origin(record) for found in stored.values() for record in found),

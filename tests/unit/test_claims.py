@@ -86,6 +86,7 @@ def test_a_figure_that_is_reached_and_one_that_is_not(write):
     assert run["cpu"]
 
 
+@pytest.mark.slow
 def test_who_is_best_is_asked_of_every_image(write):
     runs = (
         "{name: %s, paper: a, says: s, runs: {K: {classifier: knn}, D: {classifier: dummy}, L: {classifier: linear}}, "
@@ -102,6 +103,7 @@ def test_who_is_best_is_asked_of_every_image(write):
     assert claims.missing(asked) == []
 
 
+@pytest.mark.slow
 def test_a_lead_that_may_be_chance_decides_nothing(write):
     path = write(
         "{name: x, paper: a, says: s, runs: {A: {classifier: knn}, B: {classifier: knn, k: 4}}, measure: accuracy, highest: A}",
@@ -112,6 +114,7 @@ def test_a_lead_that_may_be_chance_decides_nothing(write):
     assert "no evidence of a difference" in rows[0]["reason"]
 
 
+@pytest.mark.slow
 def test_seeds_are_averaged_and_their_spread_is_told(write):
     text = FIGURE.replace("dummy, budget: 200", "linear, budget: 300").replace("measure", "seeds: [0, 1], measure")
     _, [row] = judged(write(text))
@@ -120,6 +123,7 @@ def test_seeds_are_averaged_and_their_spread_is_told(write):
     assert "on average; 2 seeds, sd" in row["measured"][0]["text"]
 
 
+@pytest.mark.slow
 def test_an_ensemble_averages_what_its_members_answered(write):
     text = FIGURE.replace("dummy, budget: 200", "linear, budget: 300").replace(
         "measure", "seeds: [0, 1], ensemble: true, measure"
@@ -139,6 +143,7 @@ def test_an_ensemble_averages_what_its_members_answered(write):
     assert [run["alone"] for run in row["measured"][0]["runs"]] == [run.accuracy for run in runs]
 
 
+@pytest.mark.slow
 def test_equal_values_are_no_lead(write):
     runs = "runs: {A: {classifier: knn, k: 1}, B: {classifier: knn}}, measure: train_accuracy"
     both = "{name: %s, paper: a, says: s, " + runs + ", highest: %s}"
@@ -147,6 +152,7 @@ def test_equal_values_are_no_lead(write):
     assert "come to the same" in rows[0]["reason"]
 
 
+@pytest.mark.slow
 def test_times_that_are_close_decide_nothing(write, monkeypatch):
     text = "{name: x, paper: a, says: s, runs: {A: {classifier: dummy}, B: {classifier: linear}}, measure: fit_s, lowest: A}"
     asked, [row] = judged(write(text))
@@ -160,6 +166,13 @@ def test_a_stand_in_is_measured_and_leaves_the_claim_open(write):
     assert row["verdict"] == OPEN
     assert row["reason"].startswith("not the paper's data; on these, accuracy on the test images is at least 5 %")
     assert row["measured"]
+
+
+def test_a_method_of_ours_confirms_and_does_not_refute(write):
+    ours = FIGURE.replace("measure", "ours: true, measure")
+    _, rows = judged(write(ours, ours.replace("x,", "y,").replace("0.05", "0.5")))
+    assert [row["verdict"] for row in rows] == [HOLDS, OPEN]
+    assert rows[1]["reason"].startswith("the method is not described; of ours, accuracy")
 
 
 def test_one_claim_that_cannot_be_judged_does_not_cost_the_others(write):

@@ -90,8 +90,16 @@ def test_what_is_not_as_it_was_is_listed(run):
     assert any(line.startswith("packages numpy: 1.0 then") for line in changed)
 
 
+def test_a_committed_record_is_found_by_its_id(run, results):
+    (results / "tiny").mkdir()
+    (results / "tiny/records.jsonl").write_text(json.dumps(run.to_dict()) + "\n")
+    shutil.rmtree(results / "runs")
+    outcome = again(run.id)
+    assert (outcome.verdict, "only the misses" in outcome.reason) == (rerun.EQUAL, True)
+
+
 def test_what_is_no_finished_record_is_refused(run):
-    with pytest.raises(ConfigError, match="no such record"):
+    with pytest.raises(ConfigError, match="no such record.*There are: best-10"):
         rerun.find("nothing")
     records.RunRecord(config=run.config, status="failed", reason="no luck").write()
     with pytest.raises(ConfigError, match="not finished but failed"):
