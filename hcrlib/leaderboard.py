@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -177,9 +178,11 @@ def variant(config):
 def label(record, records):
     """The classifier's name; with what is special about this run where another of the same dataset has the same name."""
     name, config = record.config.classifier, record.config
-    alike = [r for r in records if (r.config.dataset, r.config.classifier) == (config.dataset, name)]
-    several = config.seed == 0 and len({r.config.seed for r in alike}) > 1  # the usual seed is named beside others
-    return f"{name} {variant(config)}{' seed=0' if several else ''}".rstrip() if len(alike) > 1 else name
+    alike = [r.config for r in records if (r.config.dataset, r.config.classifier) == (config.dataset, name)]
+    told = [name, variant(config)] if len(alike) > 1 else [name]
+    if config.seed == 0 and any(c.seed and replace(c, seed=0) == config for c in alike):
+        told.append("seed=0")  # the usual seed is named beside others of the same configuration
+    return " ".join(filter(None, told))
 
 
 def stored(folder):

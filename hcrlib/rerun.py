@@ -43,14 +43,13 @@ def find(source):
             if record.status != "finished":
                 raise ConfigError(f"This run is not finished but {record.status}", where=source, hint=record.reason)
             return record, place if place.is_dir() else place.parent
-    for root in dict.fromkeys(
-        (paths.results_root(), paths.project_root() / "results")
-    ):  # committed without predictions
+    committed = paths.results_root(), paths.project_root() / "results"  # without predictions
+    for root in dict.fromkeys(committed):
         for lines in sorted(root.glob("*/records.jsonl")):
             for record in leaderboard.stored(lines.parent):
                 if record.id == str(source) and record.status == "finished":
                     return record, lines.parent
-    names = [folder.parent.name for root in paths.zoo_roots() for folder in root.glob("*/record.json")]
+    names = sorted(file.parent.name for root in paths.zoo_roots() for file in root.glob("*/record.json"))
     hint = did_you_mean(source, names)
     raise ConfigError(
         "There is no such record", where=source, expected="a run's id or folder, or a zoo name", hint=hint
