@@ -7,6 +7,22 @@ model = hcr.load_model(run)
 hcr.results()
 """
 
-from hcrlib.face import Reading, TrainedModel, load_dataset, load_model, results, train
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hcrlib.face import Reading, TrainedModel, load_dataset, load_model, results, train
 
 __all__ = ["Reading", "TrainedModel", "load_dataset", "load_model", "results", "train"]
+
+
+def __getattr__(name):
+    """What is public is imported when it is first asked for: `hcr --help` should not wait for any of it."""
+    if name not in __all__:
+        raise AttributeError(f"module 'hcrlib' has no attribute '{name}'")
+    from hcrlib import face
+
+    return getattr(face, name)
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -1,6 +1,11 @@
 """Changes made to training images only, while they are being fed to a network."""
 
+import dataclasses
+
 import numpy as np
+
+CHUNK = 256  # images at a time: what is computed on the way stays in the processor's cache
+GRID = 5  # control points of an elastic distortion, each way
 
 
 def shifted(x, most, rng):
@@ -13,3 +18,104 @@ def shifted(x, most, rng):
     windows = np.lib.stride_tricks.sliding_window_view(padded, (h, w), axis=(1, 2))  # (n, down, right, 1, h, w)
     down, right = rng.randint(0, 2 * most + 1, (2, n))
     return windows[np.arange(n), down, right].transpose(0, 2, 3, 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Distortion:
+    """How far a writer's hand may stray: each limit is that of a uniform draw, both ways, made anew for every image.
+
+    rotation, shear: degrees. scale: of the size, each way by its own (0.1: from 0.9 to 1.1). translation: pixels.
+    perspective: how much larger one edge may be than the middle. elastic: pixels, the standard deviation of a smooth field of
+    displacements. cutout: the side of a square set to 0, in pixels.
+
+    Sources: Simard, Steinkraus and Platt 2003 (affine and elastic distortions), DeVries and Taylor 2017 (cut-out).
+    """
+
+    rotation: float = 0.0
+    shear: float = 0.0
+    scale: float = 0.0
+    translation: float = 0.0
+    perspective: float = 0.0
+    elastic: float = 0.0
+    cutout: int = 0
+
+    def apply(self, x, rng):
+        """float32 (n, h, w, 1), distorted in one bilinear resampling, 0 where nothing was. rng: numpy.random.RandomState."""
+        out = np.empty(x.shape, np.float32)
+        for start in range(0, len(x), CHUNK):
+            part = x[start : start + CHUNK, :, :, 0]
+            out[start : start + CHUNK, :, :, 0] = _sampled(part, *self._sources(part.shape, rng))
+        if self.cutout:
+            _cut(out, self.cutout, rng)
+        return out
+
+    def _sources(self, shape, rng):
+        """(rows, columns), float32 (n, h, w) each: where in the image each of the new pixels is read."""
+        n, h, w = shape
+
+        def draw(limit, *size):
+            return rng.uniform(-limit, limit, (n, 1, 1, *size)).astype(np.float32)
+
+        angle, slant = np.radians(draw(self.rotation)), np.tan(np.radians(draw(self.shear)))
+        tall, wide = 1 + draw(self.scale), 1 + draw(self.scale)
+        down, right, tilt, turn = (
+            draw(self.translation),
+            draw(self.translation),
+            draw(self.perspective),
+            draw(self.perspective),
+        )
+        y = (np.arange(h, dtype=np.float32) - (h - 1) / 2)[None, :, None]
+        x = (np.arange(w, dtype=np.float32) - (w - 1) / 2)[None, None, :]
+        cos, sin = np.cos(angle), np.sin(angle)
+        rows = (cos * y - sin * x) / tall - down
+        columns = (sin * y + cos * x + slant * y) / wide - right
+        if self.perspective:
+            depth = 1 / (1 + tilt * y * (2 / h) + turn * x * (2 / w))
+            rows, columns = rows * depth, columns * depth
+        if self.elastic:
+            field = rng.normal(0, self.elastic, (2, n, GRID, GRID)).astype(np.float32)
+            down, right = _spline(h) @ field @ _spline(w).T
+            rows, columns = rows + down, columns + right
+        return rows + (h - 1) / 2, columns + (w - 1) / 2
+
+
+def mixed(x, targets, alpha, rng):
+    """Images and one-hot targets, each blended with another's by a share from Beta(alpha, alpha) (mixup, Zhang et al. 2018)."""
+    share = rng.beta(alpha, alpha, len(x)).astype(np.float32)
+    share = np.maximum(share, 1 - share)
+    other = rng.permutation(len(x))
+    a, b = share[:, None, None, None], share[:, None]
+    return a * x + (1 - a) * x[other], b * targets + (1 - b) * targets[other]
+
+
+def _spline(size):
+    """float32 (size, GRID), rows sum to 1: what each control point counts in each pixel, by a uniform cubic B-spline."""
+    away = np.abs(np.linspace(0.5, GRID - 1.5, size)[:, None] - np.arange(GRID))
+    near, far = 2 / 3 - away**2 + away**3 / 2, np.maximum(2 - away, 0) ** 3 / 6
+    weights = np.where(away < 1, near, far)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _sampled(x, rows, columns):
+    """x (n, h, w) read at fractional places (n, h, w), linearly between pixels, 0 outside."""
+    n, h, w = x.shape
+    padded = np.pad(
+        x, ((0, 0), (1, 2), (1, 2))
+    )  # two more than needed on the far side: the neighbours of the last ones
+    rows, columns = np.clip(rows, -1, h) + np.float32(1), np.clip(columns, -1, w) + np.float32(1)
+    top, left = rows.astype(np.int32), columns.astype(np.int32)
+    rows, columns = rows - top, columns - left
+    at = (np.arange(n, dtype=np.int32) * ((h + 3) * (w + 3)))[:, None, None] + top * (w + 3) + left
+    flat = padded.ravel()
+    above = flat[at] * (1 - columns) + flat[at + 1] * columns
+    at += w + 3
+    below = flat[at] * (1 - columns) + flat[at + 1] * columns
+    return above * (1 - rows) + below * rows
+
+
+def _cut(x, side, rng):
+    """Sets a square of each image to 0, in place; its middle is anywhere in the image."""
+    n, h, w, _ = x.shape
+    y, x0 = rng.randint(0, h, (n, 1)), rng.randint(0, w, (n, 1))
+    rows, columns = np.abs(np.arange(h) - y) <= side // 2, np.abs(np.arange(w) - x0) <= side // 2
+    x[rows[:, :, None] & columns[:, None, :]] = 0

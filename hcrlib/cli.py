@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hcrlib import tune_commands
+from hcrlib import bench_commands, tune_commands
 from hcrlib.commands import add_command
 from hcrlib.datasets import commands as data
 from hcrlib.errors import ConfigError, HcrError, RunError
@@ -88,6 +88,7 @@ def _parser():
         _add_leaderboard,
         _add_read,
         _add_zoo,
+        bench_commands.add_parser,
     ):
         add(commands)
     add_command(

@@ -137,7 +137,7 @@ def _measure(record, classifier, data, folder, say):
     x, x_val = pipeline.apply(train.images), pipeline.apply(data.val.images)
     record.preprocess_fit_s = time.perf_counter() - begun
 
-    task = Task(n_classes=len(data.classes), seed=config.seed, folder=folder, say=say)
+    task = Task(len(data.classes), config.seed, folder, say, data.sha256, _finished_run)
     classifier.prepare()
     begun = time.perf_counter()
     classifier.fit(x, train.labels, x_val, data.val.labels, task)
@@ -178,6 +178,13 @@ def finished(config):
         record = records.find(config)
         return record if record and record.status == "finished" else None
     return None
+
+
+def _finished_run(run):
+    record = records.read(paths.runs_root() / run)
+    if record.status != "finished":
+        raise RunError(f"This run is not finished but {record.status}", where=run, hint=record.reason)
+    return record
 
 
 def _note_fit(record, classifier, train):
@@ -230,7 +237,7 @@ def _save(folder, classifier, pipeline, config, classes):
         "pipeline": pipeline.to_dict(),
     }
     write_text(model / "model.json", json.dumps(about, indent=1) + "\n")
-    return sum(file.stat().st_size for file in model.iterdir())
+    return sum(file.stat().st_size for file in model.rglob("*") if file.is_file())
 
 
 def _checked(classifier, scores, n, n_classes):

@@ -1,9 +1,6 @@
 """The public face: what a person types in a notebook. `hcrlib` hands it on."""
 
 import dataclasses
-import json
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +8,9 @@ import numpy as np
 from hcrlib import evaluate, paths, records
 from hcrlib.datasets import load_dataset
 from hcrlib.errors import ConfigError, RunError
-from hcrlib.models import CLASSIFIERS
+from hcrlib.models import stored
 from hcrlib.registry import did_you_mean
-from hcrlib.runtime import Pipeline, to_glyph
+from hcrlib.runtime import to_glyph
 
 __all__ = ["Reading", "TrainedModel", "load_dataset", "load_model", "results", "train", "zoo"]
 
@@ -89,14 +86,7 @@ class TrainedModel:
     @classmethod
     def load(cls, folder):
         """From a run's model/ folder; RunError where it is damaged or incomplete."""
-        folder = Path(folder)
-        try:
-            about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-            classifier = CLASSIFIERS.get(about["classifier"]).create(about["params"])
-            classifier.load(folder)
-            return cls(classifier, Pipeline.from_dict(about["pipeline"]), about["classes"])
-        except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise RunError(f"This model cannot be loaded: {error}", where=folder, hint="Run it again") from error
+        return cls(*stored(folder))
 
     def __repr__(self):
         return f"TrainedModel({self.classifier.name}, {len(self.classes)} classes)"

@@ -51,6 +51,11 @@ def figure(width=7.5, height=4.5):
     return Figure(figsize=(width, height), layout="constrained", facecolor="white").add_subplot(facecolor="white")
 
 
+def pair(width=10, height=4.5):
+    """Two new axes side by side on a Figure as `figure` makes one."""
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white").subplots(1, 2)
+
+
 def keep(ax, path=None):
     """The figure as an image to be shown in a notebook; saved as PNG, atomically, where there is a path."""
     from IPython.display import Image

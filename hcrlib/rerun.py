@@ -65,7 +65,7 @@ def rerun(source, say=print):
     with tempfile.TemporaryDirectory(prefix="hcr-rerun-") as scratch, _results_in(scratch):
         again = evaluate.run_one(record.config, say)
         if again.status != "finished":
-            raise RunError(f"The run was {again.status} this time", got=again.reason)
+            raise RunError(f"The run was {again.status} this time", where=record.id, got=again.reason)
         verdict, reason = _compared(record, folder, again)
     changed = [] if record.engine == again.engine else [f"engine: {record.engine} then, {again.engine} now"]
     return Outcome(verdict, reason, changed + list(_changes(record.provenance, again.provenance)), again)

@@ -1,6 +1,9 @@
 """`hcr tune`: a hyperparameter search from the command line."""
 
+from pathlib import Path
+
 from hcrlib.commands import add_command
+from hcrlib.errors import ConfigError
 
 SHOWN = 5  # of the best trials
 
@@ -32,7 +35,10 @@ def _tune(args):
     space = _space(args.space) if args.space else None
     asked = {"max_epochs": args.max_epochs, "space": space, "seed": args.seed, "budget": args.budget}
     search = tune.plan(args.classifier, args.data, **asked)
-    print(f"{search.method} over {args.classifier} on {search.data.name}:")
+    if args.out and Path(args.out).is_dir():
+        raise ConfigError("--out is a folder", where=args.out, expected="a file, such as best.yml")
+    images = f"{args.budget:,} training images" if args.budget else "all training images"
+    print(f"{search.method} over {args.classifier} on {search.data.name}, {images}:")
     print(tabulate([(dimension.name, dimension) for dimension in search.space], tablefmt="plain"), end="\n\n")
     search.run(args.trials, say=lambda line: print(line, flush=True))
     found = search.trials()
@@ -47,8 +53,6 @@ def _tune(args):
 
 def _space(path):
     import yaml
-
-    from hcrlib.errors import ConfigError
 
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123

@@ -3,9 +3,9 @@
 import importlib
 import pkgutil
 
-from hcrlib.models.base import CLASSIFIERS, Classifier, Task
+from hcrlib.models.base import CLASSIFIERS, Classifier, Task, stored
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["CLASSIFIERS", "Classifier", "Task"]
+__all__ = ["CLASSIFIERS", "Classifier", "Task", "stored"]

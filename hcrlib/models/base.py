@@ -3,14 +3,18 @@
 import abc
 import contextlib
 import dataclasses
+import json
 import math
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from hcrlib.errors import ConfigError
+from hcrlib.errors import ConfigError, RunError
 from hcrlib.registry import Registry, did_you_mean
+from hcrlib.runtime import Pipeline
 
 CLASSIFIERS = Registry("classifier")
 
@@ -19,13 +23,16 @@ CLASSIFIERS = Registry("classifier")
 class Task:
     """What `fit` is given beside the arrays.
 
-    n_classes; seed; folder: where checkpoints may be kept until the run is done; say: a function of one line of progress.
+    n_classes; seed; folder: where checkpoints may be kept until the run is done; say: a function of one line of progress;
+    data_sha256: of the dataset; run: a function from a run's id to its finished RunRecord, for those built on other runs.
     """
 
     n_classes: int
     seed: int
     folder: Path
     say: Any = print
+    data_sha256: str = ""
+    run: Any = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -96,6 +103,18 @@ class Classifier(abc.ABC):
         return cls(**{key: _checked_value(cls.name, known[key], value) for key, value in params.items()})
 
 
+def stored(folder):
+    """(fitted Classifier, Pipeline, tuple of class names) of a run's model/ folder; RunError where it cannot be loaded."""
+    folder = Path(folder)
+    try:
+        about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        classifier = CLASSIFIERS.get(about["classifier"]).create(about["params"])
+        classifier.load(folder)
+        return classifier, Pipeline.from_dict(about["pipeline"]), tuple(about["classes"])
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise RunError(f"This model cannot be loaded: {error}", where=folder, hint="Run it again") from error
+
+
 def number(default, **limits):
     """A parameter with limits other than those every number has: at least 1 for an int, 0 for a float.
 
@@ -115,6 +134,17 @@ def softmax(logits):
     return (e / e.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
+def fitted_temperature(logits, labels):
+    """The divisor of the logits that makes the labels most likely (temperature scaling, Guo et al. 2017)."""
+    from scipy.optimize import minimize_scalar
+
+    def loss(log_t):
+        picked = softmax(logits / np.exp(log_t))[np.arange(len(labels)), labels]
+        return -np.log(np.maximum(picked, 1e-12)).mean()
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))
+
+
 def _checked_value(classifier, field, value):
     """The value, a float where one is meant; ConfigError where it is of another kind or outside the field's limits.
 
@@ -130,7 +160,7 @@ def _checked_value(classifier, field, value):
     least, above, below = (field.metadata.get(name) for name in ("least", "above", "below"))
     least = (1 if is_count else 0) if least is None and above is None else least
     limits = {"of at least": least, "above": above, "below": below}
-    if right and not isinstance(value, (bool, str, type(None))):
+    if right and isinstance(value, (int, float)) and not isinstance(value, bool):
         right = (least is None or value >= least) and (above is None or value > above)
         right = right and value < (math.inf if below is None else below)
     if not right:

@@ -45,6 +45,23 @@ class KerasClassifier(Classifier):
 
         return keras.optimizers.Adam(self.learning_rate)
 
+    @property
+    def one_hot(self):
+        """Whether the loss takes rows of shares instead of labels: smoothing works on those only."""
+        return self.label_smoothing > 0
+
+    def loss(self):
+        """The keras loss; cross-entropy unless a subclass says otherwise."""
+        import keras
+
+        if self.one_hot:
+            return keras.losses.CategoricalCrossentropy(label_smoothing=self.label_smoothing)
+        return keras.losses.SparseCategoricalCrossentropy()
+
+    def augmented(self, images, targets, rng):
+        """An epoch's images (n, h, w, 1) and targets as the network is shown them; features (n, d) stay as they are."""
+        return (shifted(images, self.shift, rng) if self.shift and images.ndim == 4 else images), targets
+
     def prepare(self):
         quiet_keras()
 
@@ -104,29 +121,25 @@ class KerasClassifier(Classifier):
 
     def _compiled(self, keras, shape, n):
         model = self.network(shape, self.n_classes)
-        loss = (
-            keras.losses.CategoricalCrossentropy(label_smoothing=self.label_smoothing)
-            if self.label_smoothing > 0
-            else keras.losses.SparseCategoricalCrossentropy()
-        )
         optimizer = self.optimizer(-(-n // self.batch_size))
-        model.compile(optimizer=optimizer, loss=loss, metrics=[self._accuracy], jit_compile=False)
+        model.compile(optimizer=optimizer, loss=self.loss(), metrics=[self._accuracy], jit_compile=False)
         return model
 
     @property
     def _accuracy(self):
         """Keras' name of the metric that goes with the loss."""
-        return "categorical_accuracy" if self.label_smoothing > 0 else "sparse_categorical_accuracy"
+        return "categorical_accuracy" if self.one_hot else "sparse_categorical_accuracy"
 
     def _targets(self, y):
-        """Labels as the loss wants them: smoothing works on one-hot rows only."""
-        return np.eye(self.n_classes, dtype=np.float32)[y] if self.label_smoothing > 0 else y
+        return np.eye(self.n_classes, dtype=np.float32)[y] if self.one_hot else y
 
     def _epoch(self, keras, x, y, x_val, y_val, task, checkpoint):
         epoch = len(self.history)
         _reseed(self.model, seed_for(task.seed, f"random layers/{epoch}"))
         started_at = time.perf_counter()
-        images, targets = _shuffled(x, self._targets(y), self.shift, seed_for(task.seed, f"epoch/{epoch}"))
+        images, targets = self._shuffled(
+            x, self._targets(y), frozen_rng(seed_for(task.seed, f"epoch/{epoch}"), "order")
+        )
         callbacks = [_bar(keras, f"epoch {epoch + 1}/{self.epochs}")]
         if self.tensorboard:
             callbacks.append(keras.callbacks.TensorBoard(task.folder / "tensorboard", write_graph=False))
@@ -153,6 +166,15 @@ class KerasClassifier(Classifier):
             f"epoch {row['epoch']}/{self.epochs}  loss {row['loss']:.4f}  "
             f"val_loss {row['val_loss']:.4f}  val_accuracy {row['val_accuracy']:.4f}  {row['epoch_s']:.1f} s"
         )
+
+    def _shuffled(self, x, targets, rng):
+        """An epoch's images and targets in a new order, augmented: a function of the generator's state alone.
+
+        Whole arrays, since Keras feeds those twice as fast as batches made one by one (measured on 2 cores with TensorFlow),
+        and since every backend takes them.
+        """
+        order = rng.permutation(len(x))
+        return self.augmented(x[order], targets[order], rng)
 
     def _best_epoch(self):
         return 1 + int(np.argmin([row["val_loss"] for row in self.history]))
@@ -249,16 +271,6 @@ def _recover(folder):
 def _channelled(x):
     """(n, h, w) to (n, h, w, 1); features (n, d) stay."""
     return x[..., None] if x.ndim == 3 else x
-
-
-def _shuffled(x, y, shift, seed):
-    """The epoch's images and labels in a new order, the images shifted: a function of the seed alone.
-
-    Whole arrays, since Keras feeds those twice as fast as batches made one by one (measured on 2 cores with TensorFlow).
-    """
-    rng = frozen_rng(seed, "order")
-    order = rng.permutation(len(x))
-    return shifted(x[order], shift, rng) if shift and x.ndim == 4 else x[order], y[order]
 
 
 def _bar(keras, title):

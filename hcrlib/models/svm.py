@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from hcrlib.models.base import Classifier, flat, number, softmax
+from hcrlib.models.base import Classifier, fitted_temperature, flat, number, softmax
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -46,7 +46,7 @@ class Svm(Classifier):
         self._square()
         self.temperature = 1.0
         if self.calibrated:
-            self.temperature = _temperature(self.logits(x_val), y_val)
+            self.temperature = fitted_temperature(self.logits(x_val), y_val)
             self.notes.append("its temperature was fitted on the validation part: val_loss flatters it")
         else:
             self.notes.append("not calibrated: its scores order the classes, but are no probabilities")
@@ -125,14 +125,3 @@ def _votes(margins):
     votes = won @ np.maximum(signs, 0) + (1 - won) @ np.maximum(-signs, 0)
     sums = margins @ signs
     return votes + sums / (3 * (np.abs(sums) + 1))
-
-
-def _temperature(logits, labels):
-    """The divisor of the logits that makes the labels most likely."""
-    from scipy.optimize import minimize_scalar
-
-    def loss(log_t):
-        picked = softmax(logits / np.exp(log_t))[np.arange(len(labels)), labels]
-        return -np.log(np.maximum(picked, 1e-12)).mean()
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))

@@ -14,16 +14,23 @@ from hcrlib.models import CLASSIFIERS, Task
 from hcrlib.runtime import Pipeline
 
 QUICK = {"keras": {"epochs": 2, "batch_size": 32}}
+NARROW = {
+    "cnn-spinal-vgg": {"width": 8},
+    "cnn-textcaps": {"width": 8, "epochs": 4, "batch_size": 16},
+}  # slow at full width
 PARAMETERS = {
     "cnn-two-layer": 203_434,
     "cnn-five-layer": 406_270,
     "cnn-jetson-flask": 34_826,
     "cnn-basic": 76_330,
+    "cnn-lenet5": 61_750,
+    "cnn-spinal-vgg": 3_634_634,
     "mlp": 538_122,
 }
 NAMES = [
     pytest.param(n, marks=[pytest.mark.slow] if CLASSIFIERS.get(n).backend == "keras" else [])
     for n in CLASSIFIERS.names()
+    if n != "ensemble"  # it is made of finished runs: tests/unit/test_ensemble.py
 ]
 
 
@@ -34,7 +41,7 @@ def data():
 
 def fitted(name, data, folder, seed=0, **params):
     kind = CLASSIFIERS.get(name)
-    classifier = kind.create({**QUICK.get(kind.backend, {}), **params})
+    classifier = kind.create({**QUICK.get(kind.backend, {}), **NARROW.get(name, {}), **params})
     pipeline = Pipeline(kind.preprocess).fit(data.train.images)
     arrays = [(pipeline.apply(s.images[::4]), s.labels[::4]) for s in (data.train, data.val)]
     classifier.fit(*arrays[0], *arrays[1], Task(10, seed, folder, lambda line: None))

@@ -19,7 +19,7 @@ TIERS = [
     {"face", "pad"},
     {"sweep", "report"},
     {"resuming", "rerun", "summary", "tune", "tuning_trials", "tuning_plots", "tune_commands"},
-    {"claim_file", "claims"},
+    {"claim_file", "claims", "bench", "bench_commands"},
     {"cli"},
 ]
 RANK = {name: tier for tier, names in enumerate(TIERS) for name in names}

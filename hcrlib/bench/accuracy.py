@@ -1,0 +1,78 @@
+"""Seconds until our network first holds the accuracy that a well-known one ends with."""
+
+import tempfile
+from pathlib import Path
+
+from hcrlib.bench.base import Outcome, bench, ratio
+from hcrlib.bench.libraries import best_set
+from hcrlib.datasets import load_dataset, stratified_take
+from hcrlib.models import CLASSIFIERS, Task
+from hcrlib.runtime import Pipeline
+
+REFERENCES = {  # classifier -> (what it is, the most that ours may take of its time)
+    "cnn-two-layer": ("the two-layer CNN of a student report: 5 epochs, batches of 32", 1 / 20),
+    "cnn-jetson-flask": ("Keras' MNIST example: 15 epochs, batches of 128", 1 / 5),
+}
+OURS = "cnn-basic"
+SCHEDULES = (
+    (1 / 4, 1),
+    (1 / 2, 1),
+    (1, 1),
+    (1, 2),
+    (1, 4),
+    (1, 8),
+)  # (share of the training images, epochs), each a training
+# of its own, with a learning rate that falls to nothing at its end
+
+
+@bench("time-to-accuracy", "How soon does our network hold the accuracy that a well-known one ends with?")
+def time_to_accuracy(asked):
+    data = load_dataset(best_set())
+    outcome = Outcome(
+        notes=[
+            f"{data.name}, accuracy on {len(data.val):,} validation images: choices read no test images",
+            f"ours: {OURS}, the first of {len(SCHEDULES)} schedules that holds that accuracy, each trained from nothing",
+        ]
+    )
+    ours = {}
+    for reference, (what, most) in REFERENCES.items():
+        wanted, seconds = _trained(reference, data, 1, {}, asked)
+        outcome.rows.append(_row(reference, what, wanted, seconds))
+        for share, epochs in SCHEDULES:
+            if (share, epochs) not in ours:
+                ours[share, epochs] = _trained(OURS, data, share, {"epochs": epochs}, asked)
+            if ours[share, epochs][0] >= wanted:
+                outcome.ratios.append(ratio(f"{OURS} / {reference}", [ours[share, epochs][1]], [seconds], at_most=most))
+                break
+        else:
+            outcome.notes.append(f"{OURS} does not hold the {wanted:.2%} of {reference}")
+    outcome.rows += [
+        _row(OURS, f"{share:g} of the images, {epochs} epochs", *found)
+        for (share, epochs), found in sorted(ours.items())
+    ]
+    return outcome
+
+
+def _row(name, what, accuracy, seconds):
+    return {"what": name, "how": what, "val_accuracy": accuracy, "fit_s": seconds}
+
+
+def _trained(name, data, share, params, asked):
+    """(validation accuracy, seconds to fit)."""
+    import time
+
+    train = data.train
+    if share < 1:
+        train = train.take(stratified_take(train.labels, int(share * len(train)), 0, "bench"))
+    kind = CLASSIFIERS.get(name)
+    pipeline = Pipeline(kind.preprocess).fit(train.images)
+    x, x_val = pipeline.apply(train.images), pipeline.apply(data.val.images)
+    model = kind.create(params)
+    model.prepare()
+    with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
+        begun = time.perf_counter()
+        model.fit(x, train.labels, x_val, data.val.labels, Task(len(data.classes), 0, Path(folder), lambda line: None))
+        seconds = time.perf_counter() - begun
+    accuracy = float((model.scores(x_val).argmax(axis=1) == data.val.labels).mean())
+    asked.say(f"{name}, {share:g} of the images, {params}: {accuracy:.2%} after {seconds:.1f} s")
+    return accuracy, seconds

@@ -1,0 +1,97 @@
+"""The parts that were chosen for their speed, against plain scikit-learn on the same images, with the same answers."""
+
+import numpy as np
+
+from hcrlib.bench.base import Outcome, bench, ratio, row, side_by_side
+from hcrlib.datasets import describe, load_dataset, stratified_take
+from hcrlib.models import CLASSIFIERS, Task
+from hcrlib.models.base import flat
+from hcrlib.runtime import Pipeline
+
+FIT, PREDICT, SEARCH = 8, 12, 2  # times as fast, at least
+QUERIES = 2000
+
+
+@bench("svm", "How much faster is our support vector machine than scikit-learn's?")
+def svm(asked):
+    from sklearn.svm import SVC
+
+    x, y, queries, data = _images("svm", asked)
+    ours, plain = CLASSIFIERS.get("svm").create({}), SVC(C=10, gamma=0.025, cache_size=2000)
+    ours.prepare()
+    task = Task(len(data.classes), 0, None, asked.say)
+    fitted = side_by_side(
+        {"fit": lambda: ours.fit(x, y, queries, None, task), "fit, scikit-learn": lambda: plain.fit(flat(x), y)},
+        asked.runs,
+        asked.say,
+    )
+    answers = {}
+    predicted = side_by_side(
+        {
+            "predict": lambda: answers.update(ours=ours.scores(queries).argmax(axis=1)),
+            "predict, scikit-learn": lambda: answers.update(plain=plain.predict(flat(queries))),
+        },
+        asked.runs,
+        asked.say,
+    )
+    return Outcome(
+        [row(name, taken, images=len(x)) for name, taken in {**fitted, **predicted}.items()],
+        [
+            ratio("fit: scikit-learn / ours", *reversed(fitted.values()), at_least=FIT),
+            ratio("predict: scikit-learn / ours", *reversed(predicted.values()), at_least=PREDICT),
+        ],
+        [_told(data, x, ours), _same(answers)],
+    )
+
+
+@bench("knn", "How much faster is our search for neighbours than scikit-learn's, and how far from a bare product?")
+def knn(asked):
+    from sklearn.neighbors import KNeighborsClassifier
+
+    x, y, queries, data = _images("knn", asked)
+    ours = CLASSIFIERS.get("knn").create({})
+    ours.prepare()
+    ours.fit(x, y, None, None, Task(len(data.classes), 0, None))
+    plain = KNeighborsClassifier(ours.k, weights="distance", algorithm="brute").fit(flat(x), y)
+    answers, left, right = {}, flat(queries), flat(x).T.copy()
+    times = side_by_side(
+        {
+            "predict": lambda: answers.update(ours=ours.scores(queries).argmax(axis=1)),
+            "predict, scikit-learn": lambda: answers.update(plain=plain.predict(left)),
+            "a matrix product of that size": lambda: left @ right,
+        },
+        asked.runs,
+        asked.say,
+    )
+    mine, others, product = times.values()
+    return Outcome(
+        [row(name, taken, images=len(x)) for name, taken in times.items()],
+        [
+            ratio("predict: scikit-learn / ours", others, mine, at_least=SEARCH),
+            ratio("predict / a matrix product", mine, product),
+        ],
+        [_told(data, x, ours), _same(answers)],
+    )
+
+
+def best_set():
+    """The name of the largest of MNIST's sets that is on this machine."""
+    here = {entry["name"] for entry in describe() if entry["here"]}
+    return "mnist" if "mnist" in here else "mnist-5k"
+
+
+def _images(classifier, asked):
+    """(x, y, queries, data): preprocessed as the classifier asks; the queries are validation images."""
+    data = load_dataset(best_set())
+    train = data.train.take(stratified_take(data.train.labels, min(asked.images, len(data.train)), 0, "bench"))
+    pipeline = Pipeline(CLASSIFIERS.get(classifier).preprocess).fit(train.images)
+    return pipeline.apply(train.images), train.labels, pipeline.apply(data.val.images[:QUERIES]), data
+
+
+def _told(data, x, ours):
+    return f"{len(x):,} training images of {data.name}; ours: {ours.engine}"
+
+
+def _same(answers):
+    differ = int(np.count_nonzero(answers["ours"] != answers["plain"]))
+    return f"of {len(answers['ours']):,} answers, {differ} differ"

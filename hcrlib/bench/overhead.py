@@ -1,0 +1,43 @@
+"""What the workbench itself costs: its import, its command line, and a notebook around a run."""
+
+import tempfile
+
+from hcrlib.bench.base import Outcome, bench, in_child, ratio, row, side_by_side
+
+IMPORT_S, HELP_S = 0.3, 0.4
+CLI = "import sys; from hcrlib.cli import main; sys.exit(main())"
+RUN = "dummy", "--data", "mnist-5k"
+NOTEBOOK = """
+import dataclasses, sys
+from pathlib import Path
+from hcrlib import evaluate, report
+folder = Path(sys.argv[1])
+given = dataclasses.asdict(evaluate.resolve("dummy"))
+sys.exit(report.execute("10_train.ipynb", folder / "out.ipynb", given, folder / "log.txt"))
+"""
+
+
+@bench("overhead", "What do an import, a command and a notebook cost?")
+def overhead(asked):
+    with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
+        own = {"HCR_RESULTS": folder}
+        calls = {
+            "python -c pass": lambda: in_child("-c", "pass"),
+            "import hcrlib": lambda: in_child("-c", "import hcrlib"),
+            "hcr --help": lambda: in_child("-c", CLI, "--help"),
+            "hcr train dummy": lambda: in_child("-c", CLI, "train", *RUN, environment=own),
+            "the same in a notebook": lambda: in_child("-c", NOTEBOOK, folder, environment=own),
+        }
+        times = side_by_side(calls, asked.runs, asked.say)
+    bare, imported, helped, run, notebook = times.values()
+    beyond = [a - b for a, b in zip(imported, bare, strict=True)]
+    one = [1] * len(bare)
+    limits = [
+        ratio("seconds of `import hcrlib`, beyond Python's own", beyond, one, at_most=IMPORT_S),
+        ratio("seconds of `hcr --help`", helped, one, at_most=HELP_S),
+    ]
+    added = [a - b for a, b in zip(notebook, run, strict=True)]
+    rows = [row(name, taken) for name, taken in times.items()] + [
+        row("papermill, the kernel and the notebook's figures add", added)
+    ]
+    return Outcome(rows, [*limits, ratio("a run in a notebook / a bare run", notebook, run)])

@@ -1,0 +1,84 @@
+"""How time and memory grow with the number of training images: each point is measured in a process of its own."""
+
+import math
+
+import numpy as np
+
+from hcrlib.bench.base import Outcome, bench, told
+from hcrlib.datasets import describe, load_dataset
+
+SIZES = 1_000, 3_000, 10_000, 30_000, 100_000
+CLASSIFIERS = "dummy", "linear", "knn", "knn-pca", "nystroem", "svm", "mlp", "cnn-basic"
+ORDER = "emnist-bymerge-lite", "mnist", "mnist-5k"  # the first one that is here
+PATIENCE_S = 300  # for one fit, as the smaller ones foretell it
+POINT = """
+from pathlib import Path
+import numpy as np
+from hcrlib.datasets import load_dataset, stratified_take
+from hcrlib.models import CLASSIFIERS, Task
+from hcrlib.runtime import Pipeline
+name, classifier, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
+data = load_dataset(name)
+images, labels = (np.concatenate(pair) for pair in zip(*((p.images, p.labels) for p in (data.train, data.val))))
+queries = images[:2000]
+kept = stratified_take(labels, min(n, len(labels)), 0, "bench")
+kind = CLASSIFIERS.get(classifier)
+pipeline = Pipeline(kind.preprocess).fit(images[kept])
+x, y, queries = pipeline.apply(images[kept]), labels[kept], pipeline.apply(queries)
+model = kind.create({"epochs": 1} if kind.backend == "keras" else {})
+model.prepare()
+task = Task(len(data.classes), 0, Path(sys.argv[4]), lambda line: None)
+fit = measured(lambda: model.fit(x, y, queries, labels[:2000], task))
+model.scores(queries[:10])
+predict = measured(lambda: model.scores(queries))
+us = predict / len(queries) * 1e6
+print(json.dumps({"images": len(x), "fit_s": fit, "predict_us_per_image": us, "peak_mb": peak() / 1e6}))
+"""
+
+
+@bench("scaling", "How do time and memory grow with the number of training images?")
+def scaling(asked):
+    import tempfile
+
+    here = {entry["name"] for entry in describe() if entry["here"]}
+    name = next(name for name in ORDER if name in here)
+    data = load_dataset(name)
+    most = len(data.train) + len(data.val)
+    sizes = [*(n for n in SIZES if n < most), most] if most < SIZES[-1] else SIZES
+    outcome = Outcome(notes=[f"{name}; networks are trained for one epoch; {asked.runs} runs a point, their median"])
+    for classifier in CLASSIFIERS:
+        points = []
+        for n in sizes:
+            if len(points) > 1 and (expected := _foretold(points, n)) > PATIENCE_S:
+                outcome.notes.append(f"{classifier} at {n:,}: left out, its fit would take about {expected:,.0f} s")
+                break
+            with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
+                found = [told(POINT, name, classifier, n, folder) for _ in range(asked.runs)]
+            points.append({"what": classifier, **{key: float(np.median([f[key] for f in found])) for key in found[0]}})
+            asked.say(
+                f"{classifier} at {n:,}: fit {points[-1]['fit_s']:.3g} s, {points[-1]['peak_mb']:,.0f} MB at most"
+            )
+        outcome.rows += points
+        outcome.ratios += [
+            {
+                "what": f"{classifier}: time to {word} grows with n to the",
+                "ratio": exponent(points, key),
+                "aim": "",
+                "met": None,
+            }
+            for word, key in (("fit", "fit_s"), ("predict", "predict_us_per_image"))
+        ]
+    return outcome
+
+
+def exponent(points, key):
+    """The slope of log(points[key]) against log(images), by least squares over the larger half: small ones are overhead."""
+    upper = points[len(points) // 2 :] if len(points) > 3 else points
+    if len(upper) < 2:
+        return math.nan
+    return float(np.polyfit(np.log([p["images"] for p in upper]), np.log([max(p[key], 1e-9) for p in upper]), 1)[0])
+
+
+def _foretold(points, n):
+    last = points[-1]
+    return last["fit_s"] * (n / last["images"]) ** max(1, exponent(points[-2:], "fit_s"))

@@ -1,0 +1,80 @@
+"""Several trained models that vote: the average of their probabilities, and of each one's over shifted copies of the image.
+
+Sources: Hansen and Salamon 1990 (networks that differ by their first weights make different mistakes); Krizhevsky et al. 2012
+(test-time augmentation). Nothing is trained: the members are finished runs, found by their ids, on the same training images.
+One run with a `shift` is that run with test-time augmentation, reported apart from it.
+"""
+
+import dataclasses
+import shutil
+
+import numpy as np
+
+from hcrlib.errors import ConfigError
+from hcrlib.models.base import Classifier, number, stored
+
+
+@dataclasses.dataclass(kw_only=True)
+class Ensemble(Classifier):
+    """The average of the probabilities of finished runs."""
+
+    name = "ensemble"
+    images_only = True
+
+    runs: list | None = None  # ids, such as mnist/cnn-basic/0123456789ab
+    shift: int = number(0, least=0)  # each image is read as it is and moved by up to this many pixels each way
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.runs = sorted(map(str, self.runs)) if self.runs else None  # their order makes no difference
+        if self.runs and len(set(self.runs)) < len(self.runs):
+            raise ConfigError("A run is named twice in an ensemble", got=", ".join(self.runs))
+
+    def fit(self, x, y, x_val, y_val, task):
+        if not self.runs:
+            hint = "--set runs='[ID, ID]', with ids that `hcr results` lists"
+            raise ConfigError("An ensemble needs the ids of finished runs", expected="runs: [ID, ...]", hint=hint)
+        members = [task.run(run) for run in self.runs]
+        for record in members:
+            if record.data["sha256"] != task.data_sha256 or record.config.budget is not None:
+                what, hint = f"{record.id} was trained on other images", "Name runs of this dataset, on all of it"
+                raise ConfigError(what, expected=task.data_sha256, got=record.data["sha256"], hint=hint)
+        self._take([record.path / "model" for record in members])
+        engines = sorted({record.engine for record in members})
+        self.engine = f"{len(members)} of {', '.join(engines)}"
+        self.notes.append(
+            f"trained in {sum(record.fit_s for record in members):,.0f} s, all {len(members)} members together"
+        )
+
+    def scores(self, x):
+        images = np.round(x * 255).astype(np.uint8)
+        out = np.zeros((len(x), self.n_classes), np.float64)
+        for view in _views(images, self.shift):
+            for classifier, pipeline, _ in self.members:
+                out += classifier.scores(pipeline.apply(view))
+        return (out / out.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    @property
+    def n_parameters(self):
+        counts = [classifier.n_parameters for classifier, _, _ in self.members]
+        return None if None in counts else sum(counts)
+
+    def save(self, folder):
+        for at, source in enumerate(self.folders):
+            shutil.copytree(source, folder / f"member-{at}")
+
+    def load(self, folder):
+        self._take(sorted(folder.glob("member-*"), key=lambda member: int(member.name.partition("-")[2])))
+
+    def _take(self, folders):
+        self.folders, self.members = folders, [stored(folder) for folder in folders]
+        self.n_classes = len(self.members[0][2])
+
+
+def _views(images, most):
+    """uint8 (n, h, w) moved by each whole number of pixels in [-most, most] each way, 0 where nothing was."""
+    h, w = images.shape[1:]
+    padded = np.pad(images, ((0, 0), (most, most), (most, most)))
+    for down in range(2 * most + 1):
+        for right in range(2 * most + 1):
+            yield padded[:, down : down + h, right : right + w]

@@ -1,0 +1,46 @@
+"""Exact k nearest neighbours among the first principal components: most of the accuracy for a fraction of the time and size.
+
+Source: Cover and Hart 1967; the components are Pearson's (1901). A route for hundreds of thousands of images: a distance
+costs `components` products instead of 784.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from hcrlib.models.base import flat
+from hcrlib.models.knn import Knn
+
+
+@dataclasses.dataclass(kw_only=True)
+class KnnPca(Knn):
+    """The k nearest training images vote, compared by their principal components."""
+
+    name = "knn-pca"
+
+    components: int = 50
+
+    def fit(self, x, y, x_val, y_val, task):
+        from sklearn.decomposition import PCA
+
+        x = flat(x)
+        pca = PCA(min(self.components, *x.shape), svd_solver="covariance_eigh").fit(x)
+        self.mean, self.axes = pca.mean_.astype(np.float32), np.ascontiguousarray(pca.components_.T, np.float32)
+        kept = pca.explained_variance_ratio_.sum()
+        self.notes.append(f"{x.shape[1]} numbers an image to {self.axes.shape[1]}: {kept:.1%} of the variance")
+        super().fit(self._projected(x), y, x_val, y_val, task)
+
+    def scores(self, x):
+        return super().scores(self._projected(flat(x)))
+
+    def save(self, folder):
+        super().save(folder)
+        np.savez_compressed(folder / "pca.npz", mean=self.mean, axes=self.axes)
+
+    def load(self, folder):
+        with np.load(folder / "pca.npz", allow_pickle=False) as stored:
+            self.mean, self.axes = stored["mean"], stored["axes"]
+        super().load(folder)
+
+    def _projected(self, x):
+        return (x - self.mean) @ self.axes

@@ -1,0 +1,27 @@
+"""The multilayer perceptron with the modern recipe: distorted images, a one-cycle schedule, batch normalisation, dropout.
+
+Sources: Simard, Steinkraus and Platt 2003, whose perceptron of 800 units makes 0.7 % errors on MNIST with elastic distortions;
+Ciresan et al. 2010. The distortions do the work: without them `mlp` makes 1.3 %.
+"""
+
+import dataclasses
+
+from hcrlib.models.base import number
+from hcrlib.models.distorted import Distorted
+from hcrlib.models.mlp import Mlp
+
+
+@dataclasses.dataclass(kw_only=True)
+class MlpAugmented(Distorted, Mlp):
+    """Two hidden layers of 1024 and 512 rectified units, trained on distorted images."""
+
+    name = "mlp-augmented"
+    images_only = True
+
+    epochs: int = 30
+    hidden: int = number(1024, least=2)  # and half as many in the second layer
+    rotation: float = 10.0
+    shear: float = 10.0
+    scale: float = number(0.1, below=1)
+    translation: float = 1.0
+    elastic: float = 0.8

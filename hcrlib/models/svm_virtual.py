@@ -1,0 +1,42 @@
+"""Support vector machine fitted a second time, on its support vectors and on copies of them moved by a pixel.
+
+Source: DeCoste and Schoelkopf 2002, "Training Invariant Support Vector Machines" (virtual support vectors): the vectors hold
+all that the first fit has learnt, so that only they need to be shown shifted.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from hcrlib.models.base import number
+from hcrlib.models.svm import Svm
+
+NEIGHBOURS = {4: ((0, 1), (0, -1), (1, 0), (-1, 0)), 8: ((1, 1), (1, -1), (-1, 1), (-1, -1))}
+
+
+@dataclasses.dataclass(kw_only=True)
+class SvmVirtual(Svm):
+    """RBF support vector machine with virtual support vectors."""
+
+    name = "svm-virtual"
+    images_only = True
+
+    directions: int = number(4, least=4)  # 8: along the diagonals, too
+
+    def fit(self, x, y, x_val, y_val, task):
+        super().fit(x, y, x_val, y_val, task)
+        notes, images = self.notes, self.vectors.reshape(-1, *x.shape[1:])
+        labels = np.repeat(self.classes, self.counts)
+        moves = (*NEIGHBOURS[4], *(NEIGHBOURS[8] if self.directions >= 8 else ()))
+        copies = [images, *(_moved(images, *move) for move in moves)]
+        self.notes, n_fitted = [], self.n_fitted or len(x)
+        super().fit(np.concatenate(copies), np.tile(labels, len(copies)), x_val, y_val, task)
+        told = f"{len(images):,} support vectors of the first fit, shown in {len(copies)} places to the second one"
+        self.notes, self.n_fitted = [*dict.fromkeys([*notes, *self.notes]), told], n_fitted
+
+
+def _moved(x, down, right):
+    """(n, h, w) moved by whole pixels, 0 where nothing was."""
+    h, w = x.shape[1:]
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1)))
+    return padded[:, 1 - down : 1 - down + h, 1 - right : 1 - right + w]

@@ -1,0 +1,76 @@
+import json
+import time
+
+import pytest
+
+from hcrlib import cli
+from hcrlib.bench import BENCHES, base, libraries, page, scaling
+from hcrlib.errors import RunError
+
+
+@pytest.fixture(autouse=True)
+def results(tmp_path, monkeypatch):
+    monkeypatch.setenv("HCR_RESULTS", str(tmp_path))
+    return tmp_path
+
+
+def test_alternatives_take_turns():
+    order = []
+    times = base.side_by_side({"a": lambda: order.append("a"), "b": lambda: (order.append("b"), time.sleep(0.01))}, 3)
+    assert order == ["a", "b"] * 4, "a round to warm up, then three"
+    assert list(map(len, times.values())) == [3, 3]
+    assert min(times["b"]) >= 0.01
+
+
+def test_a_ratio_is_taken_round_by_round():
+    found = base.ratio("x", [2, 9, 40], [1, 3, 10], at_least=3)
+    assert (found["ratio"], found["low"], found["high"], found["met"]) == (3, 2, 4, True)
+    assert base.ratio("x", [2], [1], at_most=1.5)["met"] is False
+    assert base.ratio("x", [2], [1])["met"] is None
+
+
+def test_a_measured_process_that_fails_is_an_error():
+    with pytest.raises(RunError, match="a measured reason"):
+        base.told("raise ValueError('a measured reason')")
+    assert base.told("print(json.dumps([measured(lambda: None) < 1, peak() > 1e6]))") == [True, True]
+
+
+def test_exponents_are_found():
+    points = [{"images": n, "fit_s": 1e-6 * n**2} for n in (1000, 3000, 10_000)]
+    assert scaling.exponent(points, "fit_s") == pytest.approx(2)
+
+
+def test_svm_and_knn_are_measured_and_kept(results, monkeypatch, capsys):
+    monkeypatch.setattr(libraries, "best_set", lambda: "mnist-5k")
+    assert cli.main(["bench", "svm", "knn", "--runs", "1", "--images", "400"]) == 0
+    printed = capsys.readouterr().out
+    assert "fit: scikit-learn / ours" in printed
+    kept = json.loads((results / "bench/knn.json").read_text())
+    assert [row["what"] for row in kept["rows"]] == [
+        "predict",
+        "predict, scikit-learn",
+        "a matrix product of that size",
+    ]
+    assert kept["notes"][1] == "of 400 answers, 0 differ"
+    assert kept["provenance"]["cores"]
+    shown = (results / "bench/README.md").read_text()
+    assert shown.index("search for neighbours") < shown.index("support vector machine")
+    assert (results / "bench/svm.png").stat().st_size > 1000
+
+
+def test_growth_is_drawn_on_two_axes(results):
+    rows = [
+        {"what": "knn", "images": n, "fit_s": n / 1e6, "predict_us_per_image": n / 10, "peak_mb": 1.0}
+        for n in (1000, 3000)
+    ]
+    page.keep(
+        BENCHES.get("scaling"), base.Outcome(rows, [{"what": "x", "ratio": float("nan"), "aim": "", "met": None}]), 1
+    )
+    assert json.loads((results / "bench/scaling.json").read_text())["ratios"][0]["ratio"] is None
+    assert page.write().read_text()
+
+
+def test_bad_requests(capsys):
+    assert cli.main(["bench", "svn"]) == 1
+    assert "Did you mean 'svm'" in capsys.readouterr().err
+    assert cli.main(["bench", "svm", "--runs", "0"]) == 1

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+import hcrlib as hcr
+from hcrlib import records
+from hcrlib.errors import ConfigError, RunError
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("HCR_RESULTS", str(tmp_path))
+    return [hcr.train(name, say=lambda line: None) for name in ("linear", "knn")]
+
+
+def voted(*runs, **params):
+    return hcr.train("ensemble", runs=[run.id for run in runs], say=lambda line: None, **params)
+
+
+def test_probabilities_are_averaged(runs):
+    both = voted(*runs)
+    members = [records.load_predictions(run)["scores"].astype(np.float64) for run in runs]
+    found = records.load_predictions(both)["scores"]
+    assert np.abs(found - np.mean(members, axis=0)).max() < 2e-3  # of float16
+    assert both.accuracy > runs[0].accuracy
+    assert both.engine.startswith("2 of ")
+    assert any("members together" in note for note in both.notes)
+    assert both.size_bytes > sum(run.size_bytes for run in runs)
+
+    images = hcr.load_dataset("mnist-5k").val.images[:20]
+    again = hcr.load_model(both).scores(images)
+    assert np.abs(again - np.mean([hcr.load_model(run).scores(images) for run in runs], axis=0)).max() < 1e-6
+    assert voted(*reversed(runs)).id == both.id, "their order makes no difference"
+
+
+def test_one_run_over_shifted_images_is_a_record_of_its_own(runs):
+    shifted = voted(runs[0], shift=1)
+    assert shifted.id != runs[0].id
+    assert shifted.misses != runs[0].misses
+    assert hcr.load_model(shifted).scores(np.zeros((0, 28, 28), np.uint8)).shape == (0, 10)
+
+
+def test_what_cannot_vote_is_refused(runs):
+    with pytest.raises(ConfigError, match="needs the ids of finished runs"):
+        hcr.train("ensemble", say=lambda line: None)
+    with pytest.raises(ConfigError, match="named twice"):
+        voted(runs[0], runs[0])
+    with pytest.raises(RunError, match="no record here"):
+        hcr.train("ensemble", runs=["mnist-5k/knn/000000000000"], say=lambda line: None)
+    few = hcr.train("linear", budget=100, say=lambda line: None)
+    with pytest.raises(ConfigError, match="trained on other images"):
+        voted(runs[0], few)
