@@ -22,7 +22,7 @@ def shifted(x, most, rng):
 
 @dataclasses.dataclass(frozen=True)
 class Distortion:
-    """How far a writer's hand may stray: each limit is that of a uniform draw, both ways, made anew for every image.
+    """How far a writer's hand may stray, drawn anew for every image: limits are those of a uniform draw, both ways.
 
     rotation, shear: degrees. scale: of the size, each way by its own (0.1: from 0.9 to 1.1). translation: pixels.
     perspective: how much larger one edge may be than the middle. elastic: pixels, the standard deviation of a smooth field of
@@ -40,7 +40,7 @@ class Distortion:
     cutout: int = 0
 
     def apply(self, x, rng):
-        """float32 (n, h, w, 1), distorted in one bilinear resampling, 0 where nothing was. rng: numpy.random.RandomState."""
+        """float32 (n, h, w, 1), distorted in one resampling, 0 where nothing was. rng: numpy.random.RandomState."""
         out = np.empty(x.shape, np.float32)
         for start in range(0, len(x), CHUNK):
             part = x[start : start + CHUNK, :, :, 0]
@@ -53,8 +53,8 @@ class Distortion:
         """(rows, columns), float32 (n, h, w) each: where in the image each of the new pixels is read."""
         n, h, w = shape
 
-        def draw(limit, *size):
-            return rng.uniform(-limit, limit, (n, 1, 1, *size)).astype(np.float32)
+        def draw(limit):
+            return rng.uniform(-limit, limit, (n, 1, 1)).astype(np.float32)
 
         angle, slant = np.radians(draw(self.rotation)), np.tan(np.radians(draw(self.shear)))
         tall, wide = 1 + draw(self.scale), 1 + draw(self.scale)
@@ -89,33 +89,50 @@ def mixed(x, targets, alpha, rng):
 
 
 def _spline(size):
-    """float32 (size, GRID), rows sum to 1: what each control point counts in each pixel, by a uniform cubic B-spline."""
+    """float32 (size, GRID): what each control point counts in each pixel, by a uniform cubic B-spline.
+
+    Scaled so that independent control points of a standard deviation make a field of that standard deviation.
+    """
     away = np.abs(np.linspace(0.5, GRID - 1.5, size)[:, None] - np.arange(GRID))
     near, far = 2 / 3 - away**2 + away**3 / 2, np.maximum(2 - away, 0) ** 3 / 6
     weights = np.where(away < 1, near, far)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return (weights / np.sqrt((weights**2).sum(axis=1, keepdims=True))).astype(np.float32)
 
 
 def _sampled(x, rows, columns):
-    """x (n, h, w) read at fractional places (n, h, w), linearly between pixels, 0 outside."""
+    """x (n, h, w) read at fractional places (n, h, w), 0 outside, by cubic convolution (Keys 1981): 4x4 neighbours each.
+
+    Linear interpolation would blur what is trained on and not what is tested.
+    """
     n, h, w = x.shape
-    padded = np.pad(
-        x, ((0, 0), (1, 2), (1, 2))
-    )  # two more than needed on the far side: the neighbours of the last ones
-    rows, columns = np.clip(rows, -1, h) + np.float32(1), np.clip(columns, -1, w) + np.float32(1)
+    padded = np.pad(x, ((0, 0), (3, 3), (3, 3)))
+    rows, columns = np.clip(rows, -2, h) + np.float32(3), np.clip(columns, -2, w) + np.float32(3)
     top, left = rows.astype(np.int32), columns.astype(np.int32)
-    rows, columns = rows - top, columns - left
-    at = (np.arange(n, dtype=np.int32) * ((h + 3) * (w + 3)))[:, None, None] + top * (w + 3) + left
-    flat = padded.ravel()
-    above = flat[at] * (1 - columns) + flat[at + 1] * columns
-    at += w + 3
-    below = flat[at] * (1 - columns) + flat[at + 1] * columns
-    return above * (1 - rows) + below * rows
+    down, right = _keys(rows - top), _keys(columns - left)
+    at = (np.arange(n, dtype=np.int32) * ((h + 6) * (w + 6)))[:, None, None] + (top - 1) * (w + 6) + (left - 1)
+    flat, out = padded.ravel(), np.zeros(rows.shape, np.float32)
+    for i in range(4):
+        line = flat[at] * right[0]
+        for j in range(1, 4):
+            line += flat[at + j] * right[j]
+        out += line * down[i]
+        at += w + 6
+    return np.clip(out, x.min(), x.max(), out=out)
+
+
+def _keys(t):
+    """The weights of the neighbours at -1, 0, 1 and 2 for a place t in [0, 1) between 0 and 1; they sum to 1."""
+    return (
+        ((2 - t) * t - 1) * t / 2,
+        ((3 * t - 5) * t * t + 2) / 2,
+        ((4 - 3 * t) * t + 1) * t / 2,
+        (t - 1) * t * t / 2,
+    )
 
 
 def _cut(x, side, rng):
     """Sets a square of each image to 0, in place; its middle is anywhere in the image."""
     n, h, w, _ = x.shape
     y, x0 = rng.randint(0, h, (n, 1)), rng.randint(0, w, (n, 1))
-    rows, columns = np.abs(np.arange(h) - y) <= side // 2, np.abs(np.arange(w) - x0) <= side // 2
+    rows, columns = ((at >= 0) & (at < side) for at in (np.arange(h) - y + side // 2, np.arange(w) - x0 + side // 2))
     x[rows[:, :, None] & columns[:, None, :]] = 0

@@ -25,7 +25,7 @@ def _bench(args):
     for bench in [BENCHES.get(name) for name in args.name or BENCHES.names()]:
         print(f"{bench.name}: {bench.question}", flush=True)
         outcome = bench(Asked(args.runs, args.images, lambda line: print(f"  {line}", flush=True)))
-        path = page.keep(bench, outcome, args.runs)
+        path = page.keep(bench, outcome)
         print(f"\n{page.tables(dataclasses.asdict(outcome), 'simple')}\n\n{path}\n", flush=True)
     print(page.write())
     return 0

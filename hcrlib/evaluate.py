@@ -37,6 +37,8 @@ def resolve(classifier, *, dataset="mnist-5k", seed=0, budget=None, preprocess=N
     kind = CLASSIFIERS.get(classifier)
     if isinstance(preprocess, str):
         raise ConfigError("The preprocessing is not valid", expected="a list of steps", got=repr(preprocess))
+    if kind.as_published and (budget is not None or preprocess not in (None, kind.preprocess)):
+        raise ConfigError(f"{kind.name} takes neither a budget nor preprocessing", got=f"{budget}, {preprocess}")
     complete = dataclasses.asdict(kind.create(params))
     steps = _steps(kind, kind.preprocess if preprocess is None else preprocess)
     return RunConfig(_dataset(dataset), classifier, complete, steps, seed, budget)
@@ -69,12 +71,13 @@ def _dataset(name):
     raise ConfigError(f"There is no dataset '{name}'", hint=did_you_mean(name, dataset_names()))
 
 
-def run_one(config, say=print):
+def run_one(config, say=print, runs=None):
     """Trains, evaluates and records one configuration; returns its RunRecord.
 
     Goes on from the last finished epoch where an earlier attempt was killed. A failure to train is raised, and leaves a
     record that says why unless there is a finished one, which is kept until a new one takes its place; a classifier that
-    declines the data leaves one that says "skipped". RunError where another process is making this very run.
+    declines the data leaves one that says "skipped". runs: where an ensemble finds its members, if not in results/runs.
+    RunError where another process is making this very run.
     """
     data = load_dataset(config.dataset)
     folder = records.run_path(config)
@@ -85,10 +88,10 @@ def run_one(config, say=print):
             raise RunError("Another process is making this run", where=folder, hint="Wait for it to end") from None
         if (folder / NEW / "record.json").exists():  # a kill came in the middle of the swap
             _swap(folder)
-        return _run(config, data, folder, say)
+        return _run(config, data, folder, say, runs or paths.runs_root())
 
 
-def _run(config, data, folder, say):
+def _run(config, data, folder, say, runs):
     if data.damaged:
         say(f"images left out, because they cannot be read: {len(data.damaged)}")
         say("\n".join(f"  {file}: {reason}" for file, reason in data.damaged))
@@ -100,7 +103,8 @@ def _run(config, data, folder, say):
         base.status, base.reason = "skipped", reason
         return base if finished(config) else base.write()
     try:
-        _measure(base, classifier, data, folder, say)
+        task = Task(len(data.classes), config.seed, folder, say, data.sha256, lambda run: _finished_run(runs, run))
+        _measure(base, classifier, data, task)
         base.provenance["threads"] = threads()  # now that the libraries are loaded
         base.write(folder / NEW)
     except Exception as error:
@@ -115,9 +119,9 @@ def _run(config, data, folder, say):
     return base
 
 
-def _measure(record, classifier, data, folder, say):
+def _measure(record, classifier, data, task):
     """Fills the record in: fit on train, choose by validation, then read the test split, once."""
-    config, train = record.config, data.train
+    config, train, folder, say = record.config, data.train, task.folder, task.say
     if not len(data.val) or not len(data.test):
         got = f"{len(train)} to train on, {len(data.val)} to validate, {len(data.test)} to test"
         raise DataError(f"{data.name} has too few images", got=got, hint="Add images: a tenth of train validates")
@@ -137,7 +141,6 @@ def _measure(record, classifier, data, folder, say):
     x, x_val = pipeline.apply(train.images), pipeline.apply(data.val.images)
     record.preprocess_fit_s = time.perf_counter() - begun
 
-    task = Task(len(data.classes), config.seed, folder, say, data.sha256, _finished_run)
     classifier.prepare()
     begun = time.perf_counter()
     classifier.fit(x, train.labels, x_val, data.val.labels, task)
@@ -180,11 +183,13 @@ def finished(config):
     return None
 
 
-def _finished_run(run):
-    record = records.read(paths.runs_root() / run)
+def _finished_run(runs, run):
+    """(RunRecord, folder) of a run's id; RunError where there is none that is finished."""
+    folder = runs / run
+    record = records.read(folder)
     if record.status != "finished":
         raise RunError(f"This run is not finished but {record.status}", where=run, hint=record.reason)
-    return record
+    return record, folder
 
 
 def _note_fit(record, classifier, train):
@@ -196,7 +201,6 @@ def _note_fit(record, classifier, train):
         record.missing["n_parameters"] = "the method has no learnt parameters to count"
     if classifier.earlier_s:
         record.fit_s += classifier.earlier_s
-        record.notes.append("the run was interrupted and resumed: fit_s includes the epochs of earlier attempts")
 
 
 def _on_validation(record, classifier, x_val, val):

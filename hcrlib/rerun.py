@@ -61,9 +61,9 @@ def rerun(source, say=print):
 
     RunError or DataError where it cannot be made: then nothing is said about the record.
     """
-    record, folder = find(source)
+    (record, folder), runs = find(source), paths.runs_root()
     with tempfile.TemporaryDirectory(prefix="hcr-rerun-") as scratch, _results_in(scratch):
-        again = evaluate.run_one(record.config, say)
+        again = evaluate.run_one(record.config, say, runs)
         if again.status != "finished":
             raise RunError(f"The run was {again.status} this time", where=record.id, got=again.reason)
         verdict, reason = _compared(record, folder, again)

@@ -1,6 +1,7 @@
 """Seconds until our network first holds the accuracy that a well-known one ends with."""
 
 import tempfile
+import time
 from pathlib import Path
 
 from hcrlib.bench.base import Outcome, bench, ratio
@@ -32,8 +33,10 @@ def time_to_accuracy(asked):
         notes=[
             f"{data.name}, accuracy on {len(data.val):,} validation images: choices read no test images",
             f"ours: {OURS}, the first of {len(SCHEDULES)} schedules that holds that accuracy, each trained from nothing",
+            "one training of each, seed 0",
         ]
     )
+    _trained(OURS, data, 0.05, {"epochs": 1}, asked)  # what a first training starts up is no part of any
     ours = {}
     for reference, (what, most) in REFERENCES.items():
         wanted, seconds = _trained(reference, data, 1, {}, asked)
@@ -59,8 +62,6 @@ def _row(name, what, accuracy, seconds):
 
 def _trained(name, data, share, params, asked):
     """(validation accuracy, seconds to fit)."""
-    import time
-
     train = data.train
     if share < 1:
         train = train.take(stratified_take(train.labels, int(share * len(train)), 0, "bench"))

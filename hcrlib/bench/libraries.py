@@ -4,6 +4,7 @@ import numpy as np
 
 from hcrlib.bench.base import Outcome, bench, ratio, row, side_by_side
 from hcrlib.datasets import describe, load_dataset, stratified_take
+from hcrlib.errors import ConfigError
 from hcrlib.models import CLASSIFIERS, Task
 from hcrlib.models.base import flat
 from hcrlib.runtime import Pipeline
@@ -41,6 +42,7 @@ def svm(asked):
             ratio("predict: scikit-learn / ours", *reversed(predicted.values()), at_least=PREDICT),
         ],
         [_told(data, x, ours), _same(answers)],
+        asked.runs,
     )
 
 
@@ -71,6 +73,7 @@ def knn(asked):
             ratio("predict / a matrix product", mine, product),
         ],
         [_told(data, x, ours), _same(answers)],
+        asked.runs,
     )
 
 
@@ -83,6 +86,8 @@ def best_set():
 def _images(classifier, asked):
     """(x, y, queries, data): preprocessed as the classifier asks; the queries are validation images."""
     data = load_dataset(best_set())
+    if asked.images < len(data.classes):
+        raise ConfigError("--images is too small", expected=f"at least {len(data.classes)}", got=asked.images)
     train = data.train.take(stratified_take(data.train.labels, min(asked.images, len(data.train)), 0, "bench"))
     pipeline = Pipeline(CLASSIFIERS.get(classifier).preprocess).fit(train.images)
     return pipeline.apply(train.images), train.labels, pipeline.apply(data.val.images[:QUERIES]), data

@@ -23,7 +23,7 @@ def overhead(asked):
         own = {"HCR_RESULTS": folder}
         calls = {
             "python -c pass": lambda: in_child("-c", "pass"),
-            "import hcrlib": lambda: in_child("-c", "import hcrlib"),
+            "from hcrlib import train": lambda: in_child("-c", "from hcrlib import train"),
             "hcr --help": lambda: in_child("-c", CLI, "--help"),
             "hcr train dummy": lambda: in_child("-c", CLI, "train", *RUN, environment=own),
             "the same in a notebook": lambda: in_child("-c", NOTEBOOK, folder, environment=own),
@@ -33,11 +33,11 @@ def overhead(asked):
     beyond = [a - b for a, b in zip(imported, bare, strict=True)]
     one = [1] * len(bare)
     limits = [
-        ratio("seconds of `import hcrlib`, beyond Python's own", beyond, one, at_most=IMPORT_S),
+        ratio("seconds of `from hcrlib import train`, beyond Python's own", beyond, one, at_most=IMPORT_S),
         ratio("seconds of `hcr --help`", helped, one, at_most=HELP_S),
     ]
     added = [a - b for a, b in zip(notebook, run, strict=True)]
     rows = [row(name, taken) for name, taken in times.items()] + [
         row("papermill, the kernel and the notebook's figures add", added)
     ]
-    return Outcome(rows, [*limits, ratio("a run in a notebook / a bare run", notebook, run)])
+    return Outcome(rows, [*limits, ratio("a run in a notebook / a bare run", notebook, run)], runs=asked.runs)

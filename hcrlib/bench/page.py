@@ -21,9 +21,9 @@ def folder():
     return paths.results_root() / "bench"
 
 
-def keep(bench, outcome, runs):
+def keep(bench, outcome):
     """Writes results/bench/<name>.json and .png; returns the path of the first. Nothing is left half written."""
-    found = {"name": bench.name, "question": bench.question, "runs": runs, **dataclasses.asdict(outcome)}
+    found = {"name": bench.name, "question": bench.question, **dataclasses.asdict(outcome)}
     found["provenance"] = provenance()
     draw(found)
     path = folder() / f"{bench.name}.json"
@@ -40,7 +40,7 @@ def write():
         where = f"{made['cpu']}, {made['cores']} cores, {made['system']}, {made['utc'][:10]}"
         threads = ", ".join(f"{name} {count}" for name, count in made["threads"].items())
         parts.append(
-            f"## {found['question']}\n\n`hcr bench {found['name']}`, {found['runs']} runs; {where}; threads: {threads}\n\n"
+            f"## {found['question']}\n\n`hcr bench {found['name']}`, rounds: {found['runs']}; {where}; threads: {threads}\n\n"
             f"{tables(found, 'pipe')}\n\n![{found['question']}]({found['name']}.png)\n"
         )
     path = folder() / "README.md"
@@ -100,7 +100,7 @@ def _growth(rows):
 
 
 def _spread(found):
-    if found["ratio"] is None:
+    if found["ratio"] is None or not math.isfinite(found["ratio"]):
         return "?"
     return f"{found['ratio']:.3g}" + (f" ({found['low']:.3g} to {found['high']:.3g})" if "low" in found else "")
 

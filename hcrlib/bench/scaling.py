@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from hcrlib.bench.base import Outcome, bench, told
-from hcrlib.datasets import describe, load_dataset
+from hcrlib.datasets import describe
+from hcrlib.datasets.catalog import DATASETS
 
 SIZES = 1_000, 3_000, 10_000, 30_000, 100_000
 CLASSIFIERS = "dummy", "linear", "knn", "knn-pca", "nystroem", "svm", "mlp", "cnn-basic"
@@ -25,11 +26,14 @@ kept = stratified_take(labels, min(n, len(labels)), 0, "bench")
 kind = CLASSIFIERS.get(classifier)
 pipeline = Pipeline(kind.preprocess).fit(images[kept])
 x, y, queries = pipeline.apply(images[kept]), labels[kept], pipeline.apply(queries)
+y_queries, n_classes = labels[:2000], len(data.classes)
+del data, images, labels
+forget_peak()
 model = kind.create({"epochs": 1} if kind.backend == "keras" else {})
 model.prepare()
-task = Task(len(data.classes), 0, Path(sys.argv[4]), lambda line: None)
-fit = measured(lambda: model.fit(x, y, queries, labels[:2000], task))
-model.scores(queries[:10])
+task = Task(n_classes, 0, Path(sys.argv[4]), lambda line: None)
+fit = measured(lambda: model.fit(x, y, queries, y_queries, task))
+model.scores(queries)  # a warm-up: networks compile their scoring
 predict = measured(lambda: model.scores(queries))
 us = predict / len(queries) * 1e6
 print(json.dumps({"images": len(x), "fit_s": fit, "predict_us_per_image": us, "peak_mb": peak() / 1e6}))
@@ -42,10 +46,14 @@ def scaling(asked):
 
     here = {entry["name"] for entry in describe() if entry["here"]}
     name = next(name for name in ORDER if name in here)
-    data = load_dataset(name)
-    most = len(data.train) + len(data.val)
+    most = DATASETS.get(name).releases[0][0]  # images, validation included
     sizes = [*(n for n in SIZES if n < most), most] if most < SIZES[-1] else SIZES
-    outcome = Outcome(notes=[f"{name}; networks are trained for one epoch; {asked.runs} runs a point, their median"])
+    outcome = Outcome(
+        notes=[
+            f"{name}; networks are trained for one epoch; medians of {asked.runs}; memory while fitting and scoring"
+        ],
+        runs=asked.runs,
+    )
     for classifier in CLASSIFIERS:
         points = []
         for n in sizes:

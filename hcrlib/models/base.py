@@ -24,7 +24,7 @@ class Task:
     """What `fit` is given beside the arrays.
 
     n_classes; seed; folder: where checkpoints may be kept until the run is done; say: a function of one line of progress;
-    data_sha256: of the dataset; run: a function from a run's id to its finished RunRecord, for those built on other runs.
+    data_sha256: of the dataset; run: a function from a run's id to its finished RunRecord and folder.
     """
 
     n_classes: int
@@ -40,7 +40,8 @@ class Classifier(abc.ABC):
     """A method with its parameters, which are the dataclass' fields; a fitted one scores images.
 
     Class attributes: `name`; `preprocess`, the steps it asks for unless a run names others; `backend`, "" or "keras";
-    `images_only`, whether features such as HOG's are of no use to it.
+    `images_only`, whether features such as HOG's are of no use to it; `as_published`, whether it refuses a budget and steps of
+    the caller's.
     After fit: `engine`, the library that did the work; `history`, one dict an epoch; `notes`, what a reader should know;
     `n_fitted`, how many of the images it was given it took, where not all; `earlier_s`, the seconds that attempts which
     were killed had spent on what this one resumed from.
@@ -50,6 +51,7 @@ class Classifier(abc.ABC):
     preprocess: ClassVar[list] = ["scale"]
     backend: ClassVar[str] = ""
     images_only: ClassVar[bool] = False
+    as_published: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

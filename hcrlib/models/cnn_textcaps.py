@@ -4,14 +4,14 @@ Three convolutions, primary capsules of 8 numbers, one capsule of 16 numbers a c
 agreement (Sabour, Frosst and Hinton 2017); a class is as probable as its capsule is long. The matrices from primary to class
 capsules are shared over places, as in the paper. The paper, with 200 training images a class: EMNIST Balanced 87.82 %,
 Letters 92.79 %, Digits 98.96 %, MNIST 98.68 %. Left out: the decoder, and the images that the paper makes with it from
-perturbed capsules, so that this is its network without its augmentation.
+perturbed capsules; small shifts stand for it. Lengths say which class, but are no probabilities (0.9 against 0.1 at the best):
+scores are a softmax of ten times the lengths.
 """
 
 import dataclasses
 
-import numpy as np
-
-from hcrlib.models.base import number
+from hcrlib.errors import ConfigError
+from hcrlib.models.base import number, softmax
 from hcrlib.models.keras_loop import KerasClassifier, quiet_keras
 
 PRIMARY, CLASS = 8, 16  # numbers a capsule
@@ -30,8 +30,17 @@ class CnnTextcaps(KerasClassifier):
     routings: int = 3
     shift: int = number(2, least=0)
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.label_smoothing:
+            raise ConfigError(f"The margin loss of {self.name} takes no label_smoothing", got=self.label_smoothing)
+
     def prepare(self):
         _parts()
+
+    def fit(self, *given):
+        _parts()  # a checkpoint names them
+        super().fit(*given)
 
     def network(self, shape, n_classes):
         import keras
@@ -51,8 +60,7 @@ class CnnTextcaps(KerasClassifier):
         return _parts()[3]()
 
     def scores(self, x):
-        lengths = super().scores(x)
-        return lengths / np.maximum(lengths.sum(axis=1, keepdims=True), 1e-9)
+        return softmax(10 * super().scores(x))
 
     def load(self, folder):
         _parts()

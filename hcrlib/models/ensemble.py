@@ -19,14 +19,14 @@ class Ensemble(Classifier):
     """The average of the probabilities of finished runs."""
 
     name = "ensemble"
-    images_only = True
+    as_published = True
 
     runs: list | None = None  # ids, such as mnist/cnn-basic/0123456789ab
     shift: int = number(0, least=0)  # each image is read as it is and moved by up to this many pixels each way
 
     def __post_init__(self):
         super().__post_init__()
-        self.runs = sorted(map(str, self.runs)) if self.runs else None  # their order makes no difference
+        self.runs = sorted(str(run).strip("/") for run in self.runs) if self.runs else None  # in any order
         if self.runs and len(set(self.runs)) < len(self.runs):
             raise ConfigError("A run is named twice in an ensemble", got=", ".join(self.runs))
 
@@ -34,17 +34,22 @@ class Ensemble(Classifier):
         if not self.runs:
             hint = "--set runs='[ID, ID]', with ids that `hcr results` lists"
             raise ConfigError("An ensemble needs the ids of finished runs", expected="runs: [ID, ...]", hint=hint)
-        members = [task.run(run) for run in self.runs]
+        if task.run is None:
+            raise ConfigError("An ensemble is made by `hcr train` or a sweep only")
+        found = [task.run(run) for run in self.runs]
+        members = [record for record, _ in found]
         for record in members:
-            if record.data["sha256"] != task.data_sha256 or record.config.budget is not None:
-                what, hint = f"{record.id} was trained on other images", "Name runs of this dataset, on all of it"
+            if record.config.budget is not None:
+                what = f"{record.id} was trained on a part of the images"
+                raise ConfigError(what, expected="budget: null", got=f"budget: {record.config.budget}")
+            if record.data["sha256"] != task.data_sha256:
+                what, hint = f"{record.id} was trained on other images", "Name runs of this dataset"
                 raise ConfigError(what, expected=task.data_sha256, got=record.data["sha256"], hint=hint)
-        self._take([record.path / "model" for record in members])
+        self._take([folder / "model" for _, folder in found])
         engines = sorted({record.engine for record in members})
         self.engine = f"{len(members)} of {', '.join(engines)}"
-        self.notes.append(
-            f"trained in {sum(record.fit_s for record in members):,.0f} s, all {len(members)} members together"
-        )
+        self.earlier_s = sum(record.fit_s for record in members)
+        self.notes.append(f"fit_s is that of its {len(members)} members, together")
 
     def scores(self, x):
         images = np.round(x * 255).astype(np.uint8)
@@ -64,7 +69,10 @@ class Ensemble(Classifier):
             shutil.copytree(source, folder / f"member-{at}")
 
     def load(self, folder):
-        self._take(sorted(folder.glob("member-*"), key=lambda member: int(member.name.partition("-")[2])))
+        members = sorted(folder.glob("member-*"), key=lambda member: int(member.name.partition("-")[2]))
+        if not members:
+            raise ValueError("it has no members")
+        self._take(members)
 
     def _take(self, folders):
         self.folders, self.members = folders, [stored(folder) for folder in folders]

@@ -77,6 +77,7 @@ class KerasClassifier(Classifier):
         else:
             task.say(f"resumed after epoch {len(self.history)}")
             self.earlier_s = sum(row["epoch_s"] for row in self.history)
+            self.notes.append("the run was interrupted and resumed: fit_s includes the epochs of earlier attempts")
         while len(self.history) < self.epochs and not self._stops():
             self._epoch(keras, x, y, x_val, y_val, task, checkpoint)
         if self.restore_best and (best := self._best_epoch()) < len(self.history):

@@ -2,13 +2,15 @@
 
 Sources: Williams and Seeger 2001 (Nystroem), Rudi, Carratino and Rosasco 2017 (FALKON; its normal equations, solved directly).
 Every image is described by its kernel with some landmarks, training images drawn at random; one linear system gives the
-weights of all classes. Time grows with the number of images, where an SVM's grows with its square; memory does not grow.
+weights of all classes. Time grows with the number of images, where an SVM's grows with its square; memory beyond the images
+does not grow.
 """
 
 import dataclasses
 
 import numpy as np
 
+from hcrlib.errors import RunError
 from hcrlib.models.base import Classifier, fitted_temperature, flat, number, softmax
 
 CHUNK = 4096  # images at a time
@@ -21,31 +23,35 @@ class Nystroem(Classifier):
     name = "nystroem"
     preprocess = ["scale", "deskew"]
 
-    landmarks: int = 4000
-    gamma: float = number(0.025, above=0)
+    landmarks: int = 4000  # time and memory grow with their square
+    gamma: float = number(0.025, above=0)  # svm's
     ridge: float = number(1e-6, above=0)  # times the number of images
 
+    def prepare(self):
+        import scipy.linalg
+        import scipy.optimize  # noqa: F401
+
     def fit(self, x, y, x_val, y_val, task):
-        from scipy.linalg import cho_factor, cho_solve
+        from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
         from hcrlib.datasets import stratified_take
 
         x, self.n_classes = flat(x), task.n_classes
         kept = stratified_take(y, min(self.landmarks, len(x)), task.seed, "nystroem/landmarks")
         self.images, self.temperature = np.ascontiguousarray(x[kept]), 1.0
-        self._square()
-        m = len(self.images)
-        products, targets = np.zeros((m, m)), np.zeros((m, self.n_classes))
+        m, exact = len(self.images), self.images.astype(np.float64)
+        products = self.ridge * len(x) * _kernel(exact, exact, self.gamma)
+        targets = np.zeros((m, self.n_classes))
         for start in range(0, len(x), CHUNK):
-            kernel = self._kernel(x[start : start + CHUNK])
-            wanted = np.eye(self.n_classes, dtype=np.float32)[y[start : start + CHUNK]]
-            products += kernel.T @ kernel
+            kernel = _kernel(x[start : start + CHUNK], self.images, self.gamma).astype(np.float64)
+            wanted = np.eye(self.n_classes)[y[start : start + CHUNK]]
+            products += kernel.T @ kernel  # in float32 it would not be positive definite
             targets += kernel.T @ wanted
-        products += self.ridge * len(x) * self._kernel(self.images)
-        products[np.diag_indices(m)] += (
-            1e-7 * np.trace(products) / m
-        )  # landmarks may be alike: float32 rounds that below zero
-        self.weights = cho_solve(cho_factor(products), targets).astype(np.float32)
+        products[np.diag_indices(m)] += 1e-9 * np.trace(products) / m  # two landmarks may be equal
+        try:
+            self.weights = cho_solve(cho_factor(products), targets).astype(np.float32)
+        except LinAlgError as error:
+            raise RunError(f"The linear system cannot be solved: {error}", hint="Raise the ridge") from error
         self.engine = f"numpy {np.__version__}"
         self.temperature = fitted_temperature(self._outputs(flat(x_val)), y_val)
         self.notes.append("its temperature was fitted on the validation part: val_loss flatters it")
@@ -70,16 +76,16 @@ class Nystroem(Classifier):
                 stored["temperature"].item(),
             )
         self.n_classes = self.weights.shape[1]
-        self._square()
 
     def _outputs(self, x):
         """float32 (n, n_classes): near 1 for the class, near 0 for the others."""
-        parts = [self._kernel(x[start : start + CHUNK]) @ self.weights for start in range(0, len(x), CHUNK)]
-        return np.concatenate([np.zeros((0, self.n_classes), np.float32), *parts])
+        out = np.zeros((len(x), self.n_classes), np.float32)
+        for start in range(0, len(x), CHUNK):
+            out[start : start + CHUNK] = _kernel(x[start : start + CHUNK], self.images, self.gamma) @ self.weights
+        return out
 
-    def _kernel(self, x):
-        distance = (x**2).sum(axis=1)[:, None] + self.squares - 2 * (x @ self.images.T)
-        return np.exp(-self.gamma * np.maximum(distance, 0))
 
-    def _square(self):
-        self.squares = (self.images**2).sum(axis=1)
+def _kernel(x, images, gamma):
+    """exp(-gamma |x - image|^2), (n, m), of vectors (n, d) and (m, d)."""
+    distance = (x**2).sum(axis=1)[:, None] + (images**2).sum(axis=1) - 2 * (x @ images.T)
+    return np.exp(-gamma * np.maximum(distance, 0))

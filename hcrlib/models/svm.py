@@ -40,6 +40,7 @@ class Svm(Classifier):
         svc, self.engine = _svc(C=self.c, gamma=self.gamma, cache_size=2000)
         svc.fit(flat(x), y)
         self.n_classes, self.classes = task.n_classes, np.asarray(svc.classes_, np.int64)
+        self.support_labels = y[svc.support_]  # in the order of the vectors, which is not always that of the classes
         self.vectors = np.ascontiguousarray(svc.support_vectors_, np.float32)
         self.coefficients = np.asarray(svc.dual_coef_, np.float32)  # libsvm's: (classes - 1, vectors)
         self.intercept, self.counts = np.asarray(svc.intercept_, np.float32), np.asarray(svc.n_support_, np.int64)

@@ -8,10 +8,9 @@ import dataclasses
 
 import numpy as np
 
-from hcrlib.models.base import number
 from hcrlib.models.svm import Svm
 
-NEIGHBOURS = {4: ((0, 1), (0, -1), (1, 0), (-1, 0)), 8: ((1, 1), (1, -1), (-1, 1), (-1, -1))}
+STRAIGHT, DIAGONAL = ((0, 1), (0, -1), (1, 0), (-1, 0)), ((1, 1), (1, -1), (-1, 1), (-1, -1))  # (down, right)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -21,13 +20,12 @@ class SvmVirtual(Svm):
     name = "svm-virtual"
     images_only = True
 
-    directions: int = number(4, least=4)  # 8: along the diagonals, too
+    diagonals: bool = False  # moved along these, too: eight copies instead of four
 
     def fit(self, x, y, x_val, y_val, task):
         super().fit(x, y, x_val, y_val, task)
-        notes, images = self.notes, self.vectors.reshape(-1, *x.shape[1:])
-        labels = np.repeat(self.classes, self.counts)
-        moves = (*NEIGHBOURS[4], *(NEIGHBOURS[8] if self.directions >= 8 else ()))
+        notes, images, labels = self.notes, self.vectors.reshape(-1, *x.shape[1:]), self.support_labels
+        moves = STRAIGHT + DIAGONAL if self.diagonals else STRAIGHT
         copies = [images, *(_moved(images, *move) for move in moves)]
         self.notes, n_fitted = [], self.n_fitted or len(x)
         super().fit(np.concatenate(copies), np.tile(labels, len(copies)), x_val, y_val, task)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hcrlib.augment import Distortion, mixed
+from hcrlib.augment import Distortion, _sampled, mixed
 from hcrlib.models import CLASSIFIERS
 
 
@@ -44,8 +44,32 @@ def test_each_limit_is_kept_in_its_unit(cross):
     turned = spun(rotation=10)(cross)
     assert np.abs(moments(turned)[2] / cross[0].sum() - 1).max() < 0.05, "a turn takes no ink"
     assert turned[:, 13:15, 13:15].min() > 0.9, "the middle stays"
-    cut = spun(cutout=7)(np.ones_like(cross))
-    assert (cut == 0).sum(axis=(1, 2, 3)).max() == 49
+    for side in (4, 7):
+        cut = spun(cutout=side)(np.ones_like(cross))
+        assert (cut == 0).sum(axis=(1, 2, 3)).max() == side**2
+
+
+def test_a_smooth_field_has_the_deviation_asked_for():
+    found = np.stack([Distortion(elastic=0.7)._sources((50, 28, 28), np.random.RandomState(at)) for at in range(20)])
+    still = np.stack(Distortion()._sources((50, 28, 28), np.random.RandomState(0)))
+    assert (found - still).std() == pytest.approx(0.7, rel=0.03)
+
+
+def test_perspective_lengthens_one_edge():
+    columns = Distortion(perspective=0.1)._sources((200, 28, 28), np.random.RandomState(0))[1]
+    width = columns[:, :, -1] - columns[:, :, 0]
+    edges = width[:, 0] / width[:, -1]
+    assert 1.1 < edges.max() < 1.3
+    assert np.abs(width[:, 13:15].mean(axis=1) / 27 - 1).max() < 0.02
+
+
+def test_what_is_read_between_pixels_is_a_cubic():
+    """Cubic convolution is exact for quadratic images away from the border (Keys 1981, section III)."""
+    rows, columns = np.mgrid[0:28, 0:28].astype(np.float32)
+    image = 0.001 * (rows**2 + rows * columns + 2 * columns)[None]
+    at = np.float32([[[10.25, 14.5, 20.75]]])
+    wanted = 0.001 * (at**2 + at * (at + 1) + 2 * (at + 1))
+    assert np.abs(_sampled(image, at, at + 1) - wanted).max() < 1e-5
 
 
 def test_mixup_keeps_shares(cross):

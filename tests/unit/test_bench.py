@@ -1,6 +1,7 @@
 import json
 import time
 
+import numpy as np
 import pytest
 
 from hcrlib import cli
@@ -35,6 +36,22 @@ def test_a_measured_process_that_fails_is_an_error():
     assert base.told("print(json.dumps([measured(lambda: None) < 1, peak() > 1e6]))") == [True, True]
 
 
+def test_a_child_is_not_charged_for_its_parent():
+    held = np.ones(40_000_000)  # 320 MB
+    code = "first = peak(); forget_peak(); block = bytearray(50_000_000); print(json.dumps([first, peak()]))"
+    first, peak = base.told(code)
+    assert held.sum() > 0
+    assert first < 100e6
+    assert 50e6 < peak < 150e6
+
+
+def test_the_help_names_every_benchmark(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["bench", "--help"])
+    told = capsys.readouterr().out.replace("\n", "").replace(" ", "")
+    assert ",".join(sorted(BENCHES.names())) in told
+
+
 def test_exponents_are_found():
     points = [{"images": n, "fit_s": 1e-6 * n**2} for n in (1000, 3000, 10_000)]
     assert scaling.exponent(points, "fit_s") == pytest.approx(2)
@@ -64,7 +81,7 @@ def test_growth_is_drawn_on_two_axes(results):
         for n in (1000, 3000)
     ]
     page.keep(
-        BENCHES.get("scaling"), base.Outcome(rows, [{"what": "x", "ratio": float("nan"), "aim": "", "met": None}]), 1
+        BENCHES.get("scaling"), base.Outcome(rows, [{"what": "x", "ratio": float("nan"), "aim": "", "met": None}])
     )
     assert json.loads((results / "bench/scaling.json").read_text())["ratios"][0]["ratio"] is None
     assert page.write().read_text()
@@ -74,3 +91,4 @@ def test_bad_requests(capsys):
     assert cli.main(["bench", "svn"]) == 1
     assert "Did you mean 'svm'" in capsys.readouterr().err
     assert cli.main(["bench", "svm", "--runs", "0"]) == 1
+    assert cli.main(["bench", "svm", "--images", "3"]) == 1

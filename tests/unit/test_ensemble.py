@@ -1,15 +1,17 @@
+import shutil
+
 import numpy as np
 import pytest
 
 import hcrlib as hcr
-from hcrlib import records
+from hcrlib import records, rerun
 from hcrlib.errors import ConfigError, RunError
 
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     monkeypatch.setenv("HCR_RESULTS", str(tmp_path))
-    return [hcr.train(name, say=lambda line: None) for name in ("linear", "knn")]
+    return [hcr.train("knn", k=k, preprocess=["scale"], say=lambda line: None) for k in (1, 9)]
 
 
 def voted(*runs, **params):
@@ -21,9 +23,9 @@ def test_probabilities_are_averaged(runs):
     members = [records.load_predictions(run)["scores"].astype(np.float64) for run in runs]
     found = records.load_predictions(both)["scores"]
     assert np.abs(found - np.mean(members, axis=0)).max() < 2e-3  # of float16
-    assert both.accuracy > runs[0].accuracy
     assert both.engine.startswith("2 of ")
-    assert any("members together" in note for note in both.notes)
+    assert any("members, together" in note for note in both.notes)
+    assert both.fit_s >= sum(run.fit_s for run in runs)
     assert both.size_bytes > sum(run.size_bytes for run in runs)
 
     images = hcr.load_dataset("mnist-5k").val.images[:20]
@@ -46,6 +48,29 @@ def test_what_cannot_vote_is_refused(runs):
         voted(runs[0], runs[0])
     with pytest.raises(RunError, match="no record here"):
         hcr.train("ensemble", runs=["mnist-5k/knn/000000000000"], say=lambda line: None)
-    few = hcr.train("linear", budget=100, say=lambda line: None)
-    with pytest.raises(ConfigError, match="trained on other images"):
+    few = hcr.train("knn", budget=100, say=lambda line: None)
+    with pytest.raises(ConfigError, match="a part of the images"):
         voted(runs[0], few)
+    for params in ({"budget": 100}, {"preprocess": ["scale", "deskew"]}):
+        with pytest.raises(ConfigError, match="neither a budget nor preprocessing"):
+            voted(*runs, **params)
+
+
+def test_a_member_of_other_images_is_refused(runs):
+    record = records.read(runs[0].path)
+    record.data["sha256"] = "beef"
+    record.write()
+    with pytest.raises(ConfigError, match="trained on other images"):
+        voted(*runs)
+
+
+def test_it_can_be_made_again(runs):
+    assert rerun.rerun(voted(*runs).id, lambda line: None).verdict == rerun.BIT_EQUAL
+
+
+def test_a_stored_one_without_members_is_refused(runs):
+    both = voted(*runs)
+    for member in (both.path / "model").glob("member-*"):
+        shutil.rmtree(member)
+    with pytest.raises(RunError, match="no members"):
+        hcr.load_model(both)
