@@ -7,7 +7,8 @@ import pytest
 from sklearn.svm import SVC
 
 from hcrlib.models import CLASSIFIERS, Task
-from hcrlib.models.svm import _margins, _temperature, _votes
+from hcrlib.models.base import fitted_temperature
+from hcrlib.models.svm import _margins, _votes
 
 
 @pytest.fixture(scope="module")
@@ -70,4 +71,4 @@ def test_calibration_keeps_the_answers_and_mends_the_probabilities(blobs, tmp_pa
 
 def test_temperature_of_logits_that_are_right_as_they_are():
     logits = np.log(np.array([[0.8, 0.2]] * 10, np.float32))
-    assert _temperature(logits, np.array([0] * 8 + [1] * 2)) == pytest.approx(1, abs=0.01)
+    assert fitted_temperature(logits, np.array([0] * 8 + [1] * 2)) == pytest.approx(1, abs=0.01)
