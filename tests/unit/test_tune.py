@@ -241,7 +241,7 @@ def test_the_command(tmp_path, capsys):
     assert command(*words) == 0
     told = capsys.readouterr()
     assert told.err == ""
-    assert "random search over knn on mnist-5k, all training images:\nk         1..9\nweighted  true, false" in told.out
+    assert "random search over knn on mnist-5k, 200 training images:\nk         1..9\nweighted  true, false" in told.out
     assert f"hcr sweep {out}" in told.out
     assert yaml.safe_load(out.read_text())["runs"][0] == {"classifier": "knn"}
     (tmp_path / "space.yml").write_text("k: [1")
