@@ -10,6 +10,9 @@ endif
 endif
 
 .DEFAULT_GOAL := help
+# A process a core, but no more than memory is sure to hold.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+
 .PHONY: help env demo lab test test-fast lint format sweep leaderboard notebooks lock clean
 
 ## this list
@@ -38,11 +41,11 @@ lab: env
 
 ## the whole test suite, notebooks included (under 15 minutes on 2 cores)
 test: env lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 ## the tests that take under 5 s each (under 2 minutes in all)
 test-fast: env
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 ## check style and formatting
 lint: env
