@@ -20,6 +20,14 @@ def shifted(x, most, rng):
     return windows[np.arange(n), down, right].transpose(0, 2, 3, 1)
 
 
+def moved(x, down, right):
+    """x: (n, h, w), every image moved by the same whole number of pixels, either sign, 0 where nothing was."""
+    h, w = x.shape[1:]
+    most = max(abs(down), abs(right))
+    padded = np.pad(x, ((0, 0), (most, most), (most, most)))
+    return padded[:, most - down : most - down + h, most - right : most - right + w]
+
+
 @dataclasses.dataclass(frozen=True)
 class Distortion:
     """How far a writer's hand may stray, drawn anew for every image: limits are those of a uniform draw, both ways.

@@ -15,15 +15,8 @@ REFERENCES = {  # classifier -> (what it is, the most that ours may take of its 
     "cnn-jetson-flask": ("Keras' MNIST example: 15 epochs, batches of 128", 1 / 5),
 }
 OURS = "cnn-basic"
-SCHEDULES = (
-    (1 / 4, 1),
-    (1 / 2, 1),
-    (1, 1),
-    (1, 2),
-    (1, 4),
-    (1, 8),
-)  # (share of the training images, epochs), each a training
-# of its own, with a learning rate that falls to nothing at its end
+# (share of the training images, epochs): each a training of its own, whose learning rate falls to nothing at its end
+SCHEDULES = (1 / 4, 1), (1 / 2, 1), (1, 1), (1, 2), (1, 4), (1, 8)
 
 
 @bench("time-to-accuracy", "How soon does our network hold the accuracy that a well-known one ends with?")

@@ -80,23 +80,12 @@ def ratio(what, first, second, at_least=None, at_most=None):
 
 
 def in_child(*arguments, environment=None):
-    """(seconds, what it printed) of a Python process of its own: `python ARGUMENTS`.
-
-    RunError, with the end of what it said, where it fails.
-    """
-    begun = time.perf_counter()
-    child = subprocess.Popen(
-        [sys.executable, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **(environment or {})},
-    )
-    printed, wrong = child.communicate()
-    seconds = time.perf_counter() - begun
+    """What a Python process of its own printed: `python ARGUMENTS`. RunError, with the end of what it said, where it fails."""
+    command = [sys.executable, *map(str, arguments)]
+    child = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(environment or {})})
     if child.returncode:
-        raise RunError("A measured process failed", where=" ".join(map(str, arguments)), got=wrong.strip()[-500:])
-    return seconds, printed
+        raise RunError("A measured process failed", where=" ".join(command[1:]), got=child.stderr.strip()[-500:])
+    return child.stdout
 
 
 MEASURED = """
@@ -122,5 +111,5 @@ def forget_peak():
 
 def told(code, *arguments, environment=None):
     """What a Python process of its own found out: the JSON in the last line that `code`, after MEASURED, printed."""
-    _, printed = in_child("-c", MEASURED + code, *arguments, environment=environment)
+    printed = in_child("-c", MEASURED + code, *arguments, environment=environment)
     return json.loads(printed.splitlines()[-1])

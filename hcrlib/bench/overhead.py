@@ -31,10 +31,9 @@ def overhead(asked):
         times = side_by_side(calls, asked.runs, asked.say)
     bare, imported, helped, run, notebook = times.values()
     beyond = [a - b for a, b in zip(imported, bare, strict=True)]
-    one = [1] * len(bare)
     limits = [
-        ratio("seconds of `from hcrlib import train`, beyond Python's own", beyond, one, at_most=IMPORT_S),
-        ratio("seconds of `hcr --help`", helped, one, at_most=HELP_S),
+        ratio("seconds of `from hcrlib import train`, beyond Python's own", beyond, 1, at_most=IMPORT_S),
+        ratio("seconds of `hcr --help`", helped, 1, at_most=HELP_S),
     ]
     added = [a - b for a, b in zip(notebook, run, strict=True)]
     rows = [row(name, taken) for name, taken in times.items()] + [

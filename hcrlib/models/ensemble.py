@@ -10,6 +10,7 @@ import shutil
 
 import numpy as np
 
+from hcrlib.augment import moved
 from hcrlib.errors import ConfigError
 from hcrlib.models.base import Classifier, number, stored
 
@@ -54,7 +55,8 @@ class Ensemble(Classifier):
     def scores(self, x):
         images = np.round(x * 255).astype(np.uint8)
         out = np.zeros((len(x), self.n_classes), np.float64)
-        for view in _views(images, self.shift):
+        moves = range(-self.shift, self.shift + 1)
+        for view in (moved(images, down, right) for down in moves for right in moves):
             for classifier, pipeline, _ in self.members:
                 out += classifier.scores(pipeline.apply(view))
         return (out / out.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -77,12 +79,3 @@ class Ensemble(Classifier):
     def _take(self, folders):
         self.folders, self.members = folders, [stored(folder) for folder in folders]
         self.n_classes = len(self.members[0][2])
-
-
-def _views(images, most):
-    """uint8 (n, h, w) moved by each whole number of pixels in [-most, most] each way, 0 where nothing was."""
-    h, w = images.shape[1:]
-    padded = np.pad(images, ((0, 0), (most, most), (most, most)))
-    for down in range(2 * most + 1):
-        for right in range(2 * most + 1):
-            yield padded[:, down : down + h, right : right + w]

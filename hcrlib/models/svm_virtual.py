@@ -8,6 +8,7 @@ import dataclasses
 
 import numpy as np
 
+from hcrlib.augment import moved
 from hcrlib.models.svm import Svm
 
 STRAIGHT, DIAGONAL = ((0, 1), (0, -1), (1, 0), (-1, 0)), ((1, 1), (1, -1), (-1, 1), (-1, -1))  # (down, right)
@@ -26,15 +27,8 @@ class SvmVirtual(Svm):
         super().fit(x, y, x_val, y_val, task)
         notes, images, labels = self.notes, self.vectors.reshape(-1, *x.shape[1:]), self.support_labels
         moves = STRAIGHT + DIAGONAL if self.diagonals else STRAIGHT
-        copies = [images, *(_moved(images, *move) for move in moves)]
+        copies = [images, *(moved(images, *move) for move in moves)]
         self.notes, n_fitted = [], self.n_fitted or len(x)
         super().fit(np.concatenate(copies), np.tile(labels, len(copies)), x_val, y_val, task)
         told = f"{len(images):,} support vectors of the first fit, shown in {len(copies)} places to the second one"
         self.notes, self.n_fitted = [*dict.fromkeys([*notes, *self.notes]), told], n_fitted
-
-
-def _moved(x, down, right):
-    """(n, h, w) moved by whole pixels, 0 where nothing was."""
-    h, w = x.shape[1:]
-    padded = np.pad(x, ((0, 0), (1, 1), (1, 1)))
-    return padded[:, 1 - down : 1 - down + h, 1 - right : 1 - right + w]
