@@ -25,6 +25,7 @@ LOOKS = {  # colour and, for prints in grey, a mark
     "cnn-two-layer": ("#d55e00", "P"),
     "cnn-five-layer": ("#5b3a1a", "p"),
     "cnn-jetson-flask": ("#7f3c8d", "<"),
+    "nystroem": ("#3969ac", "*"),  # by its name it would be as green as knn
 }
 OTHERS = (
     ("#11a579", ">"),

@@ -72,13 +72,14 @@ def draw(found):
     times = "median_s" if "median_s" in rows[0] else "fit_s"
     ax = plots.figure(7.5, 1 + 0.32 * len(rows))
     for at, row in enumerate(rows):
-        ax.barh(at, row[times], color="#0072b2", height=0.6)
+        ax.plot(row[times], at, "o", color="#0072b2")  # a bar's length would say nothing on this axis
         if "low_s" in row:
             ax.plot([row["low_s"], row["high_s"]], [at, at], color="black", linewidth=1.2)
     names = [row["what"] if "how" not in row else f"{row['what']}\n{row['how']}" for row in rows]
     ax.set_yticks(range(len(rows)), names)
-    ax.invert_yaxis()
+    ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_xscale("log")
+    ax.grid(axis="x", alpha=0.3)
     ax.set_xlabel("seconds")
     return plots.keep(ax, path)
 
