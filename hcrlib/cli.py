@@ -5,14 +5,12 @@ import contextlib
 import errno
 import importlib.metadata
 import os
-import re
 import shutil
 import signal
 import sys
-import tempfile
 from pathlib import Path
 
-from hcrlib import bench_commands, tune_commands
+from hcrlib import bench_commands, tune_commands, zoo_commands
 from hcrlib.commands import add_command
 from hcrlib.datasets import commands as data
 from hcrlib.errors import ConfigError, HcrError, RunError
@@ -87,7 +85,7 @@ def _parser():
         _add_results,
         _add_leaderboard,
         _add_read,
-        _add_zoo,
+        zoo_commands.add_parser,
         bench_commands.add_parser,
     ):
         add(commands)
@@ -321,44 +319,6 @@ def _read(args):
             unread += 1
             print(f"{path}: cannot be read: {error}", file=sys.stderr)
     return 1 if unread else 0
-
-
-def _add_zoo(commands):
-    parser = commands.add_parser("zoo", help="small trained models to keep: add, list")
-    zoo = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    add = add_command(zoo, "add", _zoo_add, "copy a finished run's model and record to results/zoo/NAME").add_argument
-    add("name")
-    add("run", help="a run's id, as `hcr results` shows it")
-    add_command(zoo, "list", _zoo_list, "the models there are")
-
-
-def _zoo_add(args):
-    from hcrlib import paths, records
-
-    place = paths.results_root() / "zoo" / args.name
-    if not re.fullmatch(r"\w[\w.-]*", args.name):
-        raise ConfigError(f"'{args.name}' is no name for a model", expected="letters, digits, '-', '_', '.'")
-    if place.exists():
-        raise ConfigError(f"There is a model '{args.name}' already", where=place, hint="Delete its folder first")
-    run = records.read(paths.runs_root() / args.run)
-    if run.status != "finished":
-        raise ConfigError(f"{run.id} has no model: its status is '{run.status}'", hint="See: hcr results")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".") as scratch:
-        new = Path(scratch) / args.name
-        shutil.copytree(run.path / "model", new / "model")
-        shutil.copy(run.path / "record.json", new)
-        os.replace(new, place)  # complete, or not there at all
-    print(_short(place))
-    return 0
-
-
-def _zoo_list(args):
-    from hcrlib import paths, records
-
-    for folder in sorted(record.parent for root in paths.zoo_roots() for record in root.glob("*/record.json")):
-        print(f"{folder.name}: {records.read(folder)}")
-    return 0
 
 
 def _doctor(args):

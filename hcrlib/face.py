@@ -1,20 +1,15 @@
 """The public face: what a person types in a notebook. `hcrlib` hands it on."""
 
-import dataclasses
 from pathlib import Path
-
-import numpy as np
 
 from hcrlib import evaluate, paths, records
 from hcrlib.datasets import load_dataset
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.models import stored
 from hcrlib.registry import did_you_mean
-from hcrlib.runtime import to_glyph
+from hcrlib.runtime import Reading, TrainedModel
 
 __all__ = ["Reading", "TrainedModel", "load_dataset", "load_model", "results", "train", "zoo"]
-
-UNSURE_BELOW = 0.5  # of probability: under it an answer is "?"
 
 
 def train(classifier, data="mnist-5k", *, seed=0, budget=None, preprocess=None, say=print, **params):
@@ -38,7 +33,7 @@ def results():
 
 
 def load_model(source):
-    """A TrainedModel from a zoo name, a run's id or folder, or a RunRecord.
+    """A TrainedModel from a zoo name, a run's id or folder, or a RunRecord. Those of the zoo load without TensorFlow.
 
     RunError where it is unfinished; ConfigError, with the names there are, where there is no such model.
     """
@@ -50,62 +45,10 @@ def load_model(source):
             run = records.read(folder)
             if run.status != "finished":
                 raise RunError(f"This run has no model: its status is '{run.status}'", where=source, hint=run.reason)
-            return TrainedModel.load(folder / "model")
+            return TrainedModel(*stored(folder / "model"))
     raise ConfigError(f"There is no model '{source}'", hint=did_you_mean(source, zoo()))
 
 
 def zoo():
     """The names of the small trained models: those that come with the project, and those of `hcr zoo add`."""
     return sorted({folder.parent.name for root in paths.zoo_roots() for folder in root.glob("*/model")})
-
-
-@dataclasses.dataclass(frozen=True)
-class Reading:
-    """One answer. label: the class name, or "?" where the probability is under the threshold.
-
-    alternatives: (name, probability) of the five most probable classes, best first. seen: uint8 (28, 28), what was judged.
-    """
-
-    label: str
-    probability: float
-    alternatives: tuple
-    seen: np.ndarray = dataclasses.field(repr=False)
-
-    @property
-    def unsure(self):
-        """Whether the label is "?"."""
-        return self.label == "?"
-
-
-class TrainedModel:
-    """A fitted classifier with the pipeline it was trained behind and the names of its classes."""
-
-    def __init__(self, classifier, pipeline, classes):
-        self.classifier, self.pipeline, self.classes = classifier, pipeline, tuple(classes)
-
-    @classmethod
-    def load(cls, folder):
-        """From a run's model/ folder; RunError where it is damaged or incomplete."""
-        return cls(*stored(folder))
-
-    def __repr__(self):
-        return f"TrainedModel({self.classifier.name}, {len(self.classes)} classes)"
-
-    def scores(self, images):
-        """float32 (n, k), rows sum to 1, from uint8 (n, 28, 28), upright, ink 255."""
-        return self.classifier.scores(self.pipeline.apply(np.asarray(images)))
-
-    def predict(self, images):
-        """A list of n class names."""
-        return [self.classes[i] for i in self.scores(images).argmax(axis=1)]
-
-    def read(self, anything, unsure_below=UNSURE_BELOW):
-        """A Reading of one character: path, bytes, PIL image or array of any size, dark on light or light on dark.
-
-        Raises ValueError for what is no image or holds no ink.
-        """
-        seen = to_glyph(anything)
-        scores = self.scores(seen[None])[0]
-        best = [(self.classes[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")[:5]]
-        name, probability = best[0]
-        return Reading(name if probability >= unsure_below else "?", probability, tuple(best), seen)

@@ -14,7 +14,7 @@ import numpy as np
 
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.registry import Registry, did_you_mean
-from hcrlib.runtime import Pipeline
+from hcrlib.runtime import Pipeline, TrainedModel
 
 CLASSIFIERS = Registry("classifier")
 
@@ -106,9 +106,15 @@ class Classifier(abc.ABC):
 
 
 def stored(folder):
-    """(fitted Classifier, Pipeline, tuple of class names) of a run's model/ folder; RunError where it cannot be loaded."""
+    """(fitted Classifier, Pipeline, tuple of class names) of a run's model/ folder; RunError where it cannot be loaded.
+
+    Where the folder holds a network in ONNX, a runtime.Network stands for the classifier.
+    """
     folder = Path(folder)
     try:
+        if (folder / "model.onnx").exists():
+            model = TrainedModel.load(folder)
+            return model.classifier, model.pipeline, model.classes
         about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         classifier = CLASSIFIERS.get(about["classifier"]).create(about["params"])
         classifier.load(folder)

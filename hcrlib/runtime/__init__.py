@@ -1,9 +1,11 @@
-"""The code that also runs on a board and behind a web page: an image of any kind to a 28x28 glyph, a glyph to features.
+"""The code that also runs on a board and behind a web page: an image of any kind to a 28x28 glyph, a glyph to its name.
 
-numpy and Pillow only, Python 3.6 syntax, and nothing else of hcrlib: this folder can be copied as it is.
+numpy, Pillow and an inference engine only, Python 3.6 syntax, and nothing else of hcrlib: this folder can be copied as it is.
 """
 
 from .image import to_glyph
+from .model import Reading, TrainedModel
+from .network import Network
 from .pipeline import STEPS, Pipeline
 
-__all__ = ["STEPS", "Pipeline", "to_glyph"]
+__all__ = ["STEPS", "Network", "Pipeline", "Reading", "TrainedModel", "to_glyph"]

@@ -137,7 +137,7 @@ def test_leaderboard_of_all_runs_a_folder_and_stored_records(run, capsys, tmp_pa
 
 def test_zoo_add_list_and_read(run, capsys, tmp_path, results):
     assert cli.main(["zoo", "add", "small", run.id]) == 0
-    assert sorted(p.name for p in (results / "zoo/small").iterdir()) == ["model", "record.json"]
+    assert sorted(p.name for p in (results / "zoo/small").iterdir()) == ["README.md", "model", "record.json"]
     assert [p.name for p in (results / "zoo").iterdir()] == ["small"]
     assert cli.main(["zoo", "add", "small", run.id]) == 1
     assert cli.main(["zoo", "add", "../small", run.id]) == 1

@@ -17,8 +17,8 @@ TIERS = [
     {"records"},
     {"evaluate", "plots", "leaderboard", "stats", "explore", "ledger", "claim_plots"},
     {"face", "pad"},
-    {"sweep", "report"},
-    {"resuming", "rerun", "summary", "tune", "tuning_trials", "tuning_plots", "tune_commands"},
+    {"sweep", "report", "export"},
+    {"resuming", "rerun", "summary", "tune", "tuning_trials", "tuning_plots", "tune_commands", "zoo", "zoo_commands"},
     {"claim_file", "claims", "bench", "bench_commands"},
     {"cli"},
 ]
@@ -58,7 +58,7 @@ def test_runtime_stands_alone(path):
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.level == 0:
             names = [node.module]
-        assert {n.split(".")[0] for n in names} <= {"io", "os", "numpy", "PIL"}
+        assert {n.split(".")[0] for n in names} <= {"io", "json", "os", "typing", "numpy", "PIL", "onnxruntime"}
 
 
 CHILD = """

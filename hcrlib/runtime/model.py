@@ -1,0 +1,80 @@
+"""A trained model as it is used: from any image of a character to its name, with probabilities."""
+
+import io
+import json
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from .image import to_glyph
+from .network import Network
+from .pipeline import Pipeline
+
+UNSURE_BELOW = 0.5  # of probability: under it an answer is "?"
+
+
+class Reading(NamedTuple):
+    """One answer. label: the class name, or "?" where the probability is under the threshold.
+
+    alternatives: (name, probability) of the five most probable classes, best first. seen: uint8 (28, 28), what was judged.
+    """
+
+    label: str
+    probability: float
+    alternatives: tuple
+    seen: np.ndarray
+
+    @property
+    def unsure(self):
+        """Whether the label is "?"."""
+        return self.label == "?"
+
+    def __repr__(self):
+        return "Reading(label=%r, probability=%r, alternatives=%r)" % self[:3]
+
+
+class TrainedModel:
+    """A classifier with the pipeline it was trained behind and the names of its classes.
+
+    classifier: anything with a `name` and `scores`: a Network, or one of hcrlib.models.
+    """
+
+    def __init__(self, classifier, pipeline, classes):
+        self.classifier, self.pipeline, self.classes = classifier, pipeline, tuple(classes)
+
+    @classmethod
+    def load(cls, folder):
+        """From a folder with model.json and model.onnx; ValueError where one is missing or damaged."""
+        try:
+            with io.open(os.path.join(str(folder), "model.json"), encoding="utf-8") as file:
+                about = json.load(file)
+            name, pipeline, classes = about["classifier"], Pipeline.from_dict(about["pipeline"]), about["classes"]
+        except (OSError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError("model.json cannot be read: %s: %s" % (type(error).__name__, error))
+        network = Network(os.path.join(str(folder), "model.onnx"), name)
+        if network.n_classes != len(classes):
+            raise ValueError("model.onnx tells %s classes, model.json %d" % (network.n_classes, len(classes)))
+        return cls(network, pipeline, classes)
+
+    def __repr__(self):
+        return "TrainedModel(%s, %d classes)" % (self.classifier.name, len(self.classes))
+
+    def scores(self, images):
+        """float32 (n, k), rows sum to 1, from uint8 (n, 28, 28), upright, ink 255."""
+        return self.classifier.scores(self.pipeline.apply(np.asarray(images)))
+
+    def predict(self, images):
+        """A list of n class names."""
+        return [self.classes[i] for i in self.scores(images).argmax(axis=1)]
+
+    def read(self, anything, unsure_below=UNSURE_BELOW):
+        """A Reading of one character: path, bytes, PIL image or array of any size, dark on light or light on dark.
+
+        Raises ValueError for what is no image or holds no ink.
+        """
+        seen = to_glyph(anything)
+        scores = self.scores(seen[None])[0]
+        best = [(self.classes[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")[:5]]
+        name, probability = best[0]
+        return Reading(name if probability >= unsure_below else "?", probability, tuple(best), seen)
