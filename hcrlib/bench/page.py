@@ -14,6 +14,7 @@ FIRST = """# What the workbench costs
 
 Measured by `hcr bench`, side by side in one run each: medians, with the lowest and the highest in brackets.
 """
+DRAWN = ("median_s", "low_s", "high_s"), ("p50_ms", "p50_ms", "p99_ms"), ("fit_s", None, None)  # point, from, to
 
 
 def folder():
@@ -69,18 +70,18 @@ def draw(found):
     path.parent.mkdir(parents=True, exist_ok=True)
     if "predict_us_per_image" in rows[0]:
         return plots.keep(_growth(rows), path)
-    times = "median_s" if "median_s" in rows[0] else "fit_s"
+    middle, low, high = next(keys for keys in DRAWN if keys[0] in rows[0])
     ax = plots.figure(7.5, 1 + 0.32 * len(rows))
     for at, row in enumerate(rows):
-        ax.plot(row[times], at, "o", color="#0072b2")  # a bar's length would say nothing on this axis
-        if "low_s" in row:
-            ax.plot([row["low_s"], row["high_s"]], [at, at], color="black", linewidth=1.2)
+        ax.plot(row[middle], at, "o", color="#0072b2")  # a bar's length would say nothing on this axis
+        if low in row:
+            ax.plot([row[low], row[high]], [at, at], color="black", linewidth=1.2)
     names = [row["what"] if "how" not in row else f"{row['what']}\n{row['how']}" for row in rows]
     ax.set_yticks(range(len(rows)), names)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_xscale("log")
     ax.grid(axis="x", alpha=0.3)
-    ax.set_xlabel("seconds")
+    ax.set_xlabel("milliseconds, p50 to p99" if middle == "p50_ms" else "seconds")
     return plots.keep(ax, path)
 
 

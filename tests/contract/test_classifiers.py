@@ -23,6 +23,7 @@ PARAMETERS = {
     "cnn-five-layer": 406_270,
     "cnn-jetson-flask": 34_826,
     "cnn-basic": 76_330,
+    "cnn-compact": 162_874,
     "cnn-lenet5": 61_750,
     "cnn-spinal-vgg": 3_634_634,
     "mlp": 538_122,
@@ -30,7 +31,7 @@ PARAMETERS = {
 NAMES = [
     pytest.param(n, marks=[pytest.mark.slow] if CLASSIFIERS.get(n).backend == "keras" else [])
     for n in CLASSIFIERS.names()
-    if n != "ensemble"  # it is made of finished runs: tests/unit/test_ensemble.py
+    if n not in ("ensemble", "cnn-distilled")  # made of finished runs: tests/unit/test_ensemble.py
 ]
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hcrlib import cli
-from hcrlib.bench import BENCHES, base, libraries, page, scaling
+from hcrlib.bench import BENCHES, base, latency, libraries, page, scaling
 from hcrlib.errors import RunError
 
 
@@ -73,6 +73,17 @@ def test_svm_and_knn_are_measured_and_kept(results, monkeypatch, capsys):
     shown = (results / "bench/README.md").read_text()
     assert shown.index("search for neighbours") < shown.index("support vector machine")
     assert (results / "bench/svm.png").stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_one_image_is_measured_against_the_bare_engine(results, monkeypatch):
+    monkeypatch.setattr(latency, "IMAGES", 5)
+    assert cli.main(["bench", "one-image", "--runs", "1"]) == 0
+    kept = json.loads((results / "bench/one-image.json").read_text())
+    assert [row["what"] for row in kept["rows"]][:2] == ["ONNX Runtime, bare", "runtime: scores"]
+    assert all(0 < row["p50_ms"] <= row["p99_ms"] for row in kept["rows"])
+    assert kept["ratios"][0]["aim"] == "at most 1.5"
+    assert (results / "bench/one-image.png").stat().st_size > 1000
 
 
 def test_growth_is_drawn_on_two_axes(results):

@@ -74,3 +74,30 @@ def test_a_stored_one_without_members_is_refused(runs):
         shutil.rmtree(member)
     with pytest.raises(RunError, match="no members"):
         hcr.load_model(both)
+
+
+@pytest.mark.slow
+def test_a_pupil_learns_from_its_teachers(runs, monkeypatch):
+    """Trained on wrong labels but for what they say, it answers as they do."""
+    from hcrlib.models import CLASSIFIERS
+
+    kind = CLASSIFIERS.get("cnn-distilled")
+    teach = {"runs": [run.id for run in runs], "epochs": 4, "batch_size": 32, "width": 16}
+    run = hcr.train("cnn-distilled", **teach, hard=0, say=lambda line: None)
+    assert run.accuracy > 0.93
+    assert run.fit_s > sum(teacher.fit_s for teacher in runs)
+    assert any("2 teachers" in note for note in run.notes)
+
+    seen = []
+    monkeypatch.setattr(kind, "augmented", lambda self, x, targets, rng: seen.append(targets) or (x, targets))
+    hcr.train("cnn-distilled", **{**teach, "epochs": 1}, hard=0.5, views=0, say=lambda line: None)
+    assert np.allclose(seen[0].sum(axis=1), 1, atol=1e-5)
+    assert (seen[0].max(axis=1) >= 0.5).all(), "half of it is the label"
+    assert (seen[0].max(axis=1) < 1).any(), "the rest is the teachers'"
+
+
+def test_a_pupil_without_teachers_is_refused(runs):
+    with pytest.raises(ConfigError, match="needs the ids of finished runs"):
+        hcr.train("cnn-distilled", say=lambda line: None)
+    with pytest.raises(ConfigError, match="neither a budget nor preprocessing"):
+        hcr.train("cnn-distilled", runs=[runs[0].id], budget=100, say=lambda line: None)

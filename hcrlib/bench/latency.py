@@ -1,0 +1,64 @@
+"""One image at a time, as a page or a board asks: our runtime against the bare engine and against Keras."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from hcrlib import timing
+from hcrlib.bench.base import Outcome, bench, ratio
+from hcrlib.datasets import load_dataset
+from hcrlib.export import write_onnx
+from hcrlib.models import CLASSIFIERS
+from hcrlib.runtime import Pipeline, TrainedModel
+
+NETWORK = "cnn-compact"
+IMAGES = 300
+MOST = 1.5  # times the bare call
+
+
+@bench("one-image", "How long does one image take, beside a bare call of the engine and Keras' predict?")
+def one_image(asked):
+    data = load_dataset("mnist-5k")
+    pipeline = Pipeline(CLASSIFIERS.get(NETWORK).preprocess).fit(data.train.images)
+    images = data.val.images[:IMAGES]
+    x = pipeline.apply(images)[..., None]
+    classifier = CLASSIFIERS.get(NETWORK).create({})
+    classifier.prepare()
+    classifier.n_classes = len(data.classes)
+    classifier.model = classifier.network(x.shape[1:], classifier.n_classes)  # the time is that of any weights
+    with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
+        write_onnx(classifier, Path(folder) / "model.onnx", x[:32, :, :, 0])
+        about = {"classifier": NETWORK, "pipeline": pipeline.to_dict(), "classes": data.classes}
+        (Path(folder) / "model.json").write_text(json.dumps(about))
+        model = TrainedModel.load(folder)
+    session, given = model.classifier.session, model.classifier.given
+    calls = {
+        "ONNX Runtime, bare": lambda i: session.run(None, {given: x[i : i + 1]}),
+        "runtime: scores": lambda i: model.scores(images[i : i + 1]),
+        "runtime: read": lambda i: model.read(images[i]),
+        "Keras, one compiled step": lambda i: classifier.scores(x[i : i + 1, :, :, 0]),
+        "keras.Model.predict": lambda i: classifier.model.predict(x[i : i + 1], verbose=0),
+    }
+    found = {name: [] for name in calls}
+    for at in range(asked.runs):
+        for name, call in calls.items():
+            found[name].append(timing.latency_ms(call, range(len(images))))
+        asked.say(f"round {at + 1} of {asked.runs}: {found['runtime: scores'][-1]['p50']:.3f} ms")
+    rows = [
+        {"what": name, **{f"{p}_ms": float(np.median([each[p] for each in rounds])) for p in ("p50", "p90", "p99")}}
+        for name, rounds in found.items()
+    ]
+    bare, scores, _, _, predict = ([each["p50"] for each in rounds] for rounds in found.values())
+    return Outcome(
+        rows,
+        [
+            ratio("runtime: scores / ONNX Runtime, bare", scores, bare, at_most=MOST),
+            ratio("keras.Model.predict / runtime: scores", predict, scores),
+        ],
+        [
+            f"{NETWORK}, {len(images)} images one by one; scores: preprocessing, network; read: a picture, boxed and centred"
+        ],
+        asked.runs,
+    )

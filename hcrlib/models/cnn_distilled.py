@@ -1,0 +1,50 @@
+"""cnn-compact, taught by finished runs as well as by labels: what several networks know, in one.
+
+Sources: Hinton, Vinyals and Dean 2015 (distillation); Furlanello et al. 2018 ("Born-Again Neural Networks": a pupil as large
+as its teachers does better than they). Where a label is one of two that the shape does not tell apart, teachers say how likely
+each is, and the pupil need not learn a coin's throw by heart. The teachers' answers are averaged over copies of the image moved
+by a pixel, as in test-time augmentation; the pupil answers alone, from the image as it is.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from hcrlib.models.base import number
+from hcrlib.models.cnn_compact import CnnCompact
+from hcrlib.models.ensemble import Ensemble
+
+
+@dataclasses.dataclass(kw_only=True)
+class CnnDistilled(CnnCompact):
+    """cnn-compact, trained on the probabilities of finished runs and on the labels."""
+
+    name = "cnn-distilled"
+    as_published = True  # its teachers saw all the training images, scaled
+
+    runs: list | None = None  # ids of the teachers, such as mnist/cnn-compact/0123456789ab
+    views: int = number(1, least=0)  # the teachers see each image moved by up to so many pixels each way
+    hard: float = number(0.2, below=1)  # the share of the label; the rest is the teachers'
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.runs = Ensemble(runs=self.runs).runs
+
+    @property
+    def one_hot(self):
+        return True
+
+    def fit(self, x, y, x_val, y_val, task):
+        teachers = Ensemble(runs=self.runs, shift=self.views)
+        teachers.fit(x, y, x_val, y_val, task)
+        self.taught = teachers.scores(x)
+        super().fit(x, y, x_val, y_val, task)
+        del self.taught
+        self.earlier_s += teachers.earlier_s
+        self.notes.append(
+            f"fit_s holds that of its {len(teachers.members)} teachers; accuracy in training is by their answers"
+        )
+
+    def _shuffled(self, x, targets, rng):
+        taught = np.float32(self.hard) * targets + np.float32(1 - self.hard) * self.taught
+        return super()._shuffled(x, taught, rng)
