@@ -12,6 +12,8 @@ PEAK = 1.3  # times the arrays
 OURS = """
 from hcrlib.datasets import load_dataset
 import numpy
+load_dataset("mnist-5k")  # for the modules that loading needs: they are no part of any dataset's memory
+forget_peak()
 before = peak()
 def load():
     global data
@@ -23,6 +25,7 @@ print(json.dumps({"s": seconds, "peak": peak() - before, "arrays": arrays}))
 """
 BARE = """
 import numpy
+forget_peak()
 before = peak()
 def load():
     global arrays
@@ -60,7 +63,8 @@ def loading(asked):
             ),
         ]
     outcome.notes.append(
-        "The first load is with an empty cache: what is built from other files is built. Files are in the system's cache."
+        "The first load is with an empty cache: what is built from other files is built. Files are in the system's cache. "
+        "Memory is what one load adds to a process that has loaded another set before."
     )
     return outcome
 

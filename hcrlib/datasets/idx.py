@@ -6,6 +6,7 @@ file formats.
 """
 
 import gzip
+import io
 import struct
 import zlib
 
@@ -16,13 +17,16 @@ from hcrlib.errors import DataError
 UINT8 = 0x08
 GZIP_MAGIC = b"\x1f\x8b"
 AGAIN = "Fetch or copy the file again"
+BLOCK = 1 << 20  # bytes
 
 
 def parse_idx(content, where=None):
-    """uint8 (n,) or (n, h, w), read-only, from an unpacked file's bytes. DataError: not IDX, too short, too long."""
+    """uint8 (n,) or (n, h, w) on an unpacked file's bytes, not copied. DataError: not IDX, too short, too long."""
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UINT8 or content[3] not in (1, 3):
         expected = "0x00000801 (labels) or 0x00000803 (images)"
-        raise DataError("This is no IDX file", where=where, expected=expected, got=f"0x{content[:4].hex()}", hint=AGAIN)
+        raise DataError(
+            "This is no IDX file", where=where, expected=expected, got=f"0x{bytes(content[:4]).hex()}", hint=AGAIN
+        )
     header = 4 + 4 * content[3]
     if len(content) < header:
         raise DataError("The file ends within its header", where=where, expected=header, got=len(content), hint=AGAIN)
@@ -45,11 +49,15 @@ def to_idx(array):
 
 
 def unpacked(data, where=None):
-    """The bytes within gzip; data itself where it is not packed. DataError where the file is truncated or damaged."""
+    """What is within gzip, a bytearray; data itself where it is not packed. DataError where it is truncated or damaged."""
     if data[:2] != GZIP_MAGIC:
         return data
+    content = bytearray()  # it grows in place: gzip.decompress would hold everything twice
     try:
-        return gzip.decompress(data)
+        with gzip.open(io.BytesIO(data)) as source:
+            while block := source.read(BLOCK):
+                content += block
+        return content
     except EOFError as error:
         raise DataError("The gzip file ends too early: it is truncated", where=where, hint=AGAIN) from error
     except (OSError, zlib.error) as error:

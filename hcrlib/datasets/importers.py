@@ -134,7 +134,7 @@ READERS = {".zip": _import_zip, ".mat": _import_mat, ".csv": _import_csv, ".npz"
 
 def _keep(entry, part, images, labels, origin):
     """Keeps one part: as official files where their hashes say so, else as an import if it is plausible."""
-    split = to_split(entry, images, labels, origin)
+    split = to_split(entry, images.copy(), labels, origin)
     labels = labels.astype(np.uint8)
     packed = to_idx(images), to_idx(labels)
     digests = [hashlib.sha256(content).hexdigest() for content in packed]

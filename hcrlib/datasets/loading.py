@@ -32,14 +32,15 @@ def _is_path(name):
 
 
 def _cut(whole, val_fraction, val_seed):
-    train, val = cut_validation(whole.train.labels, val_fraction, val_seed)
+    sha256 = whole.sha256  # before its memory is taken over
+    train, val = whole.train.part(*cut_validation(whole.train.labels, val_fraction, val_seed))
     return Dataset(
         name=whole.name,
         classes=whole.classes,
-        train=whole.train.take(train),
-        val=whole.train.take(val),
+        train=train,
+        val=val,
         test=whole.test,
-        sha256=whole.sha256,
+        sha256=sha256,
         test_sha256=content_sha256(whole.test),
         source=whole.source,
         val_fraction=val_fraction,

@@ -151,3 +151,24 @@ def test_show_draws_every_class(tmp_path, capsys):
 def test_show_goes_to_the_figures_by_default(monkeypatch, tmp_path):
     monkeypatch.setenv("HCR_RESULTS", str(tmp_path))
     assert show("mnist-5k") == tmp_path / "figures" / "dataset-mnist-5k.png"
+
+
+def test_loading_holds_little_more_than_the_arrays():
+    from hcrlib.bench.base import told
+    from hcrlib.bench.loading import OURS
+
+    found = told(OURS, "mnist-5k")
+    assert found["peak"] < 1.5 * found["arrays"]
+
+
+def test_parts_take_over_the_memory_of_the_whole():
+    images = np.arange(10 * 28 * 28, dtype=np.uint32).astype(np.uint8).reshape(10, 28, 28)
+    for writeable in (True, False):
+        held = images.copy() if writeable else np.frombuffer(images.tobytes(), np.uint8).reshape(images.shape)
+        rest, others = np.array([0, 2, 3, 5, 6, 9]), np.array([1, 4, 7, 8])
+        first, second = Split(held, np.arange(10)).part(rest, others)
+        assert np.shares_memory(first.images, held) == writeable
+        for part, indices in ((first, rest), (second, others)):
+            assert (part.images == images[indices]).all()
+            assert part.labels.tolist() == indices.tolist()
+            assert not part.images.flags.writeable
