@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-CHUNK = 256  # images at a time: what is computed on the way stays in the processor's cache
+CHUNK = 64  # images at a time: what is computed on the way stays in the processor's cache
 GRID = 5  # control points of an elastic distortion, each way
 
 
@@ -117,12 +117,12 @@ def _sampled(x, rows, columns):
     rows, columns = np.clip(rows, -2, h) + np.float32(3), np.clip(columns, -2, w) + np.float32(3)
     top, left = rows.astype(np.int32), columns.astype(np.int32)
     down, right = _keys(rows - top), _keys(columns - left)
-    at = (np.arange(n, dtype=np.int32) * ((h + 6) * (w + 6)))[:, None, None] + (top - 1) * (w + 6) + (left - 1)
+    at = (np.arange(n) * ((h + 6) * (w + 6)))[:, None, None] + (top - 1) * (w + 6) + (left - 1)  # int64: found sooner
     flat, out = padded.ravel(), np.zeros(rows.shape, np.float32)
     for i in range(4):
-        line = flat[at] * right[0]
+        line = flat.take(at) * right[0]
         for j in range(1, 4):
-            line += flat[at + j] * right[j]
+            line += flat[j:].take(at) * right[j]
         out += line * down[i]
         at += w + 6
     return np.clip(out, x.min(), x.max(), out=out)
