@@ -122,6 +122,12 @@ def test_a_file_is_also_found_in_the_projects_folder(tmp_path, monkeypatch):
     assert sweep.load("params/smoke.yml").path == paths.project_root() / "params/smoke.yml"
 
 
+@pytest.mark.parametrize("path", sorted((paths.project_root() / "params").glob("*.yml")), ids=lambda path: path.stem)
+def test_the_projects_own_files_are_valid(path):
+    if path.stem != "claims":  # tests/unit/test_claims.py
+        assert sweep.load(path).configs
+
+
 def test_finished_runs_are_not_run_again_and_failed_ones_are(write, ran):
     plan = sweep.load(write("grid: {classifier: [dummy, linear, svm]}"))
     made = sweep.run(plan.unfinished())
