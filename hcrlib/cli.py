@@ -215,7 +215,7 @@ def _claims(args):
 
 def _add_rerun(commands):
     says = "make a recorded run once more and say whether the same comes out"
-    add = add_command(commands, "rerun", _rerun, says, "hcr rerun best-10").add_argument
+    add = add_command(commands, "rerun", _rerun, says, "hcr rerun best-digits").add_argument
     add("record", help="a run's id or folder, a record.json, or a name of `hcr zoo list`")
 
 
@@ -301,7 +301,7 @@ def _records(source):
 
 def _add_read(commands):
     says = "read one character from each image"
-    add = add_command(commands, "read", _read, says, "hcr read a.png --model best-10").add_argument
+    add = add_command(commands, "read", _read, says, "hcr read a.png --model best-digits").add_argument
     add("image", nargs="+", help="an image of one character")
     add("--model", required=True, metavar="NAME", help="a name of `hcr zoo list`, or a run's id or folder")
 

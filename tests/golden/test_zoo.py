@@ -7,20 +7,30 @@ import hcrlib as hcr
 from hcrlib import face, metrics, paths, records
 from hcrlib.datasets import load_dataset
 
-NAMES = {"best-10": 10, "best-26": 26, "best-47": 47, "best-62": 62}
+NAMES = {"best-digits": 10, "best-letters": 26, "best-47": 47, "best-62": 62}
 
 
 def test_all_are_there():
     assert set(NAMES) <= set(face.zoo())
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_is_small_and_has_its_record_and_card(name):
+    folder = paths.project_root() / "results/zoo" / name
+    record, card = records.read(folder), (folder / "README.md").read_text()
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 3e6
+    assert hcr.load_model(name).classifier.engine.startswith("onnxruntime")
+    assert f"{record.accuracy:.2%}: {record.misses:,} misses of {record.n_test:,}" in card
+    for part in ("Data", "Protocol", "Figures", "Confusions", "Limits", "Licence"):
+        assert f"\n## {part}\n" in card
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_reads_a_drawing(name):
     drawing = Image.new("L", (120, 200), 255)
-    strokes = [(20, 30), (100, 30), (45, 180)] if name == "best-10" else [(30, 20), (30, 175), (100, 175)]
+    strokes = [(20, 30), (100, 30), (45, 180)] if name == "best-digits" else [(30, 20), (30, 175), (100, 175)]
     ImageDraw.Draw(drawing).line(strokes, fill=0, width=14)
-    assert hcr.load_model(name).read(drawing).label == ("7" if name == "best-10" else "L")
+    assert hcr.load_model(name).read(drawing).label == ("7" if name == "best-digits" else "L")
 
 
 @pytest.mark.slow

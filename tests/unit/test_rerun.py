@@ -99,7 +99,7 @@ def test_a_committed_record_is_found_by_its_id(run, results):
 
 
 def test_what_is_no_finished_record_is_refused(run):
-    with pytest.raises(ConfigError, match="no such record.*There are: best-10"):
+    with pytest.raises(ConfigError, match="no such record.*There are: best-47"):
         rerun.find("nothing")
     records.RunRecord(config=run.config, status="failed", reason="no luck").write()
     with pytest.raises(ConfigError, match="not finished but failed"):
