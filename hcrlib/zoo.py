@@ -22,13 +22,13 @@ CHECKED = 1000  # validation images that the network in ONNX must answer like th
 SHOWN = 10  # rows of the card's tables
 LIMITS = """
 - It answers one of its classes to anything: a character of another alphabet, a blot, two touching characters. Answers of a
-  low probability are shown as "?"; the table of rejection in the leaderboard's folder says what a threshold costs.
-- Some classes cannot be told apart by shape alone (O and 0; I, l and 1): only what stands beside them settles it.
+  low probability are shown as "?": under 50 %, unless `read` is told another threshold.
 - It was trained on characters that were cut out, boxed and centred. `read` does the same to any picture of one character; of a
   page it can make nothing.
 - The writers were employees of the US Census Bureau and American high-school students of about 1990: other hands write a 1,
   a 7 or a 9 in other ways.
 """.strip()
+ALIKE = "- Some characters have the same shape (O and 0; I, l and 1; S and 5): only what stands beside them tells which."
 
 
 def add(name, run):
@@ -41,14 +41,14 @@ def add(name, run):
         raise ConfigError(f"'{name}' is no name for a model", expected="letters, digits, '-', '_', '.'")
     if place.exists():
         raise ConfigError(f"There is a model '{name}' already", where=place, hint="Delete its folder first")
-    record = records.read(paths.runs_root() / run)
+    record = stats.completed(records.read(paths.runs_root() / run))
     if record.status != "finished":
         raise ConfigError(f"{record.id} has no model: its status is '{record.status}'", hint="See: hcr results")
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".") as scratch:
         new = Path(scratch) / name
         size, apart = _model(record, new / "model")
-        shutil.copy(record.path / "record.json", new)
+        record.write(new)
         (new / "README.md").write_text(card(name, record, size, apart), encoding="utf-8")
         os.replace(new, place)  # complete, or not there at all
     return place
@@ -94,7 +94,7 @@ def card(name, record, size, apart=None):
         "The classes that are found least often:",
         _table(("class", "recall", "precision", "images"), _worst(answers, record.classes)),
         "## Limits",
-        LIMITS,
+        f"{LIMITS}\n{ALIKE}" if {*"OISl"} & {*record.classes} else LIMITS,
         "## Licence",
         "The model is under the project's licence (MIT); its training images under theirs, above.",
     ]
