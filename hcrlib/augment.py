@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-CHUNK = 64  # images at a time: what is computed on the way stays in the processor's cache
+CHUNK = 64  # images at a time, so that what is computed on the way stays in the processor's cache; chance is drawn by it, too
 GRID = 5  # control points of an elastic distortion, each way
 
 

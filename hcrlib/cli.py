@@ -18,7 +18,18 @@ from hcrlib.models import CLASSIFIERS
 from hcrlib.registry import did_you_mean
 
 STOPPED = "Stopped. Finished runs and epochs are kept: the same command, without --again, makes only what is missing."
-NEEDED = ("numpy", "scikit-learn", "pandas", "matplotlib", "mlxtend", "tensorflow", "keras", "papermill", "jupyterlab")
+NEEDED = (
+    "numpy",
+    "scikit-learn",
+    "pandas",
+    "matplotlib",
+    "mlxtend",
+    "tensorflow",
+    "keras",
+    "onnxruntime",
+    "papermill",
+    "jupyterlab",
+)
 OPTIONAL = {
     "faiss-cpu": "exact knn in half the time: pip install 'hcrlib[fast]'",
     "scikit-learn-intelex": "the svm in a tenth of the time: pip install 'hcrlib[fast]'",

@@ -22,6 +22,9 @@ PACKAGES = (
     "tensorflow",
     "jax",
     "torch",
+    "onnx",
+    "onnxruntime",
+    "tf2onnx",
 )
 
 DECIDING = (  # what comes out of a run

@@ -4,6 +4,7 @@ Card: Mitchell et al. 2019, "Model Cards for Model Reporting": what it is, what 
 """
 
 import json
+import math
 import os
 import re
 import shutil
@@ -12,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from hcrlib import metrics, paths, records, stats
-from hcrlib.datasets import describe, load_dataset
+from hcrlib import export, metrics, paths, records, stats
+from hcrlib.datasets import describe, load_dataset, stratified_take
 from hcrlib.errors import ConfigError
-from hcrlib.export import write_onnx
 from hcrlib.models import stored
+from hcrlib.provenance import repeat
 
 CHECKED = 1000  # validation images that the network in ONNX must answer like the trained one
 SHOWN = 10  # rows of the card's tables
@@ -25,10 +26,12 @@ LIMITS = """
   low probability are shown as "?": under 50 %, unless `read` is told another threshold.
 - It was trained on characters that were cut out, boxed and centred. `read` does the same to any picture of one character; of a
   page it can make nothing.
+""".strip()
+WRITERS = """
 - The writers were employees of the US Census Bureau and American high-school students of about 1990: other hands write a 1,
   a 7 or a 9 in other ways.
 """.strip()
-ALIKE = "- Some characters have the same shape (O and 0; I, l and 1; S and 5): only what stands beside them tells which."
+ALIKE = "O 0", "I 1", "L 1", "I L", "S 5", "Z 2", "l 1", "l I"  # they may have the very same shape
 
 
 def add(name, run):
@@ -42,6 +45,8 @@ def add(name, run):
     if place.exists():
         raise ConfigError(f"There is a model '{name}' already", where=place, hint="Delete its folder first")
     record = stats.completed(records.read(paths.runs_root() / run))
+    if record.id != run.strip("/"):
+        raise ConfigError(f"'{run}' is no run's id", expected=record.id)
     if record.status != "finished":
         raise ConfigError(f"{record.id} has no model: its status is '{record.status}'", hint="See: hcr results")
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -56,49 +61,66 @@ def add(name, run):
 
 def card(name, record, size, apart=None):
     """The model's card, Markdown. size: of model/, in bytes. apart: the largest difference of ONNX's probabilities."""
-    data = next((row for row in describe() if row["name"] == record.config.dataset), {})
     answers = records.load_predictions(record)
-    parameters = f"{record.n_parameters:,} parameters, " if record.n_parameters else ""
-    form = (
-        f"ONNX (opset 13), probabilities within {apart:.1g} of the trained network's" if apart is not None else "native"
-    )
-    lines = [
+    about = next(
+        (row for row in describe() if row["name"] == record.config.dataset), {}
+    )  # nothing of a user's own data
+    parts = [
         f"# {name}",
-        f"{record.config.classifier}, {parameters}{size / 1e6:.2f} MB, {form}. {len(record.classes)} classes: "
-        f"`{' '.join(record.classes)}`.",
+        _what(record, size, apart),
         f'```python\nimport hcrlib\nhcrlib.load_model("{name}").read("a-character.png")\n```',
         "## Data",
-        f"{record.config.dataset}: {record.n_train:,} images to train on, {record.n_val:,} to choose by, {record.n_test:,} to "
-        f"test. {data.get('traps', '')}".rstrip(),
-        "".join(f"{key.capitalize()}: {data[key]}.\n" for key in ("source", "licence") if data.get(key)).rstrip(),
+        *_data(record, about),
         "## Protocol",
         f"Validation images were cut from the training images (share {record.data['val_fraction']:g}, seed "
         f"{record.data['val_seed']}); every choice was made by them. The test split was read once, after it. Seed "
-        f"{record.config.seed}; preprocessing: `{json.dumps(record.config.preprocess)}`. {record.fit_s / 60:.1f} minutes on "
+        f"{record.config.seed}; preprocessing: `{json.dumps(record.config.preprocess)}`; {_duration(record.fit_s)} on "
         f"{record.provenance.get('cores', '?')} cores ({record.provenance.get('cpu') or 'unknown processor'}).",
-        f"```\n{record.provenance.get('repeat') or 'see record.json'}\n```",
+        f"```\n{repeat(record.config).replace(record.config.dataset, record.data['name'])}\n```",
+        _list(record.notes),
         "## Figures",
-        _table(
-            ("figure", "value"),
-            [
-                ("accuracy", f"{record.accuracy:.2%}: {record.misses:,} misses of {record.n_test:,}"),
-                ("95 % interval (Wilson)", f"{record.ci_low:.2%} to {record.ci_high:.2%}"),
-                ("among the first three", _percent(record.top3_accuracy)),
-                ("mean recall of the classes", _percent(record.balanced_accuracy)),
-                ("calibration error (ECE)", _percent(record.calibration_error)),
-                ("accuracy on validation images", _percent(record.val_accuracy)),
-            ],
-        ),
+        _table(("figure", "value"), _figures(record)),
         "## Confusions",
         _table(("written", "read as", "images", "of that class"), _confusions(answers, record.classes)),
         "The classes that are found least often:",
         _table(("class", "recall", "precision", "images"), _worst(answers, record.classes)),
         "## Limits",
-        f"{LIMITS}\n{ALIKE}" if {*"OISl"} & {*record.classes} else LIMITS,
+        "\n".join(filter(None, [LIMITS, WRITERS if about else "", _alike(record.classes)])),
         "## Licence",
-        "The model is under the project's licence (MIT); its training images under theirs, above.",
+        "The model is under the project's licence (MIT), its training images under their own"
+        + (", above." if about else "."),
     ]
-    return "\n\n".join(line for line in lines if line) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _what(record, size, apart):
+    parameters = f"{record.n_parameters:,} parameters, " if record.n_parameters else ""
+    form = ""
+    if apart is not None:
+        bound = 10.0 ** math.ceil(math.log10(max(apart, 1e-9)))
+        form = f", ONNX (opset {export.OPSET}), probabilities within {bound:g} of the trained network's"
+    return (
+        f"{record.config.classifier}, {parameters}{size / 1e6:.2f} MB{form}. {len(record.classes)} classes: "
+        f"{' '.join(record.classes)}"
+    )
+
+
+def _data(record, about):
+    yield (
+        f"{record.data['name']}: {record.n_train:,} images to train on, {record.n_val:,} to choose by, {record.n_test:,} to "
+        f"test. Test images: sha256 {record.data['test_sha256'][:12]}."
+    )
+    told = [f"{key.capitalize()}: {about[key]}." for key in ("source", "licence") if about.get(key)]
+    yield _list(told + record.data["notes"])
+
+
+def _figures(record):
+    yield "accuracy", f"{record.accuracy:.2%}: {record.misses:,} misses of {record.n_test:,}"
+    yield "95 % interval (Wilson)", f"{record.ci_low:.2%} to {record.ci_high:.2%}"
+    yield "among the first three", _percent(record.top3_accuracy)
+    yield "mean recall of the classes", _percent(record.balanced_accuracy)
+    yield "calibration error (ECE)", _percent(record.calibration_error)
+    yield "accuracy on validation images", _percent(record.val_accuracy)
 
 
 def _model(record, folder):
@@ -106,9 +128,10 @@ def _model(record, folder):
     source, apart = record.path / "model", None
     classifier, pipeline, _ = stored(source)
     folder.mkdir(parents=True)
-    if getattr(classifier, "backend", "") == "keras":
-        images = load_dataset(record.config.dataset).val.images[:CHECKED]
-        apart = write_onnx(classifier, folder / "model.onnx", pipeline.apply(images))
+    if classifier.backend == "keras":
+        val = load_dataset(record.config.dataset).val
+        images = val.images[stratified_take(val.labels, min(CHECKED, len(val)), 0, "zoo")]
+        apart = export.write_onnx(classifier, folder / "model.onnx", pipeline.apply(images))
         shutil.copy(source / "model.json", folder)
     else:
         shutil.copytree(source, folder, dirs_exist_ok=True)
@@ -131,9 +154,26 @@ def _worst(answers, classes):
         yield row[1], f"{row.recall:.1%}", f"{row.precision:.1%}", f"{row.images:,}"
 
 
+def _alike(classes):
+    pairs = [pair.replace(" ", " and ") for pair in ALIKE if {*pair.split()} <= {*classes}]
+    return (
+        f"- Some have the same shape, and only what stands beside them tells which: {', '.join(pairs)}."
+        if pairs
+        else ""
+    )
+
+
 def _table(heading, rows):
     rows = [heading, ["---"] * len(heading), *rows]
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows)
+
+
+def _list(lines):
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _duration(seconds):
+    return f"fitted in {seconds / 60:.1f} minutes" if seconds >= 60 else f"fitted in {seconds:.2g} seconds"
 
 
 def _percent(value):

@@ -17,7 +17,8 @@ def add_parser(subparsers):
 def _add(args):
     from hcrlib import zoo
 
-    print(zoo.add(args.name, args.run))
+    zoo.add(args.name, args.run)
+    print(f"hcrlib.load_model({args.name!r}), hcr read IMAGE --model {args.name}")
     return 0
 
 

@@ -15,9 +15,9 @@ REFERENCES = {  # classifier -> (what it is, the most that ours may take of its 
     "cnn-jetson-flask": ("Keras' MNIST example: 15 epochs, batches of 128", 1 / 5),
 }
 OURS = "cnn-basic"
-# (share of the training images, epochs, width), cheapest first: each a training of its own, whose learning rate falls to
-# nothing at its end
-SCHEDULES = (1 / 4, 1, 16), (1 / 2, 1, 16), (1, 1, 16), (1, 1, 32), (1, 2, 16), (1, 2, 32), (1, 4, 32), (1, 8, 32)
+# (share of the training images, epochs, width), fewest products first: each a training of its own, whose learning rate falls
+# to nothing at its end
+SCHEDULES = (1 / 4, 1, 16), (1 / 2, 1, 16), (1, 1, 16), (1, 2, 16), (1, 1, 32), (1, 2, 32), (1, 4, 32), (1, 8, 32)
 
 
 @bench("time-to-accuracy", "How soon does our network hold the accuracy that a well-known one ends with?")
@@ -26,7 +26,8 @@ def time_to_accuracy(asked):
     outcome = Outcome(
         notes=[
             f"{data.name}, accuracy on {len(data.val):,} validation images: choices read no test images",
-            f"ours: {OURS}, the first of {len(SCHEDULES)} schedules that holds that accuracy, each trained from nothing",
+            f"ours: {OURS}, the first of {len(SCHEDULES)} schedules that holds that accuracy, each trained from nothing; "
+            "those that do not hold it are not counted",
             "one training of each, seed 0",
         ]
     )

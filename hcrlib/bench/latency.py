@@ -15,6 +15,7 @@ from hcrlib.runtime import Pipeline, TrainedModel
 
 NETWORK = "cnn-compact"
 IMAGES = 300
+COMPARED = "ONNX Runtime, bare", "runtime: scores", "keras.Model.predict"
 MOST = 1.5  # times the bare call
 
 
@@ -50,7 +51,7 @@ def one_image(asked):
         {"what": name, **{f"{p}_ms": float(np.median([each[p] for each in rounds])) for p in ("p50", "p90", "p99")}}
         for name, rounds in found.items()
     ]
-    bare, scores, _, _, predict = ([each["p50"] for each in rounds] for rounds in found.values())
+    bare, scores, predict = ([each["p50"] for each in found[name]] for name in COMPARED)
     return Outcome(
         rows,
         [

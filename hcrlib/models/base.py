@@ -120,7 +120,8 @@ def stored(folder):
         classifier.load(folder)
         return classifier, Pipeline.from_dict(about["pipeline"]), tuple(about["classes"])
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise RunError(f"This model cannot be loaded: {error}", where=folder, hint="Run it again") from error
+        hint = "Run it again; for a model of the zoo: bring its folder back, or `hcr zoo add`"
+        raise RunError(f"This model cannot be loaded: {error}", where=folder, hint=hint) from error
 
 
 def number(default, **limits):

@@ -37,13 +37,15 @@ class CnnDistilled(CnnCompact):
     def fit(self, x, y, x_val, y_val, task):
         teachers = Ensemble(runs=self.runs, shift=self.views)
         teachers.fit(x, y, x_val, y_val, task)
-        self.taught = teachers.scores(x)
+        task.say(
+            f"asking {len(teachers.members)} teachers about {len(x):,} images, {(2 * self.views + 1) ** 2} views each"
+        )
+        self.taught, earlier_s, n = teachers.scores(x), teachers.earlier_s, len(teachers.members)
+        del teachers
         super().fit(x, y, x_val, y_val, task)
         del self.taught
-        self.earlier_s += teachers.earlier_s
-        self.notes.append(
-            f"fit_s holds that of its {len(teachers.members)} teachers; accuracy in training is by their answers"
-        )
+        self.earlier_s += earlier_s
+        self.notes.append(f"fit_s holds that of its {n} teachers; accuracy in training is by their answers")
 
     def _shuffled(self, x, targets, rng):
         taught = np.float32(self.hard) * targets + np.float32(1 - self.hard) * self.taught

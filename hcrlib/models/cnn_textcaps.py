@@ -62,6 +62,12 @@ class CnnTextcaps(KerasClassifier):
     def scores(self, x):
         return softmax(10 * super().scores(x))
 
+    def answering(self):
+        import keras
+        from keras import layers
+
+        return keras.Model(self.model.input, layers.Softmax()(layers.Rescaling(10.0)(self.model.output)))
+
     def load(self, folder):
         _parts()
         super().load(folder)

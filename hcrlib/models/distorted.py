@@ -26,7 +26,8 @@ class Distorted:
 
     def augmented(self, images, targets, rng):
         images, targets = super().augmented(images, targets, rng)
-        images = self.distortion.apply(images, rng)
+        if self.distortion != Distortion():  # else every image would be resampled, to itself
+            images = self.distortion.apply(images, rng)
         return mixed(images, targets, self.mixup, rng) if self.mixup else (images, targets)
 
     @property

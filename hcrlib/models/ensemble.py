@@ -34,9 +34,9 @@ class Ensemble(Classifier):
     def fit(self, x, y, x_val, y_val, task):
         if not self.runs:
             hint = "--set runs='[ID, ID]', with ids that `hcr results` lists"
-            raise ConfigError("An ensemble needs the ids of finished runs", expected="runs: [ID, ...]", hint=hint)
+            raise ConfigError("This classifier needs the ids of finished runs", expected="runs: [ID, ...]", hint=hint)
         if task.run is None:
-            raise ConfigError("An ensemble is made by `hcr train` or a sweep only")
+            raise ConfigError("What is made of finished runs is made by `hcr train` or a sweep only")
         found = [task.run(run) for run in self.runs]
         members = [record for record, _ in found]
         for record in members:

@@ -94,6 +94,10 @@ class KerasClassifier(Classifier):
             return np.asarray(self._step()(x), np.float32)
         return self.model.predict(x, batch_size=1024, verbose=0)
 
+    def answering(self):
+        """The keras.Model that answers with the scores: the trained one, unless `scores` makes something else of it."""
+        return self.model
+
     @property
     def n_parameters(self):
         return int(self.model.count_params())

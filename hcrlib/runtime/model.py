@@ -45,12 +45,15 @@ class TrainedModel:
 
     @classmethod
     def load(cls, folder):
-        """From a folder with model.json and model.onnx; ValueError where one is missing or damaged."""
+        """From a folder with model.json and model.onnx; ValueError where one is missing or damaged.
+
+        A run's own model/ folder may hold other files: hcrlib.load_model takes any.
+        """
         try:
             with io.open(os.path.join(str(folder), "model.json"), encoding="utf-8") as file:
                 about = json.load(file)
             name, pipeline, classes = about["classifier"], Pipeline.from_dict(about["pipeline"]), about["classes"]
-        except (OSError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError("model.json cannot be read: %s: %s" % (type(error).__name__, error))
         network = Network(os.path.join(str(folder), "model.onnx"), name)
         if network.n_classes != len(classes):

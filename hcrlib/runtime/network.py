@@ -8,35 +8,48 @@ BATCH = 1024  # images at a time: bounds the memory of what the layers make in b
 
 
 class Network:
-    """Probabilities from a model.onnx. name: of the classifier that was trained; threads: None for all cores.
+    """Probabilities from a model.onnx, in the place of a classifier of hcrlib.models. name: of the classifier that was trained.
 
     Raises ValueError for a file that is missing, damaged or not a network from images to classes.
     """
 
-    def __init__(self, path, name="", threads=None):
+    backend = "onnx"
+
+    def __init__(self, path, name=""):
         import onnxruntime
 
         self.name, self.path = name, str(path)
         self.engine = "onnxruntime " + onnxruntime.__version__
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors only: they are raised, and worded here
-        if threads:
-            options.intra_op_num_threads = threads
         if not os.path.isfile(self.path):
             raise ValueError("there is no %s" % self.path)
         try:
             self.session = onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # of kinds that ONNX Runtime does not publish
             raise ValueError("%s is no network that ONNX Runtime can load: %s" % (self.path, error))
-        [given], [answer] = self.session.get_inputs(), self.session.get_outputs()
-        self.given, self.shape, self.n_classes = given.name, tuple(given.shape[1:]), answer.shape[-1]
+        given, answers = self.session.get_inputs(), self.session.get_outputs()
+        shapes = [each.shape for each in given + answers]
+        if len(given) != 1 or len(answers) != 1 or len(shapes[1]) != 2 or not _whole(shapes[0][1:] + shapes[1][1:]):
+            raise ValueError("%s is no network from images to classes: its shapes are %s" % (self.path, shapes))
+        self.given, self.shape, self.n_classes = given[0].name, tuple(shapes[0][1:]), shapes[1][1]
 
     def scores(self, x):
-        """float32 (n, k), rows sum to 1, from what a Pipeline makes: float32 (n, 28, 28) or (n, d)."""
-        x = np.ascontiguousarray(x, dtype=np.float32).reshape((len(x),) + self.shape)
+        """float32 (n, k), rows sum to 1, from what a Pipeline makes: float32 (n, 28, 28) or (n, d).
+
+        Raises ValueError for images of another shape than those it was trained on.
+        """
+        x = np.ascontiguousarray(x, dtype=np.float32)
+        if x.shape[1:] not in (self.shape, self.shape[:-1]):  # the last one may be the channel
+            raise ValueError("expected images of shape %s, got %s" % (self.shape, x.shape[1:]))
+        x = x.reshape((len(x),) + self.shape)
         if len(x) <= BATCH:
             return self._run(x) if len(x) else np.zeros((0, self.n_classes), np.float32)
         return np.concatenate([self._run(x[at : at + BATCH]) for at in range(0, len(x), BATCH)])
 
     def _run(self, x):
         return self.session.run(None, {self.given: x})[0]
+
+
+def _whole(shape):
+    return len(shape) > 1 and all(isinstance(size, int) for size in shape)

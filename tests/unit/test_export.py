@@ -9,6 +9,7 @@ import pytest
 
 import hcrlib
 from hcrlib import export
+from hcrlib.datasets.idx import to_idx
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.models import CLASSIFIERS
 from hcrlib.runtime import Network, TrainedModel
@@ -47,6 +48,7 @@ def glyphs(n):
     [
         ("cnn-lenet5", (28, 28, 1), {}),
         ("cnn-spinal-vgg", (28, 28, 1), {"width": 4}),
+        ("cnn-textcaps", (28, 28, 1), {"width": 4}),
         ("mlp", (28, 28, 1), {}),
         ("mlp", (1296,), {}),
     ],
@@ -81,6 +83,63 @@ def test_one_that_answers_otherwise_is_not_kept(monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_one_that_is_there_is_kept_when_another_answers_otherwise(monkeypatch, tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"a good one")
+    monkeypatch.setattr(export, "OPSET", 12)
+    monkeypatch.setattr(export, "IR", 3)
+    with pytest.raises(RunError, match="of another version"):
+        export.write_onnx(untrained("mlp", (28, 28, 1)), tmp_path / "m.onnx", glyphs(5) / np.float32(255))
+    assert (tmp_path / "m.onnx").read_bytes() == b"a good one"
+    with pytest.raises(ConfigError, match="no images"):
+        export.write_onnx(untrained("mlp", (28, 28, 1)), tmp_path / "m.onnx", glyphs(0))
+
+
+def test_images_of_another_shape_are_refused(folder):
+    network = TrainedModel.load(folder).classifier
+    for shape in ((3, 14, 56), (3, 784), (3, 32, 32)):
+        with pytest.raises(ValueError, match="expected images of shape"):
+            network.scores(np.zeros(shape, np.float32))
+
+
+def test_a_network_of_another_kind_is_refused(tmp_path):
+    from onnx import TensorProto, helper, save
+
+    def value(name, shape):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+    for shape, nodes, answers in (
+        ([None, 28, 28], [("Identity", "x", "y")], [("y", [None, 28, 28])]),
+        ([None, None], [("Identity", "x", "y")], [("y", [None, None])]),
+        ([None, 10], [("Identity", "x", "y"), ("Relu", "x", "z")], [("y", [None, 10]), ("z", [None, 10])]),
+    ):
+        made = [helper.make_node(kind, [given], [answer]) for kind, given, answer in nodes]
+        graph = helper.make_graph(made, "g", [value("x", shape)], [value(*answer) for answer in answers])
+        save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), tmp_path / "m.onnx")
+        with pytest.raises(ValueError, match="no network from images to classes"):
+            Network(tmp_path / "m.onnx")
+
+
+def test_the_card_of_ones_own_data_names_no_folder_and_no_census(tmp_path):
+    from hcrlib import zoo
+
+    own = tmp_path / "own"
+    own.mkdir()
+    images, labels = (tmp_path / "own" / name for name in ("i", "l"))
+    images.write_bytes(to_idx(glyphs(60)))
+    labels.write_bytes(to_idx(np.arange(60, dtype=np.uint8) % 3))
+    (own / "dataset.yml").write_text(
+        "name: signs\nformat: idx\nimages: [i, l]\ntest_fraction: 0.3\nclasses: ['|', a, b]\nink: light\nlicence: CC0\n"
+    )
+    run = hcrlib.train("knn", data=own, say=lambda line: None)
+    card = (zoo.add("signs", run.id) / "README.md").read_text()
+    assert str(tmp_path) not in card
+    assert "Census" not in card
+    for words in ("signs: ", "licence: CC0", "hcr train knn --data signs", "\\|", "fitted in 0."):
+        assert words in card
+    with pytest.raises(ConfigError, match="no run's id"):
+        zoo.add("other", str(run.path))
+
+
 def test_what_is_no_network_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="knn is no network"):
         export.write_onnx(CLASSIFIERS.get("knn").create({}), tmp_path / "m.onnx", glyphs(1))
@@ -92,7 +151,8 @@ def test_damage_is_named(folder, tmp_path):
     for name, content, words in (
         ("model.onnx", whole["model.onnx"][:1000], "model.onnx is no network"),
         ("model.onnx", b"", "model.onnx is no network"),
-        ("model.json", b"{", "Expecting"),
+        ("model.json", b"{", "model.json cannot be read"),
+        ("model.json", b"\xff", "model.json cannot be read"),
         ("model.json", b"{}", "model.json cannot be read"),
         ("model.json", b"[]", "model.json cannot be read"),
         ("model.json", classes, "10 classes, model.json 3"),
