@@ -156,11 +156,8 @@ def _worst(answers, classes):
 
 def _alike(classes):
     pairs = [pair.replace(" ", " and ") for pair in ALIKE if {*pair.split()} <= {*classes}]
-    return (
-        f"- Some have the same shape, and only what stands beside them tells which: {', '.join(pairs)}."
-        if pairs
-        else ""
-    )
+    told = "- Some classes can have the same shape, and only what stands beside a character tells which it is:"
+    return f"{told} {', '.join(pairs)}." if pairs else ""
 
 
 def _table(heading, rows):

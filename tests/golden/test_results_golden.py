@@ -16,7 +16,15 @@ MISSES = {"dummy": 900, "linear": 100, "knn": 44, "svm": 35}  # of 1,000 on mnis
 MNIST = "fc31002ea02103a95805721098073963268835523d93717653699f8cae11689a"  # no built set: its files are pinned
 SLACK = {"dummy": 0, "linear": 2, "knn": 1, "svm": 2}  # images: another BLAS may round another way
 MACHINE = re.compile(r"(?<![\w.:/])/(home|root|tmp|work|Users|usr|opt|var|mnt)/|\b[A-Z]:\\{1,2}(Users|Program)")
-AT_LEAST = {"knn": 0.970, "svm": 0.985, "mlp": 0.982, "cnn-basic": 0.994}  # on all of MNIST
+AT_LEAST = {
+    "knn": 0.970,
+    "svm": 0.985,
+    "mlp": 0.982,
+    "cnn-basic": 0.994,
+    "knn-pca": 0.987,
+    "cnn-compact": 0.996,
+}  # on MNIST
+MEASURED_TOGETHER = "dummy", "linear", "knn", "svm", "mlp", "cnn-basic", "cnn-two-layer", "cnn-five-layer"
 
 
 def committed(sweep):
@@ -52,11 +60,12 @@ def test_no_run_is_there_twice_and_all_are_of_the_sweep(sweep):
 
 
 @pytest.mark.parametrize("sweep", ["mnist", "emnist-lite"])
-def test_committed_records_are_complete_and_of_one_state_of_the_code(sweep):
+def test_committed_records_are_complete_and_of_committed_code(sweep):
     made = committed(sweep)
     assert len(made) == len(load(ROOT / "params" / f"{sweep}.yml").configs)
-    assert len({record.provenance["commit"] for record in made}) == 1
     assert {record.provenance["dirty"] for record in made} == {False}
+    compared = {record.provenance["commit"] for record in made if record.config.classifier in MEASURED_TOGETHER}
+    assert len(compared) == 1, "their times are compared"
 
 
 def test_committed_results_name_no_folder_of_the_machine_they_were_made_on():
