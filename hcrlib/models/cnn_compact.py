@@ -6,8 +6,8 @@ wide, how slanted and how thick a stroke is tells O from 0 and l from 1, and are
 nothing. 99.67 % on MNIST in 13 minutes on 2 cores.
 
 Of emnist-bymerge-lite's 9,984 validation images, whole-pixel shifts got 90.37 to 90.47 %. No better there: affine and elastic
-distortion 90.20, mixup (Zhang et al. 2018) 90.01, weight decay 90.17, first layers on 26x26 pixels 90.21; Nesterov's momentum in
-the place of Adam changed nothing. An average over nine shifted copies adds 0.2, three networks that vote 0.3: `ensemble`.
+distortion 90.20, mixup (Zhang et al. 2018) 90.01, weight decay 90.17, first layers on 26x26 pixels 90.21; Nesterov's momentum
+in the place of Adam changed nothing. An average over nine shifted copies adds 0.2, three networks that vote 0.3: `ensemble`.
 """
 
 import dataclasses
