@@ -25,13 +25,22 @@ LOOKS = {  # colour and, for prints in grey, a mark
     "cnn-two-layer": ("#d55e00", "P"),
     "cnn-five-layer": ("#5b3a1a", "p"),
     "cnn-jetson-flask": ("#7f3c8d", "<"),
-    "nystroem": ("#3969ac", "*"),  # by its name it would be as green as knn
+    "cnn-lenet5": ("#6b6b00", "8"),
+    "cnn-spinal-vgg": ("#4b0082", "H"),
+    "cnn-textcaps": ("#bc80bd", "h"),
+    "cnn-compact": ("#e31a1c", "*"),
+    "cnn-distilled": ("#fb6a4a", "h"),
+    "ensemble": ("#000000", "*"),
+    "knn-pca": ("#00572f", "d"),
+    "svm-virtual": ("#8a5a00", ">"),
+    "mlp-augmented": ("#a0306b", ">"),
+    "nystroem": ("#3969ac", "d"),
 }
 OTHERS = (
     ("#11a579", ">"),
     ("#80ba5a", "h"),
     ("#3969ac", "*"),
-)  # for later classifiers, by their name
+)  # for classifiers of later, by their name
 VARIANTS = "d", "p", "1", "2", "3", "4", "8", "|"
 AXES = {
     "fit_s": "time to fit (s)",
