@@ -73,7 +73,7 @@ def test_committed_results_name_no_folder_of_the_machine_they_were_made_on():
     listed = subprocess.run(["git", "ls-files", "-z", "results"], cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
         pytest.skip("not a git checkout: nothing tells which results are committed")
-    binary = ".png", ".keras", ".npz"
+    binary = ".png", ".keras", ".onnx", ".npz"
     texts = [ROOT / name for name in listed.stdout.split("\0") if name and not name.endswith(binary)]
     assert texts
     assert [path for path in texts if MACHINE.search(path.read_text(encoding="utf-8"))] == []
