@@ -172,7 +172,17 @@ def variant(config):
     defaults = {**kind.parameters(), "preprocess": usual, "budget": None, "seed": 0}
     values = {**config.params, "preprocess": config.preprocess, "budget": config.budget, "seed": config.seed}
     own = {key: value for key, value in values.items() if key not in defaults or value != defaults[key]}
+    if "preprocess" in own:
+        own["preprocess"] = ",".join(map(_step, config.preprocess))
     return " ".join(f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in own.items())
+
+
+def _step(step):
+    """'hog', 'blur(sigma=1)': options where they are not the usual ones."""
+    [(name, options)] = step.items() if isinstance(step, dict) else [(step, {})]
+    usual = Pipeline(["scale", name] if name != "scale" else [name]).steps[-1][1]
+    told = ",".join(f"{key}={value:g}" for key, value in options.items() if value != usual[key])
+    return f"{name}({told})" if told else name
 
 
 def label(record, records):
