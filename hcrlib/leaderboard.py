@@ -14,6 +14,7 @@ from hcrlib.files import write_text
 from hcrlib.models import CLASSIFIERS
 from hcrlib.records import RunRecord, check_comparable
 from hcrlib.runtime import Pipeline
+from hcrlib.runtime.pipeline import OPTIONS
 
 FLOOR = "dummy", "linear"  # what every other method is to be seen against
 STYLES = {"table": "simple", "markdown": "pipe", "html": "html"}
@@ -180,8 +181,7 @@ def variant(config):
 def _step(step):
     """'hog', 'blur(sigma=1)': options where they are not the usual ones."""
     [(name, options)] = step.items() if isinstance(step, dict) else [(step, {})]
-    usual = Pipeline(["scale", name] if name != "scale" else [name]).steps[-1][1]
-    told = ",".join(f"{key}={value:g}" for key, value in options.items() if value != usual[key])
+    told = ",".join(f"{key}={value:g}" for key, value in options.items() if value != OPTIONS[name][key])
     return f"{name}({told})" if told else name
 
 

@@ -30,7 +30,7 @@ def one_image(asked):
     classifier.n_classes = len(data.classes)
     classifier.model = classifier.network(x.shape[1:], classifier.n_classes)  # the time is that of any weights
     with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
-        write_onnx(classifier, Path(folder) / "model.onnx", x[:32, :, :, 0])
+        write_onnx(classifier, Path(folder) / "model.onnx", x[:32])
         about = {"classifier": NETWORK, "pipeline": pipeline.to_dict(), "classes": data.classes}
         (Path(folder) / "model.json").write_text(json.dumps(about))
         model = TrainedModel.load(folder)
@@ -39,7 +39,7 @@ def one_image(asked):
         "ONNX Runtime, bare": lambda i: session.run(None, {given: x[i : i + 1]}),
         "runtime: scores": lambda i: model.scores(images[i : i + 1]),
         "runtime: read": lambda i: model.read(images[i]),
-        "Keras, one compiled step": lambda i: classifier.scores(x[i : i + 1, :, :, 0]),
+        "Keras, one compiled step": lambda i: classifier.scores(x[i : i + 1]),
         "keras.Model.predict": lambda i: classifier.model.predict(x[i : i + 1], verbose=0),
     }
     found = {name: [] for name in calls}
