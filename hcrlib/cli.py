@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import errno
-import importlib.metadata
 import os
 import shutil
 import signal
@@ -77,13 +76,22 @@ class _Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, f"there is no '{value}'. {did_you_mean(value, action.choices)}")
 
 
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for: no other command waits for it."""
+
+    def __call__(self, parser, *_):
+        from importlib.metadata import version
+
+        parser.exit(message=f"hcr {version('hcrlib')}\n")
+
+
 def _parser():
     parser = _Parser(
         prog="hcr",
         description="A workbench for handwritten character recognition: data, training, sweeps, leaderboards.",
         epilog="Without any files or network, everything runs on mnist-5k. Start with: hcr sweep params/demo.yml",
     )
-    parser.add_argument("--version", action="version", version=f"hcr {importlib.metadata.version('hcrlib')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for add in (
         data.add_parser,
@@ -350,6 +358,8 @@ def _doctor(args):
 
 
 def _say_version(package, hint):
+    import importlib.metadata
+
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         print(f"{package:22} {importlib.metadata.version(package)}")
         return True

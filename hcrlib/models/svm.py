@@ -8,7 +8,6 @@ Scoring is ours: two matrix products over the support vectors, so that a stored 
 
 import dataclasses
 import math
-from importlib.metadata import version
 
 import numpy as np
 
@@ -90,6 +89,8 @@ _STORED = ("n_classes", "classes", "vectors", "coefficients", "intercept", "coun
 
 def _svc(**options):
     """An unfitted machine and the name of the library it comes from."""
+    from importlib.metadata import version
+
     try:
         from sklearnex.svm import SVC
 
