@@ -6,6 +6,7 @@ from the part, which only a full disk takes away. `HCR_MIRRORS`, base addresses 
 official ones: for a mirror of your own.
 """
 
+import io
 import os
 import shutil
 import zipfile
@@ -49,7 +50,7 @@ def unpack(archive):
             found = [file for file in official_files() if file.name in members]
             for file in found:
                 data = packed.read(members[file.name])
-                files.checked_bytes(data, file, f"{archive}, {members[file.name]}")
+                files.checked_content(io.BytesIO(data), file, f"{archive}, {members[file.name]}")
                 files.keep(file, data)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DataError(f"The zip is damaged: {error}", where=archive, hint="Fetch or copy it again") from error

@@ -8,7 +8,6 @@ pinned one; anything else is neither used nor replaced.
 import contextlib
 import errno
 import hashlib
-import os
 import zipfile
 import zlib
 
@@ -61,18 +60,17 @@ def checked(path, file):
     """The unpacked bytes of the file at path. DataError: unreadable, truncated, or not the official file."""
     try:
         with path.open("rb") as source:
-            data = bytearray(os.fstat(source.fileno()).st_size)  # which arrays may take over, unlike bytes
-            del data[source.readinto(data) :]
+            return checked_content(source, file, path)
     except OSError as error:
         raise DataError(f"The file cannot be read: {error.strerror}", where=path) from error
-    return checked_bytes(data, file, path)
 
 
-def checked_bytes(data, file, where):
-    """The unpacked bytes of an official file's own. DataError, which names the hashes, where they are not."""
-    digest = hashlib.sha256(data).hexdigest()
+def checked_content(source, file, where):
+    """What an official file, open for reading, holds. DataError, which names the hashes, where it is not that file."""
+    digest = hashlib.file_digest(source, "sha256").hexdigest()
+    source.seek(0)
     try:
-        content = unpacked(data, where)
+        content = unpacked(source, where)
     except DataError as error:
         raise _differs(error.what, where, file, digest) from error
     if digest != file.sha256 and hashlib.sha256(content).hexdigest() != file.content:

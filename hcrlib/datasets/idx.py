@@ -5,8 +5,8 @@ bytes - followed by the numbers, last dimension fastest. Source: LeCun, Cortes, 
 file formats.
 """
 
+import contextlib
 import gzip
-import io
 import struct
 import zlib
 
@@ -48,26 +48,27 @@ def to_idx(array):
     return struct.pack(f">HBB{array.ndim}I", 0, UINT8, array.ndim, *array.shape) + np.ascontiguousarray(array).tobytes()
 
 
-def unpacked(data, where=None):
-    """What is within gzip, a bytearray; data itself where it is not packed. DataError where it is truncated or damaged."""
-    if data[:2] != GZIP_MAGIC:
-        return data
-    content = bytearray()  # it grows in place: gzip.decompress would hold everything twice
+def unpacked(source, where=None):
+    """A bytearray of what is in this open binary file, without gzip where it has one. DataError: truncated or damaged."""
+    packed = source.read(2) == GZIP_MAGIC
+    source.seek(0)
+    content = bytearray()  # it grows in place, block by block: nothing is held twice, and arrays may take it over
     try:
-        with gzip.open(io.BytesIO(data)) as source:
-            while block := source.read(BLOCK):
+        with gzip.open(source) if packed else contextlib.nullcontext(source) as plain:
+            while block := plain.read(BLOCK):
                 content += block
         return content
     except EOFError as error:
         raise DataError("The gzip file ends too early: it is truncated", where=where, hint=AGAIN) from error
-    except (OSError, zlib.error) as error:
+    except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"The gzip file is damaged: {error}", where=where, hint=AGAIN) from error
 
 
 def read_idx(path):
     """The array in an IDX file, with or without gzip. DataError where it cannot be read, is damaged or no IDX."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as source:
+            content = unpacked(source, path)
     except OSError as error:
         raise DataError(f"The file cannot be read: {error.strerror}", where=path) from error
-    return parse_idx(unpacked(data, path), path)
+    return parse_idx(content, path)

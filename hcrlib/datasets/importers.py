@@ -5,6 +5,7 @@ presence of every class are checked; it is then kept as an import, and the loade
 """
 
 import hashlib
+import io
 import tempfile
 import zipfile
 import zlib
@@ -114,7 +115,7 @@ def _import_npz(path, name):
 def _import_idx(path, name):
     """An official file by its hash; else, with the other file of its pair beside it, one part of a set."""
     data = path.read_bytes()
-    content = unpacked(data, path)
+    content = unpacked(io.BytesIO(data), path)
     digest, content_digest = (hashlib.sha256(b).hexdigest() for b in (data, content))
     for file in official_files():
         if file.sha256 == digest:

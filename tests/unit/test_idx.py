@@ -1,4 +1,5 @@
 import gzip
+import io
 
 import numpy as np
 import pytest
@@ -46,6 +47,6 @@ def test_what_is_no_idx_file_is_refused(content, says):
 def test_gzip_that_ends_early_or_is_damaged():
     packed = gzip.compress(LABELS * 100)
     with pytest.raises(DataError, match="truncated"):
-        unpacked(packed[:-20], "f.gz")
+        unpacked(io.BytesIO(packed[:-20]), "f.gz")
     with pytest.raises(DataError, match="damaged"):
-        unpacked(packed[:-8] + bytes(8), "f.gz")
+        unpacked(io.BytesIO(packed[:-8] + bytes(8)), "f.gz")
