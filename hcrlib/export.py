@@ -1,41 +1,102 @@
-"""Trained networks in ONNX: opset 13 and IR 7, which TensorRT 8.2 and every ONNX Runtime since 1.8 can load."""
+"""Trained models in formats that need no training library: ONNX and, for networks, TensorFlow Lite.
 
+ONNX is of opset 13 and IR 7, which TensorRT 8.2 and every ONNX Runtime since 1.8 can load. TensorFlow Lite takes one image at a
+time: of float32, of weights in float16, or of whole numbers of 8 bits (Jacob et al. 2018), whose ranges training images tell.
+"""
+
+import contextlib
+import io
+import os
 import warnings
 from pathlib import Path
 
 import numpy as np
 
+from hcrlib import graph
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.files import atomic
-from hcrlib.runtime import Network
+from hcrlib.runtime import LiteNetwork, Network
 
 OPSET, IR = 13, 7
 TOLERANCE = 1e-3  # of a probability: sums in another order differ by a hundredth of that
 TIE = 1e-6  # classes whose probabilities are this close are both the answer
+LITE = "float32", "float16", "int8"  # kinds of TensorFlow Lite
+# What TensorRT 8.2's parser takes (onnx-tensorrt, release 8.2, docs/operators.md), less what no image needs.
+_TENSORRT = """
+    Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast Ceil Clip Concat Constant ConstantOfShape Conv ConvTranspose
+    Div Dropout Einsum Elu Equal Erf Exp Expand Flatten Floor Gather GatherElements Gemm GlobalAveragePool GlobalMaxPool Greater
+    Identity LeakyRelu Less Log LogSoftmax LRN LSTM GRU MatMul Max MaxPool Mean Min Mul Neg Not Or Pad Pow PRelu ReduceL1
+    ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize Selu Shape
+    Sigmoid Slice Softmax Softplus Softsign Split Sqrt Squeeze Sub Sum Tanh Tile TopK Transpose Unsqueeze Where
+"""
+TENSORRT = frozenset(_TENSORRT.split())
 
 
-def write_onnx(classifier, path, x):
-    """Writes a fitted Keras classifier's network to path, for any number of images; returns the largest difference.
+def write_onnx(classifier, path, x, batch=None):
+    """Writes what a fitted classifier computes to path; returns the largest difference of a probability.
 
-    x: float32 (n, 28, 28) or (n, d), preprocessed images that both networks are asked about. ConfigError for a classifier
-    that is no network. RunError, and nothing is written, unless both agree on every label and within TOLERANCE on every
-    probability, and where Keras' backend writes another version of the format.
+    x: float32 (n, 28, 28) or (n, d), preprocessed images that both are asked about. batch: images at a time, None for any
+    number. ConfigError for a classifier that cannot be written. RunError, and nothing is written, unless both agree on every
+    label and within TOLERANCE on every probability, and where Keras' backend writes another version of the format.
     """
-    if classifier.backend != "keras":
-        raise ConfigError(f"{classifier.name} is no network: only networks are written as ONNX")
     if not len(x):
         raise ConfigError("There are no images to compare the network in ONNX by")
-    expected, model = classifier.scores(x), classifier.answering()
+    expected = classifier.scores(x)
     with atomic(path) as part:
-        _export(model, part)
+        if classifier.backend == "keras":
+            _by_keras(classifier.answering(), part, batch)
+        else:
+            _by_node(classifier, part, x.shape[1:], expected.shape[1], batch)
         return _compared(expected, Network(part).scores(x), path)
 
 
-def _export(model, path):
+def write_lite(classifier, path, x, kind="float32"):
+    """Writes a fitted Keras classifier's network to path as TensorFlow Lite, for one image at a time.
+
+    x: float32 (n, 28, 28) or (n, d), preprocessed training images, which tell the ranges of an int8 network. ConfigError for a
+    classifier that is no network; RunError where its operations cannot be written.
+    """
+    if classifier.backend != "keras":
+        raise ConfigError(f"{classifier.name} is no network: only networks are written as TensorFlow Lite")
+    import keras
+    import tensorflow as tf
+
+    model = classifier.answering()
+    image = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="images")
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(image, model(image)))
+    if kind != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if kind == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if kind == "int8":
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.representative_dataset = lambda: ([one.reshape(image.shape)] for one in x)
+    try:
+        with _silence(), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            content = converter.convert()
+    except Exception as error:  # of kinds that TensorFlow does not publish
+        raise RunError(f"The network cannot be written as TensorFlow Lite ({kind})", got=str(error)[:300]) from error
+    with atomic(path) as part:
+        part.write_bytes(content)
+        LiteNetwork(part).scores(x[:1])  # that it can be run is part of being written
+
+
+def operators(path):
+    """The operators in an ONNX file: name -> (how many, whether TensorRT 8.2's parser takes it), by name."""
+    import collections
+
+    import onnx
+
+    counts = collections.Counter(node.op_type for node in onnx.load(path).graph.node)
+    return {name: (n, name in TENSORRT) for name, n in sorted(counts.items())}
+
+
+def _by_keras(model, path, batch):
     import keras
     import onnx
 
-    shape = (None, *model.input_shape[1:])
+    shape = (batch, *model.input_shape[1:])
     model(np.zeros((1, *shape[1:]), np.float32))  # Keras exports only what has been called once
     given = keras.InputSpec(shape=shape, dtype="float32", name="images")
     with warnings.catch_warnings():
@@ -47,6 +108,27 @@ def _export(model, path):
         hint = "Export with KERAS_BACKEND=tensorflow"
         expected, got = (f"opset {opset}, IR {ir}" for opset, ir in ((OPSET, IR), versions))
         raise RunError("The ONNX file is of another version", expected=expected, got=got, hint=hint)
+
+
+def _by_node(classifier, path, shape, n_classes, batch):
+    import onnx
+
+    model = graph.model(classifier, shape, n_classes, batch)
+    model.ir_version, model.opset_import[0].version = IR, OPSET
+    onnx.save(model, path)
+
+
+@contextlib.contextmanager
+def _silence():
+    """Without what compiled code writes to standard error: TensorFlow's converter tells pages of it."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _compared(expected, answered, path):

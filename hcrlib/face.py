@@ -7,7 +7,7 @@ from hcrlib.datasets import load_dataset
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.models import stored
 from hcrlib.registry import did_you_mean
-from hcrlib.runtime import Reading, TrainedModel
+from hcrlib.runtime import Reading, TrainedModel, bundle
 
 __all__ = ["Reading", "TrainedModel", "load_dataset", "load_model", "results", "train", "zoo"]
 
@@ -33,9 +33,10 @@ def results():
 
 
 def load_model(source):
-    """A TrainedModel from a zoo name, a run's id or folder, or a RunRecord. Those of the zoo load without TensorFlow.
+    """A TrainedModel from a zoo name, a run's id or folder, a bundle's folder, or a RunRecord.
 
-    RunError where it is unfinished; ConfigError, with the names there are, where there is no such model.
+    Those of the zoo and of bundles load without TensorFlow. RunError where it is unfinished or not whole; ConfigError, with the
+    names there are, where there is no such model.
     """
     if isinstance(source, records.RunRecord):
         source = source.path
@@ -45,8 +46,16 @@ def load_model(source):
             run = records.read(folder)
             if run.status != "finished":
                 raise RunError(f"This run has no model: its status is '{run.status}'", where=source, hint=run.reason)
-            return TrainedModel(*stored(folder / "model"))
+            return _bundled(folder) if (folder / "manifest.json").is_file() else TrainedModel(*stored(folder / "model"))
     raise ConfigError(f"There is no model '{source}'", hint=did_you_mean(source, zoo()))
+
+
+def _bundled(folder):
+    try:
+        return bundle.load(folder)
+    except ValueError as error:
+        hint = "Copy it again, or make it anew: hcr export"
+        raise RunError(f"This bundle is not used: {error}", where=folder, hint=hint) from error
 
 
 def zoo():

@@ -79,11 +79,11 @@ def card(name, record, size, apart=None):
         f"```\n{repeat(record.config).replace(record.config.dataset, record.data['name'])}\n```",
         _list(record.notes),
         "## Figures",
-        _table(("figure", "value"), _figures(record)),
+        table(("figure", "value"), _figures(record)),
         "## Confusions",
-        _table(("written", "read as", "images", "of that class"), _confusions(answers, record.classes)),
+        table(("written", "read as", "images", "of that class"), _confusions(answers, record.classes)),
         "The classes that are found least often:",
-        _table(("class", "recall", "precision", "images"), _worst(answers, record.classes)),
+        table(("class", "recall", "precision", "images"), _worst(answers, record.classes)),
         "## Limits",
         "\n".join(filter(None, [LIMITS, WRITERS if about else "", _alike(record.classes)])),
         "## Licence",
@@ -160,7 +160,7 @@ def _alike(classes):
     return f"{told} {', '.join(pairs)}." if pairs else ""
 
 
-def _table(heading, rows):
+def table(heading, rows):
     rows = [heading, ["---"] * len(heading), *rows]
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows)
 

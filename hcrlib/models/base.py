@@ -84,6 +84,13 @@ class Classifier(abc.ABC):
     def load(self, folder):
         """Takes back what `save` wrote; scores are then the same."""
 
+    def onnx(self, graph, x):
+        """Adds what `scores` computes to a hcrlib.graph.Graph; x: the name of the images, (n, d). Returns the scores' name.
+
+        Keras networks are written by Keras instead. ConfigError where a classifier cannot be written.
+        """
+        raise ConfigError(f"{self.name} cannot be written as ONNX", hint="Export a run of another classifier")
+
     @property
     def n_parameters(self):
         """Learnt numbers, or None where the word has no meaning."""

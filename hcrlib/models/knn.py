@@ -37,6 +37,20 @@ class Knn(Classifier):
             np.add.at(out, (np.broadcast_to(rows, at.shape), self.labels[at]), weight.astype(np.float32))
         return out / out.sum(axis=1, keepdims=True)
 
+    def onnx(self, graph, x):
+        k = min(self.k, len(self.images))
+        near = graph.squared_distances(x, self.images)
+        distance, at = graph("TopK", near, np.array([k]), outputs=2, axis=1, largest=0)
+        labels = graph("Unsqueeze", graph("Gather", self.labels, at), np.array([2]))  # (n, k, 1)
+        votes = graph(
+            "Cast", graph("Equal", labels, np.arange(self.n_classes, dtype=np.int32)), to=1
+        )  # (n, k, classes)
+        if self.weighted:
+            weight = graph("Div", np.float32(1), graph("Max", graph("Sqrt", distance), np.float32(1e-4)))
+            votes = graph("Mul", votes, graph("Unsqueeze", weight, np.array([2])))
+        sums = graph("ReduceSum", votes, np.array([1]), keepdims=0)
+        return graph("Div", sums, graph("ReduceSum", sums, np.array([1]), keepdims=1))
+
     def save(self, folder):
         np.savez_compressed(folder / "knn.npz", images=self.images, labels=self.labels, n_classes=self.n_classes)
 

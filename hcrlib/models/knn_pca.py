@@ -40,6 +40,9 @@ class KnnPca(Knn):
     def scores(self, x):
         return super().scores(self._projected(flat(x)))
 
+    def onnx(self, graph, x):
+        return super().onnx(graph, graph("MatMul", graph("Sub", x, self.mean), self.axes))
+
     def save(self, folder):
         super().save(folder)
         np.savez_compressed(folder / "pca.npz", mean=self.mean, axes=self.axes)

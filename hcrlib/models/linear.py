@@ -47,6 +47,9 @@ class Linear(Classifier):
     def scores(self, x):
         return softmax(flat(x) @ self.weights.T + self.bias)
 
+    def onnx(self, graph, x):
+        return graph("Softmax", graph("Add", graph("MatMul", x, self.weights.T), self.bias), axis=1)
+
     @property
     def n_parameters(self):
         return self.weights.size + self.bias.size

@@ -59,6 +59,10 @@ class Nystroem(Classifier):
     def scores(self, x):
         return softmax(self._outputs(flat(x)) / np.float32(self.temperature))
 
+    def onnx(self, graph, x):
+        outputs = graph("MatMul", graph.rbf(x, self.images, self.gamma), self.weights)
+        return graph("Softmax", graph("Div", outputs, np.float32(self.temperature)), axis=1)
+
     @property
     def n_parameters(self):
         return self.images.size + self.weights.size

@@ -66,6 +66,27 @@ class Svm(Classifier):
     def scores(self, x):
         return softmax(self.logits(x) / np.float32(self.temperature))
 
+    def onnx(self, graph, x):
+        kernel = graph.rbf(x, self.vectors, self.gamma)
+        k = len(self.classes)
+        parts = graph("Split", kernel, self.counts, outputs=k, axis=1)
+        ends = np.cumsum(self.counts)
+        against = [  # of each class' vectors: their part in its k - 1 pairs
+            graph("MatMul", part, self.coefficients[:, end - n : end].T)
+            for part, end, n in zip(parts, ends, self.counts, strict=True)
+        ]
+        first, second = np.triu_indices(k, 1)
+        against = graph("Concat", *against, axis=1)  # (n, k (k - 1))
+        mine, theirs = (
+            graph("Gather", against, at, axis=1) for at in (first * (k - 1) + second - 1, second * (k - 1) + first)
+        )
+        margins = graph("Add", graph("Add", mine, theirs), self.intercept)
+        logits = _voted(graph, margins, k)
+        if k < self.n_classes:  # classes without an image: -1
+            spread = np.eye(self.n_classes, dtype=np.float32)[self.classes]
+            logits = graph("Sub", graph("MatMul", logits, spread), 1 - spread.sum(axis=0))
+        return graph("Softmax", graph("Div", logits, np.float32(self.temperature)), axis=1)
+
     @property
     def n_parameters(self):
         return self.vectors.size + self.coefficients.size + self.intercept.size
@@ -116,14 +137,31 @@ def _margins(kernel, coefficients, intercept, counts):
     return (sums[first, second] + sums[second, first]).T + intercept
 
 
+def _signs(k):
+    """(pairs, k): 1 for the first class of a pair, -1 for the second one."""
+    first, second = np.triu_indices(k, 1)
+    signs = np.zeros((len(first), k), np.float32)
+    signs[np.arange(len(first)), first], signs[np.arange(len(first)), second] = 1, -1
+    return -signs if k == 2 else signs  # scikit-learn turns the sign of a lone pair round
+
+
 def _votes(margins):
     """(m, classes): pairwise votes, settled by the summed margins squashed into (-1/3, 1/3), as scikit-learn does it."""
     k = round((1 + math.sqrt(1 + 8 * margins.shape[1])) / 2)
-    margins = -margins if k == 2 else margins  # scikit-learn turns the sign of a lone pair round
-    first, second = np.triu_indices(k, 1)
-    signs = np.zeros((margins.shape[1], k), np.float32)
-    signs[np.arange(len(first)), first], signs[np.arange(len(first)), second] = 1, -1
+    signs = _signs(k)
     won = (margins > 0).astype(np.float32)
     votes = won @ np.maximum(signs, 0) + (1 - won) @ np.maximum(-signs, 0)
     sums = margins @ signs
     return votes + sums / (3 * (np.abs(sums) + 1))
+
+
+def _voted(graph, margins, k):
+    """What `_votes` computes, in ONNX."""
+    signs = _signs(k)
+    won = graph("Cast", graph("Greater", margins, np.float32(0)), to=1)
+    lost = graph("Sub", np.float32(1), won)
+    votes = graph("Add", graph("MatMul", won, np.maximum(signs, 0)), graph("MatMul", lost, np.maximum(-signs, 0)))
+    sums = graph("MatMul", margins, signs)
+    return graph(
+        "Add", votes, graph("Div", sums, graph("Mul", graph("Add", graph("Abs", sums), np.float32(1)), np.float32(3)))
+    )

@@ -3,9 +3,23 @@
 numpy, Pillow and an inference engine only, Python 3.6 syntax, and nothing else of hcrlib: this folder can be copied as it is.
 """
 
+from . import bundle
+from .engines import ENGINES, ORDER
 from .image import to_glyph
+from .lite import LiteNetwork
 from .model import Reading, TrainedModel
 from .network import Network
 from .pipeline import STEPS, Pipeline
 
-__all__ = ["STEPS", "Network", "Pipeline", "Reading", "TrainedModel", "to_glyph"]
+__all__ = [
+    "ENGINES",
+    "ORDER",
+    "STEPS",
+    "LiteNetwork",
+    "Network",
+    "Pipeline",
+    "Reading",
+    "TrainedModel",
+    "bundle",
+    "to_glyph",
+]

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .engines import network
 from .image import to_glyph
-from .network import Network
 from .pipeline import Pipeline
 
-UNSURE_BELOW = 0.5  # of probability: under it an answer is "?"
+UNSURE_BELOW = 0.5  # of probability: under it an answer is "?", where model.json tells no other threshold
 
 
 class Reading(NamedTuple):
@@ -37,31 +37,36 @@ class Reading(NamedTuple):
 class TrainedModel:
     """A classifier with the pipeline it was trained behind and the names of its classes.
 
-    classifier: anything with a `name` and `scores`: a Network, or one of hcrlib.models.
+    classifier: anything with a `name`, an `engine` and `scores`: a network, or one of hcrlib.models.
+    unsure_below: the probability under which `read` answers "?".
     """
 
-    def __init__(self, classifier, pipeline, classes):
+    def __init__(self, classifier, pipeline, classes, unsure_below=UNSURE_BELOW):
         self.classifier, self.pipeline, self.classes = classifier, pipeline, tuple(classes)
+        self.unsure_below = unsure_below
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder, engine=None):
         """From a folder with model.json and model.onnx; ValueError where one is missing or damaged.
 
-        A run's own model/ folder may hold other files: hcrlib.load_model takes any.
+        engine: "tensorrt", "onnxruntime" or "litert"; None for the first of them that works here. A run's own model/ folder
+        may hold other files: hcrlib.load_model takes any.
         """
         try:
             with io.open(os.path.join(str(folder), "model.json"), encoding="utf-8") as file:
                 about = json.load(file)
             name, pipeline, classes = about["classifier"], Pipeline.from_dict(about["pipeline"]), about["classes"]
+            unsure_below = float(about.get("unsure_below", UNSURE_BELOW))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError("model.json cannot be read: %s: %s" % (type(error).__name__, error))
-        network = Network(os.path.join(str(folder), "model.onnx"), name)
-        if network.n_classes != len(classes):
-            raise ValueError("model.onnx tells %s classes, model.json %d" % (network.n_classes, len(classes)))
-        return cls(network, pipeline, classes)
+        answers = network(folder, name, engine)
+        if answers.n_classes != len(classes):
+            raise ValueError("%s tells %s classes, model.json %d" % (answers.path, answers.n_classes, len(classes)))
+        return cls(answers, pipeline, classes, unsure_below)
 
     def __repr__(self):
-        return "TrainedModel(%s, %d classes)" % (self.classifier.name, len(self.classes))
+        told = [self.classifier.name, "%d classes" % len(self.classes), self.classifier.engine]
+        return "TrainedModel(%s)" % ", ".join(word for word in told if word)
 
     def scores(self, images):
         """float32 (n, k), rows sum to 1, from uint8 (n, 28, 28), upright, ink 255."""
@@ -71,13 +76,15 @@ class TrainedModel:
         """A list of n class names."""
         return [self.classes[i] for i in self.scores(images).argmax(axis=1)]
 
-    def read(self, anything, unsure_below=UNSURE_BELOW):
+    def read(self, anything, unsure_below=None):
         """A Reading of one character: path, bytes, PIL image or array of any size, dark on light or light on dark.
 
+        unsure_below: the probability under which the answer is "?"; None for the model's own.
         Raises ValueError for what is no image or holds no ink.
         """
         seen = to_glyph(anything)
         scores = self.scores(seen[None])[0]
         best = [(self.classes[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")[:5]]
         name, probability = best[0]
-        return Reading(name if probability >= unsure_below else "?", probability, tuple(best), seen)
+        least = self.unsure_below if unsure_below is None else unsure_below
+        return Reading(name if probability >= least else "?", probability, tuple(best), seen)

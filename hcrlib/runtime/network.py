@@ -33,22 +33,28 @@ class Network:
         if len(given) != 1 or len(answers) != 1 or len(shapes[1]) != 2 or not _whole(shapes[0][1:] + shapes[1][1:]):
             raise ValueError("%s is no network from images to classes: its shapes are %s" % (self.path, shapes))
         self.given, self.shape, self.n_classes = given[0].name, tuple(shapes[0][1:]), shapes[1][1]
+        self.batch = shapes[0][0] if isinstance(shapes[0][0], int) else BATCH
 
     def scores(self, x):
         """float32 (n, k), rows sum to 1, from what a Pipeline makes: float32 (n, 28, 28) or (n, d).
 
         Raises ValueError for images of another shape than those it was trained on.
         """
-        x = np.ascontiguousarray(x, dtype=np.float32)
-        if x.shape[1:] not in (self.shape, self.shape[:-1]):  # the last one may be the channel
-            raise ValueError("expected images of shape %s, got %s" % (self.shape, x.shape[1:]))
-        x = x.reshape((len(x),) + self.shape)
-        if len(x) <= BATCH:
+        x = shaped(x, self.shape)
+        if len(x) <= self.batch:
             return self._run(x) if len(x) else np.zeros((0, self.n_classes), np.float32)
-        return np.concatenate([self._run(x[at : at + BATCH]) for at in range(0, len(x), BATCH)])
+        return np.concatenate([self._run(x[at : at + self.batch]) for at in range(0, len(x), self.batch)])
 
     def _run(self, x):
         return self.session.run(None, {self.given: x})[0]
+
+
+def shaped(x, shape):
+    """float32 (n, *shape), contiguous; the last of the shape may be a channel that x lacks. ValueError for any other."""
+    x = np.ascontiguousarray(x, dtype=np.float32)
+    if x.shape[1:] not in (shape, shape[:-1]):
+        raise ValueError("expected images of shape %s, got %s" % (shape, x.shape[1:]))
+    return x.reshape((len(x),) + shape)
 
 
 def _whole(shape):

@@ -140,11 +140,6 @@ def test_the_card_of_ones_own_data_names_no_folder_and_no_census(tmp_path):
         zoo.add("other", str(run.path))
 
 
-def test_what_is_no_network_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="knn is no network"):
-        export.write_onnx(CLASSIFIERS.get("knn").create({}), tmp_path / "m.onnx", glyphs(1))
-
-
 def test_damage_is_named(folder, tmp_path):
     whole = {name: (folder / name).read_bytes() for name in ("model.json", "model.onnx")}
     classes = json.dumps({**json.loads(whole["model.json"]), "classes": list("abc")}).encode()

@@ -17,9 +17,9 @@ TIERS = [
     {"records"},
     {"evaluate", "plots", "leaderboard", "stats", "explore", "ledger", "claim_plots"},
     {"face", "pad"},
-    {"sweep", "report", "export"},
+    {"sweep", "report", "graph", "export"},
     {"resuming", "rerun", "summary", "tune", "tuning_trials", "tuning_plots", "tune_commands", "zoo", "zoo_commands"},
-    {"claim_file", "claims", "bench", "bench_commands"},
+    {"claim_file", "claims", "bench", "bench_commands", "bundle", "bundle_commands"},
     {"cli"},
 ]
 RANK = {name: tier for tier, names in enumerate(TIERS) for name in names}
@@ -51,6 +51,12 @@ def test_every_module_has_a_tier():
     assert {top_level(p) for p in ROOT.rglob("*.py")} - {"__init__"} == set(RANK)
 
 
+STANDS_ON = {
+    *("argparse", "ctypes", "hashlib", "io", "json", "os", "sys", "typing", "numpy", "PIL"),
+    *("onnxruntime", "ai_edge_litert", "tflite_runtime", "tensorrt"),
+}
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "runtime").glob("*.py")), ids=lambda p: p.name)
 def test_runtime_stands_alone(path):
     tree = ast.parse(path.read_text(), feature_version=(3, 6))
@@ -58,7 +64,16 @@ def test_runtime_stands_alone(path):
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.level == 0:
             names = [node.module]
-        assert {n.split(".")[0] for n in names} <= {"io", "json", "os", "typing", "numpy", "PIL", "onnxruntime"}
+        assert {n.split(".")[0] for n in names} <= STANDS_ON
+
+
+def test_runtime_is_for_python_3_6():
+    done = subprocess.run(
+        [Path(sys.executable).with_name("vermin"), "--target=3.6-", "--violations", "--no-tips", str(ROOT / "runtime")],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 CHILD = """

@@ -1,0 +1,193 @@
+"""Bundles: a finished run as one folder that is used without hcrlib, measured and verified before it is visible.
+
+manifest.json, README.md (the model's card), record.json, labels.txt, golden.npz, model/ (model.json and the formats) and
+runtime/, the code that reads pictures with it. `hcrlib.runtime.bundle` verifies and loads it.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import hcrlib.runtime
+from hcrlib import export, leaderboard, paths, records, stats, zoo
+from hcrlib.datasets import load_dataset, stratified_take
+from hcrlib.errors import ConfigError, RunError
+from hcrlib.models import stored
+from hcrlib.runtime import LiteNetwork, Network, bundle
+
+GOLDEN = 32  # validation images whose answers every engine has to give
+CHECKED = 1000  # validation images that ONNX must answer as the trained model does before it is kept
+RANGES = 500  # training images that tell an int8 network its ranges
+TIMED = 200  # single images
+REFUSED = 0.01  # of the right answers on validation images: what the threshold of "?" may cost
+FORMATS = {  # file -> (what it is, batch of ONNX or kind of TensorFlow Lite)
+    "model.onnx": ("ONNX, any batch", None),
+    "model-1.onnx": ("ONNX, batch 1", 1),
+    "model.tflite": ("TFLite float32", "float32"),
+    "model-float16.tflite": ("TFLite float16", "float16"),
+    "model-int8.tflite": ("TFLite int8", "int8"),
+}
+
+
+def write(run, folder=None, say=print):
+    """Writes the bundle of a finished run to a folder that is not there yet, results/bundles/... by default; returns its Path.
+
+    run: its id. Each format answers the whole test split: float32 must give the trained model's every label, what the others
+    lose is in the manifest. ConfigError for a folder that is there; RunError, and nothing is left, for a run without a model
+    and where a float32 format answers otherwise.
+    """
+    record = stats.completed(records.read(paths.runs_root() / run))
+    if record.status != "finished":
+        raise ConfigError(f"{record.id} has no model: its status is '{record.status}'", hint="See: hcr results")
+    folder = Path(folder) if folder else paths.results_root() / "bundles" / record.id.replace("/", "-")
+    if folder.exists():
+        raise ConfigError("There is something already", where=folder, hint="Delete it, or name another folder: --to")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as scratch:
+        new = Path(scratch) / "bundle"
+        _fill(new, record, say)
+        bundle.check_golden(bundle.load(new), new)
+        os.replace(new, folder)  # complete, or not there at all
+    return folder
+
+
+def best(question):
+    """The id of the best run of a sweep's results, such as "mnist": the highest accuracy on validation images."""
+    found = leaderboard.stored(paths.results_root() / question)
+    finished = [record for record in found if record.status == "finished" and record.val_accuracy is not None]
+    if not finished:
+        raise ConfigError(f"'{question}' holds no finished run", hint="hcr sweep params/NAME.yml makes them")
+    return max(finished, key=lambda record: record.val_accuracy).id
+
+
+def measured(folder):
+    """The rows of a bundle's formats: what, bytes, accuracy, agreement, largest_difference, ms_p50, or reason."""
+    return bundle.verify(folder)["formats"]
+
+
+def _fill(new, record, say):
+    data = load_dataset(record.config.dataset)
+    if data.sha256 != record.data["sha256"]:
+        raise RunError(
+            "The run was made with other data", where=record.id, expected=record.data["sha256"], got=data.sha256
+        )
+    classifier, pipeline, classes = stored(record.path / "model")
+    model = new / "model"
+    model.mkdir(parents=True)
+    val, test = (pipeline.apply(part.images) for part in (data.val, data.test))
+    ranges = data.train.images[stratified_take(data.train.labels, min(RANGES, len(data.train)), 0, "bundle/ranges")]
+    golden = stratified_take(data.val.labels, min(GOLDEN, len(val)), 0, "bundle/golden")
+    expected = classifier.scores(test)
+    asked = val[:CHECKED], pipeline.apply(ranges), test, data.test.labels
+    rows = [_format(file, classifier, model, *asked, expected, say) for file in FORMATS]
+    about = json.loads((record.path / "model/model.json").read_text(encoding="utf-8"))
+    about["unsure_below"] = threshold(classifier.scores(val), data.val.labels)
+    (model / "model.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+    np.savez_compressed(new / "golden.npz", images=data.val.images[golden], scores=classifier.scores(val[golden]))
+    (new / "labels.txt").write_text("\n".join(classes) + "\n", encoding="utf-8")
+    record.write(new)
+    size = sum(row["bytes"] for row in rows if row["what"] == FORMATS["model.onnx"][0])
+    (new / "README.md").write_text(_card(record, size, rows, about["unsure_below"]), encoding="utf-8")
+    runtime = Path(hcrlib.runtime.__file__).parent
+    shutil.copytree(runtime, new / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
+    _manifest(new, record, rows)
+
+
+def _format(file, classifier, folder, val, ranges, test, labels, expected, say):
+    """Writes one format and returns its row; where it cannot be written, the row holds the reason."""
+    what, how = FORMATS[file]
+    path = folder / file
+    try:
+        if path.suffix == ".onnx":
+            export.write_onnx(classifier, path, val, how)
+            network = Network(path)
+        else:
+            export.write_lite(classifier, path, ranges, how)
+            network = LiteNetwork(path)
+    except (ConfigError, RunError) as error:
+        if file == "model.onnx":
+            raise
+        say(f"{what}: left out. {error.what}")
+        return {"what": what, "file": None, "bytes": 0, "reason": str(error)}
+    answered = network.scores(test)
+    wrong = _otherwise(expected, answered)
+    if wrong and how in (None, 1, "float32"):
+        raise RunError(f"{what} answers {wrong:,} of {len(test):,} test images otherwise", where=file)
+    row = {
+        "what": what,
+        "file": f"model/{file}",
+        "bytes": path.stat().st_size,
+        "accuracy": float((answered.argmax(axis=1) == labels).mean()),
+        "agreement": 1 - wrong / len(test),
+        "largest_difference": float(np.abs(answered - expected).max()),
+        "ms_p50": _latency(network, test[:TIMED]),
+        "engine": network.engine,
+    }
+    say(
+        f"{what}: {row['bytes'] / 1e6:.2f} MB, accuracy {row['accuracy']:.2%}, {wrong} labels differ, {row['ms_p50']:.2f} ms"
+    )
+    return row
+
+
+def _otherwise(expected, answered):
+    """How many images are answered otherwise; classes of one probability are both the answer."""
+    short = expected.max(axis=1) - expected[np.arange(len(expected)), answered.argmax(axis=1)]
+    return int(np.count_nonzero(short > export.TIE))
+
+
+def _latency(network, images):
+    """Median milliseconds of one image's scores."""
+    network.scores(images[:1])
+    times = []
+    for at in range(len(images)):
+        begun = time.perf_counter()
+        network.scores(images[at : at + 1])
+        times.append(time.perf_counter() - begun)
+    return float(np.median(times) * 1e3)
+
+
+def threshold(scores, labels):
+    """The probability under which an answer is "?": so many right answers on validation images, REFUSED, lie under it."""
+    right = scores.argmax(axis=1) == labels
+    return float(np.quantile(scores.max(axis=1)[right], REFUSED)) if right.any() else 1.0
+
+
+def _card(record, size, rows, unsure_below):
+    told = [
+        (
+            row["what"],
+            f"{row['bytes'] / 1e6:.2f} MB",
+            f"{row['accuracy']:.2%}",
+            f"{row['agreement']:.3%}",
+            f"{row['ms_p50']:.2f}",
+        )
+        if row["file"]
+        else (row["what"], "left out", "", "", "")
+        for row in rows
+    ]
+    table = zoo.table(("format", "size", "accuracy", "same labels", "ms an image"), told)
+    use = (
+        f"```\npython3 -m runtime PICTURE...     # in this folder; needs numpy, Pillow and onnxruntime\n```\n\n"
+        f'Answers of a probability under {unsure_below:.3f} are shown as "?": of the validation images that are read right, '
+        f"{REFUSED:.0%} lie under it."
+    )
+    return zoo.card(record.id, record, size) + f"\n## Formats\n\n{table}\n\n## Use\n\n{use}\n"
+
+
+def _manifest(folder, record, rows):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    manifest = {
+        "format": bundle.FORMAT,
+        "run": record.id,
+        "formats": rows,
+        "files": {
+            path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": bundle.sha256(path)}
+            for path in files
+        },
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")

@@ -1,0 +1,40 @@
+"""`hcr export` and `hcr verify` from the command line."""
+
+from hcrlib.commands import add_command
+from hcrlib.errors import ConfigError
+
+
+def add_parser(subparsers):
+    """Adds `export` and `verify` to an argparse subparsers object; they set `func(args) -> exit status`."""
+    says = "a finished run as a bundle: ONNX, TensorFlow Lite, golden answers and the code that reads pictures with it"
+    add = add_command(subparsers, "export", _export, says, "hcr export --best mnist").add_argument
+    add("run", nargs="?", help="a run's id, as `hcr results` shows it")
+    add("--best", metavar="SWEEP", help="instead: the best run of results/SWEEP, by validation images")
+    add("--to", metavar="FOLDER", help="where it goes (results/bundles/<run>)")
+    add = add_command(subparsers, "verify", _verify, "is a bundle whole, and does it answer as it did?").add_argument
+    add("bundle", metavar="FOLDER")
+    add("--engine", help="tensorrt, onnxruntime or litert (the first one that works here)")
+
+
+def _export(args):
+    from hcrlib import bundle
+
+    if bool(args.run) == bool(args.best):
+        raise ConfigError("One run is exported", expected="a run's id, or --best SWEEP", hint="`hcr results` lists ids")
+    print(bundle.write(args.run or bundle.best(args.best), args.to))
+    return 0
+
+
+def _verify(args):
+    from hcrlib.errors import RunError
+    from hcrlib.runtime import bundle
+
+    try:
+        model = bundle.load(args.bundle, args.engine)
+        apart = bundle.check_golden(model, args.bundle)
+    except ValueError as error:
+        raise RunError(
+            f"This bundle is not used: {error}", hint="Copy it again, or make it anew: hcr export"
+        ) from error
+    print(f"{model}\nevery file is whole; golden answers within {apart:.2g}")
+    return 0

@@ -1,0 +1,98 @@
+"""A bundle: one folder with a trained model in several formats, and the proof that it is whole.
+
+manifest.json names every file with its size and SHA-256; golden.npz holds images (n, 28, 28), uint8, and the probabilities
+that the trained model answered, float32 (n, k). Nothing is unpickled.
+"""
+
+import hashlib
+import io
+import json
+import os
+
+import numpy as np
+
+from .model import TrainedModel
+
+FORMAT = "hcr-bundle 1"
+NEEDED = "model/model.json", "model/model.onnx", "golden.npz"
+GOLDEN_APART = 0.02  # of a probability: what half precision may change
+BLOCK = 1 << 20  # bytes
+
+
+def load(folder, engine=None):
+    """A TrainedModel from a bundle; engine as for TrainedModel.load. ValueError names the file that is not as it was."""
+    verify(folder)
+    return TrainedModel.load(os.path.join(str(folder), "model"), engine)
+
+
+def verify(folder):
+    """The manifest of a bundle, a dict. ValueError, with the file's name, for one that is missing, damaged or another's."""
+    folder = str(folder)
+    manifest = _manifest(folder)
+    for name in NEEDED:
+        if name not in manifest["files"]:
+            raise ValueError(
+                "%s does not list %s: it is no manifest of a bundle" % (_path(folder, "manifest.json"), name)
+            )
+    for name, told in sorted(manifest["files"].items()):
+        path = _path(folder, name)
+        if not os.path.isfile(path):
+            raise ValueError("%s is missing: the bundle is incomplete" % path)
+        if os.path.getsize(path) != told["bytes"]:
+            raise ValueError("%s has %d bytes, not %d: it is damaged" % (path, os.path.getsize(path), told["bytes"]))
+        if sha256(path) != told["sha256"]:
+            raise ValueError("%s is damaged or of another bundle: its SHA-256 is not the manifest's" % path)
+    return manifest
+
+
+def check_golden(model, folder):
+    """The largest difference of a probability from what the trained model answered to the golden images.
+
+    ValueError where the engine answers another label, or a probability that is over GOLDEN_APART away.
+    """
+    with np.load(_path(str(folder), "golden.npz"), allow_pickle=False) as golden:
+        images, expected = golden["images"], golden["scores"]
+    answered = model.scores(images)
+    apart = float(np.abs(answered - expected).max())
+    lost = expected.max(axis=1) - expected[np.arange(len(expected)), answered.argmax(axis=1)]
+    wrong = int((lost > GOLDEN_APART).sum())
+    if wrong or not apart <= GOLDEN_APART:
+        told = (model.classifier.engine, wrong, len(images), apart)
+        raise ValueError("%s answers %d of %d golden images otherwise, probabilities up to %.2g apart" % told)
+    return apart
+
+
+def sha256(path):
+    """Of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with io.open(path, "rb") as file:
+        for block in iter(lambda: file.read(BLOCK), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _manifest(folder):
+    path = _path(folder, "manifest.json")
+    if not os.path.isfile(path):
+        raise ValueError("%s is missing: %s is no bundle, or an incomplete one" % (path, folder))
+    try:
+        with io.open(path, encoding="utf-8") as file:
+            manifest = json.load(file)
+        right = manifest["format"] == FORMAT and all(
+            _inside(name) and isinstance(told["bytes"], int) and isinstance(told["sha256"], type(""))
+            for name, told in manifest["files"].items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError("%s cannot be read: %s: %s" % (path, type(error).__name__, error))
+    if not right:
+        raise ValueError("%s is no manifest of the format '%s'" % (path, FORMAT))
+    return manifest
+
+
+def _inside(name):
+    """Whether a path of the manifest stays within the bundle."""
+    return not os.path.isabs(name) and ".." not in name.split("/") and "\\" not in name
+
+
+def _path(folder, name):
+    return os.path.join(folder, *name.split("/"))

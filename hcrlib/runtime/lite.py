@@ -1,0 +1,61 @@
+"""A trained network in TensorFlow Lite, run by LiteRT: one image at a time."""
+
+import os
+
+import numpy as np
+
+from .network import shaped
+
+
+class LiteNetwork:
+    """Probabilities from a model.tflite, in the place of a Network. name: of the classifier that was trained.
+
+    Raises ValueError for a file that is missing, damaged or not a network from images to classes, ImportError where neither
+    ai_edge_litert nor tflite_runtime is installed.
+    """
+
+    backend = "litert"
+
+    def __init__(self, path, name=""):
+        interpreter, self.engine = _library()
+        self.name, self.path = name, str(path)
+        if not os.path.isfile(self.path):
+            raise ValueError("there is no %s" % self.path)
+        try:
+            self.interpreter = interpreter(model_path=self.path, num_threads=1)
+            self.interpreter.allocate_tensors()
+            [given], [answers] = self.interpreter.get_input_details(), self.interpreter.get_output_details()
+        except (ValueError, RuntimeError) as error:
+            raise ValueError("%s is no network that LiteRT can load: %s" % (self.path, error))
+        shapes = [tuple(int(size) for size in each["shape"]) for each in (given, answers)]
+        if [shape[0] for shape in shapes] != [1, 1] or len(shapes[1]) != 2:
+            raise ValueError("%s is no network from one image to classes: its shapes are %s" % (self.path, shapes))
+        self._given, self._answers = given["index"], answers["index"]
+        self.shape, self.n_classes = shapes[0][1:], shapes[1][1]
+
+    def scores(self, x):
+        """float32 (n, k), rows sum to 1, from what a Pipeline makes: float32 (n, 28, 28) or (n, d).
+
+        Raises ValueError for images of another shape than those it was trained on.
+        """
+        x = shaped(x, self.shape)
+        out = np.empty((len(x), self.n_classes), np.float32)
+        for at in range(len(x)):
+            self.interpreter.set_tensor(self._given, x[at : at + 1])
+            self.interpreter.invoke()
+            out[at] = self.interpreter.get_tensor(self._answers)[0]
+        return out
+
+
+def _library():
+    """(Interpreter, name and version) of the library that is installed."""
+    try:
+        import ai_edge_litert
+        from ai_edge_litert.interpreter import Interpreter
+
+        return Interpreter, "ai_edge_litert " + getattr(ai_edge_litert, "__version__", "")
+    except ImportError:
+        import tflite_runtime
+        from tflite_runtime.interpreter import Interpreter
+
+        return Interpreter, "tflite_runtime " + tflite_runtime.__version__
