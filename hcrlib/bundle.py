@@ -184,6 +184,7 @@ def _manifest(folder, record, rows):
     manifest = {
         "format": bundle.FORMAT,
         "run": record.id,
+        "input": list(Network(folder / "model/model.onnx").shape),
         "formats": rows,
         "files": {
             path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": bundle.sha256(path)}

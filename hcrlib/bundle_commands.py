@@ -1,11 +1,11 @@
-"""`hcr export` and `hcr verify` from the command line."""
+"""`hcr export`, `hcr verify` and `hcr import-record` from the command line."""
 
 from hcrlib.commands import add_command
 from hcrlib.errors import ConfigError
 
 
 def add_parser(subparsers):
-    """Adds `export` and `verify` to an argparse subparsers object; they set `func(args) -> exit status`."""
+    """Adds `export`, `verify` and `import-record` to an argparse subparsers object; they set `func(args) -> exit status`."""
     says = "a finished run as a bundle: ONNX, TensorFlow Lite, golden answers and the code that reads pictures with it"
     add = add_command(subparsers, "export", _export, says, "hcr export --best mnist").add_argument
     add("run", nargs="?", help="a run's id, as `hcr results` shows it")
@@ -14,6 +14,20 @@ def add_parser(subparsers):
     add = add_command(subparsers, "verify", _verify, "is a bundle whole, and does it answer as it did?").add_argument
     add("bundle", metavar="FOLDER")
     add("--engine", help="tensorrt, onnxruntime or litert (the first one that works here)")
+
+    says = "read back what benchmark.py measured on a board: `hcr results` and `hcr leaderboard` show it"
+    add = add_command(subparsers, "import-record", _import, says, "hcr import-record board-records/*.json").add_argument
+    add("file", nargs="+", metavar="FILE")
+
+
+def _import(args):
+    from hcrlib import boards
+
+    for file in args.file:
+        record = boards.add(file)
+        told = f"one image {record.predict_ms_p50:.3f} ms" if record.status == "finished" else record.reason
+        print(f"{record.id} on {record.measured_on}: {told}")
+    return 0
 
 
 def _export(args):
@@ -36,5 +50,5 @@ def _verify(args):
         raise RunError(
             f"This bundle is not used: {error}", hint="Copy it again, or make it anew: hcr export"
         ) from error
-    print(f"{model}\nevery file is whole; golden answers within {apart:.2g}")
+    print(f"{model}, answered by {model.classifier.engine}\nevery file is whole; golden answers within {apart:.2g}")
     return 0

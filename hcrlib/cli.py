@@ -309,14 +309,17 @@ def _leaderboard(args):
 
 
 def _records(source):
-    from hcrlib import leaderboard, records, stats, sweep
+    from hcrlib import boards, leaderboard, records, stats, sweep
 
     if source is None:
-        return [stats.completed(record) for record in records.read_all()]
-    if Path(source).is_dir():
+        found = [stats.completed(record) for record in records.read_all()]
+    elif Path(source).is_dir():
         has_lines = (Path(source) / "records.jsonl").exists()
-        return leaderboard.stored(source) if has_lines else records.read_all(source)
-    return sweep.load(source).records()
+        found = leaderboard.stored(source) if has_lines else records.read_all(source)
+    else:
+        found = sweep.load(source).records()
+    ids = {record.id for record in found}
+    return found + [record for record in boards.read_all() if record.id in ids]
 
 
 def _add_read(commands):

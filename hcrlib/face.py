@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hcrlib import evaluate, paths, records
+from hcrlib import boards, evaluate, paths, records
 from hcrlib.datasets import load_dataset
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.models import stored
@@ -28,8 +28,8 @@ def train(classifier, data="mnist-5k", *, seed=0, budget=None, preprocess=None, 
 
 
 def results():
-    """All records under results/runs as a DataFrame, one row a run; failed and skipped runs are rows too."""
-    return records.frame(records.read_all())
+    """All records as a DataFrame: one row a run, failed and skipped ones too, and one for each of a board's measurements."""
+    return records.frame(records.read_all() + boards.read_all())
 
 
 def load_model(source):

@@ -188,10 +188,13 @@ def _step(step):
 def label(record, records):
     """The classifier's name; with what is special about this run where another of the same dataset has the same name."""
     name, config = record.config.classifier, record.config
-    alike = [r.config for r in records if (r.config.dataset, r.config.classifier) == (config.dataset, name)]
+    trained = [r.config for r in records if not r.measured_on]
+    alike = [c for c in trained if (c.dataset, c.classifier) == (config.dataset, name)]
     told = [name, variant(config)] if len(alike) > 1 else [name]
     if config.seed == 0 and any(c.seed and replace(c, seed=0) == config for c in alike):
         told.append("seed=0")  # the usual seed is named beside others of the same configuration
+    if record.measured_on:
+        told.append(f"on {record.measured_on}")
     return " ".join(filter(None, told))
 
 

@@ -70,6 +70,12 @@ class RunRecord:
         return self.config.id
 
     @property
+    def measured_on(self):
+        """'NVIDIA Jetson Nano, tensorrt-fp16' where a board's benchmark measured its times, else ''."""
+        measured = self.provenance.get("board")
+        return f"{measured['facts']['board']}, {measured['kind']}" if measured else ""
+
+    @property
     def path(self):
         """The run's folder: record.json, predictions.npz, model/, and the executed notebook of a sweep."""
         return run_path(self.config)
@@ -189,6 +195,7 @@ def _row(record):
     values["notes"] = "; ".join(values["notes"])
     return {
         "id": values.pop("id"),
+        "measured_on": record.measured_on,
         **config,
         **values,
         "data_sha256": data.get("sha256"),

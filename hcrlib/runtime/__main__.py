@@ -18,7 +18,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     try:
         model = bundle.load(args.bundle, args.engine)
-        print("%r" % model)
+        print("%r, answered by %s" % (model, model.classifier.engine))
         if args.verify:
             apart = bundle.check_golden(model, args.bundle)
             print("every file is whole; golden answers within %.2g" % apart)

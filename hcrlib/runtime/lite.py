@@ -8,7 +8,7 @@ from .network import shaped
 
 
 class LiteNetwork:
-    """Probabilities from a model.tflite, in the place of a Network. name: of the classifier that was trained.
+    """Probabilities from a model.tflite, in the place of a Network. name: the trained classifier's.
 
     Raises ValueError for a file that is missing, damaged or not a network from images to classes, ImportError where neither
     ai_edge_litert nor tflite_runtime is installed.
@@ -16,9 +16,9 @@ class LiteNetwork:
 
     backend = "litert"
 
-    def __init__(self, path, name=""):
+    def __init__(self, path):
         interpreter, self.engine = _library()
-        self.name, self.path = name, str(path)
+        self.name, self.path = "", str(path)
         if not os.path.isfile(self.path):
             raise ValueError("there is no %s" % self.path)
         try:

@@ -52,21 +52,24 @@ class TrainedModel:
         engine: "tensorrt", "onnxruntime" or "litert"; None for the first of them that works here. A run's own model/ folder
         may hold other files: hcrlib.load_model takes any.
         """
+        return cls.of(folder, network(folder, engine))
+
+    @classmethod
+    def of(cls, folder, answers):
+        """A network with the pipeline and the classes that a folder's model.json names."""
         try:
             with io.open(os.path.join(str(folder), "model.json"), encoding="utf-8") as file:
                 about = json.load(file)
-            name, pipeline, classes = about["classifier"], Pipeline.from_dict(about["pipeline"]), about["classes"]
-            unsure_below = float(about.get("unsure_below", UNSURE_BELOW))
+            answers.name, pipeline = about["classifier"], Pipeline.from_dict(about["pipeline"])
+            classes, unsure_below = about["classes"], float(about.get("unsure_below", UNSURE_BELOW))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError("model.json cannot be read: %s: %s" % (type(error).__name__, error))
-        answers = network(folder, name, engine)
         if answers.n_classes != len(classes):
             raise ValueError("%s tells %s classes, model.json %d" % (answers.path, answers.n_classes, len(classes)))
         return cls(answers, pipeline, classes, unsure_below)
 
     def __repr__(self):
-        told = [self.classifier.name, "%d classes" % len(self.classes), self.classifier.engine]
-        return "TrainedModel(%s)" % ", ".join(word for word in told if word)
+        return "TrainedModel(%s, %d classes)" % (self.classifier.name, len(self.classes))
 
     def scores(self, images):
         """float32 (n, k), rows sum to 1, from uint8 (n, 28, 28), upright, ink 255."""

@@ -8,17 +8,17 @@ BATCH = 1024  # images at a time: bounds the memory of what the layers make in b
 
 
 class Network:
-    """Probabilities from a model.onnx, in the place of a classifier of hcrlib.models. name: of the classifier that was trained.
+    """Probabilities from a model.onnx, in the place of a classifier of hcrlib.models. name: the trained classifier's.
 
     Raises ValueError for a file that is missing, damaged or not a network from images to classes.
     """
 
     backend = "onnx"
 
-    def __init__(self, path, name=""):
+    def __init__(self, path):
         import onnxruntime
 
-        self.name, self.path = name, str(path)
+        self.name, self.path = "", str(path)
         self.engine = "onnxruntime " + onnxruntime.__version__
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors only: they are raised, and worded here

@@ -35,17 +35,17 @@ def built(onnx):
 
 
 class TensorRTNetwork:
-    """Probabilities from an engine, in the place of a Network. name: of the classifier that was trained.
+    """Probabilities from an engine, in the place of a Network. name: the trained classifier's.
 
     Raises ImportError without TensorRT, OSError without CUDA, ValueError for an engine of another version or GPU.
     """
 
     backend = "tensorrt"
 
-    def __init__(self, path, name=""):
+    def __init__(self, path):
         import tensorrt
 
-        self.name, self.path = name, str(path)
+        self.name, self.path = "", str(path)
         self.engine = "TensorRT " + tensorrt.__version__
         self._cuda = _Cuda()
         with open(self.path, "rb") as file:

@@ -15,7 +15,7 @@ TIERS = [
     {"datasets"},
     {"models"},
     {"records"},
-    {"evaluate", "plots", "leaderboard", "stats", "explore", "ledger", "claim_plots"},
+    {"evaluate", "boards", "plots", "leaderboard", "stats", "explore", "ledger", "claim_plots"},
     {"face", "pad"},
     {"sweep", "report", "graph", "export"},
     {"resuming", "rerun", "summary", "tune", "tuning_trials", "tuning_plots", "tune_commands", "zoo", "zoo_commands"},
@@ -52,7 +52,21 @@ def test_every_module_has_a_tier():
 
 
 STANDS_ON = {
-    *("argparse", "ctypes", "hashlib", "io", "json", "os", "sys", "typing", "numpy", "PIL"),
+    *(
+        "argparse",
+        "ctypes",
+        "datetime",
+        "hashlib",
+        "importlib",
+        "io",
+        "json",
+        "os",
+        "platform",
+        "re",
+        "resource",
+        "shutil",
+    ),
+    *("subprocess", "sys", "threading", "time", "typing", "numpy", "PIL"),
     *("onnxruntime", "ai_edge_litert", "tflite_runtime", "tensorrt"),
 }
 

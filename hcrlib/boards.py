@@ -1,0 +1,44 @@
+"""What a board's benchmark measured, read back: results/boards/<board>/<kind>/<run's id>/record.json."""
+
+import json
+import re
+from pathlib import Path
+
+from hcrlib import paths, records
+from hcrlib.errors import ConfigError, RunError
+from hcrlib.records import RunRecord
+
+
+def add(path):
+    """Keeps a record that `runtime.benchmark` wrote and returns it; an earlier one of the same board, engine and run goes.
+
+    RunError where it cannot be read; ConfigError for a record that no benchmark wrote.
+    """
+    path = Path(path)
+    try:
+        record = RunRecord.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise RunError(f"This record cannot be read: {error.strerror}", where=path) from error
+    except (ConfigError, RunError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RunError(
+            f"This record cannot be read: {error}", where=path, hint="Copy it again from the board"
+        ) from error
+    measured = record.provenance.get("board")
+    if not isinstance(measured, dict) or not measured.get("kind") or not measured.get("facts", {}).get("board"):
+        hint = "python3 deploy/jetson/benchmark.py BUNDLE writes them, to board-records/"
+        raise ConfigError("This record was not written by the benchmark", where=path, hint=hint)
+    return record.write(root() / _slug(measured["facts"]["board"]) / _slug(measured["kind"]) / record.id)
+
+
+def root():
+    """Where they are kept."""
+    return paths.results_root() / "boards"
+
+
+def read_all():
+    """All of them, in the order of their paths."""
+    return records.read_all(root())
+
+
+def _slug(text):
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

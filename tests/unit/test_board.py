@@ -1,0 +1,415 @@
+"""The board without the board: its files and programs in the forms they are known to take, and as failing stand-ins."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hcrlib
+from hcrlib import bundle as bundles
+from hcrlib.runtime import benchmark, board, trt
+
+NANO = (
+    "RAM 1903/3964MB (lfb 4x4MB) SWAP 0/1982MB (cached 0MB) IRAM 0/252kB(lfb 252kB) CPU [12%@1479,off,off,8%@1479] "
+    "EMC_FREQ 2%@1600 GR3D_FREQ 41%@921 APE 25 PLL@31.5C CPU@34C PMIC@100C GPU@32C AO@41C thermal@33C "
+    "POM_5V_IN 1750/1628 POM_5V_GPU 40/39 POM_5V_CPU 285/223"
+)
+ORIN = (
+    "10-07-2026 10:45:12 RAM 2489/7620MB (lfb 4x4MB) SWAP 0/3810MB (cached 0MB) CPU [2%@729,0%@729,off,off,1%@729,0%@729] "
+    "EMC_FREQ 0%@2133 GR3D_FREQ 7%@[305] NVDEC off NVJPG off VIC off OFA off APE 200 cpu@45.593C soc2@44.312C soc0@44.9C "
+    "gpu@-256C tj@45.593C soc1@44.7C VDD_IN 3551mW/3560mW VDD_CPU_GPU_CV 478mW/478mW VDD_SOC 1037mW/1037mW"
+)
+
+
+def test_tegrastats_of_a_nano():
+    told = board.parse_tegrastats(NANO)
+    assert (told["ram_mb"], told["ram_total_mb"]) == (1903, 3964)
+    assert told["cpu"] == [{"percent": 12, "mhz": 1479}, None, None, {"percent": 8, "mhz": 1479}]
+    assert told["gpu"] == {"percent": 41, "mhz": 921}
+    assert told["temperatures_c"] == {"PLL": 31.5, "CPU": 34, "PMIC": 100, "GPU": 32, "AO": 41, "thermal": 33}
+    assert told["power_mw"]["POM_5V_CPU"] == {"now": 285, "mean": 223}
+    assert board.board_power_mw(told) == 1750
+
+
+def test_tegrastats_of_an_orin():
+    told = board.parse_tegrastats(ORIN)
+    assert [core and core["mhz"] for core in told["cpu"]] == [729, 729, None, None, 729, 729]
+    assert told["gpu"] == {"percent": 7, "mhz": 305}
+    assert "gpu" not in told["temperatures_c"]  # its sensor is off
+    assert told["temperatures_c"]["tj"] == 45.593
+    assert told["power_mw"]["VDD_CPU_GPU_CV"] == {"now": 478, "mean": 478}
+    assert board.board_power_mw(told) == 3551
+
+
+@pytest.mark.parametrize("line", [NANO, ORIN])
+def test_a_truncated_line_tells_what_it_holds(line):
+    for end in range(len(line)):
+        told = board.parse_tegrastats(line[:end])
+        assert {*told} >= {"cpu", "temperatures_c", "power_mw"}
+        power = board.board_power_mw(told)
+        assert power is None or str(power) in line
+    assert board.parse_tegrastats("") == {"cpu": [], "temperatures_c": {}, "power_mw": {}}
+    assert board.parse_tegrastats("GR3D_FREQ 0%")["gpu"] == {"percent": 0, "mhz": None}
+
+
+def test_the_power_mode_the_cores_and_the_release():
+    assert board.parse_nvpmodel("NV Power Mode: MAXN\n0\n") == {"name": "MAXN", "id": 0}
+    assert board.parse_nvpmodel("NVPM WARN: fan mode is not set!\nNV Power Mode: 15W\n2\n") == {"name": "15W", "id": 2}
+    assert board.parse_nvpmodel("NVPM ERROR: failed to read") is None
+    assert [board.parse_cores(text) for text in ("0-3", "0,3\n", "0-1,3", "0", "", "off")] == [4, 2, 3, 1, None, None]
+    text = "# R32 (release), REVISION: 7.1, GCID: 29818004, BOARD: t210ref, EABI: aarch64, DATE: Sat Feb 19"
+    assert board.parse_l4t(text) == "32.7.1"
+    assert board.parse_l4t("# R36 (release), REVISION: 4.3, GCID: 38968081") == "36.4.3"
+    assert board.parse_l4t("") is None
+
+
+OLD = """
+[11/21/2026-10:00:00] [I] === Performance summary ===
+[11/21/2026-10:00:00] [I] Throughput: 1034.55 qps
+[11/21/2026-10:00:00] [I] Latency: min = 0.91 ms, max = 2.11 ms, mean = 0.98 ms, median = 0.95 ms, percentile(99%) = 1.3 ms
+[11/21/2026-10:00:00] [I] End-to-End Host Latency: min = 1 ms, max = 2 ms, mean = 1 ms, median = 1 ms, percentile(99%) = 2 ms
+[11/21/2026-10:00:00] [I] Enqueue Time: min = 0.4 ms, max = 1 ms, mean = 0.5 ms, median = 0.5 ms, percentile(99%) = 0.8 ms
+[11/21/2026] [I] H2D Latency: min = 0.01 ms, max = 0.1 ms, mean = 0.02 ms, median = 0.015 ms, percentile(99%) = 0.05 ms
+[11/21/2026-10:00:00] [I] GPU Compute Time: min = 0.8 ms, max = 2 ms, mean = 0.9 ms, median = 0.85 ms, percentile(99%) = 1.1 ms
+[11/21/2026] [I] D2H Latency: min = 0.003 ms, max = 0.02 ms, mean = 0.005 ms, median = 0.004 ms, percentile(99%) = 0.01 ms
+"""
+NEW = OLD.replace("percentile(99%)", "percentile(90%) = 1.0 ms, percentile(95%) = 1.1 ms, percentile(99%)")
+
+
+@pytest.mark.parametrize("text", [OLD, NEW])
+def test_trtexec_of_both_versions(text):
+    told = board.parse_trtexec(text)
+    assert told["throughput_qps"] == 1034.55
+    assert (told["latency"]["median"], told["latency"]["p99"]) == (0.95, 1.3)
+    assert [told[key]["median"] for key in ("h2d", "compute", "d2h")] == [0.015, 0.85, 0.004]
+    assert ("p90" in told["compute"]) == (text is NEW)
+    for end in range(0, len(text), 7):
+        board.parse_trtexec(text[:end])
+    assert board.parse_trtexec("") == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "why"),
+    [
+        (-9, "", "killed, most likely for want of memory"),
+        (137, "", "killed, most likely for want of memory"),
+        (1, "[E] [TRT] ModelImporter.cpp: ERROR: No importer registered for op: OneHot", "knows no operator OneHot"),
+        (1, "Cuda failure: no CUDA-capable device is detected", "there is no GPU"),
+        (1, "[E] Error[2]: Out of memory during tactic", "the GPU is Out of memory"),
+        (1, "[E] Error[4]: [network.cpp] shapes differ", r"trtexec: \[network.cpp\] shapes differ"),
+        (3, "", "ended with status 3 and said: nothing"),
+    ],
+)
+def test_why_trtexec_failed(status, text, why):
+    import re
+
+    assert re.search(why, board.trtexec_failure(status, text))
+
+
+def test_the_facts_of_a_nano_and_of_this_machine(tmp_path, monkeypatch):
+    files = {
+        "proc/device-tree/model": "NVIDIA Jetson Nano Developer Kit\0",
+        "etc/nv_tegra_release": "# R32 (release), REVISION: 7.1, GCID: 1",
+        "sys/devices/system/cpu/online": "0-1\n",
+        "sys/devices/system/cpu/present": "0-3\n",
+        "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "1479000\n",
+        "sys/devices/system/cpu/cpu10/cpufreq/scaling_cur_freq": "918000\n",
+        "sys/devices/system/cpu/cpu2/cpufreq/scaling_cur_freq": "<unknown>\n",
+        "sys/class/thermal/thermal_zone0/type": "CPU-therm\n",
+        "sys/class/thermal/thermal_zone0/temp": "34500\n",
+        "sys/class/thermal/thermal_zone1/type": "off-therm\n",
+        "sys/class/thermal/thermal_zone1/temp": "-256000\n",
+        "sys/class/thermal/thermal_zone2/type": "broken\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    program(tmp_path / "bin", "nvpmodel", "print('NV Power Mode: 5W'); print(1)", monkeypatch)
+    told = board.facts(str(tmp_path))
+    assert board.is_jetson(str(tmp_path))
+    assert (told["board"], told["l4t"]) == ("NVIDIA Jetson Nano Developer Kit", "32.7.1")
+    assert (told["cores_online"], told["cores"], told["cpu_mhz"]) == (2, 4, [1479, 918])
+    assert told["temperatures_c"] == {"CPU-therm": 34.5}
+    assert told["power_mode"] == {"name": "5W", "id": 1}
+    assert not board.is_jetson(str(tmp_path / "nothing"))
+    assert board.facts()["cores"] >= 1
+
+
+def program(folder, name, code, monkeypatch):
+    """A small executable in the place of one of the board's."""
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f"#!{sys.executable}\nimport os, signal, sys, time\n{code}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return path
+
+
+def test_power_is_the_mean_of_what_tegrastats_tells_and_it_is_stopped(tmp_path, monkeypatch):
+    import time
+
+    code = f"for _ in range(1000):\n    print({NANO!r}, flush=True)\n    time.sleep(.01)"
+    program(tmp_path / "bin", "tegrastats", code, monkeypatch)
+    with board.Power() as power:
+        process = power._process
+        time.sleep(0.5)
+    assert power.mean_mw == 1750
+    assert process.poll() is not None
+    program(tmp_path / "bin", "tegrastats", "sys.exit(1)", monkeypatch)
+    with board.Power() as power:
+        pass
+    assert power.mean_mw is None
+    with board.Power(["there-is-no-such-program"]) as power:
+        pass
+    assert power.mean_mw is None
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The bundle of a small network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HCR_RESULTS", str(tmp_path_factory.mktemp("results")))
+        run = hcrlib.train("cnn-basic", epochs=1, width=4, budget=500, say=lambda line: None)
+        return bundles.write(run.id, say=lambda line: None)
+
+
+@pytest.fixture
+def short(monkeypatch):
+    monkeypatch.setattr(benchmark, "BATCH_S", 0.01)
+    monkeypatch.setattr(benchmark, "POWER_S", 0.5)
+    monkeypatch.setattr(benchmark, "LEAST", 10)
+
+
+@pytest.mark.parametrize("kind", ["onnxruntime", "litert"])
+def test_it_measures_where_it_is_and_says_where(made, kind, tmp_path, capsys, short, monkeypatch):
+    program(
+        tmp_path / "bin",
+        "tegrastats",
+        f"while True:\n    print({NANO!r}, flush=True)\n    time.sleep(.001)",
+        monkeypatch,
+    )
+    call = [str(made), "--engine", kind, "--queries", "30", "--out", str(tmp_path / "out")]
+    assert benchmark.main(call) == 0
+    printed = capsys.readouterr().out
+    assert "this is not the board" in printed
+    assert "mJ an image" in printed
+    [path] = (tmp_path / "out").iterdir()
+    record = json.loads(path.read_text())
+    measured = record["provenance"]["board"]
+    assert (record["status"], measured["kind"], record["schema"]) == ("finished", kind, 1)
+    assert record["predict_ms_p50"] <= record["predict_ms_p90"] <= record["predict_ms_p99"]
+    assert [row["batch"] for row in measured["batches"]] == [1, 8, 32, 128]
+    assert measured["golden_apart"] < 1e-5
+    assert measured["power_mw"] == 1750
+    assert 0 < measured["energy_mj_per_image"] < 1750
+    assert hcrlib.records.RunRecord.from_dict(record).predict_ms_p50 == record["predict_ms_p50"]
+
+
+def test_what_is_wrong_with_the_call_or_the_bundle(made, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        benchmark.main([str(made), "--queries", "100"])
+    assert "--queries must be at least 1024" in capsys.readouterr().err
+    assert benchmark.main([str(tmp_path)]) == 1
+    assert "manifest.json is missing" in capsys.readouterr().err
+
+
+BUILDS = """
+args = dict(a.lstrip('-').split('=', 1) for a in sys.argv[1:] if '=' in a)
+with open(os.environ['CALLS'], 'a') as calls:
+    calls.write(' '.join(sys.argv[1:]) + '\\n')
+if 'saveEngine' in args:
+    open(args['saveEngine'], 'w').write('an engine')
+else:
+    print(os.environ['PRINTED'])
+"""
+
+
+@pytest.fixture
+def jetpack(monkeypatch, tmp_path, short):
+    """TensorRT 8.2.1 whose engines answer as ONNX Runtime does, and a trtexec that builds them."""
+    monkeypatch.setitem(sys.modules, "tensorrt", types.SimpleNamespace(__version__="8.2.1.9"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    monkeypatch.setenv("PRINTED", OLD)
+    program(tmp_path / "bin", "trtexec", BUILDS, monkeypatch)
+    return lambda code: program(tmp_path / "bin", "trtexec", code, monkeypatch)
+
+
+def measured_by(made, tmp_path, kind="tensorrt-fp16"):
+    status = benchmark.main([str(made), "--engine", kind, "--queries", "20", "--out", str(tmp_path / "out")])
+    [path] = (tmp_path / "out").glob(f"*{kind}.json")
+    return status, json.loads(path.read_text())
+
+
+def test_engines_are_built_once_and_timed_apart(made, jetpack, tmp_path, monkeypatch):
+    from hcrlib.runtime import Network
+
+    def stand_in(path):
+        assert Path(path).read_text() == "an engine"
+        network = Network(made / "model/model.onnx")
+        network.engine = "TensorRT 8.2.1.9"
+        return network
+
+    monkeypatch.setattr(trt, "TensorRTNetwork", stand_in)
+    status, record = measured_by(made, tmp_path)
+    assert (status, record["engine"]) == (0, "TensorRT 8.2.1.9")
+    rows = record["provenance"]["board"]["trtexec"]
+    assert [(row["batch"], row["compute"]["median"]) for row in rows] == [(n, 0.85) for n in (1, 8, 32, 128)]
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert "--fp16" in calls[0]
+    assert "--workspace=256" in calls[0]
+    assert "--maxShapes=images:128x28x28x1" in calls[0]
+    assert len(calls) == 5
+    measured_by(made, tmp_path, "tensorrt-fp32")
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert "--fp16" not in calls[5]
+    measured_by(made, tmp_path)
+    assert sum("saveEngine" in line for line in (tmp_path / "calls").read_text().splitlines()) == 2
+    sys.modules["tensorrt"].__version__ = "10.3.0"
+    measured_by(made, tmp_path)
+    assert "--memPoolSize=workspace:256" in (tmp_path / "calls").read_text()
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", "killed, most likely for want of memory"),
+        ("print('No importer registered for op: OneHot'); sys.exit(1)", "knows no operator OneHot"),
+        ("print('no CUDA-capable device is detected'); sys.exit(1)", "there is no GPU"),
+        ("pass", "wrote no engine"),
+    ],
+)
+def test_a_trtexec_that_fails_is_a_failed_record(made, jetpack, tmp_path, code, why, capsys):
+    jetpack(code)
+    status, record = measured_by(made, tmp_path)
+    assert (status, record["status"]) == (1, "failed")
+    assert why in record["reason"]
+    assert record["predict_ms_p50"] is None
+    assert "failed. " in capsys.readouterr().out
+    assert not list((tmp_path / "cache").rglob("*.engine"))
+
+
+def test_without_tensorrt_or_cuda_the_record_says_so(made, jetpack, tmp_path, monkeypatch):
+    status, record = measured_by(made, tmp_path)  # the module that stands in holds nothing that could load an engine
+    assert (status, record["status"]) == (1, "failed")
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    assert "TensorRT comes with JetPack" in measured_by(made, tmp_path)[1]["reason"]
+    monkeypatch.setitem(sys.modules, "tensorrt", types.SimpleNamespace(__version__="8.2.1"))
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(benchmark, "PATHS", ("/nowhere",))
+    assert "there is no trtexec" in measured_by(made, tmp_path)[1]["reason"]
+
+
+def test_an_engine_that_answers_otherwise_is_not_timed(made, jetpack, tmp_path, monkeypatch):
+    class Wrong:
+        name, engine, n_classes, path = "", "TensorRT 8.2.1.9", 10, ""
+
+        def scores(self, x):
+            return np.eye(10, dtype=np.float32)[np.arange(len(x)) % 10]
+
+    monkeypatch.setattr(trt, "TensorRTNetwork", lambda path: Wrong())
+    record = measured_by(made, tmp_path)[1]
+    assert "golden images otherwise" in record["reason"]
+
+
+def test_the_benchmark_runs_in_a_bundle_alone(made, tmp_path):
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    call = [sys.executable, "-m", "runtime.benchmark", ".", "--engine", "onnxruntime", "--out", str(tmp_path)]
+    done = subprocess.run(call, cwd=made, env=clean, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(next(tmp_path.glob("*.json")).read_text())
+    assert record["provenance"]["board"]["peak_rss_mb"] < 250
+
+
+def test_what_a_board_measured_stands_beside_the_run(made, tmp_path, short, capsys, monkeypatch):
+    from hcrlib import boards, cli
+    from hcrlib.errors import ConfigError, RunError
+
+    monkeypatch.setenv("HCR_RESULTS", str(made.parents[1]))
+    assert (
+        benchmark.main([str(made), "--engine", "litert", "--queries", "20", "--out", str(tmp_path), "--profile", "p"])
+        == 0
+    )
+    [path] = tmp_path.glob("*.json")
+    told = json.loads(path.read_text())
+    told["provenance"]["board"]["facts"]["board"] = "NVIDIA Jetson Nano Developer Kit"
+    assert told["provenance"]["board"]["profile"] == "p"
+    path.write_text(json.dumps(told))
+    for _ in range(2):  # twice is once
+        assert cli.main(["import-record", str(path)]) == 0
+    assert [record.measured_on for record in boards.read_all()] == ["NVIDIA Jetson Nano Developer Kit, litert"]
+    assert [*hcrlib.results().measured_on] == ["", "NVIDIA Jetson Nano Developer Kit, litert"]
+    capsys.readouterr()
+    assert cli.main(["leaderboard"]) == 0
+    assert "cnn-basic on NVIDIA Jetson Nano Developer Kit, litert" in capsys.readouterr().out
+    bare = {**told, "provenance": {}}
+    for content, kind, why in (
+        (json.dumps(bare), ConfigError, "not written by the benchmark"),
+        ("{", RunError, "cannot be read"),
+        ("{}", RunError, "cannot be read"),
+    ):
+        path.write_text(content)
+        with pytest.raises(kind, match=why):
+            boards.add(path)
+    with pytest.raises(RunError, match="No such file"):
+        boards.add(tmp_path / "none.json")
+
+
+def test_the_profile_is_the_boards_own_and_advice_is_given(tmp_path, capsys):
+    import importlib.util
+
+    path = Path(__file__).resolve().parents[2] / "deploy/jetson/benchmark.py"
+    spec = importlib.util.spec_from_file_location("jetson_benchmark", path)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    known = script.profiles()
+    nano = {"board": "NVIDIA Jetson Nano Developer Kit", "machine": "aarch64", "l4t": "32.7.1", "cores_online": 4}
+    for mode, name in ((0, "jetson-nano-10w"), (1, "jetson-nano-5w"), (None, "jetson-nano-10w")):
+        facts = {**nano, "power_mode": None if mode is None else {"name": "M", "id": mode}}
+        assert script.chosen(known, facts)["name"] == name
+    right = {**nano, "power_mode": {"name": "MAXN", "id": 0}}
+    assert list(script.advice(script.chosen(known, right), right)) == []
+    wrong = {**nano, "power_mode": None, "l4t": "32.4.3", "cores_online": 2}
+    told = list(script.advice(script.chosen(known, wrong), wrong))
+    assert [line.split(",")[0] for line in told] == ["power mode unknown", "L4T 32.4.3", "2 cores are online"]
+    pi = {"board": "Raspberry Pi 5", "machine": "aarch64", "power_mode": None, "l4t": None, "cores_online": 4}
+    orin = {**pi, "board": "NVIDIA Jetson Orin Nano Developer Kit"}
+    pc = {**pi, "board": "x86_64", "machine": "x86_64"}
+    names = [script.chosen(known, each)["name"] for each in (pi, orin, pc)]
+    assert names == ["generic-arm64", "jetson-orin-nano", "generic-x86"]
+    assert script.main([]) == 2
+    assert script.main([str(tmp_path)]) == 1
+    assert "is no bundle" in capsys.readouterr().err
+
+
+def test_the_installer_refuses_any_other_machine(tmp_path, monkeypatch):
+    script = Path(__file__).resolve().parents[2] / "deploy/jetson/install.sh"
+
+    def said(**more):
+        done = subprocess.run([script, "--check"], capture_output=True, text=True, env={**os.environ, **more})
+        return done.returncode, done.stdout + done.stderr
+
+    program(tmp_path / "bin", "uname", "print('x86_64')", monkeypatch)
+    assert said() == (
+        1,
+        "install.sh: this is x86_64, not a Jetson: on a PC, pip install numpy pillow onnxruntime is all\n",
+    )
+    program(tmp_path / "bin", "uname", "print('aarch64')", monkeypatch)
+    assert "there is no /etc/nv_tegra_release" in said(HCR_ROOT=str(tmp_path))[1]
+    (tmp_path / "etc").mkdir()
+    for release, status, words in (
+        ("# R28 (release), REVISION: 5.0, GCID", 1, "L4T 28.5.0 is neither"),
+        ("# R32 (release), REVISION: 7.1, GCID", 0, "numpy==1.19.5 pillow==8.4.0 onnxruntime==1.10.0"),
+        ("# R36 (release), REVISION: 4.3, GCID", 0, "ai-edge-litert"),
+    ):
+        (tmp_path / "etc/nv_tegra_release").write_text(release)
+        told = said(HCR_ROOT=str(tmp_path), HOME=str(tmp_path))
+        assert told[0] == status
+        assert words in told[1]
+    assert not (tmp_path / ".profile").exists()  # --check changes nothing
