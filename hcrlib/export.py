@@ -6,6 +6,7 @@ time: of float32, of weights in float16, or of whole numbers of 8 bits (Jacob et
 
 import contextlib
 import io
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -72,14 +73,14 @@ def write_lite(classifier, path, x, kind="float32"):
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.representative_dataset = lambda: ([one.reshape(image.shape)] for one in x)
     try:
-        with _silence(), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _silence():
             content = converter.convert()
     except Exception as error:  # of kinds that TensorFlow does not publish
         raise RunError(f"The network cannot be written as TensorFlow Lite ({kind})", got=str(error)[:300]) from error
     with atomic(path) as part:
         part.write_bytes(content)
-        LiteNetwork(part).scores(x[:1])  # that it can be run is part of being written
+        with _silence():
+            LiteNetwork(part).scores(x[:1])  # that it can be run is part of being written
 
 
 def operators(path):
@@ -120,13 +121,17 @@ def _by_node(classifier, path, shape, n_classes, batch):
 
 @contextlib.contextmanager
 def _silence():
-    """Without what compiled code writes to standard error: TensorFlow's converter tells pages of it."""
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as nowhere:
+    """Without what TensorFlow's converter and its compiled code tell of their work: pages, on every way there is."""
+    log, kept = logging.getLogger("tensorflow"), os.dup(2)
+    level = log.level
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), Path(os.devnull).open("wb") as nowhere:
+        warnings.simplefilter("ignore")
+        log.setLevel(logging.ERROR)
         os.dup2(nowhere.fileno(), 2)
         try:
             yield
         finally:
+            log.setLevel(level)
             os.dup2(kept, 2)
             os.close(kept)
 
