@@ -13,7 +13,7 @@ endif
 # A process a core, but no more than memory is sure to hold.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help env demo lab test test-fast lint format sweep leaderboard notebooks lock clean
+.PHONY: help env demo lab test test-fast lint format sweep leaderboard notebooks test-arm64 lock clean
 
 ## this list
 help:
@@ -64,6 +64,10 @@ sweep: env
 ## the leaderboard of all runs in results/
 leaderboard: env
 	$(BIN)/hcr leaderboard
+
+## a bundle, the runtime's tests and the board's benchmark on emulated 64-bit ARM (root, debootstrap, qemu-user-static)
+test-arm64: env
+	tests/arm64/run.sh | tee tests/arm64/transcript.txt
 
 ## execute the committed notebooks anew, in place
 notebooks: env

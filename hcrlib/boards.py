@@ -1,4 +1,4 @@
-"""What a board's benchmark measured, read back: results/boards/<board>/<kind>/<run's id>/record.json."""
+"""What a board's benchmark measured, read back: results/boards/<board>/<profile>/<engine>/<run's id>/record.json."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from hcrlib.records import RunRecord
 
 
 def add(path):
-    """Keeps a record that `runtime.benchmark` wrote and returns it; an earlier one of the same board, engine and run goes.
+    """Keeps a record that `runtime.benchmark` wrote and returns it, in the place of one of the same board, engine and run.
 
     RunError where it cannot be read; ConfigError for a record that no benchmark wrote.
     """
@@ -24,10 +24,16 @@ def add(path):
             f"This record cannot be read: {error}", where=path, hint="Copy it again from the board"
         ) from error
     measured = record.provenance.get("board")
-    if not isinstance(measured, dict) or not measured.get("kind") or not measured.get("facts", {}).get("board"):
+    facts = measured.get("facts") if isinstance(measured, dict) else None
+    if not isinstance(facts, dict) or not all(
+        isinstance(word, str) for word in (facts.get("board"), measured.get("kind"))
+    ):
         hint = "python3 deploy/jetson/benchmark.py BUNDLE writes them, to board-records/"
         raise ConfigError("This record was not written by the benchmark", where=path, hint=hint)
-    return record.write(root() / _slug(measured["facts"]["board"]) / _slug(measured["kind"]) / record.id)
+    place = [
+        _slug(part) for part in (facts["board"], measured.get("profile") or "", measured["kind"], *record.id.split("/"))
+    ]
+    return record.write(root().joinpath(*filter(None, place)))
 
 
 def root():

@@ -8,13 +8,12 @@ import json
 import os
 import shutil
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 
 import hcrlib.runtime
-from hcrlib import export, leaderboard, paths, records, stats, zoo
+from hcrlib import export, leaderboard, paths, records, stats, timing, zoo
 from hcrlib.datasets import load_dataset, stratified_take
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.models import stored
@@ -50,7 +49,7 @@ def write(run, folder=None, say=print):
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as scratch:
         new = Path(scratch) / "bundle"
-        _fill(new, record, say)
+        _fill(new, folder.name, record, say)
         bundle.check_golden(bundle.load(new), new)
         os.replace(new, folder)  # complete, or not there at all
     return folder
@@ -62,7 +61,11 @@ def best(question):
     finished = [record for record in found if record.status == "finished" and record.val_accuracy is not None]
     if not finished:
         raise ConfigError(f"'{question}' holds no finished run", hint="hcr sweep params/NAME.yml makes them")
-    return max(finished, key=lambda record: record.val_accuracy).id
+    found = max(finished, key=lambda record: record.val_accuracy)
+    if not (found.path / "model").is_dir():
+        hint = f"hcr sweep params/{question}.yml makes it"
+        raise ConfigError(f"The model of {found.id} is not on this machine", where=found.path, hint=hint)
+    return found.id
 
 
 def measured(folder):
@@ -70,7 +73,7 @@ def measured(folder):
     return bundle.verify(folder)["formats"]
 
 
-def _fill(new, record, say):
+def _fill(new, name, record, say):
     data = load_dataset(record.config.dataset)
     if data.sha256 != record.data["sha256"]:
         raise RunError(
@@ -91,8 +94,7 @@ def _fill(new, record, say):
     np.savez_compressed(new / "golden.npz", images=data.val.images[golden], scores=classifier.scores(val[golden]))
     (new / "labels.txt").write_text("\n".join(classes) + "\n", encoding="utf-8")
     record.write(new)
-    size = sum(row["bytes"] for row in rows if row["what"] == FORMATS["model.onnx"][0])
-    (new / "README.md").write_text(_card(record, size, rows, about["unsure_below"]), encoding="utf-8")
+    (new / "README.md").write_text(_card(name, record, rows, about["unsure_below"]), encoding="utf-8")
     runtime = Path(hcrlib.runtime.__file__).parent
     shutil.copytree(runtime, new / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
     _manifest(new, record, rows)
@@ -110,12 +112,12 @@ def _format(file, classifier, folder, val, ranges, test, labels, expected, say):
             export.write_lite(classifier, path, ranges, how)
             network = LiteNetwork(path)
     except (ConfigError, RunError) as error:
-        if file == "model.onnx":
+        if isinstance(error, RunError) and path.suffix == ".onnx":
             raise
         say(f"{what}: left out. {error.what}")
         return {"what": what, "file": None, "bytes": 0, "reason": str(error)}
     answered = network.scores(test)
-    wrong = _otherwise(expected, answered)
+    wrong = bundle.otherwise(expected, answered, export.TIE)
     if wrong and how in (None, 1, "float32"):
         raise RunError(f"{what} answers {wrong:,} of {len(test):,} test images otherwise", where=file)
     row = {
@@ -125,7 +127,7 @@ def _format(file, classifier, folder, val, ranges, test, labels, expected, say):
         "accuracy": float((answered.argmax(axis=1) == labels).mean()),
         "agreement": 1 - wrong / len(test),
         "largest_difference": float(np.abs(answered - expected).max()),
-        "ms_p50": _latency(network, test[:TIMED]),
+        "ms_p50": timing.latency_ms(lambda at: network.scores(test[at : at + 1]), range(min(TIMED, len(test))))["p50"],
         "engine": network.engine,
     }
     say(
@@ -134,30 +136,13 @@ def _format(file, classifier, folder, val, ranges, test, labels, expected, say):
     return row
 
 
-def _otherwise(expected, answered):
-    """How many images are answered otherwise; classes of one probability are both the answer."""
-    short = expected.max(axis=1) - expected[np.arange(len(expected)), answered.argmax(axis=1)]
-    return int(np.count_nonzero(short > export.TIE))
-
-
-def _latency(network, images):
-    """Median milliseconds of one image's scores."""
-    network.scores(images[:1])
-    times = []
-    for at in range(len(images)):
-        begun = time.perf_counter()
-        network.scores(images[at : at + 1])
-        times.append(time.perf_counter() - begun)
-    return float(np.median(times) * 1e3)
-
-
 def threshold(scores, labels):
     """The probability under which an answer is "?": so many right answers on validation images, REFUSED, lie under it."""
     right = scores.argmax(axis=1) == labels
     return float(np.quantile(scores.max(axis=1)[right], REFUSED)) if right.any() else 1.0
 
 
-def _card(record, size, rows, unsure_below):
+def _card(name, record, rows, unsure_below):
     told = [
         (
             row["what"],
@@ -176,7 +161,7 @@ def _card(record, size, rows, unsure_below):
         f'Answers of a probability under {unsure_below:.3f} are shown as "?": of the validation images that are read right, '
         f"{REFUSED:.0%} lie under it."
     )
-    return zoo.card(record.id, record, size) + f"\n## Formats\n\n{table}\n\n## Use\n\n{use}\n"
+    return zoo.card(name, record, rows[0]["bytes"]) + f"\n## Formats\n\n{table}\n\n## Use\n\n{use}\n"
 
 
 def _manifest(folder, record, rows):

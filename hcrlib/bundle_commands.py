@@ -13,7 +13,7 @@ def add_parser(subparsers):
     add("--to", metavar="FOLDER", help="where it goes (results/bundles/<run>)")
     add = add_command(subparsers, "verify", _verify, "is a bundle whole, and does it answer as it did?").add_argument
     add("bundle", metavar="FOLDER")
-    add("--engine", help="tensorrt, onnxruntime or litert (the first one that works here)")
+    add("--engine", choices=("tensorrt", "onnxruntime", "litert"), help="(the first one that works here)")
 
     says = "read back what benchmark.py measured on a board: `hcr results` and `hcr leaderboard` show it"
     add = add_command(subparsers, "import-record", _import, says, "hcr import-record board-records/*.json").add_argument
@@ -22,11 +22,11 @@ def add_parser(subparsers):
 
 def _import(args):
     from hcrlib import boards
+    from hcrlib.runtime import benchmark
 
     for file in args.file:
         record = boards.add(file)
-        told = f"one image {record.predict_ms_p50:.3f} ms" if record.status == "finished" else record.reason
-        print(f"{record.id} on {record.measured_on}: {told}")
+        print(f"{record.id} on {record.measured_on}\n{benchmark.told(record.to_dict())}")
     return 0
 
 
@@ -43,12 +43,13 @@ def _verify(args):
     from hcrlib.errors import RunError
     from hcrlib.runtime import bundle
 
+    hint = "Copy it again, or make it anew: hcr export"
     try:
+        bundle.verify(args.bundle)
+        hint = None
         model = bundle.load(args.bundle, args.engine)
         apart = bundle.check_golden(model, args.bundle)
     except ValueError as error:
-        raise RunError(
-            f"This bundle is not used: {error}", hint="Copy it again, or make it anew: hcr export"
-        ) from error
+        raise RunError(f"This bundle is not used: {error}", hint=hint) from error
     print(f"{model}, answered by {model.classifier.engine}\nevery file is whole; golden answers within {apart:.2g}")
     return 0

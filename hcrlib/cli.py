@@ -82,7 +82,8 @@ class _Version(argparse.Action):
     def __call__(self, parser, *_):
         from importlib.metadata import version
 
-        parser.exit(message=f"hcr {version('hcrlib')}\n")
+        print(f"hcr {version('hcrlib')}")
+        parser.exit()
 
 
 def _parser():
@@ -276,7 +277,8 @@ def _results(args):
 
     frame = hcrlib.results()
     if args.format == "table":
-        names = [n for n in ("id", "status", "accuracy", "misses", "n_test", "fit_s", "reason") if n in frame]
+        shown = "id", "measured_on", "status", "accuracy", "misses", "n_test", "fit_s", "predict_ms_p50", "reason"
+        names = [n for n in shown if n in frame and (n != "measured_on" or frame[n].any())]
         text = frame[names].to_string(index=False, na_rep="") if len(frame) else "There are no records yet."
     else:
         text = frame.to_csv(index=False) if args.format == "csv" else frame.to_html(index=False, border=0, na_rep="")

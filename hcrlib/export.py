@@ -16,19 +16,21 @@ import numpy as np
 from hcrlib import graph
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.files import atomic
-from hcrlib.runtime import LiteNetwork, Network
+from hcrlib.runtime import LiteNetwork, Network, bundle
 
 OPSET, IR = 13, 7
 TOLERANCE = 1e-3  # of a probability: sums in another order differ by a hundredth of that
 TIE = 1e-6  # classes whose probabilities are this close are both the answer
+LARGEST = 2**31 - 2**24  # bytes of constants: a file of the format holds less than 2 GB
 LITE = "float32", "float16", "int8"  # kinds of TensorFlow Lite
 # What TensorRT 8.2's parser takes (onnx-tensorrt, release 8.2, docs/operators.md), less what no image needs.
 _TENSORRT = """
     Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast Ceil Clip Concat Constant ConstantOfShape Conv ConvTranspose
-    Div Dropout Einsum Elu Equal Erf Exp Expand Flatten Floor Gather GatherElements Gemm GlobalAveragePool GlobalMaxPool Greater
-    Identity LeakyRelu Less Log LogSoftmax LRN LSTM GRU MatMul Max MaxPool Mean Min Mul Neg Not Or Pad Pow PRelu ReduceL1
-    ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize Selu Shape
-    Sigmoid Slice Softmax Softplus Softsign Split Sqrt Squeeze Sub Sum Tanh Tile TopK Transpose Unsqueeze Where
+    DepthToSpace Div Dropout Einsum Elu Equal Erf Exp Expand Flatten Floor GRU Gather GatherElements Gemm GlobalAveragePool
+    GlobalMaxPool Greater GreaterOrEqual HardSigmoid Identity InstanceNormalization LRN LSTM LeakyRelu Less LessOrEqual Log
+    LogSoftmax MatMul Max MaxPool Mean Min Mul Neg Not Or PRelu Pad Pow ReduceL1 ReduceL2 ReduceLogSumExp ReduceMax ReduceMean
+    ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize Round Selu Shape Sigmoid Sign Slice Softmax Softplus
+    Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Tanh ThresholdedRelu Tile TopK Transpose Unsqueeze Where
 """
 TENSORRT = frozenset(_TENSORRT.split())
 
@@ -59,6 +61,8 @@ def write_lite(classifier, path, x, kind="float32"):
     """
     if classifier.backend != "keras":
         raise ConfigError(f"{classifier.name} is no network: only networks are written as TensorFlow Lite")
+    if kind not in LITE:
+        raise ConfigError(f"There is no kind '{kind}' of TensorFlow Lite", expected=", ".join(LITE))
     import keras
     import tensorflow as tf
 
@@ -72,15 +76,17 @@ def write_lite(classifier, path, x, kind="float32"):
     if kind == "int8":
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.representative_dataset = lambda: ([one.reshape(image.shape)] for one in x)
-    try:
-        with _silence():
-            content = converter.convert()
-    except Exception as error:  # of kinds that TensorFlow does not publish
-        raise RunError(f"The network cannot be written as TensorFlow Lite ({kind})", got=str(error)[:300]) from error
     with atomic(path) as part:
-        part.write_bytes(content)
-        with _silence():
-            LiteNetwork(part).scores(x[:1])  # that it can be run is part of being written
+        try:
+            with _silence():
+                part.write_bytes(converter.convert())
+                LiteNetwork(part).scores(x[:1])  # that it can be run is part of being written
+        except OSError:
+            raise
+        except Exception as error:  # of kinds that TensorFlow does not publish
+            raise RunError(
+                f"The network cannot be written as TensorFlow Lite ({kind})", got=str(error)[:300]
+            ) from error
 
 
 def operators(path):
@@ -116,6 +122,12 @@ def _by_node(classifier, path, shape, n_classes, batch):
 
     model = graph.model(classifier, shape, n_classes, batch)
     model.ir_version, model.opset_import[0].version = IR, OPSET
+    size = sum(len(each.raw_data) for each in model.graph.initializer)
+    if size > LARGEST:
+        hint = "Export a run with a smaller budget"
+        raise ConfigError(
+            "The model is too large for one ONNX file", expected="at most 2 GB", got=f"{size / 1e9:.1f} GB", hint=hint
+        )
     onnx.save(model, path)
 
 
@@ -139,9 +151,8 @@ def _silence():
 def _compared(expected, answered, path):
     """The largest difference of two networks' probabilities; RunError unless their answers are the same."""
     apart = float(np.abs(answered - expected).max())
-    short = expected.max(axis=1) - expected[np.arange(len(expected)), answered.argmax(axis=1)]
-    differ = int(np.count_nonzero(short > TIE))
-    if differ or apart > TOLERANCE:
+    differ = bundle.otherwise(expected, answered, TIE)
+    if differ or not apart <= TOLERANCE:  # a difference that is no number is one
         raise RunError(
             "The network in ONNX does not answer as it did",
             where=Path(path).name,

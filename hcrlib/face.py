@@ -46,7 +46,8 @@ def load_model(source):
             run = records.read(folder)
             if run.status != "finished":
                 raise RunError(f"This run has no model: its status is '{run.status}'", where=source, hint=run.reason)
-            return _bundled(folder) if (folder / "manifest.json").is_file() else TrainedModel(*stored(folder / "model"))
+            is_bundle = any((folder / name).exists() for name in ("manifest.json", "golden.npz", "runtime"))
+            return _bundled(folder) if is_bundle else TrainedModel(*stored(folder / "model"))
     raise ConfigError(f"There is no model '{source}'", hint=did_you_mean(source, zoo()))
 
 

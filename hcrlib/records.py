@@ -71,9 +71,10 @@ class RunRecord:
 
     @property
     def measured_on(self):
-        """'NVIDIA Jetson Nano, tensorrt-fp16' where a board's benchmark measured its times, else ''."""
+        """'NVIDIA Jetson Nano, jetson-nano-5w, tensorrt-fp16' where a board's benchmark measured its times, else ''."""
         measured = self.provenance.get("board")
-        return f"{measured['facts']['board']}, {measured['kind']}" if measured else ""
+        told = (measured["facts"]["board"], measured.get("profile"), measured["kind"]) if measured else ()
+        return ", ".join(filter(None, told))
 
     @property
     def path(self):

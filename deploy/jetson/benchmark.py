@@ -8,6 +8,7 @@ Needs Python 3.6, numpy, Pillow, PyYAML and one engine: see README.md beside thi
 import os
 import sys
 
+MACHINES = {"arm64": "aarch64", "AMD64": "x86_64"}  # as macOS and Windows call them
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -31,8 +32,10 @@ def main(argv):
 
 def profiles():
     """The profiles, dicts, by the names of their files."""
-    import yaml
-
+    try:
+        import yaml
+    except ImportError:
+        sys.exit("benchmark.py: PyYAML is not installed: see install.sh, or pip install pyyaml")
     folder, found = os.path.join(HERE, "boards"), []
     for name in sorted(os.listdir(folder)):
         if name.endswith(".yml"):
@@ -46,8 +49,9 @@ def chosen(known, facts):
     mode = facts["power_mode"]["id"] if facts["power_mode"] else None
     of_board = [each for each in known if each.get("board") and each["board"] in facts["board"]]
     of_mode = [each for each in of_board if each["power_mode"] == mode]
-    of_machine = [each for each in known if not each.get("board") and each["machine"] == facts["machine"]]
-    return (of_mode + of_board + of_machine)[0]
+    others = [each for each in known if not each.get("board")]
+    of_machine = [each for each in others if each["machine"] == MACHINES.get(facts["machine"], facts["machine"])]
+    return (of_mode + of_board + of_machine + others)[0]
 
 
 def advice(profile, facts):

@@ -3,8 +3,14 @@
 # `install.sh --check` changes nothing and says what it would do.
 set -eu
 
-check=no
-[ "${1:-}" = --check ] && check=yes
+case ${1:-} in
+'') check=no ;;
+--check) check=yes ;;
+*)
+    echo "usage: install.sh [--check]" >&2
+    exit 2
+    ;;
+esac
 root=${HCR_ROOT:-}
 
 refuse() {
@@ -49,4 +55,4 @@ case $release in
     do_it python3 -m pip install --user "numpy<2" pillow onnxruntime ai-edge-litert
     ;;
 esac
-echo "Ready. Log in again (for ~/.profile), then: python3 deploy/jetson/benchmark.py BUNDLE"
+echo "Ready. Log in again (for ~/.profile), then: python3 $(dirname "$0")/benchmark.py BUNDLE"

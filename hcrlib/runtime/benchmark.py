@@ -7,6 +7,7 @@ of copies and computing; watts and joules where tegrastats tells them. One recor
 
 import argparse
 import datetime
+import importlib.util
 import io
 import json
 import os
@@ -16,8 +17,8 @@ import time
 
 import numpy as np
 
-from . import board, bundle, trt
-from .engines import ORDER
+from . import board, bundle, engines, trt
+from .lite import LiteNetwork
 from .model import TrainedModel
 
 QUERIES, LEAST = 1024, 1024  # single images
@@ -26,6 +27,8 @@ BATCH_S, POWER_S = 1.0, 3.0  # how long each batch size, and single images for t
 WARM_UP = 20
 WORKSPACE_MB = 256  # of TensorRT's tactics: a Nano shares 4 GB with everything else
 BUILD_S = 1800
+LITE = {"litert": "model.tflite", "litert-float16": "model-float16.tflite", "litert-int8": "model-int8.tflite"}
+LOSSY = {"litert-int8": 0.5}  # what a format may move a probability by, where that is more than half precision does
 PATHS = "/usr/src/tensorrt/bin/trtexec", "/usr/local/bin/trtexec"
 
 
@@ -52,37 +55,51 @@ def main(argv=None):
         return 1
     facts = board.facts()
     print("%s, %s" % (facts["board"], facts["machine"]) + ("" if board.is_jetson() else ": this is not the board"))
-    wanted = args.engine or [kind for kind in kinds() if _is_here(kind)]
-    finished = 0
+    wanted = args.engine or [kind for kind in kinds() if _is_here(kind, manifest)]
+    if not wanted:
+        sys.stderr.write("benchmark: no engine is installed here; see deploy/jetson/README.md\n")
+    if len(wanted) > 1:  # each in a process of its own: a library that was loaded before would count as its memory
+        return min([1] + [_alone(kind, args) for kind in wanted])
+    finished = False
     for kind in wanted:
         record = measure(args.bundle, manifest, kind, facts, args.queries, args.workspace)
         record["provenance"]["board"]["profile"] = args.profile
-        path = os.path.join(args.out, "%s-%s.json" % (manifest["run"].replace("/", "-"), kind))
+        name = [manifest["run"].replace("/", "-"), args.profile, kind]
+        path = os.path.join(args.out, "-".join(part for part in name if part) + ".json")
         _written(path, record)
-        finished += record["status"] == "finished"
-        print(told(record))
-        print("  " + path)
-    if not wanted:
-        sys.stderr.write("benchmark: no engine is installed here; see deploy/jetson/README.md\n")
+        finished = record["status"] == "finished"
+        print(told(record) + "\n  " + path)
     return 0 if finished else 1
 
 
+def _alone(kind, args):
+    """The exit status of measuring one engine in a process of its own."""
+    home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    command = [sys.executable, "-m", "runtime.benchmark", args.bundle, "--engine", kind, "--out", args.out]
+    command += ["--queries", str(args.queries), "--workspace", str(args.workspace)]
+    command += ["--profile", args.profile] if args.profile else []
+    sys.stdout.flush()
+    path = os.pathsep.join(part for part in (home, os.environ.get("PYTHONPATH")) if part)
+    return subprocess.call(command, env=dict(os.environ, PYTHONPATH=path))
+
+
 def kinds():
-    """What can be measured: an engine, TensorRT in each precision."""
-    return ["tensorrt-" + precision for precision in trt.PRECISIONS] + [each for each in ORDER if each != "tensorrt"]
+    """What can be measured: TensorRT in each precision, ONNX Runtime, LiteRT in each format."""
+    return ["tensorrt-" + precision for precision in trt.PRECISIONS] + ["onnxruntime"] + sorted(LITE)
 
 
 def measure(folder, manifest, kind, facts, queries=QUERIES, workspace_mb=WORKSPACE_MB):
     """A record, a dict, of one engine; status "failed" with the reason where it cannot be measured."""
     with io.open(os.path.join(str(folder), "record.json"), encoding="utf-8") as file:
         record = json.load(file)
-    measured = {"kind": kind, "facts": facts, "queries": queries, "trained_on": record["provenance"].get("cpu")}
+    measured = {"kind": kind, "facts": facts, "queries": queries, "trained": record["provenance"]}
     for key in [key for key in record if key.startswith("predict_")]:
         record[key] = None
+    record["engine"] = kind
     record["notes"] = ["accuracy as it was measured where the model was trained; here, its golden answers"]
     try:
         _fill(record, measured, str(folder), manifest, kind, queries, workspace_mb)
-    except FailedError as error:
+    except (FailedError, ImportError, OSError, ValueError, RuntimeError) as error:
         record["status"], record["reason"] = "failed", str(error)
     record["provenance"] = {
         "utc": datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0).isoformat(),
@@ -109,9 +126,9 @@ def told(record):
         lines.append("  trtexec, batch %d: %s" % (row["batch"], ", ".join(parts)))
     if measured["power_mw"] is not None:
         lines.append("  %.0f mW, %.3f mJ an image" % (measured["power_mw"], measured["energy_mj_per_image"]))
-    lines.append(
-        "  golden answers within %.2g, peak memory %.0f MB" % (measured["golden_apart"], measured["peak_rss_mb"])
-    )
+    lines.append("  golden answers within %.2g" % measured["golden_apart"])
+    if measured["peak_rss_mb"] is not None:
+        lines[-1] += ", peak memory %.0f MB" % measured["peak_rss_mb"]
     return "\n".join(lines)
 
 
@@ -120,14 +137,19 @@ def _fill(record, measured, folder, manifest, kind, queries, workspace_mb):
     if kind.startswith("tensorrt"):
         path, measured["trtexec"] = built(os.path.join(model_folder, "model.onnx"), manifest, kind[9:], workspace_mb)
     begun = time.perf_counter()
-    try:
-        if kind.startswith("tensorrt"):
+    if kind.startswith("tensorrt"):
+        try:
             model = TrainedModel.of(model_folder, trt.TensorRTNetwork(path))
-        else:
-            model = TrainedModel.load(model_folder, kind)
-        measured["golden_apart"] = bundle.check_golden(model, folder)
-    except (ImportError, OSError, ValueError, RuntimeError) as error:
-        raise FailedError(str(error))
+            measured["golden_apart"] = bundle.check_golden(model, folder)
+        except (OSError, ValueError, RuntimeError):
+            os.remove(path)  # what answers otherwise must not be what `runtime` reads with
+            raise
+    else:
+        network = (
+            LiteNetwork(os.path.join(model_folder, LITE[kind])) if kind in LITE else engines.network(model_folder, kind)
+        )
+        model = TrainedModel.of(model_folder, network)
+        measured["golden_apart"] = bundle.check_golden(model, folder, LOSSY.get(kind, bundle.GOLDEN_APART))
     measured["load_s"] = time.perf_counter() - begun
     with np.load(os.path.join(folder, "golden.npz"), allow_pickle=False) as golden:
         images = golden["images"]
@@ -154,7 +176,7 @@ def _fill(record, measured, folder, manifest, kind, queries, workspace_mb):
     record["predict_us_per_image"] = 1e6 / measured["batches"][-1]["images_per_s"]
     record["engine"] = model.classifier.engine
     measured["peak_rss_mb"] = board.peak_rss_mb()
-    measured["temperatures_c"] = board.facts()["temperatures_c"]
+    measured["temperatures_c"] = board.temperatures()
 
 
 def _batch(model, images, size):
@@ -179,21 +201,22 @@ def built(onnx, manifest, precision, workspace_mb=WORKSPACE_MB):
         raise FailedError("%s: TensorRT comes with JetPack (python3-libnvinfer)" % error)
     trtexec = _trtexec()
     path = trt.engine_path(onnx, tensorrt.__version__, precision)
-    newer = [int(part) for part in tensorrt.__version__.split(".")[:2]] >= [8, 4]
+    version = [int(part) for part in tensorrt.__version__.split(".")[:2]]
     shape = "x".join(str(size) for size in manifest["input"])
     if not os.path.isfile(path):
         part = path + ".part"
-        _folder(path)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         command = [trtexec, "--onnx=" + onnx, "--saveEngine=" + part]
         for which, n in (("min", 1), ("opt", 1), ("max", BATCHES[-1])):
             command.append("--%sShapes=images:%dx%s" % (which, n, shape))
-        command += ["--memPoolSize=workspace:%d" % workspace_mb if newer else "--workspace=%d" % workspace_mb]
-        command += ["--skipInference" if newer else "--buildOnly"]
+        command.append(("--memPoolSize=workspace:%d" if version >= [8, 4] else "--workspace=%d") % workspace_mb)
+        command.append("--skipInference" if version >= [8, 6] else "--buildOnly")
+        command.append("--fp16" if precision == "fp16" else "--noTF32")
         print("building the engine (%s): some minutes, once" % precision)
-        _called(command + (["--fp16"] if precision == "fp16" else []))
+        _called(command)
         if not os.path.isfile(part):
             raise FailedError("trtexec said nothing was wrong, and wrote no engine")
-        os.rename(part, path)
+        os.replace(part, path)
     rows = []
     for batch in BATCHES:
         printed = _called([trtexec, "--loadEngine=" + path, "--shapes=images:%dx%s" % (batch, shape)])
@@ -213,44 +236,31 @@ def _trtexec():
 def _called(command):
     """What trtexec printed; FailedError where it did not end well."""
     try:
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, timeout=BUILD_S
-        )
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=BUILD_S)
     except OSError as error:
         raise FailedError("%s cannot be started: %s" % (command[0], error))
     except subprocess.TimeoutExpired:
         raise FailedError("trtexec did not end within %d minutes" % (BUILD_S // 60))
+    printed = done.stdout.decode("utf-8", "replace")
     if done.returncode:
-        raise FailedError(board.trtexec_failure(done.returncode, done.stdout))
-    return done.stdout
+        raise FailedError(board.trtexec_failure(done.returncode, printed))
+    return printed
 
 
-def _is_here(kind):
-    """Whether the library of that engine can be imported."""
-    import importlib
-
+def _is_here(kind, manifest):
+    """Whether that engine's library can be imported and its file is in the bundle."""
+    if "model/" + LITE.get(kind, "model.onnx") not in manifest["files"]:
+        return False
     names = {"tensorrt": ["tensorrt"], "onnxruntime": ["onnxruntime"], "litert": ["ai_edge_litert", "tflite_runtime"]}
-    for name in names[kind.split("-")[0]]:
-        try:
-            importlib.import_module(name)
-            return True
-        except ImportError:
-            pass
-    return False
+    return any(importlib.util.find_spec(name) for name in names[kind.split("-")[0]])
 
 
 def _written(path, record):
     """Writes the record as JSON, in one step."""
-    _folder(path)
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     with io.open(path + ".part", "w", encoding="utf-8") as file:
         file.write(json.dumps(record, indent=1, sort_keys=True) + "\n")
-    os.rename(path + ".part", path)
-
-
-def _folder(path):
-    folder = os.path.dirname(path)
-    if folder and not os.path.isdir(folder):
-        os.makedirs(folder)
+    os.replace(path + ".part", path)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import subprocess
 import threading
 
 NAMES = "/proc/device-tree/model"  # of a board; ends with a zero byte
-RAILS = "POM_5V_IN", "VDD_IN", "VIN"  # what the whole board draws: Nano, Orin, Xavier
+RAILS = "POM_5V_IN", "VDD_IN"  # what the whole board draws: Nano; Orin Nano, Orin NX, Xavier NX
 NUMBER = r"(-?\d+(?:\.\d+)?)"
 
 
@@ -26,8 +26,18 @@ def facts(root="/"):
         "cores_online": parse_cores(_text(root, "sys/devices/system/cpu/online")),
         "cores": parse_cores(_text(root, "sys/devices/system/cpu/present")),
         "cpu_mhz": _clocks(root),
-        "temperatures_c": _temperatures(root),
+        "temperatures_c": temperatures(root),
     }
+
+
+def temperatures(root="/"):
+    """Sensor to degrees Celsius; those that are off are left out."""
+    folder, told = os.path.join(root, "sys/class/thermal"), {}
+    for zone in sorted(_listed(folder)):
+        kind, value = _text(folder, zone + "/type").strip(), _text(folder, zone + "/temp").strip()
+        if kind and re.match(r"^-?\d+$", value) and int(value) > -200000:
+            told[kind] = int(value) / 1000.0
+    return told
 
 
 def name(root="/"):
@@ -79,7 +89,7 @@ def parse_tegrastats(line):
     for sensor, degrees in re.findall(r"\b([A-Za-z]\w*)@" + NUMBER + r"C\b", line):
         if float(degrees) > -200:  # what a sensor that is off tells: -256
             told["temperatures_c"][sensor] = float(degrees)
-    for rail, now, mean in re.findall(r"\b((?:POM|VDD|VIN|VDDQ)\w*) (\d+)(?:mW)?/(\d+)(?:mW)?(?=\s|$)", line):
+    for rail, now, mean in re.findall(r"\b((?:POM|VDD|VIN)\w*) (\d+)(?:mW)?/(\d+)(?:mW)?(?=\s|$)", line):
         told["power_mw"][rail] = {"now": int(now), "mean": int(mean)}
     return told
 
@@ -140,9 +150,7 @@ class Power:
 
     def __enter__(self):
         try:
-            self._process = subprocess.Popen(
-                self.command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True
-            )
+            self._process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         except OSError:
             self._process = None
             return self
@@ -156,7 +164,11 @@ class Power:
             return
         self._process.terminate()
         self._reader.join(5)
-        self._process.wait()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._process.stdout.close()
         drawn = [board_power_mw(parse_tegrastats(line)) for line in self.lines]
         drawn = [value for value in drawn if value is not None]
@@ -164,7 +176,7 @@ class Power:
 
     def _read(self):
         for line in self._process.stdout:
-            self.lines.append(line)
+            self.lines.append(line.decode("utf-8", "replace"))
 
 
 def peak_rss_mb():
@@ -191,15 +203,6 @@ def _clocks(root):
     return [int(khz) // 1000 for khz in read if khz.isdigit()]
 
 
-def _temperatures(root):
-    folder, told = os.path.join(root, "sys/class/thermal"), {}
-    for zone in sorted(_listed(folder)):
-        kind, value = _text(folder, zone + "/type").strip(), _text(folder, zone + "/temp").strip()
-        if kind and re.match(r"^-?\d+$", value) and int(value) > -200000:
-            told[kind] = int(value) / 1000.0
-    return told
-
-
 def _listed(folder):
     return os.listdir(folder) if os.path.isdir(folder) else []
 
@@ -216,9 +219,7 @@ def _text(root, path):
 def _printed(command):
     """What a program printed; nothing where there is none, or it hangs."""
     try:
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, timeout=20
-        )
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout
+    return done.stdout.decode("utf-8", "replace")

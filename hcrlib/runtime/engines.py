@@ -25,6 +25,6 @@ def network(folder, engine=None):
     for each in [engine] if engine else ORDER:
         try:
             return ENGINES[each](str(folder))
-        except (ImportError, ValueError, OSError) as error:
+        except (ImportError, OSError, RuntimeError, ValueError) as error:
             reasons.append("%s: %s" % (each, error))
     raise ValueError("the model cannot be loaded. " + "; ".join(reasons))

@@ -55,7 +55,10 @@ def _library():
 
         return Interpreter, "ai_edge_litert " + getattr(ai_edge_litert, "__version__", "")
     except ImportError:
+        pass
+    try:
         import tflite_runtime
         from tflite_runtime.interpreter import Interpreter
-
-        return Interpreter, "tflite_runtime " + tflite_runtime.__version__
+    except ImportError:
+        raise ImportError("LiteRT is not installed: pip install ai-edge-litert")
+    return Interpreter, "tflite_runtime " + tflite_runtime.__version__

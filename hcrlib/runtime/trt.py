@@ -12,6 +12,7 @@ import numpy as np
 from .network import shaped
 
 TO_DEVICE, TO_HOST = 1, 2  # cudaMemcpyKind
+LIBRARIES = "libcudart.so.12", "libcudart.so.11.0", "libcudart.so.10.2", "libcudart.so"
 PRECISIONS = "fp16", "fp32"
 
 
@@ -55,6 +56,8 @@ class TensorRTNetwork:
         if self._engine is None:
             raise ValueError("%s is no engine for this GPU and this TensorRT: build it anew" % self.path)
         self._context = self._engine.create_execution_context()
+        if self._context is None:
+            raise ValueError("the GPU has no memory left for %s" % self.path)
         self._call = (_Named if hasattr(self._engine, "num_io_tensors") else _Numbered)(self._engine, self._context)
         self.shape, self.n_classes = tuple(self._call.shape[1:]), self._call.n_classes
         self.batch = self._call.largest
@@ -125,7 +128,7 @@ class _Cuda:
     """Memory on the GPU, through libcudart. OSError where that library is missing; RuntimeError where a call fails."""
 
     def __init__(self):
-        self._library = ctypes.CDLL("libcudart.so")
+        self._library = _loaded()
         stream = ctypes.c_void_p()
         self._check(self._library.cudaStreamCreate(ctypes.byref(stream)), "cudaStreamCreate")
         self.stream, self._allocated = stream.value, []
@@ -149,7 +152,19 @@ class _Cuda:
     def __del__(self):
         for address in getattr(self, "_allocated", []):
             self._library.cudaFree(ctypes.c_void_p(address))
+        if getattr(self, "stream", None):
+            self._library.cudaStreamDestroy(ctypes.c_void_p(self.stream))
 
     def _check(self, status, call):
         if status:
             raise RuntimeError("%s failed with CUDA error %d" % (call, status))
+
+
+def _loaded():
+    """libcudart of any version; OSError where there is none."""
+    for name in LIBRARIES:
+        try:
+            return ctypes.CDLL(name)
+        except OSError as error:
+            missing = str(error)
+    raise OSError("there is no CUDA here: %s" % missing)

@@ -47,6 +47,9 @@ def test_tegrastats_of_an_orin():
     assert board.board_power_mw(told) == 3551
 
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a board is a Linux machine")
+
+
 @pytest.mark.parametrize("line", [NANO, ORIN])
 def test_a_truncated_line_tells_what_it_holds(line):
     for end in range(len(line)):
@@ -141,11 +144,15 @@ def test_the_facts_of_a_nano_and_of_this_machine(tmp_path, monkeypatch):
     assert board.facts()["cores"] >= 1
 
 
-def program(folder, name, code, monkeypatch):
+TELLS = f"echo '{NANO}'; while :; do sleep .02; echo '{NANO}'; done"
+
+
+def program(folder, name, code, monkeypatch, shell=None):
     """A small executable in the place of one of the board's."""
     folder.mkdir(exist_ok=True)
     path = folder / name
-    path.write_text(f"#!{sys.executable}\nimport os, signal, sys, time\n{code}\n")
+    head = f"#!{shell}\n" if shell else f"#!{sys.executable}\nimport os, signal, sys, time\n"
+    path.write_text(f"{head}{code}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     return path
@@ -154,11 +161,13 @@ def program(folder, name, code, monkeypatch):
 def test_power_is_the_mean_of_what_tegrastats_tells_and_it_is_stopped(tmp_path, monkeypatch):
     import time
 
-    code = f"for _ in range(1000):\n    print({NANO!r}, flush=True)\n    time.sleep(.01)"
-    program(tmp_path / "bin", "tegrastats", code, monkeypatch)
+    program(tmp_path / "bin", "tegrastats", TELLS, monkeypatch, "/bin/sh")
     with board.Power() as power:
         process = power._process
-        time.sleep(0.5)
+        for _ in range(1000):
+            if power.lines:
+                break
+            time.sleep(0.01)
     assert power.mean_mw == 1750
     assert process.poll() is not None
     program(tmp_path / "bin", "tegrastats", "sys.exit(1)", monkeypatch)
@@ -188,12 +197,7 @@ def short(monkeypatch):
 
 @pytest.mark.parametrize("kind", ["onnxruntime", "litert"])
 def test_it_measures_where_it_is_and_says_where(made, kind, tmp_path, capsys, short, monkeypatch):
-    program(
-        tmp_path / "bin",
-        "tegrastats",
-        f"while True:\n    print({NANO!r}, flush=True)\n    time.sleep(.001)",
-        monkeypatch,
-    )
+    program(tmp_path / "bin", "tegrastats", TELLS, monkeypatch, "/bin/sh")
     call = [str(made), "--engine", kind, "--queries", "30", "--out", str(tmp_path / "out")]
     assert benchmark.main(call) == 0
     printed = capsys.readouterr().out
@@ -269,11 +273,15 @@ def test_engines_are_built_once_and_timed_apart(made, jetpack, tmp_path, monkeyp
     measured_by(made, tmp_path, "tensorrt-fp32")
     calls = (tmp_path / "calls").read_text().splitlines()
     assert "--fp16" not in calls[5]
+    assert "--noTF32" in calls[5]
     measured_by(made, tmp_path)
     assert sum("saveEngine" in line for line in (tmp_path / "calls").read_text().splitlines()) == 2
-    sys.modules["tensorrt"].__version__ = "10.3.0"
-    measured_by(made, tmp_path)
-    assert "--memPoolSize=workspace:256" in (tmp_path / "calls").read_text()
+    for version, skip in (("8.5.2", "--buildOnly"), ("10.3.0", "--skipInference")):
+        sys.modules["tensorrt"].__version__ = version
+        measured_by(made, tmp_path)
+        built = [line for line in (tmp_path / "calls").read_text().splitlines() if "saveEngine" in line][-1]
+        assert "--memPoolSize=workspace:256" in built
+        assert skip in built
 
 
 @pytest.mark.parametrize(
@@ -296,8 +304,14 @@ def test_a_trtexec_that_fails_is_a_failed_record(made, jetpack, tmp_path, code, 
 
 
 def test_without_tensorrt_or_cuda_the_record_says_so(made, jetpack, tmp_path, monkeypatch):
-    status, record = measured_by(made, tmp_path)  # the module that stands in holds nothing that could load an engine
-    assert (status, record["status"]) == (1, "failed")
+    class NoCuda:
+        def __init__(self):
+            raise RuntimeError("cudaStreamCreate failed with CUDA error 100")
+
+    monkeypatch.setattr(trt, "_Cuda", NoCuda)
+    status, record = measured_by(made, tmp_path)
+    assert (status, record["reason"]) == (1, "cudaStreamCreate failed with CUDA error 100")
+    assert not list((tmp_path / "cache").rglob("*.engine"))
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     assert "TensorRT comes with JetPack" in measured_by(made, tmp_path)[1]["reason"]
     monkeypatch.setitem(sys.modules, "tensorrt", types.SimpleNamespace(__version__="8.2.1"))
@@ -316,15 +330,17 @@ def test_an_engine_that_answers_otherwise_is_not_timed(made, jetpack, tmp_path, 
     monkeypatch.setattr(trt, "TensorRTNetwork", lambda path: Wrong())
     record = measured_by(made, tmp_path)[1]
     assert "golden images otherwise" in record["reason"]
+    assert not list((tmp_path / "cache").rglob("*.engine"))  # nobody reads with it
 
 
 def test_the_benchmark_runs_in_a_bundle_alone(made, tmp_path):
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    call = [sys.executable, "-m", "runtime.benchmark", ".", "--engine", "onnxruntime", "--out", str(tmp_path)]
+    call = [sys.executable, "-m", "runtime.benchmark", ".", "--out", str(tmp_path)]
     done = subprocess.run(call, cwd=made, env=clean, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    record = json.loads(next(tmp_path.glob("*.json")).read_text())
-    assert record["provenance"]["board"]["peak_rss_mb"] < 250
+    measured = [json.loads(path.read_text())["provenance"]["board"] for path in tmp_path.glob("*.json")]
+    assert {each["kind"] for each in measured} == {"onnxruntime", "litert", "litert-float16", "litert-int8"}
+    assert all(each["peak_rss_mb"] < 250 for each in measured)
 
 
 def test_what_a_board_measured_stands_beside_the_run(made, tmp_path, short, capsys, monkeypatch):
@@ -343,14 +359,20 @@ def test_what_a_board_measured_stands_beside_the_run(made, tmp_path, short, caps
     path.write_text(json.dumps(told))
     for _ in range(2):  # twice is once
         assert cli.main(["import-record", str(path)]) == 0
-    assert [record.measured_on for record in boards.read_all()] == ["NVIDIA Jetson Nano Developer Kit, litert"]
-    assert [*hcrlib.results().measured_on] == ["", "NVIDIA Jetson Nano Developer Kit, litert"]
+    assert [record.measured_on for record in boards.read_all()] == ["NVIDIA Jetson Nano Developer Kit, p, litert"]
+    assert [*hcrlib.results().measured_on] == ["", "NVIDIA Jetson Nano Developer Kit, p, litert"]
     capsys.readouterr()
     assert cli.main(["leaderboard"]) == 0
-    assert "cnn-basic on NVIDIA Jetson Nano Developer Kit, litert" in capsys.readouterr().out
+    assert "cnn-basic on NVIDIA Jetson Nano Developer Kit, p, litert" in capsys.readouterr().out
     bare = {**told, "provenance": {}}
+    odd = {**told, "provenance": {"board": {"kind": "x", "facts": ["board"]}}}
+    path.write_text(json.dumps({**told, "config": {**told["config"], "classifier": "../../.."}}))
+    boards.add(path)
+    assert list(boards.root().parent.glob("*.json")) == []
+    assert list(boards.root().iterdir()) == [boards.root() / "nvidia-jetson-nano-developer-kit"]
     for content, kind, why in (
         (json.dumps(bare), ConfigError, "not written by the benchmark"),
+        (json.dumps(odd), ConfigError, "not written by the benchmark"),
         ("{", RunError, "cannot be read"),
         ("{}", RunError, "cannot be read"),
     ):
@@ -380,9 +402,10 @@ def test_the_profile_is_the_boards_own_and_advice_is_given(tmp_path, capsys):
     assert [line.split(",")[0] for line in told] == ["power mode unknown", "L4T 32.4.3", "2 cores are online"]
     pi = {"board": "Raspberry Pi 5", "machine": "aarch64", "power_mode": None, "l4t": None, "cores_online": 4}
     orin = {**pi, "board": "NVIDIA Jetson Orin Nano Developer Kit"}
+    mac = {**pi, "board": "arm64", "machine": "arm64"}
     pc = {**pi, "board": "x86_64", "machine": "x86_64"}
-    names = [script.chosen(known, each)["name"] for each in (pi, orin, pc)]
-    assert names == ["generic-arm64", "jetson-orin-nano", "generic-x86"]
+    names = [script.chosen(known, each)["name"] for each in (pi, orin, pc, mac)]
+    assert names == ["generic-arm64", "jetson-orin-nano", "generic-x86", "generic-arm64"]
     assert script.main([]) == 2
     assert script.main([str(tmp_path)]) == 1
     assert "is no bundle" in capsys.readouterr().err

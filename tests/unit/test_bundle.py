@@ -81,6 +81,9 @@ def test_load_model_verifies_it(made, copy):
     (copy / "labels.txt").write_text("x")
     with pytest.raises(RunError, match=r"labels\.txt has 1 bytes"):
         hcrlib.load_model(copy)
+    (copy / "manifest.json").unlink()
+    with pytest.raises(RunError, match=r"manifest\.json is missing"):
+        hcrlib.load_model(copy)
 
 
 def test_the_other_engine_gives_the_golden_answers(copy):
@@ -183,6 +186,10 @@ def test_the_best_is_chosen_by_validation_images(made, monkeypatch, capsys):
     folder.mkdir(exist_ok=True)
     (folder / "records.jsonl").write_text("\n".join(json.dumps(each.to_dict()) for each in (better, run)))
     assert bundles.best("question") == run.id
+    shutil.move(run.path / "model", run.path / "elsewhere")
+    with pytest.raises(ConfigError, match="is not on this machine"):
+        bundles.best("question")
+    shutil.move(run.path / "elsewhere", run.path / "model")
     assert cli.main(["export"]) == 1
     assert "--best SWEEP" in capsys.readouterr().err
 
