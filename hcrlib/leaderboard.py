@@ -166,16 +166,24 @@ def remarks(records):
     return lines
 
 
-def variant(config):
-    """What a configuration sets apart from the classifier's defaults, in words: 'epochs=3 budget=500 seed=1'."""
+def variant(config, alike=()):
+    """What a configuration sets apart from the classifier's defaults, in words: 'epochs=3 budget=500 seed=1'.
+
+    alike: other configurations of the classifier; what is the same in all of these is left out.
+    """
     kind = CLASSIFIERS.get(config.classifier)
     usual = Pipeline(kind.preprocess).to_dict()["steps"]
     defaults = {**kind.parameters(), "preprocess": usual, "budget": None, "seed": 0}
-    values = {**config.params, "preprocess": config.preprocess, "budget": config.budget, "seed": config.seed}
-    own = {key: value for key, value in values.items() if key not in defaults or value != defaults[key]}
+    own = {key: value for key, value in _values(config).items() if key not in defaults or value != defaults[key]}
+    if alike:
+        own = {key: value for key, value in own.items() if any(_values(other).get(key) != value for other in alike)}
     if "preprocess" in own:
         own["preprocess"] = ",".join(map(_step, config.preprocess))
     return " ".join(f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in own.items())
+
+
+def _values(config):
+    return {**config.params, "preprocess": config.preprocess, "budget": config.budget, "seed": config.seed}
 
 
 def _step(step):
@@ -190,7 +198,7 @@ def label(record, records):
     name, config = record.config.classifier, record.config
     trained = [r.config for r in records if not r.measured_on]
     alike = [c for c in trained if (c.dataset, c.classifier) == (config.dataset, name)]
-    told = [name, variant(config)] if len(alike) > 1 else [name]
+    told = [name, variant(config, alike) if len(alike) > 1 else ""]
     if config.seed == 0 and any(c.seed and replace(c, seed=0) == config for c in alike):
         told.append("seed=0")  # the usual seed is named beside others of the same configuration
     if record.measured_on:
