@@ -45,6 +45,9 @@ def main(argv=None):
     parser.add_argument("--workspace", type=int, default=WORKSPACE_MB, metavar="MB", help="of trtexec (%(default)s)")
     parser.add_argument("--profile", help="kept in the records: under which settings of the board")
     parser.add_argument("--out", default="board-records", metavar="FOLDER", help="of the records (%(default)s)")
+    parser.add_argument(
+        "--alone", action="store_true", help=argparse.SUPPRESS
+    )  # the process of one engine among others
     args = parser.parse_args(argv)
     if args.queries < LEAST:
         parser.error("--queries must be at least %d: fewer tell no 99th percentile" % LEAST)
@@ -54,7 +57,8 @@ def main(argv=None):
         sys.stderr.write("benchmark: this bundle is not used: %s\n" % error)
         return 1
     facts = board.facts()
-    print("%s, %s" % (facts["board"], facts["machine"]) + ("" if board.is_jetson() else ": this is not the board"))
+    if not args.alone:
+        print("%s, %s" % (facts["board"], facts["machine"]) + ("" if board.is_jetson() else ": this is not the board"))
     wanted = args.engine or [kind for kind in kinds() if _is_here(kind, manifest)]
     if not wanted:
         sys.stderr.write("benchmark: no engine is installed here; see deploy/jetson/README.md\n")
@@ -75,7 +79,7 @@ def main(argv=None):
 def _alone(kind, args):
     """The exit status of measuring one engine in a process of its own."""
     home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    command = [sys.executable, "-m", "runtime.benchmark", args.bundle, "--engine", kind, "--out", args.out]
+    command = [sys.executable, "-m", "runtime.benchmark", args.bundle, "--alone", "--engine", kind, "--out", args.out]
     command += ["--queries", str(args.queries), "--workspace", str(args.workspace)]
     command += ["--profile", args.profile] if args.profile else []
     sys.stdout.flush()

@@ -19,7 +19,7 @@ if [ ! -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ]; then
     cat /usr/lib/binfmt.d/qemu-aarch64.conf >/proc/sys/fs/binfmt_misc/register
 fi
 if [ ! -e "$root/.ready" ]; then
-    echo "== Debian $suite for arm64, in $root"
+    echo "== Debian $suite for arm64"
     [ ! -e "$root" ] || [ -e "$root.debootstrap.log" ] || { echo "$root is there, and not from here: name another" >&2; exit 1; }
     rm -rf "$root"
     mkdir -p "$root"
@@ -42,36 +42,36 @@ in_root python3 -m pip install --quiet --no-index --find-links /wheels numpy pil
 in_root python3 -m pip list 2>/dev/null | grep -iE '^(numpy|pillow|onnxruntime|ai-edge)'
 
 echo "== a bundle, made here"
-rm -rf "$root/work"
-mkdir -p "$root/work"
-HCR_RESULTS="$root/work/results" $python - <<'MAKE'
+rm -rf "$root/srv"
+mkdir -p "$root/srv"
+HCR_RESULTS="$root/srv/results" $python - <<'MAKE'
 import hcrlib
 from hcrlib import bundle
 run = hcrlib.train("cnn-compact", epochs=1, say=lambda line: None)
 print(run)
 print(bundle.write(run.id).name)
 MAKE
-mv "$root"/work/results/bundles/* "$root/work/bundle"
-rm -rf "$root/work/results"
-cp -r deploy "$root/work/deploy"
-mkdir -p "$root/work/hcrlib" "$root/work/tests"
-cp -r hcrlib/runtime "$root/work/hcrlib/runtime"
-touch "$root/work/hcrlib/__init__.py"
-cp tests/unit/test_image.py tests/unit/test_pipeline.py "$root/work/tests/"
+mv "$root"/srv/results/bundles/* "$root/srv/bundle"
+rm -rf "$root/srv/results"
+cp -r deploy "$root/srv/deploy"
+mkdir -p "$root/srv/hcrlib" "$root/srv/tests"
+cp -r hcrlib/runtime "$root/srv/hcrlib/runtime"
+touch "$root/srv/hcrlib/__init__.py"
+cp tests/unit/test_image.py tests/unit/test_pipeline.py "$root/srv/tests/"
 
 there() {
     echo "+ $*"
-    in_root env -C /work PYTHONPATH=/work "$@"
+    in_root env -C /srv PYTHONPATH=/srv "$@"
 }
 echo "== verified and read there"
-there env -C /work/bundle python3 -m runtime --verify
-there env -C /work/bundle python3 -m runtime --verify --engine litert
+there env -C /srv/bundle python3 -m runtime --verify
+there env -C /srv/bundle python3 -m runtime --verify --engine litert
 echo "== the runtime's tests"
 there python3 -m pytest -q -p no:cacheprovider tests
 echo "== a damaged file"
 there sh -c 'cp -r bundle damaged && printf x >>damaged/model/model.onnx && cd damaged && python3 -m runtime 2>&1 | grep "it is damaged"'
 echo "== the benchmark"
-there python3 deploy/jetson/benchmark.py bundle --out /work/records | sed -E 's/[0-9.]+ (ms|images a second)/~ \1/g; s/p(90|99) [0-9.]+/p\1 ~/g'
+there python3 deploy/jetson/benchmark.py bundle --out /srv/records | sed -E 's/[0-9.]+ (ms|images a second)/~ \1/g; s/p(90|99) [0-9.]+/p\1 ~/g'
 there python3 -c 'import json, glob; [print(r["status"], r["engine"], r["provenance"]["board"]["facts"]["machine"], "peak memory %.0f MB" % r["provenance"]["board"]["peak_rss_mb"]) for r in map(json.load, map(open, sorted(glob.glob("records/*.json"))))]'
 echo "== installed on what is no board"
 there sh deploy/jetson/install.sh --check && exit 1 || true
