@@ -179,6 +179,8 @@ def variant(config, alike=()):
         own = {key: value for key, value in own.items() if any(_values(other).get(key) != value for other in alike)}
     if "preprocess" in own:
         own["preprocess"] = ",".join(map(_step, config.preprocess))
+    if isinstance(own.get("runs"), list):
+        own["runs"] = len(own["runs"])  # of an ensemble: their ids would fill the line
     return " ".join(f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in own.items())
 
 

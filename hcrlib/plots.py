@@ -5,6 +5,7 @@ are white and opaque, so that they can be read in a dark JupyterLab too.
 """
 
 import io
+import textwrap
 import zlib
 
 import numpy as np
@@ -84,10 +85,8 @@ def accuracy_against(ax, records, cost):
     for record in sorted(records, key=lambda record: -record.accuracy):
         wrong = max(1 - record.accuracy, 0.5 / record.n_test)  # none at all has no place on a logarithmic axis
         interval = [[max(0, wrong - (1 - record.ci_high))], [1 - record.ci_low - wrong]]
-        name, (tone, mark) = (
-            leaderboard.label(record, records),
-            looks(record.config.classifier, _variant(record, records)),
-        )
+        name = textwrap.fill(leaderboard.label(record, records), 28, break_long_words=False, break_on_hyphens=False)
+        tone, mark = looks(record.config.classifier, _variant(record, records))
         at = getattr(record, cost), wrong
         ax.errorbar(*at, yerr=interval, fmt=mark, markersize=8, capsize=4, color=tone, label=name)
     ax.set(xscale="log", xlabel=AXES[cost], ylabel="accuracy (%)")
