@@ -17,7 +17,7 @@ PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 ## this list
 help:
-	@awk '/^## /{text=substr($$0,4)} /^[a-z-]+:/{if(text){split($$1,n,":"); printf "  make %-12s %s\n", n[1], text; text=""}}' Makefile
+	@awk '/^## /{text=substr($$0,4)} /^[a-z0-9-]+:/{if(text){split($$1,n,":"); printf "  make %-12s %s\n", n[1], text; text=""}}' Makefile
 
 ## make .venv once, with the pinned dependencies and the Jupyter kernel
 env: .venv/.ready
@@ -31,7 +31,7 @@ env: .venv/.ready
 	$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "hcrlib (.venv)" >/dev/null
 	@touch $@
 
-## the main job: six classifiers on mnist-5k, leaderboard, figures, report; no files or network needed
+## the main job: six classifiers on mnist-5k, leaderboard, figures, report; no data files needed
 demo: env
 	$(BIN)/hcr sweep params/demo.yml
 

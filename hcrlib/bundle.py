@@ -17,6 +17,7 @@ from hcrlib import export, leaderboard, paths, records, stats, timing, zoo
 from hcrlib.datasets import load_dataset, stratified_take
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.models import stored
+from hcrlib.registry import did_you_mean
 from hcrlib.runtime import LiteNetwork, Network, bundle
 
 GOLDEN = 32  # validation images whose answers every engine has to give
@@ -57,7 +58,11 @@ def write(run, folder=None, say=print):
 
 def best(question):
     """The id of the best run of a sweep's results, such as "mnist": the highest accuracy on validation images."""
-    found = leaderboard.stored(paths.results_root() / question)
+    folder = paths.results_root() / question
+    if not (folder / "records.jsonl").is_file():
+        there = sorted(path.parent.name for path in paths.results_root().glob("*/records.jsonl"))
+        raise ConfigError(f"There are no results of a sweep '{question}'", hint=did_you_mean(question, there))
+    found = leaderboard.stored(folder)
     finished = [record for record in found if record.status == "finished" and record.val_accuracy is not None]
     if not finished:
         raise ConfigError(f"'{question}' holds no finished run", hint="hcr sweep params/NAME.yml makes them")
@@ -131,7 +136,7 @@ def _format(file, classifier, folder, val, ranges, test, labels, expected, say):
         "engine": network.engine,
     }
     say(
-        f"{what}: {row['bytes'] / 1e6:.2f} MB, accuracy {row['accuracy']:.2%}, {wrong} labels differ, {row['ms_p50']:.2f} ms"
+        f"{what}: {row['bytes'] / 1e6:.2f} MB, accuracy {row['accuracy']:.2%}, other labels: {wrong}, {row['ms_p50']:.2f} ms"
     )
     return row
 
@@ -157,11 +162,12 @@ def _card(name, record, rows, unsure_below):
     ]
     table = zoo.table(("format", "size", "accuracy", "same labels", "ms an image"), told)
     use = (
-        f"```\npython3 -m runtime PICTURE...     # in this folder; needs numpy, Pillow and onnxruntime\n```\n\n"
-        f'Answers of a probability under {unsure_below:.3f} are shown as "?": of the validation images that are read right, '
+        "```\npython3 -m runtime PICTURE...     # in this folder; needs numpy, Pillow and onnxruntime\n```\n\n"
+        f'The threshold of "?" is a probability of {unsure_below:.3f}: of the validation images that are read right, '
         f"{REFUSED:.0%} lie under it."
     )
-    return zoo.card(name, record, rows[0]["bytes"]) + f"\n## Formats\n\n{table}\n\n## Use\n\n{use}\n"
+    card = zoo.card(name, record, rows[0]["bytes"], source="path/of/this/folder", unsure_below=unsure_below)
+    return f"{card}\n## Formats\n\n{table}\n\n## Use\n\n{use}\n"
 
 
 def _manifest(folder, record, rows):

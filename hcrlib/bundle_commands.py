@@ -12,7 +12,7 @@ def add_parser(subparsers):
     add("--best", metavar="SWEEP", help="instead: the best run of results/SWEEP, by validation images")
     add("--to", metavar="FOLDER", help="where it goes (results/bundles/<run>)")
     add = add_command(subparsers, "verify", _verify, "is a bundle whole, and does it answer as it did?").add_argument
-    add("bundle", metavar="FOLDER")
+    add("bundle", metavar="FOLDER", help="what `hcr export` wrote")
     add("--engine", choices=("tensorrt", "onnxruntime", "litert"), help="(the first one that works here)")
 
     says = "read back what benchmark.py measured on a board: `hcr results` and `hcr leaderboard` show it"

@@ -23,7 +23,8 @@ TOLERANCE = 1e-3  # of a probability: sums in another order differ by a hundredt
 TIE = 1e-6  # classes whose probabilities are this close are both the answer
 LARGEST = 2**31 - 2**24  # bytes of constants: a file of the format holds less than 2 GB
 LITE = "float32", "float16", "int8"  # kinds of TensorFlow Lite
-# What TensorRT 8.2's parser takes (onnx-tensorrt, release 8.2, docs/operators.md), less what no image needs.
+# What TensorRT 8's parser takes (onnx-tensorrt, docs/operators.md; checked against that of 8.4, opset 13 as 8.2), less what no
+# image needs.
 _TENSORRT = """
     Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast Ceil Clip Concat Constant ConstantOfShape Conv ConvTranspose
     DepthToSpace Div Dropout Einsum Elu Equal Erf Exp Expand Flatten Floor GRU Gather GatherElements Gemm GlobalAveragePool

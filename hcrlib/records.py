@@ -123,7 +123,13 @@ def read(path):
     try:
         return RunRecord.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise RunError("There is no record here", where=path, hint="The run is unfinished: start it again") from None
+        if path.parent.is_dir():
+            raise RunError(
+                "There is no record here", where=path, hint="The run is unfinished: start it again"
+            ) from None
+        raise RunError(
+            "There is no such run", where=path.parent, hint="`hcr results` lists the ids of those here"
+        ) from None
     except (ConfigError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RunError(
             f"This record cannot be read: {error}", where=path, hint="Delete its folder, run again"

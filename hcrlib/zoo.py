@@ -18,12 +18,13 @@ from hcrlib.datasets import describe, load_dataset, stratified_take
 from hcrlib.errors import ConfigError
 from hcrlib.models import stored
 from hcrlib.provenance import repeat
+from hcrlib.runtime.model import UNSURE_BELOW
 
 CHECKED = 1000  # validation images that the network in ONNX must answer like the trained one
 SHOWN = 10  # rows of the card's tables
 LIMITS = """
 - It answers one of its classes to anything: a character of another alphabet, a blot, two touching characters. Answers of a
-  low probability are shown as "?": under 50 %, unless `read` is told another threshold.
+  low probability are shown as "?": under {threshold} %, unless `read` is told another threshold.
 - It was trained on characters that were cut out, boxed and centred. `read` does the same to any picture of one character; of a
   page it can make nothing.
 """.strip()
@@ -59,16 +60,20 @@ def add(name, run):
     return place
 
 
-def card(name, record, size, apart=None):
-    """The model's card, Markdown. size: of model/, in bytes. apart: the largest difference of ONNX's probabilities."""
-    answers = records.load_predictions(record)
+def card(name, record, size, apart=None, source=None, unsure_below=UNSURE_BELOW):
+    """The model's card, Markdown.
+
+    size: of model/, in bytes. apart: the largest difference of ONNX's probabilities. source: what load_model is given, the
+    name unless it says otherwise. unsure_below: the probability under which an answer is "?".
+    """
+    answers, limits = records.load_predictions(record), LIMITS.format(threshold=f"{100 * unsure_below:.3g}")
     about = next(
         (row for row in describe() if row["name"] == record.config.dataset), {}
     )  # nothing of a user's own data
     parts = [
         f"# {name}",
         _what(record, size, apart),
-        f'```python\nimport hcrlib\nhcrlib.load_model("{name}").read("a-character.png")\n```',
+        f'```python\nimport hcrlib\nhcrlib.load_model("{source or name}").read("a-character.png")\n```',
         "## Data",
         *_data(record, about),
         "## Protocol",
@@ -85,7 +90,7 @@ def card(name, record, size, apart=None):
         "The classes that are found least often:",
         table(("class", "recall", "precision", "images"), _worst(answers, record.classes)),
         "## Limits",
-        "\n".join(filter(None, [LIMITS, WRITERS if about else "", _alike(record.classes)])),
+        "\n".join(filter(None, [limits, WRITERS if about else "", _alike(record.classes)])),
         "## Licence",
         "The model is under the project's licence (MIT), its training images under their own"
         + (", above." if about else "."),

@@ -9,7 +9,7 @@ def add_parser(subparsers):
     zoo = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     says = "keep a finished run's model in results/zoo/NAME, a network as ONNX, with its record and a model card"
     add = add_command(zoo, "add", _add, says, "hcr zoo add mine mnist/cnn-basic/0123456789ab").add_argument
-    add("name")
+    add("name", help="what load_model and --model are to call it")
     add("run", help="a run's id, as `hcr results` shows it")
     add_command(zoo, "list", _list, "the models there are")
 

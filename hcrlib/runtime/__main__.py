@@ -16,6 +16,8 @@ def main(argv=None):
     parser.add_argument("--engine", choices=ORDER, help="(the first one that works here)")
     parser.add_argument("--verify", action="store_true", help="check every file and the golden answers")
     args = parser.parse_args(argv)
+    if not args.pictures and not args.verify:
+        parser.error("name a picture, or --verify")
     try:
         model = bundle.load(args.bundle, args.engine)
         print("%r, answered by %s" % (model, model.classifier.engine))

@@ -98,6 +98,8 @@ def _opened(anything):
         raise ValueError("expected a path, bytes, a PIL image or an array, got %s" % type(anything).__name__)
     try:
         return Image.open(source)
+    except FileNotFoundError:
+        raise ValueError("there is no file %s" % source)
     except Exception as error:  # Pillow raises many kinds for damaged files
         raise ValueError("this is no image that Pillow can read: %s" % error)
 

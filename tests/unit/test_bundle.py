@@ -174,7 +174,7 @@ def test_nothing_is_written_twice_or_of_nothing(made, monkeypatch, results, tmp_
     with pytest.raises(RunError, match="made with other data"):
         bundles.write(made[1].id, tmp_path / "b", **quiet)
     assert not (tmp_path / "b").exists()
-    with pytest.raises(RunError, match="no record here"):
+    with pytest.raises(RunError, match="no such run"):
         bundles.write("mnist-5k/knn/000000000000", **quiet)
 
 
