@@ -71,7 +71,7 @@ def test_it_is_read_where_it_lies_without_hcrlib_and_tensorflow(made, tmp_path):
     assert "answered by onnxruntime " in done.stdout
     assert "golden answers within" in done.stdout
     assert "one.png: " in done.stdout
-    assert "none.png: this is no image" in done.stderr
+    assert "none.png: there is no file" in done.stderr
 
 
 def test_load_model_verifies_it(made, copy):

@@ -75,7 +75,7 @@ def test_version(capsys):
         (["train", "knn", "--data", "/no/such/folder"], "There is no dataset.yml here (/no/such/folder)"),
         (["train", "knn", "--preprocess", "scale,deskw"], "deskw"),
         (["read", "a.png", "--model", "none"], "There is no model 'none'"),
-        (["zoo", "add", "best", "mnist-5k/knn/none"], "no record"),
+        (["zoo", "add", "best", "mnist-5k/knn/none"], "no such run"),
         (["leaderboard", "nowhere.yml"], "nowhere.yml"),
     ],
 )

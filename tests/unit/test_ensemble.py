@@ -47,7 +47,7 @@ def test_what_cannot_vote_is_refused(runs):
         hcr.train("ensemble", say=lambda line: None)
     with pytest.raises(ConfigError, match="named twice"):
         voted(runs[0], runs[0])
-    with pytest.raises(RunError, match="no such run"):
+    with pytest.raises(RunError, match="no record here"):
         hcr.train("ensemble", runs=["mnist-5k/knn/000000000000"], say=lambda line: None)
     few = hcr.train("knn", budget=100, say=lambda line: None)
     with pytest.raises(ConfigError, match="a part of the images"):
