@@ -21,7 +21,6 @@ from hcrlib.registry import did_you_mean
 from hcrlib.runtime import LiteNetwork, Network, bundle
 
 GOLDEN = 32  # validation images whose answers every engine has to give
-CHECKED = 1000  # validation images that ONNX must answer as the trained model does before it is kept
 RANGES = 500  # training images that tell an int8 network its ranges
 TIMED = 200  # single images
 REFUSED = 0.01  # of the right answers on validation images: what the threshold of "?" may cost
@@ -91,7 +90,8 @@ def _fill(new, name, record, say):
     ranges = data.train.images[stratified_take(data.train.labels, min(RANGES, len(data.train)), 0, "bundle/ranges")]
     golden = stratified_take(data.val.labels, min(GOLDEN, len(val)), 0, "bundle/golden")
     expected = classifier.scores(test)
-    asked = val[:CHECKED], pipeline.apply(ranges), test, data.test.labels
+    checked = stratified_take(data.val.labels, min(zoo.CHECKED, len(val)), 0, "zoo")
+    asked = val[checked], pipeline.apply(ranges), test, data.test.labels
     rows = [_format(file, classifier, model, *asked, expected, say) for file in FORMATS]
     about = json.loads((record.path / "model/model.json").read_text(encoding="utf-8"))
     about["unsure_below"] = threshold(classifier.scores(val), data.val.labels)

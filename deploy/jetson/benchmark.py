@@ -23,8 +23,9 @@ def main(argv):
     sys.path.insert(0, argv[0])
     from runtime import benchmark, board
 
-    profile = chosen(profiles(), board.facts())
-    for line in advice(profile, board.facts()):
+    facts = board.facts()
+    profile = chosen(profiles(), facts)
+    for line in advice(profile, facts):
         print(line)
     given = ["--profile", profile["name"], "--workspace", str(profile["workspace_mb"])]
     return benchmark.main(argv[:1] + given + argv[1:])

@@ -4,7 +4,7 @@ numpy, Pillow and an inference engine only, Python 3.6 syntax, and nothing else 
 """
 
 from . import bundle
-from .engines import ENGINES, ORDER
+from .engines import ENGINES
 from .image import to_glyph
 from .lite import LiteNetwork
 from .model import Reading, TrainedModel
@@ -13,7 +13,6 @@ from .pipeline import STEPS, Pipeline
 
 __all__ = [
     "ENGINES",
-    "ORDER",
     "STEPS",
     "LiteNetwork",
     "Network",

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from . import ORDER, bundle
+from . import ENGINES, bundle
 
 
 def main(argv=None):
@@ -13,7 +13,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="python3 -m runtime", description="Read pictures of one character each.")
     parser.add_argument("pictures", nargs="*", metavar="PICTURE")
     parser.add_argument("--bundle", default=here, metavar="FOLDER", help="(the one that this code lies in)")
-    parser.add_argument("--engine", choices=ORDER, help="(the first one that works here)")
+    parser.add_argument("--engine", choices=list(ENGINES), help="(the first one that works here)")
     parser.add_argument("--verify", action="store_true", help="check every file and the golden answers")
     args = parser.parse_args(argv)
     if not args.pictures and not args.verify:

@@ -32,10 +32,6 @@ LOSSY = {"litert-int8": 0.5}  # what a format may move a probability by, where t
 PATHS = "/usr/src/tensorrt/bin/trtexec", "/usr/local/bin/trtexec"
 
 
-class FailedError(Exception):
-    """An engine that could not be measured; its text is the reason in the record."""
-
-
 def main(argv=None):
     """The exit status: 0; 1 where no engine could be measured or the bundle is not whole; 2 for usage."""
     parser = argparse.ArgumentParser(description="How fast a bundle answers on this machine.")
@@ -45,9 +41,7 @@ def main(argv=None):
     parser.add_argument("--workspace", type=int, default=WORKSPACE_MB, metavar="MB", help="of trtexec (%(default)s)")
     parser.add_argument("--profile", help="kept in the records: under which settings of the board")
     parser.add_argument("--out", default="board-records", metavar="FOLDER", help="of the records (%(default)s)")
-    parser.add_argument(
-        "--alone", action="store_true", help=argparse.SUPPRESS
-    )  # the process of one engine among others
+    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)  # one engine of several
     args = parser.parse_args(argv)
     if args.queries < LEAST:
         parser.error("--queries must be at least %d: fewer tell no 99th percentile" % LEAST)
@@ -62,18 +56,15 @@ def main(argv=None):
     wanted = args.engine or [kind for kind in kinds() if _is_here(kind, manifest)]
     if not wanted:
         sys.stderr.write("benchmark: no engine is installed here; see deploy/jetson/README.md\n")
-    if len(wanted) > 1:  # each in a process of its own: a library that was loaded before would count as its memory
+    if len(wanted) != 1:  # each in a process of its own: a library that was loaded before would count as its memory
         return min([1] + [_alone(kind, args) for kind in wanted])
-    finished = False
-    for kind in wanted:
-        record = measure(args.bundle, manifest, kind, facts, args.queries, args.workspace)
-        record["provenance"]["board"]["profile"] = args.profile
-        name = [manifest["run"].replace("/", "-"), args.profile, kind]
-        path = os.path.join(args.out, "-".join(part for part in name if part) + ".json")
-        _written(path, record)
-        finished = record["status"] == "finished"
-        print(told(record) + "\n  " + path)
-    return 0 if finished else 1
+    record = measure(args.bundle, manifest, wanted[0], facts, args.queries, args.workspace)
+    record["provenance"]["board"]["profile"] = args.profile
+    name = [manifest["run"].replace("/", "-"), args.profile, wanted[0]]
+    path = os.path.join(args.out, "-".join(part for part in name if part) + ".json")
+    _written(path, record)
+    print(told(record) + "\n  " + path)
+    return 0 if record["status"] == "finished" else 1
 
 
 def _alone(kind, args):
@@ -103,7 +94,7 @@ def measure(folder, manifest, kind, facts, queries=QUERIES, workspace_mb=WORKSPA
     record["notes"] = ["accuracy as it was measured where the model was trained; here, its golden answers"]
     try:
         _fill(record, measured, str(folder), manifest, kind, queries, workspace_mb)
-    except (FailedError, ImportError, OSError, ValueError, RuntimeError) as error:
+    except (ImportError, OSError, ValueError, RuntimeError) as error:
         record["status"], record["reason"] = "failed", str(error)
     record["provenance"] = {
         "utc": datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0).isoformat(),
@@ -198,11 +189,11 @@ def _batch(model, images, size):
 
 
 def built(onnx, manifest, precision, workspace_mb=WORKSPACE_MB):
-    """(path of the engine, what trtexec measured with it), built where it is not in the cache; FailedError tells why not."""
+    """(path of the engine, what trtexec measured with it), built where it is not in the cache; RuntimeError tells why not."""
     try:
         import tensorrt
     except ImportError as error:
-        raise FailedError("%s: TensorRT comes with JetPack (python3-libnvinfer)" % error)
+        raise RuntimeError("%s: TensorRT comes with JetPack (python3-libnvinfer)" % error)
     trtexec = _trtexec()
     path = trt.engine_path(onnx, tensorrt.__version__, precision)
     version = [int(part) for part in tensorrt.__version__.split(".")[:2]]
@@ -219,7 +210,7 @@ def built(onnx, manifest, precision, workspace_mb=WORKSPACE_MB):
         print("building the engine (%s): some minutes, once" % precision)
         _called(command)
         if not os.path.isfile(part):
-            raise FailedError("trtexec said nothing was wrong, and wrote no engine")
+            raise RuntimeError("trtexec said nothing was wrong, and wrote no engine")
         os.replace(part, path)
     rows = []
     for batch in BATCHES:
@@ -233,21 +224,21 @@ def _trtexec():
 
     found = which("trtexec") or next((path for path in PATHS if os.path.isfile(path)), None)
     if found is None:
-        raise FailedError("there is no trtexec: it comes with JetPack (libnvinfer-bin), in %s" % PATHS[0])
+        raise RuntimeError("there is no trtexec: it comes with JetPack (libnvinfer-bin), in %s" % PATHS[0])
     return found
 
 
 def _called(command):
-    """What trtexec printed; FailedError where it did not end well."""
+    """What trtexec printed; RuntimeError where it did not end well."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=BUILD_S)
     except OSError as error:
-        raise FailedError("%s cannot be started: %s" % (command[0], error))
+        raise RuntimeError("%s cannot be started: %s" % (command[0], error))
     except subprocess.TimeoutExpired:
-        raise FailedError("trtexec did not end within %d minutes" % (BUILD_S // 60))
+        raise RuntimeError("trtexec did not end within %d minutes" % (BUILD_S // 60))
     printed = done.stdout.decode("utf-8", "replace")
     if done.returncode:
-        raise FailedError(board.trtexec_failure(done.returncode, printed))
+        raise RuntimeError(board.trtexec_failure(done.returncode, printed))
     return printed
 
 

@@ -6,8 +6,7 @@ from .lite import LiteNetwork
 from .network import Network
 from .trt import TensorRTNetwork, built
 
-ORDER = "tensorrt", "onnxruntime", "litert"
-ENGINES = {
+ENGINES = {  # in the order they are tried
     "tensorrt": lambda folder: TensorRTNetwork(built(os.path.join(folder, "model.onnx"))),
     "onnxruntime": lambda folder: Network(os.path.join(folder, "model.onnx")),
     "litert": lambda folder: LiteNetwork(os.path.join(folder, "model.tflite")),
@@ -20,9 +19,9 @@ def network(folder, engine=None):
     ValueError for an engine of another name, and, with each one's reason, where none works.
     """
     if engine is not None and engine not in ENGINES:
-        raise ValueError("there is no engine '%s'; there are: %s" % (engine, ", ".join(ORDER)))
+        raise ValueError("there is no engine '%s'; there are: %s" % (engine, ", ".join(ENGINES)))
     reasons = []
-    for each in [engine] if engine else ORDER:
+    for each in [engine] if engine else ENGINES:
         try:
             return ENGINES[each](str(folder))
         except (ImportError, OSError, RuntimeError, ValueError) as error:
