@@ -195,6 +195,7 @@ def short(monkeypatch):
     monkeypatch.setattr(benchmark, "LEAST", 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["onnxruntime", "litert"])
 def test_it_measures_where_it_is_and_says_where(made, kind, tmp_path, capsys, short, monkeypatch):
     program(tmp_path / "bin", "tegrastats", TELLS, monkeypatch, "/bin/sh")
@@ -215,6 +216,7 @@ def test_it_measures_where_it_is_and_says_where(made, kind, tmp_path, capsys, sh
     assert hcrlib.records.RunRecord.from_dict(record).predict_ms_p50 == record["predict_ms_p50"]
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_the_call_or_the_bundle(made, tmp_path, capsys):
     with pytest.raises(SystemExit):
         benchmark.main([str(made), "--queries", "100"])
@@ -251,6 +253,7 @@ def measured_by(made, tmp_path, kind="tensorrt-fp16"):
     return status, json.loads(path.read_text())
 
 
+@pytest.mark.slow
 def test_engines_are_built_once_and_timed_apart(made, jetpack, tmp_path, monkeypatch):
     from hcrlib.runtime import Network
 
@@ -284,6 +287,7 @@ def test_engines_are_built_once_and_timed_apart(made, jetpack, tmp_path, monkeyp
         assert skip in built
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "why"),
     [
@@ -303,6 +307,7 @@ def test_a_trtexec_that_fails_is_a_failed_record(made, jetpack, tmp_path, code, 
     assert not list((tmp_path / "cache").rglob("*.engine"))
 
 
+@pytest.mark.slow
 def test_without_tensorrt_or_cuda_the_record_says_so(made, jetpack, tmp_path, monkeypatch):
     class NoCuda:
         def __init__(self):
@@ -320,6 +325,7 @@ def test_without_tensorrt_or_cuda_the_record_says_so(made, jetpack, tmp_path, mo
     assert "there is no trtexec" in measured_by(made, tmp_path)[1]["reason"]
 
 
+@pytest.mark.slow
 def test_an_engine_that_answers_otherwise_is_not_timed(made, jetpack, tmp_path, monkeypatch):
     class Wrong:
         name, engine, n_classes, path = "", "TensorRT 8.2.1.9", 10, ""
@@ -333,6 +339,7 @@ def test_an_engine_that_answers_otherwise_is_not_timed(made, jetpack, tmp_path, 
     assert not list((tmp_path / "cache").rglob("*.engine"))  # nobody reads with it
 
 
+@pytest.mark.slow
 def test_the_benchmark_runs_in_a_bundle_alone(made, tmp_path):
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     call = [sys.executable, "-m", "runtime.benchmark", ".", "--out", str(tmp_path)]
@@ -343,6 +350,7 @@ def test_the_benchmark_runs_in_a_bundle_alone(made, tmp_path):
     assert all(each["peak_rss_mb"] < 250 for each in measured)
 
 
+@pytest.mark.slow
 def test_what_a_board_measured_stands_beside_the_run(made, tmp_path, short, capsys, monkeypatch):
     from hcrlib import boards, cli
     from hcrlib.errors import ConfigError, RunError

@@ -36,6 +36,7 @@ def copy(made, tmp_path):
     return shutil.copytree(made[0], tmp_path / "copy")
 
 
+@pytest.mark.slow
 def test_every_format_answers_the_whole_test_split(made):
     folder, run, results = made
     assert folder == results / "bundles" / run.id.replace("/", "-")
@@ -55,6 +56,7 @@ def test_every_format_answers_the_whole_test_split(made):
     assert records.read(folder).id == run.id
 
 
+@pytest.mark.slow
 def test_it_is_read_where_it_lies_without_hcrlib_and_tensorflow(made, tmp_path):
     from PIL import Image
 
@@ -74,6 +76,7 @@ def test_it_is_read_where_it_lies_without_hcrlib_and_tensorflow(made, tmp_path):
     assert "none.png: there is no file" in done.stderr
 
 
+@pytest.mark.slow
 def test_load_model_verifies_it(made, copy):
     model = hcrlib.load_model(copy)
     assert isinstance(model.classifier, Network)
@@ -86,6 +89,7 @@ def test_load_model_verifies_it(made, copy):
         hcrlib.load_model(copy)
 
 
+@pytest.mark.slow
 def test_the_other_engine_gives_the_golden_answers(copy):
     model = bundle.load(copy, "litert")
     assert model.classifier.backend == "litert"
@@ -112,6 +116,7 @@ def listed(change):
     return damage
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
@@ -136,6 +141,7 @@ def test_what_is_not_whole_is_refused_by_name(copy, damage, told, capsys):
     assert "This bundle is not used" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_file_of_another_bundle_is_refused(made, copy, monkeypatch):
     monkeypatch.setenv("HCR_RESULTS", str(made[2]))
     other = hcrlib.train("cnn-basic", epochs=1, width=4, budget=1000, seed=1, **quiet)
@@ -144,6 +150,7 @@ def test_the_file_of_another_bundle_is_refused(made, copy, monkeypatch):
         bundle.verify(copy)
 
 
+@pytest.mark.slow
 def test_an_engine_that_answers_otherwise_is_refused(copy):
     model = bundle.load(copy)
     with np.load(copy / "golden.npz") as golden:
@@ -153,6 +160,7 @@ def test_an_engine_that_answers_otherwise_is_refused(copy):
         bundle.check_golden(model, copy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["linear", "knn", "svm"])
 def test_what_is_no_network_is_a_bundle_in_onnx(name, results):
     run = hcrlib.train(name, budget=300, **quiet)
@@ -166,6 +174,7 @@ def test_what_is_no_network_is_a_bundle_in_onnx(name, results):
     assert bundle.check_golden(bundle.load(folder), folder) < 1e-4
 
 
+@pytest.mark.slow
 def test_nothing_is_written_twice_or_of_nothing(made, monkeypatch, results, tmp_path):
     monkeypatch.setenv("HCR_RESULTS", str(made[2]))
     with pytest.raises(ConfigError, match="There is something already"):
@@ -178,6 +187,7 @@ def test_nothing_is_written_twice_or_of_nothing(made, monkeypatch, results, tmp_
         bundles.write("mnist-5k/knn/000000000000", **quiet)
 
 
+@pytest.mark.slow
 def test_the_best_is_chosen_by_validation_images(made, monkeypatch, capsys):
     _, run, results = made
     monkeypatch.setenv("HCR_RESULTS", str(results))
@@ -202,6 +212,7 @@ def test_the_threshold_costs_a_hundredth_of_the_right_answers():
     assert bundles.threshold(scores, labels + 1) == 1
 
 
+@pytest.mark.slow
 def test_the_choice_of_engine_is_told(copy):
     assert bundle.load(copy).classifier.engine.startswith("onnxruntime ")
     with pytest.raises(ValueError, match="no engine 'onnx'; there are: tensorrt, onnxruntime, litert"):
@@ -294,6 +305,7 @@ def test_tensorrt_is_called_as_its_version_wants(newer, monkeypatch, tmp_path):
         trt.TensorRTNetwork(path)
 
 
+@pytest.mark.slow
 def test_an_engine_is_kept_by_model_version_and_precision(copy, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setitem(sys.modules, "tensorrt", types.SimpleNamespace(__version__="8.2.1"))
