@@ -4,7 +4,6 @@ manifest.json, README.md (the model's card), record.json, labels.txt, golden.npz
 runtime/, the code that reads pictures with it. `hcrlib.runtime.bundle` verifies and loads it.
 """
 
-import json
 import os
 import shutil
 import tempfile
@@ -20,10 +19,8 @@ from hcrlib.models import stored
 from hcrlib.registry import did_you_mean
 from hcrlib.runtime import LiteNetwork, Network, bundle
 
-GOLDEN = 32  # validation images whose answers every engine has to give
 RANGES = 500  # training images that tell an int8 network its ranges
 TIMED = 200  # single images
-REFUSED = 0.01  # of the right answers on validation images: what the threshold of "?" may cost
 FORMATS = {  # file -> (what it is, batch of ONNX or kind of TensorFlow Lite)
     "model.onnx": ("ONNX, any batch", None),
     "model-1.onnx": ("ONNX, batch 1", 1),
@@ -74,7 +71,7 @@ def best(question):
 
 def measured(folder):
     """The rows of a bundle's formats: what, bytes, accuracy, agreement, largest_difference, ms_p50, or reason."""
-    return bundle.verify(folder)["formats"]
+    return bundle.verify(folder).get("formats", [])
 
 
 def _fill(new, name, record, say):
@@ -88,21 +85,18 @@ def _fill(new, name, record, say):
     model.mkdir(parents=True)
     val, test = (pipeline.apply(part.images) for part in (data.val, data.test))
     ranges = data.train.images[stratified_take(data.train.labels, min(RANGES, len(data.train)), 0, "bundle/ranges")]
-    golden = stratified_take(data.val.labels, min(GOLDEN, len(val)), 0, "bundle/golden")
     expected = classifier.scores(test)
     checked = stratified_take(data.val.labels, min(zoo.CHECKED, len(val)), 0, "zoo")
     asked = val[checked], pipeline.apply(ranges), test, data.test.labels
     rows = [_format(file, classifier, model, *asked, expected, say) for file in FORMATS]
-    about = json.loads((record.path / "model/model.json").read_text(encoding="utf-8"))
-    about["unsure_below"] = threshold(classifier.scores(val), data.val.labels)
-    (model / "model.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-    np.savez_compressed(new / "golden.npz", images=data.val.images[golden], scores=classifier.scores(val[golden]))
+    unsure_below = zoo.describe(new, record, classifier.scores(val), data.val)
     (new / "labels.txt").write_text("\n".join(classes) + "\n", encoding="utf-8")
     record.write(new)
-    (new / "README.md").write_text(_card(name, record, rows, about["unsure_below"]), encoding="utf-8")
+    (new / "README.md").write_text(_card(name, record, rows, unsure_below), encoding="utf-8")
     runtime = Path(hcrlib.runtime.__file__).parent
     shutil.copytree(runtime, new / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
-    _manifest(new, record, rows)
+    given = list(Network(model / "model.onnx").shape)
+    bundle.seal(new, run=record.id, input=given, formats=rows)
 
 
 def _format(file, classifier, folder, val, ranges, test, labels, expected, say):
@@ -141,12 +135,6 @@ def _format(file, classifier, folder, val, ranges, test, labels, expected, say):
     return row
 
 
-def threshold(scores, labels):
-    """The probability under which an answer is "?": so many right answers on validation images, REFUSED, lie under it."""
-    right = scores.argmax(axis=1) == labels
-    return float(np.quantile(scores.max(axis=1)[right], REFUSED)) if right.any() else 1.0
-
-
 def _card(name, record, rows, unsure_below):
     told = [
         (
@@ -164,22 +152,7 @@ def _card(name, record, rows, unsure_below):
     use = (
         "```\npython3 -m runtime PICTURE...     # in this folder; needs numpy, Pillow and onnxruntime\n```\n\n"
         f'The threshold of "?" is a probability of {unsure_below:.3f}: of the validation images that are read right, '
-        f"{REFUSED:.0%} lie under it."
+        f"{zoo.REFUSED:.0%} lie under it."
     )
     card = zoo.card(name, record, rows[0]["bytes"], source="path/of/this/folder", unsure_below=unsure_below)
     return f"{card}\n## Formats\n\n{table}\n\n## Use\n\n{use}\n"
-
-
-def _manifest(folder, record, rows):
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    manifest = {
-        "format": bundle.FORMAT,
-        "run": record.id,
-        "input": list(Network(folder / "model/model.onnx").shape),
-        "formats": rows,
-        "files": {
-            path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": bundle.sha256(path)}
-            for path in files
-        },
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")

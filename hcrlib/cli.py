@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from hcrlib import bench_commands, bundle_commands, tune_commands, zoo_commands
+from hcrlib import bench_commands, bundle_commands, serve_commands, tune_commands, zoo_commands
 from hcrlib.commands import add_command
 from hcrlib.datasets import commands as data
 from hcrlib.errors import ConfigError, HcrError, RunError
@@ -107,6 +107,7 @@ def _parser():
         _add_read,
         zoo_commands.add_parser,
         bundle_commands.add_parser,
+        serve_commands.add_parser,
         bench_commands.add_parser,
     ):
         add(commands)

@@ -1,4 +1,5 @@
-"""Small trained models to keep: results/zoo/<name>/ with model/, record.json and README.md, the model's card.
+"""Small trained models to keep: results/zoo/<name>/ with model/, record.json and README.md, the model's card. One in ONNX is a
+bundle: it has golden answers and a manifest, too, and is verified before it is used.
 
 Card: Mitchell et al. 2019, "Model Cards for Model Reporting": what it is, what it was made and tested with, where it fails.
 """
@@ -14,13 +15,17 @@ from pathlib import Path
 import numpy as np
 
 from hcrlib import export, metrics, paths, records, stats
-from hcrlib.datasets import describe, load_dataset, stratified_take
+from hcrlib.datasets import describe as catalogue
+from hcrlib.datasets import load_dataset, stratified_take
 from hcrlib.errors import ConfigError
 from hcrlib.models import stored
 from hcrlib.provenance import repeat
+from hcrlib.runtime import bundle
 from hcrlib.runtime.model import UNSURE_BELOW
 
 CHECKED = 1000  # validation images that the network in ONNX must answer like the trained one
+GOLDEN = 32  # validation images whose answers every engine has to give
+REFUSED = 0.01  # of the right answers on validation images: what the threshold of "?" may cost
 SHOWN = 10  # rows of the card's tables
 LIMITS = """
 - It answers one of its classes to anything: a character of another alphabet, a blot, two touching characters. Answers of a
@@ -53,9 +58,11 @@ def add(name, run):
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".") as scratch:
         new = Path(scratch) / name
-        size, apart = _model(record, new / "model")
+        size, apart, unsure_below = _model(record, new)
         record.write(new)
-        (new / "README.md").write_text(card(name, record, size, apart), encoding="utf-8")
+        (new / "README.md").write_text(card(name, record, size, apart, unsure_below=unsure_below), encoding="utf-8")
+        if apart is not None:
+            bundle.seal(new, run=record.id)
         os.replace(new, place)  # complete, or not there at all
     return place
 
@@ -68,7 +75,7 @@ def card(name, record, size, apart=None, source=None, unsure_below=UNSURE_BELOW)
     """
     answers, limits = records.load_predictions(record), LIMITS.format(threshold=f"{100 * unsure_below:.3g}")
     about = next(
-        (row for row in describe() if row["name"] == record.config.dataset), {}
+        (row for row in catalogue() if row["name"] == record.config.dataset), {}
     )  # nothing of a user's own data
     parts = [
         f"# {name}",
@@ -128,19 +135,40 @@ def _figures(record):
     yield "accuracy on validation images", _percent(record.val_accuracy)
 
 
-def _model(record, folder):
-    """Writes model/; (bytes, largest difference of ONNX's probabilities or None where it is no network)."""
-    source, apart = record.path / "model", None
+def describe(folder, record, scores, val):
+    """Writes a bundle's model.json, with the threshold of "?", labels.txt and golden.npz; returns the threshold.
+
+    scores: float32 (n, k), the trained classifier's on the images of `val`, a Split.
+    """
+    about = json.loads((record.path / "model/model.json").read_text(encoding="utf-8"))
+    about["unsure_below"] = threshold(scores, val.labels)
+    (folder / "model/model.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+    (folder / "labels.txt").write_text("\n".join(record.classes) + "\n", encoding="utf-8")
+    golden = stratified_take(val.labels, min(GOLDEN, len(val)), 0, "bundle/golden")
+    np.savez_compressed(folder / "golden.npz", images=val.images[golden], scores=scores[golden])
+    return about["unsure_below"]
+
+
+def threshold(scores, labels):
+    """The probability under which an answer is "?": so many right answers on validation images, REFUSED, lie under it."""
+    right = scores.argmax(axis=1) == labels
+    return float(np.quantile(scores.max(axis=1)[right], REFUSED)) if right.any() else 1.0
+
+
+def _model(record, new):
+    """Fills a folder; (bytes of model/, largest difference of ONNX's probabilities or None where it is no network, threshold)."""
+    source, model, apart, unsure_below = record.path / "model", new / "model", None, UNSURE_BELOW
     classifier, pipeline, _ = stored(source)
-    folder.mkdir(parents=True)
+    model.mkdir(parents=True)
     if classifier.backend == "keras":
         val = load_dataset(record.config.dataset).val
-        images = val.images[stratified_take(val.labels, min(CHECKED, len(val)), 0, "zoo")]
-        apart = export.write_onnx(classifier, folder / "model.onnx", pipeline.apply(images))
-        shutil.copy(source / "model.json", folder)
+        pixels = pipeline.apply(val.images)
+        checked = stratified_take(val.labels, min(CHECKED, len(val)), 0, "zoo")
+        apart = export.write_onnx(classifier, model / "model.onnx", pixels[checked])
+        unsure_below = describe(new, record, classifier.scores(pixels), val)
     else:
-        shutil.copytree(source, folder, dirs_exist_ok=True)
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()), apart
+        shutil.copytree(source, model, dirs_exist_ok=True)
+    return sum(file.stat().st_size for file in model.rglob("*") if file.is_file()), apart, unsure_below
 
 
 def _confusions(answers, classes):

@@ -19,10 +19,10 @@ GOLDEN_APART = 0.02  # of a probability: what half precision may change
 BLOCK = 1 << 20  # bytes
 
 
-def load(folder, engine=None):
-    """A TrainedModel from a bundle; engine as for TrainedModel.load. ValueError names the file that is not as it was."""
+def load(folder, engine=None, threads=None):
+    """A TrainedModel from a bundle; engine, threads as for TrainedModel.load. ValueError names the file that is not as it was."""
     verify(folder)
-    return TrainedModel.load(os.path.join(str(folder), "model"), engine)
+    return TrainedModel.load(os.path.join(str(folder), "model"), engine, threads)
 
 
 def verify(folder):
@@ -43,6 +43,17 @@ def verify(folder):
         if sha256(path) != told["sha256"]:
             raise ValueError("%s is damaged or of another bundle: its SHA-256 is not the manifest's" % path)
     return manifest
+
+
+def seal(folder, **about):
+    """Writes manifest.json, which makes a folder a bundle: every file in it with its size and SHA-256, and what `about` tells."""
+    folder, files = str(folder), {}
+    for place, _, names in sorted(os.walk(folder)):
+        for path in sorted(os.path.join(place, name) for name in names):
+            name = os.path.relpath(path, folder).replace(os.sep, "/")
+            files[name] = {"bytes": os.path.getsize(path), "sha256": sha256(path)}
+    with io.open(_path(folder, "manifest.json"), "w", encoding="utf-8") as file:
+        file.write(json.dumps(dict(about, format=FORMAT, files=files), indent=1))
 
 
 def check_golden(model, folder, most=GOLDEN_APART):

@@ -7,14 +7,14 @@ from .network import Network
 from .trt import TensorRTNetwork, built
 
 ENGINES = {  # in the order they are tried
-    "tensorrt": lambda folder: TensorRTNetwork(built(os.path.join(folder, "model.onnx"))),
-    "onnxruntime": lambda folder: Network(os.path.join(folder, "model.onnx")),
-    "litert": lambda folder: LiteNetwork(os.path.join(folder, "model.tflite")),
+    "tensorrt": lambda folder, threads: TensorRTNetwork(built(os.path.join(folder, "model.onnx"))),
+    "onnxruntime": lambda folder, threads: Network(os.path.join(folder, "model.onnx"), threads),
+    "litert": lambda folder, threads: LiteNetwork(os.path.join(folder, "model.tflite")),
 }
 
 
-def network(folder, engine=None):
-    """A network from a model/ folder: of the named engine, or of the first one that works here.
+def network(folder, engine=None, threads=None):
+    """A network from a model/ folder: of the named engine, or of the first one that works here. threads: of ONNX Runtime.
 
     ValueError for an engine of another name, and, with each one's reason, where none works.
     """
@@ -23,7 +23,7 @@ def network(folder, engine=None):
     reasons = []
     for each in [engine] if engine else ENGINES:
         try:
-            return ENGINES[each](str(folder))
+            return ENGINES[each](str(folder), threads)
         except (ImportError, OSError, RuntimeError, ValueError) as error:
             reasons.append("%s: %s" % (each, error))
     raise ValueError("the model cannot be loaded. " + "; ".join(reasons))

@@ -13,6 +13,8 @@ from PIL import Image, ImageOps
 SIDE = 28
 BOX = 20
 INK_THRESHOLD = 32  # of 255: fainter marks than this are paper, not ink
+_RANGE = np.arange(SIDE)
+_INKED = [0] * (INK_THRESHOLD + 1) + [255] * (255 - INK_THRESHOLD)
 MAX_PIXELS = 100 * 1000 * 1000  # a page scanned at 1,200 dpi fits; a decompression bomb does not
 
 
@@ -26,13 +28,16 @@ def to_glyph(anything, ink="auto"):
     grey = to_grey(anything)
     if ink not in ("auto", "dark", "light"):
         raise ValueError("ink must be 'auto', 'dark' or 'light', got %r" % (ink,))
-    if ink == "dark" or (ink == "auto" and _ground(grey) > 127):
-        grey = 255 - grey
-    grey = np.clip(grey.astype(np.float32) - float(_ground(grey)), 0, None)
-    peak = grey.max()
+    levels, ground = np.arange(256, dtype=np.float32), float(_ground(grey))
+    if ink == "dark" or (ink == "auto" and ground > 127):
+        levels, ground, peak = 255 - levels, 255 - ground, 255 - int(grey.min())
+    else:
+        peak = int(grey.max())
+    peak -= ground
     if peak < INK_THRESHOLD:
         raise ValueError("the image holds no ink: it is blank")
-    return centred(ink_boxed((grey * (255.0 / peak)).astype(np.uint8)))
+    bright = np.clip((levels - np.float32(ground)) * np.float32(255.0 / peak), 0, 255).astype(np.uint8)
+    return centred(ink_boxed(np.frombuffer(grey.tobytes().translate(bright.tobytes()), np.uint8).reshape(grey.shape)))
 
 
 def to_grey(anything):
@@ -49,7 +54,8 @@ def to_grey(anything):
         image = ImageOps.exif_transpose(image)
         if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
             image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            if image.getextrema()[3][0] < 255:
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         return _sixteen_to_eight(image) if image.mode.startswith("I") else np.array(image.convert("L"))
     except Exception as error:  # Pillow raises many kinds for damaged files
         raise ValueError("the image cannot be decoded: %s" % error)
@@ -57,33 +63,33 @@ def to_grey(anything):
 
 def ink_boxed(image, box=BOX):
     """The ink's bounding box of uint8 (h, w), ink bright, scaled to (box, box) keeping its aspect, amid 28x28."""
-    rows = np.flatnonzero((image > INK_THRESHOLD).any(axis=1))
-    columns = np.flatnonzero((image > INK_THRESHOLD).any(axis=0))
-    out = np.zeros((SIDE, SIDE), np.uint8)
-    if not len(rows):
+    out, picture = np.zeros((SIDE, SIDE), np.uint8), Image.fromarray(image)
+    extent = picture.point(_INKED).getbbox()
+    if not extent:
         return out
-    crop = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    scale = box / float(max(crop.shape))
-    size = tuple(max(1, int(round(n * scale))) for n in crop.shape)
-    small = np.array(Image.fromarray(crop).resize(size[::-1], Image.LANCZOS))
-    top, left = (SIDE - size[0]) // 2, (SIDE - size[1]) // 2
-    out[top : top + size[0], left : left + size[1]] = small
+    crop = picture.crop(extent)
+    scale = box / float(max(crop.size))
+    width, height = (max(1, int(round(n * scale))) for n in crop.size)
+    top, left = (SIDE - height) // 2, (SIDE - width) // 2
+    out[top : top + height, left : left + width] = np.array(crop.resize((width, height), Image.LANCZOS))
     return out
 
 
 def centred(image):
     """uint8 (28, 28), moved by whole pixels so that the centre of mass of its ink is in the middle; no ink is lost."""
-    mass = image.astype(np.float64)
-    total = mass.sum()
+    total = int(image.sum(dtype=np.int64))
     if total == 0:
         return image
-    out = image
+    out = np.zeros_like(image)
+    slices = []
     for axis in (0, 1):
-        profile = mass.sum(axis=1 - axis)
-        shift = int(round((SIDE - 1) / 2.0 - (profile * np.arange(SIDE)).sum() / total))
+        profile = image.sum(axis=1 - axis, dtype=np.int64)
+        shift = int(round((SIDE - 1) / 2.0 - int((profile * _RANGE).sum()) / total))
         inked = np.flatnonzero(profile)
         shift = min(max(shift, -int(inked[0])), SIDE - 1 - int(inked[-1]))
-        out = np.roll(out, shift, axis)
+        slices.append((slice(inked[0], inked[-1] + 1), slice(inked[0] + shift, inked[-1] + 1 + shift)))
+    (rows, to_rows), (columns, to_columns) = slices
+    out[to_rows, to_columns] = image[rows, columns]
     return out
 
 

@@ -46,13 +46,13 @@ class TrainedModel:
         self.unsure_below = unsure_below
 
     @classmethod
-    def load(cls, folder, engine=None):
+    def load(cls, folder, engine=None, threads=None):
         """From a folder with model.json and model.onnx; ValueError where one is missing or damaged.
 
-        engine: "tensorrt", "onnxruntime" or "litert"; None for the first of them that works here. A run's own model/ folder
-        may hold other files: hcrlib.load_model takes any.
+        engine: "tensorrt", "onnxruntime" or "litert"; None for the first of them that works here. threads: of ONNX Runtime,
+        None for one a core. A run's own model/ folder may hold other files: hcrlib.load_model takes any.
         """
-        return cls.of(folder, network(folder, engine))
+        return cls.of(folder, network(folder, engine, threads))
 
     @classmethod
     def of(cls, folder, answers):
@@ -85,9 +85,14 @@ class TrainedModel:
         unsure_below: the probability under which the answer is "?"; None for the model's own.
         Raises ValueError for what is no image or holds no ink.
         """
-        seen = to_glyph(anything)
-        scores = self.scores(seen[None])[0]
+        return self.readings(to_glyph(anything)[None], unsure_below)[0]
+
+    def readings(self, glyphs, unsure_below=None):
+        """A Reading for each of uint8 (n, 28, 28), upright, ink 255."""
+        least = self.unsure_below if unsure_below is None else unsure_below
+        return [self._reading(seen, scores, least) for seen, scores in zip(glyphs, self.scores(glyphs))]
+
+    def _reading(self, seen, scores, least):
         best = [(self.classes[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")[:5]]
         name, probability = best[0]
-        least = self.unsure_below if unsure_below is None else unsure_below
         return Reading(name if probability >= least else "?", probability, tuple(best), seen)

@@ -10,18 +10,22 @@ BATCH = 1024  # images at a time: bounds the memory of what the layers make in b
 class Network:
     """Probabilities from a model.onnx, in the place of a classifier of hcrlib.models. name: the trained classifier's.
 
+    threads: that one call computes with; None for one a core.
+
     Raises ValueError for a file that is missing, damaged or not a network from images to classes.
     """
 
     backend = "onnx"
 
-    def __init__(self, path):
+    def __init__(self, path, threads=None):
         import onnxruntime
 
         self.name, self.path = "", str(path)
         self.engine = "onnxruntime " + onnxruntime.__version__
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors only: they are raised, and worded here
+        if threads:
+            options.intra_op_num_threads = threads
         if not os.path.isfile(self.path):
             raise ValueError("there is no %s" % self.path)
         try:

@@ -1,0 +1,88 @@
+"""From the bytes of an upload to grey pixels, without trusting them.
+
+Only the formats that are named are decoded, bounded in pixels before a pixel is read; what is kept of a picture is its
+pixels, never the bytes that came: neither where it was taken nor what was hidden behind its end.
+"""
+
+import base64
+import binascii
+import io
+import threading
+
+import numpy as np
+from PIL import Image
+
+from ..image import to_grey
+from .problems import Problem
+
+FORMATS = ["JPEG", "PNG", "WEBP"]
+try:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    FORMATS.append("HEIF")
+except ImportError:  # HEIC is read where pillow-heif is installed
+    pass
+MAX_PIXELS = 50 * 1000 * 1000  # a phone's 48 megapixels
+MAX_SIDE = 20000
+MOST = "at most %d million in all, and %d on a side, are read" % (MAX_PIXELS // 10 ** 6, MAX_SIDE)
+BIG = 4 * 1000 * 1000  # pixels: such are decoded one at a time, which bounds the memory
+KEPT = 1024  # of the longer side: a character needs no more
+_one_at_a_time = threading.Lock()
+
+
+def grey(data):
+    """uint8 (h, w), at most 1024 on a side, of an image file's bytes. Problem for what is none, or too large."""
+    if not data:
+        raise Problem("not-an-image", "The image has no bytes.")
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise Problem("too-many-pixels", "The image has too many pixels; %s." % MOST)
+    except Exception:  # Pillow raises many kinds for damaged files, and tells of its inside
+        known = ", ".join(FORMATS[:-1]) + " and " + FORMATS[-1]
+        raise Problem("not-an-image", "%s are read; these %d bytes are none of them." % (known, len(data)))
+    width, height = image.size
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise Problem("too-many-pixels", "The image has %d x %d pixels; %s." % (width, height, MOST))
+    if width * height <= BIG:
+        return _decoded(image)
+    with _one_at_a_time:
+        image.draft("L", (KEPT, KEPT))  # JPEG: decoded at a half, a quarter, an eighth
+        return _decoded(image)
+
+
+def _decoded(image):
+    name = image.format
+    try:
+        pixels = to_grey(image)
+    except (ValueError, MemoryError):
+        raise Problem("not-an-image", "The %s file is damaged or incomplete." % name)
+    share = max(pixels.shape) / float(KEPT)
+    if share <= 1:
+        return pixels
+    size = tuple(max(1, int(round(n / share))) for n in pixels.shape[::-1])
+    return np.array(Image.fromarray(pixels).resize(size, Image.BOX))
+
+
+def of_data_url(text):
+    """bytes of `data:image/png;base64,...`, or of base64 alone."""
+    head, comma, tail = text.partition(",")
+    if head.lstrip()[:5].lower() == "data:" and not (comma and head.rstrip().lower().endswith(";base64")):
+        raise Problem("bad-request", "A data URL of an image reads data:image/png;base64,...")
+    try:
+        return base64.b64decode("".join((tail if comma else head).split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise Problem("bad-request", "The image is not valid base64.")
+
+
+def png(pixels):
+    """bytes of uint8 (h, w)."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "png", compress_level=1)
+    return stream.getvalue()
+
+
+def data_url(pixels):
+    """`data:image/png;base64,...` of uint8 (h, w)."""
+    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode("ascii")

@@ -1,0 +1,50 @@
+// The server's API as functions. Each throws a Trouble: `kind` is the problem's name, "offline" where no answer came.
+
+export class Trouble extends Error {
+  constructor(kind, detail, wait) {
+    super(detail);
+    this.kind = kind;
+    this.wait = wait; // seconds until it is worth asking again
+  }
+}
+
+async function ask(address, options) {
+  let response;
+  try {
+    response = await fetch(address, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Trouble("offline", error.message);
+  }
+  if (response.status === 204) return null;
+  const body = await response.json().catch(() => ({}));
+  if (response.ok) return body;
+  const kind = (body.type ?? "#fault").split("#").pop();
+  throw new Trouble(kind, body.detail ?? response.statusText, Number(response.headers.get("Retry-After")) || 1);
+}
+
+export function models() {
+  return ask("/api/models");
+}
+
+// picture: a Blob, sent as it is.
+export function predict(picture, { model, explain, signal }) {
+  const query = new URLSearchParams({ model, ...(explain && { explain: "1" }) });
+  const headers = { "Content-Type": picture.type || "application/octet-stream" };
+  return ask(`/api/predict?${query}`, { method: "POST", body: picture, headers, signal });
+}
+
+export async function correct(picture, label, model) {
+  const image = await new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.onerror = () => reject(new Trouble("offline", "the picture cannot be read"));
+    reader.readAsDataURL(picture);
+  });
+  const body = JSON.stringify({ image, label, model, consent: true });
+  return ask("/api/corrections", { method: "POST", body, headers: { "Content-Type": "application/json" } });
+}
+
+export function takeBack(id) {
+  return ask(`/api/corrections/${id}`, { method: "DELETE" });
+}

@@ -1,0 +1,249 @@
+// The page: what is drawn or chosen is sent when the hand rests for a moment, and the answer is shown.
+
+import * as answer from "./answer.js";
+import * as api from "./api.js";
+import { Pad } from "./pad.js";
+import { fill, t } from "./strings.js";
+
+const SOON = 120; // ms after the last change: an answer while drawing
+const REST = 450; // ms more: the hand rests, and it is worth asking which pixels mattered
+const MOST_BYTES = 8 << 20;
+const $ = (id) => document.getElementById(id);
+
+let models = [];
+let picture = null; // the File of the second tab
+let latest = null; // {answer, picture} that is shown
+let asked = null; // AbortController of the request under way
+let timer = null;
+let stored = null; // number of the last correction
+
+const pad = new Pad($("pad"), {
+  onchange: () => {
+    $("pad-hint").hidden = !pad.empty;
+    $("undo").disabled = !pad.canUndo;
+    $("clear").disabled = pad.empty;
+    soon();
+  },
+  onpen: (down) => ($("spoken").textContent = down ? t.pen_down : t.pen_up),
+});
+
+const drawing = () => $("tab-draw").getAttribute("aria-selected") === "true";
+
+// --- asking -------------------------------------------------------------------------------------------------------------
+
+function soon(wait = SOON) {
+  clearTimeout(timer);
+  asked?.abort();
+  timer = setTimeout(read, wait);
+}
+
+async function read() {
+  asked?.abort();
+  if (drawing() ? pad.empty : !picture) return nothing(drawing() ? t.nothing : t.no_picture_yet);
+  const mine = (asked = new AbortController());
+  try {
+    const sent = drawing() ? await pad.image() : picture;
+    await once(sent, mine, false);
+    await new Promise((resolve) => setTimeout(resolve, REST));
+    if (mine.signal.aborted) return;
+    answer.speak(latest.answer);
+    if ($("explain").checked) await once(sent, mine, true);
+  } catch (error) {
+    if (!mine.signal.aborted) explain(error);
+  }
+}
+
+async function once(sent, mine, explained) {
+  const found = await api.predict(sent, { model: $("model").value, explain: explained, signal: mine.signal });
+  if (mine.signal.aborted) return;
+  trouble();
+  const other = latest?.answer.alternatives[0].label !== found.alternatives[0].label;
+  latest = { answer: found, picture: sent };
+  await answer.show(found);
+  $("right").hidden = !$("right").dataset.kept;
+  if (other) $("truth").value = found.alternatives[0].label;
+  if (!explained) $("kept").textContent = "";
+}
+
+function nothing(words) {
+  latest = null;
+  answer.showNothing(words);
+  $("right").hidden = true;
+  trouble();
+}
+
+function explain(error) {
+  if (error.kind === "blank") return nothing(drawing() ? t.nothing : t.blank_picture);
+  if (error.kind === "busy") {
+    trouble(t.busy);
+    return soon(1000 * error.wait);
+  }
+  if (error.kind === "no-such-model") return load().then(() => soon());
+  if (!drawing() && error.kind !== "offline") nothing("");
+  trouble(error.kind === "offline" ? t.offline : error.kind === "fault" || !error.kind ? t.trouble : error.message);
+}
+
+function trouble(words = "") {
+  $("trouble").textContent = words;
+  $("trouble").hidden = !words;
+}
+
+addEventListener("online", () => (models.length ? soon() : load()));
+
+// --- models -------------------------------------------------------------------------------------------------------------
+
+async function load() {
+  try {
+    const found = await api.models();
+    models = found.models;
+    $("right").dataset.kept = found.corrections ? "yes" : "";
+  } catch (error) {
+    return explain(error);
+  }
+  const wanted = localStorage.getItem("model");
+  $("model").replaceChildren(...models.map(({ name }) => new Option(name)));
+  if (models.some(({ name }) => name === wanted)) $("model").value = wanted;
+  chosen();
+}
+
+function chosen() {
+  const model = models.find(({ name }) => name === $("model").value);
+  const values = {
+    classes: model.classes.length,
+    accuracy: `${(100 * model.accuracy).toFixed(1)} %`,
+    data: model.trained_on,
+  };
+  $("model-about").textContent = fill(model.accuracy ? t.model_about : t.model_plain, values);
+  $("truth").replaceChildren(...model.classes.map((name) => new Option(name)));
+  if (!drawing() || !pad.empty) soon(0);
+}
+
+$("model").addEventListener("change", () => {
+  localStorage.setItem("model", $("model").value);
+  latest = null;
+  chosen();
+});
+
+// --- drawing ------------------------------------------------------------------------------------------------------------
+
+$("undo").addEventListener("click", () => pad.undo());
+$("clear").addEventListener("click", () => pad.clear());
+$("pen").addEventListener("input", () => (pad.width = $("pen").value / 100));
+$("undo").disabled = $("clear").disabled = true;
+addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && drawing()) {
+    event.preventDefault();
+    pad.undo();
+  }
+});
+
+// --- tabs ---------------------------------------------------------------------------------------------------------------
+
+const tabs = [$("tab-draw"), $("tab-picture")];
+
+function select(tab) {
+  for (const each of tabs) {
+    const on = each === tab;
+    each.setAttribute("aria-selected", String(on));
+    each.tabIndex = on ? 0 : -1;
+    $(each.getAttribute("aria-controls")).hidden = !on;
+  }
+  latest = null;
+  soon(0);
+}
+
+for (const [at, tab] of tabs.entries()) {
+  tab.addEventListener("click", () => select(tab));
+  tab.addEventListener("keydown", (event) => {
+    if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+    const other = tabs[1 - at];
+    select(other);
+    other.focus();
+  });
+}
+
+// --- pictures -----------------------------------------------------------------------------------------------------------
+
+function take(files) {
+  const [first] = [...files].filter((file) => file.type.startsWith("image/") || /\.hei[cf]$/i.test(file.name));
+  if (drawing()) select($("tab-picture"));
+  if (!first) return refuse(t.no_picture);
+  if (first.size > MOST_BYTES) return refuse(t.formats);
+  drop();
+  picture = first;
+  $("preview").src = URL.createObjectURL(first);
+  $("preview").hidden = false;
+  $("chooser").hidden = true;
+  $("clear-picture").disabled = false;
+  soon(0);
+  if (files.length > 1) $("spoken").textContent = t.first_only;
+}
+
+function refuse(words) {
+  clearTimeout(timer);
+  drop();
+  nothing(t.no_picture_yet);
+  trouble(words);
+}
+
+function drop() {
+  if (picture) URL.revokeObjectURL($("preview").src);
+  picture = null;
+  $("preview").hidden = true;
+  $("preview").removeAttribute("src");
+  $("chooser").hidden = false;
+  $("clear-picture").disabled = true;
+  for (const id of ["file", "camera"]) $(id).value = "";
+}
+
+for (const id of ["file", "camera"]) $(id).addEventListener("change", () => $(id).files.length && take([...$(id).files]));
+$("preview").addEventListener("error", () => ($("preview").hidden = true)); // HEIC, where the browser cannot show it
+$("clear-picture").addEventListener("click", () => {
+  drop();
+  $("file").focus();
+  soon(0);
+});
+addEventListener("paste", (event) => {
+  const files = [...(event.clipboardData?.files ?? [])];
+  if (files.length) take(files);
+});
+addEventListener("dragover", (event) => {
+  event.preventDefault();
+  $("drop").classList.add("over");
+});
+addEventListener("dragleave", () => $("drop").classList.remove("over"));
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  $("drop").classList.remove("over");
+  take(event.dataTransfer.files);
+});
+
+// --- "Was this right?" --------------------------------------------------------------------------------------------------
+
+$("explain").addEventListener("change", () => {
+  answer.paint();
+  if ($("explain").checked && latest && !latest.answer.importance) soon(0);
+});
+$("correct").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (!latest) return;
+  try {
+    stored = (await api.correct(latest.picture, $("truth").value, latest.answer.model)).id;
+    $("kept").textContent = t.kept;
+    $("take-back").hidden = false;
+  } catch (error) {
+    explain(error);
+  }
+});
+$("take-back").addEventListener("click", async () => {
+  try {
+    await api.takeBack(stored);
+    $("kept").textContent = t.taken_back;
+    $("take-back").hidden = true;
+  } catch (error) {
+    explain(error);
+  }
+});
+
+load();
+if ("serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("/sw.js");

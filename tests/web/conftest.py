@@ -1,0 +1,80 @@
+"""What the page's tests share: the zoo's models, a client, drawn characters as files."""
+
+import base64
+import io
+import json
+import shutil
+
+import pytest
+from PIL import Image
+
+from hcrlib import paths
+from hcrlib.pad import rasterised
+from hcrlib.runtime.web.app import create_app
+from hcrlib.runtime.web.corrections import Corrections
+from hcrlib.runtime.web.models import Models
+
+ZOO = paths.project_root() / "results/zoo"
+EIGHT = [
+    [
+        (0.62, 0.24), (0.5, 0.18), (0.38, 0.25), (0.4, 0.38), (0.52, 0.47), (0.63, 0.58), (0.64, 0.74), (0.5, 0.83),
+        (0.37, 0.75), (0.38, 0.6), (0.5, 0.47), (0.62, 0.36), (0.62, 0.24),
+    ]
+]  # fmt: skip
+CAPITAL_A = [[(0.26, 0.84), (0.5, 0.14), (0.74, 0.84)], [(0.35, 0.58), (0.65, 0.58)]]
+
+
+def picture(strokes, kind="png", size=280):
+    """bytes of strokes in 0..1, black on white."""
+    ink = rasterised([[(x * size, y * size) for x, y in stroke] for stroke in strokes], size)
+    return encoded(Image.fromarray(255 - ink), kind)
+
+
+def encoded(image, kind="png", **options):
+    """bytes of a PIL image."""
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def data_url(data, kind="png"):
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def problem(response, name, status):
+    """The problem's members; it fails where the answer is another, or not in the form of RFC 9457."""
+    assert response.status_code == status, response.get_data(as_text=True)
+    assert response.mimetype == "application/problem+json"
+    body = json.loads(response.data)
+    assert body["type"] == f"/api/docs#{name}"
+    assert body["status"] == status
+    assert body["title"]
+    assert body["detail"]
+    assert "Traceback" not in body["detail"]
+    assert "/" not in body["detail"].replace("image/", "").replace("multipart/", "").replace("application/", "").replace(
+        "text/", ""
+    ).replace("at /, ", "").replace("/api/docs", "")
+    return body
+
+
+@pytest.fixture(scope="session")
+def zoo():
+    """Two of the zoo's models, the default one first."""
+    named = [(name, str(ZOO / name)) for name in ("best-47", "best-digits")]
+    return Models(lambda: named, "onnxruntime", threads=1, say=lambda line: None)
+
+
+@pytest.fixture
+def kept(tmp_path):
+    return Corrections(tmp_path / "kept" / "corrections.sqlite")
+
+
+@pytest.fixture
+def client(zoo, kept):
+    return create_app(zoo, kept, ("localhost",)).test_client()
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A bundle's folder that may be written to."""
+    return shutil.copytree(ZOO / "best-digits", tmp_path / "bundles" / "mine")

@@ -1,0 +1,249 @@
+"""The API: every way to send an image, every answer that is an error."""
+
+import base64
+import io
+import json
+import re
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hcrlib.runtime.web import app, pictures
+from hcrlib.runtime.web.app import MAX_BATCH, MAX_BODY
+
+from .conftest import CAPITAL_A, EIGHT, data_url, encoded, picture, problem
+
+
+def ask(client, data, kind="image/png", query="", **more):
+    return client.post(f"/api/predict{query}", data=data, content_type=kind, **more)
+
+
+WAYS = {
+    "raw": lambda png: dict(data=png, content_type="image/png"),
+    "bytes": lambda png: dict(data=png, content_type="application/octet-stream"),
+    "no type": lambda png: dict(data=png),
+    "json": lambda png: dict(json={"image": data_url(png)}),
+    "base64 alone": lambda png: dict(json={"image": base64.b64encode(png).decode()}),
+    "the paper's data URL": lambda png: dict(data=data_url(png), content_type="text/plain"),
+    "form": lambda png: dict(data={"image": data_url(png)}, content_type="application/x-www-form-urlencoded"),
+    "multipart": lambda png: dict(data={"image": (io.BytesIO(png), "a.png")}),
+    "multipart text": lambda png: dict(data={"image": data_url(png)}, content_type="multipart/form-data"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_image_is_read_however_it_is_sent(client, way):
+    answer = client.post("/api/predict", **WAYS[way](picture(EIGHT)))
+    assert answer.status_code == 200, answer.data
+    assert answer.json["label"] == "8"
+
+
+def test_an_answer_holds_all_that_the_page_shows(client):
+    answer = ask(client, picture(CAPITAL_A), query="?model=best-47&explain=1").json
+    assert answer["label"] == "A"
+    assert answer["model"] == "best-47"
+    assert answer["unsure"] is False
+    assert 0.5 < answer["probability"] <= 1
+    assert len(answer["alternatives"]) == 5
+    assert answer["alternatives"][0] == {"label": "A", "probability": answer["probability"]}
+    seen = Image.open(io.BytesIO(pictures.of_data_url(answer["seen"])))
+    assert seen.size == (28, 28)
+    importance = np.frombuffer(base64.b64decode(answer["importance"]), np.int8)
+    assert importance.shape == (784,)
+    assert importance.max() > 0
+
+
+def test_a_model_is_chosen(client):
+    assert ask(client, picture(EIGHT), query="?model=best-digits").json["model"] == "best-digits"
+    assert ask(client, picture(EIGHT)).json["model"] == "best-47"
+    assert client.post("/api/predict", json={"image": data_url(picture(EIGHT)), "model": "best-digits"}).json["model"] == "best-digits"
+    problem(ask(client, picture(EIGHT), query="?model=best-13"), "no-such-model", 404)
+    problem(client.post("/api/predict", json={"image": data_url(picture(EIGHT)), "model": 3}), "bad-request", 400)
+
+
+def test_many_images_at_once(client):
+    body = {"images": [data_url(picture(EIGHT)), data_url(picture(CAPITAL_A))]}
+    assert [answer["label"] for answer in client.post("/api/predict", json=body).json["answers"]] == ["8", "A"]
+    files = [(io.BytesIO(picture(EIGHT)), "a.png") for _ in range(MAX_BATCH)]
+    assert len(client.post("/api/predict", data={"image": files}).json["answers"]) == MAX_BATCH
+    too_many = {"images": [data_url(picture(EIGHT))] * (MAX_BATCH + 1)}
+    problem(client.post("/api/predict", json=too_many), "too-large", 413)
+    found = problem(client.post("/api/predict", json={"images": [data_url(picture(EIGHT)), "AAAA"]}), "not-an-image", 422)
+    assert found["image"] == 1
+    blank = data_url(picture([]))
+    assert problem(client.post("/api/predict", json={"images": [blank]}), "blank", 422)["image"] == 0
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
+def test_formats(client, kind):
+    assert ask(client, picture(EIGHT, kind), f"image/{kind}").json["label"] == "8"
+
+
+def test_light_on_dark_and_transparent(client):
+    dark = Image.open(io.BytesIO(picture(EIGHT)))
+    assert ask(client, encoded(Image.fromarray(255 - np.array(dark)))).json["label"] == "8"
+    clear = Image.new("RGBA", dark.size, (0, 0, 0, 0))
+    clear.paste((0, 0, 0, 255), mask=Image.fromarray(255 - np.array(dark)))
+    assert ask(client, encoded(clear)).json["label"] == "8"
+
+
+def test_the_camera_s_rotation_is_honoured(client):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned to the right on screen
+    turned = Image.open(io.BytesIO(picture(CAPITAL_A))).rotate(90)
+    assert ask(client, encoded(turned, "jpeg", exif=exif), "image/jpeg").json["label"] == "A"
+
+
+def test_a_photo_of_many_megapixels(client):
+    large = Image.open(io.BytesIO(picture(EIGHT))).convert("RGB").resize((4000, 3000))
+    answer = ask(client, encoded(large, "jpeg", quality=50), "image/jpeg")
+    assert answer.json["label"] == "8"
+
+
+def _bomb():
+    """A small PNG that says it has 20,000 x 20,000 pixels."""
+    data = bytearray(encoded(Image.new("1", (8, 8))))
+    data[16:24] = (20000).to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    return bytes(data)
+
+
+BAD = {
+    "empty": (b"", "not-an-image", 422),
+    "text": (b"hello", "not-an-image", 422),
+    "truncated": (picture(EIGHT)[:200], "not-an-image", 422),
+    "truncated jpeg": (picture(EIGHT, "jpeg")[:700], "not-an-image", 422),
+    "svg with script": (b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "not-an-image", 422),
+    "html": (b"<html><script>alert(1)</script></html>", "not-an-image", 422),
+    "gif": (encoded(Image.new("L", (9, 9)), "gif"), "not-an-image", 422),
+    "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj", "not-an-image", 422),
+    "zip": (b"PK\x03\x04" + bytes(100), "not-an-image", 422),
+    "one pixel": (encoded(Image.new("L", (1, 1))), "blank", 422),
+    "white": (picture([]), "blank", 422),
+    "30,000 pixels wide": (encoded(Image.new("1", (30000, 2))), "too-many-pixels", 422),
+    "bomb": (_bomb(), "too-many-pixels", 422),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_is_no_image_is_refused(client, what):
+    data, name, status = BAD[what]
+    problem(ask(client, data), name, status)
+
+
+def test_what_hides_behind_an_image_is_not_looked_at(client):
+    polyglot = picture(EIGHT) + b"<script>alert(1)</script>PK\x03\x04"
+    answer = ask(client, polyglot)
+    assert answer.json["label"] == "8"
+    assert b"alert" not in answer.data
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "name", "status"),
+    [
+        (b"{", "application/json", "bad-request", 400),
+        (b"[]", "application/json", "bad-request", 400),
+        (b"{}", "application/json", "bad-request", 400),
+        (b'{"image": 3}', "application/json", "bad-request", 400),
+        (b'{"images": []}', "application/json", "bad-request", 400),
+        (b'{"images": "AAAA"}', "application/json", "bad-request", 400),
+        (b'{"image": "data:image/png,AAAA"}', "application/json", "bad-request", 400),
+        (b'{"image": "data:image/png;base64"}', "application/json", "bad-request", 400),
+        (b'{"image": "***"}', "application/json", "bad-request", 400),
+        (b"data:image/png;base64,%%%", "text/plain", "bad-request", 400),
+        (b"\xff\xfe", "text/plain", "bad-request", 400),
+        (b"", "multipart/form-data; boundary=x", "bad-request", 400),
+        (b"nothing=1", "application/x-www-form-urlencoded", "bad-request", 400),
+        (b"<x/>", "application/xml", "wrong-type", 415),
+    ],
+)
+def test_requests_that_are_wrong(client, body, kind, name, status):
+    problem(ask(client, body, kind), name, status)
+
+
+def test_a_body_over_the_limit(client):
+    problem(ask(client, bytes(MAX_BODY + 1)), "too-large", 413)
+
+
+def test_addresses_and_methods(client):
+    problem(client.get("/nothing"), "not-found", 404)
+    problem(client.get("/static/../app.py"), "not-found", 404)
+    refused = client.get("/api/predict")
+    problem(refused, "wrong-method", 405)
+    assert "POST" in refused.headers["Allow"]
+
+
+def test_models(client):
+    answer = client.get("/api/models").json
+    assert [model["name"] for model in answer["models"]] == ["best-47", "best-digits"]
+    assert answer["models"][1]["classes"] == list("0123456789")
+    assert 0.99 < answer["models"][1]["accuracy"] < 1
+    assert answer["corrections"] is True
+
+
+def test_health_and_metrics(client):
+    ask(client, picture(EIGHT))
+    ask(client, b"")
+    assert client.get("/healthz").json == {"status": "ok", "models": 2}
+    text = client.get("/metrics").get_data(as_text=True)
+    assert 'hcr_requests_total{address="/api/predict",status="200"} 1.0' in text
+    assert 'hcr_requests_total{address="/api/predict",status="422"} 1.0' in text
+    assert 'hcr_images_total{model="best-47"} 1.0' in text
+
+
+@pytest.mark.parametrize("path", ["/", "/api/docs", "/sw.js", "/manifest.webmanifest", "/static/app.js", "/api/models", "/nothing"])
+def test_headers(client, path):
+    headers = client.get(path, buffered=True).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_page_takes_nothing_from_elsewhere(client):
+    for path in ("/", "/api/docs", "/sw.js", *(f"/static/{name}" for name in ("app.js", "pad.js", "api.js", "answer.js", "docs.js", "style.css"))):
+        text = client.get(path, buffered=True).get_data(as_text=True)
+        assert "http:" not in text.replace("http://www.w3.org", "")
+        assert "https:" not in text
+        assert "//cdn" not in text
+
+
+def test_every_word_of_the_page_is_in_one_file():
+    static = Path(app.STATIC)
+    words = json.loads((static / "strings.json").read_text(encoding="utf-8"))
+    used = "".join(path.read_text(encoding="utf-8") for path in sorted(static.glob("*")) if path.suffix in (".html", ".js"))
+    assert [name for name in words if f"t.{name}" not in used] == []
+    assert {*re.findall(r"\bt\.(\w+)", used)} <= {*words}
+    for page in ("index.html", "docs.html"):
+        text = re.sub(r"{{.*?}}|<[^>]*>", " ", (static / page).read_text(encoding="utf-8"))
+        assert set(text.split()) <= {"·", "openapi.json"}  # nothing is said that is not among the words
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "null"}],
+)
+def test_other_pages_may_not_send(client, headers):
+    problem(ask(client, picture(EIGHT), headers=headers), "other-origin", 403)
+    assert client.get("/api/models", headers=headers).status_code == 200
+
+
+def test_the_own_page_may_send(client):
+    headers = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+    assert ask(client, picture(EIGHT), headers=headers).status_code == 200
+
+
+def test_a_name_that_is_not_this_server_s_is_refused(client):
+    problem(client.get("/", headers={"Host": "evil.example"}), "other-origin", 403)
+    assert client.get("/", headers={"Host": "localhost:8000"}).status_code == 200
+
+
+def test_a_fault_tells_nothing_of_the_inside(client, monkeypatch):
+    monkeypatch.setattr(pictures, "grey", lambda data: 1 / 0)
+    body = problem(ask(client, picture(EIGHT)), "fault", 500)
+    assert "division" not in json.dumps(body)

@@ -1,0 +1,71 @@
+"""Requests that nobody meant: made up from the OpenAPI document, and from bytes of images. Never a 5xx, never another shape.
+
+HCR_FUZZ is how many examples each of them tries: `make fuzz` asks for 20,000 in all.
+"""
+
+import os
+
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import strategies as st
+
+from hcrlib.runtime.web.app import create_app
+from hcrlib.runtime.web.corrections import Corrections
+
+from .conftest import EIGHT, picture
+
+EXAMPLES = int(os.environ.get("HCR_FUZZ", "40"))
+SETTINGS = hypothesis.settings(
+    max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
+)
+PNG, JPEG, WEBP = (picture(EIGHT, kind) for kind in ("png", "jpeg", "webp"))
+
+
+@pytest.fixture(scope="module")
+def app(zoo, tmp_path_factory):
+    return create_app(zoo, Corrections(tmp_path_factory.mktemp("kept") / "corrections.sqlite"))
+
+
+@pytest.fixture
+def schema(app):
+    return schemathesis.openapi.from_wsgi("/api/openapi.json", app)
+
+
+fuzzed = schemathesis.pytest.from_fixture("schema")
+
+
+@fuzzed.parametrize()
+@SETTINGS
+def test_whatever_the_document_allows(case):
+    answer = case.call()
+    assert answer.status_code < 500 or answer.status_code == 503
+    case.validate_response(answer)
+
+
+@st.composite
+def damaged(draw):
+    """A real image file with bytes cut off, changed, or added."""
+    data = bytearray(draw(st.sampled_from([PNG, JPEG, WEBP])))
+    for _ in range(draw(st.integers(0, 8))):
+        data[draw(st.integers(0, len(data) - 1))] = draw(st.integers(0, 255))
+    return bytes(data[: draw(st.integers(0, len(data)))]) + draw(st.binary(max_size=64))
+
+
+@SETTINGS
+@hypothesis.given(data=st.one_of(damaged(), st.binary(max_size=300)))
+def test_whatever_the_bytes_of_an_image(app, data):
+    answer = app.test_client().post("/api/predict", data=data, content_type="image/png")
+    assert answer.status_code in (200, 422)
+    assert answer.mimetype == ("application/json" if answer.status_code == 200 else "application/problem+json")
+
+
+@SETTINGS
+@hypothesis.given(
+    data=st.binary(max_size=200),
+    kind=st.sampled_from(["application/json", "multipart/form-data; boundary=a", "application/x-www-form-urlencoded", "text/plain"]),
+)
+def test_whatever_the_body(app, data, kind):
+    answer = app.test_client().post("/api/predict", data=data, content_type=kind)
+    assert 400 <= answer.status_code < 500
+    assert answer.mimetype == "application/problem+json"
