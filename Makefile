@@ -13,7 +13,7 @@ endif
 # A process a core, but no more than memory is sure to hold.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help env demo lab test test-fast lint format sweep leaderboard notebooks test-arm64 lock clean
+.PHONY: help env demo lab app test fuzz test-fast lint format sweep leaderboard notebooks test-arm64 lock clean
 
 ## this list
 help:
@@ -39,6 +39,10 @@ demo: env
 lab: env
 	$(BIN)/jupyter lab notebooks
 
+## the page to draw on, upload to and photograph with, on http://localhost:8000/
+app: env
+	$(BIN)/hcr serve
+
 ## the whole test suite, notebooks included (under 15 minutes on 2 cores)
 test: env lint
 	$(BIN)/python -m pytest $(PARALLEL)
@@ -46,6 +50,10 @@ test: env lint
 ## the tests that take under 5 s each (under 2 minutes in all)
 test-fast: env
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+
+## 20,000 made-up requests to the page (the test suite makes some hundreds)
+fuzz: env
+	HCR_FUZZ=4000 $(BIN)/python -m pytest tests/web/test_fuzz.py --timeout 3600
 
 ## check style and formatting
 lint: env

@@ -29,7 +29,9 @@ def export(folder, path=None):
     folder, path = Path(folder), Path(path or default_store())
     rows = Corrections(path).rows()
     if not rows:
-        raise DataError("No corrections are stored", where=path, hint="`hcr serve` stores them; --corrections names another")
+        raise DataError(
+            "No corrections are stored", where=path, hint="`hcr serve` stores them; --corrections names another"
+        )
     if folder.exists():
         raise ConfigError("There is something already", where=folder, hint="Delete it, or name another folder: --to")
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hcrlib import boards, evaluate, paths, records
-from hcrlib.datasets import load_dataset
+from hcrlib.datasets import frame_of, load_dataset
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.models import stored
 from hcrlib.registry import did_you_mean
@@ -47,7 +47,9 @@ def load_model(source):
             if run.status != "finished":
                 raise RunError(f"This run has no model: its status is '{run.status}'", where=source, hint=run.reason)
             is_bundle = any((folder / name).exists() for name in ("manifest.json", "golden.npz", "runtime"))
-            return _bundled(folder) if is_bundle else TrainedModel(*stored(folder / "model"))
+            if is_bundle:
+                return _bundled(folder)
+            return TrainedModel(*stored(folder / "model"), frame=frame_of(run.config.dataset))
     raise ConfigError(f"There is no model '{source}'", hint=did_you_mean(source, zoo()))
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from hcrlib import export, metrics, paths, records, stats
 from hcrlib.datasets import describe as catalogue
-from hcrlib.datasets import load_dataset, stratified_take
+from hcrlib.datasets import frame_of, load_dataset, stratified_take
 from hcrlib.errors import ConfigError
 from hcrlib.models import stored
 from hcrlib.provenance import repeat
@@ -58,7 +58,7 @@ def add(name, run):
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".") as scratch:
         new = Path(scratch) / name
-        size, apart, unsure_below = _model(record, new)
+        size, unsure_below, apart = _model(record, new)
         record.write(new)
         (new / "README.md").write_text(card(name, record, size, apart, unsure_below=unsure_below), encoding="utf-8")
         if apart is not None:
@@ -136,12 +136,12 @@ def _figures(record):
 
 
 def describe(folder, record, scores, val):
-    """Writes a bundle's model.json, with the threshold of "?", labels.txt and golden.npz; returns the threshold.
+    """Writes a bundle's model.json, with the threshold of "?" and the frame, labels.txt and golden.npz; returns the threshold.
 
     scores: float32 (n, k), the trained classifier's on the images of `val`, a Split.
     """
     about = json.loads((record.path / "model/model.json").read_text(encoding="utf-8"))
-    about["unsure_below"] = threshold(scores, val.labels)
+    about["unsure_below"], about["frame"] = threshold(scores, val.labels), frame_of(record.config.dataset)
     (folder / "model/model.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     (folder / "labels.txt").write_text("\n".join(record.classes) + "\n", encoding="utf-8")
     golden = stratified_take(val.labels, min(GOLDEN, len(val)), 0, "bundle/golden")
@@ -156,7 +156,7 @@ def threshold(scores, labels):
 
 
 def _model(record, new):
-    """Fills a folder; (bytes of model/, largest difference of ONNX's probabilities or None where it is no network, threshold)."""
+    """Fills a folder; (bytes of model/, threshold of "?", largest difference of ONNX's probabilities, None for no network)."""
     source, model, apart, unsure_below = record.path / "model", new / "model", None, UNSURE_BELOW
     classifier, pipeline, _ = stored(source)
     model.mkdir(parents=True)
@@ -168,7 +168,7 @@ def _model(record, new):
         unsure_below = describe(new, record, classifier.scores(pixels), val)
     else:
         shutil.copytree(source, model, dirs_exist_ok=True)
-    return sum(file.stat().st_size for file in model.rglob("*") if file.is_file()), apart, unsure_below
+    return sum(file.stat().st_size for file in model.rglob("*") if file.is_file()), unsure_below, apart
 
 
 def _confusions(answers, classes):

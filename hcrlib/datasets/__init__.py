@@ -4,7 +4,7 @@ from hcrlib.datasets.dataset import SIDE, Dataset, Split, check_content
 from hcrlib.datasets.importers import Imported, import_file
 from hcrlib.datasets.loading import load_dataset
 from hcrlib.datasets.sheet import show
-from hcrlib.datasets.shelf import dataset_names, describe, fetch, verify
+from hcrlib.datasets.shelf import dataset_names, describe, fetch, frame_of, verify
 from hcrlib.datasets.splits import cut_validation, stratified_take
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "dataset_names",
     "describe",
     "fetch",
+    "frame_of",
     "import_file",
     "load_dataset",
     "show",

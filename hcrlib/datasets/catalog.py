@@ -56,6 +56,7 @@ class Entry:
     comparable: bool = True
     transposed: bool = False
     first_label: int = 0
+    frame: str = "mnist"
     licence: str = ""
     source: str = ""
     traps: tuple = ()
@@ -172,6 +173,7 @@ def _emnist(split, classes, train, test, *traps, releases=(), first_label=0):
             files=_emnist_files(split),
             transposed=True,
             first_label=first_label,
+            frame="emnist",
             licence=EMNIST_LICENCE,
             source=EMNIST_SOURCE,
             traps=(TRANSPOSED, *traps),
@@ -191,6 +193,7 @@ def _lite(split, classes, train, test, *traps, comparable=False):
             files=files + (_emnist_files("mnist", ("test",)) if split == "mnist" else ()),
             sha256=LITE_CONTENT[split],
             comparable=comparable,
+            frame="emnist",
             licence=EMNIST_LICENCE,
             source=f"{EMNIST_SOURCE}; rebuilt from its test files",
             traps=traps,

@@ -23,6 +23,11 @@ def describe():
     return [_row(DATASETS.get(name)) for name in DATASETS.names()]
 
 
+def frame_of(name):
+    """How the images of a dataset were framed, "mnist" or "emnist": see runtime.image. One's own are framed as MNIST's."""
+    return DATASETS.get(name).frame if name in DATASETS.names() else "mnist"
+
+
 def fetch(name):
     """The Dataset, complete on this machine: what is missing is downloaded, what is built is built.
 

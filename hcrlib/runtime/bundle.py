@@ -20,7 +20,7 @@ BLOCK = 1 << 20  # bytes
 
 
 def load(folder, engine=None, threads=None):
-    """A TrainedModel from a bundle; engine, threads as for TrainedModel.load. ValueError names the file that is not as it was."""
+    """A TrainedModel from a bundle; engine, threads: see TrainedModel.load. ValueError names the file that is not as it was."""
     verify(folder)
     return TrainedModel.load(os.path.join(str(folder), "model"), engine, threads)
 
@@ -46,7 +46,7 @@ def verify(folder):
 
 
 def seal(folder, **about):
-    """Writes manifest.json, which makes a folder a bundle: every file in it with its size and SHA-256, and what `about` tells."""
+    """Writes manifest.json, which makes a folder a bundle: every file with its size and SHA-256, and what `about` tells."""
     folder, files = str(folder), {}
     for place, _, names in sorted(os.walk(folder)):
         for path in sorted(os.path.join(place, name) for name in names):

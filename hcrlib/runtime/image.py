@@ -1,7 +1,8 @@
 """From whatever a person has - a path, bytes, a PIL image, an array - to the 28x28 glyph that a classifier expects.
 
 MNIST's own recipe (LeCun, Cortes, Burges, "The MNIST database", section on the original NIST images): the ink's box is scaled
-into 20x20 keeping its aspect, then placed in 28x28 with its centre of mass in the middle.
+into 20x20 keeping its aspect, then placed in 28x28 with its centre of mass in the middle. EMNIST's (Cohen et al. 2017,
+II-A): the box is scaled into 24x24 and placed in the middle. A model reads best what was framed as its training images were.
 """
 
 import io
@@ -10,34 +11,36 @@ import os
 import numpy as np
 from PIL import Image, ImageOps
 
+from . import photo
+
 SIDE = 28
 BOX = 20
+FRAMES = "mnist", "emnist"
+EMNIST_BOX = 24  # 28 less the 2 pixels that are left on each side
 INK_THRESHOLD = 32  # of 255: fainter marks than this are paper, not ink
 _RANGE = np.arange(SIDE)
 _INKED = [0] * (INK_THRESHOLD + 1) + [255] * (255 - INK_THRESHOLD)
 MAX_PIXELS = 100 * 1000 * 1000  # a page scanned at 1,200 dpi fits; a decompression bomb does not
 
 
-def to_glyph(anything, ink="auto"):
+def to_glyph(anything, ink="auto", frame="mnist"):
     """uint8 (28, 28), upright, ink 255 on 0: the largest extent of ink, boxed, scaled and centred.
 
     anything: path, bytes, PIL image, or array (h, w), (h, w, 3) or (h, w, 4), uint8 in 0..255 or float in 0..1.
-    ink: "dark" or "light" on its ground, or "auto": the ground is what most of the border is.
+    ink: "dark" or "light" on its ground, or "auto": the ground is what most of the border is. frame: whose recipe, "mnist" or
+    "emnist".
     Raises ValueError for what is no image, for one over 100 million pixels, and for one that holds no ink.
     """
     grey = to_grey(anything)
     if ink not in ("auto", "dark", "light"):
         raise ValueError("ink must be 'auto', 'dark' or 'light', got %r" % (ink,))
-    levels, ground = np.arange(256, dtype=np.float32), float(_ground(grey))
-    if ink == "dark" or (ink == "auto" and ground > 127):
-        levels, ground, peak = 255 - levels, 255 - ground, 255 - int(grey.min())
-    else:
-        peak = int(grey.max())
-    peak -= ground
-    if peak < INK_THRESHOLD:
+    if frame not in FRAMES:
+        raise ValueError("frame must be 'mnist' or 'emnist', got %r" % (frame,))
+    dark = ink == "dark" or (ink == "auto" and _ground(grey) > 127)
+    bright = photo.flattened(255 - grey if dark else grey) if photo.is_photo(grey) else _stretched(grey, dark)
+    if not bright.any():
         raise ValueError("the image holds no ink: it is blank")
-    bright = np.clip((levels - np.float32(ground)) * np.float32(255.0 / peak), 0, 255).astype(np.uint8)
-    return centred(ink_boxed(np.frombuffer(grey.tobytes().translate(bright.tobytes()), np.uint8).reshape(grey.shape)))
+    return centred(ink_boxed(bright)) if frame == "mnist" else ink_boxed(bright, EMNIST_BOX, Image.BICUBIC)
 
 
 def to_grey(anything):
@@ -61,7 +64,7 @@ def to_grey(anything):
         raise ValueError("the image cannot be decoded: %s" % error)
 
 
-def ink_boxed(image, box=BOX):
+def ink_boxed(image, box=BOX, resample=Image.LANCZOS):
     """The ink's bounding box of uint8 (h, w), ink bright, scaled to (box, box) keeping its aspect, amid 28x28."""
     out, picture = np.zeros((SIDE, SIDE), np.uint8), Image.fromarray(image)
     extent = picture.point(_INKED).getbbox()
@@ -71,7 +74,7 @@ def ink_boxed(image, box=BOX):
     scale = box / float(max(crop.size))
     width, height = (max(1, int(round(n * scale))) for n in crop.size)
     top, left = (SIDE - height) // 2, (SIDE - width) // 2
-    out[top : top + height, left : left + width] = np.array(crop.resize((width, height), Image.LANCZOS))
+    out[top : top + height, left : left + width] = np.array(crop.resize((width, height), resample))
     return out
 
 
@@ -93,9 +96,25 @@ def centred(image):
     return out
 
 
+def _stretched(grey, dark):
+    """uint8 (h, w), ink up to 255 on 0, of a drawing or a scan, whose ground is even; all 0 where it is blank."""
+    levels, ground = np.arange(256, dtype=np.float32), float(_ground(grey))
+    if dark:
+        levels, ground, peak = 255 - levels, 255 - ground, 255 - int(grey.min())
+    else:
+        peak = int(grey.max())
+    if peak - ground < INK_THRESHOLD:
+        return np.zeros_like(grey)
+    table = np.clip((levels - np.float32(ground)) * np.float32(255.0 / (peak - ground)), 0, 255).astype(np.uint8)
+    return np.frombuffer(grey.tobytes().translate(table.tobytes()), np.uint8).reshape(grey.shape)
+
+
 def _ground(grey):
     """The median of the border: what the character was written on."""
-    return np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]))
+    border = np.sort(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]))
+    return (
+        int(border[(len(border) - 1) // 2]) + int(border[len(border) // 2])
+    ) / 2.0  # np.median, in a tenth of its time
 
 
 def _opened(anything):

@@ -38,12 +38,13 @@ class TrainedModel:
     """A classifier with the pipeline it was trained behind and the names of its classes.
 
     classifier: anything with a `name`, an `engine` and `scores`: a network, or one of hcrlib.models.
-    unsure_below: the probability under which `read` answers "?".
+    unsure_below: the probability under which `read` answers "?". frame: how its training images were framed, "mnist" or
+    "emnist".
     """
 
-    def __init__(self, classifier, pipeline, classes, unsure_below=UNSURE_BELOW):
+    def __init__(self, classifier, pipeline, classes, unsure_below=UNSURE_BELOW, frame="mnist"):
         self.classifier, self.pipeline, self.classes = classifier, pipeline, tuple(classes)
-        self.unsure_below = unsure_below
+        self.unsure_below, self.frame = unsure_below, frame
 
     @classmethod
     def load(cls, folder, engine=None, threads=None):
@@ -62,11 +63,12 @@ class TrainedModel:
                 about = json.load(file)
             answers.name, pipeline = about["classifier"], Pipeline.from_dict(about["pipeline"])
             classes, unsure_below = about["classes"], float(about.get("unsure_below", UNSURE_BELOW))
+            frame = about.get("frame", "mnist")
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError("model.json cannot be read: %s: %s" % (type(error).__name__, error))
         if answers.n_classes != len(classes):
             raise ValueError("%s tells %s classes, model.json %d" % (answers.path, answers.n_classes, len(classes)))
-        return cls(answers, pipeline, classes, unsure_below)
+        return cls(answers, pipeline, classes, unsure_below, frame)
 
     def __repr__(self):
         return "TrainedModel(%s, %d classes)" % (self.classifier.name, len(self.classes))
@@ -85,7 +87,11 @@ class TrainedModel:
         unsure_below: the probability under which the answer is "?"; None for the model's own.
         Raises ValueError for what is no image or holds no ink.
         """
-        return self.readings(to_glyph(anything)[None], unsure_below)[0]
+        return self.readings(self.glyph(anything)[None], unsure_below)[0]
+
+    def glyph(self, anything):
+        """uint8 (28, 28), framed as the training images were. ValueError for what is no image or holds no ink."""
+        return to_glyph(anything, frame=self.frame)
 
     def readings(self, glyphs, unsure_below=None):
         """A Reading for each of uint8 (n, 28, 28), upright, ink 255."""

@@ -13,7 +13,7 @@ import pytest
 
 import hcrlib
 from hcrlib import bundle as bundles
-from hcrlib import cli, export, graph, records
+from hcrlib import cli, export, graph, records, zoo
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.models import CLASSIFIERS, Task
 from hcrlib.runtime import Network, TrainedModel, bundle, engines, trt
@@ -208,8 +208,8 @@ def test_the_threshold_costs_a_hundredth_of_the_right_answers():
     scores = np.zeros((1000, 2), np.float32)
     scores[:, 0] = np.linspace(0.5, 1, 1000)
     labels = np.zeros(1000, int)
-    assert bundles.threshold(scores, labels) == pytest.approx(0.505, abs=1e-3)
-    assert bundles.threshold(scores, labels + 1) == 1
+    assert zoo.threshold(scores, labels) == pytest.approx(0.505, abs=1e-3)
+    assert zoo.threshold(scores, labels + 1) == 1
 
 
 @pytest.mark.slow

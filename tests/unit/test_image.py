@@ -94,3 +94,32 @@ def test_centring_loses_no_ink():
 
 def test_ink_box_of_nothing_is_nothing():
     assert not ink_boxed(np.zeros((28, 28), np.uint8)).any()
+
+
+def photo(ink, seed=0):
+    """uint8 (400, 400): ink, uint8 (h, w), on grey paper in uneven light, with grain."""
+    rng = np.random.default_rng(seed)
+    sheet = np.zeros((400, 400))
+    sheet[100:300, 120:320] = np.array(Image.fromarray(ink).resize((200, 200), Image.BICUBIC)) / 255
+    light = np.linspace(0.5, 1, 400)
+    return np.clip(light * (220 - 160 * sheet) + rng.normal(0, 5, sheet.shape), 0, 255).astype(np.uint8)
+
+
+def test_a_photo_is_read_as_a_scan_is():
+    scan = to_glyph(drawing())
+    found = to_glyph(photo(scan))
+    assert np.corrcoef(found.ravel(), scan.ravel())[0, 1] > 0.9
+    light = to_glyph(255 - photo(scan))
+    assert np.corrcoef(light.ravel(), scan.ravel())[0, 1] > 0.9
+
+
+def test_a_photo_of_blank_paper_is_blank():
+    with pytest.raises(ValueError, match="blank"):
+        to_glyph(photo(np.zeros((28, 28), np.uint8)))
+
+
+def test_emnist_s_frame_is_filled_to_two_pixels():
+    ink = np.flatnonzero((to_glyph(drawing(), frame="emnist") > 32).any(axis=1))
+    assert (ink[0], ink[-1]) == (2, 25)
+    with pytest.raises(ValueError, match="frame"):
+        to_glyph(drawing(), frame="other")

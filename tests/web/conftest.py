@@ -51,9 +51,9 @@ def problem(response, name, status):
     assert body["title"]
     assert body["detail"]
     assert "Traceback" not in body["detail"]
-    assert "/" not in body["detail"].replace("image/", "").replace("multipart/", "").replace("application/", "").replace(
-        "text/", ""
-    ).replace("at /, ", "").replace("/api/docs", "")
+    assert "/" not in body["detail"].replace("image/", "").replace("multipart/", "").replace(
+        "application/", ""
+    ).replace("text/", "").replace("at /, ", "").replace("/api/docs", "")
     return body
 
 

@@ -59,7 +59,10 @@ def test_an_answer_holds_all_that_the_page_shows(client):
 def test_a_model_is_chosen(client):
     assert ask(client, picture(EIGHT), query="?model=best-digits").json["model"] == "best-digits"
     assert ask(client, picture(EIGHT)).json["model"] == "best-47"
-    assert client.post("/api/predict", json={"image": data_url(picture(EIGHT)), "model": "best-digits"}).json["model"] == "best-digits"
+    assert (
+        client.post("/api/predict", json={"image": data_url(picture(EIGHT)), "model": "best-digits"}).json["model"]
+        == "best-digits"
+    )
     problem(ask(client, picture(EIGHT), query="?model=best-13"), "no-such-model", 404)
     problem(client.post("/api/predict", json={"image": data_url(picture(EIGHT)), "model": 3}), "bad-request", 400)
 
@@ -71,7 +74,9 @@ def test_many_images_at_once(client):
     assert len(client.post("/api/predict", data={"image": files}).json["answers"]) == MAX_BATCH
     too_many = {"images": [data_url(picture(EIGHT))] * (MAX_BATCH + 1)}
     problem(client.post("/api/predict", json=too_many), "too-large", 413)
-    found = problem(client.post("/api/predict", json={"images": [data_url(picture(EIGHT)), "AAAA"]}), "not-an-image", 422)
+    found = problem(
+        client.post("/api/predict", json={"images": [data_url(picture(EIGHT)), "AAAA"]}), "not-an-image", 422
+    )
     assert found["image"] == 1
     blank = data_url(picture([]))
     assert problem(client.post("/api/predict", json={"images": [blank]}), "blank", 422)["image"] == 0
@@ -116,7 +121,11 @@ BAD = {
     "text": (b"hello", "not-an-image", 422),
     "truncated": (picture(EIGHT)[:200], "not-an-image", 422),
     "truncated jpeg": (picture(EIGHT, "jpeg")[:700], "not-an-image", 422),
-    "svg with script": (b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "not-an-image", 422),
+    "svg with script": (
+        b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
+        "not-an-image",
+        422,
+    ),
     "html": (b"<html><script>alert(1)</script></html>", "not-an-image", 422),
     "gif": (encoded(Image.new("L", (9, 9)), "gif"), "not-an-image", 422),
     "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj", "not-an-image", 422),
@@ -194,7 +203,9 @@ def test_health_and_metrics(client):
     assert 'hcr_images_total{model="best-47"} 1.0' in text
 
 
-@pytest.mark.parametrize("path", ["/", "/api/docs", "/sw.js", "/manifest.webmanifest", "/static/app.js", "/api/models", "/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/", "/api/docs", "/sw.js", "/manifest.webmanifest", "/static/app.js", "/api/models", "/nothing"]
+)
 def test_headers(client, path):
     headers = client.get(path, buffered=True).headers
     policy = headers["Content-Security-Policy"]
@@ -206,7 +217,12 @@ def test_headers(client, path):
 
 
 def test_the_page_takes_nothing_from_elsewhere(client):
-    for path in ("/", "/api/docs", "/sw.js", *(f"/static/{name}" for name in ("app.js", "pad.js", "api.js", "answer.js", "docs.js", "style.css"))):
+    for path in (
+        "/",
+        "/api/docs",
+        "/sw.js",
+        *(f"/static/{name}" for name in ("app.js", "pad.js", "api.js", "answer.js", "docs.js", "style.css")),
+    ):
         text = client.get(path, buffered=True).get_data(as_text=True)
         assert "http:" not in text.replace("http://www.w3.org", "")
         assert "https:" not in text
@@ -216,7 +232,9 @@ def test_the_page_takes_nothing_from_elsewhere(client):
 def test_every_word_of_the_page_is_in_one_file():
     static = Path(app.STATIC)
     words = json.loads((static / "strings.json").read_text(encoding="utf-8"))
-    used = "".join(path.read_text(encoding="utf-8") for path in sorted(static.glob("*")) if path.suffix in (".html", ".js"))
+    used = "".join(
+        path.read_text(encoding="utf-8") for path in sorted(static.glob("*")) if path.suffix in (".html", ".js")
+    )
     assert [name for name in words if f"t.{name}" not in used] == []
     assert {*re.findall(r"\bt\.(\w+)", used)} <= {*words}
     for page in ("index.html", "docs.html"):
@@ -226,7 +244,12 @@ def test_every_word_of_the_page_is_in_one_file():
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "null"}],
+    [
+        {"Origin": "https://evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "null"},
+    ],
 )
 def test_other_pages_may_not_send(client, headers):
     problem(ask(client, picture(EIGHT), headers=headers), "other-origin", 403)

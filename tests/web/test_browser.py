@@ -158,7 +158,9 @@ def test_a_picture_is_pasted_or_dropped(desktop, way):
                 ? new ClipboardEvent("paste", {clipboardData: data, bubbles: true})
                 : new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true});
             document.body.dispatchEvent(event);
-        }""".replace("await (await fetch(url)).blob()", "Uint8Array.from(atob(url.split(',')[1]), c => c.charCodeAt(0))"),
+        }""".replace(
+            "await (await fetch(url)).blob()", "Uint8Array.from(atob(url.split(',')[1]), c => c.charCodeAt(0))"
+        ),
         [url, way],
     )
     answered(desktop, "8")

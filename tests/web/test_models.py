@@ -1,6 +1,5 @@
 """Bundles come and go while the page answers: each is used whole or not at all."""
 
-import os
 import shutil
 import threading
 
@@ -25,8 +24,8 @@ def models(copy, said):
 def replace(copy, name):
     """Another bundle in its place, in the two steps of `mv`."""
     new = shutil.copytree(ZOO / name, copy.with_name("new"))
-    os.rename(copy, copy.with_name("old"))
-    os.rename(new, copy)
+    copy.rename(copy.with_name("old"))
+    new.rename(copy)
 
 
 def test_a_replaced_bundle_is_taken_up(models, copy):

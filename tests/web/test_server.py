@@ -33,7 +33,7 @@ class Running:
         assert self.said[1], self.process.stderr.read()
         self.port = int(re.search(r":(\d+)/", self.said[1])[1])
 
-    def ask(self, method="POST", path="/api/predict", body=None, headers=(), timeout=20):
+    def ask(self, method="POST", path="/api/predict", body=None, headers=(), timeout=60):
         """(status, headers, JSON or text)."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
@@ -107,7 +107,7 @@ def test_what_was_begun_is_answered_after_sigterm(running):
         running.process.send_signal(signal.SIGTERM)
         assert [each.result() for each in asked] == [200] * 16
     assert running.stop()[0] == 0
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", running.port), timeout=2)
 
 
@@ -116,7 +116,9 @@ def test_refused_at_once_while_too_many_wait():
     queue = [None] * (server.MOST_WAITING + 1)
     admission = server.Admission(lambda environ, start: called.append(environ) or [b""], lambda: len(queue), metrics)
     answers = []
-    body = b"".join(admission({"REQUEST_METHOD": "POST"}, lambda status, headers: answers.append((status, dict(headers)))))
+    body = b"".join(
+        admission({"REQUEST_METHOD": "POST"}, lambda status, headers: answers.append((status, dict(headers))))
+    )
     assert answers[0][0].startswith("503")
     assert answers[0][1]["Retry-After"] == "1"
     assert json.loads(body)["type"] == "/api/docs#busy"
@@ -129,8 +131,8 @@ def test_refused_at_once_while_too_many_wait():
 
 @pytest.mark.slow
 def test_an_overload_ends_in_503_not_in_waiting(running):
-    """400 requests of 64 images at once: some are answered, the rest is refused with when to come again; then all is well."""
-    body = json.dumps({"images": [data_url(picture(EIGHT))] * 64})
+    """400 requests of 16 images at once: some are answered, the rest is refused with when to come again; then all is well."""
+    body = json.dumps({"images": [data_url(picture(EIGHT))] * 16})
     kind = {"Content-Type": "application/json"}
     with concurrent.futures.ThreadPoolExecutor(200) as pool:
         answers = [each.result() for each in [pool.submit(running.ask, body=body, headers=kind) for _ in range(400)]]
@@ -151,7 +153,8 @@ def test_an_overload_ends_in_503_not_in_waiting(running):
 )
 def test_what_the_server_itself_refuses_is_told_alike(running, data, status):
     head, _, body = running.raw(data).partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.") and int(head.split()[1]) == status
+    assert head.startswith(b"HTTP/1.")
+    assert int(head.split()[1]) == status
     assert b"application/problem+json" in head
     assert json.loads(body)["status"] in (400, 413)
     assert b"waitress" not in head.lower() + body.lower()
@@ -167,7 +170,15 @@ def test_a_client_that_goes_away(running):
 
 
 def test_a_taken_port_is_told(running, tmp_path):
-    command = [sys.executable, "-m", "hcrlib.runtime.web", "--port", str(running.port), "--bundle", str(ZOO / "best-47")]
+    command = [
+        sys.executable,
+        "-m",
+        "hcrlib.runtime.web",
+        "--port",
+        str(running.port),
+        "--bundle",
+        str(ZOO / "best-47"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert "in use" in done.stderr
@@ -176,7 +187,11 @@ def test_a_taken_port_is_told(running, tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "word"),
-    [(["--bundle", "nowhere"], "manifest.json"), (["--port", "99999"], "99999"), (["--host", "no.such.host.invalid"], "invalid")],
+    [
+        (["--bundle", "nowhere"], "manifest.json"),
+        (["--port", "99999"], "99999"),
+        (["--host", "no.such.host.invalid"], "invalid"),
+    ],
 )
 def test_what_cannot_be_served_is_told(tmp_path, options, word):
     chosen = ["--bundle", str(ZOO / "best-47")] if options[0] != "--bundle" else []
@@ -194,11 +209,16 @@ def test_a_bundle_carries_its_page(copy, tmp_path):
 
     from hcrlib.runtime import bundle
 
-    shutil.copytree(server.__file__.replace("web/server.py", ""), copy / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        server.__file__.replace("web/server.py", ""), copy / "runtime", ignore=shutil.ignore_patterns("__pycache__")
+    )
     (copy / "manifest.json").unlink()
     bundle.seal(copy)
     process = subprocess.Popen(
-        [sys.executable, "-m", "runtime.web", "--port", "0", "--no-corrections"], cwd=copy, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "runtime.web", "--port", "0", "--no-corrections"],
+        cwd=copy,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         process.stdout.readline()

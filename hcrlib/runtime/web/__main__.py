@@ -10,7 +10,9 @@ from . import cli
 def main(argv=None):
     """The exit status: 0 after SIGTERM or Ctrl-C; 1 where no bundle can be used or the port is taken; 2 for usage."""
     here = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    parser = argparse.ArgumentParser(prog="python3 -m runtime.web", description="Serve the page that characters are drawn on.")
+    parser = argparse.ArgumentParser(
+        prog="python3 -m runtime.web", description="Serve the page that characters are drawn on."
+    )
     cli.add_arguments(parser.add_argument)
     args = parser.parse_args(argv)
     named = args.bundle or [here]

@@ -15,7 +15,6 @@ import flask
 import numpy as np
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from ..image import to_glyph
 from . import openapi, pictures
 from .metrics import Metrics
 from .occlusion import occlusion
@@ -23,11 +22,12 @@ from .problems import MEDIA_TYPE, Problem
 
 MAX_BODY = 8 * 1024 * 1024  # bytes
 MAX_BATCH = 64  # images in one request
-KEPT = "static", "pages.index", "pages.docs", "pages.manifest", "pages.icon"  # a browser may, if it asks whether they are fresh
+# What a browser may keep, if it asks whether it is fresh.
+KEPT = "static", "pages.index", "pages.docs", "pages.manifest", "pages.icon"
 STATIC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; manifest-src 'self'; "
-    "worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 HEADERS = [
     ("Content-Security-Policy", POLICY),
@@ -117,14 +117,16 @@ def _api(models, corrections, metrics):
 
     @api.route("/api/models")
     def all_models():
-        return flask.jsonify(dict(models=[served.about for served in models.all()], corrections=corrections is not None))
+        return flask.jsonify(
+            dict(models=[served.about for served in models.all()], corrections=corrections is not None)
+        )
 
     @api.route("/api/corrections", methods=["POST"])
     def correct():
         if corrections is None:
             raise Problem("not-kept", "This server was started with --no-corrections.")
         label, served, pixels = _correction(models)
-        answer = served.model.readings(_glyphs([pixels]))[0]
+        answer = served.model.readings(_glyphs(served, [pixels]))[0]
         name, probability = answer.alternatives[0]
         try:
             told = "%s %s" % (served.name, served.digest)
@@ -186,7 +188,10 @@ def _sent():
     if not isinstance(options.get("model", ""), type("")):
         raise Problem("bad-request", "`model` is the name of a model.")
     if not images:
-        raise Problem("bad-request", "There is no image in the request. A file's bytes go with Content-Type: image/png, or as a part named image.")
+        raise Problem(
+            "bad-request",
+            "There is no image in the request. A file's bytes go with Content-Type: image/png, or as a part named image.",
+        )
     if len(images) > MAX_BATCH:
         raise Problem("too-large", "%d images at once; at most %d are read." % (len(images), MAX_BATCH))
     return images, several, options
@@ -199,12 +204,12 @@ def _json():
     return body
 
 
-def _glyphs(greys, several=False):
+def _glyphs(served, greys, several=False):
     """uint8 (n, 28, 28). Problem where one is blank."""
     glyphs = []
     for at, pixels in enumerate(greys):
         try:
-            glyphs.append(to_glyph(pixels))
+            glyphs.append(served.model.glyph(pixels))
         except ValueError:
             raise Problem("blank", "There is no ink in the image.", **(dict(image=at) if several else {}))
     return np.stack(glyphs)
@@ -217,7 +222,7 @@ def _answers(served, images, several, explain):
             greys.append(pictures.grey(data))
         except Problem as problem:
             raise Problem(problem.name, str(problem), image=at) if several else problem
-    readings = served.model.readings(_glyphs(greys, several))
+    readings = served.model.readings(_glyphs(served, greys, several))
     return [_answer(served, reading, explain) for reading in readings]
 
 
@@ -268,7 +273,9 @@ def _guard(app, hosts, metrics):
         if "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "no-cache" if flask.request.endpoint in KEPT else "no-store"
         rule, begun = flask.request.url_rule, flask.g.get("begun")
-        metrics.answered(rule.rule if rule else "none", response.status_code, time.perf_counter() - begun if begun else 0)
+        metrics.answered(
+            rule.rule if rule else "none", response.status_code, time.perf_counter() - begun if begun else 0
+        )
         return response
 
 

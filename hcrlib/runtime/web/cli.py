@@ -12,12 +12,23 @@ LOCAL = "localhost", "127.0.0.1", "::1"
 
 def add_arguments(add):
     """Declares the options through `add`, an argparse add_argument."""
-    add("--host", default="127.0.0.1", metavar="H", help="0.0.0.0 lets other machines connect (127.0.0.1: this one only)")
+    add(
+        "--host",
+        default="127.0.0.1",
+        metavar="H",
+        help="0.0.0.0 lets other machines connect (127.0.0.1: this one only)",
+    )
     add("--port", type=int, default=PORT, metavar="N", help="0 takes a free one (%d)" % PORT)
     add("--bundle", action="append", metavar="PATH", help="a bundle's folder; repeatable, the first is the default")
     add("--engine", metavar="NAME", help="tensorrt, onnxruntime or litert (the first that works here)")
     add("--workers", type=int, metavar="N", help="processes (one a core, up to 4)")
-    add("--threads", type=int, default=THREADS, metavar="N", help="requests at work at once in each process (%d)" % THREADS)
+    add(
+        "--threads",
+        type=int,
+        default=THREADS,
+        metavar="N",
+        help="requests at work at once in each process (%d)" % THREADS,
+    )
     add("--allow-host", action="append", default=[], metavar="NAME", help="a further name this server is called by")
     add("--corrections", metavar="FILE", help="where corrections are stored (%s)" % default_store())
     add("--no-corrections", action="store_true", help="store none")
@@ -30,7 +41,9 @@ def run(args, find):
     count = args.workers or workers.default(args.engine)
     with tempfile.TemporaryDirectory(prefix="hcr-serve-") as folder:
         if count > 1:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # prometheus_client reads it when it is imported: by `server`
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = (
+                folder  # prometheus_client reads it when it is imported: by `server`
+            )
         from . import server
 
         try:

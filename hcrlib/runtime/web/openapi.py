@@ -16,12 +16,14 @@ def document(most_images, most_bytes):
         "info": {
             "title": "Reading of handwritten characters",
             "version": "1",
-            "description": "An image of one character is sent, its label comes back. At most %d MB a request. Errors are problem "
-            "details (RFC 9457). Requests of other sites' pages are refused." % (most_bytes >> 20),
+            "description": "An image of one character is sent, its label comes back. At most %d MB a request. Errors are "
+            "problem details (RFC 9457). Requests of other sites' pages are refused." % (most_bytes >> 20),
         },
         "paths": {
             "/api/predict": {"post": _predict(most_images)},
-            "/api/models": {"get": _get("models", "The models that there are", "Models", "The default one comes first.")},
+            "/api/models": {
+                "get": _get("models", "The models that there are", "Models", "The default one comes first.")
+            },
             "/api/corrections": {"post": _correct()},
             "/api/corrections/{id}": {"delete": _take_back()},
             "/api/openapi.json": {"get": _plain("openapi", "This description", "application/json", {"type": "object"})},
@@ -45,17 +47,32 @@ def _predict(most_images):
         {"type": "object", "required": ["images"], "properties": dict(images=several, **options)},
     ]
     json_body = {"description": "{image: base64} or {images: [base64, ...]}, model, explain.", "anyOf": one_of}
-    multipart = {"type": "object", "description": form, "properties": dict(image=files, model=MODEL), "required": ["image"]}
-    url_form = {"type": "object", "description": "image: a data URL.", "properties": {"image": BASE64}, "required": ["image"]}
+    multipart = {
+        "type": "object",
+        "description": form,
+        "properties": dict(image=files, model=MODEL),
+        "required": ["image"],
+    }
+    url_form = {
+        "type": "object",
+        "description": "image: a data URL.",
+        "properties": {"image": BASE64},
+        "required": ["image"],
+    }
     answers = {"anyOf": [{"$ref": "#/components/schemas/Answer"}, {"$ref": "#/components/schemas/Answers"}]}
     return {
         "operationId": "predict",
         "summary": "Reads a character, or up to %d" % most_images,
-        "description": "Dark on light or light on dark, of any size up to 50 million pixels: JPEG, PNG, WebP. A blank image is a "
-        "problem, not a character. Where one of several images cannot be read, none is, and `image` tells which.",
+        "description": "Dark on light or light on dark, of any size up to 50 million pixels: JPEG, PNG, WebP. A blank image is "
+        "a problem, not a character. Where one of several images cannot be read, none is, and `image` tells which.",
         "parameters": [
             {"name": "model", "in": "query", "schema": TEXT, "description": MODEL["description"]},
-            {"name": "explain", "in": "query", "schema": {"enum": ["0", "1", "true", "false"]}, "description": EXPLAIN["description"]},
+            {
+                "name": "explain",
+                "in": "query",
+                "schema": {"enum": ["0", "1", "true", "false"]},
+                "description": EXPLAIN["description"],
+            },
         ],
         "requestBody": {
             "required": True,
@@ -85,7 +102,11 @@ def _correct():
             "consent": {"const": True, "description": "The person agrees that image and label are stored."},
         },
     }
-    number = {"type": "object", "required": ["id"], "properties": {"id": dict(TEXT, description="It takes the correction back.")}}
+    number = {
+        "type": "object",
+        "required": ["id"],
+        "properties": {"id": dict(TEXT, description="It takes the correction back.")},
+    }
     return {
         "operationId": "correct",
         "summary": "Stores what an image really is",
@@ -98,13 +119,29 @@ def _correct():
 def _take_back():
     responses = {"204": {"description": "It is deleted"}}
     responses.update({str(status): _refer() for status in (400, 403, 404, 503)})
-    number = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}, "description": "Of the correction"}
-    return {"operationId": "takeBack", "summary": "Deletes a correction", "parameters": [number], "responses": responses}
+    number = {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1},
+        "description": "Of the correction",
+    }
+    return {
+        "operationId": "takeBack",
+        "summary": "Deletes a correction",
+        "parameters": [number],
+        "responses": responses,
+    }
 
 
 def _get(name, summary, schema, description=""):
     found = {"$ref": "#/components/schemas/" + schema}
-    return dict(operationId=name, summary=summary, description=description, responses=_responses("200", summary, found, 400, 403))
+    return dict(
+        operationId=name,
+        summary=summary,
+        description=description,
+        responses=_responses("200", summary, found, 400, 403),
+    )
 
 
 def _plain(name, summary, kind, schema):
@@ -131,16 +168,29 @@ def _problem():
 
 
 def _schemas(most_images):
-    alternative = {"type": "object", "required": ["label", "probability"], "properties": {"label": TEXT, "probability": SHARE}}
+    alternative = {
+        "type": "object",
+        "required": ["label", "probability"],
+        "properties": {"label": TEXT, "probability": SHARE},
+    }
     answer = {
         "label": dict(TEXT, description='The most probable class, or "?" where `unsure`.'),
         "probability": dict(SHARE, description="Of the most probable class."),
         "unsure": {"type": "boolean", "description": "Whether that is less than the model's `unsure_below`."},
-        "alternatives": {"type": "array", "items": alternative, "minItems": 1, "maxItems": 5, "description": "Most probable first."},
-        "seen": dict(TEXT, pattern="^data:image/png;base64,", description="The 28 x 28 pixels that were judged, ink white."),
+        "alternatives": {
+            "type": "array",
+            "items": alternative,
+            "minItems": 1,
+            "maxItems": 5,
+            "description": "Most probable first.",
+        },
+        "seen": dict(
+            TEXT, pattern="^data:image/png;base64,", description="The 28 x 28 pixels that were judged, ink white."
+        ),
         "model": TEXT,
         "importance": dict(
-            TEXT, description="With `explain`: 784 signed bytes in base64, by rows; 127 is a probability of 1 that the pixel adds."
+            TEXT,
+            description="With `explain`: 784 signed bytes in base64, by rows; 127 is a probability of 1 that the pixel adds.",
         ),
     }
     known = {"type": ["string", "null"]}
@@ -163,13 +213,20 @@ def _schemas(most_images):
         "detail": TEXT,
         "image": {"type": "integer", "minimum": 0, "description": "Which of several images, from 0."},
     }
-    answers = {"type": "array", "items": {"$ref": "#/components/schemas/Answer"}, "minItems": 1, "maxItems": most_images}
+    answers = {
+        "type": "array",
+        "items": {"$ref": "#/components/schemas/Answer"},
+        "minItems": 1,
+        "maxItems": most_images,
+    }
     models = {"type": "array", "items": {"$ref": "#/components/schemas/Model"}, "minItems": 1}
     return {
         "Answer": _object(answer, "importance"),
         "Answers": _object({"answers": answers}),
         "Model": _object(model),
-        "Models": _object({"models": models, "corrections": {"type": "boolean", "description": "Whether they are stored here."}}),
+        "Models": _object(
+            {"models": models, "corrections": {"type": "boolean", "description": "Whether they are stored here."}}
+        ),
         "Health": _object({"status": {"const": "ok"}, "models": {"type": "integer", "minimum": 1}}),
         "Problem": _object(problem, "image"),
     }

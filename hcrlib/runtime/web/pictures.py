@@ -7,7 +7,9 @@ pixels, never the bytes that came: neither where it was taken nor what was hidde
 import base64
 import binascii
 import io
+import struct
 import threading
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -25,7 +27,7 @@ except ImportError:  # HEIC is read where pillow-heif is installed
     pass
 MAX_PIXELS = 50 * 1000 * 1000  # a phone's 48 megapixels
 MAX_SIDE = 20000
-MOST = "at most %d million in all, and %d on a side, are read" % (MAX_PIXELS // 10 ** 6, MAX_SIDE)
+MOST = "at most %d million in all, and %d on a side, are read" % (MAX_PIXELS // 10**6, MAX_SIDE)
 BIG = 4 * 1000 * 1000  # pixels: such are decoded one at a time, which bounds the memory
 KEPT = 1024  # of the longer side: a character needs no more
 _one_at_a_time = threading.Lock()
@@ -77,10 +79,19 @@ def of_data_url(text):
 
 
 def png(pixels):
-    """bytes of uint8 (h, w)."""
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "png", compress_level=1)
-    return stream.getvalue()
+    """bytes of a PNG file (RFC 2083), uint8 (h, w): in a fifth of the time that Pillow takes for so small a one."""
+    height, width = pixels.shape
+    rows = np.zeros((height, width + 1), np.uint8)  # each begins with its filter: none
+    rows[:, 1:] = pixels
+    parts = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows.tobytes(), 1)),
+        (b"IEND", b""),
+    )
+    chunks = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def data_url(pixels):

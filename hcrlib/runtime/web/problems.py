@@ -22,7 +22,7 @@ TYPES = {  # name -> (status, title)
 MEDIA_TYPE = "application/problem+json"
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818 - RFC 9457's own word
     """An answer that is an error. name: one of TYPES. detail: a sentence for the person. more: further members."""
 
     def __init__(self, name, detail, headers=(), **more):

@@ -3,18 +3,16 @@
 import logging
 import signal
 import socket
-import sys
 import time
 
 from .app import MAX_BODY
 from .problems import MEDIA_TYPE, Problem
 
-MOST_WAITING = 64  # requests: a few hundredths of a second's work each thread
+MOST_WAITING = 32  # requests in each process: less than a tenth of a second's work, where each is one drawing
 RETRY_AFTER_S = 1
 CONNECTIONS = 512
 MAX_HEAD = 32 * 1024  # bytes
 DRAIN_S = 10.0  # for what was begun, once it is told to stop
-SWITCH_S = 0.005  # between threads that compute: the one that talks to the network must not wait for long
 
 
 class Admission:
@@ -28,7 +26,11 @@ class Admission:
             return self.app(environ, start_response)
         self.metrics.refused()
         body = Problem("busy", "Ask again in a second.").body
-        headers = [("Content-Type", MEDIA_TYPE), ("Retry-After", str(RETRY_AFTER_S)), ("Content-Length", str(len(body)))]
+        headers = [
+            ("Content-Type", MEDIA_TYPE),
+            ("Retry-After", str(RETRY_AFTER_S)),
+            ("Content-Length", str(len(body))),
+        ]
         start_response("503 Service Unavailable", headers)
         return [body]
 
@@ -72,7 +74,6 @@ def serve(app, metrics, bound, threads, may_take=None):
 
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that some wait is no news
     logging.getLogger("waitress").addHandler(logging.StreamHandler())
-    sys.setswitchinterval(SWITCH_S)
     waiting = []  # the queue, known once there is a server
     server = waitress.create_server(
         Admission(app, lambda: len(waiting[0]), metrics),

@@ -1,5 +1,6 @@
 """Several processes that answer on one socket, so that Python's lock is not the limit, and one that looks after them."""
 
+import contextlib
 import mmap
 import os
 import signal
@@ -22,7 +23,10 @@ class Share:
     RECORD = struct.Struct("=id")  # connections, seconds
 
     def __init__(self, count):
-        self.count, self.memory = count, mmap.mmap(-1, count * self.RECORD.size)  # shared with processes that are forked
+        self.count, self.memory = (
+            count,
+            mmap.mmap(-1, count * self.RECORD.size),
+        )  # shared with processes that are forked
 
     def may_take(self, number, connections):
         """Whether process `number`, which has so many, is to take another one."""
@@ -94,7 +98,5 @@ def _start(alive, number, work):
 
 
 def _tell(child, number):
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(child, number)
-    except ProcessLookupError:
-        pass

@@ -1,0 +1,217 @@
+"""The page: how many drawings a second it reads, beside bare calls of the engine, and how right it reads them."""
+
+import http.client
+import io
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+from PIL import Image, ImageFilter
+
+import hcrlib
+from hcrlib import metrics, paths
+from hcrlib.bench.base import Outcome, bench, ratio
+from hcrlib.datasets import load_dataset, stratified_take
+from hcrlib.errors import HcrError, RunError
+from hcrlib.runtime.web.app import create_app
+from hcrlib.runtime.web.models import Models
+from hcrlib.runtime.web.pictures import png
+from hcrlib.seeds import seed_for
+
+MODEL = "best-47"
+CONNECTIONS, SECONDS = 32, 60
+LEAST_A_SECOND, MOST_P99_MS, MOST_GROWTH = 400, 50, 1.1
+READ = 2000  # test images of each set
+PAIRS = ("mnist", "best-digits"), ("emnist-bymerge-lite", "best-47"), ("emnist-letters-lite", "best-letters")
+SIDE = 140  # pixels, what the page sends
+POST = """
+local file = io.open("{path}", "rb")
+wrk.method = "POST"
+wrk.body = file:read("*a")
+wrk.headers["Content-Type"] = "image/png"
+"""
+
+
+@bench("page", "How many drawings a second does the page read, with 32 asking at once?")
+def page(asked):
+    if not shutil.which("wrk"):
+        raise RunError("There is no wrk, which asks the questions", hint="Debian: apt install wrk")
+    model = hcrlib.load_model(MODEL)
+    with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
+        picture, script = Path(folder) / "drawing.png", Path(folder) / "post.lua"
+        picture.write_bytes(_drawn(load_dataset("mnist-5k").val.images[0]))
+        script.write_text(POST.format(path=picture))
+        bare = [_bare(model) for _ in range(3)]
+        rounds = []
+        for at in range(asked.runs):
+            rounds.append(_load(script))
+            asked.say(
+                f"round {at + 1} of {asked.runs}: {rounds[-1]['a_second']:.0f} a second, p99 {rounds[-1]['p99_ms']:.0f} ms"
+            )
+        bare += [_bare(model) for _ in range(3)]
+    rows = [{"what": f"page, {CONNECTIONS} connections, {SECONDS} s", **each} for each in rounds]
+    calls = float(np.median(bare))
+    rows.append({"what": "ONNX Runtime, bare, one after another", **dict.fromkeys(rounds[0]), "a_second": calls})
+    return Outcome(
+        rows,
+        [
+            ratio("drawings a second", [each["a_second"] for each in rounds], 1, at_least=LEAST_A_SECOND),
+            ratio("p99, ms", [each["p99_ms"] for each in rounds], 1, at_most=MOST_P99_MS),
+            ratio("a second, page / bare ONNX Runtime", [each["a_second"] for each in rounds], calls),
+            ratio(
+                "memory after / before",
+                [e["mb_after"] for e in rounds],
+                [e["mb_before"] for e in rounds],
+                at_most=MOST_GROWTH,
+            ),
+        ],
+        [
+            f"{MODEL}, a PNG of {SIDE} x {SIDE} pixels as the page sends it; the server, as it is by default, and wrk share "
+            "the cores; memory: of all its processes, before after 5 s of warm-up",
+        ],
+        asked.runs,
+    )
+
+
+@bench("page-accuracy", "How right is what the page reads: drawn, photographed?")
+def page_accuracy(asked):
+    rows, notes = [], []
+    for data_name, model in PAIRS:
+        try:
+            data = load_dataset(data_name)
+        except HcrError as error:
+            notes.append(f"{data_name} is left out: {error.what}")
+            continue
+        folder = next(str(root / model) for root in paths.zoo_roots() if (root / model).is_dir())
+        served = Models(lambda m=model, f=folder: [(m, f)], "onnxruntime", say=lambda line: None)
+        client = create_app(served).test_client()
+        chosen = stratified_take(data.test.labels, min(READ, len(data.test)), 0, "bench/page")
+        images, truth = data.test.images[chosen], [data.classes[i] for i in data.test.labels[chosen]]
+        found = {"as it is in the file": served.get().model.predict(images)}
+        for what, make in (("drawn", _drawn), ("photographed", _photographed)):
+            rng = np.random.default_rng(seed_for(0, f"bench/{what}"))
+            found[what] = [_asked(client, make(image, rng)) for image in images]
+        for what, answers in found.items():
+            right = sum(a == b for a, b in zip(answers, truth, strict=True))
+            low, high = metrics.wilson(right, len(truth))
+            rows.append(
+                {
+                    "what": what,
+                    "data": data_name,
+                    "model": model,
+                    "accuracy": right / len(truth),
+                    "ci_low": low,
+                    "ci_high": high,
+                }
+            )
+            asked.say(f"{data_name}, {what}: {right / len(truth):.2%}")
+    notes.append(
+        f"up to {READ:,} test images of each; every answer comes through POST /api/predict. drawn: enlarged to {SIDE} pixels, "
+        "with a pen's sharp edge. photographed: the same in ink on grey paper, in perspective, turned, in uneven light, "
+        "out of focus, with grain, as a JPEG - rendered, no camera was used"
+    )
+    return Outcome(rows, [], notes, 1)
+
+
+def _asked(client, data):
+    """The most probable class, or None where the page refuses."""
+    answer = client.post("/api/predict", data=data, content_type="application/octet-stream")
+    return answer.json["alternatives"][0]["label"] if answer.status_code == 200 else None
+
+
+def _bare(model):
+    """Calls a second of the engine alone, one image each, for a second."""
+    x = model.pipeline.apply(load_dataset("mnist-5k").val.images[:1])
+    network = model.classifier
+    x = np.ascontiguousarray(x.reshape((1, *network.shape)), np.float32)
+    until, calls = time.perf_counter() + 1, 0
+    while time.perf_counter() < until:
+        network.session.run(None, {network.given: x})
+        calls += 1
+    return calls
+
+
+def _load(script):
+    command = [sys.executable, "-m", "hcrlib.runtime.web", "--port", "0", "--no-corrections"]
+    folder = next(root / MODEL for root in paths.zoo_roots() if (root / MODEL).is_dir())
+    server = subprocess.Popen(
+        [*command, "--bundle", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        server.stdout.readline()
+        port = int(re.search(r":(\d+)/", server.stdout.readline())[1])
+        address = f"http://127.0.0.1:{port}/api/predict"
+        ask = ["wrk", "-t1", f"-c{CONNECTIONS}", "--latency", "-s", str(script)]
+        subprocess.run([*ask, "-d5s", address], check=True, capture_output=True)
+        before = _memory(server)
+        said = subprocess.run([*ask, f"-d{SECONDS}s", address], check=True, capture_output=True, text=True).stdout
+        after = _memory(server)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/healthz")
+        healthy = json.load(connection.getresponse())["status"]
+        connection.close()
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=30)
+    failed = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
+    return {
+        "a_second": float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]),
+        **{f"p{p}_ms": _milliseconds(said, p) for p in (50, 90, 99)},
+        "errors": (int(failed[1]) if failed else 0)
+        + sum(map(int, broken.groups()) if broken else [0])
+        + (healthy != "ok"),
+        "mb_before": before,
+        "mb_after": after,
+    }
+
+
+def _milliseconds(said, percentile):
+    value, unit = re.search(rf"{percentile}%\s+([\d.]+)(us|ms|s)\s", said).groups()
+    return float(value) * {"us": 1e-3, "ms": 1, "s": 1e3}[unit]
+
+
+def _memory(server):
+    """MB that its processes hold."""
+    process = psutil.Process(server.pid)
+    return sum(each.memory_info().rss for each in [process, *process.children(recursive=True)]) / 1e6
+
+
+def _ink(glyph, side):
+    """float (side, side) in 0..1: a glyph enlarged, with the sharp edge of a pen."""
+    large = np.asarray(Image.fromarray(glyph).resize((side, side), Image.BICUBIC), float)
+    return np.clip((large - 96) / 64, 0, 1)
+
+
+def _drawn(glyph, rng=None):
+    return png(np.pad(np.rint(255 * (1 - _ink(glyph, SIDE))), 10, constant_values=255).astype(np.uint8))
+
+
+def _photographed(glyph, rng):
+    side, size = 400, 200
+    paper = np.zeros((side, side), np.uint8)
+    top, left = rng.integers(40, side - size - 40, 2)
+    paper[top : top + size, left : left + size] = 255 * _ink(glyph, size)
+    corners = np.array([0, 0, 0, side, side, side, side, 0]) + rng.uniform(-20, 20, 8)
+    sheet = Image.fromarray(paper).transform((side, side), Image.QUAD, list(corners), Image.BICUBIC)
+    ink = np.asarray(sheet.rotate(rng.uniform(-4, 4), Image.BICUBIC)) / 255
+    angle = rng.uniform(0, 2 * np.pi)
+    y, x = np.mgrid[0:side, 0:side] / side - 0.5
+    light = 1 - rng.uniform(0.1, 0.5) * (np.cos(angle) * x + np.sin(angle) * y + 0.5)
+    seen = light * (rng.uniform(190, 245) * (1 - ink) + rng.uniform(20, 90) * ink)
+    seen = Image.fromarray(np.clip(seen, 0, 255).astype(np.uint8)).filter(
+        ImageFilter.GaussianBlur(rng.uniform(0.5, 1.5))
+    )
+    grain = np.asarray(seen, float) + rng.normal(0, rng.uniform(2, 6), (side, side))
+    stream = io.BytesIO()
+    tinted = np.clip(grain[..., None] * [1, 0.98, 0.94], 0, 255).astype(np.uint8)
+    Image.fromarray(tinted).save(stream, "jpeg", quality=int(rng.integers(50, 90)))
+    return stream.getvalue()

@@ -1,0 +1,62 @@
+"""Ink on paper as a camera sees it - shadow, grain, grey paper - brought to what a scanner would have given.
+
+The ground is what is left when everything narrower than a stroke's width is taken away (a morphological opening); ink is what
+stands out from it, by Otsu's threshold (Otsu 1979, "A threshold selection method from gray-level histograms").
+"""
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+UNEVEN = 16  # levels between the border's tenth and ninetieth percentile: a drawing or a scan has fewer
+SIDE = 200  # pixels of the longer side that are enough for one character: grain averages out
+COARSE = 50  # pixels of the longer side where the ground is looked for
+STROKE = 13  # of those: wider than any pen's stroke
+FAINT = 24  # levels that ink stands out, at least
+GRAIN = 5  # pixels: what is smaller is no stroke
+
+
+def is_photo(grey):
+    """Whether the ground of uint8 (h, w) is uneven, as a camera's pictures are."""
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    low, high = np.percentile(border, [10, 90])
+    return min(grey.shape) > COARSE and high - low > UNEVEN
+
+
+def flattened(bright):
+    """uint8 (h', w'), ink 255 on 0, the longer side at most 200, of uint8 (h, w) with ink brighter than its ground.
+
+    All 0 where nothing stands out.
+    """
+    picture = _at_most(Image.fromarray(bright), SIDE)
+    coarse = _at_most(picture, COARSE)
+    ground = coarse.filter(ImageFilter.MinFilter(STROKE)).filter(ImageFilter.MaxFilter(STROKE))
+    ground = ground.filter(ImageFilter.GaussianBlur(STROKE / 4.0)).resize(picture.size, Image.BICUBIC)
+    above = np.clip(np.asarray(picture, np.int16) - np.asarray(ground, np.int16), 0, 255).astype(np.uint8)
+    threshold = _otsu(above)
+    ink = above > threshold
+    if not ink.any():
+        return np.zeros_like(above)
+    peak = float(above[ink].mean())
+    if peak - float(above[~ink].mean()) < FAINT:
+        return np.zeros_like(above)
+    whole = Image.fromarray(ink.astype(np.uint8) * 255).filter(ImageFilter.MedianFilter(GRAIN))
+    near = np.asarray(whole.filter(ImageFilter.MaxFilter(GRAIN))) > 0
+    low = threshold / 2.0
+    return np.where(near, np.clip((above - low) * (255.0 / (peak - low)), 0, 255), 0).astype(np.uint8)
+
+
+def _at_most(picture, side):
+    share = side / float(max(picture.size))
+    if share >= 1:
+        return picture
+    return picture.resize(tuple(max(1, int(round(n * share))) for n in picture.size), Image.BOX)
+
+
+def _otsu(values):
+    """The level that parts uint8 values into two groups of the least variance within them."""
+    counts = np.bincount(values.ravel(), minlength=256).astype(np.float64)
+    below, mass = np.cumsum(counts), np.cumsum(counts * np.arange(256))
+    above = below[-1] - below
+    with np.errstate(divide="ignore", invalid="ignore"):
+        apart = below * above * (mass / below - (mass[-1] - mass) / above) ** 2
+    return int(np.nanargmax(apart)) if np.isfinite(apart).any() else 255
