@@ -1,5 +1,5 @@
 #!/bin/sh
-# What a bundle needs on a Jetson: an engine, numpy, Pillow, PyYAML. Run it as often as you like; it refuses any other machine.
+# What a bundle needs on a Jetson: an engine, numpy, Pillow, PyYAML, and Flask and waitress for the page. Run it as often as you like; it refuses any other machine.
 # `install.sh --check` changes nothing and says what it would do.
 set -eu
 
@@ -43,7 +43,8 @@ case $release in
     # pip 9 of Ubuntu 18.04 knows no manylinux2014 wheels and would compile for hours; 21.3.1 is the last for Python 3.6.
     do_it python3 -m pip install --user "pip==21.3.1"
     # These have wheels for cp36 on aarch64. numpy 1.19.5 stops with "Illegal instruction" unless it is told the processor.
-    do_it env OPENBLAS_CORETYPE=ARMV8 python3 -m pip install --user numpy==1.19.5 pillow==8.4.0 onnxruntime==1.10.0
+    do_it env OPENBLAS_CORETYPE=ARMV8 python3 -m pip install --user numpy==1.19.5 pillow==8.4.0 onnxruntime==1.10.0 \
+        flask==2.0.3 waitress==2.0.0 prometheus-client==0.17.1
     line='export OPENBLAS_CORETYPE=ARMV8'
     profile=$HOME/.profile
     if ! grep -qsF "$line" "$profile"; then
@@ -52,7 +53,7 @@ case $release in
     fi
     ;;
 36.*)
-    do_it python3 -m pip install --user "numpy<2" pillow onnxruntime ai-edge-litert
+    do_it python3 -m pip install --user "numpy<2" pillow onnxruntime ai-edge-litert flask waitress prometheus-client
     ;;
 esac
 echo "Ready. Log in again (for ~/.profile), then: python3 $(dirname "$0")/benchmark.py BUNDLE"

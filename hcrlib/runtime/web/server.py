@@ -63,11 +63,13 @@ def serve(app, metrics, bound, threads, may_take=None):
         """What waitress itself refuses - a head it cannot read, a body that is too long - told like everything else."""
 
         def execute(self):
-            error, refuse = self.request.error, self.request.error.to_response
-            name = {413: "too-large", 500: "fault"}.get(error.code, "bad-request")
-            body = Problem(name, error.reason + ".").body
-            error.to_response = lambda ident=None: (refuse(ident)[0], [("Content-Type", MEDIA_TYPE)], body)
-            super().execute()
+            error = self.request.error
+            body = Problem({413: "too-large", 500: "fault"}.get(error.code, "bad-request"), error.reason + ".").body
+            self.status = "%d %s" % (error.code, error.reason)
+            self.response_headers += [("Content-Type", MEDIA_TYPE), ("Connection", "close")]
+            self.close_on_finish = True
+            self.content_length = len(body)
+            self.write(body)
 
     class Channel(HTTPChannel):
         error_task_class = ProblemTask
