@@ -14,7 +14,17 @@ FIRST = """# What the workbench costs
 
 Measured by `hcr bench`, side by side in one run each: medians, with the lowest and the highest in brackets.
 """
-DRAWN = ("median_s", "low_s", "high_s"), ("p50_ms", "p50_ms", "p99_ms"), ("fit_s", None, None)  # point, from, to
+# Of a row: what its point is, and from where to where its line goes.
+DRAWN = (
+    ("median_s", "low_s", "high_s"),
+    ("p50_ms", "p50_ms", "p99_ms"),
+    ("fit_s", None, None),
+    ("accuracy", "ci_low", "ci_high"),
+)
+AXIS = {
+    "p50_ms": "milliseconds, p50 to p99",
+    "accuracy": "share read right, 95 % interval",
+}  # seconds, where there is no other
 
 
 def folder():
@@ -64,7 +74,7 @@ def tables(found, style):
 
 
 def draw(found):
-    """results/bench/<name>.png: times on a logarithmic axis, against the number of images where that is asked."""
+    """results/bench/<name>.png: times on a logarithmic axis, against the number of images where that is asked; or shares."""
     rows = found["rows"]
     path = folder() / f"{found['name']}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,9 +89,10 @@ def draw(found):
     names = [row["what"] if "how" not in row else f"{row['what']}\n{row['how']}" for row in rows]
     ax.set_yticks(range(len(rows)), names)
     ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.set_xscale("log")
+    if middle != "accuracy":
+        ax.set_xscale("log")
     ax.grid(axis="x", alpha=0.3)
-    ax.set_xlabel("milliseconds, p50 to p99" if middle == "p50_ms" else "seconds")
+    ax.set_xlabel(AXIS.get(middle, "seconds"))
     return plots.keep(ax, path)
 
 
