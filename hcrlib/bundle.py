@@ -80,7 +80,7 @@ def _fill(new, name, record, say):
         raise RunError(
             "The run was made with other data", where=record.id, expected=record.data["sha256"], got=data.sha256
         )
-    classifier, pipeline, classes = stored(record.path / "model")
+    classifier, pipeline, _ = stored(record.path / "model")
     model = new / "model"
     model.mkdir(parents=True)
     val, test = (pipeline.apply(part.images) for part in (data.val, data.test))
@@ -90,7 +90,6 @@ def _fill(new, name, record, say):
     asked = val[checked], pipeline.apply(ranges), test, data.test.labels
     rows = [_format(file, classifier, model, *asked, expected, say) for file in FORMATS]
     unsure_below = zoo.describe(new, record, classifier.scores(val), data.val)
-    (new / "labels.txt").write_text("\n".join(classes) + "\n", encoding="utf-8")
     record.write(new)
     (new / "README.md").write_text(_card(name, record, rows, unsure_below), encoding="utf-8")
     runtime = Path(hcrlib.runtime.__file__).parent

@@ -66,6 +66,7 @@ def page(asked):
         [
             ratio("drawings a second", [each["a_second"] for each in rounds], 1, at_least=LEAST_A_SECOND),
             ratio("p99, ms", [each["p99_ms"] for each in rounds], 1, at_most=MOST_P99_MS),
+            ratio("answers that were errors", [each["errors"] for each in rounds], 1, at_most=0),
             ratio("a second, page / bare ONNX Runtime", [each["a_second"] for each in rounds], calls),
             ratio(
                 "memory after / before",
@@ -76,7 +77,7 @@ def page(asked):
         ],
         [
             f"{MODEL}, a PNG of {SIDE} x {SIDE} pixels as the page sends it; the server, as it is by default, and wrk share "
-            "the cores; memory: of all its processes, before after 5 s of warm-up",
+            "the cores; memory: of all its processes, first after 5 s of warm-up",
         ],
         asked.runs,
     )
@@ -188,7 +189,7 @@ def _ink(glyph, side):
 
 
 def _drawn(glyph, rng=None):
-    return png(np.pad(np.rint(255 * (1 - _ink(glyph, SIDE))), 10, constant_values=255).astype(np.uint8))
+    return png(np.pad(np.rint(255 * (1 - _ink(glyph, SIDE - 20))), 10, constant_values=255).astype(np.uint8))
 
 
 def _photographed(glyph, rng):

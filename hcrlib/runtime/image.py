@@ -131,8 +131,8 @@ def _opened(anything):
 
 def _sixteen_to_eight(image):
     """Scanners write 16-bit grey; Pillow's own conversion would clip it to white."""
-    values = np.array(image).astype(np.float64)
-    return (values / (257.0 if values.max() > 255 else 1.0)).astype(np.uint8)
+    values = np.array(image)
+    return np.clip(values // (257 if values.max() > 255 else 1), 0, 255).astype(np.uint8)
 
 
 def _grey_of_array(array):

@@ -1,6 +1,7 @@
 """A trained network in TensorFlow Lite, run by LiteRT: one image at a time."""
 
 import os
+import threading
 
 import numpy as np
 
@@ -22,6 +23,7 @@ class LiteNetwork:
         if not os.path.isfile(self.path):
             raise ValueError("there is no %s" % self.path)
         try:
+            self._one_at_a_time = threading.Lock()  # the tensors are those of one call
             self.interpreter = interpreter(model_path=self.path, num_threads=1)
             self.interpreter.allocate_tensors()
             [given], [answers] = self.interpreter.get_input_details(), self.interpreter.get_output_details()
@@ -40,10 +42,11 @@ class LiteNetwork:
         """
         x = shaped(x, self.shape)
         out = np.empty((len(x), self.n_classes), np.float32)
-        for at in range(len(x)):
-            self.interpreter.set_tensor(self._given, x[at : at + 1])
-            self.interpreter.invoke()
-            out[at] = self.interpreter.get_tensor(self._answers)[0]
+        with self._one_at_a_time:
+            for at in range(len(x)):
+                self.interpreter.set_tensor(self._given, x[at : at + 1])
+                self.interpreter.invoke()
+                out[at] = self.interpreter.get_tensor(self._answers)[0]
         return out
 
 

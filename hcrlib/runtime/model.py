@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .engines import network
-from .image import to_glyph
+from .image import FRAMES, to_glyph
 from .pipeline import Pipeline
 
 UNSURE_BELOW = 0.5  # of probability: under it an answer is "?", where model.json tells no other threshold
@@ -64,6 +64,8 @@ class TrainedModel:
             answers.name, pipeline = about["classifier"], Pipeline.from_dict(about["pipeline"])
             classes, unsure_below = about["classes"], float(about.get("unsure_below", UNSURE_BELOW))
             frame = about.get("frame", "mnist")
+            if frame not in FRAMES:
+                raise ValueError("there is no frame %r" % (frame,))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError("model.json cannot be read: %s: %s" % (type(error).__name__, error))
         if answers.n_classes != len(classes):

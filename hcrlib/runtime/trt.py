@@ -6,6 +6,7 @@ under a name of the model's SHA-256, the version and the precision. Memory on th
 
 import ctypes
 import os
+import threading
 
 import numpy as np
 
@@ -61,6 +62,7 @@ class TensorRTNetwork:
         self._call = (_Named if hasattr(self._engine, "num_io_tensors") else _Numbered)(self._engine, self._context)
         self.shape, self.n_classes = tuple(self._call.shape[1:]), self._call.n_classes
         self.batch = self._call.largest
+        self._one_at_a_time = threading.Lock()  # the memory is that of one call
         self._memory = [
             self._cuda.allocate(4 * self.batch * int(np.prod(self.shape))),
             self._cuda.allocate(4 * self.batch * self.n_classes),
@@ -73,13 +75,14 @@ class TensorRTNetwork:
         """
         x = shaped(x, self.shape)
         out = np.empty((len(x), self.n_classes), np.float32)
-        for at in range(0, len(x), self.batch):
-            part, answers = x[at : at + self.batch], out[at : at + self.batch]
-            self._cuda.copy(self._memory[0], part.ctypes.data, part.nbytes, TO_DEVICE)
-            if not self._call.run(part.shape, self._memory, self._cuda.stream):
-                raise RuntimeError("TensorRT could not run %s" % self.path)
-            self._cuda.wait()
-            self._cuda.copy(answers.ctypes.data, self._memory[1], answers.nbytes, TO_HOST)
+        with self._one_at_a_time:
+            for at in range(0, len(x), self.batch):
+                part, answers = x[at : at + self.batch], out[at : at + self.batch]
+                self._cuda.copy(self._memory[0], part.ctypes.data, part.nbytes, TO_DEVICE)
+                if not self._call.run(part.shape, self._memory, self._cuda.stream):
+                    raise RuntimeError("TensorRT could not run %s" % self.path)
+                self._cuda.wait()
+                self._cuda.copy(answers.ctypes.data, self._memory[1], answers.nbytes, TO_HOST)
         return out
 
 

@@ -78,6 +78,7 @@ def test_many_images_at_once(client):
         client.post("/api/predict", json={"images": [data_url(picture(EIGHT)), "AAAA"]}), "not-an-image", 422
     )
     assert found["image"] == 1
+    problem(client.post("/api/predict?explain=1", json=body), "bad-request", 400)
     blank = data_url(picture([]))
     assert problem(client.post("/api/predict", json={"images": [blank]}), "blank", 422)["image"] == 0
 
@@ -134,6 +135,7 @@ BAD = {
     "white": (picture([]), "blank", 422),
     "30,000 pixels wide": (encoded(Image.new("1", (30000, 2))), "too-many-pixels", 422),
     "bomb": (_bomb(), "too-many-pixels", 422),
+    "13 million pixels": (encoded(Image.new("1", (4000, 3300))), "too-many-pixels", 422),
 }
 
 
@@ -155,6 +157,7 @@ def test_what_hides_behind_an_image_is_not_looked_at(client):
     [
         (b"{", "application/json", "bad-request", 400),
         (b"[]", "application/json", "bad-request", 400),
+        (b"[" * 200_000, "application/json", "bad-request", 400),
         (b"{}", "application/json", "bad-request", 400),
         (b'{"image": 3}', "application/json", "bad-request", 400),
         (b'{"images": []}', "application/json", "bad-request", 400),

@@ -108,7 +108,7 @@ def test_a_character_is_drawn_and_read(page, label, strokes):
     expect(page.locator("#spoken")).to_contain_text(label)
     page.wait_for_timeout(700)  # which pixels mattered
     shot(page, f"drawn-{label}")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
 
 
 def test_undo_and_clear(page):
@@ -219,6 +219,25 @@ def test_a_correction_is_kept_and_taken_back(desktop, served):
     shot(desktop, "corrected")
     desktop.locator("#take-back").click()
     expect(desktop.locator("#kept")).to_have_text("It is deleted.")
+
+
+def test_a_correction_is_of_the_picture_that_is_shown(desktop):
+    """Another drawing is begun: what was answered before cannot be corrected any more."""
+    draw(desktop, EIGHT)
+    answered(desktop, "8")
+    expect(desktop.locator("#right")).to_be_visible()
+    desktop.route("**/api/predict*", lambda route: None)  # no answer comes
+    draw(desktop, CAPITAL_A)
+    expect(desktop.locator("#right")).to_be_hidden()
+    desktop.unroute("**/api/predict*")
+
+
+def test_it_asks_again_when_the_server_is_back(desktop):
+    desktop.route("**/api/predict*", lambda route: route.abort())
+    draw(desktop, EIGHT)
+    expect(desktop.locator("#trouble")).to_contain_text("cannot be reached")
+    desktop.unroute("**/api/predict*")
+    answered(desktop, "8")
 
 
 def test_without_a_connection_the_page_stays_and_says_so(desktop):

@@ -2,6 +2,7 @@
 
 import io
 import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def test_a_correction_is_kept_with_what_was_answered(client, kept):
     (row,) = kept.rows()
     assert (row["id"], row["label"], row["answered"]) == (number, "B", "8")
     assert row["model"].startswith("best-47 ")
-    assert Image.open(io.BytesIO(row["image"])).size == (320, 320)
+    assert Image.open(io.BytesIO(row["image"])).size == (280, 280)
 
 
 def test_it_can_be_taken_back(client, kept):
@@ -72,6 +73,17 @@ def test_a_server_that_keeps_none(zoo):
     client = create_app(zoo).test_client()
     assert client.get("/api/models").json["corrections"] is False
     problem(client.post("/api/corrections", json=body()), "not-kept", 503)
+
+
+def test_a_damaged_store_is_told(client, kept):
+    Path(kept.path).parent.mkdir()
+    Path(kept.path).write_bytes(b"no database" * 100)
+    problem(client.post("/api/corrections", json=body()), "not-kept", 503)
+    problem(client.delete("/api/corrections/1"), "not-kept", 503)
+
+
+def test_a_correction_is_json(client):
+    problem(client.post("/api/corrections", data=b"a=1", content_type="text/plain"), "wrong-type", 415)
 
 
 def test_a_full_disk_is_told(client, kept, monkeypatch):

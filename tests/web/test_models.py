@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from hcrlib.runtime.web import models as web_models
 from hcrlib.runtime.web.models import Models
 from hcrlib.runtime.web.problems import Problem
 
@@ -54,6 +55,56 @@ def test_a_bundle_that_is_gone_answers_on(models, copy):
     shutil.rmtree(copy)
     models.refresh()
     assert models.get("mine").model.classes == tuple("0123456789")
+
+
+def test_a_look_between_two_renames_does_not_matter(models, copy, monkeypatch):
+    """The folder is away at the first look; the whole new one is there before that look has noted why it failed."""
+    new = shutil.copytree(ZOO / "best-47", copy.with_name("new"))
+    copy.rename(copy.with_name("old"))
+    seen = web_models.signature
+
+    def look(folder):
+        try:
+            return seen(folder)
+        finally:
+            if new.exists():
+                new.rename(copy)
+
+    monkeypatch.setattr(web_models, "signature", look)
+    models.refresh()
+    models.refresh()
+    assert len(models.get("mine").model.classes) == 47
+
+
+def test_two_bundles_are_never_mixed(models, copy, monkeypatch):
+    """It is replaced while it is read: what was read is not used, and the new one is at the next look."""
+    load = web_models.bundle.load
+
+    def slow(*given):
+        found = load(*given)
+        monkeypatch.setattr(web_models.bundle, "load", load)
+        shutil.rmtree(copy.with_name("old"))
+        replace(copy, "best-digits")
+        return found
+
+    replace(copy, "best-47")
+    monkeypatch.setattr(web_models.bundle, "load", slow)
+    before = models.get("mine")
+    models.refresh()
+    assert models.get("mine") is before
+    models.refresh()
+    assert models.get("mine").about["trained_on"] == "mnist"
+    assert len(models.get("mine").model.classes) == 10
+
+
+def test_the_default_stays_the_default_while_it_is_away(copy):
+    other = shutil.copytree(ZOO / "best-47", copy.with_name("other"))
+    models = Models(
+        lambda: [(f.name, str(f)) for f in (copy, other) if f.exists()], "onnxruntime", say=lambda line: None
+    )
+    copy.rename(copy.with_name("away"))
+    models.refresh()
+    assert models.get().name == "mine"
 
 
 def test_nothing_changes_nothing(models):

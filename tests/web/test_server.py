@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -27,7 +28,11 @@ class Running:
         command = [sys.executable, "-m", "hcrlib.runtime.web", "--port", "0", "--bundle", str(ZOO / "best-digits")]
         kept = ["--corrections", str(folder / "corrections.sqlite")]
         self.process = subprocess.Popen(
-            [*command, *kept, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*command, *kept, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         self.said = [self.process.stdout.readline(), self.process.stdout.readline()]
         assert self.said[1], self.process.stderr.read()
@@ -53,10 +58,10 @@ class Running:
                 parts.append(part)
             return b"".join(parts)
 
-    def stop(self):
-        """(exit status, what it said) after SIGTERM."""
+    def stop(self, number=signal.SIGTERM):
+        """(exit status, what it said) after a signal to it and its processes, as a terminal and systemd send it."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            os.killpg(self.process.pid, number)
         out, err = self.process.communicate(timeout=30)
         return self.process.returncode, out + err
 
@@ -88,7 +93,8 @@ def test_no_training_library_is_loaded(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_was_begun_is_answered_after_sigterm(running):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_was_begun_is_answered_before_it_stops(running, number):
     """16 requests of 64 images each wait when it is told to stop: each is answered, and nobody new is let in."""
     body = json.dumps({"images": [data_url(picture(EIGHT))] * 64})
     sent = threading.Barrier(17, timeout=60)
@@ -104,7 +110,7 @@ def test_what_was_begun_is_answered_after_sigterm(running):
         asked = [pool.submit(ask) for _ in range(16)]
         sent.wait()
         time.sleep(0.2)  # the bodies have arrived
-        running.process.send_signal(signal.SIGTERM)
+        os.killpg(running.process.pid, number)
         assert [each.result() for each in asked] == [200] * 16
     assert running.stop()[0] == 0
     with pytest.raises(ConnectionRefusedError):
@@ -156,8 +162,40 @@ def test_what_the_server_itself_refuses_is_told_alike(running, data, status):
     assert head.startswith(b"HTTP/1.")
     assert int(head.split()[1]) == status
     assert b"application/problem+json" in head
-    assert json.loads(body)["status"] in (400, 413)
+    assert json.loads(body)["status"] == status
+    assert b"Content-Security-Policy" in head
     assert b"waitress" not in head.lower() + body.lower()
+
+
+def test_an_upload_under_way_is_waited_for(running):
+    png = picture(EIGHT)
+    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as connection:
+        head = (
+            f"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(png)}\r\n\r\n"
+        )
+        connection.sendall(head.encode() + png[:100])
+        time.sleep(0.3)
+        os.killpg(running.process.pid, signal.SIGTERM)
+        time.sleep(0.3)
+        connection.sendall(png[100:])
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_the_counters_are_those_of_all_processes(tmp_path):
+    found = Running(tmp_path, "--workers", "2")
+    try:
+        for _ in range(20):
+            found.ask(body=picture(EIGHT))
+        assert 'hcr_images_total{model="best-digits"} 20.0' in found.ask("GET", "/metrics")[2]
+    finally:
+        assert found.stop()[0] == 0
+
+
+@pytest.mark.parametrize("option", ["--workers", "--threads"])
+def test_numbers_that_make_no_sense(option):
+    done = subprocess.run([sys.executable, "-m", "hcrlib.runtime.web", option, "0"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert option in done.stderr
 
 
 def test_a_client_that_goes_away(running):

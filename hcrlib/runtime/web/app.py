@@ -22,6 +22,7 @@ from .problems import MEDIA_TYPE, Problem
 
 MAX_BODY = 8 * 1024 * 1024  # bytes
 MAX_BATCH = 64  # images in one request
+STORED = 280  # pixels of a correction's longer side: ten for one of the glyph
 # What a browser may keep, if it asks whether it is fresh.
 KEPT = "static", "pages.index", "pages.docs", "pages.manifest", "pages.icon"
 STATIC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")
@@ -47,6 +48,7 @@ def create_app(models, corrections=None, hosts=(), metrics=None):
     be addressed to, any where it is empty: it keeps other sites from reaching a page on this computer (DNS rebinding).
     """
     app = flask.Flask(__name__, static_folder=STATIC, static_url_path="/static", template_folder=STATIC)
+    app.request_class = _Request
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, MAX_FORM_MEMORY_SIZE=MAX_BODY, JSON_SORT_KEYS=False)
     if hasattr(app, "json"):  # Flask 2.2 and later, which has no such setting
         app.json.sort_keys = False
@@ -57,6 +59,11 @@ def create_app(models, corrections=None, hosts=(), metrics=None):
     _explain(app)
     app.wsgi_app = _with_headers(app.wsgi_app)
     return app
+
+
+class _Request(flask.Request):
+    def _get_file_stream(self, *about, **more):
+        return io.BytesIO()  # nothing that comes is written to a disk; the body's limit bounds it
 
 
 def _with_headers(application):
@@ -111,7 +118,10 @@ def _api(models, corrections, metrics):
     def predict():
         images, several, asked = _sent()
         served = models.get(asked.get("model"))
-        answers = _answers(served, images, several, asked.get("explain") in ("1", "true", True))
+        explain = asked.get("explain") in ("1", "true", True)
+        if explain and several:
+            raise Problem("bad-request", "Which pixels mattered is told of one image, not of several.")
+        answers = _answers(served, images, several, explain)
         metrics.predicted(served.name, len(answers))
         return flask.jsonify(dict(answers=answers) if several else answers[0])
 
@@ -138,8 +148,12 @@ def _api(models, corrections, metrics):
 
     @api.route("/api/corrections/<number>", methods=["DELETE"])
     def take_back(number):
-        if corrections is None or not corrections.remove(number):
-            raise Problem("not-found", "There is no such correction.")
+        try:
+            if corrections is None or not corrections.remove(number):
+                raise Problem("not-found", "There is no such correction.")
+        except (OSError, sqlite3.Error) as error:
+            flask.current_app.logger.error("a correction was not deleted: %s", error)
+            raise Problem("not-kept", "The correction could not be deleted.")
         return "", 204
 
     @api.route("/api/openapi.json")
@@ -198,7 +212,10 @@ def _sent():
 
 
 def _json():
-    body = flask.request.get_json(silent=True)
+    try:
+        body = flask.request.get_json(silent=True)
+    except RecursionError:
+        body = None
     if not isinstance(body, dict):
         raise Problem("bad-request", "The body is not a JSON object.")
     return body
@@ -243,6 +260,8 @@ def _answer(served, reading, explain):
 
 def _correction(models):
     """(label, Served, uint8 pixels) of a request to keep one."""
+    if flask.request.mimetype != "application/json":
+        raise Problem("wrong-type", "A correction is sent as application/json.")
     body = _json()
     if body.get("consent") is not True:
         raise Problem("no-consent", "`consent` has to be true.")
@@ -252,7 +271,7 @@ def _correction(models):
     served = models.get(name)
     if label not in served.model.classes:
         raise Problem("not-valid", "`label` is none of the classes of %s." % served.name)
-    return label, served, pictures.grey(pictures.of_data_url(image))
+    return label, served, pictures.grey(pictures.of_data_url(image), STORED)
 
 
 def _guard(app, hosts, metrics):

@@ -21,10 +21,10 @@ def add_arguments(add):
     add("--port", type=int, default=PORT, metavar="N", help="0 takes a free one (%d)" % PORT)
     add("--bundle", action="append", metavar="PATH", help="a bundle's folder; repeatable, the first is the default")
     add("--engine", metavar="NAME", help="tensorrt, onnxruntime or litert (the first that works here)")
-    add("--workers", type=int, metavar="N", help="processes (one a core, up to 4)")
+    add("--workers", type=_count, metavar="N", help="processes (one a core, up to 4)")
     add(
         "--threads",
-        type=int,
+        type=_count,
         default=THREADS,
         metavar="N",
         help="requests at work at once in each process (%d)" % THREADS,
@@ -32,6 +32,13 @@ def add_arguments(add):
     add("--allow-host", action="append", default=[], metavar="NAME", help="a further name this server is called by")
     add("--corrections", metavar="FILE", help="where corrections are stored (%s)" % default_store())
     add("--no-corrections", action="store_true", help="store none")
+
+
+def _count(text):
+    number = int(text)
+    if number < 1:
+        raise ValueError("at least 1")
+    return number
 
 
 def run(args, find):

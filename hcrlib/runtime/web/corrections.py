@@ -17,12 +17,12 @@ CREATE TABLE IF NOT EXISTS corrections (
     answered TEXT NOT NULL,     -- what the model answered
     probability REAL NOT NULL,
     model TEXT NOT NULL,        -- name and digest
-    image BLOB NOT NULL         -- PNG, grey, as it was judged, at most 1024 pixels on a side
+    image BLOB NOT NULL         -- PNG, grey, at most 280 pixels on a side
 )
 """
 COLUMNS = "id", "at", "label", "answered", "probability", "model", "image"
 WAIT_S = 10.0  # for another process that is writing
-MOST = 100 * 1000  # corrections: a page that is open to all must not fill the disk
+MOST = 20 * 1000  # corrections: a page that is open to all must not fill the disk
 
 
 class Corrections:

@@ -16,17 +16,16 @@ class Served:
     """One model as it was when it was loaded; it does not change.
 
     name: its folder's. model: a TrainedModel. digest: 12 digits of its manifest's SHA-256. about: what `GET /api/models` tells.
+    ValueError where it is not whole, or was replaced while it was read.
     """
 
     def __init__(self, name, folder, engine=None, threads=None):
         self.signature = signature(folder)
         self.name, self.model = name, bundle.load(folder, engine, threads)
         self.digest = bundle.sha256(os.path.join(folder, "manifest.json"))[:12]
-        try:
-            with io.open(os.path.join(folder, "record.json"), encoding="utf-8") as file:
-                record = json.load(file)
-        except (OSError, ValueError):  # a bundle made elsewhere needs none
-            record = {}
+        record = _record(folder)
+        if signature(folder) != self.signature:
+            raise ValueError("it is being replaced")
         data = record.get("data") or {}
         self.about = {
             "name": name,
@@ -75,15 +74,14 @@ class Models:
     def refresh(self):
         """Loads what is new or was replaced; the other models answer meanwhile."""
         with self._refreshing:
-            fresh = {}
+            folders = {}
             for name, folder in self._find():
-                if name in fresh:
-                    continue
+                folders.setdefault(name, folder)
+            fresh = dict(self._served)  # in the order they came in; one whose folder is gone may be on its way back
+            for name, folder in folders.items():
                 served = self._one(name, folder, self._served.get(name))
                 if served:
                     fresh[name] = served
-            for name, served in self._served.items():  # a folder that is gone may be on its way back
-                fresh.setdefault(name, served)
             self._served = fresh  # at once
 
     def watch(self, stop):
@@ -91,13 +89,17 @@ class Models:
 
         def look():
             while not stop.wait(LOOK_S):
-                self.refresh()
+                try:
+                    self.refresh()
+                except Exception as error:  # such as a folder that cannot be listed: the next look may succeed
+                    self._say("hcr serve: the bundles were not looked at: %s" % error)
 
         thread = threading.Thread(target=look, name="models", daemon=True)
         thread.start()
         return thread
 
     def _one(self, name, folder, before):
+        now = None
         try:
             now = signature(folder)
             if before and before.signature == now:
@@ -105,10 +107,10 @@ class Models:
             if self._refused.get(name, (None,))[0] == now:  # seen, refused and unchanged since
                 return before
             served = Served(name, folder, self._engine, self._threads)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # whatever is wrong with one bundle, the others answer
             if self._refused.get(name, (None, ""))[1] != str(error):
                 self._say("hcr serve: %s is not used%s: %s" % (name, " yet" if before else "", error))
-            self._refused[name] = (_or_none(folder), str(error))
+            self._refused[name] = (now, str(error))
             return before
         self._refused.pop(name, None)
         self._say("hcr serve: %s %s, %s" % (name, served.digest, "replaced" if before else "loaded"))
@@ -116,19 +118,22 @@ class Models:
 
 
 def signature(folder):
-    """What changes when a file of the bundle does. OSError where there is no manifest."""
-    os.stat(os.path.join(folder, "manifest.json"))
+    """What changes when a file that the manifest lists does. OSError or ValueError where there is no whole manifest."""
+    path = os.path.join(folder, "manifest.json")
+    with io.open(path, encoding="utf-8") as file:
+        listed = json.load(file)["files"]
     found = []
-    for place, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(place, name)
-            about = os.lstat(path)
-            found.append((path, about.st_mtime_ns, about.st_size, about.st_ino))
-    return tuple(sorted(found))
+    for name in ["manifest.json"] + sorted(listed):
+        about = os.stat(os.path.join(folder, name))
+        found.append((name, about.st_mtime_ns, about.st_size, about.st_ino))
+    return tuple(found)
 
 
-def _or_none(folder):
+def _record(folder):
+    """record.json, or {}: a bundle made elsewhere needs none."""
     try:
-        return signature(folder)
-    except OSError:
-        return None
+        with io.open(os.path.join(folder, "record.json"), encoding="utf-8") as file:
+            record = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}

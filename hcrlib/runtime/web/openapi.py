@@ -6,7 +6,7 @@ TEXT = {"type": "string"}
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 BASE64 = {"type": "string", "description": "An image file in base64, with or without data:image/png;base64, before it."}
 MODEL = {"type": "string", "description": "A name of GET /api/models; the first of them where it is left out."}
-EXPLAIN = {"type": "boolean", "description": "Whether to tell which pixels mattered."}
+EXPLAIN = {"type": "boolean", "description": "Whether to tell which pixels mattered, of one image."}
 
 
 def document(most_images, most_bytes):

@@ -25,16 +25,21 @@ try:
     FORMATS.append("HEIF")
 except ImportError:  # HEIC is read where pillow-heif is installed
     pass
-MAX_PIXELS = 50 * 1000 * 1000  # a phone's 48 megapixels
+MAX_PIXELS = 50 * 1000 * 1000  # a phone's 48 megapixels, as a JPEG: decoded at an eighth
+MAX_DECODED = 12 * 1000 * 1000  # in other formats, whose every pixel has to be decoded
 MAX_SIDE = 20000
-MOST = "at most %d million in all, and %d on a side, are read" % (MAX_PIXELS // 10**6, MAX_SIDE)
-BIG = 4 * 1000 * 1000  # pixels: such are decoded one at a time, which bounds the memory
+MOST = "at most %d million (JPEG) or %d million, and %d on a side, are read" % (
+    MAX_PIXELS // 10**6,
+    MAX_DECODED // 10**6,
+    MAX_SIDE,
+)
+BIG = 4 * 1000 * 1000  # pixels: such are decoded one at a time in each process, which bounds the memory
 KEPT = 1024  # of the longer side: a character needs no more
 _one_at_a_time = threading.Lock()
 
 
-def grey(data):
-    """uint8 (h, w), at most 1024 on a side, of an image file's bytes. Problem for what is none, or too large."""
+def grey(data, side=KEPT):
+    """uint8 (h, w), at most `side` on a side, of an image file's bytes. Problem for what is none, or too large."""
     if not data:
         raise Problem("not-an-image", "The image has no bytes.")
     try:
@@ -45,22 +50,22 @@ def grey(data):
         known = ", ".join(FORMATS[:-1]) + " and " + FORMATS[-1]
         raise Problem("not-an-image", "%s are read; these %d bytes are none of them." % (known, len(data)))
     width, height = image.size
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+    if width * height > (MAX_PIXELS if image.format == "JPEG" else MAX_DECODED) or max(width, height) > MAX_SIDE:
         raise Problem("too-many-pixels", "The image has %d x %d pixels; %s." % (width, height, MOST))
     if width * height <= BIG:
-        return _decoded(image)
+        return _decoded(image, side)
     with _one_at_a_time:
         image.draft("L", (KEPT, KEPT))  # JPEG: decoded at a half, a quarter, an eighth
-        return _decoded(image)
+        return _decoded(image, side)
 
 
-def _decoded(image):
+def _decoded(image, side):
     name = image.format
     try:
         pixels = to_grey(image)
     except (ValueError, MemoryError):
         raise Problem("not-an-image", "The %s file is damaged or incomplete." % name)
-    share = max(pixels.shape) / float(KEPT)
+    share = max(pixels.shape) / float(side)
     if share <= 1:
         return pixels
     size = tuple(max(1, int(round(n / share))) for n in pixels.shape[::-1])

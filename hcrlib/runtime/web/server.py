@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 
-from .app import MAX_BODY
+from .app import HEADERS, MAX_BODY
 from .problems import MEDIA_TYPE, Problem
 
 MOST_WAITING = 32  # requests in each process: less than a tenth of a second's work, where each is one drawing
@@ -13,6 +13,7 @@ RETRY_AFTER_S = 1
 CONNECTIONS = 512
 MAX_HEAD = 32 * 1024  # bytes
 DRAIN_S = 10.0  # for what was begun, once it is told to stop
+INSISTS_S = 1.0  # one who says it again after that will not wait
 
 
 class Admission:
@@ -64,9 +65,10 @@ def serve(app, metrics, bound, threads, may_take=None):
 
         def execute(self):
             error = self.request.error
-            body = Problem({413: "too-large", 500: "fault"}.get(error.code, "bad-request"), error.reason + ".").body
-            self.status = "%d %s" % (error.code, error.reason)
-            self.response_headers += [("Content-Type", MEDIA_TYPE), ("Connection", "close")]
+            problem = Problem({413: "too-large", 500: "fault"}.get(error.code, "bad-request"), error.reason + ".")
+            problem.members["status"] = error.code
+            body, self.status = problem.body, "%d %s" % (error.code, error.reason)
+            self.response_headers += [("Content-Type", MEDIA_TYPE), ("Connection", "close")] + HEADERS
             self.close_on_finish = True
             self.content_length = len(body)
             self.write(body)
@@ -85,6 +87,7 @@ def serve(app, metrics, bound, threads, may_take=None):
         asyncore_use_poll=True,
         max_request_header_size=MAX_HEAD,
         max_request_body_size=MAX_BODY + (1 << 16),  # the application tells of what is little too much
+        inbuf_overflow=2 * MAX_BODY,  # nothing that comes is written to a disk
         channel_timeout=30,
         ident=None,
         clear_untrusted_proxy_headers=True,
@@ -98,14 +101,15 @@ def serve(app, metrics, bound, threads, may_take=None):
 
 
 def _run(server):
-    stopping = []
+    stopping = []  # when it was told to
 
     def stop(number, frame):
-        stopping.append(number)
+        stopping.append(time.time())
         server.pull_trigger()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
 
     def step(timeout):
         server.asyncore.loop(timeout=timeout, use_poll=True, map=server._map, count=1)
@@ -115,9 +119,9 @@ def _run(server):
     server.del_channel()
     server.socket.close()  # nobody new
     until = time.monotonic() + DRAIN_S
-    while server.active_channels and time.monotonic() < until and len(stopping) < 2:
+    while server.active_channels and time.monotonic() < until and stopping[-1] - stopping[0] < INSISTS_S:
         for channel in list(server.active_channels.values()):
-            if not channel.requests and not channel.total_outbufs_len:
+            if not channel.requests and not channel.request and not channel.total_outbufs_len:
                 channel.handle_close()
         step(0.05)
     server.task_dispatcher.shutdown(timeout=1)

@@ -1,6 +1,7 @@
 """Several processes that answer on one socket, so that Python's lock is not the limit, and one that looks after them."""
 
 import contextlib
+import importlib.util
 import mmap
 import os
 import signal
@@ -38,7 +39,7 @@ class Share:
 
 def default(engine):
     """How many are worth it: one a core, up to 4; one where processes cannot fork or where each would fill a GPU's memory."""
-    if not hasattr(os, "fork") or engine == "tensorrt":
+    if not hasattr(os, "fork") or engine == "tensorrt" or (engine is None and importlib.util.find_spec("tensorrt")):
         return 1
     return min(os.cpu_count() or 1, MOST)
 
@@ -55,12 +56,12 @@ def run(count, work):
     def stop(number, frame):
         stopping.append(number)
         for child in list(alive):
-            _tell(child, number)
+            _tell(child)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     for number in range(count):
-        _start(alive, number, work)
+        _start(alive, number, work, stopping)
     failed = 0
     while alive:
         child, status = os.wait()
@@ -72,13 +73,16 @@ def run(count, work):
             stop(signal.SIGTERM, None)
         else:
             sys.stderr.write("hcr serve: process %d ended (status %d) and is started again\n" % (child, status))
-            _start(alive, number, work)
+            _start(alive, number, work, stopping)
     return failed
 
 
-def _start(alive, number, work):
+def _start(alive, number, work, stopping):
     signals = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # until parent and child are what they are to be
+    if stopping:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+        return
     sys.stdout.flush()
     child = os.fork()
     if child:
@@ -87,8 +91,8 @@ def _start(alive, number, work):
         return
     status = 1
     try:
-        for each in signals:
-            signal.signal(each, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all of them: the parent passes it on
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
         status = work(number)
     finally:
@@ -97,6 +101,6 @@ def _start(alive, number, work):
         os._exit(status)
 
 
-def _tell(child, number):
+def _tell(child):
     with contextlib.suppress(ProcessLookupError):
-        os.kill(child, number)
+        os.kill(child, signal.SIGTERM)

@@ -7,13 +7,18 @@ const percent = (share) => (100 * share).toFixed(1);
 let glyph = null; // ImageData of what was seen
 let importance = null; // Int8Array of 784
 
-export async function show(answer) {
+// What `show` needs of an answer, so that the page then changes at once or not at all.
+export async function prepared(answer) {
+  return { ...answer, glyph: await pixels(answer.seen) };
+}
+
+export function show(answer) {
   const best = answer.alternatives[0];
   $("label").textContent = answer.label;
   $("words").textContent = answer.unsure ? fill(t.unsure, { label: best.label }) : "";
   $("alternatives").replaceChildren(...answer.alternatives.map(bar));
   importance = answer.importance ? Int8Array.from(atob(answer.importance), (c) => c.charCodeAt(0)) : null;
-  glyph = await pixels(answer.seen);
+  glyph = answer.glyph;
   paint();
   for (const id of ["alternatives", "seen-part"]) $(id).hidden = false;
 }
@@ -21,6 +26,7 @@ export async function show(answer) {
 export function showNothing(words) {
   $("label").textContent = "";
   $("words").textContent = words;
+  $("spoken").textContent = words;
   for (const id of ["alternatives", "seen-part"]) $(id).hidden = true;
 }
 

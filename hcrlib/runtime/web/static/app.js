@@ -7,6 +7,7 @@ import { fill, t } from "./strings.js";
 
 const SOON = 120; // ms after the last change: an answer while drawing
 const REST = 450; // ms more: the hand rests, and it is worth asking which pixels mattered
+const AGAIN = 3; // s until a server that did not answer is asked again
 const MOST_BYTES = 8 << 20;
 const $ = (id) => document.getElementById(id);
 
@@ -22,7 +23,7 @@ const pad = new Pad($("pad"), {
     $("pad-hint").hidden = !pad.empty;
     $("undo").disabled = !pad.canUndo;
     $("clear").disabled = pad.empty;
-    soon();
+    changed();
   },
   onpen: (down) => ($("spoken").textContent = down ? t.pen_down : t.pen_up),
 });
@@ -31,10 +32,21 @@ const drawing = () => $("tab-draw").getAttribute("aria-selected") === "true";
 
 // --- asking -------------------------------------------------------------------------------------------------------------
 
-function soon(wait = SOON) {
+// What is drawn or chosen has changed: what was answered is no longer its answer.
+function changed(wait = SOON) {
+  latest = null;
+  $("right").hidden = true;
+  $("take-back").hidden = true;
+  $("consent").checked = false;
+  $("store").disabled = false;
+  $("kept").textContent = "";
+  soon(wait);
+}
+
+function soon(wait) {
   clearTimeout(timer);
   asked?.abort();
-  timer = setTimeout(read, wait);
+  timer = setTimeout(() => (models.length ? read() : load()), wait);
 }
 
 async function read() {
@@ -42,7 +54,7 @@ async function read() {
   if (drawing() ? pad.empty : !picture) return nothing(drawing() ? t.nothing : t.no_picture_yet);
   const mine = (asked = new AbortController());
   try {
-    const sent = drawing() ? await pad.image() : picture;
+    const sent = drawing() ? pad.image() : picture;
     await once(sent, mine, false);
     await new Promise((resolve) => setTimeout(resolve, REST));
     if (mine.signal.aborted) return;
@@ -54,15 +66,13 @@ async function read() {
 }
 
 async function once(sent, mine, explained) {
-  const found = await api.predict(sent, { model: $("model").value, explain: explained, signal: mine.signal });
+  const found = await answer.prepared(await api.predict(sent, { model: $("model").value, explain: explained, signal: mine.signal }));
   if (mine.signal.aborted) return;
   trouble();
-  const other = latest?.answer.alternatives[0].label !== found.alternatives[0].label;
+  answer.show(found);
+  if (!latest) $("truth").value = found.alternatives[0].label;
   latest = { answer: found, picture: sent };
-  await answer.show(found);
   $("right").hidden = !$("right").dataset.kept;
-  if (other) $("truth").value = found.alternatives[0].label;
-  if (!explained) $("kept").textContent = "";
 }
 
 function nothing(words) {
@@ -74,13 +84,13 @@ function nothing(words) {
 
 function explain(error) {
   if (error.kind === "blank") return nothing(drawing() ? t.nothing : t.blank_picture);
-  if (error.kind === "busy") {
-    trouble(t.busy);
-    return soon(1000 * error.wait);
+  if (error.kind === "busy" || error.kind === "offline") {
+    trouble(error.kind === "busy" ? t.busy : t.offline);
+    return soon(1000 * (error.wait ?? AGAIN)); // until it answers
   }
-  if (error.kind === "no-such-model") return load().then(() => soon());
-  if (!drawing() && error.kind !== "offline") nothing("");
-  trouble(error.kind === "offline" ? t.offline : error.kind === "fault" || !error.kind ? t.trouble : error.message);
+  if (error.kind === "no-such-model") return load();
+  nothing("");
+  trouble(error.kind === "fault" || !error.kind ? t.trouble : error.message);
 }
 
 function trouble(words = "") {
@@ -88,7 +98,7 @@ function trouble(words = "") {
   $("trouble").hidden = !words;
 }
 
-addEventListener("online", () => (models.length ? soon() : load()));
+addEventListener("online", () => soon(0));
 
 // --- models -------------------------------------------------------------------------------------------------------------
 
@@ -115,12 +125,11 @@ function chosen() {
   };
   $("model-about").textContent = fill(model.accuracy ? t.model_about : t.model_plain, values);
   $("truth").replaceChildren(...model.classes.map((name) => new Option(name)));
-  if (!drawing() || !pad.empty) soon(0);
+  changed(0);
 }
 
 $("model").addEventListener("change", () => {
   localStorage.setItem("model", $("model").value);
-  latest = null;
   chosen();
 });
 
@@ -148,8 +157,7 @@ function select(tab) {
     each.tabIndex = on ? 0 : -1;
     $(each.getAttribute("aria-controls")).hidden = !on;
   }
-  latest = null;
-  soon(0);
+  changed(0);
 }
 
 for (const [at, tab] of tabs.entries()) {
@@ -175,7 +183,7 @@ function take(files) {
   $("preview").hidden = false;
   $("chooser").hidden = true;
   $("clear-picture").disabled = false;
-  soon(0);
+  changed(0);
   if (files.length > 1) $("spoken").textContent = t.first_only;
 }
 
@@ -201,7 +209,7 @@ $("preview").addEventListener("error", () => ($("preview").hidden = true)); // H
 $("clear-picture").addEventListener("click", () => {
   drop();
   $("file").focus();
-  soon(0);
+  changed(0);
 });
 addEventListener("paste", (event) => {
   const files = [...(event.clipboardData?.files ?? [])];
@@ -226,13 +234,16 @@ $("explain").addEventListener("change", () => {
 });
 $("correct").addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (!latest) return;
+  const [kept, submit] = [latest, $("store")];
+  if (!kept) return;
+  submit.disabled = true; // pressed twice, it is stored once
   try {
-    stored = (await api.correct(latest.picture, $("truth").value, latest.answer.model)).id;
+    stored = (await api.correct(await smaller(kept.picture), $("truth").value, kept.answer.model)).id;
     $("kept").textContent = t.kept;
     $("take-back").hidden = false;
-  } catch (error) {
-    explain(error);
+  } catch {
+    $("kept").textContent = t.kept_not;
+    submit.disabled = false;
   }
 });
 $("take-back").addEventListener("click", async () => {
@@ -240,10 +251,22 @@ $("take-back").addEventListener("click", async () => {
     await api.takeBack(stored);
     $("kept").textContent = t.taken_back;
     $("take-back").hidden = true;
-  } catch (error) {
-    explain(error);
+    $("store").disabled = false;
+  } catch {
+    $("kept").textContent = t.not_taken_back;
   }
 });
+
+// A photo as a PNG of at most 560 pixels: the server stores less. What the browser cannot decode (HEIC) is sent as it is.
+async function smaller(picture) {
+  const image = await createImageBitmap(picture).catch(() => null);
+  if (!image) return picture;
+  const share = Math.min(1, 560 / Math.max(image.width, image.height));
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [image.width, image.height].map((n) => Math.max(1, Math.round(n * share)));
+  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+}
 
 load();
 if ("serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("/sw.js");

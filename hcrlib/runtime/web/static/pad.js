@@ -13,6 +13,7 @@ export class Pad {
     this.strokes = [];
     this.before = []; // what undo goes back to
     this.stroke = null; // the one being drawn
+    this.pointer = null; // what draws it
     this.cursor = null; // of the keyboard: {x, y, down}
     canvas.addEventListener("pointerdown", (event) => this.#begin(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
@@ -47,12 +48,13 @@ export class Pad {
     this.#changed();
   }
 
-  // A Blob, PNG, 140 x 140, black on white.
+  // A Blob, PNG, 140 x 140, black on white. (toBlob would wait until the browser has nothing else to do.)
   image() {
     const canvas = document.createElement("canvas");
     canvas.width = canvas.height = SIDE;
     this.#paint(canvas);
-    return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+    const bytes = atob(canvas.toDataURL("image/png").split(",")[1]);
+    return new Blob([Uint8Array.from(bytes, (c) => c.charCodeAt(0))], { type: "image/png" });
   }
 
   redraw() {
@@ -63,7 +65,7 @@ export class Pad {
   }
 
   #begin(event) {
-    if (event.button !== 0 || this.stroke) return; // one finger draws
+    if (event.button !== 0 || this.pointer) return; // one finger draws
     event.preventDefault();
     this.canvas.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
@@ -89,7 +91,7 @@ export class Pad {
   #key(event) {
     const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     if (steps) this.#walk(...steps.map((n) => n * STEP * (event.shiftKey ? 5 : 1)));
-    else if (event.key === " ") this.#toggle();
+    else if (event.key === " ") event.repeat || this.#toggle();
     else if (event.key === "Delete" || event.key === "Backspace") this.clear();
     else return;
     event.preventDefault();
