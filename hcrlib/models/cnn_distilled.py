@@ -4,6 +4,10 @@ Sources: Hinton, Vinyals and Dean 2015 (distillation); Furlanello et al. 2018 ("
 as its teachers does better than they). Where a label is one of two that the shape does not tell apart, teachers say how likely
 each is, and the pupil need not learn a coin's throw by heart. The teachers' answers are averaged over copies of the image moved
 by a pixel, as in test-time augmentation; the pupil answers alone, from the image as it is.
+
+Expected: MNIST 99.70 % (teachers 99.67 and 99.60), emnist-bymerge-lite 90.53 % (teachers 90.38 and 90.21), one run each; on
+validation images it is no better than its best teacher, so that one run does not tell which is. Cost: the teachers' trainings,
+their answers, and as much as cnn-compact again.
 """
 
 import dataclasses
