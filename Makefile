@@ -10,8 +10,8 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-# A process a core, but no more than memory is sure to hold.
-PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+# A process a core, but no more than memory is sure to hold; tests/conftest.py puts the files that take longest first.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help env demo lab app test fuzz test-fast lint format sweep leaderboard notebooks test-arm64 lock clean
 

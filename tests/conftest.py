@@ -1,6 +1,7 @@
 """What all tests share: results and caches go to temporary folders, never into the checkout or the user's own."""
 
 import atexit
+import collections
 import os
 import shutil
 import tempfile
@@ -28,3 +29,9 @@ def real_data():
     if not root or not Path(root).is_dir():
         pytest.skip("HCR_DATA names no folder of official data files")
     return Path(root)
+
+
+def pytest_collection_modifyitems(items):
+    """Files with the most slow tests come first: where processes share the work, the last one then waits for a short file."""
+    slow = collections.Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])  # stable: the order within a file stays

@@ -37,9 +37,10 @@ echo "== Python $version on $(in_root uname -m)"
 mkdir -p "$root/wheels"
 $python -m pip download --quiet --disable-pip-version-check --only-binary :all: --python-version "$version" \
     --platform manylinux2014_aarch64 --platform manylinux_2_27_aarch64 --platform manylinux_2_28_aarch64 \
-    --dest "$root/wheels" numpy pillow onnxruntime ai-edge-litert 2> >(grep -v WARNING >&2)
-in_root python3 -m pip install --quiet --no-index --find-links /wheels numpy pillow onnxruntime ai-edge-litert
-in_root python3 -m pip list 2>/dev/null | grep -iE '^(numpy|pillow|onnxruntime|ai-edge)'
+    --dest "$root/wheels" numpy pillow onnxruntime ai-edge-litert flask waitress prometheus-client 2> >(grep -v WARNING >&2)
+in_root python3 -m pip install --quiet --no-index --find-links /wheels numpy pillow onnxruntime ai-edge-litert \
+    flask waitress prometheus-client
+in_root python3 -m pip list 2>/dev/null | grep -iE '^(numpy|pillow|onnxruntime|ai-edge|flask|waitress)'
 
 echo "== a bundle, made here"
 rm -rf "$root/srv"
@@ -70,6 +71,23 @@ echo "== the runtime's tests"
 there python3 -m pytest -q -p no:cacheprovider tests
 echo "== a damaged file"
 there sh -c 'cp -r bundle damaged && printf x >>damaged/model/model.onnx && cd damaged && python3 -m runtime 2>&1 | grep "it is damaged"'
+echo "== the page"
+there python3 - <<'PAGE'
+import io, json, re, subprocess, sys, urllib.request
+from PIL import Image, ImageDraw
+command = [sys.executable, "-m", "runtime.web", "--port", "0", "--workers", "1", "--no-corrections"]
+page = subprocess.Popen(command, cwd="bundle", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+print(page.stdout.readline().strip())
+address = "http://127.0.0.1:%s/" % re.search(r":(\d+)/", page.stdout.readline())[1]
+picture, stream = Image.new("L", (140, 140), 255), io.BytesIO()
+ImageDraw.Draw(picture).line([(75, 25), (65, 115)], fill=0, width=10)
+picture.save(stream, "png")
+kind = {"Content-Type": "image/png"}
+answer = urllib.request.urlopen(urllib.request.Request(address + "api/predict", stream.getvalue(), kind))
+print("a stroke is read as", json.load(answer)["alternatives"][0]["label"])
+page.terminate()
+print("stopped with", page.wait())
+PAGE
 echo "== the benchmark"
 there python3 deploy/jetson/benchmark.py bundle --out /srv/records | sed -E 's/[0-9.]+ (ms|images a second)/~ \1/g; s/p(90|99) [0-9.]+/p\1 ~/g'
 there python3 -c 'import json, glob; [print(r["status"], r["engine"], r["provenance"]["board"]["facts"]["machine"], "peak memory %.0f MB" % r["provenance"]["board"]["peak_rss_mb"]) for r in map(json.load, map(open, sorted(glob.glob("records/*.json"))))]'
