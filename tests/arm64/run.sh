@@ -37,7 +37,7 @@ echo "== Python $version on $(in_root uname -m)"
 mkdir -p "$root/wheels"
 $python -m pip download --quiet --disable-pip-version-check --only-binary :all: --python-version "$version" \
     --platform manylinux2014_aarch64 --platform manylinux_2_27_aarch64 --platform manylinux_2_28_aarch64 \
-    --dest "$root/wheels" numpy pillow onnxruntime ai-edge-litert flask waitress prometheus-client 2> >(grep -v WARNING >&2)
+    --dest "$root/wheels" numpy pillow onnxruntime ai-edge-litert flask waitress prometheus-client importlib-metadata 2> >(grep -v WARNING >&2)
 in_root python3 -m pip install --quiet --no-index --find-links /wheels numpy pillow onnxruntime ai-edge-litert \
     flask waitress prometheus-client
 in_root python3 -m pip list 2>/dev/null | grep -iE '^(numpy|pillow|onnxruntime|ai-edge|flask|waitress)'
@@ -70,7 +70,7 @@ there env -C /srv/bundle python3 -m runtime --verify --engine litert
 echo "== the runtime's tests"
 there python3 -m pytest -q -p no:cacheprovider tests
 echo "== a damaged file"
-there sh -c 'cp -r bundle damaged && printf x >>damaged/model/model.onnx && cd damaged && python3 -m runtime 2>&1 | grep "it is damaged"'
+there sh -c 'cp -r bundle damaged && printf x >>damaged/model/model.onnx && cd damaged && python3 -m runtime --verify 2>&1 | grep "it is damaged"'
 echo "== the page"
 there python3 - <<'PAGE'
 import io, json, re, subprocess, sys, urllib.request
