@@ -57,7 +57,7 @@ def _bundled(folder):
     try:
         return bundle.load(folder)
     except ValueError as error:
-        hint = "Copy it again, or make it anew: hcr export, hcr zoo add"
+        hint = "Copy it again, or make it anew: hcr export"
         raise RunError(f"This bundle is not used: {error}", where=folder, hint=hint) from error
 
 
