@@ -9,7 +9,16 @@ import signal
 import sys
 from pathlib import Path
 
-from hcrlib import bench_commands, bundle_commands, serve_commands, tune_commands, zoo_commands
+from hcrlib import (
+    bench_commands,
+    bundle_commands,
+    compose_commands,
+    library_commands,
+    read_commands,
+    serve_commands,
+    tune_commands,
+    zoo_commands,
+)
 from hcrlib.commands import add_command
 from hcrlib.datasets import commands as data
 from hcrlib.errors import ConfigError, HcrError, RunError
@@ -104,7 +113,9 @@ def _parser():
         _add_report,
         _add_results,
         _add_leaderboard,
-        _add_read,
+        read_commands.add_parser,
+        library_commands.add_parser,
+        compose_commands.add_parser,
         zoo_commands.add_parser,
         bundle_commands.add_parser,
         serve_commands.add_parser,
@@ -323,28 +334,6 @@ def _records(source):
         found = sweep.load(source).records()
     ids = {record.id for record in found}
     return found + [record for record in boards.read_all() if record.id in ids]
-
-
-def _add_read(commands):
-    says = "read one character from each image"
-    add = add_command(commands, "read", _read, says, "hcr read a.png --model best-digits").add_argument
-    add("image", nargs="+", help="an image of one character")
-    add("--model", required=True, metavar="NAME", help="a name of `hcr zoo list`, or a run's id or folder")
-
-
-def _read(args):
-    import hcrlib
-
-    model, unread = hcrlib.load_model(args.model), 0
-    for path in args.image:
-        try:
-            answer = model.read(path)
-            others = ", ".join(f"{name} {p:.0%}" for name, p in answer.alternatives[:3])
-            print(f"{path}: {answer.label}  ({others})")
-        except (ValueError, OSError) as error:
-            unread += 1
-            print(f"{path}: cannot be read: {error}", file=sys.stderr)
-    return 1 if unread else 0
 
 
 def _doctor(args):

@@ -1,17 +1,22 @@
 """`hcr serve` and `hcr corrections` from the command line."""
 
+from functools import cached_property
 from pathlib import Path
 
 from hcrlib.commands import add_command
 from hcrlib.runtime.web import cli
 
 DEFAULT = "best-47"  # of the zoo: digits and letters
+OF_PAGES = "page-62", "best-62"  # of the zoo: capitals and small letters told apart, as words need it
 
 
 def add_parser(subparsers):
     """Adds `serve` and `corrections` to an argparse subparsers object; they set `func(args) -> exit status`."""
-    says = "the page to draw on, upload to and photograph with, and its API"
-    cli.add_arguments(add_command(subparsers, "serve", _serve, says, "hcr serve --port 8000").add_argument)
+    says = "the page to draw on, upload to and photograph with, and its API; it reads whole pages, too"
+    add = add_command(subparsers, "serve", _serve, says, "hcr serve --port 8000").add_argument
+    cli.add_arguments(add)
+    says = "the pages that were kept, for its search (this user's, where nobody but this computer can ask)"
+    add("--library", metavar="FILE", help=says)
     says = "what people said on the page that pictures are, as a dataset that `hcr train --data` takes"
     add = add_command(subparsers, "corrections", _corrections, says, "hcr corrections --to mine").add_argument
     add("--to", metavar="FOLDER", required=True, help="a folder that is not there yet")
@@ -27,9 +32,34 @@ def found():
     return sorted(((folder.name, str(folder)) for folder in folders), key=lambda each: each[0] != DEFAULT)
 
 
+class Pages:
+    """What reads pages for the server: hcrlib.page.service, imported by the first page, so that the server is ready at once.
+
+    library: the path of one, or None for this user's own. private: whether nobody but this computer can ask: nobody else is
+    shown a library unless it was named.
+    """
+
+    models = OF_PAGES
+
+    def __init__(self, library, private):
+        self.library, self._path = bool(library or private), library
+
+    def read(self, *args):
+        return self._service.read(*args)
+
+    def search(self, *args):
+        return self._service.search(*args)
+
+    @cached_property
+    def _service(self):
+        from hcrlib.page.service import Service
+
+        return Service(self._path)
+
+
 def _serve(args):
     named = [(Path(folder).resolve().name, folder) for folder in args.bundle or ()]
-    return cli.run(args, lambda: named or found())
+    return cli.run(args, lambda: named or found(), Pages(args.library, cli.is_private(args)))
 
 
 def _corrections(args):

@@ -59,12 +59,18 @@ def add(name, run):
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".") as scratch:
         new = Path(scratch) / name
         size, unsure_below, apart = _model(record, new)
-        record.write(new)
+        _nowhere(record).write(new)
         (new / "README.md").write_text(card(name, record, size, apart, unsure_below=unsure_below), encoding="utf-8")
         if apart is not None:
             bundle.seal(new, run=record.id)
         os.replace(new, place)  # complete, or not there at all
     return place
+
+
+def _nowhere(record):
+    """The record with a user's own data named as it is called, nowhere by its place on this machine."""
+    path = json.dumps(record.config.dataset)[1:-1]
+    return records.RunRecord.from_dict(json.loads(json.dumps(record.to_dict()).replace(path, record.data["name"])))
 
 
 def card(name, record, size, apart=None, source=None, unsure_below=UNSURE_BELOW):

@@ -18,7 +18,7 @@ def _add(args):
     from hcrlib import zoo
 
     zoo.add(args.name, args.run)
-    print(f"hcrlib.load_model({args.name!r}), hcr read IMAGE --model {args.name}")
+    print(f"hcrlib.load_model({args.name!r}), hcr read IMAGE --character --model {args.name}")
     return 0
 
 

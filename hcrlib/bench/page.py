@@ -20,10 +20,12 @@ DRAWN = (
     ("p50_ms", "p50_ms", "p99_ms"),
     ("fit_s", None, None),
     ("accuracy", "ci_low", "ci_high"),
+    ("cer", None, None),
 )
 AXIS = {
     "p50_ms": "milliseconds, p50 to p99",
     "accuracy": "share read right, 95 % interval",
+    "cer": "character error rate",
 }  # seconds, where there is no other
 
 
@@ -89,7 +91,7 @@ def draw(found):
     names = [row["what"] if "how" not in row else f"{row['what']}\n{row['how']}" for row in rows]
     ax.set_yticks(range(len(rows)), names)
     ax.set_ylim(len(rows) - 0.5, -0.5)
-    if middle != "accuracy":
+    if middle not in ("accuracy", "cer"):
         ax.set_xscale("log")
     ax.grid(axis="x", alpha=0.3)
     ax.set_xlabel(AXIS.get(middle, "seconds"))

@@ -5,6 +5,7 @@
     train: train            # folders: a folder per class in it; csv: a file; idx: [images file, labels file]
     test: test
     ink: auto               # dark or light on its ground; auto: judged by each image's border
+    frame: mnist            # or emnist: whose recipe the 28x28 images of csv and idx follow
     classes: ["0", "1"]     # names in the order of the labels; may be left out
     licence: CC0            # for the record, as is source
     source: my own hand
@@ -26,8 +27,9 @@ from hcrlib.datasets.splits import cut
 from hcrlib.datasets.tables import read_csv
 from hcrlib.errors import ConfigError, DataError
 from hcrlib.registry import did_you_mean
+from hcrlib.runtime.image import FRAMES
 
-KEYS = "name", "format", "train", "test", "images", "test_fraction", "classes", "ink", "licence", "source"
+KEYS = "name", "format", "train", "test", "images", "test_fraction", "classes", "ink", "frame", "licence", "source"
 
 
 def load_own(path):
@@ -53,6 +55,12 @@ def load_own(path):
     return Whole(about["name"], classes, train, test, str(path), False, notes, tuple(damaged))
 
 
+def frame_of_own(path):
+    """How the images that a dataset.yml describes were framed; "mnist" where it is gone."""
+    path = path / "dataset.yml" if path.is_dir() else path
+    return _description(path)["frame"] if path.is_file() else "mnist"
+
+
 def _description(path):
     import yaml
 
@@ -65,7 +73,7 @@ def _description(path):
     for key in about:
         if key not in KEYS:
             raise ConfigError(f"'{key}' is no key of a dataset.yml", where=path, hint=did_you_mean(key, KEYS))
-    about = {"ink": "auto", "test_fraction": 0.2, **about}
+    about = {"ink": "auto", "frame": "mnist", "test_fraction": 0.2, **about}
     _check_description(about, path)
     return about
 
@@ -75,7 +83,7 @@ def _check_description(about, path):
     if not re.fullmatch(r"[\w.-]+", str(name)) or not isinstance(name, str) or name in DATASETS.names():
         wanted = "a name of letters, digits, '-', '_', '.', other than the catalogue's"
         raise ConfigError("'name' is not valid", where=path, expected=wanted, got=repr(name))
-    for key, choices in (("format", tuple(READERS)), ("ink", ("auto", "dark", "light"))):
+    for key, choices in (("format", tuple(READERS)), ("ink", ("auto", "dark", "light")), ("frame", FRAMES)):
         if about.get(key) not in choices:
             raise ConfigError(
                 f"'{key}' is not valid", where=path, expected=" or ".join(choices), got=repr(about.get(key))

@@ -1,12 +1,14 @@
 """What is here and what is not: the rows of `hcr data list`, fetching, verifying."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from hcrlib import paths
 from hcrlib.datasets import files, imported
 from hcrlib.datasets.catalog import DATASETS, NIST_ZIP_BYTES
 from hcrlib.datasets.importers import PARTS
 from hcrlib.datasets.loading import load_dataset
+from hcrlib.datasets.own import frame_of_own
 from hcrlib.errors import DataError
 
 
@@ -24,8 +26,8 @@ def describe():
 
 
 def frame_of(name):
-    """How the images of a dataset were framed, "mnist" or "emnist": see runtime.image. One's own are framed as MNIST's."""
-    return DATASETS.get(name).frame if name in DATASETS.names() else "mnist"
+    """How the images of a dataset, or of one's own, were framed, "mnist" or "emnist": see runtime.image."""
+    return DATASETS.get(name).frame if name in DATASETS.names() else frame_of_own(Path(name))
 
 
 def fetch(name):

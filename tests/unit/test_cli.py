@@ -32,7 +32,7 @@ def test_help_names_every_command_and_loads_nothing_heavy():
     assert done.returncode == 0
     for command in (
         *("data", "train", "sweep", "tune", "claims", "rerun", "report"),
-        *("results", "leaderboard", "read", "zoo", "doctor"),
+        *("results", "leaderboard", "read", "library", "zoo", "doctor"),
     ):
         assert re.search(rf"\n    {command}\b", done.stdout)
     for heavy in ("tensorflow", "keras", "matplotlib", "pandas", "sklearn"):
@@ -74,7 +74,7 @@ def test_version(capsys):
         (["train", "knn", "--data", "mnist5k"], "Did you mean 'mnist-5k'?"),
         (["train", "knn", "--data", "/no/such/folder"], "There is no dataset.yml here (/no/such/folder)"),
         (["train", "knn", "--preprocess", "scale,deskw"], "deskw"),
-        (["read", "a.png", "--model", "none"], "There is no model 'none'"),
+        (["read", "a.png", "--character", "--model", "none"], "There is no model 'none'"),
         (["zoo", "add", "best", "mnist-5k/knn/none"], "no such run"),
         (["leaderboard", "nowhere.yml"], "nowhere.yml"),
     ],
@@ -147,9 +147,10 @@ def test_zoo_add_list_and_read(run, capsys, tmp_path, results):
     image = hcrlib.load_dataset("mnist-5k").train.images[0]
     Image.fromarray(np.kron(255 - image, np.ones((4, 4), np.uint8))).save(tmp_path / "zero.png")
     (tmp_path / "bad.png").write_text("no image")
-    assert cli.main(["read", str(tmp_path / "zero.png"), "--model", "small"]) == 0
+    one = ["read", "--character", "--model", "small", str(tmp_path / "zero.png")]
+    assert cli.main(one) == 0
     assert "zero.png: 0 " in told(capsys)[0]
-    assert cli.main(["read", str(tmp_path / "bad.png"), str(tmp_path / "zero.png"), "--model", "small"]) == 1
+    assert cli.main([*one, str(tmp_path / "bad.png")]) == 1
     out, err = told(capsys)
     assert "zero.png: 0 " in out
     assert "bad.png: cannot be read" in err

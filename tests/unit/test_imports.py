@@ -16,10 +16,21 @@ TIERS = [
     {"models"},
     {"records"},
     {"evaluate", "boards", "plots", "leaderboard", "stats", "explore", "ledger", "claim_plots"},
-    {"face", "pad"},
+    {"face", "pad", "page"},
     {"sweep", "report", "graph", "export"},
     {"resuming", "rerun", "summary", "tune", "tuning_trials", "tuning_plots", "tune_commands", "zoo", "zoo_commands"},
-    {"claim_file", "claims", "bench", "bench_commands", "bundle", "bundle_commands", "corrections", "serve_commands"},
+    {
+        "claim_file",
+        "claims",
+        "bench",
+        "bench_commands",
+        "bundle",
+        "bundle_commands",
+        "compose_commands",
+        "corrections",
+        "serve_commands",
+    }
+    | {"read_commands", "library_commands"},
     {"cli"},
 ]
 RANK = {name: tier for tier, names in enumerate(TIERS) for name in names}

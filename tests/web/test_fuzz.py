@@ -15,6 +15,7 @@ from hcrlib.runtime.web.app import create_app
 from hcrlib.runtime.web.corrections import Corrections
 
 from .conftest import EIGHT, picture
+from .standin import Pages
 
 EXAMPLES = int(os.environ.get("HCR_FUZZ", "100"))
 SETTINGS = hypothesis.settings(
@@ -29,10 +30,12 @@ PNG, JPEG, WEBP = (picture(EIGHT, kind) for kind in ("png", "jpeg", "webp"))
 
 @pytest.fixture(scope="module")
 def app(zoo, tmp_path_factory):
-    return create_app(zoo, Corrections(tmp_path_factory.mktemp("kept") / "corrections.sqlite"))
+    return create_app(zoo, Corrections(tmp_path_factory.mktemp("kept") / "corrections.sqlite"), pages=Pages())
 
 
-@pytest.mark.parametrize("operation", ["predict", "correct", "takeBack", "models", "health", "metrics"])
+@pytest.mark.parametrize(
+    "operation", ["predict", "correct", "takeBack", "read", "search", "models", "health", "metrics"]
+)
 def test_whatever_the_document_allows(app, operation):
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
 
@@ -58,9 +61,10 @@ def damaged(draw):
 @SETTINGS
 @hypothesis.given(data=st.one_of(damaged(), st.binary(max_size=300)))
 def test_whatever_the_bytes_of_an_image(app, data):
-    answer = app.test_client().post("/api/predict", data=data, content_type="image/png")
-    assert answer.status_code in (200, 422)
-    assert answer.mimetype == ("application/json" if answer.status_code == 200 else "application/problem+json")
+    for address in ("/api/predict", "/api/read"):
+        answer = app.test_client().post(address, data=data, content_type="image/png")
+        assert answer.status_code in (200, 422)
+        assert answer.mimetype == ("application/json" if answer.status_code == 200 else "application/problem+json")
 
 
 @SETTINGS
@@ -71,6 +75,7 @@ def test_whatever_the_bytes_of_an_image(app, data):
     ),
 )
 def test_whatever_the_body(app, data, kind):
-    answer = app.test_client().post("/api/predict", data=data, content_type=kind)
-    assert 400 <= answer.status_code < 500
-    assert answer.mimetype == "application/problem+json"
+    for address in ("/api/predict", "/api/read"):
+        answer = app.test_client().post(address, data=data, content_type=kind)
+        assert 400 <= answer.status_code < 500
+        assert answer.mimetype == "application/problem+json"

@@ -19,13 +19,14 @@ from hcrlib.runtime.web import server
 from hcrlib.runtime.web.metrics import Metrics
 
 from .conftest import EIGHT, ZOO, data_url, picture
+from .standin import SLOW
 
 
 class Running:
     """A server of its own on a free port."""
 
-    def __init__(self, folder, *options):
-        command = [sys.executable, "-m", "hcrlib.runtime.web", "--port", "0", "--bundle", str(ZOO / "best-digits")]
+    def __init__(self, folder, *options, module="hcrlib.runtime.web"):
+        command = [sys.executable, "-m", module, "--port", "0", "--bundle", str(ZOO / "best-digits")]
         kept = ["--corrections", str(folder / "corrections.sqlite")]
         self.process = subprocess.Popen(
             [*command, *kept, *options],
@@ -196,6 +197,33 @@ def test_numbers_that_make_no_sense(option):
     done = subprocess.run([sys.executable, "-m", "hcrlib.runtime.web", option, "0"], capture_output=True, text=True)
     assert done.returncode == 2
     assert option in done.stderr
+
+
+@pytest.fixture
+def reading(tmp_path):
+    found = Running(tmp_path, "--workers", "1", module="tests.web.standin")
+    yield found
+    found.stop()
+
+
+def test_a_page_that_is_read_stops_nothing_else(reading):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        page = pool.submit(reading.ask, path="/api/read", body=SLOW)
+        time.sleep(0.3)
+        for _ in range(5):
+            assert reading.ask(body=picture(EIGHT), timeout=1)[2]["label"] == "8"
+            assert reading.ask("GET", "/healthz", timeout=1)[0] == 200
+            status, headers, _ = reading.ask(path="/api/read", body=b"%PDF", timeout=1)
+            assert (status, headers["Retry-After"]) == (503, "2")
+        assert not page.done()
+        assert page.result()[0] == 200
+
+
+def test_a_page_may_be_larger_than_a_character(reading):
+    large = b"%PDF" + bytes(20 << 20)
+    assert reading.ask(path="/api/read", body=large)[0] == 200
+    assert reading.raw(b"POST /api/read HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n").startswith(b"HTTP/1.1 413")
+    assert reading.raw(b"POST /api/predict HTTP/1.1\r\nContent-Length: 20000000\r\n\r\n").startswith(b"HTTP/1.1 413")
 
 
 def test_a_client_that_goes_away(running):

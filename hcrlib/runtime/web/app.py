@@ -15,7 +15,7 @@ import flask
 import numpy as np
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from . import openapi, pictures
+from . import openapi, pictures, reading
 from .metrics import Metrics
 from .occlusion import occlusion
 from .problems import MEDIA_TYPE, Problem
@@ -24,7 +24,7 @@ MAX_BODY = 8 * 1024 * 1024  # bytes
 MAX_BATCH = 64  # images in one request
 STORED = 280  # pixels of a correction's longer side: ten for one of the glyph
 # What a browser may keep, if it asks whether it is fresh.
-KEPT = "static", "pages.index", "pages.docs", "pages.manifest", "pages.icon"
+KEPT = "static", "pages.index", "pages.read", "pages.docs", "pages.manifest", "pages.icon"
 STATIC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -41,20 +41,22 @@ HEADERS = [
 ]
 
 
-def create_app(models, corrections=None, hosts=(), metrics=None):
+def create_app(models, corrections=None, hosts=(), metrics=None, pages=None):
     """The Flask application.
 
     models: a Models. corrections: a Corrections, or None where none are kept. hosts: names, without ports, that requests may
     be addressed to, any where it is empty: it keeps other sites from reaching a page on this computer (DNS rebinding).
+    pages: what reads whole pages, as `reading` describes it, or None where nothing does.
     """
     app = flask.Flask(__name__, static_folder=STATIC, static_url_path="/static", template_folder=STATIC)
     app.request_class = _Request
-    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, MAX_FORM_MEMORY_SIZE=MAX_BODY, JSON_SORT_KEYS=False)
+    app.config.update(MAX_FORM_MEMORY_SIZE=MAX_BODY, JSON_SORT_KEYS=False)
     if hasattr(app, "json"):  # Flask 2.2 and later, which has no such setting
         app.json.sort_keys = False
     metrics = metrics or Metrics()
-    app.register_blueprint(_pages(_version()))
-    app.register_blueprint(_api(models, corrections, metrics))
+    app.register_blueprint(_pages(_version(), pages is not None))
+    app.register_blueprint(_api(models, corrections, metrics, pages))
+    app.register_blueprint(reading.blueprint(models, pages, metrics))
     _guard(app, hosts, metrics)
     _explain(app)
     app.wsgi_app = _with_headers(app.wsgi_app)
@@ -62,6 +64,10 @@ def create_app(models, corrections=None, hosts=(), metrics=None):
 
 
 class _Request(flask.Request):
+    @property
+    def max_content_length(self):
+        return reading.MAX_BODY if self.path == reading.ADDRESS else MAX_BODY
+
     def _get_file_stream(self, *about, **more):
         return io.BytesIO()  # nothing that comes is written to a disk; the body's limit bounds it
 
@@ -78,17 +84,23 @@ def _with_headers(application):
     return answer
 
 
-def _pages(version):
+def _pages(version, reads):
     """What is looked at: the page, its parts at addresses of their own, and the API's description."""
     pages = flask.Blueprint("pages", __name__)
     with io.open(os.path.join(STATIC, "strings.json"), encoding="utf-8") as file:
         words = json.load(file)
-    shown = dict(t=words, words=json.dumps(words).replace("<", "\\u003c"))
+    shown = dict(t=words, words=json.dumps(words).replace("<", "\\u003c"), reads=reads, heif="HEIF" in pictures.FORMATS)
     parts = sorted(name for name in os.listdir(STATIC) if name.endswith((".js", ".css", ".svg")) and name != "sw.js")
 
     @pages.route("/")
     def index():
-        return flask.render_template("index.html", heif="HEIF" in pictures.FORMATS, **shown)
+        return flask.render_template("index.html", **shown)
+
+    if reads:
+
+        @pages.route("/read")
+        def read():
+            return flask.render_template("read.html", **shown)
 
     @pages.route("/api/docs")
     def docs():
@@ -96,7 +108,7 @@ def _pages(version):
 
     @pages.route("/sw.js")  # it answers for the whole site, so it has to lie at its root
     def service_worker():
-        text = flask.render_template("sw.js", version=version, parts=parts)
+        text = flask.render_template("sw.js", version=version, parts=parts, reads=reads)
         return flask.Response(text, mimetype="text/javascript", headers={"Cache-Control": "no-cache"})
 
     @pages.route("/manifest.webmanifest")
@@ -110,7 +122,7 @@ def _pages(version):
     return pages
 
 
-def _api(models, corrections, metrics):
+def _api(models, corrections, metrics, pages):
     api = flask.Blueprint("api", __name__)
     document = openapi.document(MAX_BATCH, MAX_BODY)
 
@@ -128,7 +140,11 @@ def _api(models, corrections, metrics):
     @api.route("/api/models")
     def all_models():
         return flask.jsonify(
-            dict(models=[served.about for served in models.all()], corrections=corrections is not None)
+            dict(
+                models=[served.about for served in models.all()],
+                corrections=corrections is not None,
+                pages=reading.about(models, pages),
+            )
         )
 
     @api.route("/api/corrections", methods=["POST"])
@@ -311,7 +327,7 @@ def _explain(app):
     @app.errorhandler(HTTPException)
     def refused(error):
         if isinstance(error, RequestEntityTooLarge):
-            return answer(Problem("too-large", "At most %d MB are read." % (MAX_BODY >> 20)))
+            return answer(Problem("too-large", "At most %d MB are read." % (flask.request.max_content_length >> 20)))
         if isinstance(error, MethodNotAllowed):
             allowed = ", ".join(sorted(error.valid_methods or ()))
             return answer(Problem("wrong-method", "This address takes %s." % allowed, [("Allow", allowed)]))

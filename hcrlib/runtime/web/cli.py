@@ -41,8 +41,11 @@ def _count(text):
     return number
 
 
-def run(args, find):
-    """Serves what find() names, [(name, folder)], until it is told to stop; the exit status."""
+def run(args, find, pages=None):
+    """Serves what find() names, [(name, folder)], until it is told to stop; the exit status.
+
+    pages: what reads whole pages, as `reading` describes it, or None.
+    """
     from . import workers
 
     count = args.workers or workers.default(args.engine)
@@ -58,12 +61,12 @@ def run(args, find):
         except (OSError, OverflowError) as error:
             return _complain("%s:%s: %s" % (args.host, args.port, getattr(error, "strerror", None) or error))
         share = workers.Share(count)
-        return workers.run(count, lambda number: _work(args, find, bound, number, share))
+        return workers.run(count, lambda number: _work(args, find, pages, bound, number, share))
 
 
-def _work(args, find, bound, number, share):
+def _work(args, find, pages, bound, number, share):
     """One process; the first speaks for all."""
-    from . import server
+    from . import reading, server
     from .app import create_app
     from .corrections import Corrections
     from .metrics import Metrics
@@ -75,14 +78,16 @@ def _work(args, find, bound, number, share):
     except (OSError, ValueError) as error:
         return _complain(error) if number == 0 else 1
     kept = None if args.no_corrections else Corrections(args.corrections or default_store())
-    app = create_app(models, kept, _hosts(args.host, args.allow_host), metrics)
+    app = create_app(models, kept, _hosts(args.host, args.allow_host), metrics, pages)
     if number == 0:
         shown = "localhost" if args.host in LOCAL else args.host
         told = models.get().name, len(models.all()), shown, bound.getsockname()[1]
         sys.stdout.write("%s, %d models\nhttp://%s:%d/  Ctrl-C stops it\n" % told)
         sys.stdout.flush()
     models.watch(stop)
-    server.serve(app, metrics, bound, args.threads, lambda held: share.may_take(number, held))
+    threads = args.threads + (pages is not None)  # one reads a page for seconds while the others answer
+    larger = {} if pages is None else {reading.ADDRESS: reading.MAX_BODY}
+    server.serve(app, metrics, bound, threads, lambda held: share.may_take(number, held), larger)
     stop.set()
     return 0
 
@@ -96,6 +101,11 @@ def default_store():
     """Where corrections are kept: $XDG_DATA_HOME/hcrlib/corrections.sqlite."""
     home = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
     return os.path.join(home, "hcrlib", "corrections.sqlite")
+
+
+def is_private(args):
+    """Whether those who sit at this computer alone can ask: neither a network nor a proxy that --allow-host speaks of."""
+    return args.host in LOCAL and not args.allow_host
 
 
 def _hosts(host, allowed):

@@ -1,5 +1,6 @@
 """The API, described in OpenAPI 3.1: what /api/openapi.json answers and /api/docs shows."""
 
+from . import openapi_pages
 from .problems import MEDIA_TYPE, TYPES
 
 TEXT = {"type": "string"}
@@ -16,8 +17,9 @@ def document(most_images, most_bytes):
         "info": {
             "title": "Reading of handwritten characters",
             "version": "1",
-            "description": "An image of one character is sent, its label comes back. At most %d MB a request. Errors are "
-            "problem details (RFC 9457). Requests of other sites' pages are refused." % (most_bytes >> 20),
+            "description": "An image of one character is sent, its label comes back; or a page, and its text comes back. "
+            "At most %d MB a request where nothing else is said. Errors are problem details (RFC 9457). Requests of other "
+            "sites' pages are refused." % (most_bytes >> 20),
         },
         "paths": {
             "/api/predict": {"post": _predict(most_images)},
@@ -26,6 +28,7 @@ def document(most_images, most_bytes):
             },
             "/api/corrections": {"post": _correct()},
             "/api/corrections/{id}": {"delete": _take_back()},
+            **openapi_pages.paths(_responses),
             "/api/openapi.json": {"get": _plain("openapi", "This description", "application/json", {"type": "object"})},
             "/healthz": {"get": _get("health", "Whether the server answers", "Health")},
             "/metrics": {"get": _plain("metrics", "Counters for Prometheus", "text/plain", TEXT)},
@@ -220,15 +223,21 @@ def _schemas(most_images):
         "maxItems": most_images,
     }
     models = {"type": "array", "items": {"$ref": "#/components/schemas/Model"}, "minItems": 1}
+    reading = _object(
+        {"model": dict(TEXT, description="What reads where none is asked for."), "library": {"type": "boolean"}}
+    )
+    shared = {
+        "corrections": {"type": "boolean", "description": "Whether they are stored here."},
+        "pages": dict(anyOf=[reading, {"type": "null"}], description="Null where no pages are read."),
+    }
     return {
         "Answer": _object(answer, "importance"),
         "Answers": _object({"answers": answers}),
         "Model": _object(model),
-        "Models": _object(
-            {"models": models, "corrections": {"type": "boolean", "description": "Whether they are stored here."}}
-        ),
+        "Models": _object(dict(models=models, **shared)),
         "Health": _object({"status": {"const": "ok"}, "models": {"type": "integer", "minimum": 1}}),
         "Problem": _object(problem, "image"),
+        **openapi_pages.schemas(_object),
     }
 
 

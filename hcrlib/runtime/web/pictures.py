@@ -28,11 +28,6 @@ except ImportError:  # HEIC is read where pillow-heif is installed
 MAX_PIXELS = 50 * 1000 * 1000  # a phone's 48 megapixels, as a JPEG: decoded at an eighth
 MAX_DECODED = 12 * 1000 * 1000  # in other formats, whose every pixel has to be decoded
 MAX_SIDE = 20000
-MOST = "at most %d million (JPEG) or %d million, and %d on a side, are read" % (
-    MAX_PIXELS // 10**6,
-    MAX_DECODED // 10**6,
-    MAX_SIDE,
-)
 BIG = 4 * 1000 * 1000  # pixels: such are decoded one at a time in each process, which bounds the memory
 KEPT = 1024  # of the longer side: a character needs no more
 _one_at_a_time = threading.Lock()
@@ -40,23 +35,35 @@ _one_at_a_time = threading.Lock()
 
 def grey(data, side=KEPT):
     """uint8 (h, w), at most `side` on a side, of an image file's bytes. Problem for what is none, or too large."""
-    if not data:
-        raise Problem("not-an-image", "The image has no bytes.")
-    try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise Problem("too-many-pixels", "The image has too many pixels; %s." % MOST)
-    except Exception:  # Pillow raises many kinds for damaged files, and tells of its inside
-        known = ", ".join(FORMATS[:-1]) + " and " + FORMATS[-1]
-        raise Problem("not-an-image", "%s are read; these %d bytes are none of them." % (known, len(data)))
-    width, height = image.size
-    if width * height > (MAX_PIXELS if image.format == "JPEG" else MAX_DECODED) or max(width, height) > MAX_SIDE:
-        raise Problem("too-many-pixels", "The image has %d x %d pixels; %s." % (width, height, MOST))
-    if width * height <= BIG:
+    image = opened(data)
+    if image.width * image.height <= BIG:
         return _decoded(image, side)
     with _one_at_a_time:
         image.draft("L", (KEPT, KEPT))  # JPEG: decoded at a half, a quarter, an eighth
         return _decoded(image, side)
+
+
+def opened(data, most=MAX_DECODED, also=()):
+    """A PIL image, nothing of it decoded yet. Problem for what is none, or too large.
+
+    most: pixels of what is no JPEG. also: formats that the caller reads besides, for the sentence that tells what is read.
+    """
+    if not data:
+        raise Problem("not-an-image", "The image has no bytes.")
+    limits = MAX_PIXELS // 10**6, most // 10**6, MAX_SIDE
+    told = "at most %d million (JPEG) or %d million, and %d on a side, are read" % limits
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise Problem("too-many-pixels", "The image has too many pixels; %s." % told)
+    except Exception:  # Pillow raises many kinds for damaged files, and tells of its inside
+        known = FORMATS + list(also)
+        known = ", ".join(known[:-1]) + " and " + known[-1]
+        raise Problem("not-an-image", "%s are read; these %d bytes are none of them." % (known, len(data)))
+    width, height = image.size
+    if width * height > (MAX_PIXELS if image.format == "JPEG" else most) or max(width, height) > MAX_SIDE:
+        raise Problem("too-many-pixels", "The image has %d x %d pixels; %s." % (width, height, told))
+    return image
 
 
 def _decoded(image, side):

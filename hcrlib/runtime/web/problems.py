@@ -8,7 +8,10 @@ TYPES = {  # name -> (status, title)
     "too-many-pixels": (422, "The image has too many pixels"),
     "blank": (422, "Nothing is drawn"),
     "not-valid": (422, "The request asks for something that cannot be done"),
+    "unreadable": (422, "The page cannot be read"),
     "no-such-model": (404, "There is no such model"),
+    "no-such-format": (404, "There is no such format"),
+    "not-here": (404, "This server does not do that"),
     "not-found": (404, "There is nothing at this address"),
     "wrong-method": (405, "This address takes other methods"),
     "too-large": (413, "The request is too large"),
@@ -16,6 +19,7 @@ TYPES = {  # name -> (status, title)
     "other-origin": (403, "Requests of other pages are refused"),
     "no-consent": (422, "Nothing is stored without consent"),
     "not-kept": (503, "Corrections are not kept here"),
+    "no-library": (503, "The library cannot be used"),
     "busy": (503, "Too many requests at once"),
     "fault": (500, "The server made a mistake"),
 }

@@ -1,5 +1,6 @@
 """The application on a port, by waitress: bounded in what waits, and it ends what it has begun when it is told to stop."""
 
+import copy
 import logging
 import signal
 import socket
@@ -12,6 +13,8 @@ MOST_WAITING = 32  # requests in each process: less than a tenth of a second's w
 RETRY_AFTER_S = 1
 CONNECTIONS = 512
 MAX_HEAD = 32 * 1024  # bytes
+SLACK = 1 << 16  # bytes over an address' limit that are let in: the application tells of what is little too much
+IN_MEMORY = 1 << 30  # bytes: more than any request or answer has, so that none of them is written to a disk
 DRAIN_S = 10.0  # for what was begun, once it is told to stop
 INSISTS_S = 1.0  # one who says it again after that will not wait
 
@@ -51,14 +54,25 @@ def listen(host, port):
     return bound
 
 
-def serve(app, metrics, bound, threads, may_take=None):
+def serve(app, metrics, bound, threads, may_take=None, larger=()):
     """Answers until SIGTERM or SIGINT, then ends what was begun, for at most 10 s. bound: a socket of `listen`.
 
     may_take: a function of how many connections there are that tells whether to take another, or None for as many as come.
+    larger: {path: bytes} of the addresses whose bodies may have more than MAX_BODY bytes.
     """
     import waitress
     from waitress.channel import HTTPChannel
+    from waitress.parser import HTTPRequestParser
     from waitress.task import ErrorTask
+
+    class Parser(HTTPRequestParser):
+        """Lets a larger body in where the address allows it."""
+
+        def parse_header(self, head):
+            super().parse_header(head)
+            if self.path in larger:
+                self.adj = copy.copy(self.adj)
+                self.adj.max_request_body_size = larger[self.path] + SLACK
 
     class ProblemTask(ErrorTask):
         """What waitress itself refuses - a head it cannot read, a body that is too long - told like everything else."""
@@ -75,6 +89,7 @@ def serve(app, metrics, bound, threads, may_take=None):
 
     class Channel(HTTPChannel):
         error_task_class = ProblemTask
+        parser_class = Parser
 
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that some wait is no news
     logging.getLogger("waitress").addHandler(logging.StreamHandler())
@@ -86,8 +101,9 @@ def serve(app, metrics, bound, threads, may_take=None):
         connection_limit=CONNECTIONS,
         asyncore_use_poll=True,
         max_request_header_size=MAX_HEAD,
-        max_request_body_size=MAX_BODY + (1 << 16),  # the application tells of what is little too much
-        inbuf_overflow=2 * MAX_BODY,  # nothing that comes is written to a disk
+        max_request_body_size=MAX_BODY + SLACK,
+        inbuf_overflow=IN_MEMORY,
+        outbuf_overflow=IN_MEMORY,
         channel_timeout=30,
         ident=None,
         clear_untrusted_proxy_headers=True,

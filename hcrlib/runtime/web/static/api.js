@@ -8,7 +8,7 @@ export class Trouble extends Error {
   }
 }
 
-async function ask(address, options) {
+async function ask(address, options, as = (response) => response.json()) {
   let response;
   try {
     response = await fetch(address, options);
@@ -17,8 +17,8 @@ async function ask(address, options) {
     throw new Trouble("offline", error.message);
   }
   if (response.status === 204) return null;
+  if (response.ok) return as(response);
   const body = await response.json().catch(() => ({}));
-  if (response.ok) return body;
   const kind = (body.type ?? "#fault").split("#").pop();
   throw new Trouble(kind, body.detail ?? response.statusText, Number(response.headers.get("Retry-After")) || 1);
 }
@@ -32,6 +32,18 @@ export function predict(picture, { model, explain, signal }) {
   const query = new URLSearchParams({ model, ...(explain && { explain: "1" }) });
   const headers = { "Content-Type": picture.type || "application/octet-stream" };
   return ask(`/api/predict?${query}`, { method: "POST", body: picture, headers, signal });
+}
+
+// page: a File, an image or a PDF. What comes back is the JSON, or a Blob of another format.
+export function read(page, { model, format = "json", keep, signal }) {
+  const query = new URLSearchParams({ model, format, name: page.name, ...(keep && { keep: "1" }) });
+  const headers = { "Content-Type": page.type || "application/octet-stream" };
+  const as = format === "json" ? undefined : (response) => response.blob();
+  return ask(`/api/read?${query}`, { method: "POST", body: page, headers, signal }, as);
+}
+
+export function search(words) {
+  return ask(`/api/library?${new URLSearchParams({ q: words })}`);
 }
 
 export async function correct(picture, label, model) {

@@ -2,8 +2,10 @@
 
 import * as answer from "./answer.js";
 import * as api from "./api.js";
+import { receive } from "./files.js";
+import { chosen, offer } from "./models.js";
 import { Pad } from "./pad.js";
-import { fill, t } from "./strings.js";
+import { t } from "./strings.js";
 
 const SOON = 120; // ms after the last change: an answer while drawing
 const REST = 450; // ms more: the hand rests, and it is worth asking which pixels mattered
@@ -110,28 +112,16 @@ async function load() {
   } catch (error) {
     return explain(error);
   }
-  const wanted = localStorage.getItem("model");
-  $("model").replaceChildren(...models.map(({ name }) => new Option(name)));
-  if (models.some(({ name }) => name === wanted)) $("model").value = wanted;
-  chosen();
+  offer(models, "model");
+  another();
 }
 
-function chosen() {
-  const model = models.find(({ name }) => name === $("model").value);
-  const values = {
-    classes: model.classes.length,
-    accuracy: `${(100 * model.accuracy).toFixed(1)} %`,
-    data: model.trained_on,
-  };
-  $("model-about").textContent = fill(model.accuracy ? t.model_about : t.model_plain, values);
-  $("truth").replaceChildren(...model.classes.map((name) => new Option(name)));
+function another() {
+  $("truth").replaceChildren(...chosen().classes.map((name) => new Option(name)));
   changed(0);
 }
 
-$("model").addEventListener("change", () => {
-  localStorage.setItem("model", $("model").value);
-  chosen();
-});
+$("model").addEventListener("change", another);
 
 // --- drawing ------------------------------------------------------------------------------------------------------------
 
@@ -173,7 +163,7 @@ for (const [at, tab] of tabs.entries()) {
 // --- pictures -----------------------------------------------------------------------------------------------------------
 
 function take(files) {
-  const [first] = [...files].filter((file) => file.type.startsWith("image/") || /\.hei[cf]$/i.test(file.name));
+  const [first] = files.filter((file) => file.type.startsWith("image/") || /\.hei[cf]$/i.test(file.name));
   if (drawing()) select($("tab-picture"));
   if (!first) return refuse(t.no_picture);
   if (first.size > MOST_BYTES) return refuse(t.formats);
@@ -204,26 +194,12 @@ function drop() {
   for (const id of ["file", "camera"]) $(id).value = "";
 }
 
-for (const id of ["file", "camera"]) $(id).addEventListener("change", () => $(id).files.length && take([...$(id).files]));
+receive(take);
 $("preview").addEventListener("error", () => ($("preview").hidden = true)); // HEIC, where the browser cannot show it
 $("clear-picture").addEventListener("click", () => {
   drop();
   $("file").focus();
   changed(0);
-});
-addEventListener("paste", (event) => {
-  const files = [...(event.clipboardData?.files ?? [])];
-  if (files.length) take(files);
-});
-addEventListener("dragover", (event) => {
-  event.preventDefault();
-  $("drop").classList.add("over");
-});
-addEventListener("dragleave", () => $("drop").classList.remove("over"));
-addEventListener("drop", (event) => {
-  event.preventDefault();
-  $("drop").classList.remove("over");
-  take(event.dataTransfer.files);
 });
 
 // --- "Was this right?" --------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 // Keeps the page for when there is no connection: the server is asked first, what was kept answers where it does not.
 const NAME = "hcr-{{ version }}";
-const PARTS = ["/", "/manifest.webmanifest", {% for name in parts %}"/static/{{ name }}"{{ ", " if not loop.last }}{% endfor %}];
+const PARTS = ["/", {% if reads %}"/read", {% endif %}"/manifest.webmanifest", {% for name in parts %}"/static/{{ name }}"{{ ", " if not loop.last }}{% endfor %}];
 
 addEventListener("install", (event) => {
   event.waitUntil(caches.open(NAME).then((cache) => cache.addAll(PARTS)).then(() => skipWaiting()));

@@ -1,0 +1,128 @@
+"""What was read: a page with its lines, words and characters, each with its box.
+
+Boxes are in pixels of `Page.image`, the page as it was read: upright, flat, the sheet alone. `Page.to_source` leads back to the
+pixels of the file.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+UNSURE = "Much of it is unsure: if it is joined writing, --recognizer rapidocr reads whole words."  # a note of a Page
+
+
+class Box(NamedTuple):
+    """Pixels; right and bottom are the first ones outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self):
+        return self.right - self.left
+
+    @property
+    def height(self):
+        return self.bottom - self.top
+
+    @property
+    def area(self):
+        return max(0, self.width) * max(0, self.height)
+
+    def iou(self, other):
+        """Intersection over union, 0..1."""
+        common = Box(*map(max, self[:2], other[:2]), *map(min, self[2:], other[2:]))
+        shared = common.area if common.width > 0 and common.height > 0 else 0
+        return shared / (self.area + other.area - shared) if shared else 0.0
+
+
+def around(boxes):
+    """The smallest Box that holds all of at least one."""
+    left, top, right, bottom = zip(*boxes, strict=True)
+    return Box(min(left), min(top), max(right), max(bottom))
+
+
+@dataclass(frozen=True)
+class Character:
+    """text: one character, "?" where its confidence is under the threshold. confidence: 0..1.
+
+    alternatives: (text, confidence) of the most probable ones, best first; the first is what "?" stands for.
+    """
+
+    text: str
+    box: Box
+    confidence: float
+    alternatives: tuple = ()
+
+
+@dataclass(frozen=True)
+class Word:
+    """text: without spaces. confidence: 0..1, of its least sure character. characters: () where it was read as a whole."""
+
+    text: str
+    box: Box
+    confidence: float
+    characters: tuple = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """words: from left to right. column: 0 for the leftmost column of the page."""
+
+    words: tuple
+    box: Box
+    column: int = 0
+
+    @property
+    def text(self):
+        return " ".join(word.text for word in self.words)
+
+
+@dataclass(frozen=True)
+class Page:
+    """lines: in reading order. number: from 1. image: uint8 (h, w, 3), RGB. notes: sentences on what was found and done.
+
+    to_source: float64 (3, 3), a homography from points (x, y, 1) of the image to those of the file, its EXIF rotation honoured.
+    seconds: what reading took. source_size: width and height of the file's page in pixels, None for the image's own.
+    """
+
+    number: int
+    lines: tuple
+    image: np.ndarray = field(repr=False)
+    to_source: np.ndarray = field(default_factory=lambda: np.eye(3), repr=False)
+    notes: tuple = ()
+    seconds: float = 0.0
+    source_size: tuple | None = None
+
+    @property
+    def width(self):
+        return self.image.shape[1]
+
+    @property
+    def height(self):
+        return self.image.shape[0]
+
+    @property
+    def words(self):
+        return [word for line in self.lines for word in line.words]
+
+    @property
+    def text(self):
+        """The lines in reading order, one column after the other; an empty line between columns."""
+        text, before = [], None
+        for line in self.lines:
+            if before is not None and line.column != before.column:
+                text.append("")
+            text.append(line.text)
+            before = line
+        return "\n".join(text)
+
+    def source_box(self, box):
+        """The Box, in pixels of the file, around a box of the image."""
+        corners = [(x, y, 1.0) for x in (box.left, box.right) for y in (box.top, box.bottom)]
+        x, y, w = self.to_source @ np.transpose(corners)
+        x, y = x / w, y / w
+        return Box(*(round(float(v)) for v in (x.min(), y.min(), x.max(), y.max())))

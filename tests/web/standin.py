@@ -1,0 +1,109 @@
+"""Pages as if they had been read, for tests of what is around the reading."""
+
+import argparse
+import base64
+import io
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from hcrlib.runtime.web import cli
+from hcrlib.runtime.web.problems import Problem
+
+LINES = ["The quick brown fox", "jumps over the lazy", "dog. <b>Twice</b>"]
+SLOW = b"%PDF that takes 2 s"
+UNSURE = {"quick": 0.55, "lazy": 0.8}  # the others: 0.97
+SIZE = 40  # pixels of a letter
+
+
+def page(number=1):
+    """What /api/read tells of a page: LINES, printed, each word with its boxes; the first letter of `quick` is unsure."""
+    image = Image.new("RGB", (700, 900), "#fbf9f2")
+    pen, font = ImageDraw.Draw(image), ImageFont.load_default(SIZE)
+    lines = [_line(pen, font, text, 120 + 90 * at) for at, text in enumerate(LINES)]
+    stream = io.BytesIO()
+    image.save(stream, "JPEG")
+    return {
+        "number": number,
+        "width": image.width,
+        "height": image.height,
+        "notes": ["It was turned by 90 degrees."],
+        "seconds": 1.25,
+        "text": "\n".join(line["text"] for line in lines),
+        "to_source": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        "lines": lines,
+        "picture": "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode(),
+        "scale": 1.0,
+    }
+
+
+def _line(pen, font, text, top):
+    words, left = [], 60
+    for word in text.split():
+        words.append(_word(pen, font, word, left, top))
+        left = words[-1]["box"][2] + 15
+    box = [60, top, words[-1]["box"][2], top + SIZE]
+    return {"text": " ".join(word["text"] for word in words), "box": box, "column": 0, "words": words}
+
+
+def _word(pen, font, text, left, top):
+    confidence, characters = UNSURE.get(text, 0.97), []
+    for at, letter in enumerate(text):
+        right = left + int(pen.textlength(letter, font))
+        pen.text((left, top - 6), letter, "#20242c", font)
+        sure = not (text == "quick" and at == 0)
+        alternatives = [{"text": letter, "confidence": confidence}, {"text": "g", "confidence": 0.02}]
+        box = [left, top, right, top + SIZE]
+        read = {"text": letter if sure else "?", "box": box, "confidence": confidence, "alternatives": alternatives}
+        characters.append(read)
+        left = right
+    box = [characters[0]["box"][0], top, left, top + SIZE]
+    shown = "".join(character["text"] for character in characters)
+    return {"text": shown, "box": box, "confidence": confidence, "characters": characters}
+
+
+class Pages:
+    """Reads pages at once; a PDF has three. What is kept is found by its words."""
+
+    models = "of-pages", "best-digits"
+
+    def __init__(self, library=True):
+        self.library, self.kept, self.asked = library, [], []  # asked: (name of the model, form) of what was read
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.go_on.set()
+
+    def read(self, data, name, served, form, keep):
+        self.asked.append((served.name, form))
+        self.begun.set()
+        self.go_on.wait(20)
+        if data == SLOW:
+            time.sleep(2)
+        if b"/Encrypt" in data:
+            raise Problem("unreadable", "This PDF is encrypted. Save a copy without its password, and read that.")
+        if keep:
+            self.kept.append(name)
+        if form != "json":
+            return form.encode()
+        numbers = range(1, 4) if data.startswith(b"%PDF") else [1]
+        found = {"pages": [page(number) for number in numbers], "model": served.name, "kept": keep}
+        return json.dumps(found).encode()
+
+    def search(self, text, limit):
+        snippet = [{"text": "The ", "hit": False}, {"text": text, "hit": True}, {"text": " <b>fox</b>", "hit": False}]
+        return [{"document": name, "page": 1, "snippet": snippet, "boxes": []} for name in self.kept][:limit]
+
+
+def main():
+    """A server with such pages, and the options of `python -m hcrlib.runtime.web`."""
+    parser = argparse.ArgumentParser()
+    cli.add_arguments(parser.add_argument)
+    args = parser.parse_args()
+    return cli.run(args, lambda: [(Path(folder).name, folder) for folder in args.bundle], Pages())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
