@@ -87,6 +87,43 @@ class Distortion:
         return rows + (h - 1) / 2, columns + (w - 1) / 2
 
 
+def strayed(line, strength, rng):
+    """A prepared line, float32 (h, w'), as another day's writing of it: leaning, stretched, climbing, waving, with another pen.
+
+    line: float32 (h, w), ink 1. strength: 1 for what hands do, 0 for nothing. rng: numpy.random.RandomState. Sources: as of
+    Distortion; Wigington et al. 2017 (grids of displacements for lines).
+    """
+    import cv2
+
+    if not strength:
+        return line
+    height, width = line.shape
+    lean, slope = strength * rng.uniform(-0.25, 0.25), strength * rng.uniform(-0.015, 0.015)
+    wide, tall = np.exp(strength * rng.uniform(-0.16, 0.16)), np.exp(strength * rng.uniform(-0.14, 0.06))
+    down = strength * rng.uniform(-0.05, 0.05) * height
+    new = max(4, round(width * wide))
+    y, x = np.mgrid[:height, :new].astype(np.float32)
+    about = y - height / 2
+    field = rng.normal(0, 0.7 * strength, (2, 4, max(2, round(new / 14)))).astype(np.float32)
+    waves = [cv2.resize(one, (new, height), interpolation=cv2.INTER_CUBIC) for one in field]
+    columns = x / np.float32(wide) + np.float32(lean) * about + waves[0]
+    rows = about / np.float32(tall) + np.float32(height / 2 - down) + np.float32(slope) * (x - new / 2) + waves[1]
+    moved = cv2.remap(line, columns, rows.astype(np.float32), cv2.INTER_LINEAR)
+    return _inked(moved, strength, rng)
+
+
+def _inked(line, strength, rng):
+    """A thicker or thinner pen, more or less pressure, grain."""
+    import cv2
+
+    share, kernel = np.float32(strength * rng.uniform(-0.6, 0.6)), np.ones((2, 2), np.uint8)
+    other = cv2.dilate(line, kernel) if share > 0 else cv2.erode(line, kernel)
+    line = line + abs(share) * (other - line)
+    line = np.power(line, np.float32(np.exp(strength * rng.uniform(-0.4, 0.4))))
+    grain = rng.normal(0, 0.03 * strength * rng.uniform(), line.shape).astype(np.float32)
+    return np.clip(line + grain, 0, 1)
+
+
 def mixed(x, targets, alpha, rng):
     """Images and one-hot targets, each blended with another's by a share from Beta(alpha, alpha) (mixup, Zhang et al. 2018)."""
     share = rng.beta(alpha, alpha, len(x)).astype(np.float32)

@@ -22,7 +22,8 @@ from hcrlib import (
 from hcrlib.commands import add_command
 from hcrlib.datasets import commands as data
 from hcrlib.errors import ConfigError, HcrError, RunError
-from hcrlib.models import CLASSIFIERS
+from hcrlib.models import named
+from hcrlib.models.base import names
 from hcrlib.registry import did_you_mean
 
 STOPPED = "Stopped. Finished runs and epochs are kept: the same command, without --again, makes only what is missing."
@@ -131,7 +132,7 @@ def _parser():
 def _add_train(commands):
     example = "hcr train cnn-basic --data mnist-5k --set epochs=2"
     add = add_command(commands, "train", _train, "train and evaluate one classifier", example).add_argument
-    add("classifier", help=", ".join(CLASSIFIERS.names()))
+    add("classifier", help=", ".join(names()))
     add("--data", default="mnist-5k", metavar="NAME", help="a dataset, or a folder with a dataset.yml (mnist-5k)")
     add("--seed", type=int, default=0, metavar="N", help="every random choice follows from it (0)")
     add("--budget", type=int, metavar="N", help="training images to use, stratified (all)")
@@ -144,7 +145,7 @@ def _train(args):
 
     steps = _steps(args.preprocess) if args.preprocess else None
     settings = dict(map(_setting, args.set))
-    CLASSIFIERS.get(args.classifier).create(settings)  # refuses what is none of its parameters, such as `seed`
+    named(args.classifier).create(settings)  # refuses what is none of its parameters, such as `seed`
     run = hcrlib.train(args.classifier, args.data, seed=args.seed, budget=args.budget, preprocess=steps, **settings)
     print(run)
     print(run.path)

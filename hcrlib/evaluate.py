@@ -11,20 +11,20 @@ from pathlib import Path
 
 import numpy as np
 
-from hcrlib import metrics, paths, records, timing
+from hcrlib import evaluate_lines, metrics, paths, records, timing
 from hcrlib.config import RunConfig
-from hcrlib.datasets import SIDE, dataset_names, load_dataset, stratified_take
+from hcrlib.datasets import SIDE, dataset_names, is_text, load_dataset, load_text, stratified_take, text_names
 from hcrlib.errors import ConfigError, DataError, RunError
+from hcrlib.evaluate_lines import NEW, note_fit, save_model
 from hcrlib.files import alone, write_text
-from hcrlib.models import CLASSIFIERS, Task
+from hcrlib.models import RECOGNISERS, Task, named
 from hcrlib.provenance import code_sha256, packages, provenance, threads
 from hcrlib.records import RunRecord
 from hcrlib.registry import did_you_mean
-from hcrlib.runtime import Pipeline
+from hcrlib.runtime import LinePipeline, Pipeline
 
 LATENCY_IMAGES = 100
 LOCK = ".lock"  # in the run's folder
-NEW = "new"  # model and predictions until all is well
 CHECKPOINT = "checkpoint", "checkpoint.old"  # the second one: where a kill came between two renames
 PATIENCE_S = 5  # for the run's lock: the kernel of a sweep that was killed takes a second to end
 
@@ -34,7 +34,7 @@ def resolve(classifier, *, dataset="mnist-5k", seed=0, budget=None, preprocess=N
 
     params: the classifier's own. ConfigError, with a suggestion, for an unknown classifier, parameter or step.
     """
-    kind = CLASSIFIERS.get(classifier)
+    kind = named(classifier)
     if isinstance(preprocess, str):
         raise ConfigError("The preprocessing is not valid", expected="a list of steps", got=repr(preprocess))
     if kind.as_published and (budget is not None or preprocess not in (None, kind.preprocess)):
@@ -47,6 +47,8 @@ def resolve(classifier, *, dataset="mnist-5k", seed=0, budget=None, preprocess=N
 def _steps(kind, preprocess):
     """The pipeline's steps with their options; tried on one image, so that what cannot work is refused here."""
     try:
+        if kind.registry is RECOGNISERS:
+            return LinePipeline(preprocess).to_dict()["steps"]
         pipeline = Pipeline(preprocess)
         image = np.eye(SIDE, dtype=np.uint8)[None]
         made = pipeline.fit(image).apply(image)
@@ -60,15 +62,17 @@ def _steps(kind, preprocess):
 
 def _dataset(name):
     """A name of the catalogue, or the absolute path of a folder with a dataset.yml, here or in the project's folder."""
-    if name in dataset_names():
+    if name in (*dataset_names(), *text_names()):
         return name
     for path in (Path(str(name)), paths.project_root() / str(name)):
         if (path.suffix in (".yml", ".yaml") and path.is_file()) or (path / "dataset.yml").is_file():
             return str(path.resolve())
+        if is_text(path):
+            return str(path.resolve())
     if len(Path(str(name)).parts) > 1 or Path(str(name)).exists():
         hint = "Your own data is named by the folder that holds its dataset.yml"
         raise ConfigError("There is no dataset.yml here", where=name, hint=hint)
-    raise ConfigError(f"There is no dataset '{name}'", hint=did_you_mean(name, dataset_names()))
+    raise ConfigError(f"There is no dataset '{name}'", hint=did_you_mean(name, [*dataset_names(), *text_names()]))
 
 
 def run_one(config, say=print, runs=None):
@@ -79,7 +83,7 @@ def run_one(config, say=print, runs=None):
     declines the data leaves one that says "skipped". runs: where an ensemble finds its members, if not in results/runs.
     RunError where another process is making this very run.
     """
-    data = load_dataset(config.dataset)
+    data = load_text(config.dataset) if is_text(config.dataset) else load_dataset(config.dataset)
     folder = records.run_path(config)
     with contextlib.ExitStack() as held:
         try:
@@ -96,15 +100,21 @@ def _run(config, data, folder, say, runs):
         say(f"images left out, because they cannot be read: {len(data.damaged)}")
         say("\n".join(f"  {file}: {reason}" for file, reason in data.damaged))
     _make_room(folder, config, data)
-    classifier = CLASSIFIERS.get(config.classifier).create(config.params)
+    classifier = named(config.classifier).create(config.params)
     base = RunRecord(config=config, status="finished", classes=list(data.classes), data=_about(data))
     base.provenance = provenance(config)
-    if reason := classifier.skip(data):
+    of_lines = classifier.registry is RECOGNISERS
+    reason = classifier.skip(data)
+    if not of_lines and hasattr(data, "corpus"):
+        reason = f"{config.classifier} reads pictures of one character, not of words and lines"
+    if reason:
         base.status, base.reason = "skipped", reason
         return base if finished(config) else base.write()
     try:
-        task = Task(len(data.classes), config.seed, folder, say, data.sha256, lambda run: _finished_run(runs, run))
-        _measure(base, classifier, data, task)
+        task = Task(
+            len(data.classes), config.seed, folder, say, data.sha256, lambda run: _finished_run(runs, run), data.classes
+        )
+        (evaluate_lines.measure if of_lines else _measure)(base, classifier, data, task)
         base.provenance["threads"] = threads()  # now that the libraries are loaded
         base.write(folder / NEW)
     except Exception as error:
@@ -146,7 +156,7 @@ def _measure(record, classifier, data, task):
     classifier.fit(x, train.labels, x_val, data.val.labels, task)
     record.fit_s = time.perf_counter() - begun
     del x
-    _note_fit(record, classifier, train)
+    note_fit(record, classifier, len(train))
     _on_validation(record, classifier, x_val, data.val)
 
     begun = time.perf_counter()
@@ -157,7 +167,7 @@ def _measure(record, classifier, data, task):
     record.n_val = len(data.val)
     _latency(record, classifier, pipeline, data.val.images)
     shutil.rmtree(folder / NEW, ignore_errors=True)
-    record.size_bytes = _save(folder / NEW, classifier, pipeline, config, data.classes)
+    record.size_bytes = save_model(folder / NEW, classifier, pipeline, config, data.classes)
     records.save_predictions(folder / NEW, data.test.labels, scores)
 
 
@@ -192,17 +202,6 @@ def _finished_run(runs, run):
     return record, folder
 
 
-def _note_fit(record, classifier, train):
-    record.n_train, record.engine = classifier.n_fitted or len(train), classifier.engine
-    record.history = classifier.history
-    record.notes += classifier.notes
-    record.n_parameters = classifier.n_parameters
-    if record.n_parameters is None:
-        record.missing["n_parameters"] = "the method has no learnt parameters to count"
-    if classifier.earlier_s:
-        record.fit_s += classifier.earlier_s
-
-
 def _on_validation(record, classifier, x_val, val):
     scores = _checked(classifier, classifier.scores(x_val), len(val), len(record.classes))
     record.val_accuracy = 1 - metrics.misses(val.labels, scores.argmax(axis=1)) / len(val)
@@ -227,21 +226,6 @@ def _latency(record, classifier, pipeline, images):
     singles = [images[i : i + 1] for i in range(min(LATENCY_IMAGES, len(images)))]
     times = timing.latency_ms(lambda one: classifier.scores(pipeline.apply(one)), singles)
     record.predict_ms_p50, record.predict_ms_p90, record.predict_ms_p99 = times["p50"], times["p90"], times["p99"]
-
-
-def _save(folder, classifier, pipeline, config, classes):
-    """Writes model/ and returns its size in bytes."""
-    model = folder / "model"
-    model.mkdir(parents=True)
-    classifier.save(model)
-    about = {
-        "classifier": config.classifier,
-        "params": config.params,
-        "classes": classes,
-        "pipeline": pipeline.to_dict(),
-    }
-    write_text(model / "model.json", json.dumps(about, indent=1) + "\n")
-    return sum(file.stat().st_size for file in model.rglob("*") if file.is_file())
 
 
 def _checked(classifier, scores, n, n_classes):

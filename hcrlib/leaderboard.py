@@ -11,7 +11,7 @@ from tabulate import tabulate
 from hcrlib import stats
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.files import write_text
-from hcrlib.models import CLASSIFIERS
+from hcrlib.models import named
 from hcrlib.records import RunRecord, check_comparable
 from hcrlib.runtime import Pipeline
 from hcrlib.runtime.pipeline import OPTIONS
@@ -171,7 +171,7 @@ def variant(config, alike=()):
 
     alike: other configurations of the classifier; what is the same in all of these is left out.
     """
-    kind = CLASSIFIERS.get(config.classifier)
+    kind = named(config.classifier)
     usual = Pipeline(kind.preprocess).to_dict()["steps"]
     defaults = {**kind.parameters(), "preprocess": usual, "budget": None, "seed": 0}
     own = {key: value for key, value in _values(config).items() if key not in defaults or value != defaults[key]}

@@ -29,6 +29,8 @@ class RunRecord:
     balanced_accuracy: the mean recall of the classes; top3_accuracy: the label is among the three highest scores;
     calibration_error: expected difference of confidence and accuracy (ECE, 15 bins).
     predict_us_per_image: the whole test split at once, preprocessing included; predict_ms: one image at a time, percentiles.
+    Of words and lines, accuracy is the share that is right as a whole; cer, wer: edits by characters and words that there are,
+    greedy decoding, with 95 % bootstrap intervals over lines.
     fit_s: the fit alone, without loading libraries and data (and preprocess_fit_s).
     """
 
@@ -57,6 +59,13 @@ class RunRecord:
     n_parameters: int | None = None
     size_bytes: int | None = None
     engine: str | None = None
+    cer: float | None = None
+    cer_low: float | None = None
+    cer_high: float | None = None
+    wer: float | None = None
+    wer_low: float | None = None
+    wer_high: float | None = None
+    val_cer: float | None = None
     notes: list = dataclasses.field(default_factory=list)
     missing: dict = dataclasses.field(default_factory=dict)
     history: list = dataclasses.field(default_factory=list)
@@ -84,8 +93,9 @@ class RunRecord:
     def __str__(self):
         if self.status != "finished":
             return f"{self.id}: {self.status}: {self.reason}"
+        of_lines = "" if self.cer is None else f"CER {self.cer:.2%}, WER {self.wer:.2%}, whole "
         return (
-            f"{self.id}: {self.accuracy:.2%} ({self.misses:,} misses of {self.n_test:,}, "
+            f"{self.id}: {of_lines}{self.accuracy:.2%} ({self.misses:,} misses of {self.n_test:,}, "
             f"95 % CI {self.ci_low:.2%} to {self.ci_high:.2%}), fit {self.fit_s:.1f} s"
         )
 
@@ -152,6 +162,12 @@ def save_predictions(folder, labels, scores):
     """predictions.npz: labels int64 (n,), scores float16 (n, k) and predicted int64 (n,), the argmax of the full scores."""
     with atomic(Path(folder) / "predictions.npz") as part:
         np.savez_compressed(part, labels=labels, predicted=scores.argmax(axis=1), scores=scores.astype(np.float16))
+
+
+def save_texts(folder, truth, said):
+    """predictions.npz of words or lines: labels and predicted, text (n,)."""
+    with atomic(Path(folder) / "predictions.npz") as part:
+        np.savez_compressed(part, labels=np.array(truth), predicted=np.array(said))
 
 
 def load_predictions(record, folder=None):

@@ -21,7 +21,8 @@ from hcrlib import evaluate, leaderboard, paths, records, report, stats
 from hcrlib.datasets import dataset_names, load_dataset
 from hcrlib.errors import ConfigError, DataError, RunError
 from hcrlib.files import alone, write_text
-from hcrlib.models import CLASSIFIERS
+from hcrlib.models import named
+from hcrlib.models.base import names
 from hcrlib.provenance import code_sha256, provenance
 from hcrlib.registry import did_you_mean
 
@@ -199,9 +200,9 @@ def _beside(entry, folder):
 def checked(entry, where):
     """The RunConfig of a flat mapping; ConfigError with the place in the file."""
     if not isinstance(entry.get("classifier"), str):
-        raise ConfigError("This run names no classifier", where=where, hint=did_you_mean("", CLASSIFIERS.names()))
+        raise ConfigError("This run names no classifier", where=where, hint=did_you_mean("", names()))
     try:
-        known = [*RUN_KEYS, *CLASSIFIERS.get(entry["classifier"]).parameters()]
+        known = [*RUN_KEYS, *named(entry["classifier"]).parameters()]
         for key in entry:
             if key not in known:
                 what = f"'{key}' is no parameter of {entry['classifier']}"

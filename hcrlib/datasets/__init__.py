@@ -6,6 +6,7 @@ from hcrlib.datasets.loading import load_dataset
 from hcrlib.datasets.sheet import show
 from hcrlib.datasets.shelf import dataset_names, describe, fetch, frame_of, verify
 from hcrlib.datasets.splits import cut_validation, stratified_take
+from hcrlib.datasets.texts import is_text, load_text, text_names
 
 __all__ = [
     "SIDE",
@@ -19,8 +20,11 @@ __all__ = [
     "fetch",
     "frame_of",
     "import_file",
+    "is_text",
     "load_dataset",
+    "load_text",
     "show",
     "stratified_take",
+    "text_names",
     "verify",
 ]

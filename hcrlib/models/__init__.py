@@ -1,11 +1,11 @@
-"""The classifiers. Every module in this folder registers its own; none imports TensorFlow before it builds a network."""
+"""Classifiers and recognisers: each module in this folder registers its own. None imports TensorFlow before it needs it."""
 
 import importlib
 import pkgutil
 
-from hcrlib.models.base import CLASSIFIERS, Classifier, Task, stored
+from hcrlib.models.base import CLASSIFIERS, RECOGNISERS, Classifier, Recogniser, Task, named, stored
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["CLASSIFIERS", "Classifier", "Task", "stored"]
+__all__ = ["CLASSIFIERS", "RECOGNISERS", "Classifier", "Recogniser", "Task", "named", "stored"]

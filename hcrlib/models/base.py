@@ -1,4 +1,4 @@
-"""What a classifier is. One method is one file in this folder; adding a file is all it takes to add a classifier."""
+"""What classifiers and recognisers are. One method is one file in this folder; adding a file is all it takes to add one."""
 
 import abc
 import contextlib
@@ -14,9 +14,10 @@ import numpy as np
 
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.registry import Registry, did_you_mean
-from hcrlib.runtime import Pipeline, TrainedModel
+from hcrlib.runtime import LinePipeline, Pipeline, TrainedModel
 
-CLASSIFIERS = Registry("classifier")
+CLASSIFIERS = Registry("classifier")  # of pictures of one character
+RECOGNISERS = Registry("recogniser")  # of pictures of words and lines
 
 
 @dataclasses.dataclass
@@ -24,7 +25,7 @@ class Task:
     """What `fit` is given beside the arrays.
 
     n_classes; seed; folder: where checkpoints may be kept until the run is done; say: a function of one line of progress;
-    data_sha256: of the dataset; run: a function from a run's id to its finished RunRecord and folder.
+    data_sha256: of the dataset; run: a function from a run's id to its finished RunRecord and folder; classes: their names.
     """
 
     n_classes: int
@@ -33,30 +34,30 @@ class Task:
     say: Any = print
     data_sha256: str = ""
     run: Any = None
+    classes: tuple = ()
 
 
 @dataclasses.dataclass(kw_only=True)
-class Classifier(abc.ABC):
-    """A method with its parameters, which are the dataclass' fields; a fitted one scores images.
+class Learner(abc.ABC):
+    """A method with its parameters, which are the dataclass' fields.
 
-    Class attributes: `name`; `preprocess`, the steps it asks for unless a run names others; `backend`, "" or "keras";
-    `images_only`, whether features such as HOG's are of no use to it; `as_published`, whether it refuses a budget and steps of
-    the caller's.
+    Class attributes: `name`; `registry`, where it is found; `preprocess`, the steps it asks for unless a run names others;
+    `backend`, "" or "keras"; `as_published`, whether it refuses a budget and steps of the caller's.
     After fit: `engine`, the library that did the work; `history`, one dict an epoch; `notes`, what a reader should know;
     `n_fitted`, how many of the images it was given it took, where not all; `earlier_s`, the seconds that attempts which
     were killed had spent on what this one resumed from.
     """
 
     name: ClassVar[str]
-    preprocess: ClassVar[list] = ["scale"]
+    registry: ClassVar[Registry]
+    preprocess: ClassVar[list]
     backend: ClassVar[str] = ""
-    images_only: ClassVar[bool] = False
     as_published: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "name" in cls.__dict__:
-            CLASSIFIERS.add(cls.name, cls)
+            cls.registry.add(cls.name, cls)
 
     def __post_init__(self):
         self.engine, self.history, self.notes, self.n_fitted, self.earlier_s = "", [], [], None, 0.0
@@ -69,27 +70,12 @@ class Classifier(abc.ABC):
         """Loads the libraries that `fit` needs: that takes seconds, once a process, and is no part of the time to fit."""
 
     @abc.abstractmethod
-    def fit(self, x, y, x_val, y_val, task):
-        """Learns from x: float32 (n, 28, 28) or (n, d), y: int64 (n,); x_val, y_val only to stop or calibrate by."""
-
-    @abc.abstractmethod
-    def scores(self, x):
-        """float32 (n, n_classes): probabilities or shares, each row sums to 1."""
-
-    @abc.abstractmethod
     def save(self, folder):
         """Writes what `load` needs into an existing folder; no pickles."""
 
     @abc.abstractmethod
     def load(self, folder):
-        """Takes back what `save` wrote; scores are then the same."""
-
-    def onnx(self, graph, x):
-        """Adds what `scores` computes to a hcrlib.graph.Graph; x: the name of the images, (n, d). Returns the scores' name.
-
-        Keras networks are written by Keras instead. ConfigError where a classifier cannot be written.
-        """
-        raise ConfigError(f"{self.name} cannot be written as ONNX", hint="Export a run of another classifier")
+        """Takes back what `save` wrote; answers are then the same."""
 
     @property
     def n_parameters(self):
@@ -112,8 +98,64 @@ class Classifier(abc.ABC):
         return cls(**{key: _checked_value(cls.name, known[key], value) for key, value in params.items()})
 
 
+@dataclasses.dataclass(kw_only=True)
+class Classifier(Learner):
+    """A Learner that scores pictures of one character. images_only: whether features such as HOG's are of no use to it."""
+
+    registry = CLASSIFIERS
+    preprocess = ["scale"]
+    images_only: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def fit(self, x, y, x_val, y_val, task):
+        """Learns from x: float32 (n, 28, 28) or (n, d), y: int64 (n,); x_val, y_val only to stop or calibrate by."""
+
+    @abc.abstractmethod
+    def scores(self, x):
+        """float32 (n, n_classes): probabilities or shares, each row sums to 1."""
+
+    def onnx(self, graph, x):
+        """Adds what `scores` computes to a hcrlib.graph.Graph; x: the name of the images, (n, d). Returns the scores' name.
+
+        Keras networks are written by Keras instead. ConfigError where a classifier cannot be written.
+        """
+        raise ConfigError(f"{self.name} cannot be written as ONNX", hint="Export a run of another classifier")
+
+
+@dataclasses.dataclass(kw_only=True)
+class Recogniser(Learner):
+    """A Learner that reads pictures of words and lines as wholes (CTC: Graves et al. 2006).
+
+    A picture is float32 (height, width), ink 1, as runtime.LinePipeline prepares it; its characters are numbered from 1 in the
+    order of the data's classes, 0 is the blank.
+    """
+
+    registry = RECOGNISERS
+    preprocess = ["contrast", "deslant", "height"]
+
+    @abc.abstractmethod
+    def fit(self, lines, val, task):
+        """Learns from `lines`; `val`, only to stop and choose by. Both answer epoch(number): (pictures, texts)."""
+
+    @abc.abstractmethod
+    def log_probabilities(self, pictures):
+        """A list of float32 (steps, k + 1), a picture each: of the blank and the k characters at each time step."""
+
+
+def names():
+    """Of all classifiers, then of all recognisers."""
+    return CLASSIFIERS.names() + RECOGNISERS.names()
+
+
+def named(name):
+    """The class of a classifier or recogniser; ConfigError with a suggestion where there is none."""
+    if name not in names():
+        raise ConfigError(f"There is no classifier '{name}'", hint=did_you_mean(name, names()))
+    return (CLASSIFIERS if name in CLASSIFIERS.names() else RECOGNISERS).get(name)
+
+
 def stored(folder):
-    """(fitted Classifier, Pipeline, tuple of class names) of a run's model/ folder; RunError where it cannot be loaded.
+    """(fitted Learner, its pipeline, tuple of class names) of a run's model/ folder; RunError where it cannot be loaded.
 
     Where the folder holds a network in ONNX, a runtime.Network stands for the classifier.
     """
@@ -123,9 +165,10 @@ def stored(folder):
             model = TrainedModel.load(folder)
             return model.classifier, model.pipeline, model.classes
         about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        classifier = CLASSIFIERS.get(about["classifier"]).create(about["params"])
-        classifier.load(folder)
-        return classifier, Pipeline.from_dict(about["pipeline"]), tuple(about["classes"])
+        kind = named(about["classifier"])
+        learner, pipeline = kind.create(about["params"]), LinePipeline if kind.registry is RECOGNISERS else Pipeline
+        learner.load(folder)
+        return learner, pipeline.from_dict(about["pipeline"]), tuple(about["classes"])
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         hint = "Run it again; for a model of the zoo: bring its folder back, or `hcr zoo add`"
         raise RunError(f"This model cannot be loaded: {error}", where=folder, hint=hint) from error

@@ -1,4 +1,4 @@
-"""The only training loop: every Keras classifier is trained, checkpointed, resumed and stopped here.
+"""The only training loop: every Keras network is trained, checkpointed, resumed and stopped here.
 
 One epoch is one call of `Model.fit`; the order of its batches, their shifts and its dropout depend on (seed, epoch) alone.
 After it the model and its optimizer go into the checkpoint, in one atomic step; a run that is killed goes on from there and
@@ -11,39 +11,111 @@ import os
 import shutil
 import sys
 import time
+from typing import ClassVar
 
 import numpy as np
 
 from hcrlib.augment import shifted
 from hcrlib.errors import RunError
-from hcrlib.models.base import Classifier, number
+from hcrlib.models.base import Classifier, Learner, number
 from hcrlib.seeds import frozen_rng, seed_for
 
 
 @dataclasses.dataclass(kw_only=True)
-class KerasClassifier(Classifier):
-    """A network and how long to train it. A subclass says `network` and, where it differs, `optimizer`."""
+class KerasLearner(Learner):
+    """A network and how long to train it. A subclass says what is fed in an epoch, and what is told of it."""
 
     backend = "keras"
+    chosen_by: ClassVar[str] = "val_loss"  # what the best epoch has least of
 
     epochs: int = 5
     batch_size: int = 128
     learning_rate: float = number(0.001, above=0)
     patience: int | None = None  # stop after this many epochs in a row without a better validation loss; null: never
     restore_best: bool = False  # end with the epoch of the best validation loss instead of the last one
-    shift: int = number(0, least=0)  # training images are moved by up to this many pixels each way
-    label_smoothing: float = number(0.0, below=1)
     tensorboard: bool = False  # event files beside the record
-
-    def network(self, shape, n_classes):
-        """An uncompiled keras.Model from `shape` (h, w, 1) or (d,) to n_classes probabilities."""
-        raise TypeError(f"{type(self).__name__} describes no network")
 
     def optimizer(self, steps_per_epoch):
         """The keras optimizer; Adam with a constant rate unless a subclass says otherwise."""
         import keras
 
         return keras.optimizers.Adam(self.learning_rate)
+
+    def prepare(self):
+        quiet_keras()
+
+    def answering(self):
+        """The keras.Model that answers: the trained one, unless a subclass makes something else of it."""
+        return self.model
+
+    @property
+    def n_parameters(self):
+        return int(self.model.count_params())
+
+    def save(self, folder):
+        bare = self.model.from_config(self.model.get_config())  # the optimizer is twice as large as the weights
+        bare.set_weights(self.model.get_weights())
+        bare.save(folder / "model.keras")
+
+    def _train(self, keras, task, build, feed):
+        """Trains to the last epoch, from the last finished one on. build(): a compiled model. feed(epoch): what Model.fit is
+        given in that epoch, counted from 0."""
+        self.engine = f"keras {keras.__version__} on {keras.backend.backend()}"
+        checkpoint = Checkpoint(task.folder / "checkpoint")
+        self.model, self.history = checkpoint.load(keras, task.say)
+        if self.model is None:
+            self.model = build()
+        else:
+            task.say(f"resumed after epoch {len(self.history)}")
+            self.earlier_s = sum(row["epoch_s"] for row in self.history)
+            self.notes.append("the run was interrupted and resumed: fit_s includes the epochs of earlier attempts")
+        while len(self.history) < self.epochs and not self._stops():
+            self._epoch(keras, task, feed, checkpoint)
+        if self.restore_best and (best := self._best_epoch()) < len(self.history):
+            self.model = checkpoint.best(keras)
+            what = self.chosen_by.replace("val_", "validation ")
+            self.notes.append(f"weights of epoch {best} of {len(self.history)}, by {what}")
+        if len(self.history) < self.epochs:
+            self.notes.append(f"stopped early after epoch {len(self.history)} of {self.epochs}")
+
+    def _epoch(self, keras, task, feed, checkpoint):
+        epoch = len(self.history)
+        _reseed(self.model, seed_for(task.seed, f"random layers/{epoch}"))
+        started_at = time.perf_counter()
+        callbacks = [_bar(keras, f"epoch {epoch + 1}/{self.epochs}")]
+        if self.tensorboard:
+            callbacks.append(keras.callbacks.TensorBoard(task.folder / "tensorboard", write_graph=False))
+        fitted = self.model.fit(
+            **feed(epoch), shuffle=False, epochs=epoch + 1, initial_epoch=epoch, verbose=0, callbacks=callbacks
+        )
+        row = self._measured({name: float(of[-1]) for name, of in fitted.history.items()})
+        if wrong := [name for name, value in row.items() if not np.isfinite(value)]:
+            raise RunError(f"The {wrong[0]} is {row[wrong[0]]} after epoch {epoch + 1}", hint="Lower the learning_rate")
+        row = {"epoch": epoch + 1, **row, "epoch_s": time.perf_counter() - started_at}
+        self.history.append(row)
+        checkpoint.save(self.model, self.history, self.restore_best and self._best_epoch() == epoch + 1)
+        told = "  ".join(f"{name} {row[name]:.4f}" for name in self._told)
+        task.say(f"epoch {row['epoch']}/{self.epochs}  {told}  {row['epoch_s']:.1f} s")
+
+    def _best_epoch(self):
+        return 1 + int(np.argmin([row[self.chosen_by] for row in self.history]))
+
+    def _stops(self):
+        return bool(self.patience and self.history) and len(self.history) - self._best_epoch() >= self.patience
+
+
+@dataclasses.dataclass(kw_only=True)
+class KerasClassifier(KerasLearner, Classifier):
+    """A network that scores pictures of one character. A subclass says `network` and, where it differs, `optimizer`."""
+
+    _told = "loss", "val_loss", "val_accuracy"
+
+    shift: int = number(0, least=0)  # training images are moved by up to this many pixels each way
+    label_smoothing: float = number(0.0, below=1)
+
+    def network(self, shape, n_classes):
+        """An uncompiled keras.Model from `shape` (h, w, 1) or (d,) to n_classes probabilities."""
+        raise TypeError(f"{type(self).__name__} describes no network")
 
     @property
     def one_hot(self):
@@ -62,29 +134,23 @@ class KerasClassifier(Classifier):
         """An epoch's images (n, h, w, 1) and targets as the network is shown them; features (n, d) stay as they are."""
         return (shifted(images, self.shift, rng) if self.shift and images.ndim == 4 else images), targets
 
-    def prepare(self):
-        quiet_keras()
-
     def fit(self, x, y, x_val, y_val, task):
         keras = started(task.seed)
-        self.engine = f"keras {keras.__version__} on {keras.backend.backend()}"
         self.n_classes = task.n_classes
         x, x_val = _channelled(x), _channelled(x_val)
-        checkpoint = Checkpoint(task.folder / "checkpoint")
-        self.model, self.history = checkpoint.load(keras, task.say)
-        if self.model is None:
-            self.model = self._compiled(keras, x.shape[1:], len(x))
-        else:
-            task.say(f"resumed after epoch {len(self.history)}")
-            self.earlier_s = sum(row["epoch_s"] for row in self.history)
-            self.notes.append("the run was interrupted and resumed: fit_s includes the epochs of earlier attempts")
-        while len(self.history) < self.epochs and not self._stops():
-            self._epoch(keras, x, y, x_val, y_val, task, checkpoint)
-        if self.restore_best and (best := self._best_epoch()) < len(self.history):
-            self.model = checkpoint.best(keras)
-            self.notes.append(f"weights of epoch {best} of {len(self.history)}, by validation loss")
-        if len(self.history) < self.epochs:
-            self.notes.append(f"stopped early after epoch {len(self.history)} of {self.epochs}")
+
+        def feed(epoch):
+            rng = frozen_rng(seed_for(task.seed, f"epoch/{epoch}"), "order")
+            images, targets = self._shuffled(x, self._targets(y), rng)
+            return {
+                "x": images,
+                "y": targets,
+                "batch_size": self.batch_size,
+                "validation_data": (x_val, self._targets(y_val)),  # through fit, so that TensorBoard draws both curves
+                "validation_batch_size": 1024,
+            }
+
+        self._train(keras, task, lambda: self._compiled(keras, x.shape[1:], len(x)), feed)
 
     def scores(self, x):
         x = _channelled(x)
@@ -94,19 +160,6 @@ class KerasClassifier(Classifier):
             return np.asarray(self._step()(x), np.float32)
         return self.model.predict(x, batch_size=1024, verbose=0)
 
-    def answering(self):
-        """The keras.Model that answers with the scores: the trained one, unless `scores` makes something else of it."""
-        return self.model
-
-    @property
-    def n_parameters(self):
-        return int(self.model.count_params())
-
-    def save(self, folder):
-        bare = self.model.from_config(self.model.get_config())  # the optimizer is twice as large as the weights
-        bare.set_weights(self.model.get_weights())
-        bare.save(folder / "model.keras")
-
     def load(self, folder):
         self.model = quiet_keras().saving.load_model(folder / "model.keras", safe_mode=True)
         self.n_classes = self.model.output_shape[-1]
@@ -114,14 +167,7 @@ class KerasClassifier(Classifier):
     def _step(self):
         """The forward pass, compiled where the backend is TensorFlow."""
         if getattr(self, "_compiled_for", None) is not self.model:
-            import keras
-
-            self._compiled_for, self._forward = self.model, lambda x: keras.ops.convert_to_numpy(self.model(x))
-            if keras.backend.backend() == "tensorflow":
-                import tensorflow as tf
-
-                graph = tf.function(lambda x: self.model(x, training=False), reduce_retracing=True)
-                self._forward = lambda x: graph(tf.constant(x)).numpy()
+            self._compiled_for, self._forward = self.model, forward(self.model)
         return self._forward
 
     def _compiled(self, keras, shape, n):
@@ -138,39 +184,9 @@ class KerasClassifier(Classifier):
     def _targets(self, y):
         return np.eye(self.n_classes, dtype=np.float32)[y] if self.one_hot else y
 
-    def _epoch(self, keras, x, y, x_val, y_val, task, checkpoint):
-        epoch = len(self.history)
-        _reseed(self.model, seed_for(task.seed, f"random layers/{epoch}"))
-        started_at = time.perf_counter()
-        images, targets = self._shuffled(
-            x, self._targets(y), frozen_rng(seed_for(task.seed, f"epoch/{epoch}"), "order")
-        )
-        callbacks = [_bar(keras, f"epoch {epoch + 1}/{self.epochs}")]
-        if self.tensorboard:
-            callbacks.append(keras.callbacks.TensorBoard(task.folder / "tensorboard", write_graph=False))
-        fitted = self.model.fit(
-            images,
-            targets,
-            batch_size=self.batch_size,
-            shuffle=False,
-            epochs=epoch + 1,
-            initial_epoch=epoch,
-            validation_data=(x_val, self._targets(y_val)),  # through fit, so that TensorBoard draws both curves
-            validation_batch_size=1024,
-            verbose=0,
-            callbacks=callbacks,
-        )
-        measured = {name.replace(self._accuracy, "accuracy"): float(of[-1]) for name, of in fitted.history.items()}
-        row = {name: measured[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
-        if wrong := [name for name, value in row.items() if not np.isfinite(value)]:
-            raise RunError(f"The {wrong[0]} is {row[wrong[0]]} after epoch {epoch + 1}", hint="Lower the learning_rate")
-        row = {"epoch": epoch + 1, **row, "epoch_s": time.perf_counter() - started_at}
-        self.history.append(row)
-        checkpoint.save(self.model, self.history, self.restore_best and self._best_epoch() == epoch + 1)
-        task.say(
-            f"epoch {row['epoch']}/{self.epochs}  loss {row['loss']:.4f}  "
-            f"val_loss {row['val_loss']:.4f}  val_accuracy {row['val_accuracy']:.4f}  {row['epoch_s']:.1f} s"
-        )
+    def _measured(self, history):
+        measured = {name.replace(self._accuracy, "accuracy"): value for name, value in history.items()}
+        return {name: measured[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
 
     def _shuffled(self, x, targets, rng):
         """An epoch's images and targets in a new order, augmented: a function of the generator's state alone.
@@ -181,11 +197,17 @@ class KerasClassifier(Classifier):
         order = rng.permutation(len(x))
         return self.augmented(x[order], targets[order], rng)
 
-    def _best_epoch(self):
-        return 1 + int(np.argmin([row["val_loss"] for row in self.history]))
 
-    def _stops(self):
-        return bool(self.patience and self.history) and len(self.history) - self._best_epoch() >= self.patience
+def forward(model):
+    """A function from arrays to the keras.Model's answers, an array; compiled where the backend is TensorFlow."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return lambda x: keras.ops.convert_to_numpy(model(x))
+    import tensorflow as tf
+
+    graph = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+    return lambda x: graph(tf.constant(x)).numpy()
 
 
 class Checkpoint:

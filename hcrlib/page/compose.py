@@ -12,34 +12,27 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from hcrlib.datasets.hand import INK, Hand, Style, inked
 from hcrlib.errors import ConfigError
 from hcrlib.page.model import Box, Character, Line, Page, Word, around
 from hcrlib.seeds import seed_for
 
-INK = 64  # of 255: from here on a pixel of a glyph counts as its ink
 VOCABULARY = 3000  # the most frequent English words
 VULGAR = "fuck", "shit", "bitch", "porn", "nigg", "sex", "dick", "cunt", "whore", "tits", "pussy"
-TALL, DEEP = set("bdfhklt"), set("gpqy")
 
 
 @dataclass(frozen=True)
-class Look:
-    """How a page is written and taken. Lengths in pixels or, where it says so, in x-heights: the height of an x.
+class Look(Style):
+    """How a page is written and taken: a Style, and what follows.
 
-    size: width, height of the sheet. x_height: pixels. In x-heights: pitch, from line to line; gap, between words; spacing,
-    between characters. slant: degrees. touching: share of neighbours that touch or overlap. wobble: of baseline and sizes,
-    0..1. paper: plain, ruled or squared. rotation: degrees. perspective: how far corners move, a share of the sheet. shadow,
-    stain: how dark, 0..1. blur: sigma in pixels. grain: sigma of 255. jpeg: quality, 0 for none. ink: how dark, 0..1.
+    size: width, height of the sheet. In x-heights: pitch, from line to line; gap, between words. paper: plain, ruled or
+    squared. rotation: degrees. perspective: how far corners move, a share of the sheet. shadow, stain: how dark, 0..1. blur:
+    sigma in pixels. grain: sigma of 255. jpeg: quality, 0 for none. ink: how dark, 0..1.
     """
 
     size: tuple = (1240, 1754)  # A4 at 150 dpi
-    x_height: float = 26
     pitch: float = 3.2
     gap: float = 1.1
-    spacing: float = 0.22
-    slant: float = 0.0
-    touching: float = 0.0
-    wobble: float = 0.3
     columns: int = 1
     paper: str = "plain"
     rotation: float = 0.0
@@ -105,56 +98,15 @@ def compose(split, classes, look=PLAIN, seed=0, texts=None, full=0.92):
     texts: words to write, in order; None for frequent English words and numbers, or numbers alone where there are no letters.
     """
     rng = np.random.default_rng(seed_for(seed, "page/compose"))
-    hand = _Hand(split, classes, look, rng)
+    hand = Hand(split, classes, rng)
     texts = iter(texts) if texts is not None else words(rng, classes)
-    lines, glyphs = _written(hand, texts, look, rng, full)
-    ink = _inked(glyphs, look.size)
+    lines, placed = _written(hand, texts, look, rng, full)
+    ink = inked(placed, *look.size)
     sheet = _paper(look, rng)
     dark = np.array([0.25, 0.2, 0.15] if rng.random() < 0.5 else [0.1, 0.15, 0.45], np.float32)
     cover = (ink * look.ink)[..., None]
     picture, to_picture = _taken(sheet * (1 - cover) + dark * cover, look, rng)
     return Composed(picture, Page(1, _moved(lines, to_picture), picture))
-
-
-class _Hand:
-    """Glyphs at their sizes, as float32 0..1 with slant."""
-
-    def __init__(self, split, classes, look, rng):
-        self.images, self.look, self.rng = split.images, look, rng
-        self.of = {name: np.flatnonzero(split.labels == at) for at, name in enumerate(classes)}
-
-    def glyph(self, character):
-        """(float32 (h, w), pixels that it reaches above the baseline)."""
-        image = self.images[self.rng.choice(self.of[character])]
-        rows, columns = np.flatnonzero((image > INK).any(axis=1)), np.flatnonzero((image > INK).any(axis=0))
-        crop = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        bottom, top = _extent(character)
-        size = self.look.x_height * (1 + self.look.wobble * self.rng.normal(0, 0.12))
-        height = max(4, round((top - bottom) * size))
-        width = max(2, round(crop.shape[1] * min(height / crop.shape[0], 1.9 * size / crop.shape[1])))
-        large = cv2.resize(crop, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32) / 255
-        return _slanted(large, self.look.slant), round(top * size)
-
-
-def _extent(character):
-    """(bottom, top) above the baseline, in x-heights, as a school's hand has them."""
-    if character in DEEP:
-        return -0.65, 1.0
-    if character == "j":
-        return -0.65, 1.5
-    if character in TALL or character.isupper() or character.isdigit():
-        return 0.0, 1.65
-    return (0.0, 1.5) if character == "i" else (0.0, 1.0)
-
-
-def _slanted(glyph, degrees):
-    if not degrees:
-        return glyph
-    lean, (height, width) = np.tan(np.radians(degrees)), glyph.shape
-    matrix = np.array([[1, -lean, lean * (height - 1)], [0, 1, 0]], np.float32)
-    leaning = cv2.warpAffine(glyph, matrix, (width + int(np.ceil(abs(lean) * height)), height), flags=cv2.INTER_LINEAR)
-    inked = np.flatnonzero((leaning > INK / 255).any(axis=0))
-    return leaning[:, inked[0] : inked[-1] + 1]
 
 
 def words(rng, classes):
@@ -184,36 +136,37 @@ def _decent(word):
 
 
 def _written(hand, texts, look, rng, full):
-    """(lines, [(left, top, glyph)]): every character's place on the sheet."""
+    """(lines, [Placed]): every character's place on the sheet."""
     width, height = look.size
     margin, x, pitch = 0.09 * width, look.x_height, look.pitch * look.x_height
     room = (width - 2 * margin - (look.columns - 1) * 3 * x) / look.columns
-    lines, glyphs = [], []
+    lines, placed = [], []
     for column in range(look.columns):
         left, baseline = margin + column * (room + 3 * x), 0.08 * height + 2 * x
         indent = 0.0
         while baseline < full * height - x:
             start = left + max(0, rng.normal(0, 0.3 * x * look.wobble)) + indent
-            words = _line(hand, texts, start, left + room, baseline, look, rng, glyphs)
+            words = _line(hand, texts, start, left + room, baseline, look, rng, placed)
             if not words:
-                return tuple(lines), glyphs
+                return tuple(lines), placed
             lines.append(Line(tuple(words), around(w.box for w in words), column))
             baseline += pitch
-    return tuple(lines), glyphs
+    return tuple(lines), placed
 
 
-def _line(hand, texts, left, right, baseline, look, rng, glyphs):
+def _line(hand, texts, left, right, baseline, look, rng, everything):
     slope, phase, x = rng.normal(0, 0.006) * look.wobble, rng.uniform(0, 6.28), look.x_height
     words, at = [], left
     while at < right:
         text = next(texts, None)
         if text is None:
             break
-        placed, end = _word(hand, text, at, lambda u: baseline + slope * (u - left) + _wave(u, phase, look), look, rng)
+        placed = hand.word(text, at, lambda u: baseline + slope * (u - left) + _wave(u, phase, look), look)
+        end = max(one.right for one in placed)
         if end > right and words:
             break
-        glyphs += [(box.left, box.top, glyph) for box, glyph in placed]
-        letters = [Character(c, _ink_box(*one), 1.0) for c, one in zip(text, placed, strict=True)]
+        everything += placed
+        letters = [Character(c, _ink_box(one), 1.0) for c, one in zip(text, placed, strict=True)]
         words.append(Word(text, around(c.box for c in letters), 1.0, tuple(letters)))
         at = end + x * max(0.6, look.gap + rng.normal(0, 0.15) * look.wobble)
     return words
@@ -223,67 +176,11 @@ def _wave(u, phase, look):
     return 0.12 * look.wobble * look.x_height * np.sin(u / (9 * look.x_height) + phase)
 
 
-def _word(hand, text, left, baseline, look, rng):
-    """([(Box, glyph)], its right end). The gap to a neighbour is measured between inks, row by row: slant is no overlap."""
-    placed, x, before = [], look.x_height, None
-    at = left
-    for character in text:
-        glyph, rise = hand.glyph(character)
-        top = round(baseline(at) - rise + rng.normal(0, 0.04) * look.wobble * x)
-        if before is not None:
-            gap = look.spacing * x * max(0.3, 1 + rng.normal(0, 0.4) * look.wobble)
-            if rng.random() < look.touching:
-                gap = -rng.uniform(0.02, 0.12) * x
-            at = _beside(before, glyph, top, max(gap, 1.5) if gap > 0 else gap)
-        before = Box(round(at), top, round(at) + glyph.shape[1], top + glyph.shape[0]), glyph
-        placed.append(before)
-    return placed, max(box.right for box, _ in placed)
-
-
-def _beside(before, glyph, top, gap):
-    """Where a glyph's left edge goes, so that the least distance to the ink before it is the gap."""
-    box, other = before
-    first, last = max(box.top, top), min(box.bottom, top + glyph.shape[0])
-    if last - first < 2:
-        return box.right + gap
-    ours, theirs = glyph[first - top : last - top] > INK / 255, other[first - box.top : last - box.top] > INK / 255
-    starts = np.where(ours.any(axis=1), ours.argmax(axis=1), glyph.shape[1])
-    ends = np.where(theirs.any(axis=1), theirs.shape[1] - theirs[:, ::-1].argmax(axis=1), 0)
-    starts, ends = _reaching(starts, np.minimum), _reaching(ends, np.maximum)
-    clear = box.left + (ends - starts).max() + gap
-    return max(clear, box.left + 0.35 * box.width)
-
-
-def _reaching(values, extreme, rows=3):
-    """Each row's value or that of a row near it: ink that is a few pixels above is near, too."""
-    out = values.copy()
-    for shift in range(1, rows + 1):
-        out[shift:] = extreme(out[shift:], values[:-shift])
-        out[:-shift] = extreme(out[:-shift], values[shift:])
-    return out
-
-
-def _ink_box(box, glyph):
-    inked = glyph > INK / 255
-    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
-    return Box(
-        *(
-            int(v)
-            for v in (box.left + columns[0], box.top + rows[0], box.left + columns[-1] + 1, box.top + rows[-1] + 1)
-        )
-    )
-
-
-def _inked(glyphs, size):
-    """float32 (h, w), 0..1: how much ink lies on the sheet."""
-    width, height = size
-    ink = np.zeros((height, width), np.float32)
-    for left, top, glyph in glyphs:
-        a, b = max(0, top), max(0, left)
-        part = glyph[a - top : height - top, b - left : width - left]
-        region = ink[a : a + part.shape[0], b : b + part.shape[1]]
-        np.maximum(region, np.clip(part, 0, 1), out=region)
-    return ink
+def _ink_box(placed):
+    dark = placed.glyph > INK / 255
+    rows, columns = np.flatnonzero(dark.any(axis=1)), np.flatnonzero(dark.any(axis=0))
+    left, top = placed.left + int(columns[0]), placed.top + int(rows[0])
+    return Box(left, top, placed.left + int(columns[-1]) + 1, placed.top + int(rows[-1]) + 1)
 
 
 def _paper(look, rng):

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hcrlib.datasets import hand
 from hcrlib.page.model import Box, Character
 
 NOTHING = "none"  # the class of what is no character: see training.py
 PUNCTUATION = ".,-'!"
 ALIKE = "0Oo", "1Ili", "5Ss", "2Zz", "Cc", "Ff", "Jj", "Kk", "Mm", "Pp", "Uu", "Vv", "Ww", "Xx", "Yy"
-DEEP, TALL = frozenset("gpqy"), frozenset("bdfhklt")
 SURE = 0.6  # of probability: characters that tell a line's measures
 LEAST, MOST = 1e-4, 9.0  # of a probability; of the log odds that a hypothesis is one character
 SEGMENT = 1.0  # what each further character of a word has to be better by: halves of characters look like characters
@@ -128,13 +128,7 @@ def _index(classes, name):
 
 def extent(text):
     """(bottom, top) above the baseline in x-heights, as a school's hand has them; nan for punctuation."""
-    if not text.isalnum():
-        return np.nan, np.nan
-    if text in DEEP:
-        return -0.65, 1.0
-    if text == "j":
-        return -0.65, 1.5
-    return 0.0, 1.65 if text in TALL or text.isupper() or text.isdigit() else 1.5 if text == "i" else 1.0
+    return hand.extent(text) if text.isalnum() else (np.nan, np.nan)
 
 
 def measures(hypotheses, alphabet, height):

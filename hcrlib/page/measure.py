@@ -1,11 +1,11 @@
 """How well a page was read, against its truth: boxes found (precision, recall, F1) and the rate of wrong characters (CER)."""
 
-from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from hcrlib.metrics import edits
 from hcrlib.page.model import around
 
 IOU = 0.5  # boxes that share so much of what they cover together are the same
@@ -66,22 +66,6 @@ def boxes_found(page, truth):
     return {level: matched(of(page, level), of(truth, level)) for level in ("lines", "words", "characters")}
 
 
-def edits(said, truth):
-    """The least number of insertions, deletions and substitutions between two sequences (Levenshtein 1966)."""
-    truth = np.array(list(truth), dtype=object)
-    row = np.arange(len(truth) + 1)
-    for number, one in enumerate(said, start=1):
-        diagonal = row[:-1] + (truth != one) if len(truth) else row[:0]
-        best = np.empty_like(row)
-        best[0] = number
-        best[1:] = np.minimum(diagonal, row[1:] + 1)
-        best = np.minimum.accumulate(best - np.arange(len(best))) + np.arange(
-            len(best)
-        )  # insertions, one after the other
-        row = best
-    return int(row[-1])
-
-
 class Errors(NamedTuple):
     """Characters: edits between what was read and the truth, and how many the truth has."""
 
@@ -102,8 +86,3 @@ def character_errors(said, truth, *, fold_case=False):
     if fold_case:
         said, truth = said.lower(), truth.lower()
     return Errors(edits(said, truth), len(truth))
-
-
-def confused(pairs):
-    """The most frequent (true, read) pairs of differing characters."""
-    return Counter((a, b) for a, b in pairs if a != b).most_common()

@@ -6,6 +6,7 @@ numpy, Pillow and an inference engine only, Python 3.6 syntax, and nothing else 
 from . import bundle
 from .engines import ENGINES
 from .image import to_glyph
+from .lines import LinePipeline
 from .lite import LiteNetwork
 from .model import Reading, TrainedModel
 from .network import Network
@@ -14,6 +15,7 @@ from .pipeline import STEPS, Pipeline
 __all__ = [
     "ENGINES",
     "STEPS",
+    "LinePipeline",
     "LiteNetwork",
     "Network",
     "Pipeline",

@@ -302,7 +302,8 @@ def test_what_a_watched_folder_lacks_is_written_of_files_that_the_library_has(ca
 
 
 WATCHER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs tests in the background ignores it, and so would this
 from hcrlib.page import watch
 watch.watch.__kwdefaults__["poll_s"] = 0.02
 from tests.page.made import StandIn
@@ -325,7 +326,7 @@ def test_a_signal_ends_the_watch_with_a_count(number, tmp_path):
         os.replace(folder / "part", folder / "a.png")
         assert process.stdout.readline() == f"{folder}/a.png: 2 pages\n"
         process.send_signal(number)
-        out, err = process.communicate()
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "\nfiles read: 1, not readable: 0\n", "")
 
 

@@ -15,7 +15,7 @@ TIERS = [
     {"datasets"},
     {"models"},
     {"records"},
-    {"evaluate", "boards", "plots", "leaderboard", "stats", "explore", "ledger", "claim_plots"},
+    {"evaluate", "evaluate_lines", "boards", "plots", "leaderboard", "stats", "explore", "ledger", "claim_plots"},
     {"face", "pad", "page"},
     {"sweep", "report", "graph", "export"},
     {"resuming", "rerun", "summary", "tune", "tuning_trials", "tuning_plots", "tune_commands", "zoo", "zoo_commands"},

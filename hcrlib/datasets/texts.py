@@ -1,0 +1,29 @@
+"""From a name to a TextDataset: of the table of words and lines, or of any folder of pictures with a TSV of texts."""
+
+from pathlib import Path
+
+from hcrlib.datasets import spelt, tsv  # noqa: F401 - they fill the table
+from hcrlib.datasets.words import TEXTS
+
+
+def text_names():
+    """The names of the sets of words and lines."""
+    return TEXTS.names()
+
+
+def load_text(name, *, val_seed=0):
+    """A TextDataset. name: one of `text_names()`, or the path of a folder of pictures with a TSV of texts.
+
+    ConfigError for an unknown name; DataError where files are missing or not what they should be.
+    """
+    if str(name) not in TEXTS.names() and is_text(name):
+        return tsv.load_folder(Path(name), val_seed=val_seed)
+    return TEXTS.get(str(name))(str(name), val_seed)
+
+
+def is_text(name):
+    """Whether that name is one of words or lines, or the path of a folder with a TSV, or with a `train` folder that has one."""
+    folder = Path(str(name))
+    if str(name) in TEXTS.names():
+        return True
+    return folder.is_dir() and any(any(place.glob("*.tsv")) for place in (folder, folder / "train"))

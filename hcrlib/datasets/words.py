@@ -1,0 +1,146 @@
+"""Pictures of words and lines with their texts: what recognisers (CTC) are trained and tested on. texts.py loads them."""
+
+import functools
+import hashlib
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from hcrlib.errors import ConfigError, DataError
+from hcrlib.registry import Registry
+
+HEIGHT = 64  # pixels: higher pictures are scaled down to it, so that a large set fits into memory
+WIDEST = 20_000  # pixels, at that height: no line of a page is so long
+TEXTS = Registry("dataset of words or lines")  # name -> a function of (name, val_seed) that answers a TextDataset
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """images: uint8 (h, w) each, h at most HEIGHT, grey, dark on light. texts: str each, as `normal` makes them."""
+
+    images: tuple
+    texts: tuple
+
+    def __repr__(self):
+        return f"Lines({len(self):,} pictures)"
+
+    def __len__(self):
+        return len(self.texts)
+
+    def take(self, indices):
+        """The Lines at these indices, in their order."""
+        return Lines(tuple(self.images[i] for i in indices), tuple(self.texts[i] for i in indices))
+
+    def epoch(self, number):
+        """What an epoch of training sees: here always the same; a set that is composed anew each time overrides it."""
+        return self
+
+    @functools.cached_property
+    def sha256(self):
+        """Hex SHA-256 of texts, shapes and pixels."""
+        digest = hashlib.sha256()
+        for image, text in zip(self.images, self.texts, strict=True):
+            digest.update(f"{image.shape} {text}\n".encode())
+            digest.update(np.ascontiguousarray(image))
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class TextDataset:
+    """A named set of Lines with its three splits, by writer where the writers are known.
+
+    classes: the characters that its training texts are made of, sorted. corpus: texts that lexicons and language models may be
+    made of: never those of val and test. Other fields: as those of Dataset.
+    """
+
+    name: str
+    classes: tuple
+    train: Lines
+    val: Lines
+    test: Lines
+    sha256: str
+    test_sha256: str
+    source: str
+    val_fraction: float
+    val_seed: int
+    comparable: bool
+    corpus: tuple
+    notes: tuple = ()
+    damaged: tuple = ()
+
+    @property
+    def n_classes(self):
+        return len(self.classes)
+
+
+def made(name, train, val, test, *, corpus=None, **about):
+    """The TextDataset of three Lines, its hashes and characters computed; DataError where one of them is empty."""
+    for part, lines in (("train", train), ("validate", val), ("test", test)):
+        if not len(lines):
+            raise DataError(f"{name} has no lines to {part}", hint="It takes lines of at least three writers")
+    corpus = train.texts if corpus is None else corpus
+    digest = hashlib.sha256("".join(part.sha256 for part in (train, val, test)).encode()).hexdigest()
+    classes = tuple(sorted(set().union(*corpus, *train.texts)))
+    return TextDataset(
+        name, classes, train, val, test, digest, test.sha256, corpus=tuple(corpus), **{"comparable": True, **about}
+    )
+
+
+def normal(text):
+    """A text as it is learnt and compared: composed accents (NFC), every run of white space one space."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def read_lines(pairs):
+    """(Lines, ((file, reason), ...)) of (path, text) pairs: pictures that cannot be read are left out and listed."""
+    images, texts, damaged = [], [], []
+    for path, text in pairs:
+        text = normal(text)
+        try:
+            if not text:
+                raise ValueError("it has no text")
+            images.append(grey(path))
+            texts.append(text)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            damaged.append((Path(path).name, " ".join(str(error).split()) or type(error).__name__))
+    return Lines(tuple(images), tuple(texts)), tuple(damaged)
+
+
+def grey(path):
+    """uint8 (h, w), h at most HEIGHT, of a picture's file. OSError or ValueError where it cannot be read."""
+    with Image.open(path) as picture:
+        picture = picture.convert("L")
+        if picture.height > HEIGHT:
+            picture = picture.resize((max(1, round(picture.width * HEIGHT / picture.height)), HEIGHT), Image.BOX)
+        if picture.width > WIDEST:
+            raise ValueError(f"it is {picture.width} pixels wide at a height of {picture.height}: no line of writing")
+        return np.asarray(picture)
+
+
+def cut_by_writer(writers, fraction, seed, purpose):
+    """(rest, part): sorted indices; part is at least `fraction` of the lines, all those of writers drawn by the seed.
+
+    ConfigError unless 0 < fraction < 1, DataError for a single writer.
+    """
+    from hcrlib.seeds import frozen_rng
+
+    if not 0 < fraction < 1:
+        raise ConfigError(f"The share of lines for {purpose} is not valid", expected="0 < share < 1", got=fraction)
+    counts = Counter(writers)
+    if len(counts) < 2:
+        raise DataError(
+            "All lines are of one writer", expected="at least two", hint="Name writers in the TSV's `document`"
+        )
+    names = sorted(counts)
+    drawn, n = set(), 0
+    for at in frozen_rng(seed, purpose).permutation(len(names))[:-1]:  # one stays
+        if n >= fraction * len(writers):
+            break
+        drawn.add(names[at])
+        n += counts[names[at]]
+    part = np.array([writer in drawn for writer in writers])
+    return np.flatnonzero(~part), np.flatnonzero(part)

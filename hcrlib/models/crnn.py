@@ -1,0 +1,301 @@
+"""Convolutions, a bidirectional LSTM and CTC: pictures of words and lines to text, without cutting them into characters.
+
+Sources: Shi, Bai and Yao 2015 (CRNN, arXiv 1507.05717), Graves et al. 2006 (CTC). The networks answer logits (steps, k + 1),
+the blank first; steps are columns of the last feature map.
+"""
+
+import dataclasses
+import itertools
+from typing import ClassVar
+
+import numpy as np
+
+from hcrlib.augment import strayed
+from hcrlib.errors import ConfigError, DataError, RunError
+from hcrlib.models.base import Recogniser, number, stored
+from hcrlib.models.keras_loop import KerasLearner, forward, quiet_keras, started
+from hcrlib.models.schedule import one_cycle
+from hcrlib.runtime.lines import best_path, by_width, stacked, widened
+from hcrlib.seeds import frozen_rng, seed_for
+
+AT_ONCE = 32  # pictures that are asked about in one step
+SORTED = 20  # batches whose pictures are sorted by width among themselves
+WORST = -1e3  # a log-probability in place of minus infinity
+
+
+@dataclasses.dataclass(kw_only=True)
+class Crnn(KerasLearner, Recogniser):
+    """A network with CTC. A subclass says `network`, `stride` and, where widths are not free, `wide`."""
+
+    chosen_by = "val_cer"
+    _told = "loss", "val_loss", "val_cer"
+    stride: ClassVar[int]  # columns of a picture for one time step
+
+    batch_size: int = 32
+    distortion: float = 1.0  # how far training lines stray, 0 for not at all
+    start: str | None = None  # a finished run's id whose weights training starts from, wherever shapes agree
+
+    def network(self, height, n_labels):
+        """An uncompiled keras.Model from (height, any width, 1) to logits (steps, n_labels), of the blank and characters."""
+        raise TypeError(f"{type(self).__name__} describes no network")
+
+    def wide(self, width):
+        """How many columns a picture of that width is given to the network with."""
+        return widened(width)
+
+    def steps_needed(self, text):
+        """The least time steps that CTC can write a text in: one a character, and one between two equal ones."""
+        return len(text) + sum(a == b for a, b in itertools.pairwise(text))
+
+    def skip(self, data):
+        return None if hasattr(data, "corpus") else f"{self.name} reads pictures of words and lines, not of characters"
+
+    def fit(self, lines, val, task):
+        keras = started(task.seed)
+        self.classes = tuple(task.classes)
+        of = {name: at for at, name in enumerate(self.classes, start=1)}
+        pictures, texts = lines.epoch(0)
+        batches = -(-len(texts) // self.batch_size)
+        self._val = val.epoch(0)
+
+        def feed(epoch):
+            rng = frozen_rng(seed_for(task.seed, f"epoch/{epoch}"), "order")
+            return {
+                "x": self._batches(keras, *self._fitting(lines.epoch(epoch), task, epoch), of, rng),
+                "validation_data": self._batches(keras, *self._val, of, None),
+            }
+
+        self._train(keras, task, lambda: self._compiled(keras, pictures[0].shape[0], batches, task), feed)
+        del self._val
+
+    def log_probabilities(self, pictures):
+        if getattr(self, "_compiled_for", None) is not self.model:
+            self._compiled_for, self._forward = self.model, forward(self.model)
+        out = [None] * len(pictures)
+        for indices, batch in by_width(pictures, AT_ONCE, self.wide):
+            for at, logits in zip(indices, self._forward(batch), strict=True):
+                out[at] = _log_softmax(logits)
+        return out
+
+    def save(self, folder):
+        super().save(folder)
+        (folder / "classes.txt").write_text("".join(self.classes), encoding="utf-8")
+
+    def load(self, folder):
+        self.model = quiet_keras().saving.load_model(folder / "model.keras", safe_mode=True)
+        self.classes = tuple((folder / "classes.txt").read_text(encoding="utf-8"))
+
+    def optimizer(self, steps_per_epoch):
+        import keras
+
+        rate = one_cycle(self.learning_rate, self.epochs * steps_per_epoch)
+        return keras.optimizers.AdamW(rate, weight_decay=1e-4, clipnorm=1.0)
+
+    def _compiled(self, keras, height, batches, task):
+        model = self.network(height, len(self.classes) + 1)
+        if self.start:
+            self._take_over(model, task)
+        model.compile(optimizer=self.optimizer(batches), loss=keras.losses.CTC(), jit_compile=False)
+        return model
+
+    def _take_over(self, model, task):
+        """The weights of a finished run, layer by layer where shapes agree; of the last one those of the same characters."""
+        record, folder = task.run(self.start)
+        other, _, classes = stored(folder / "model")
+        if not isinstance(other, Crnn):
+            raise ConfigError("This run is of no recogniser", where=self.start)
+        last, taken = model.layers[-1].name, 0
+        for layer in model.layers:
+            if layer.name == last:
+                continue
+            theirs = next((one for one in other.model.layers if one.name == layer.name), None)
+            if theirs and [w.shape for w in theirs.get_weights()] == [w.shape for w in layer.get_weights()]:
+                layer.set_weights(theirs.get_weights())
+                taken += bool(layer.weights)
+        ours, theirs = model.layers[-1], other.model.layers[-1]
+        if ours.weights[0].shape[0] == theirs.weights[0].shape[0]:
+            kernel, bias = ours.get_weights()
+            pairs = [(0, 0)] + [(1 + i, 1 + classes.index(c)) for i, c in enumerate(self.classes) if c in classes]
+            for at, there in pairs:
+                kernel[:, at], bias[at] = (w[..., there] for w in theirs.get_weights())
+            ours.set_weights([kernel, bias])
+        if not taken:
+            raise ConfigError("Nothing of this run fits this network", where=self.start)
+        self.earlier_s += record.fit_s
+        self.notes.append(f"started from {taken} layers of {record.id}, whose time to fit is counted, too")
+
+    def _fitting(self, epoch, task, number):
+        """(pictures, texts) that the network's steps can write; DataError where none is left."""
+        fits = [
+            at
+            for at, (picture, text) in enumerate(zip(*epoch, strict=True))
+            if self.steps_needed(text) <= self.wide(picture.shape[1]) // self.stride
+        ]
+        if not fits:
+            raise DataError("None of the lines fits into the network's time steps", hint="Take wider pictures")
+        if number == 0 and len(fits) < len(epoch[1]):
+            self.n_fitted = len(fits)
+            note = f"{len(epoch[1]) - len(fits)} training lines have more characters than the network has time steps"
+            self.notes.append(note)
+            task.say(note)
+        return tuple([part[at] for at in fits] for part in epoch)
+
+    def _batches(self, keras, pictures, texts, of, rng):
+        """A keras.utils.PyDataset of (pictures, labels) batches of about one width; with rng: shuffled and distorted."""
+        labels = [[of[c] for c in text if c in of] for text in texts]
+        widths = np.array([picture.shape[1] for picture in pictures])
+        order = np.arange(len(texts)) if rng is None else rng.permutation(len(texts))
+        several, batches = SORTED * self.batch_size, []
+        for at in range(0, len(order), several if rng is not None else len(order)):
+            some = order[at : at + several] if rng is not None else order
+            some = some[np.argsort(widths[some], kind="stable")]
+            batches += [some[i : i + self.batch_size] for i in range(0, len(some), self.batch_size)]
+        batches = [batches[i] for i in (range(len(batches)) if rng is None else rng.permutation(len(batches)))]
+        _extremes_first(batches, widths)
+        longest = max(map(len, labels)) + 8
+        strength, wide = (0 if rng is None else self.distortion), self.wide
+        seeds = np.zeros(len(batches), int) if rng is None else rng.randint(0, 2**31, len(batches))
+
+        class Batches(keras.utils.PyDataset):
+            """Keras takes the first two batches' shapes for those of all, unless they differ: the first is padded more."""
+
+            def __len__(self):
+                return len(batches)
+
+            def __getitem__(self, at):
+                chance = np.random.RandomState(seeds[at])
+                some = [strayed(pictures[i], strength, chance) for i in batches[at]]
+                width = max(wide(one.shape[1]) for one in some)
+                told = [labels[i] for i in batches[at]]
+                length = longest if at == 0 else max(1, *map(len, told))
+                padded = np.zeros((len(told), length), np.int32)
+                for row, one in zip(padded, told, strict=True):
+                    row[: len(one)] = one
+                return stacked(some, width), padded
+
+        return Batches()
+
+    def _measured(self, history):
+        from hcrlib.metrics import edits
+
+        answers = self.log_probabilities(self._val[0])
+        wrong = sum(
+            edits(best_path(one, self.classes)[0], text) for one, text in zip(answers, self._val[1], strict=True)
+        )
+        return {**history, "val_cer": wrong / sum(map(len, self._val[1]))}
+
+
+@dataclasses.dataclass(kw_only=True)
+class CrnnSmall(Crnn):
+    """Seven convolutions with batch normalisation, each column's maximum, two bidirectional LSTMs: for a processor."""
+
+    name = "crnn-small"
+    stride = 4
+
+    epochs: int = 60
+    learning_rate: float = number(0.002, above=0)  # the peak of a one-cycle schedule
+    restore_best: bool = True
+    width: int = 16  # channels of the first layer; the last has eight times as many
+    units: int = 128  # of each LSTM
+    dropout: float = number(0.25, below=1)
+
+    def network(self, height, n_labels):
+        import keras
+        from keras import layers
+
+        w = self.width
+        x = image = keras.Input((height, None, 1))
+        for number_, (channels, pool) in enumerate(
+            ((w, 2), (2 * w, 2), (4 * w, None), (4 * w, (2, 1)), (8 * w, None), (8 * w, (2, 1)), (8 * w, None)), start=1
+        ):
+            x = layers.Conv2D(channels, 3, padding="same", use_bias=False, name=f"conv{number_}")(x)
+            x = layers.ReLU()(layers.BatchNormalization(name=f"norm{number_}")(x))
+            x = layers.MaxPooling2D(pool)(x) if pool else x
+        x = layers.MaxPooling2D((height // 16, 1))(x)  # (1, steps, 8 w): ink anywhere in the column
+        x = layers.Reshape((-1, 8 * w))(x)
+        for number_ in (1, 2):
+            x = layers.Dropout(self.dropout)(x)
+            x = layers.Bidirectional(layers.LSTM(self.units, return_sequences=True), name=f"lstm{number_}")(x)
+        x = layers.Dropout(self.dropout)(x)
+        return keras.Model(image, layers.Dense(n_labels, name="characters")(x))
+
+
+@dataclasses.dataclass(kw_only=True)
+class CrnnPaper(Crnn):
+    """The network of the paper `cnn-rnn`, to the letter, for pictures of 800x64 pixels: 100 time steps.
+
+    Its listing contradicts itself; what is taken here. The shapes in its comments are consistent and are kept; the poolings are
+    those that make them (2x2, 1x2, 2x2, none, 2x2, 1x2, 1x2, width first); the inputs of the fourth and the sixth layer, whose
+    names are garbled, are the layers before them. Batch normalisation follows the pooling of layers 3 and 6, as the comments
+    have it, and leaky ReLU (0.01) every convolution, before its pooling. `bidirectional_dynamic_rnn` of a stack of two cells
+    runs the stacks of 512 apart and concatenates them at the end: 1024 features a step. The projection is a 1x1 atrous
+    convolution there, which is a dense layer. The optimizer, RMSprop, is the listing's; its rate is not told.
+    """
+
+    name = "crnn-paper"
+    stride = 8
+    preprocess = ["contrast", {"height": {"pixels": 64}}]
+
+    epochs: int = 30
+    learning_rate: float = number(0.001, above=0)
+    distortion: float = 0.0
+
+    WIDTH: ClassVar[int] = 800
+    LAYERS: ClassVar[tuple] = (  # channels, size, pooling (rows, columns), batch normalisation
+        (64, 5, (2, 2), False),
+        (128, 5, (2, 1), False),
+        (128, 3, (2, 2), True),
+        (256, 3, None, False),
+        (256, 3, (2, 2), False),
+        (512, 3, (2, 1), True),
+        (512, 3, (2, 1), False),
+    )
+
+    def wide(self, width):
+        if widened(width) > self.WIDTH:
+            raise RunError(
+                f"A picture is too wide for {self.name}'s {self.WIDTH // self.stride} time steps",
+                expected=f"at most {self.WIDTH - 8} pixels at a height of 64",
+                got=f"{width} pixels, which take {-(-widened(width) // self.stride)} steps",
+                hint="Take crnn-small, which reads lines of any width, or pictures of words",
+            )
+        return self.WIDTH
+
+    def network(self, height, n_labels):
+        import keras
+        from keras import layers
+
+        x = image = keras.Input((height, self.WIDTH, 1))
+        for at, (channels, size, pool, norm) in enumerate(self.LAYERS, start=1):
+            x = layers.Conv2D(channels, size, padding="same", name=f"conv{at}")(x)
+            x = layers.LeakyReLU(0.01)(x)
+            x = layers.MaxPooling2D(pool)(x) if pool else x
+            x = layers.BatchNormalization(name=f"norm{at}")(x) if norm else x
+        x = layers.Reshape((self.WIDTH // self.stride, 512))(x)
+        ahead = layers.LSTM(512, return_sequences=True, name="forward1")(x)
+        ahead = layers.LSTM(512, return_sequences=True, name="forward2")(ahead)
+        back = layers.LSTM(512, return_sequences=True, go_backwards=True, name="backward1")(
+            x
+        )  # answers from the end on
+        back = layers.LSTM(512, return_sequences=True, name="backward2")(back)
+        x = layers.Concatenate()([ahead, keras.ops.flip(back, axis=1)])
+        return keras.Model(image, layers.Dense(n_labels, name="characters")(x))
+
+    def optimizer(self, steps_per_epoch):
+        import keras
+
+        return keras.optimizers.RMSprop(self.learning_rate)
+
+
+def _extremes_first(batches, widths):
+    """Puts the widest batch first and the narrowest second, in place: see Batches; and memory is short at once or never."""
+    for at, extreme in ((0, max), (1, min)):
+        if len(batches) > at:
+            found = extreme(range(at, len(batches)), key=lambda i: widths[batches[i]].max())
+            batches[at], batches[found] = batches[found], batches[at]
+
+
+def _log_softmax(logits):
+    """float32 rows of log-probabilities."""
+    logits = logits - logits.max(axis=-1, keepdims=True)
+    return np.maximum(logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True)), WORST).astype(np.float32)
