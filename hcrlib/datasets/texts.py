@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hcrlib.datasets import spelt, tsv  # noqa: F401 - they fill the table
+from hcrlib.datasets import iam, spelt, tsv  # noqa: F401 - they fill the table
 from hcrlib.datasets.words import TEXTS
 
 

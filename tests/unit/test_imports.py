@@ -14,7 +14,7 @@ TIERS = [
     {"config", "metrics", "timing", "provenance", "augment"},
     {"datasets"},
     {"models"},
-    {"records"},
+    {"records", "ctc"},
     {"evaluate", "evaluate_lines", "boards", "plots", "leaderboard", "stats", "explore", "ledger", "claim_plots"},
     {"face", "pad", "page"},
     {"sweep", "report", "graph", "export"},

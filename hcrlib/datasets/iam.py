@@ -1,0 +1,134 @@
+"""IAM (Marti and Bunke 2002) in its published layout, for those who have registered for it: `iam-words`, `iam-lines`.
+
+    HCR_DATA/iam/
+      words.txt, lines.txt, forms.txt              or in ascii/, as ascii.tgz unpacks them
+      words/a01/a01-000u/a01-000u-00-00.png        words.tgz
+      lines/a01/a01-000u/a01-000u-00.png           lines.tgz
+      xml/a01-000u.xml                             xml.tgz: writers, where forms.txt is missing
+      trainset.txt, validationset1.txt, validationset2.txt, testset.txt
+
+The last four, ids of lines, are the standard partition of the "large writer independent text line recognition task"; they may
+lie in a folder of that name. Both validation sets validate.
+"""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from hcrlib import paths
+from hcrlib.datasets.words import TEXTS, made, read_lines
+from hcrlib.errors import DataError
+
+TASK = "largeWriterIndependentTextLineRecognitionTask"
+PARTITION = {
+    "train": ("trainset.txt",),
+    "val": ("validationset1.txt", "validationset2.txt"),
+    "test": ("testset.txt",),
+}
+NOTES = (
+    "source: IAM Handwriting Database 3.0, Marti and Bunke 2002; it has to be registered for",
+    "licence: for non-commercial research",
+    f"partition: {TASK}; both validation sets validate",
+)
+FIELDS = {"words": 8, "lines": 8}  # before the text, of which the second is ok or err
+
+
+def _load(kind, name, val_seed):
+    root = paths.data_root()
+    folder = root / "iam" if root else None
+    if folder is None or not folder.is_dir():
+        hint = "Register at the University of Bern's FKI, unpack ascii, xml and " + kind + " there, and set HCR_DATA"
+        raise DataError("IAM is not here", where=folder, expected="a folder iam in HCR_DATA", hint=hint)
+    entries = _entries(_found(folder, f"{kind}.txt"), FIELDS[kind])
+    part_of = {line: part for part, names in PARTITION.items() for name in names for line in _ids(_found(folder, name))}
+    writers, notes, dropped = _writers(folder), list(NOTES), Counter()
+    pairs = {part: [] for part in PARTITION}
+    for key, (status, text) in entries.items():
+        line = key if kind == "lines" else key.rsplit("-", 1)[0]
+        if line not in part_of:
+            dropped["of a line that is in no part of the partition"] += 1
+        elif kind == "words" and status != "ok":
+            dropped["whose segmentation is marked as wrong"] += 1
+        else:
+            form = line.rsplit("-", 1)[0]
+            pairs[part_of[line]].append((folder / kind / form.split("-")[0] / form / f"{key}.png", text))
+    notes += [f"{n:,} {kind} {why} are left out" for why, n in dropped.items()]
+    if absent := len(set(part_of) - {key if kind == "lines" else key.rsplit("-", 1)[0] for key in entries}):
+        notes.append(f"{absent:,} lines of the partition are not in {kind}.txt")
+    notes += _shared_writers(part_of, writers)
+    parts, damaged = {}, []
+    for part, some in pairs.items():
+        parts[part], unread = read_lines(some)
+        damaged += unread
+    return made(
+        name,
+        **parts,
+        source=str(folder),
+        val_fraction=len(parts["val"]) / max(1, len(parts["train"]) + len(parts["val"])),
+        val_seed=val_seed,
+        notes=tuple(notes),
+        damaged=tuple(damaged),
+    )
+
+
+def _found(folder, name):
+    """The path of one of IAM's texts; DataError where it is not."""
+    for place in (folder, folder / "ascii", folder / TASK):
+        if (place / name).is_file():
+            return place / name
+    raise DataError(f"IAM's {name} is missing", where=folder, expected=f"{name}, ascii/{name} or {TASK}/{name}")
+
+
+def _entries(path, n_fields):
+    """{id: (status, text)} of words.txt or lines.txt; in the latter | parts words."""
+    out = {}
+    for number, row in enumerate(_rows(path), start=1):
+        if row.startswith("#") or not row.strip():
+            continue
+        fields = row.split(" ", n_fields)
+        if len(fields) <= n_fields or fields[1] not in ("ok", "err"):
+            raise DataError("This is no row of IAM's", where=f"{path}, line {number}", got=row[:60])
+        out[fields[0]] = fields[1], fields[-1].replace("|", " ")
+    if not out:
+        raise DataError("This list of IAM's is empty", where=path)
+    return out
+
+
+def _ids(path):
+    return [row.strip() for row in _rows(path) if row.strip()]
+
+
+def _rows(path):
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"This list of IAM's cannot be read: {error}", where=path) from error
+
+
+def _writers(folder):
+    """{form: writer}, of forms.txt or else of the XML files; empty without either."""
+    for place in (folder, folder / "ascii"):
+        if (place / "forms.txt").is_file():
+            rows = [row.split() for row in _rows(place / "forms.txt") if not row.startswith("#")]
+            return {row[0]: row[1] for row in rows if len(row) > 1}
+    out = {}
+    for path in sorted(Path(folder / "xml").glob("*.xml")):
+        if found := re.search(r'<form[^>]*\bwriter-id="([^"]+)"', path.read_text(encoding="utf-8", errors="replace")):
+            out[path.stem] = found[1]
+    return out
+
+
+def _shared_writers(part_of, writers):
+    """A note where a writer is in two parts, which the published partition has none of, or where writers are not known."""
+    if not writers:
+        return ["writers are not known (no forms.txt, no xml): that no one is in two parts was not checked"]
+    parts = {}
+    for line, part in part_of.items():
+        if (form := line.rsplit("-", 1)[0]) in writers:
+            parts.setdefault(writers[form], set()).add(part)
+    shared = sorted(writer for writer, some in parts.items() if len(some) > 1)
+    return [f"{len(shared)} writers are in more than one part: {', '.join(shared[:5])}"] if shared else []
+
+
+for _kind in FIELDS:
+    TEXTS.add(f"iam-{_kind}", lambda name, seed, kind=_kind: _load(kind, name, seed))

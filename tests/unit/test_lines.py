@@ -1,0 +1,196 @@
+"""How lines are prepared for recognisers, and what networks with CTC promise."""
+
+import numpy as np
+import pytest
+
+from hcrlib.errors import ConfigError, DataError, RunError
+from hcrlib.metrics import edits, error_rate
+from hcrlib.models import RECOGNISERS, Task, named
+from hcrlib.runtime import LinePipeline
+from hcrlib.runtime.lines import BLANK, best_path, by_width, contrast, deslant, height, widened
+
+
+def strokes(lean=0.0, n=8, high=60):
+    """uint8 (high, w): upright or leaning strokes, dark on light."""
+    image = np.full((high, 20 * n + 80), 220, np.uint8)
+    for at in range(n):
+        for row in range(8, high - 8):
+            x = round(40 + 20 * at + np.tan(np.radians(lean)) * (high / 2 - row))
+            image[row, x : x + 4] = 40
+    return image
+
+
+@pytest.mark.parametrize("lean", [-25, 0, 20, 40])
+def test_a_slant_is_taken_out(lean):
+    straight = deslant(contrast(strokes(lean)))
+    columns = (straight > 0.5).sum(axis=0)
+    assert columns.max() >= 0.8 * (contrast(strokes()) > 0.5).sum(axis=0).max()
+    assert (columns == 0).sum() > 0.4 * len(columns)
+
+
+def test_contrast_is_that_of_the_ink():
+    x = contrast(strokes())
+    assert (x.dtype, x.min(), x.max()) == (np.float32, 0, 1)
+    assert not contrast(np.full((30, 50), 200, np.uint8)).any()  # nothing is written
+    assert not deslant(np.zeros((30, 50), np.float32)).any()
+
+
+def test_every_picture_gets_the_height():
+    pipeline = LinePipeline(["contrast", {"height": {"pixels": 32}}])
+    pictures = pipeline.apply([strokes(high=40), strokes(high=90), np.zeros((1, 1), np.uint8)])
+    assert [one.shape[0] for one in pictures] == [32, 32, 32]
+    assert all(one.dtype == np.float32 and 0 <= one.min() <= one.max() <= 1 for one in pictures)
+    assert LinePipeline.from_dict(pipeline.to_dict()).to_dict() == pipeline.to_dict()
+    assert height(np.ones((48, 10), np.float32)).shape == (48, 10)
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        (["height"], "first"),
+        (["contrast"], "last"),
+        (["contrast", "blur", "height"], "no step 'blur'"),
+        (["contrast", {"deslant": {"most": 3}}, "height"], "no option"),
+        (["contrast", {"height": {"pixels": 4}}], "16 to 256"),
+        (["contrast", "height", "height"], "once"),
+    ],
+)
+def test_steps_that_are_wrong_are_refused(steps, message):
+    with pytest.raises(ValueError, match=message):
+        LinePipeline(steps)
+
+
+@pytest.mark.parametrize("image", [np.zeros((0, 5), np.uint8), np.zeros((5, 5)), np.zeros((5, 5, 3), np.uint8)])
+def test_what_is_no_grey_picture_is_refused(image):
+    with pytest.raises(ValueError, match="uint8"):
+        LinePipeline().prepared(image)
+
+
+def test_batches_are_of_one_width():
+    pictures = [np.ones((48, w), np.float32) for w in (10, 300, 20, 23, 25, 310)]
+    seen = {}
+    for indices, batch in by_width(pictures, 2):
+        assert len(indices) <= 2
+        assert batch.shape[1:] == (48, widened(pictures[indices[0]].shape[1]), 1)
+        for at, one in zip(indices, batch, strict=True):
+            assert one.sum() == pictures[at].size
+            seen[at] = batch.shape[2]
+    assert sorted(seen) == list(range(6))
+
+
+def test_best_path_drops_blanks_and_repeats():
+    labels = [1, 1, BLANK, 1, 2, 2, BLANK]
+    lp = np.log(np.where(np.eye(3)[labels] == 1, 0.8, 0.1))
+    assert best_path(lp, "ab") == ("aab", pytest.approx(0.8))
+    assert best_path(np.log(np.full((4, 3), 1 / 3)), "ab") == ("", 1.0)
+
+
+def test_error_rates():
+    assert [edits(*pair) for pair in (("", ""), ("abc", ""), ("", "ab"), ("kitten", "sitting"))] == [0, 3, 2, 3]
+    rate, low, high = error_rate(["ab cd", "x"], ["ab ce", "y"])
+    assert rate == pytest.approx(2 / 6)
+    assert 0 <= low <= rate <= high
+    assert error_rate(["ab cd", "x y"], ["ab ce", "x y"], "words")[0] == pytest.approx(1 / 4)
+    assert error_rate([""], [""])[0] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["crnn-paper", "crnn-small"])
+def test_networks_have_the_shapes_that_are_told(name):
+    crnn = named(name).create({})
+    model = crnn.network(LinePipeline(crnn.preprocess).height, 81)
+    assert model.count_params() == PARAMETERS[name]
+    if name == "crnn-paper":
+        assert model.input_shape == (None, 64, 800, 1)
+        assert model.output_shape == (None, 100, 81)
+        pooled = [tuple(layer.output.shape[1:]) for layer in model.layers if "conv" in layer.name]
+        assert pooled == PAPER
+    else:
+        assert model.input_shape == (None, 48, None, 1)
+        assert model(np.zeros((2, 48, 160, 1), np.float32)).shape == (2, 40, 81)
+
+
+# Rows, columns and channels of each convolution: what the listing's comments say after the pooling of the one before.
+PAPER = [
+    (64, 800, 64),
+    (32, 400, 128),
+    (16, 400, 128),
+    (8, 200, 256),
+    (8, 200, 256),
+    (4, 100, 512),
+    (2, 100, 512),
+]
+PARAMETERS = {"crnn-paper": 13_261_777, "crnn-small": 1_132_753}
+
+
+class Fed:
+    """Pictures and texts, the same in each epoch."""
+
+    def __init__(self, pictures, texts):
+        self.one = pictures, texts
+
+    def epoch(self, number):
+        return self.one
+
+
+def task(folder, classes, seed=0):
+    return Task(len(classes), seed, folder, lambda line: None, classes=tuple(classes))
+
+
+def shapes(n, seed=0):
+    """Pictures of "a", a bar at the top, and "b", one at the bottom, in words of up to four; their texts."""
+    rng, pictures, texts = np.random.RandomState(seed), [], []
+    for _ in range(n):
+        text = "".join(rng.choice(["a", "b"], rng.randint(1, 5)))
+        picture = np.zeros((48, 24 * len(text)), np.float32)
+        for at, c in enumerate(text):
+            rows = slice(6, 20) if c == "a" else slice(28, 42)
+            picture[rows, 24 * at + 6 : 24 * at + 18] = 1
+        pictures.append(picture)
+        texts.append(text)
+    return pictures, texts
+
+
+@pytest.mark.slow
+def test_a_small_one_learns_a_batch_by_heart_and_answers_the_same_when_loaded(tmp_path):
+    pictures, texts = shapes(32)
+    made = {"epochs": 60, "width": 8, "units": 24, "distortion": 0.0, "dropout": 0.0, "learning_rate": 0.01}
+    crnn = RECOGNISERS.get("crnn-small").create(made)
+    crnn.fit(Fed(pictures, texts), Fed(pictures, texts), task(tmp_path / "run", "ab"))
+    answers = crnn.log_probabilities(pictures)
+    assert [best_path(one, "ab")[0] for one in answers] == texts
+    assert all(np.abs(np.exp(one).sum(axis=1) - 1).max() < 1e-5 for one in answers)
+    alone = crnn.log_probabilities(pictures[:1])[0]
+    assert np.abs(alone - answers[0]).max() < 1e-4  # whatever it is asked with
+    (tmp_path / "model").mkdir()
+    crnn.save(tmp_path / "model")
+    again = RECOGNISERS.get("crnn-small").create({})
+    again.load(tmp_path / "model")
+    assert np.abs(again.log_probabilities(pictures[:1])[0] - alone).max() < 1e-5
+    assert crnn.history[-1]["val_cer"] == 0
+
+
+def test_lines_that_need_more_steps_than_there_are():
+    crnn = RECOGNISERS.get("crnn-small").create({})
+    assert [crnn.steps_needed(text) for text in ("", "abc", "aab", "aaa")] == [0, 3, 4, 5]
+    pictures = [np.zeros((48, 20), np.float32), np.zeros((48, 20), np.float32)]
+    said = []
+    found = crnn._fitting((pictures, ["ab", "abababababababab"]), Task(2, 0, None, said.append), note=True)
+    assert found[1] == ["ab"]
+    assert crnn.n_fitted == 1
+    assert "1 training lines have more characters" in said[0]
+    with pytest.raises(DataError, match="time steps"):
+        crnn._fitting((pictures[:1], ["x" * 50]), Task(2, 0, None))
+
+
+def test_the_paper_s_network_says_how_many_steps_a_wide_line_needs():
+    crnn = RECOGNISERS.get("crnn-paper").create({})
+    assert crnn.wide(300) == 800
+    with pytest.raises(RunError, match=r"take 120 steps"):
+        crnn.wide(930)
+
+
+def test_recognisers_and_characters_do_not_meet():
+    assert "characters" in named("crnn-small").create({}).skip(object())
+    with pytest.raises(ConfigError, match="crnn-small"):
+        named("crnn-smal")

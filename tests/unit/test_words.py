@@ -1,0 +1,230 @@
+"""Sets of words and lines: folders with a TSV, IAM in miniature, words composed from characters."""
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hcrlib.datasets import dataset_names, is_text, load_text, spelt, text_names, words
+from hcrlib.errors import ConfigError, DataError
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A folder of data files that is empty."""
+    monkeypatch.setenv("HCR_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
+
+
+def draw(path, width=60, height=40, dark=30):
+    """A picture of a bar on paper."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = np.full((height, width), 230, np.uint8)
+    image[height // 3 : height // 2, 8 : width - 8] = dark
+    Image.fromarray(image).save(path)
+    return path
+
+
+def folder_of(place, rows, columns=("file", "text", "document")):
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / "lines.tsv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
+        table.writerows([columns, *rows])
+    for number, row in enumerate(rows):
+        draw(place / row[0], 50 + number)
+    return place
+
+
+def test_a_folder_is_cut_by_document(tmp_path):
+    rows = [(f"{d}-{n}.png", f"ligne {n} de {d}", d) for d in "abcdefghij" for n in range(4)]
+    data = load_text(folder_of(tmp_path / "mine", rows))
+    texts = [set(part.texts) for part in (data.train, data.val, data.test)]
+    assert sum(map(len, texts)) == 40
+    writers = [{text[-1] for text in some} for some in texts]
+    assert not writers[0] & writers[1]
+    assert not writers[0] & writers[2]
+    assert not writers[1] & writers[2]
+    assert data.classes == tuple(sorted(set("".join(data.train.texts))))
+    assert data.corpus == data.train.texts
+    again = load_text(tmp_path / "mine")
+    assert (again.sha256, again.test_sha256) == (data.sha256, data.test_sha256)
+    assert load_text(tmp_path / "mine", val_seed=1).test_sha256 == data.test_sha256  # another validation, the same test
+
+
+def test_a_test_folder_is_what_is_tested_on(tmp_path):
+    folder_of(tmp_path / "mine/train", [(f"{n}.png", f"mot {n}", f"d{n}") for n in range(9)])
+    folder_of(tmp_path / "mine/val", [("x.png", "autre  mot", "e")])
+    data = load_text(tmp_path / "mine")
+    assert data.test.texts == ("autre mot",)  # white space is one space
+    assert len(data.train) + len(data.val) == 9
+    assert data.test.images[0].dtype == np.uint8
+
+
+def test_accents_are_composed_and_large_pictures_made_smaller(tmp_path):
+    draw(tmp_path / "a.png", 400, 200)
+    lines, damaged = words.read_lines([(tmp_path / "a.png", "e\u0301te\u0301\u00a0!")])
+    assert lines.texts == ("été !",)
+    assert lines.images[0].shape == (64, 128)
+    assert damaged == ()
+
+
+def test_damaged_pictures_are_listed_and_left_out(tmp_path):
+    place = folder_of(tmp_path / "mine", [(f"{n}.png", f"mot {n}", f"d{n % 5}") for n in range(20)])
+    (place / "3.png").write_bytes(b"")
+    (place / "4.png").write_bytes((place / "5.png").read_bytes()[:60])
+    (place / "6.png").unlink()
+    draw(place / "7.png", 30_000, 64)
+    data = load_text(place)
+    assert [name for name, _ in data.damaged] == ["3.png", "4.png", "6.png", "7.png"]
+    assert sum(map(len, (data.train, data.val, data.test))) == 16
+    assert "no line of writing" in dict(data.damaged)["7.png"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "an empty file"),
+        ("picture\ttext\na.png\tx\n", "got picture, text"),
+        ("file\ttext\na.png\n", "line 2"),
+        ("file\ttext\n", "the table is empty"),
+        ("file\ttext\nnone.png\tx\n", "none.png"),
+        (b"\xff\xfe\x00file", "UTF-8"),
+    ],
+)
+def test_a_table_that_is_wrong_is_refused(tmp_path, content, message):
+    (tmp_path / "lines.tsv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError, match=message):
+        load_text(tmp_path)
+
+
+def test_one_writer_alone_cannot_be_cut(tmp_path):
+    with pytest.raises(DataError, match="one writer"):
+        load_text(folder_of(tmp_path / "mine", [(f"{n}.png", "x", "a") for n in range(5)]))
+    with pytest.raises(ConfigError, match="share"):
+        words.cut_by_writer(["a", "b"], 1.5, 0, "test")
+
+
+def test_names():
+    assert {"cremma-wills", "iam-words", "iam-lines", "emnist-words", "mnist-numbers"} <= set(text_names())
+    assert not set(text_names()) & set(dataset_names())
+    assert is_text("mnist-numbers")
+    assert not is_text("mnist-5k")
+    with pytest.raises(ConfigError, match="mnist-numbers"):
+        load_text("mnist-number")
+
+
+@pytest.mark.parametrize("name", ["cremma-wills", "iam-words", "iam-lines"])
+def test_what_is_not_here_says_where_it_is_looked_for(root, name):
+    with pytest.raises(DataError, match=str(root)):
+        load_text(name)
+
+
+def test_the_lines_of_the_wills(real_data):
+    data = load_text("cremma-wills")
+    assert (len(data.train) + len(data.val), len(data.test), data.damaged) == (2501, 294, ())
+    assert {"é", "’", " "} <= set(data.classes)
+    assert data.test.texts[0] == "Tres precieux"
+
+
+IAM_LINES = """#--- lines.txt ---#
+a01-000u-00 ok 154 19 408 746 1661 89 A|MOVE|to|stop|.
+a01-000u-01 err 156 19 395 932 1850 105 "nominating|any|more"
+b02-001-00 ok 154 1 1 1 1 1 Labour|life
+c03-002-00 ok 154 1 1 1 1 1 Peers
+d04-003-00 ok 154 1 1 1 1 1 in|no|part
+"""
+IAM_WORDS = """#--- words.txt ---#
+a01-000u-00-00 ok 154 408 768 27 51 AT A
+a01-000u-00-01 ok 154 507 766 213 48 NN MOVE
+a01-000u-01-00 err 156 395 932 441 100 VBG nominating
+b02-001-00-00 ok 154 1 1 1 1 NN Labour
+c03-002-00-00 ok 154 1 1 1 1 NN Peers
+"""
+
+
+@pytest.fixture
+def iam(root):
+    """IAM's layout with four forms of three writers."""
+    place = root / "iam"
+    (place / "ascii").mkdir(parents=True)
+    (place / "ascii/lines.txt").write_text(IAM_LINES)
+    (place / "ascii/words.txt").write_text(IAM_WORDS)
+    (place / "ascii/forms.txt").write_text("#\na01-000u 000 2 prt 7 5 52 36\nb02-001 001 2 all\nc03-002 002 2 all\n")
+    for name, ids in (
+        ("trainset", "a01-000u-00\na01-000u-01\n"),
+        ("validationset1", "b02-001-00\n"),
+        ("validationset2", ""),
+        ("testset", "c03-002-00\n"),
+    ):
+        (place / f"{name}.txt").write_text(ids)
+    for kind, text in (("lines", IAM_LINES), ("words", IAM_WORDS)):
+        for row in text.splitlines()[1:]:
+            key = row.split()[0]
+            form = key.rsplit("-", 1 if kind == "lines" else 2)[0]
+            draw(place / kind / form.split("-")[0] / form / f"{key}.png")
+    return place
+
+
+def test_lines_of_iam(iam):
+    data = load_text("iam-lines")
+    assert data.train.texts == ("A MOVE to stop .", '"nominating any more"')
+    assert (data.val.texts, data.test.texts) == (("Labour life",), ("Peers",))
+    told = " ".join(data.notes)
+    assert "1 lines of a line that is in no part" in told
+    assert "more than one part" not in told
+    assert data.damaged == ()
+
+
+def test_words_of_iam(iam):
+    (iam / "words/a01/a01-000u/a01-000u-00-01.png").write_bytes(b"no picture")
+    data = load_text("iam-words")
+    assert (data.train.texts, data.val.texts, data.test.texts) == (("A",), ("Labour",), ("Peers",))
+    assert [name for name, _ in data.damaged] == ["a01-000u-00-01.png"]
+    assert "1 words whose segmentation is marked as wrong are left out" in data.notes
+
+
+def test_a_writer_of_iam_in_two_parts_is_told(iam):
+    (iam / "ascii/forms.txt").unlink()
+    assert any("not known" in note for note in load_text("iam-lines").notes)
+    (iam / "xml").mkdir()
+    for form in ("a01-000u", "c03-002"):
+        (iam / f"xml/{form}.xml").write_text(f'<?xml version="1.0"?><form id="{form}" writer-id="007"/>')
+    assert "1 writers are in more than one part: 007" in load_text("iam-lines").notes
+
+
+def test_a_damaged_list_of_iam_is_refused(iam):
+    (iam / "ascii/lines.txt").write_text("a01-000u-00 maybe 1\n")
+    with pytest.raises(DataError, match="line 1"):
+        load_text("iam-lines")
+    (iam / "testset.txt").unlink()
+    with pytest.raises(DataError, match=r"testset\.txt"):
+        load_text("iam-words")
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    return load_text("mnist-numbers")
+
+
+@pytest.mark.slow
+def test_numbers_are_composed_from_digits_of_each_split_apart(numbers):
+    assert "".join(numbers.classes) == "0123456789"
+    parts = [set(part.texts) for part in (numbers.train, numbers.val, numbers.test)]
+    assert not parts[0] & parts[1]
+    assert not (parts[0] | parts[1]) & parts[2]
+    assert (len(numbers.val), len(numbers.test)) == (1000, 2000)
+    assert numbers.train.epoch(0) is numbers.train
+    first, second = numbers.train.epoch(1), numbers.train.epoch(1)
+    assert first.texts == second.texts != numbers.train.texts
+    assert all((a == b).all() for a, b in zip(first.images, second.images, strict=True))
+    assert repr(numbers.train) == "Lines(10,000 pictures)"
+
+
+def test_words_are_of_one_part_each():
+    rng = np.random.default_rng(0)
+    parts = {part: {word.lower() for word in spelt._words(part, 3000, rng)} for part in ("train", "val", "test")}
+    assert not parts["train"] & parts["val"]
+    assert not (parts["train"] | parts["val"]) & parts["test"]
+    assert all(spelt.decent(word) for some in parts.values() for word in some)
