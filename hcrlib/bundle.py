@@ -40,6 +40,9 @@ def write(run, folder=None, say=print):
     record = stats.completed(records.read(paths.runs_root() / run))
     if record.status != "finished":
         raise ConfigError(f"{record.id} has no model: its status is '{record.status}'", hint="See: hcr results")
+    if record.cer is not None:
+        what = f"{record.config.classifier} reads words and lines, which are not written in several formats yet"
+        raise ConfigError(what, hint=f"hcr zoo add NAME {record.id}: as ONNX, with its runtime's answers verified")
     folder = Path(folder) if folder else paths.results_root() / "bundles" / record.id.replace("/", "-")
     if folder.exists():
         raise ConfigError("There is something already", where=folder, hint="Delete it, or name another folder: --to")

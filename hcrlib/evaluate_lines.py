@@ -64,7 +64,8 @@ def measure(record, recogniser, data, task):
     times = timing.latency_ms(lambda one: read(recogniser, [pipeline.prepared(one)], data.classes), singles)
     record.predict_ms_p50, record.predict_ms_p90, record.predict_ms_p99 = times["p50"], times["p90"], times["p99"]
     shutil.rmtree(task.folder / NEW, ignore_errors=True)
-    record.size_bytes = save_model(task.folder / NEW, recogniser, pipeline, config, data.classes)
+    about = {"reads": "lines", "unit": "lines" if " " in data.classes else "words"}
+    record.size_bytes = save_model(task.folder / NEW, recogniser, pipeline, config, data.classes, **about)
     records.save_texts(task.folder / NEW, data.test.texts, said)
 
 
@@ -85,8 +86,8 @@ def note_fit(record, learner, n_train):
         record.fit_s += learner.earlier_s
 
 
-def save_model(folder, learner, pipeline, config, classes):
-    """Writes model/ and returns its size in bytes."""
+def save_model(folder, learner, pipeline, config, classes, **about):
+    """Writes model/, whose model.json also tells `about`, and returns its size in bytes."""
     model = folder / "model"
     model.mkdir(parents=True)
     learner.save(model)
@@ -95,6 +96,7 @@ def save_model(folder, learner, pipeline, config, classes):
         "params": config.params,
         "classes": list(classes),
         "pipeline": pipeline.to_dict(),
+        **about,
     }
     write_text(model / "model.json", json.dumps(about, indent=1) + "\n")
     return sum(file.stat().st_size for file in model.rglob("*") if file.is_file())

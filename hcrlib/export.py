@@ -17,6 +17,8 @@ from hcrlib import graph
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.files import atomic
 from hcrlib.runtime import LiteNetwork, Network, bundle
+from hcrlib.runtime.line_model import LineNetwork
+from hcrlib.runtime.lines import best_path
 
 OPSET, IR = 13, 7
 TOLERANCE = 1e-3  # of a probability: sums in another order differ by a hundredth of that
@@ -52,6 +54,28 @@ def write_onnx(classifier, path, x, batch=None):
         else:
             _by_node(classifier, part, x.shape[1:], expected.shape[1], batch)
         return _compared(expected, Network(part).scores(x), path)
+
+
+def write_onnx_of_lines(recogniser, path, pictures, expected):
+    """Writes a fitted recogniser's network to path, for any number of pictures of any width that it takes.
+
+    pictures: prepared ones that both are asked about; expected: the trained network's probabilities, a list of float32
+    (steps, k + 1). Returns the largest difference; RunError, and nothing is written, where one is above TOLERANCE.
+    """
+    with atomic(path) as part:
+        _by_keras(recogniser.answering(), part, None)
+        answered = [np.exp(one) for one in LineNetwork(part).log_probabilities(pictures)]
+        apart = max(float(np.abs(a - b).max()) for a, b in zip(answered, expected, strict=True))
+        if not apart <= TOLERANCE:
+            told, got = f"probabilities within {TOLERANCE:g}", f"up to {apart:.2g} apart"
+            what = "The network in ONNX does not answer as it did"
+            raise RunError(what, where=Path(path).name, expected=told, got=got)
+        return apart
+
+
+def best_text(probabilities, classes):
+    """The text of the best path of probabilities (steps, k + 1)."""
+    return best_path(np.log(np.maximum(probabilities, 1e-30)), classes)[0]
 
 
 def write_lite(classifier, path, x, kind="float32"):
@@ -105,7 +129,9 @@ def _by_keras(model, path, batch):
     import onnx
 
     shape = (batch, *model.input_shape[1:])
-    model(np.zeros((1, *shape[1:]), np.float32))  # Keras exports only what has been called once
+    model(
+        np.zeros((1, *(size or 96 for size in shape[1:])), np.float32)
+    )  # Keras exports only what has been called once
     given = keras.InputSpec(shape=shape, dtype="float32", name="images")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tf2onnx asks numpy for names that it has no more; Keras stands in for them

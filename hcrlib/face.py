@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from hcrlib import boards, evaluate, paths, records
-from hcrlib.datasets import frame_of, load_dataset
+from hcrlib.datasets import frame_of, is_text, load_text
+from hcrlib.datasets import load_dataset as load_characters
 from hcrlib.errors import ConfigError, RunError
-from hcrlib.models import stored
+from hcrlib.models import Recogniser, stored
 from hcrlib.registry import did_you_mean
-from hcrlib.runtime import Reading, TrainedModel, bundle
+from hcrlib.runtime import LineModel, Reading, TrainedModel, bundle
 
 __all__ = ["Reading", "TrainedModel", "load_dataset", "load_model", "results", "train", "zoo"]
 
@@ -27,13 +28,18 @@ def train(classifier, data="mnist-5k", *, seed=0, budget=None, preprocess=None, 
     return evaluate.run_one(config, say)
 
 
+def load_dataset(name, **how):
+    """A Dataset of characters or a TextDataset of words or lines: see hcrlib.datasets, load_dataset and load_text."""
+    return load_text(name, **how) if is_text(name) else load_characters(name, **how)
+
+
 def results():
     """All records as a DataFrame: one row a run, failed and skipped ones too, and one for each of a board's measurements."""
     return records.frame(records.read_all() + boards.read_all())
 
 
 def load_model(source):
-    """A TrainedModel from a zoo name, a run's id or folder, a bundle's folder, or a RunRecord.
+    """A TrainedModel, or a LineModel of words or lines, from a zoo name, a run's id or folder, a bundle's folder, a RunRecord.
 
     Those of the zoo and of bundles load without TensorFlow. RunError where it is unfinished or not whole; ConfigError, with the
     names there are, where there is no such model.
@@ -49,7 +55,10 @@ def load_model(source):
             is_bundle = any((folder / name).exists() for name in ("manifest.json", "golden.npz", "runtime"))
             if is_bundle:
                 return _bundled(folder)
-            return TrainedModel(*stored(folder / "model"), frame=frame_of(run.config.dataset))
+            learner, pipeline, classes = stored(folder / "model")
+            if isinstance(learner, Recogniser):
+                return LineModel(learner, pipeline, classes, "lines" if " " in classes else "words")
+            return TrainedModel(learner, pipeline, classes, frame=frame_of(run.config.dataset))
     raise ConfigError(f"There is no model '{source}'", hint=did_you_mean(source, zoo()))
 
 

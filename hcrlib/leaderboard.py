@@ -11,9 +11,9 @@ from tabulate import tabulate
 from hcrlib import stats
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.files import write_text
-from hcrlib.models import named
+from hcrlib.models import RECOGNISERS, named
 from hcrlib.records import RunRecord, check_comparable
-from hcrlib.runtime import Pipeline
+from hcrlib.runtime import LinePipeline, Pipeline
 from hcrlib.runtime.pipeline import OPTIONS
 
 FLOOR = "dummy", "linear"  # what every other method is to be seen against
@@ -34,6 +34,9 @@ MEASURED = [
 SHOWN = {  # heading: what is in the cell
     "classifier": lambda row: row.classifier,
     "accuracy %": lambda row: f"{100 * row.accuracy:.2f}",
+    "CER %": lambda row: f"{100 * row.cer:.2f}",
+    "95 % CI of CER": lambda row: f"{100 * row.cer_low:.2f} to {100 * row.cer_high:.2f}",
+    "WER %": lambda row: f"{100 * row.wer:.2f}",
     "95 % CI": lambda row: f"{100 * row.ci_low:.2f} to {100 * row.ci_high:.2f}",
     "misses": lambda row: f"{row.misses:,} of {row.n_test:,}",
     "balanced %": lambda row: _percent(row.balanced_accuracy),
@@ -48,8 +51,25 @@ SHOWN = {  # heading: what is in the cell
     "size MB": lambda row: _short(row.size_bytes / 1e6),
     "engine": lambda row: row.engine,
 }
-COMPACT = "classifier", "accuracy %", "95 % CI", "misses", "top-3 %", "ECE %", "fit s", "one image ms", "size MB"
-DERIVED = {"balanced %": "balanced_accuracy", "top-3 %": "top3_accuracy", "ECE %": "calibration_error"}
+COMPACT = (
+    "classifier",
+    "CER %",
+    "95 % CI of CER",
+    "WER %",
+    "accuracy %",
+    "95 % CI",
+    "misses",
+    "top-3 %",
+    "ECE %",
+    "fit s",
+    "one image ms",
+    "size MB",
+)
+DERIVED = {  # shown where they are known: of characters, and of words and lines, whose accuracy is that of the whole line
+    **{"balanced %": "balanced_accuracy", "top-3 %": "top3_accuracy", "ECE %": "calibration_error"},
+    **{"CER %": "cer", "95 % CI of CER": "cer", "WER %": "wer"},
+}
+OF_LINES = ["cer", "cer_low", "cer_high", "wer", "wer_low", "wer_high", "val_cer"]
 BLOCK = re.compile(r"(<!-- leaderboard:begin ?([^>]*?) ?-->\n).*?(<!-- leaderboard:end -->)", re.DOTALL)
 
 
@@ -60,16 +80,17 @@ def table(records):
     """
     check_comparable(records)
     finished = [record for record in records if record.status == "finished"]
+    measured = MEASURED + (OF_LINES if any(record.cer is not None for record in finished) else [])
     rows = [
         {
             "dataset": record.config.dataset,
             "classifier": label(record, finished),
-            **{name: getattr(record, name) for name in MEASURED},
+            **{name: getattr(record, name) for name in measured},
             "id": record.id,
         }
         for record in finished
     ]
-    frame = pd.DataFrame(rows, columns=["dataset", "classifier", *MEASURED, "id"])
+    frame = pd.DataFrame(rows, columns=["dataset", "classifier", *measured, "id"])
     place = {name: at for at, name in enumerate(dict.fromkeys(frame.dataset))}
     frame = frame.assign(place=frame.dataset.map(place)).sort_values(
         ["place", "accuracy", "fit_s"], ascending=[True, False, True], kind="stable"
@@ -161,7 +182,8 @@ def remarks(records):
         lines.append("one run of each: nothing is known of the spread over seeds")
     for dataset in dict.fromkeys(record.config.dataset for record in records):
         there = {r.config.classifier for r in records if r.config.dataset == dataset and r.status == "finished"}
-        if absent := [name for name in FLOOR if name not in there]:
+        of_lines = there and there <= set(RECOGNISERS.names())
+        if not of_lines and (absent := [name for name in FLOOR if name not in there]):
             lines.append(f"{dataset}: no figures of {' and '.join(absent)} to compare with")
     return lines
 
@@ -172,7 +194,7 @@ def variant(config, alike=()):
     alike: other configurations of the classifier; what is the same in all of these is left out.
     """
     kind = named(config.classifier)
-    usual = Pipeline(kind.preprocess).to_dict()["steps"]
+    usual = (LinePipeline if kind.registry is RECOGNISERS else Pipeline)(kind.preprocess).to_dict()["steps"]
     defaults = {**kind.parameters(), "preprocess": usual, "budget": None, "seed": 0}
     own = {key: value for key, value in _values(config).items() if key not in defaults or value != defaults[key]}
     if alike:
@@ -191,7 +213,7 @@ def _values(config):
 def _step(step):
     """'hog', 'blur(sigma=1)': options where they are not the usual ones."""
     [(name, options)] = step.items() if isinstance(step, dict) else [(step, {})]
-    told = ",".join(f"{key}={value:g}" for key, value in options.items() if value != OPTIONS[name][key])
+    told = ",".join(f"{key}={value:g}" for key, value in options.items() if value != OPTIONS.get(name, {}).get(key))
     return f"{name}({told})" if told else name
 
 
@@ -255,6 +277,8 @@ def _title(dataset, records):
 
 def _tells(heading, rows):
     """Whether a column of DERIVED says something in these rows: the numbers may be missing, or those of the accuracy."""
+    if DERIVED[heading] not in rows:
+        return False
     values = rows[DERIVED[heading]].astype(float)
     same = heading == "balanced %" and (values - rows.accuracy).abs().max() < 5e-6
     return values.notna().any() and not same

@@ -87,7 +87,7 @@ def completed(record):
     """The RunRecord with what follows from its stored predictions and is missing in it, where they are at hand."""
     from hcrlib.records import load_predictions
 
-    known = record.balanced_accuracy is not None or record.status != "finished"
+    known = record.balanced_accuracy is not None or record.cer is not None or record.status != "finished"
     if known or not (record.path / "predictions.npz").exists():
         return record
     return dataclasses.replace(record, **derived(load_predictions(record)))

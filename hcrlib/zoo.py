@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hcrlib import export, metrics, paths, records, stats
+from hcrlib import export, metrics, paths, records, stats, zoo_lines
 from hcrlib.datasets import describe as catalogue
 from hcrlib.datasets import frame_of, load_dataset, stratified_take
 from hcrlib.errors import ConfigError
@@ -22,6 +22,7 @@ from hcrlib.models import stored
 from hcrlib.provenance import repeat
 from hcrlib.runtime import bundle
 from hcrlib.runtime.model import UNSURE_BELOW
+from hcrlib.zoo_lines import duration, listed, table
 
 CHECKED = 1000  # validation images that the network in ONNX must answer like the trained one
 GOLDEN = 32  # validation images whose answers every engine has to give
@@ -58,9 +59,14 @@ def add(name, run):
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".") as scratch:
         new = Path(scratch) / name
-        size, unsure_below, apart = _model(record, new)
+        if record.cer is None:
+            size, unsure_below, apart = _model(record, new)
+            text = card(name, record, size, apart, unsure_below=unsure_below)
+        else:
+            size, apart = zoo_lines.fill(record, new)
+            text = zoo_lines.card(name, record, size, apart)
         _nowhere(record).write(new)
-        (new / "README.md").write_text(card(name, record, size, apart, unsure_below=unsure_below), encoding="utf-8")
+        (new / "README.md").write_text(text, encoding="utf-8")
         if apart is not None:
             bundle.seal(new, run=record.id)
         os.replace(new, place)  # complete, or not there at all
@@ -92,10 +98,10 @@ def card(name, record, size, apart=None, source=None, unsure_below=UNSURE_BELOW)
         "## Protocol",
         f"Validation images were cut from the training images (share {record.data['val_fraction']:g}, seed "
         f"{record.data['val_seed']}); every choice was made by them. The test split was read once, after it. Seed "
-        f"{record.config.seed}; preprocessing: `{json.dumps(record.config.preprocess)}`; {_duration(record.fit_s)} on "
+        f"{record.config.seed}; preprocessing: `{json.dumps(record.config.preprocess)}`; {duration(record.fit_s)} on "
         f"{record.provenance.get('cores', '?')} cores ({record.provenance.get('cpu') or 'unknown processor'}).",
         f"```\n{repeat(record.config).replace(record.config.dataset, record.data['name'])}\n```",
-        _list(record.notes),
+        listed(record.notes),
         "## Figures",
         table(("figure", "value"), _figures(record)),
         "## Confusions",
@@ -129,7 +135,7 @@ def _data(record, about):
         f"test. Test images: sha256 {record.data['test_sha256'][:12]}."
     )
     told = [f"{key.capitalize()}: {about[key]}." for key in ("source", "licence") if about.get(key)]
-    yield _list(told + record.data["notes"])
+    yield listed(told + record.data["notes"])
 
 
 def _figures(record):
@@ -197,19 +203,6 @@ def _alike(classes):
     pairs = [pair.replace(" ", " and ") for pair in ALIKE if {*pair.split()} <= {*classes}]
     told = "- Some classes can have the same shape, and only what stands beside a character tells which it is:"
     return f"{told} {', '.join(pairs)}." if pairs else ""
-
-
-def table(heading, rows):
-    rows = [heading, ["---"] * len(heading), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows)
-
-
-def _list(lines):
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _duration(seconds):
-    return f"fitted in {seconds / 60:.1f} minutes" if seconds >= 60 else f"fitted in {seconds:.2g} seconds"
 
 
 def _percent(value):

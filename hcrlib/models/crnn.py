@@ -16,12 +16,12 @@ from hcrlib.errors import ConfigError, DataError, RunError
 from hcrlib.models.base import Recogniser, number, stored
 from hcrlib.models.keras_loop import KerasLearner, forward, quiet_keras, started
 from hcrlib.models.schedule import one_cycle
+from hcrlib.runtime.line_model import log_softmax
 from hcrlib.runtime.lines import best_path, by_width, stacked, widened
 from hcrlib.seeds import frozen_rng, seed_for
 
 AT_ONCE = 32  # pictures that are asked about in one step
 SORTED = 20  # batches whose pictures are sorted by width among themselves
-WORST = -1e3  # a log-probability in place of minus infinity
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -76,7 +76,7 @@ class Crnn(KerasLearner, Recogniser):
         out = [None] * len(pictures)
         for indices, batch in by_width(pictures, AT_ONCE, self.wide):
             for at, logits in zip(indices, self._forward(batch), strict=True):
-                out[at] = _log_softmax(logits)
+                out[at] = log_softmax(logits)
         return out
 
     def save(self, folder):
@@ -330,9 +330,3 @@ def _extremes_first(batches, widths):
         if len(batches) > at:
             found = extreme(range(at, len(batches)), key=lambda i: widths[batches[i]].max())
             batches[at], batches[found] = batches[found], batches[at]
-
-
-def _log_softmax(logits):
-    """float32 rows of log-probabilities."""
-    logits = logits - logits.max(axis=-1, keepdims=True)
-    return np.maximum(logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True)), WORST).astype(np.float32)

@@ -6,6 +6,7 @@ numpy, Pillow and an inference engine only, Python 3.6 syntax, and nothing else 
 from . import bundle
 from .engines import ENGINES
 from .image import to_glyph
+from .line_model import LineModel, LineReading, is_of_lines
 from .lines import LinePipeline
 from .lite import LiteNetwork
 from .model import Reading, TrainedModel
@@ -15,12 +16,15 @@ from .pipeline import STEPS, Pipeline
 __all__ = [
     "ENGINES",
     "STEPS",
+    "LineModel",
     "LinePipeline",
+    "LineReading",
     "LiteNetwork",
     "Network",
     "Pipeline",
     "Reading",
     "TrainedModel",
     "bundle",
+    "is_of_lines",
     "to_glyph",
 ]

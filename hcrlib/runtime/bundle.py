@@ -11,6 +11,7 @@ import os
 
 import numpy as np
 
+from .line_model import LineModel, is_of_lines
 from .model import TrainedModel
 
 FORMAT = "hcr-bundle 1"
@@ -20,9 +21,13 @@ BLOCK = 1 << 20  # bytes
 
 
 def load(folder, engine=None, threads=None):
-    """A TrainedModel from a bundle; engine, threads: see TrainedModel.load. ValueError names the file that is not as it was."""
+    """A TrainedModel, or a LineModel, from a bundle; engine, threads: see TrainedModel.load.
+
+    ValueError names the file that is not as it was.
+    """
     verify(folder)
-    return TrainedModel.load(os.path.join(str(folder), "model"), engine, threads)
+    model = os.path.join(str(folder), "model")
+    return LineModel.load(model, threads) if is_of_lines(model) else TrainedModel.load(model, engine, threads)
 
 
 def verify(folder):
@@ -62,6 +67,8 @@ def check_golden(model, folder, most=GOLDEN_APART):
     ValueError where it answers a label that was more than `most` less probable, or a probability that is further away.
     """
     with np.load(_path(str(folder), "golden.npz"), allow_pickle=False) as golden:
+        if isinstance(model, LineModel):
+            return _check_lines(model, golden, most)
         images, expected = golden["images"], golden["scores"]
     answered = model.scores(images)
     apart = float(np.abs(answered - expected).max())
@@ -69,6 +76,21 @@ def check_golden(model, folder, most=GOLDEN_APART):
     if wrong or not apart <= most:
         told = (model.classifier.engine, wrong, len(images), apart)
         raise ValueError("%s answers %d of %d golden images otherwise, probabilities up to %.2g apart" % told)
+    return apart
+
+
+def _check_lines(model, golden, most):
+    """As check_golden, of lines: image-0, text-0, scores-0 and so on, scores being probabilities (steps, k + 1)."""
+    count = sum(name.startswith("image-") for name in golden.files)
+    images = [golden["image-%d" % at] for at in range(count)]
+    answered = [np.exp(one) for one in model.log_probabilities(images)]
+    expected = [golden["scores-%d" % at] for at in range(count)]
+    apart = max(float(np.abs(a - b).max()) if a.shape == b.shape else 1.0 for a, b in zip(answered, expected))
+    texts = [str(golden["text-%d" % at]) for at in range(count)]
+    wrong = sum(found.text != text for found, text in zip(model.readings(images), texts))
+    if wrong or not apart <= most:
+        told = (model.recogniser.engine, wrong, count, apart)
+        raise ValueError("%s answers %d of %d golden lines otherwise, probabilities up to %.2g apart" % told)
     return apart
 
 

@@ -194,3 +194,59 @@ def test_recognisers_and_characters_do_not_meet():
     assert "characters" in named("crnn-small").create({}).skip(object())
     with pytest.raises(ConfigError, match="crnn-small"):
         named("crnn-smal")
+
+
+def draw(folder, n, seed):
+    """A folder of pictures of "a" and "b" words with their TSV, in the hand of ten documents."""
+    from PIL import Image
+
+    folder.mkdir(parents=True)
+    rows = ["file\ttext\tdocument"]
+    pictures, texts = shapes(n, seed)
+    for at, (picture, text) in enumerate(zip(pictures, texts, strict=True)):
+        Image.fromarray((230 - 190 * picture).astype(np.uint8)).save(folder / f"{at}.png")
+        rows.append(f"{at}.png\t{text}\t{at % 10}")
+    (folder / "words.tsv").write_text("\n".join(rows) + "\n")
+
+
+@pytest.mark.slow
+def test_from_a_folder_to_a_model_that_is_kept(tmp_path, results, capsys):
+    """Trained, recorded, listed, resumed from, written as ONNX, verified, loaded without TensorFlow, and asked."""
+    import hcrlib as hcr
+    from hcrlib import cli, records
+    from hcrlib.runtime import bundle
+
+    draw(tmp_path / "bars", 120, 1)
+    made = {
+        "epochs": 16,
+        "width": 8,
+        "units": 24,
+        "distortion": 0.2,
+        "dropout": 0.0,
+        "learning_rate": 0.01,
+        "batch_size": 16,
+    }
+    run = hcr.train("crnn-small", tmp_path / "bars", say=lambda line: None, **made)
+    assert run.cer < 0.2, "no better than guessing"
+    assert run.cer_low <= run.cer <= run.cer_high
+    assert run.misses == round((1 - run.accuracy) * run.n_test)
+    assert run.data["notes"] == []
+    assert len(run.history) == 16
+    answers = records.load_predictions(run)
+    assert sum(a != b for a, b in zip(answers["labels"], answers["predicted"], strict=True)) == run.misses
+    assert cli.main(["leaderboard"]) == 0
+    assert "CER %" in capsys.readouterr().out
+    assert cli.main(["export", run.id]) == 1
+    assert "hcr zoo add" in capsys.readouterr().err
+    assert cli.main(["zoo", "add", "bars", run.id]) == 0
+    kept, image = hcr.load_model("bars"), hcr.load_dataset(tmp_path / "bars").test.images[0]
+    assert repr(kept) == "LineModel(crnn-small, words of 2 characters)"
+    assert kept.recogniser.engine.startswith("onnxruntime")
+    assert kept.read(image).text == hcr.load_model(run).read(image).text
+    assert bundle.check_golden(kept, results / "zoo/bars") < 1e-3
+    assert "character error rate" in (results / "zoo/bars/README.md").read_text()
+    again = hcr.train("crnn-small", tmp_path / "bars", say=lambda line: None, **{**made, "epochs": 1, "start": run.id})
+    assert again.cer <= run.cer + 0.1
+    assert any("started from" in note for note in again.notes)
+    with pytest.raises(ValueError, match="no image"):
+        kept.read(b"nothing")
