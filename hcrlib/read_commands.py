@@ -61,7 +61,8 @@ def _add_reading(parser):
     add("--lexicon", metavar="FILE", help="words that are likely, or `en` for English")
     add("--unsure-below", type=float, metavar="P", help="write ? for characters that are less probable, 0 to 1")
     add("--detector", choices=(WHOLE_WORDS,), help="what finds text in photos of walls and signs (lines of ink)")
-    add("--recognizer", choices=(WHOLE_WORDS,), help="what reads whole words (the model, character by character)")
+    says = f"what reads whole words or lines: {WHOLE_WORDS}, or a recogniser by its name (the model, character by character)"
+    add("--recognizer", metavar="NAME", help=says)
     only = parser.add_mutually_exclusive_group().add_argument
     only("--characters", metavar="STRING", help="no other characters are on the page")
     only("--plate", action="store_true", help="none but capitals and digits: a number plate")

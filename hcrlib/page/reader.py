@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from hcrlib.errors import ConfigError
-from hcrlib.page import characters, clean, decode, layout, load, rapid
+from hcrlib.page import characters, clean, decode, layout, load, rapid, wholes
 from hcrlib.page.model import UNSURE, Box, Line, Page, Word, around
+from hcrlib.runtime import LineModel
 
 MODEL = "page-62"
 BATCH = 512  # glyphs that are classified at once: bounds the memory
@@ -26,7 +27,8 @@ class Reader:
     or "en" for frequent English ones; None for none. unsure_below: the confidence under which a character is "?", None for the
     model's own. characters: a string of those that there can be; None for all that the model knows, and punctuation.
     detector: None for lines of ink, or "rapidocr" for text in photos of walls and signs. recognizer: None for the model,
-    character by character, or "rapidocr" for whole words. Both need pip install 'hcrlib[photos]'.
+    character by character; "rapidocr" for whole words; or a recogniser of words or lines, by its name as `model`, or a
+    LineModel. Both of "rapidocr" need pip install 'hcrlib[photos]'.
     ConfigError for what there is not.
     """
 
@@ -40,11 +42,10 @@ class Reader:
             self.alphabet = decode.Alphabet.of(self.model.classes, characters)
         except ValueError as error:
             raise ConfigError(str(error), hint="hcr zoo list") from error
-        for given in (detector, recognizer):
-            if given not in (None, rapid.NAME):
-                raise ConfigError(
-                    f"There is no '{given}' to find or to recognise text", expected=f"{rapid.NAME}, or none"
-                )
+        if detector not in (None, rapid.NAME):
+            raise ConfigError(f"There is no '{detector}' to find text", expected=f"{rapid.NAME}, or none")
+        if recognizer not in (None, rapid.NAME):
+            recognizer = _recogniser(recognizer)
         if recognizer and (lexicon or characters):
             raise ConfigError("A recogniser of whole words takes no lexicon and no characters", got=recognizer)
         self.detector, self.recognizer = detector, recognizer
@@ -64,9 +65,7 @@ class Reader:
         begun = time.perf_counter()
         cleaned = self._upright(clean.cleaned(image))
         found = layout.layout(cleaned.ink, rapid.lines(cleaned.image) if self.detector else None)
-        lines = (
-            self._as_wholes(cleaned.image, found) if self.recognizer else self.lines(cleaned.grey, cleaned.ink, found)
-        )
+        lines = self._as_wholes(cleaned, found) if self.recognizer else self.lines(cleaned.grey, cleaned.ink, found)
         sure = _confidence(lines)
         if sure < WRITING:
             lines = ()
@@ -128,9 +127,11 @@ class Reader:
         hypotheses = [_hypotheses(parts, found.height, judged) for parts in words]
         return self._read(found, words, hypotheses, alphabet)
 
-    def _as_wholes(self, image, found):
-        """(Line, ...) of a Layout, each word read as a whole from uint8 (h, w, 3), RGB."""
-        lines, margin = [], round(0.25 * found.height)
+    def _as_wholes(self, cleaned, found):
+        """(Line, ...) of a Layout, each word or line read as a whole."""
+        if isinstance(self.recognizer, LineModel):
+            return wholes.lines(self.recognizer, cleaned.grey, found, self.word_unsure_below)
+        lines, margin, image = [], round(0.25 * found.height), cleaned.image
         for row in found.rows:
             words = []
             for strokes in row.words:
@@ -158,6 +159,22 @@ class Reader:
                 )
             lines.append(Line(tuple(texts), around(w.box for w in texts), row.column))
         return tuple(lines)
+
+
+def _recogniser(given):
+    """A LineModel, or the one of that name. ConfigError for a model of characters, and where there is none."""
+    import hcrlib
+
+    try:
+        model = hcrlib.load_model(given) if isinstance(given, str | Path) else given
+    except ConfigError as error:
+        expected = f"{rapid.NAME}, or a recogniser of `hcr zoo list`"
+        raise ConfigError(f"There is no '{given}' to recognise text", expected=expected) from error
+    if not isinstance(model, LineModel):
+        raise ConfigError(
+            "This model reads characters, no words or lines", got=repr(model), hint="It goes with --model"
+        )
+    return model
 
 
 def _confidence(lines):

@@ -187,8 +187,10 @@ def test_what_there_is_not_is_a_config_error(tmp_path):
     with pytest.raises(ConfigError, match="knows none of the characters xyz"):
         Reader(Flat(), characters="xyz")
     for wrong in ({"detector": "east"}, {"recognizer": "east"}, {"detector": "components"}):
-        with pytest.raises(ConfigError, match=r"There is no '.*' to find or to recognise text.*rapidocr"):
+        with pytest.raises(ConfigError, match=r"There is no '.*' to (find|recognise) text.*rapidocr"):
             Reader(Flat(), **wrong)
+    with pytest.raises(ConfigError, match="reads characters"):
+        Reader(Flat(), recognizer="best-digits")
     with pytest.raises(ConfigError, match=r"lexicon cannot be read.*`en`"):
         Reader(Flat(), lexicon=tmp_path / "none.txt")
     Path(tmp_path / "binary").write_bytes(b"\xff\xfe\xff")
