@@ -15,10 +15,11 @@ def add_parser(subparsers):
 
 
 def _add(args):
-    from hcrlib import zoo
+    from hcrlib import records, zoo
 
-    zoo.add(args.name, args.run)
-    print(f"hcrlib.load_model({args.name!r}), hcr read IMAGE --character --model {args.name}")
+    of_lines = records.read(zoo.add(args.name, args.run)).cer is not None
+    how = "--recognizer" if of_lines else "--character --model"
+    print(f"hcrlib.load_model({args.name!r}), hcr read IMAGE {how} {args.name}")
     return 0
 
 

@@ -206,7 +206,10 @@ def forward(model):
         return lambda x: keras.ops.convert_to_numpy(model(x))
     import tensorflow as tf
 
-    graph = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+    given = [
+        tf.TensorSpec(model.input_shape, tf.float32)
+    ]  # one graph for all sizes of batches, and all widths of lines
+    graph = tf.function(lambda x: model(x, training=False), input_signature=given)
     return lambda x: graph(tf.constant(x)).numpy()
 
 

@@ -123,20 +123,6 @@ PAPER = [
 PARAMETERS = {"crnn-paper": 13_261_777, "crnn-small": 1_132_753}
 
 
-class Fed:
-    """Pictures and texts, the same in each epoch."""
-
-    def __init__(self, pictures, texts):
-        self.one = pictures, texts
-
-    def epoch(self, number):
-        return self.one
-
-
-def task(folder, classes, seed=0):
-    return Task(len(classes), seed, folder, lambda line: None, classes=tuple(classes))
-
-
 def shapes(n, seed=0):
     """Pictures of "a", a bar at the top, and "b", one at the bottom, in words of up to four; their texts."""
     rng, pictures, texts = np.random.RandomState(seed), [], []
@@ -149,25 +135,6 @@ def shapes(n, seed=0):
         pictures.append(picture)
         texts.append(text)
     return pictures, texts
-
-
-@pytest.mark.slow
-def test_a_small_one_learns_a_batch_by_heart_and_answers_the_same_when_loaded(tmp_path):
-    pictures, texts = shapes(32)
-    made = {"epochs": 60, "width": 8, "units": 24, "distortion": 0.0, "dropout": 0.0, "learning_rate": 0.01}
-    crnn = RECOGNISERS.get("crnn-small").create(made)
-    crnn.fit(Fed(pictures, texts), Fed(pictures, texts), task(tmp_path / "run", "ab"))
-    answers = crnn.log_probabilities(pictures)
-    assert [best_path(one, "ab")[0] for one in answers] == texts
-    assert all(np.abs(np.exp(one).sum(axis=1) - 1).max() < 1e-5 for one in answers)
-    alone = crnn.log_probabilities(pictures[:1])[0]
-    assert np.abs(alone - answers[0]).max() < 1e-4  # whatever it is asked with
-    (tmp_path / "model").mkdir()
-    crnn.save(tmp_path / "model")
-    again = RECOGNISERS.get("crnn-small").create({})
-    again.load(tmp_path / "model")
-    assert np.abs(again.log_probabilities(pictures[:1])[0] - alone).max() < 1e-5
-    assert crnn.history[-1]["val_cer"] == 0
 
 
 def test_lines_that_need_more_steps_than_there_are():
@@ -216,22 +183,22 @@ def test_from_a_folder_to_a_model_that_is_kept(tmp_path, results, capsys):
     from hcrlib import cli, records
     from hcrlib.runtime import bundle
 
-    draw(tmp_path / "bars", 120, 1)
+    draw(tmp_path / "bars", 160, 1)
     made = {
-        "epochs": 16,
+        "epochs": 12,
         "width": 8,
         "units": 24,
-        "distortion": 0.2,
+        "distortion": 0.0,
         "dropout": 0.0,
         "learning_rate": 0.01,
-        "batch_size": 16,
+        "batch_size": 8,
     }
     run = hcr.train("crnn-small", tmp_path / "bars", say=lambda line: None, **made)
     assert run.cer < 0.2, "no better than guessing"
     assert run.cer_low <= run.cer <= run.cer_high
     assert run.misses == round((1 - run.accuracy) * run.n_test)
     assert run.data["notes"] == []
-    assert len(run.history) == 16
+    assert len(run.history) == 12
     answers = records.load_predictions(run)
     assert sum(a != b for a, b in zip(answers["labels"], answers["predicted"], strict=True)) == run.misses
     assert cli.main(["leaderboard"]) == 0
@@ -245,8 +212,23 @@ def test_from_a_folder_to_a_model_that_is_kept(tmp_path, results, capsys):
     assert kept.read(image).text == hcr.load_model(run).read(image).text
     assert bundle.check_golden(kept, results / "zoo/bars") < 1e-3
     assert "character error rate" in (results / "zoo/bars/README.md").read_text()
-    again = hcr.train("crnn-small", tmp_path / "bars", say=lambda line: None, **{**made, "epochs": 1, "start": run.id})
+    again = hcr.train(
+        "crnn-small",
+        tmp_path / "bars",
+        say=lambda line: None,
+        **{**made, "epochs": 1, "learning_rate": 1e-4, "start": run.id},
+    )
     assert again.cer <= run.cer + 0.1
     assert any("started from" in note for note in again.notes)
     with pytest.raises(ValueError, match="no image"):
         kept.read(b"nothing")
+    check_answers(kept, hcr.load_model(run), hcr.load_dataset(tmp_path / "bars").test.images)
+
+
+def check_answers(kept, trained, images):
+    """Probabilities; the same whatever a picture is asked with, and from the network that was trained."""
+    answers = kept.log_probabilities(images)
+    assert all(np.abs(np.exp(one).sum(axis=1) - 1).max() < 1e-5 for one in answers)
+    assert np.abs(kept.log_probabilities(images[:1])[0] - answers[0]).max() < 1e-5
+    for ours, theirs in zip(answers, trained.log_probabilities(images), strict=True):
+        assert np.abs(np.exp(ours) - np.exp(theirs)).max() < 1e-4
