@@ -10,8 +10,10 @@ def add_parser(subparsers):
     """Adds `bench` to an argparse subparsers object; it sets `func(args) -> exit status`."""
     says = "measure the workbench itself, side by side; results/bench/ keeps it"
     add = add_command(subparsers, "bench", _bench, says, "hcr bench knn --images 10000").add_argument
-    there = "knn, loading, one-image, overhead, page, page-accuracy, reading, reading-real, reading-time, scaling, svm"
-    add("name", nargs="*", help=f"benchmarks (all): {there}, time-to-accuracy")
+    there = (
+        "decoders, knn, loading, one-image, overhead, page, page-accuracy, reading, reading-real, reading-time, scaling"
+    )
+    add("name", nargs="*", help=f"benchmarks (all): {there}, svm, time-to-accuracy")
     add("--runs", type=int, default=5, metavar="N", help="rounds; figures are medians (5)")
     add("--images", type=int, default=10_000, metavar="N", help="training images of svm and knn (10000)")
 

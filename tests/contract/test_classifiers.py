@@ -15,7 +15,7 @@ from hcrlib.runtime import Pipeline
 
 QUICK = {"keras": {"epochs": 2, "batch_size": 32}}
 NARROW = {
-    "cnn-spinal-vgg": {"width": 8, "epochs": 3, "batch_size": 16},
+    "cnn-spinal-vgg": {"width": 8, "batch_size": 16},
     "cnn-textcaps": {"width": 8, "epochs": 4, "batch_size": 16},
 }  # slow at full width
 PARAMETERS = {

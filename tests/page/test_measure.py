@@ -106,8 +106,3 @@ def test_the_character_error_rate():
     assert measure.character_errors("abc", "") == Errors(3, 0)
     assert (Errors(1, 4).rate, Errors(3, 0).rate) == (0.25, 0.0)
     assert Errors(1, 4) + Errors(2, 6) == Errors(3, 10)
-
-
-def test_what_is_confused_with_what_the_most_frequent_first():
-    pairs = [("0", "O"), ("a", "a"), ("1", "l"), ("0", "O")]
-    assert measure.confused(pairs) == [(("0", "O"), 2), (("1", "l"), 1)]

@@ -203,23 +203,20 @@ def test_a_damaged_list_of_iam_is_refused(iam):
         load_text("iam-words")
 
 
-@pytest.fixture(scope="module")
-def numbers():
-    return load_text("mnist-numbers")
-
-
-@pytest.mark.slow
-def test_numbers_are_composed_from_digits_of_each_split_apart(numbers):
+def test_numbers_are_composed_from_digits_of_each_split_apart(monkeypatch):
+    monkeypatch.setattr(spelt, "EPOCH", 300)
+    monkeypatch.setattr(spelt, "HELD", {"val": 50, "test": 100})
+    numbers = load_text("mnist-numbers")
     assert "".join(numbers.classes) == "0123456789"
     parts = [set(part.texts) for part in (numbers.train, numbers.val, numbers.test)]
     assert not parts[0] & parts[1]
     assert not (parts[0] | parts[1]) & parts[2]
-    assert (len(numbers.val), len(numbers.test)) == (1000, 2000)
+    assert (len(numbers.val), len(numbers.test)) == (50, 100)
     assert numbers.train.epoch(0) is numbers.train
     first, second = numbers.train.epoch(1), numbers.train.epoch(1)
     assert first.texts == second.texts != numbers.train.texts
     assert all((a == b).all() for a, b in zip(first.images, second.images, strict=True))
-    assert repr(numbers.train) == "Lines(10,000 pictures)"
+    assert repr(numbers.train) == "Lines(300 pictures)"
 
 
 def test_words_are_of_one_part_each():
