@@ -30,7 +30,8 @@ NOTES = (
     "licence: for non-commercial research",
     f"partition: {TASK}; both validation sets validate",
 )
-FIELDS = {"words": 8, "lines": 8}  # before the text, of which the second is ok or err
+KINDS = "words", "lines"
+FIELDS = 8  # before the text, of which the second is ok or err
 
 
 def _load(kind, name, val_seed):
@@ -39,7 +40,7 @@ def _load(kind, name, val_seed):
     if folder is None or not folder.is_dir():
         hint = "Register at the University of Bern's FKI, unpack ascii, xml and " + kind + " there, and set HCR_DATA"
         raise DataError("IAM is not here", where=folder, expected="a folder iam in HCR_DATA", hint=hint)
-    entries = _entries(_found(folder, f"{kind}.txt"), FIELDS[kind])
+    entries = _entries(_found(folder, f"{kind}.txt"))
     part_of = {line: part for part, names in PARTITION.items() for name in names for line in _ids(_found(folder, name))}
     writers, notes, dropped = _writers(folder), list(NOTES), Counter()
     pairs = {part: [] for part in PARTITION}
@@ -79,14 +80,14 @@ def _found(folder, name):
     raise DataError(f"IAM's {name} is missing", where=folder, expected=f"{name}, ascii/{name} or {TASK}/{name}")
 
 
-def _entries(path, n_fields):
+def _entries(path):
     """{id: (status, text)} of words.txt or lines.txt; in the latter | parts words."""
     out = {}
     for number, row in enumerate(_rows(path), start=1):
         if row.startswith("#") or not row.strip():
             continue
-        fields = row.split(" ", n_fields)
-        if len(fields) <= n_fields or fields[1] not in ("ok", "err"):
+        fields = row.split(" ", FIELDS)
+        if len(fields) <= FIELDS or fields[1] not in ("ok", "err"):
             raise DataError("This is no row of IAM's", where=f"{path}, line {number}", got=row[:60])
         out[fields[0]] = fields[1], fields[-1].replace("|", " ")
     if not out:
@@ -130,5 +131,5 @@ def _shared_writers(part_of, writers):
     return [f"{len(shared)} writers are in more than one part: {', '.join(shared[:5])}"] if shared else []
 
 
-for _kind in FIELDS:
+for _kind in KINDS:
     TEXTS.add(f"iam-{_kind}", lambda name, seed, kind=_kind: _load(kind, name, seed))

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 
 from hcrlib.datasets.hand import INK, Hand, Style, inked
+from hcrlib.datasets.spelt import decent
 from hcrlib.errors import ConfigError
 from hcrlib.page.model import Box, Character, Line, Page, Word, around
 from hcrlib.seeds import seed_for
 
 VOCABULARY = 3000  # the most frequent English words
-VULGAR = "fuck", "shit", "bitch", "porn", "nigg", "sex", "dick", "cunt", "whore", "tits", "pussy"
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,8 @@ def words(rng, classes):
     from wordfreq import top_n_list
 
     known, numbers = set(classes), set("0123456789") <= set(classes)
-    decent = [word for word in top_n_list("en", VOCABULARY) if _decent(word)]
-    frequent = [word for word in decent if set(word) <= known] or [w.upper() for w in decent if set(w.upper()) <= known]
+    likely = [word for word in top_n_list("en", VOCABULARY) if decent(word)]
+    frequent = [word for word in likely if set(word) <= known] or [w.upper() for w in likely if set(w.upper()) <= known]
     if not frequent and not numbers:
         raise ConfigError(
             "Of these classes no page can be composed", expected="digits or letters", got=" ".join(classes)
@@ -129,10 +129,6 @@ def words(rng, classes):
         else:
             word = frequent[rng.integers(len(frequent))]
             yield word.capitalize() if rng.random() < 0.15 and set(word.capitalize()) <= known else word
-
-
-def _decent(word):
-    return word.isascii() and word.isalpha() and not any(part in word for part in VULGAR)
 
 
 def _written(hand, texts, look, rng, full):

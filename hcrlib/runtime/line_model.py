@@ -9,6 +9,7 @@ import numpy as np
 
 from .image import to_grey
 from .lines import LinePipeline, best_path, by_width, widened
+from .network import opened
 
 AT_ONCE = 16  # pictures in one step: bounds the memory
 
@@ -29,20 +30,8 @@ class LineNetwork:
     backend = "onnx"
 
     def __init__(self, path, threads=None):
-        import onnxruntime
-
         self.name, self.path = "", str(path)
-        self.engine = "onnxruntime " + onnxruntime.__version__
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors only: they are raised, and worded here
-        if threads:
-            options.intra_op_num_threads = threads
-        if not os.path.isfile(self.path):
-            raise ValueError("there is no %s" % self.path)
-        try:
-            self.session = onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # of kinds that ONNX Runtime does not publish
-            raise ValueError("%s is no network that ONNX Runtime can load: %s" % (self.path, error))
+        self.session, self.engine = opened(self.path, threads)
         given, answers = self.session.get_inputs(), self.session.get_outputs()
         shapes = [each.shape for each in given + answers]
         if len(shapes) != 2 or len(shapes[0]) != 4 or len(shapes[1]) != 3 or not isinstance(shapes[1][2], int):

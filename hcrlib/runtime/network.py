@@ -18,20 +18,8 @@ class Network:
     backend = "onnx"
 
     def __init__(self, path, threads=None):
-        import onnxruntime
-
         self.name, self.path = "", str(path)
-        self.engine = "onnxruntime " + onnxruntime.__version__
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors only: they are raised, and worded here
-        if threads:
-            options.intra_op_num_threads = threads
-        if not os.path.isfile(self.path):
-            raise ValueError("there is no %s" % self.path)
-        try:
-            self.session = onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # of kinds that ONNX Runtime does not publish
-            raise ValueError("%s is no network that ONNX Runtime can load: %s" % (self.path, error))
+        self.session, self.engine = opened(self.path, threads)
         given, answers = self.session.get_inputs(), self.session.get_outputs()
         shapes = [each.shape for each in given + answers]
         if len(given) != 1 or len(answers) != 1 or len(shapes[1]) != 2 or not _whole(shapes[0][1:] + shapes[1][1:]):
@@ -51,6 +39,26 @@ class Network:
 
     def _run(self, x):
         return self.session.run(None, {self.given: x})[0]
+
+
+def opened(path, threads=None):
+    """(onnxruntime.InferenceSession on the processor, the engine's name and version) of a file.
+
+    threads: that one call computes with; None for one a core. ValueError for a file that is missing or damaged.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only: they are raised, and worded here
+    if threads:
+        options.intra_op_num_threads = threads
+    if not os.path.isfile(path):
+        raise ValueError("there is no %s" % path)
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # of kinds that ONNX Runtime does not publish
+        raise ValueError("%s is no network that ONNX Runtime can load: %s" % (path, error))
+    return session, "onnxruntime " + onnxruntime.__version__
 
 
 def shaped(x, shape):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import hcrlib
+from hcrlib.datasets.spelt import VULGAR
 from hcrlib.page import clean
-from hcrlib.page.compose import LOOKS, PLAIN, VULGAR, compose, words
+from hcrlib.page.compose import LOOKS, PLAIN, compose, words
 
 SMALL = replace(PLAIN, size=(420, 360), x_height=18)
 
