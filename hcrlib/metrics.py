@@ -1,6 +1,9 @@
 """Numbers about predictions: counts first, rates in 0..1."""
 
+from collections import Counter
+
 import numpy as np
+from rapidfuzz.distance import Levenshtein
 
 
 def misses(labels, predicted):
@@ -25,16 +28,16 @@ def confusion(labels, predicted, n_classes):
 
 def edits(said, truth):
     """The least number of insertions, deletions and substitutions between two sequences (Levenshtein 1966)."""
-    truth = np.array(list(truth), dtype=object)
-    row = np.arange(len(truth) + 1)
-    for number, one in enumerate(said, start=1):
-        diagonal = row[:-1] + (truth != one) if len(truth) else row[:0]
-        best = np.empty_like(row)
-        best[0] = number
-        best[1:] = np.minimum(diagonal, row[1:] + 1)
-        at = np.arange(len(best))
-        row = np.minimum.accumulate(best - at) + at  # insertions, one after the other
-    return int(row[-1])
+    return Levenshtein.distance(said, truth)
+
+
+def mistaken(said, truth):
+    """Counter of (true character, what was read instead): "" where one was added or left out; of aligned texts."""
+    found = Counter()
+    for a, b in zip(truth, said, strict=True):
+        for kind, at, there in Levenshtein.editops(a, b):
+            found["" if kind == "insert" else a[at], "" if kind == "delete" else b[there]] += 1
+    return found
 
 
 def error_rate(said, truth, unit="characters", resamples=2000):
