@@ -11,9 +11,9 @@ def add_parser(subparsers):
     says = "measure the workbench itself, side by side; results/bench/ keeps it"
     add = add_command(subparsers, "bench", _bench, says, "hcr bench knn --images 10000").add_argument
     there = (
-        "decoders, knn, loading, one-image, overhead, page, page-accuracy, reading, reading-real, reading-time, scaling"
+        "decoders, knn, lines, loading, one-image, overhead, page, page-accuracy, reading, reading-real, reading-time"
     )
-    add("name", nargs="*", help=f"benchmarks (all): {there}, svm, time-to-accuracy")
+    add("name", nargs="*", help=f"benchmarks (all): {there}, scaling, svm, time-to-accuracy")
     add("--runs", type=int, default=5, metavar="N", help="rounds; figures are medians (5)")
     add("--images", type=int, default=10_000, metavar="N", help="training images of svm and knn (10000)")
 

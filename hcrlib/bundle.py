@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy as np
 
 import hcrlib.runtime
-from hcrlib import export, leaderboard, paths, records, stats, timing, zoo
-from hcrlib.datasets import load_dataset, stratified_take
+from hcrlib import export, leaderboard, metrics, paths, records, stats, timing, zoo, zoo_lines
+from hcrlib.datasets import load_dataset, load_text, stratified_take
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.models import stored
 from hcrlib.registry import did_you_mean
-from hcrlib.runtime import LiteNetwork, Network, bundle
+from hcrlib.runtime import LineNetwork, LiteLineNetwork, LiteNetwork, Network, bundle
 
 RANGES = 500  # training images that tell an int8 network its ranges
 TIMED = 200  # single images
+SOURCE = "path/of/this/folder"  # what its card has load_model take
 FORMATS = {  # file -> (what it is, batch of ONNX or kind of TensorFlow Lite)
     "model.onnx": ("ONNX, any batch", None),
     "model-1.onnx": ("ONNX, batch 1", 1),
@@ -28,21 +29,19 @@ FORMATS = {  # file -> (what it is, batch of ONNX or kind of TensorFlow Lite)
     "model-float16.tflite": ("TFLite float16", "float16"),
     "model-int8.tflite": ("TFLite int8", "int8"),
 }
+EXACT = None, 1, "float32"  # formats that give the trained model's every answer
 
 
 def write(run, folder=None, say=print):
     """Writes the bundle of a finished run to a folder that is not there yet, results/bundles/... by default; returns its Path.
 
-    run: its id. Each format answers the whole test split: float32 must give the trained model's every label, what the others
-    lose is in the manifest. ConfigError for a folder that is there; RunError, and nothing is left, for a run without a model
-    and where a float32 format answers otherwise.
+    run: its id. Each format answers the whole test split: float32 must give the trained model's every label, or text, what the
+    others lose is in the manifest. ConfigError for a folder that is there; RunError, and nothing is left, for a run without a
+    model and where a float32 format answers otherwise.
     """
     record = stats.completed(records.read(paths.runs_root() / run))
     if record.status != "finished":
         raise ConfigError(f"{record.id} has no model: its status is '{record.status}'", hint="See: hcr results")
-    if record.cer is not None:
-        what = f"{record.config.classifier} reads words and lines, which are not written in several formats yet"
-        raise ConfigError(what, hint=f"hcr zoo add NAME {record.id}: as ONNX, with its runtime's answers verified")
     folder = Path(folder) if folder else paths.results_root() / "bundles" / record.id.replace("/", "-")
     if folder.exists():
         raise ConfigError("There is something already", where=folder, hint="Delete it, or name another folder: --to")
@@ -50,7 +49,7 @@ def write(run, folder=None, say=print):
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as scratch:
         new = Path(scratch) / "bundle"
         _fill(new, folder.name, record, say)
-        bundle.check_golden(bundle.load(new), new)
+        bundle.check_engines(new)
         os.replace(new, folder)  # complete, or not there at all
     return folder
 
@@ -78,71 +77,156 @@ def measured(folder):
 
 
 def _fill(new, name, record, say):
-    data = load_dataset(record.config.dataset)
-    if data.sha256 != record.data["sha256"]:
-        raise RunError(
-            "The run was made with other data", where=record.id, expected=record.data["sha256"], got=data.sha256
-        )
-    classifier, pipeline, _ = stored(record.path / "model")
-    model = new / "model"
-    model.mkdir(parents=True)
-    val, test = (pipeline.apply(part.images) for part in (data.val, data.test))
-    ranges = data.train.images[stratified_take(data.train.labels, min(RANGES, len(data.train)), 0, "bundle/ranges")]
-    expected = classifier.scores(test)
-    checked = stratified_take(data.val.labels, min(zoo.CHECKED, len(val)), 0, "zoo")
-    asked = val[checked], pipeline.apply(ranges), test, data.test.labels
-    rows = [_format(file, classifier, model, *asked, expected, say) for file in FORMATS]
-    unsure_below = zoo.describe(new, record, classifier.scores(val), data.val)
+    (new / "model").mkdir(parents=True)
+    kept = (_Characters if record.cer is None else _Lines)(record)
+    rows = [_format(new / "model" / file, kept, say) for file in kept.formats]
+    card = kept.describe(new, name, rows)
     record.write(new)
-    (new / "README.md").write_text(_card(name, record, rows, unsure_below), encoding="utf-8")
+    (new / "README.md").write_text(card, encoding="utf-8")
     runtime = Path(hcrlib.runtime.__file__).parent
     shutil.copytree(runtime, new / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
-    given = list(Network(model / "model.onnx").shape)
-    bundle.seal(new, run=record.id, input=given, formats=rows)
+    bundle.seal(new, run=record.id, input=kept.input, formats=rows)
 
 
-def _format(file, classifier, folder, val, ranges, test, labels, expected, say):
+def _format(path, kept, say):
     """Writes one format and returns its row; where it cannot be written, the row holds the reason."""
-    what, how = FORMATS[file]
-    path = folder / file
+    what, how = FORMATS[path.name]
     try:
-        if path.suffix == ".onnx":
-            export.write_onnx(classifier, path, val, how)
-            network = Network(path)
-        else:
-            export.write_lite(classifier, path, ranges, how)
-            network = LiteNetwork(path)
+        network = kept.written(path, how)
     except (ConfigError, RunError) as error:
         if isinstance(error, RunError) and path.suffix == ".onnx":
             raise
         say(f"{what}: left out. {error.what}")
         return {"what": what, "file": None, "bytes": 0, "reason": str(error)}
-    answered = network.scores(test)
-    wrong = bundle.otherwise(expected, answered, export.TIE)
-    if wrong and how in (None, 1, "float32"):
-        raise RunError(f"{what} answers {wrong:,} of {len(test):,} test images otherwise", where=file)
+    wrong, figures = kept.measured(network)
+    if wrong and how in EXACT:
+        raise RunError(f"{what} answers {wrong:,} of {len(kept.test):,} test {kept.unit}s otherwise", where=path.name)
     row = {
         "what": what,
-        "file": f"model/{file}",
+        "file": f"model/{path.name}",
         "bytes": path.stat().st_size,
-        "accuracy": float((answered.argmax(axis=1) == labels).mean()),
-        "agreement": 1 - wrong / len(test),
-        "largest_difference": float(np.abs(answered - expected).max()),
-        "ms_p50": timing.latency_ms(lambda at: network.scores(test[at : at + 1]), range(min(TIMED, len(test))))["p50"],
+        **figures,
+        "agreement": 1 - wrong / len(kept.test),
+        "ms_p50": timing.latency_ms(lambda at: kept.answers(network, at), range(min(TIMED, len(kept.test))))["p50"],
         "engine": network.engine,
     }
-    say(
-        f"{what}: {row['bytes'] / 1e6:.2f} MB, accuracy {row['accuracy']:.2%}, other labels: {wrong}, {row['ms_p50']:.2f} ms"
-    )
+    others = f"other {kept.answer}s: {wrong}, {row['ms_p50']:.2f} ms"
+    say(f"{what}: {row['bytes'] / 1e6:.2f} MB, {kept.figure} {row[kept.key]:.2%}, {others}")
     return row
 
 
-def _card(name, record, rows, unsure_below):
+class _Characters:
+    """A run's classifier with what its formats are asked about: `test`, the prepared test split."""
+
+    formats = tuple(FORMATS)
+    unit, answer, figure, key = "image", "label", "accuracy", "accuracy"
+
+    def __init__(self, record):
+        self.record, self.data = record, _same(record, load_dataset(record.config.dataset))
+        self.classifier, self.pipeline, _ = stored(record.path / "model")
+        train, val = self.data.train, self.data.val
+        self.val, self.test = (self.pipeline.apply(part.images) for part in (val, self.data.test))
+        ranges = stratified_take(train.labels, min(RANGES, len(train)), 0, "bundle/ranges")
+        self.ranges = self.pipeline.apply(train.images[ranges])
+        self.checked = self.val[stratified_take(val.labels, min(zoo.CHECKED, len(val)), 0, "zoo")]
+        self.expected = self.classifier.scores(self.test)
+
+    def written(self, path, how):
+        """The network that was written to path."""
+        if path.suffix == ".onnx":
+            export.write_onnx(self.classifier, path, self.checked, how)
+            network = Network(path)
+            self.input = list(network.shape)
+            return network
+        export.write_lite(self.classifier, path, self.ranges, how)
+        return LiteNetwork(path)
+
+    def measured(self, network):
+        """(how many test images a network answers otherwise, figures of its row)."""
+        answered = network.scores(self.test)
+        return bundle.otherwise(self.expected, answered, export.TIE), {
+            "accuracy": float((answered.argmax(axis=1) == self.data.test.labels).mean()),
+            "largest_difference": float(np.abs(answered - self.expected).max()),
+        }
+
+    def answers(self, network, at):
+        """A network's answers to one of the test split alone."""
+        return network.scores(self.test[at : at + 1])
+
+    def describe(self, new, name, rows):
+        """The card; everything else that a bundle tells of its model is written."""
+        unsure_below = zoo.describe(new, self.record, self.classifier.scores(self.val), self.data.val)
+        use = (
+            f'The threshold of "?" is a probability of {unsure_below:.3f}: of the validation images that are read right, '
+            f"{zoo.REFUSED:.0%} lie under it."
+        )
+        card = zoo.card(name, self.record, rows[0]["bytes"], source=SOURCE, unsure_below=unsure_below)
+        return _card(card, self, rows, use)
+
+
+class _Lines:
+    """A run's recogniser with what its formats are asked about, in the place of _Characters."""
+
+    formats = tuple(file for file in FORMATS if file != "model-1.onnx")
+    answer, figure, key = "text", "character error rate", "cer"
+
+    def __init__(self, record):
+        self.record = record
+        self.data = _same(record, load_text(record.config.dataset, val_seed=record.data["val_seed"]))
+        self.recogniser, pipeline, self.classes = stored(record.path / "model")
+        self.unit = "line" if " " in self.classes else "word"
+        self.input = [pipeline.height, None, 1]
+        self.checked = pipeline.apply(self.data.val.images[: zoo_lines.CHECKED])
+        self.golden = export.probabilities(self.recogniser, self.checked)
+        self.test = pipeline.apply(self.data.test.images)
+        self.expected = export.probabilities(self.recogniser, self.test)
+
+    def written(self, path, how):
+        if path.suffix == ".onnx":
+            export.write_onnx_of_lines(self.recogniser, path, self.checked, self.golden)
+            return LineNetwork(path)
+        export.write_lite(self.recogniser, path, self.checked, how)
+        return LiteLineNetwork(path)
+
+    def measured(self, network):
+        """As of _Characters; labels that are within TOLERANCE are both right, for differences add up over steps."""
+        answered = export.probabilities(network, self.test)
+        pairs = list(zip(self.expected, answered, strict=True))
+        truth, said = ([export.best_text(one, self.classes) for one in some] for some in (self.expected, answered))
+        other = [a != b for a, b in zip(truth, said, strict=True)]
+        wrong = sum(
+            bundle.otherwise(*pair, export.TOLERANCE) > 0 for pair, differs in zip(pairs, other, strict=True) if differs
+        )
+        return wrong, {
+            "accuracy": float(np.mean([a == b for a, b in zip(said, self.data.test.texts, strict=True)])),
+            "cer": metrics.error_rate(said, self.data.test.texts)[0],
+            "largest_difference": max(float(np.abs(a - b).max()) for a, b in pairs),
+        }
+
+    def answers(self, network, at):
+        return network.log_probabilities(self.test[at : at + 1])
+
+    def describe(self, new, name, rows):
+        zoo_lines.describe(new, self.record, self.data.val, self.golden)
+        card = zoo_lines.card(name, self.record, rows[0]["bytes"], rows[0]["largest_difference"], source=SOURCE)
+        return _card(card, self, rows)
+
+
+def _same(record, data):
+    """The data, where the run was made with them; RunError for others."""
+    if data.sha256 != record.data["sha256"]:
+        told, got = record.data["sha256"], data.sha256
+        raise RunError("The run was made with other data", where=record.id, expected=told, got=got)
+    return data
+
+
+def _card(card, kept, rows, use=""):
+    """A model's card with what its formats lose, and how they are used."""
     told = [
         (
             row["what"],
             f"{row['bytes'] / 1e6:.2f} MB",
-            f"{row['accuracy']:.2%}",
+            f"{row[kept.key]:.2%}",
             f"{row['agreement']:.3%}",
             f"{row['ms_p50']:.2f}",
         )
@@ -150,11 +234,7 @@ def _card(name, record, rows, unsure_below):
         else (row["what"], "left out", "", "", "")
         for row in rows
     ]
-    table = zoo.table(("format", "size", "accuracy", "same labels", "ms an image"), told)
-    use = (
-        "```\npython3 -m runtime PICTURE...     # in this folder; needs numpy, Pillow and onnxruntime\n```\n\n"
-        f'The threshold of "?" is a probability of {unsure_below:.3f}: of the validation images that are read right, '
-        f"{zoo.REFUSED:.0%} lie under it."
-    )
-    card = zoo.card(name, record, rows[0]["bytes"], source="path/of/this/folder", unsure_below=unsure_below)
-    return f"{card}\n## Formats\n\n{table}\n\n## Use\n\n{use}\n"
+    heading = "format", "size", kept.figure, f"same {kept.answer}s", f"ms per {kept.unit}"
+    how = "```\npython3 -m runtime PICTURE...     # in this folder; needs numpy, Pillow and onnxruntime\n```"
+    use = "\n\n".join(filter(None, [how, use]))
+    return f"{card}\n## Formats\n\n{zoo.table(heading, told)}\n\n## Use\n\n{use}\n"

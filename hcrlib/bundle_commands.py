@@ -1,7 +1,5 @@
 """`hcr export`, `hcr verify` and `hcr import-record` from the command line."""
 
-from pathlib import Path
-
 from hcrlib.commands import add_command
 from hcrlib.errors import ConfigError
 from hcrlib.runtime import ENGINES
@@ -16,7 +14,7 @@ def add_parser(subparsers):
     add("--to", metavar="FOLDER", help="where it goes (results/bundles/<run>)")
     add = add_command(subparsers, "verify", _verify, "is a bundle whole, and does it answer as it did?").add_argument
     add("bundle", metavar="FOLDER", help="what `hcr export` wrote")
-    add("--engine", choices=list(ENGINES), help="(the first one that works here)")
+    add("--engine", choices=list(ENGINES), help="(every one that works here)")
 
     says = "read back what benchmark.py measured on a board: `hcr results` and `hcr leaderboard` show it"
     add = add_command(subparsers, "import-record", _import, says, "hcr import-record board-records/*.json").add_argument
@@ -44,15 +42,16 @@ def _export(args):
 
 def _verify(args):
     from hcrlib.errors import RunError
-    from hcrlib.runtime import TrainedModel, bundle
+    from hcrlib.runtime import bundle
 
     hint = "Copy it again, or make it anew: hcr export"
     try:
         bundle.verify(args.bundle)
         hint = None
-        model = TrainedModel.load(Path(args.bundle) / "model", args.engine)
-        apart = bundle.check_golden(model, args.bundle)
+        answered = bundle.check_engines(args.bundle, args.engine)
     except ValueError as error:
         raise RunError(f"This bundle is not used: {error}", hint=hint) from error
-    print(f"{model}, answered by {model.classifier.engine}\nevery file is whole; golden answers within {apart:.2g}")
+    print(f"{answered[0][0]}: every file is whole")
+    for model, apart in answered:
+        print(f"answered by {model.engine}: golden answers within {apart:.2g}")
     return 0

@@ -19,7 +19,7 @@ import numpy as np
 from hcrlib.errors import ConfigError
 from hcrlib.runtime.lines import BLANK, best_path
 
-__all__ = ["BeamSearch", "Decoded", "WordBeamSearch", "best_path", "log_probability"]
+__all__ = ["BeamSearch", "Decoded", "WordBeamSearch", "best_path", "decoders", "log_probability"]
 
 BEAM = 25
 MODES = "words", "ngrams", "forecast"
@@ -121,6 +121,17 @@ class WordBeamSearch(BeamSearch):
             return whole, ending, float(tree.score[node])
         after = _next_word(one.arrays, int(tree.last_word[node]), word, word + 1)
         return True, ending, (float(tree.model[node]) + after) / (int(tree.n_words[node]) + 1)
+
+
+def decoders(classes, corpus=(), beam=BEAM):
+    """{name: function of [log-probabilities] that answers [text]}: each way to decode, those with a dictionary for a corpus."""
+    searches = {"beam search": BeamSearch(classes, beam)}
+    if corpus:
+        searches |= {f"word beam search, {mode}": WordBeamSearch(corpus, classes, mode, beam) for mode in MODES}
+    ways = {"best path": lambda lines: [best_path(one, classes)[0] for one in lines]}
+    for name, search in searches.items():
+        ways[name] = lambda lines, search=search: [found.text for found in search.decode_all(lines)]
+    return ways
 
 
 class _Search:

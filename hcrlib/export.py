@@ -2,6 +2,7 @@
 
 ONNX is of opset 13 and IR 7, which TensorRT 8.2 and every ONNX Runtime since 1.8 can load. TensorFlow Lite takes one image at a
 time: of float32, of weights in float16, or of whole numbers of 8 bits (Jacob et al. 2018), whose ranges training images tell.
+Networks of lines keep their free width, and their LSTMs become loops of built-in operations: runtimes on boards have no others.
 """
 
 import contextlib
@@ -16,8 +17,8 @@ import numpy as np
 from hcrlib import graph
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.files import atomic
-from hcrlib.runtime import LiteNetwork, Network, bundle
-from hcrlib.runtime.line_model import LineNetwork
+from hcrlib.models import RECOGNISERS
+from hcrlib.runtime import LineNetwork, LiteLineNetwork, LiteNetwork, Network, bundle
 from hcrlib.runtime.lines import best_path
 
 OPSET, IR = 13, 7
@@ -64,7 +65,7 @@ def write_onnx_of_lines(recogniser, path, pictures, expected):
     """
     with atomic(path) as part:
         _by_keras(recogniser.answering(), part, None)
-        answered = [np.exp(one) for one in LineNetwork(part).log_probabilities(pictures)]
+        answered = probabilities(LineNetwork(part), pictures)
         apart = max(float(np.abs(a - b).max()) for a, b in zip(answered, expected, strict=True))
         if not apart <= TOLERANCE:
             told, got = f"probabilities within {TOLERANCE:g}", f"up to {apart:.2g} apart"
@@ -73,25 +74,36 @@ def write_onnx_of_lines(recogniser, path, pictures, expected):
         return apart
 
 
+def probabilities(recogniser, pictures):
+    """A list of float32 (steps, k + 1), a prepared picture each, of a Recogniser or a network of lines."""
+    return [np.exp(one) for one in recogniser.log_probabilities(pictures)]
+
+
 def best_text(probabilities, classes):
     """The text of the best path of probabilities (steps, k + 1)."""
     return best_path(np.log(np.maximum(probabilities, 1e-30)), classes)[0]
 
 
-def write_lite(classifier, path, x, kind="float32"):
-    """Writes a fitted Keras classifier's network to path as TensorFlow Lite, for one image at a time.
+def write_lite(learner, path, x, kind="float32"):
+    """Writes a fitted Keras classifier's or recogniser's network to path as TensorFlow Lite, for one image at a time.
 
-    x: float32 (n, 28, 28) or (n, d), preprocessed training images, which tell the ranges of an int8 network. ConfigError for a
-    classifier that is no network; RunError where its operations cannot be written.
+    x: float32 (n, 28, 28) or (n, d), preprocessed training images, which tell the ranges of an int8 network; or a recogniser's
+    prepared pictures. ConfigError for a classifier that is no network, and for a recogniser in int8; RunError where its
+    operations cannot be written.
     """
-    if classifier.backend != "keras":
-        raise ConfigError(f"{classifier.name} is no network: only networks are written as TensorFlow Lite")
+    if learner.backend != "keras":
+        raise ConfigError(f"{learner.name} is no network: only networks are written as TensorFlow Lite")
     if kind not in LITE:
         raise ConfigError(f"There is no kind '{kind}' of TensorFlow Lite", expected=", ".join(LITE))
+    of_lines = learner.registry is RECOGNISERS
+    if of_lines and kind == "int8":  # TensorFlow 2.21's converter ends the process: a segmentation fault
+        raise ConfigError(
+            f"{learner.name} has LSTMs, which TensorFlow cannot write in int8", expected="float32, float16"
+        )
     import keras
     import tensorflow as tf
 
-    model = classifier.answering()
+    model = learner.answering()
     image = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="images")
     converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(image, model(image)))
     if kind != "float32":
@@ -105,7 +117,8 @@ def write_lite(classifier, path, x, kind="float32"):
         try:
             with _silence():
                 part.write_bytes(converter.convert())
-                LiteNetwork(part).scores(x[:1])  # that it can be run is part of being written
+                # That it can be run is part of being written.
+                LiteLineNetwork(part).log_probabilities(x[:1]) if of_lines else LiteNetwork(part).scores(x[:1])
         except OSError:
             raise
         except Exception as error:  # of kinds that TensorFlow does not publish

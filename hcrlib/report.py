@@ -18,28 +18,30 @@ from hcrlib.errors import RunError
 from hcrlib.files import write_text
 
 FOLDERS = "HCR_DATA", "HCR_RESULTS", "HCR_CACHE"
-COMPARE = "20_compare.ipynb"
+COMPARE, COMPARE_LINES = "20_compare.ipynb", "51_compare_words.ipynb"
 
 
 def write(sweep):
-    """Writes results/<sweep>/: leaderboard.md and .csv, records.jsonl, 20_compare.ipynb, figures/, report.html.
+    """Writes results/<sweep>/: leaderboard.md and .csv, records.jsonl, 20_compare.ipynb (of words and lines
+    51_compare_words.ipynb), figures/, report.html.
 
     Every file is replaced in one step; returns their Paths. RunError, with the cell, where the notebook fails.
     """
     import nbformat
 
     folder, found = sweep.folder, sweep.records()
+    compare = COMPARE_LINES if sweep.of_lines else COMPARE
     earlier = {path: path.stat().st_mtime_ns for path in folder.glob("figures/*")}
     write_text(folder / "records.jsonl", "".join(json.dumps(record.to_dict()) + "\n" for record in found))
     write_text(folder / "leaderboard.csv", leaderboard.render(found, "csv"))
     write_text(folder / "leaderboard.md", f"# {sweep.question}\n\n{leaderboard.render(found, 'markdown')}")
     with tempfile.TemporaryDirectory() as scratch:
-        executed, log = Path(scratch) / COMPARE, Path(scratch) / "log.txt"
-        if status := execute(COMPARE, executed, {"sweep": _relative(sweep.path, paths.project_root())}, log):
+        executed, log = Path(scratch) / compare, Path(scratch) / "log.txt"
+        if status := execute(compare, executed, {"sweep": _relative(sweep.path, paths.project_root())}, log):
             raise RunError(f"The report failed: {failure(executed, log, status)}", hint="Open the notebook to see why")
         notebook = nbformat.read(executed, as_version=4)
     del notebook.metadata["papermill"]  # it names this machine's folders
-    write_text(folder / COMPARE, nbformat.writes(notebook) + "\n")
+    write_text(folder / compare, nbformat.writes(notebook) + "\n")
     write_text(folder / "report.html", html(notebook, sweep.question))
     for path, written in earlier.items():
         if path.stat().st_mtime_ns == written:

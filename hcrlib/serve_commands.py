@@ -2,8 +2,12 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from hcrlib.commands import add_command
+from hcrlib.errors import ConfigError
+from hcrlib.runtime import bundle
+from hcrlib.runtime.line_model import unit_of
 from hcrlib.runtime.web import cli
 
 DEFAULT = "best-47"  # of the zoo: digits and letters
@@ -32,17 +36,38 @@ def found():
     return sorted(((folder.name, str(folder)) for folder in folders), key=lambda each: each[0] != DEFAULT)
 
 
+class Whole(NamedTuple):
+    """A bundle whose recogniser reads whole words or lines. unit: "words" or "lines". digest: of its manifest."""
+
+    name: str
+    unit: str
+    folder: str
+    digest: str
+
+
+def wholes(bundles):
+    """[Whole] of those of [(name, folder)] that are no models of characters; none of them is loaded."""
+    named = {}
+    for name, folder in bundles:
+        if unit := _unit(folder):
+            named.setdefault(name, Whole(name, unit, folder, _digest(folder)))
+    return list(named.values())
+
+
 class Pages:
     """What reads pages for the server: hcrlib.page.service, imported by the first page, so that the server is ready at once.
 
     library: the path of one, or None for this user's own. private: whether nobody but this computer can ask: nobody else is
-    shown a library unless it was named.
+    shown a library unless it was named. find: a function that returns [(name, folder)] of the bundles there are.
     """
 
     models = OF_PAGES
 
-    def __init__(self, library, private):
-        self.library, self._path = bool(library or private), library
+    def __init__(self, library, private, find=found):
+        self.library, self._path, self._find = bool(library or private), library, find
+
+    def recognizers(self):
+        return wholes(self._find())
 
     def read(self, *args):
         return self._service.read(*args)
@@ -59,7 +84,31 @@ class Pages:
 
 def _serve(args):
     named = [(Path(folder).resolve().name, folder) for folder in args.bundle or ()]
-    return cli.run(args, lambda: named or found(), Pages(args.library, cli.is_private(args)))
+    if named and all(_unit(folder) for _, folder in named):
+        hint = "A recogniser of words or lines needs one beside it"
+        raise ConfigError("No --bundle is a model of characters", hint=hint)
+    find = (lambda: named) if named else found
+
+    def models():
+        return [(name, folder) for name, folder in find() if not _unit(folder)]
+
+    return cli.run(args, models, Pages(args.library, cli.is_private(args), find))
+
+
+def _unit(folder):
+    """What a bundle's recogniser reads; None for a model of characters, and for what cannot be told: loading that tells why."""
+    try:
+        return unit_of(Path(folder) / "model")
+    except ValueError:
+        return None
+
+
+def _digest(folder):
+    """12 digits of its manifest's SHA-256; none where there is no manifest: loading that tells so."""
+    try:
+        return bundle.sha256(Path(folder) / "manifest.json")[:12]
+    except OSError:
+        return ""
 
 
 def _corrections(args):

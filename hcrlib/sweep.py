@@ -3,7 +3,8 @@
 A file holds `question`, `defaults`, `grid` (key -> list, all combinations; a value that is a mapping sets several keys at
 once) and `runs` (a list of mappings). Keys are dataset (a name, or a path relative to the file), classifier, seed, budget,
 preprocess and the classifier's parameters.
-Each run is notebooks/10_train.ipynb, executed by papermill in a process of its own: results/runs/<id>/notebook.ipynb, log.txt.
+Each run is notebooks/10_train.ipynb, or 50_words_crnn.ipynb for recognisers of words and lines, executed by papermill in a
+process of its own: results/runs/<id>/notebook.ipynb, log.txt. Characters and lines go into files of their own.
 """
 
 import contextlib
@@ -18,17 +19,20 @@ import yaml
 from tabulate import tabulate
 
 from hcrlib import evaluate, leaderboard, paths, records, report, stats
-from hcrlib.datasets import dataset_names, load_dataset
+from hcrlib.datasets import dataset_names, is_text, load_dataset, load_text, text_names
 from hcrlib.errors import ConfigError, DataError, RunError
 from hcrlib.files import alone, write_text
-from hcrlib.models import named
+from hcrlib.models import RECOGNISERS, named
 from hcrlib.models.base import names
 from hcrlib.provenance import code_sha256, provenance
 from hcrlib.registry import did_you_mean
 
 KEYS = "question", "defaults", "grid", "runs"
 RUN_KEYS = "dataset", "classifier", "seed", "budget", "preprocess"
-TRAIN = "10_train.ipynb"
+TRAIN, TRAIN_LINES = (
+    "10_train.ipynb",
+    "50_words_crnn.ipynb",
+)  # what a run of characters is made with, and one of words or lines
 TAKEN = "runs", "zoo", "figures", "tuning"  # folders of results/ that no sweep may write to
 FAILED_AGAIN = "notebook.failed.ipynb"  # beside that of the finished run which it was to replace
 UNDER_WAY = "notebook.part.ipynb"  # what papermill writes to; it becomes notebook.ipynb when it ends
@@ -45,6 +49,11 @@ class Sweep:
     question: str
     configs: list
     own: dict
+
+    @property
+    def of_lines(self):
+        """Whether its runs are of recognisers of words and lines."""
+        return _of_lines(self.configs[0])
 
     @property
     def folder(self):
@@ -105,10 +114,13 @@ def load(path):
     configs = [checked(entry, f"{path.name}, {place}") for place, entry in entries]
     if not configs:
         raise ConfigError("This sweep has no runs", where=path, hint="Give it a grid or a list of runs")
+    if len({_of_lines(config) for config in configs}) > 1:
+        expected = "classifiers of characters, or recognisers of words and lines"
+        raise ConfigError("This sweep compares what cannot be compared", where=path, expected=expected, got="both")
     own = {}
-    for name in {config.dataset for config in configs} - {*dataset_names()}:
+    for name in {config.dataset for config in configs} - {*dataset_names(), *text_names()}:
         with contextlib.suppress(DataError):  # its runs will say it, and the others are made
-            own[name] = load_dataset(name).sha256
+            own[name] = (load_text if is_text(name) else load_dataset)(name).sha256
     question = str(content.get("question") or path.stem)
     return Sweep(path.resolve(), question, list({c.hash: c for c in configs}.values()), own)
 
@@ -135,7 +147,8 @@ def run(configs):
 
     if not configs:
         return []
-    report.check_is_here(TRAIN)
+    for config in configs:
+        report.check_is_here(_notebook(config))
     made = []
     with _alone() as holding, tqdm(configs, unit="run", disable=None, leave=False) as bar:
         for number, config in enumerate(bar, 1):
@@ -190,10 +203,11 @@ def _expanded(content, path):
 
 def _beside(entry, folder):
     """The entry with the path of the user's own data made absolute, where it is relative to the sweep's folder."""
-    if entry.get("dataset") in dataset_names():
+    if entry.get("dataset") in (*dataset_names(), *text_names()):
         return entry
     own = folder / str(entry.get("dataset", ""))
     there = own.is_file() if own.suffix in (".yml", ".yaml") else (own / "dataset.yml").is_file()
+    there = there or is_text(own)
     return {**entry, "dataset": str(own)} if "dataset" in entry and there else entry
 
 
@@ -212,6 +226,14 @@ def checked(entry, where):
         raise ConfigError(error.what, where=where, expected=error.expected, got=error.got, hint=error.hint) from error
 
 
+def _of_lines(config):
+    return named(config.classifier).registry is RECOGNISERS
+
+
+def _notebook(config):
+    return TRAIN_LINES if _of_lines(config) else TRAIN
+
+
 def _run(config, holding, say):
     """The RunRecord of one run; written here where its process died before it could, or where a later cell failed."""
     folder = records.run_path(config)
@@ -225,7 +247,7 @@ def _run(config, holding, say):
     except BlockingIOError:
         return records.RunRecord(config=config, status="failed", reason="another process is making this run")
     try:
-        status = report.execute(TRAIN, part, dataclasses.asdict(config), log, holding, say)
+        status = report.execute(_notebook(config), part, dataclasses.asdict(config), log, holding, say)
     except BaseException:
         if earlier and evaluate.finished(config) == earlier:
             part.unlink(missing_ok=True)

@@ -25,23 +25,28 @@ def fill(record, new):
     """Fills a folder with model/, labels.txt and golden.npz; (bytes of model/, largest difference of ONNX's probabilities)."""
     model = new / "model"
     model.mkdir(parents=True)
-    recogniser, pipeline, classes = stored(record.path / "model")
+    recogniser, pipeline, _ = stored(record.path / "model")
     val = load_text(record.config.dataset, val_seed=record.data["val_seed"]).val
     pictures = pipeline.apply(val.images[:CHECKED])
-    expected = [np.exp(one) for one in recogniser.log_probabilities(pictures)]
+    expected = export.probabilities(recogniser, pictures)
     apart = export.write_onnx_of_lines(recogniser, model / "model.onnx", pictures, expected)
-    shutil.copy(record.path / "model/model.json", model / "model.json")
-    (new / "labels.txt").write_text("\n".join(classes) + "\n", encoding="utf-8")
-    golden = {}
-    for at, image in enumerate(val.images[:GOLDEN]):
-        text = np.array(export.best_text(expected[at], classes))
-        golden |= {f"image-{at}": image, f"scores-{at}": expected[at], f"text-{at}": text}
-    np.savez_compressed(new / "golden.npz", **golden)
+    describe(new, record, val, expected)
     return sum(file.stat().st_size for file in model.rglob("*") if file.is_file()), apart
 
 
-def card(name, record, size, apart):
-    """The model's card, Markdown. size: of model/, in bytes."""
+def describe(folder, record, val, expected):
+    """Writes model.json, labels.txt and golden.npz. expected: the trained network's probabilities, of val's first lines."""
+    shutil.copy(record.path / "model/model.json", folder / "model/model.json")
+    (folder / "labels.txt").write_text("\n".join(record.classes) + "\n", encoding="utf-8")
+    golden = {}
+    for at, image in enumerate(val.images[:GOLDEN]):
+        text = np.array(export.best_text(expected[at], record.classes))
+        golden |= {f"image-{at}": image, f"scores-{at}": expected[at], f"text-{at}": text}
+    np.savez_compressed(folder / "golden.npz", **golden)
+
+
+def card(name, record, size, apart, source=None):
+    """The model's card, Markdown. size: of model.onnx or model/, in bytes; apart, source: see zoo.card."""
     unit = "line" if " " in record.classes else "word"
     bound = 10.0 ** math.ceil(math.log10(max(apart, 1e-9)))
     parts = [
@@ -49,7 +54,7 @@ def card(name, record, size, apart):
         f"{record.config.classifier}, {record.n_parameters:,} parameters, {size / 1e6:.2f} MB, ONNX (opset {export.OPSET}), "
         f"probabilities within {bound:g} of the trained network's. It reads {unit}s of {len(record.classes)} characters: "
         f"`{''.join(record.classes)}`",
-        f'```python\nimport hcrlib\nhcrlib.load_model("{name}").read("a-{unit}.png")\n```',
+        f'```python\nimport hcrlib\nhcrlib.load_model("{source or name}").read("a-{unit}.png")\n```',
         "## Data",
         f"{record.data['name']}: {record.n_train:,} {unit}s to train on, {record.n_val:,} to choose by, {record.n_test:,} to "
         f"test. Test {unit}s: sha256 {record.data['test_sha256'][:12]}.",

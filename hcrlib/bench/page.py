@@ -20,7 +20,7 @@ DRAWN = (
     ("p50_ms", "p50_ms", "p99_ms"),
     ("fit_s", None, None),
     ("accuracy", "ci_low", "ci_high"),
-    ("cer", None, None),
+    ("cer", "cer_low", "cer_high"),
 )
 AXIS = {
     "p50_ms": "milliseconds, p50 to p99",

@@ -4,6 +4,7 @@ import functools
 
 from hcrlib.commands import add_command
 from hcrlib.datasets import importers, shelf
+from hcrlib.datasets.words import TextDataset
 
 
 def add_parser(subparsers):
@@ -16,39 +17,45 @@ def add_parser(subparsers):
     commands = data.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add = functools.partial(add_command, commands)
     add("list", _list, "the catalogue, and what is on this machine", "hcr data list emnist-letters").add_argument(
-        "name", nargs="?", help="one dataset, with licence, source and traps"
+        "name", nargs="?", help="one dataset, with licence, source and traps, or how it is obtained"
     )
-    add("fetch", _fetch, "download and build a dataset", "hcr data fetch mnist").add_argument("name", help=NAME)
+    add(
+        "fetch", _fetch, "download and build a dataset, or say how it is obtained", "hcr data fetch mnist"
+    ).add_argument("name", help=NAME)
     add("verify", _verify, "check a dataset's files against their hashes", "hcr data verify mnist").add_argument(
         "name", nargs="?", help=f"{NAME}; all where left out"
     )
     import_ = add("import", _import, "take a file that was downloaded by hand", "hcr data import ~/Downloads/gzip.zip")
     import_.add_argument("file", help=importers.TAKES)
     import_.add_argument("--name", help="the dataset it belongs to, where the file's name does not tell")
-    show = add(
-        "show", _show, "draw a labelled sheet and the class balance", "hcr data show emnist-balanced-lite --out a.png"
-    )
-    show.add_argument("name", help=f"{NAME}, or a folder with a dataset.yml")
+    says = "draw a labelled sheet and the class balance, or lines with their texts"
+    show = add("show", _show, says, "hcr data show emnist-balanced-lite --out a.png")
+    show.add_argument("name", help=f"{NAME}, or a folder with a dataset.yml or a TSV of texts")
     show.add_argument("--out", help="the PNG to write; results/figures/dataset-NAME.png where left out")
-    show.add_argument("--per-class", type=int, default=12, metavar="N", help="images of each class (default: 12)")
+    show.add_argument(
+        "--per-class", type=int, default=12, metavar="N", help="images of each class, or lines (default: 12)"
+    )
 
 
 NAME = "a dataset's name, as `hcr data list` gives it"
 
 
 def _list(args):
-    rows = shelf.describe()
+    rows, texts = shelf.describe(), shelf.describe_texts()
     if args.name:
-        shelf.DATASETS.get(args.name)
-        for key, value in next(row for row in rows if row["name"] == args.name).items():
+        name = shelf.known(args.name)
+        for key, value in next(row for row in rows + texts if row["name"] == name).items():
             print(f"{key:15} {value}")
         return 0
     from tabulate import tabulate
 
     shown = [[row["name"], row["classes"], row["train"], row["test"], row["here"] or _size(row)] for row in rows]
     print(tabulate(shown, headers=["name", "classes", "train", "test", "here"], intfmt=","))
+    shown = [[row["name"], row["source"], row["here"] or "no"] for row in texts]
+    print(f"\n{tabulate(shown, headers=['words, lines', 'source', 'here'])}")
     print(
-        "\n`hcr data list NAME` gives licence, source and traps of one; `hcr data import FILE` takes downloaded files."
+        "\n`hcr data list NAME` gives licence, source and traps of one; `hcr data import FILE` takes downloaded files;"
+        "\n`hcr data fetch NAME` downloads, or says how words and lines are obtained."
     )
     return 0
 
@@ -58,17 +65,22 @@ def _size(row):
 
 
 def _fetch(args):
-    return _summary(shelf.fetch(args.name))
-
-
-def _summary(data):
+    data = shelf.fetch(args.name)
     print(f"{data.name}: {len(data.train) + len(data.val):,} to train on, {len(data.test):,} to test; {data.source}")
-    print(f"sha256 {data.sha256}")
+    _say_rest(data)
+    if data.name != args.name:
+        print(f"{args.name} is composed from {data.name} while training takes it: nothing else has to be fetched")
+    return 0
+
+
+def _say_rest(data):
+    print(f"sha256 {data.sha256}, of the test split {data.test_sha256}")
     for note in data.notes:
         print(f"- {note}")
+    if data.damaged:
+        print(f"images left out, because they cannot be read: {len(data.damaged)}")
     for file, reason in data.damaged:
-        print(f"left out: {file}: {reason}")
-    return 0
+        print(f"  {file}: {reason}")
 
 
 def _verify(args):
@@ -95,7 +107,25 @@ def _import(args):
 
 
 def _show(args):
-    from hcrlib.datasets.sheet import show
+    from hcrlib.datasets.sheet import write
 
-    print(show(args.name, args.out, args.per_class))
+    data = shelf.find(args.name)
+    if isinstance(data, TextDataset):
+        _say_texts(data)
+    print(write(data, args.out, args.per_class))
     return 0
+
+
+def _say_texts(data):
+    parts = {"to train on": data.train, "to validate": data.val, "to test": data.test}
+    longest = max((text for part in parts.values() for text in part.texts), key=len)
+    print(f"{data.name}: {_each(parts, len)}; {data.source}")
+    known = all(part.writers for part in parts.values())
+    print(f"writers: {_each(parts, lambda part: len(set(part.writers))) if known else 'not known'}")
+    print(f"{data.n_classes} characters: {''.join(data.classes)}")
+    print(f"longest text, {len(longest)} characters: {longest}")
+    _say_rest(data)
+
+
+def _each(parts, count):
+    return ", ".join(f"{count(part):,} {name}" for name, part in parts.items())

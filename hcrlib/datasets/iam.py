@@ -11,12 +11,12 @@ The last four, ids of lines, are the standard partition of the "large writer ind
 lie in a folder of that name. Both validation sets validate.
 """
 
+import functools
 import re
 from collections import Counter
 from pathlib import Path
 
-from hcrlib import paths
-from hcrlib.datasets.words import TEXTS, made, read_lines
+from hcrlib.datasets.words import TEXTS, TextEntry, found, made, read_lines
 from hcrlib.errors import DataError
 
 TASK = "largeWriterIndependentTextLineRecognitionTask"
@@ -25,9 +25,11 @@ PARTITION = {
     "val": ("validationset1.txt", "validationset2.txt"),
     "test": ("testset.txt",),
 }
+SOURCE, LICENCE = "IAM Handwriting Database 3.0, Marti and Bunke 2002", "for non-commercial research"
+ADDRESS = "https://fki.tic.heia-fr.ch/databases/iam-handwriting-database"
 NOTES = (
-    "source: IAM Handwriting Database 3.0, Marti and Bunke 2002; it has to be registered for",
-    "licence: for non-commercial research",
+    f"source: {SOURCE}; it has to be registered for",
+    f"licence: {LICENCE}",
     f"partition: {TASK}; both validation sets validate",
 )
 KINDS = "words", "lines"
@@ -35,11 +37,7 @@ FIELDS = 8  # before the text, of which the second is ok or err
 
 
 def _load(kind, name, val_seed):
-    root = paths.data_root()
-    folder = root / "iam" if root else None
-    if folder is None or not folder.is_dir():
-        hint = "Register at the University of Bern's FKI, unpack ascii, xml and " + kind + " there, and set HCR_DATA"
-        raise DataError("IAM is not here", where=folder, expected="a folder iam in HCR_DATA", hint=hint)
+    folder = found(name)
     entries = _entries(_found(folder, f"{kind}.txt"))
     part_of = {line: part for part, names in PARTITION.items() for name in names for line in _ids(_found(folder, name))}
     writers, notes, dropped = _writers(folder), list(NOTES), Counter()
@@ -52,7 +50,8 @@ def _load(kind, name, val_seed):
             dropped["whose segmentation is marked as wrong"] += 1
         else:
             form = line.rsplit("-", 1)[0]
-            pairs[part_of[line]].append((folder / kind / form.split("-")[0] / form / f"{key}.png", text))
+            picture = folder / kind / form.split("-")[0] / form / f"{key}.png"
+            pairs[part_of[line]].append((picture, text, writers.get(form, "")))
     notes += [f"{n:,} {kind} {why} are left out" for why, n in dropped.items()]
     if absent := len(set(part_of) - {key if kind == "lines" else key.rsplit("-", 1)[0] for key in entries}):
         notes.append(f"{absent:,} lines of the partition are not in {kind}.txt")
@@ -60,6 +59,14 @@ def _load(kind, name, val_seed):
     parts, damaged = {}, []
     for part, some in pairs.items():
         parts[part], unread = read_lines(some)
+        if some and not len(parts[part]):
+            raise DataError(
+                f"None of IAM's {len(some):,} {kind} of {' and '.join(PARTITION[part])} can be read",
+                where=folder / kind,
+                expected=f"{kind}/a01/a01-000u/a01-000u-*.png",
+                got=": ".join(unread[0]),
+                hint=f"Unpack {kind}.tgz into a folder {kind} there",
+            )
         damaged += unread
     return made(
         name,
@@ -77,7 +84,13 @@ def _found(folder, name):
     for place in (folder, folder / "ascii", folder / TASK):
         if (place / name).is_file():
             return place / name
-    raise DataError(f"IAM's {name} is missing", where=folder, expected=f"{name}, ascii/{name} or {TASK}/{name}")
+    archive = f"{TASK}.zip" if any(name in names for names in PARTITION.values()) else "ascii.tgz"
+    raise DataError(
+        f"IAM's {name} is missing",
+        where=folder,
+        expected=f"{name}, ascii/{name} or {TASK}/{name}",
+        hint=f"Unpack {archive} there; {ADDRESS} has it for those who have registered",
+    )
 
 
 def _entries(path):
@@ -132,4 +145,17 @@ def _shared_writers(part_of, writers):
 
 
 for _kind in KINDS:
-    TEXTS.add(f"iam-{_kind}", lambda name, seed, kind=_kind: _load(kind, name, seed))
+    TEXTS.add(
+        f"iam-{_kind}",
+        TextEntry(
+            load=functools.partial(_load, _kind),
+            source=SOURCE,
+            licence=LICENCE,
+            folder="iam",
+            layout=f"ascii/{_kind}.txt, ascii/forms.txt, {_kind}/a01/a01-000u/*.png, {TASK}/trainset.txt and the other sets",
+            obtain=(
+                f"Register at {ADDRESS}; unpack ascii.tgz into iam/ascii/, {_kind}.tgz into iam/{_kind}/, {TASK}.zip "
+                "into iam/; set HCR_DATA to the folder that holds iam"
+            ),
+        ),
+    )

@@ -1,4 +1,4 @@
-"""A dataset at a glance: samples of every class, and how many images each class has."""
+"""A dataset at a glance: samples of every class, and how many images each has; of words and lines, samples and their texts."""
 
 from pathlib import Path
 
@@ -7,20 +7,28 @@ import numpy as np
 from hcrlib import paths
 from hcrlib.datasets.dataset import SIDE
 from hcrlib.datasets.files import writing
-from hcrlib.datasets.loading import load_dataset
+from hcrlib.datasets.shelf import find
+from hcrlib.datasets.words import TextDataset
 from hcrlib.seeds import frozen_rng
 
 ROW_INCHES = 0.3
+SHEET = 10, 0.8  # inches of a sheet of lines, and of each row
+WORDS_A_ROW = 4
 
 
 def show(name, out=None, per_class=12):
     """The Path of a PNG: a labelled row of training images per class, and bars of the class balance beside it.
 
-    out: where to write it; by default results/figures/dataset-NAME.png.
+    Of words and lines: as many of them, each under its text. out: where to write it; by default
+    results/figures/dataset-NAME.png.
     """
-    data = load_dataset(name)
+    return write(find(name), out, per_class)
+
+
+def write(data, out=None, per_class=12):
+    """`show` of a Dataset or TextDataset that is loaded."""
     out = Path(out) if out else paths.results_root() / "figures" / f"dataset-{data.name}.png"
-    figure = draw(data, per_class)
+    figure = (draw_lines if isinstance(data, TextDataset) else draw)(data, per_class)
     with writing(out) as part:
         figure.savefig(part, format="png", dpi=110)
     return out
@@ -43,8 +51,31 @@ def draw(data, per_class=12):
         left += counts
     balance.set(yticks=rows, yticklabels=data.classes, xlabel="images", ylim=(data.n_classes - 0.5, -0.5))
     balance.legend(loc="lower right", fontsize="small")
-    figure.suptitle(f"{data.name} ({data.source}), sha256 {data.sha256[:12]}", fontsize="medium")
+    figure.suptitle(_title(data), fontsize="medium")
     return figure
+
+
+def draw_lines(data, n=12):
+    """A matplotlib Figure of a TextDataset: n training lines, drawn by a fixed seed, each under its text."""
+    from matplotlib.figure import Figure
+
+    chosen = frozen_rng(0, "sheet").permutation(len(data.train))[: max(1, n)]
+    columns = 1 if " " in data.classes else WORDS_A_ROW
+    rows = -(-len(chosen) // columns)
+    figure = Figure(figsize=(SHEET[0], SHEET[1] * rows + 0.5), layout="constrained")
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for place in places:
+        place.axis("off")
+    for place, at in zip(places, chosen, strict=False):
+        place.imshow(data.train.images[at], cmap="gray", vmin=0, vmax=255)
+        place.set_anchor("W")
+        place.set_title(data.train.texts[at], loc="left", fontsize="small", parse_math=False)
+    figure.suptitle(_title(data), fontsize="medium", parse_math=False)
+    return figure
+
+
+def _title(data):
+    return f"{data.name} ({data.source}), sha256 {data.sha256[:12]}"
 
 
 def _sheet(split, n_classes, per_class):

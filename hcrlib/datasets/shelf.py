@@ -1,4 +1,4 @@
-"""What is here and what is not: the rows of `hcr data list`, fetching, verifying."""
+"""What is here and what is not: the rows of `hcr data list`, finding by name, fetching, verifying."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,10 @@ from hcrlib.datasets.catalog import DATASETS, NIST_ZIP_BYTES
 from hcrlib.datasets.importers import PARTS
 from hcrlib.datasets.loading import load_dataset
 from hcrlib.datasets.own import frame_of_own
-from hcrlib.errors import DataError
+from hcrlib.datasets.texts import is_text, load_text
+from hcrlib.datasets.words import TEXTS
+from hcrlib.errors import ConfigError, DataError
+from hcrlib.registry import did_you_mean
 
 
 def dataset_names():
@@ -25,6 +28,44 @@ def describe():
     return [_row(DATASETS.get(name)) for name in DATASETS.names()]
 
 
+def describe_texts():
+    """A list of dicts, one a set of words or lines: name, here, source, licence, obtain.
+
+    here: as in `describe`, for a composed set where its characters are. obtain: how it is come by.
+    """
+    characters = {row["name"]: row["here"] for row in describe()}
+    return [_text_row(name, TEXTS.get(name), characters) for name in TEXTS.names()]
+
+
+def known(name):
+    """The name itself; ConfigError, with a suggestion, where it is one of no dataset, of characters or of texts."""
+    names = [*DATASETS.names(), *TEXTS.names()]
+    if name not in names:
+        raise ConfigError(f"There is no dataset '{name}'", hint=did_you_mean(name, names))
+    return name
+
+
+def find(name):
+    """The Dataset or TextDataset of a name, or of a folder with a dataset.yml or with a TSV of texts.
+
+    ConfigError where there is no such name or folder; DataError where the folder has neither, or its files are wrong.
+    """
+    folder = Path(name)
+    if is_text(name):
+        return load_text(name)
+    if not folder.exists():
+        return load_dataset(known(name))
+    if name not in DATASETS.names() and folder.is_dir() and not (folder / "dataset.yml").is_file():
+        raise DataError(
+            "This folder is no dataset",
+            where=folder,
+            expected="a dataset.yml, or a *.tsv in it or in its train/",
+            got=", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "an empty folder",
+            hint="A TSV of words or lines has the columns file and text; characters are described by a dataset.yml",
+        )
+    return load_dataset(name)
+
+
 def frame_of(name):
     """How the images of a dataset, or of one's own, were framed, "mnist" or "emnist": see runtime.image."""
     return DATASETS.get(name).frame if name in DATASETS.names() else frame_of_own(Path(name))
@@ -33,9 +74,13 @@ def frame_of(name):
 def fetch(name):
     """The Dataset, complete on this machine: what is missing is downloaded, what is built is built.
 
-    ConfigError for an unknown name; DataError where no mirror answers, the disk is full, or a file differs.
+    Of a set of words or lines the TextDataset or, where it is composed, the Dataset of its characters. ConfigError for an
+    unknown name; DataError where no mirror answers, the disk is full, a file differs, or words are to be obtained by hand.
     """
-    return load_dataset(DATASETS.get(name).name)
+    if known(name) in TEXTS.names():
+        made_of = TEXTS.get(name).characters
+        return load_dataset(made_of) if made_of else load_text(name)
+    return load_dataset(name)
 
 
 @dataclass(frozen=True)
@@ -48,7 +93,13 @@ class Finding:
 
 
 def verify(name):
-    """A list of Finding: every file of a dataset against its hash, then the loaded content; downloads nothing."""
+    """A list of Finding: every file of a dataset against its hash, then the loaded content; downloads nothing.
+
+    ConfigError for an unknown name, and for words and lines, whose hashes nobody publishes.
+    """
+    if known(name) in TEXTS.names():
+        hint = f"`hcr data show {name}` reads all of it, and prints what is damaged and its hashes"
+        raise ConfigError(f"{name} has no published hashes to verify", hint=hint)
     entry = DATASETS.get(name)
     findings = [_finding(file.name, lambda file=file: _place(file)) for file in entry.files]
     for part in PARTS:
@@ -76,6 +127,14 @@ def _row(entry):
         "source": entry.source,
         "traps": " ".join(entry.traps),
     }
+
+
+def _text_row(name, entry, characters):
+    if entry.characters:
+        here, obtain = characters[entry.characters], f"hcr data fetch {entry.characters}: it is all that it is made of"
+    else:
+        here, obtain = "HCR_DATA" if entry.place() and entry.place().is_dir() else "", entry.obtain
+    return {"name": name, "here": here, "source": entry.source, "licence": entry.licence, "obtain": obtain}
 
 
 def _here(entry, missing):

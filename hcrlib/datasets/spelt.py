@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hcrlib.datasets.hand import Hand, Style, inked
-from hcrlib.datasets.words import TEXTS, Lines, made
+from hcrlib.datasets.words import TEXTS, Lines, TextEntry, made
 from hcrlib.seeds import seed_for
 
 VULGAR = "fuck", "shit", "bitch", "porn", "nigg", "sex", "dick", "cunt", "whore", "tits", "pussy"
@@ -139,5 +139,18 @@ def _lexicon():
     return tuple(words) + tuple(word.capitalize() for word in words)
 
 
-TEXTS.add("emnist-words", lambda name, seed: _load(name, "emnist-byclass-lite", _words, _lexicon, seed))
-TEXTS.add("mnist-numbers", lambda name, seed: _load(name, "mnist-5k", _numbers, tuple, seed))
+def _add(name, characters, licence, texts, corpus):
+    def load(name, seed):
+        return _load(name, characters, texts, corpus, seed)
+
+    TEXTS.add(name, TextEntry(load, f"composed from {characters}", licence, characters=characters))
+
+
+_add(
+    "emnist-words",
+    "emnist-byclass-lite",
+    "the characters' own; of the words (wordfreq): CC BY-SA 4.0",
+    _words,
+    _lexicon,
+)
+_add("mnist-numbers", "mnist-5k", "the characters' own", _numbers, tuple)

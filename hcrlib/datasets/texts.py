@@ -18,7 +18,7 @@ def load_text(name, *, val_seed=0):
     """
     if str(name) not in TEXTS.names() and is_text(name):
         return tsv.load_folder(Path(name), val_seed=val_seed)
-    return TEXTS.get(str(name))(str(name), val_seed)
+    return TEXTS.get(str(name)).load(str(name), val_seed)
 
 
 def is_text(name):

@@ -10,17 +10,16 @@ document, so that no writer is on both sides.
 """
 
 import csv
-from pathlib import Path
 
-from hcrlib import paths
-from hcrlib.datasets.words import TEXTS, cut_by_writer, made, read_lines
+from hcrlib.datasets.words import TEXTS, Lines, TextEntry, cut_by_writer, found, made, read_lines
 from hcrlib.errors import DataError
 
 VALIDATED, TESTED = 0.1, 0.2
-CREMMA = "lines-cremma-wills"  # a folder of HCR_DATA
+CREMMA_SOURCE = "HTR-United / CREMMA, Testaments de Poilus: French wills, 1914 to 1918"
+CREMMA_LICENCE = "CC BY 4.0"
 CREMMA_NOTES = (
-    "source: HTR-United / CREMMA, Testaments de Poilus: French wills, 1914 to 1918",
-    "licence: CC BY 4.0",
+    f"source: {CREMMA_SOURCE}",
+    f"licence: {CREMMA_LICENCE}",
     "train and test are disjoint by document, and so by writer; validation is cut by document",
 )
 
@@ -29,20 +28,18 @@ def load_folder(folder, name=None, *, val_seed=0, notes=()):
     """The TextDataset of such a folder. DataError: no TSV, no such columns, no readable picture."""
     name, folder = name or folder.resolve().name, folder.resolve()
     there = folder / "train" if (folder / "train").is_dir() else folder
-    lines, writers, damaged = _part(there)
+    lines, known, damaged = _part(there)
     held = next((folder / part for part in ("test", "val") if (folder / part).is_dir()), None)
     if held and there != folder:
-        test, _, unread = _part(held)
-        damaged += unread
+        test, of_test_known, unread = _part(held)
+        known, damaged = known and of_test_known, damaged + unread
     else:
-        rest, part = cut_by_writer(writers, TESTED, 0, "test")
-        test, lines, writers = lines.take(part), lines.take(rest), [writers[i] for i in rest]
-    train, val = cut_by_writer(writers, VALIDATED, val_seed, "validation")
+        rest, part = cut_by_writer(lines.writers, TESTED, 0, "test")
+        test, lines = lines.take(part), lines.take(rest)
+    parts = *(lines.take(part) for part in cut_by_writer(lines.writers, VALIDATED, val_seed, "validation")), test
     return made(
         name,
-        lines.take(train),
-        lines.take(val),
-        test,
+        *(part if known else Lines(part.images, part.texts) for part in parts),
         source=str(folder),
         val_fraction=VALIDATED,
         val_seed=val_seed,
@@ -52,19 +49,27 @@ def load_folder(folder, name=None, *, val_seed=0, notes=()):
 
 
 def _part(folder):
-    """(Lines, [writer], damaged) of the one TSV in a folder and its pictures."""
+    """(Lines, known, damaged) of the one TSV in a folder and its pictures.
+
+    A picture without a document is a writer of its own, and writers are not known.
+    """
     tables = sorted(folder.glob("*.tsv"))
     if len(tables) != 1:
         got = ", ".join(path.name for path in tables) or "none"
-        raise DataError("The texts of these pictures are not told", where=folder, expected="one *.tsv", got=got)
+        raise DataError(
+            "The texts of these pictures are not told",
+            where=folder,
+            expected="one *.tsv",
+            got=got,
+            hint="Write one of the columns file, text and, where writers are known, document",
+        )
     rows = _rows(tables[0])
-    pairs = [(folder / row["file"], row["text"]) for row in rows]
-    lines, damaged = read_lines(pairs)
+    lines, damaged = read_lines((folder / row["file"], row["text"], row.get("document") or row["file"]) for row in rows)
     if not len(lines):
         reason = "; ".join(f"{file}: {why}" for file, why in damaged[:3]) or "the table is empty"
-        raise DataError("None of the pictures can be read", where=tables[0], got=reason)
-    lost = {file for file, _ in damaged}
-    return lines, [row.get("document") or row["file"] for row in rows if Path(row["file"]).name not in lost], damaged
+        hint = "Its column file names pictures, from the folder that it lies in"
+        raise DataError("None of the pictures can be read", where=tables[0], got=reason, hint=hint)
+    return lines, all(row.get("document") for row in rows), damaged
 
 
 def _rows(path):
@@ -74,7 +79,8 @@ def _rows(path):
             missing = {"file", "text"} - set(table.fieldnames or ())
             if missing:
                 got = ", ".join(table.fieldnames or ()) or "an empty file"
-                raise DataError("This TSV lacks columns", where=path, expected="file, text", got=got)
+                hint = "Name the columns in its first row, with tabs between them"
+                raise DataError("This TSV lacks columns", where=path, expected="file, text", got=got, hint=hint)
             rows = list(table)
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(
@@ -88,17 +94,17 @@ def _rows(path):
     return rows
 
 
-def _cremma(name, val_seed):
-    root = paths.data_root()
-    folder = root / CREMMA if root else None
-    if folder is None or not folder.is_dir():
-        raise DataError(
-            f"{name} is not here",
-            where=folder,
-            expected=f"a folder {CREMMA} with train/ and val/, each with a lines.tsv",
-            hint="Set HCR_DATA to the folder that holds it; HTR-United's CREMMA publishes the pages it is cut from",
-        )
-    return load_folder(folder, name, val_seed=val_seed, notes=CREMMA_NOTES)
-
-
-TEXTS.add("cremma-wills", _cremma)
+TEXTS.add(
+    "cremma-wills",
+    TextEntry(
+        load=lambda name, seed: load_folder(found(name), name, val_seed=seed, notes=CREMMA_NOTES),
+        source=CREMMA_SOURCE,
+        licence=CREMMA_LICENCE,
+        folder="lines-cremma-wills",
+        layout="train/ and val/, each with a lines.tsv and its pictures",
+        obtain=(
+            "HTR-United's CREMMA publishes the pages: cut their lines out, write their texts into lines.tsv "
+            "(file, document, text), and set HCR_DATA to the folder that holds the set"
+        ),
+    ),
+)

@@ -4,26 +4,65 @@ import functools
 import hashlib
 import unicodedata
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from hcrlib import paths
 from hcrlib.errors import ConfigError, DataError
 from hcrlib.registry import Registry
 
 HEIGHT = 64  # pixels: higher pictures are scaled down to it, so that a large set fits into memory
 WIDEST = 20_000  # pixels, at that height: no line of a page is so long
-TEXTS = Registry("dataset of words or lines")  # name -> a function of (name, val_seed) that answers a TextDataset
+TEXTS = Registry("dataset of words or lines")  # name -> TextEntry
+
+
+@dataclass(frozen=True)
+class TextEntry:
+    """One set of words or lines. load: a function of (name, val_seed) that answers a TextDataset.
+
+    folder: of HCR_DATA, where its files lie; layout: what is in it; obtain: how a person comes by them. characters: the dataset
+    that it is composed from instead.
+    """
+
+    load: Callable
+    source: str
+    licence: str
+    folder: str = ""
+    layout: str = ""
+    obtain: str = ""
+    characters: str = ""
+
+    def place(self):
+        """The Path of its files, or None where HCR_DATA is not set; nothing says that it is there."""
+        root = paths.data_root()
+        return root / self.folder if root else None
+
+
+def found(name):
+    """The Path of a set's files; DataError, which says how they are obtained, where they are not there."""
+    entry = TEXTS.get(name)
+    place = entry.place()
+    if place is None or not place.is_dir():
+        got = "HCR_DATA is not set" if place is None else "no such folder"
+        expected = f"a folder {entry.folder} in HCR_DATA with {entry.layout}"
+        raise DataError(f"{name} is not here", where=place, expected=expected, got=got, hint=entry.obtain)
+    return place
 
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """images: uint8 (h, w) each, h at most HEIGHT, grey, dark on light. texts: str each, as `normal` makes them."""
+    """images: uint8 (h, w) each, h at most HEIGHT, grey, dark on light. texts: str each, as `normal` makes them.
+
+    writers: who wrote each; empty where that is not known.
+    """
 
     images: tuple
     texts: tuple
+    writers: tuple = ()
 
     def __repr__(self):
         return f"Lines({len(self):,} pictures)"
@@ -33,7 +72,8 @@ class Lines:
 
     def take(self, indices):
         """The Lines at these indices, in their order."""
-        return Lines(tuple(self.images[i] for i in indices), tuple(self.texts[i] for i in indices))
+        parts = self.images, self.texts, self.writers
+        return Lines(*(tuple(part[i] for i in indices) if part else () for part in parts))
 
     def epoch(self, number):
         """What an epoch of training sees: here always the same; a set that is composed anew each time overrides it."""
@@ -95,19 +135,20 @@ def normal(text):
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def read_lines(pairs):
-    """(Lines, ((file, reason), ...)) of (path, text) pairs: pictures that cannot be read are left out and listed."""
-    images, texts, damaged = [], [], []
-    for path, text in pairs:
+def read_lines(rows):
+    """(Lines, ((file, reason), ...)) of (path, text, writer) rows: pictures that cannot be read are left out and listed."""
+    images, texts, writers, damaged = [], [], [], []
+    for path, text, writer in rows:
         text = normal(text)
         try:
             if not text:
                 raise ValueError("it has no text")
             images.append(grey(path))
             texts.append(text)
+            writers.append(writer)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             damaged.append((Path(path).name, " ".join(str(error).split()) or type(error).__name__))
-    return Lines(tuple(images), tuple(texts)), tuple(damaged)
+    return Lines(tuple(images), tuple(texts), tuple(writers) if all(writers) else ()), tuple(damaged)
 
 
 def grey(path):

@@ -58,14 +58,15 @@ class Crnn(KerasLearner, Recogniser):
         of = {name: at for at, name in enumerate(self.classes, start=1)}
         pictures, texts = lines.epoch(0)
         batches = -(-len(texts) // self.batch_size)
-        self._val = val.epoch(0)
+        self._val, fed = val.epoch(0), []
 
         def feed(epoch):
+            while fed:  # Keras keeps what it was fed with: without this, every epoch's pictures
+                fed.pop().pictures = None
             rng = frozen_rng(seed_for(task.seed, f"epoch/{epoch}"), "order")
-            return {
-                "x": self._batches(keras, *self._fitting(lines.epoch(epoch), task, note=epoch == 0), of, rng),
-                "validation_data": self._batches(keras, *self._fitting(self._val, task), of, None),
-            }
+            fed.append(self._batches(keras, *self._fitting(lines.epoch(epoch), task, note=epoch == 0), of, rng))
+            fed.append(self._batches(keras, *self._fitting(self._val, task), of, None))
+            return {"x": fed[0], "validation_data": fed[1]}
 
         self._train(keras, task, lambda: self._compiled(keras, pictures[0].shape[0], batches, task), feed)
         del self._val
@@ -161,12 +162,16 @@ class Crnn(KerasLearner, Recogniser):
         class Batches(keras.utils.PyDataset):
             """Keras takes the first two batches' shapes for those of all, unless they differ: the first is padded more."""
 
+            def __init__(self, pictures):
+                super().__init__()
+                self.pictures = pictures
+
             def __len__(self):
                 return len(batches)
 
             def __getitem__(self, at):
                 chance = np.random.RandomState(seeds[at])
-                some = [strayed(pictures[i], strength, chance) for i in batches[at]]
+                some = [strayed(self.pictures[i], strength, chance) for i in batches[at]]
                 width = max(wide(one.shape[1]) for one in some)
                 told = [labels[i] for i in batches[at]]
                 length = longest if at == 0 else max(1, *map(len, told))
@@ -175,7 +180,7 @@ class Crnn(KerasLearner, Recogniser):
                     row[: len(one)] = one
                 return stacked(some, width), padded
 
-        return Batches()
+        return Batches(pictures)
 
     def _measured(self, history):
         from hcrlib.metrics import edits

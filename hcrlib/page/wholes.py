@@ -1,5 +1,6 @@
 """Words and lines of a page read as wholes, by one of our own recognisers (CRNN with CTC)."""
 
+from hcrlib.errors import DataError
 from hcrlib.page.model import Box, Line, Word, around
 
 MARGIN = 0.35  # of the writing's height, around what is cut out
@@ -7,12 +8,15 @@ BATCH = 64  # words or lines at once: bounds the memory
 
 
 def lines(model, grey, found, unsure_below=0.0):
-    """(Line, ...) of a Layout. model: a LineModel. grey: uint8 (h, w), evened. unsure_below: the confidence of "?"."""
+    """(Line, ...) of a Layout. model: a LineModel. grey: uint8 (h, w), evened. unsure_below: the confidence of "?".
+
+    DataError for a word or a line that is wider than the network takes.
+    """
     rows = [[around(stroke.box for stroke in word) for word in row.words] for row in found.rows]
     of_words = model.unit == "words"
     boxes = [box for row in rows for box in row] if of_words else [around(row) for row in rows]
     crops = [_cut(grey, box, round(MARGIN * found.height)) for box in boxes]
-    said = [one for at in range(0, len(crops), BATCH) for one in model.readings(crops[at : at + BATCH])]
+    said = [one for at in range(0, len(crops), BATCH) for one in _readings(model, crops[at : at + BATCH])]
     read = iter(zip(boxes, said, strict=True))
     out = []
     for row, boxes_of_row in zip(found.rows, rows, strict=True):
@@ -27,6 +31,14 @@ def lines(model, grey, found, unsure_below=0.0):
 def _cut(grey, box, margin):
     top, left = max(0, box.top - margin), max(0, box.left - margin)
     return grey[top : box.bottom + margin, left : box.right + margin]
+
+
+def _readings(model, crops):
+    try:
+        return model.readings(crops)
+    except ValueError as error:
+        what = f"This page's {model.unit} are not what the recogniser takes: {error}"
+        raise DataError(what, hint="Take another recogniser") from error
 
 
 def _word(box, one, unsure_below):

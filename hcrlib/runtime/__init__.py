@@ -6,7 +6,7 @@ numpy, Pillow and an inference engine only, Python 3.6 syntax, and nothing else 
 from . import bundle
 from .engines import ENGINES
 from .image import to_glyph
-from .line_model import LineModel, LineReading, is_of_lines
+from .line_model import LineModel, LineNetwork, LineReading, LiteLineNetwork, is_of_lines
 from .lines import LinePipeline
 from .lite import LiteNetwork
 from .model import Reading, TrainedModel
@@ -17,8 +17,10 @@ __all__ = [
     "ENGINES",
     "STEPS",
     "LineModel",
+    "LineNetwork",
     "LinePipeline",
     "LineReading",
+    "LiteLineNetwork",
     "LiteNetwork",
     "Network",
     "Pipeline",

@@ -18,6 +18,7 @@ import time
 import numpy as np
 
 from . import board, bundle, engines, trt
+from .line_model import is_of_lines
 from .lite import LiteNetwork
 from .model import TrainedModel
 
@@ -47,6 +48,8 @@ def main(argv=None):
         parser.error("--queries must be at least %d: fewer tell no 99th percentile" % LEAST)
     try:
         manifest = bundle.verify(args.bundle)
+        if is_of_lines(os.path.join(args.bundle, "model")):
+            raise ValueError("it reads words or lines, and characters are what is timed here")
     except ValueError as error:
         sys.stderr.write("benchmark: this bundle is not used: %s\n" % error)
         return 1

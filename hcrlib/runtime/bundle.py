@@ -11,6 +11,7 @@ import os
 
 import numpy as np
 
+from .engines import networks
 from .line_model import LineModel, is_of_lines
 from .model import TrainedModel
 
@@ -21,13 +22,13 @@ BLOCK = 1 << 20  # bytes
 
 
 def load(folder, engine=None, threads=None):
-    """A TrainedModel, or a LineModel, from a bundle; engine, threads: see TrainedModel.load.
+    """A TrainedModel, or a LineModel, from a bundle; engine, threads: see their `load`.
 
     ValueError names the file that is not as it was.
     """
     verify(folder)
-    model = os.path.join(str(folder), "model")
-    return LineModel.load(model, threads) if is_of_lines(model) else TrainedModel.load(model, engine, threads)
+    model = _path(str(folder), "model")
+    return _kind(model).load(model, engine, threads)
 
 
 def verify(folder):
@@ -59,6 +60,17 @@ def seal(folder, **about):
             files[name] = {"bytes": os.path.getsize(path), "sha256": sha256(path)}
     with io.open(_path(folder, "manifest.json"), "w", encoding="utf-8") as file:
         file.write(json.dumps(dict(about, format=FORMAT, files=files), indent=1))
+
+
+def check_engines(folder, engine=None):
+    """[(model, largest difference)], what check_golden finds with each engine that is here, or with the named one.
+
+    ValueError as check_golden, and where none is here or one cannot load its file.
+    """
+    model = _path(str(folder), "model")
+    kind = _kind(model)
+    found = [] if engine else [kind.of(model, one) for one in networks(model, kind.engines)]
+    return [(one, check_golden(one, folder)) for one in found or [kind.load(model, engine)]]
 
 
 def check_golden(model, folder, most=GOLDEN_APART):
@@ -107,6 +119,11 @@ def sha256(path):
         for block in iter(lambda: file.read(BLOCK), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _kind(model):
+    """The class of what a model/ folder holds."""
+    return LineModel if is_of_lines(model) else TrainedModel
 
 
 def _manifest(folder):

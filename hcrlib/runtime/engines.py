@@ -3,7 +3,7 @@
 import os
 
 from .lite import LiteNetwork
-from .network import Network
+from .network import MissingError, Network
 from .trt import TensorRTNetwork, built
 
 ENGINES = {  # in the order they are tried
@@ -13,17 +13,30 @@ ENGINES = {  # in the order they are tried
 }
 
 
-def network(folder, engine=None, threads=None):
+def network(folder, engine=None, threads=None, engines=ENGINES):
     """A network from a model/ folder: of the named engine, or of the first one that works here. threads: of ONNX Runtime.
+
+    engines: name -> a function of (folder, threads); those of characters, or LINE_ENGINES.
 
     ValueError for an engine of another name, and, with each one's reason, where none works.
     """
-    if engine is not None and engine not in ENGINES:
-        raise ValueError("there is no engine '%s'; there are: %s" % (engine, ", ".join(ENGINES)))
+    if engine is not None and engine not in engines:
+        raise ValueError("there is no engine '%s'; there are: %s" % (engine, ", ".join(engines)))
     reasons = []
-    for each in [engine] if engine else ENGINES:
+    for each in [engine] if engine else engines:
         try:
-            return ENGINES[each](str(folder), threads)
+            return engines[each](str(folder), threads)
         except (ImportError, OSError, RuntimeError, ValueError) as error:
             reasons.append("%s: %s" % (each, error))
     raise ValueError("the model cannot be loaded. " + "; ".join(reasons))
+
+
+def networks(folder, engines):
+    """The networks of all engines whose library and file are here. ValueError where one cannot load its file."""
+    found = []
+    for each in engines.values():
+        try:
+            found.append(each(str(folder), None))
+        except (ImportError, OSError, RuntimeError, MissingError):
+            continue
+    return found

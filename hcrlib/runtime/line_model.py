@@ -3,10 +3,13 @@
 import io
 import json
 import os
+import threading
 from typing import NamedTuple
 
 import numpy as np
 
+from . import lite
+from .engines import network
 from .image import to_grey
 from .lines import LinePipeline, best_path, by_width, widened
 from .network import opened
@@ -21,23 +24,16 @@ class LineReading(NamedTuple):
     confidence: float
 
 
-class LineNetwork:
-    """Log-probabilities from a model.onnx, in the place of a recogniser of hcrlib.models.
+class _AnyEngine:
+    """What the networks of all engines have in common. A subclass answers `_logits` to a batch of one width."""
 
-    ValueError for a file that is missing, damaged or not a network from lines to characters at each time step.
-    """
+    at_once = AT_ONCE
 
-    backend = "onnx"
-
-    def __init__(self, path, threads=None):
-        self.name, self.path = "", str(path)
-        self.session, self.engine = opened(self.path, threads)
-        given, answers = self.session.get_inputs(), self.session.get_outputs()
-        shapes = [each.shape for each in given + answers]
-        if len(shapes) != 2 or len(shapes[0]) != 4 or len(shapes[1]) != 3 or not isinstance(shapes[1][2], int):
+    def _take(self, shapes):
+        """Keeps `n_labels` and `width`, None for any, of shapes of inputs and outputs: a size is no int where it is free."""
+        if [len(shape) for shape in shapes] != [4, 3] or not isinstance(shapes[1][2], int):
             raise ValueError("%s is no network from lines to characters: its shapes are %s" % (self.path, shapes))
-        self.given, self.n_labels = given[0].name, shapes[1][2]
-        self.width = shapes[0][2] if isinstance(shapes[0][2], int) else None
+        self.n_labels, self.width = shapes[1][2], shapes[0][2] if isinstance(shapes[0][2], int) else None
 
     def wide(self, width):
         """How many columns a picture of that width is given with. ValueError where it is wider than the network."""
@@ -50,10 +46,61 @@ class LineNetwork:
     def log_probabilities(self, pictures):
         """A list of float32 (steps, k + 1), a prepared picture each: of the blank and the k characters at each time step."""
         out = [None] * len(pictures)
-        for indices, batch in by_width(pictures, AT_ONCE, self.wide):
-            for at, logits in zip(indices, self.session.run(None, {self.given: batch})[0]):
+        for indices, batch in by_width(pictures, self.at_once, self.wide):
+            for at, logits in zip(indices, self._logits(batch)):
                 out[at] = log_softmax(logits)
         return out
+
+
+class LineNetwork(_AnyEngine):
+    """Log-probabilities from a model.onnx, in the place of a recogniser of hcrlib.models.
+
+    ValueError for a file that is missing, damaged or not a network from lines to characters at each time step.
+    """
+
+    backend = "onnx"
+
+    def __init__(self, path, threads=None):
+        self.name, self.path = "", str(path)
+        self.session, self.engine = opened(self.path, threads)
+        given, answers = self.session.get_inputs(), self.session.get_outputs()
+        self._take([each.shape for each in given + answers])
+        self.given = given[0].name
+
+    def _logits(self, batch):
+        return self.session.run(None, {self.given: batch})[0]
+
+
+class LiteLineNetwork(_AnyEngine):
+    """The same from a model.tflite, one picture at a time; ImportError where LiteRT is not installed."""
+
+    backend = "litert"
+    at_once = 1
+
+    def __init__(self, path):
+        self.name, self.path = "", str(path)
+        self.interpreter, self.engine, given, answers = lite.opened(self.path)
+        self._one_at_a_time = threading.Lock()  # the tensors are those of one call
+        self._take([[int(n) if n > 0 else None for n in each["shape_signature"]] for each in (given, answers)])
+        self._given, self._answers = given["index"], answers["index"]
+        self._allocated = tuple(given["shape"])
+
+    def _logits(self, batch):
+        with self._one_at_a_time:
+            if batch.shape != self._allocated:
+                self._allocated = None  # until it is
+                self.interpreter.resize_tensor_input(self._given, batch.shape, strict=True)
+                self.interpreter.allocate_tensors()
+                self._allocated = batch.shape
+            self.interpreter.set_tensor(self._given, batch)
+            self.interpreter.invoke()
+            return self.interpreter.get_tensor(self._answers)
+
+
+LINE_ENGINES = {  # as ENGINES
+    "onnxruntime": lambda folder, threads: LineNetwork(os.path.join(folder, "model.onnx"), threads),
+    "litert": lambda folder, threads: LiteLineNetwork(os.path.join(folder, "model.tflite")),
+}
 
 
 class LineModel:
@@ -62,13 +109,18 @@ class LineModel:
     recogniser: anything with a `name`, an `engine` and `log_probabilities`. unit: what it was trained on, "words" or "lines".
     """
 
+    engines = LINE_ENGINES
+
     def __init__(self, recogniser, pipeline, classes, unit="lines"):
         self.recogniser, self.pipeline, self.classes, self.unit = recogniser, pipeline, tuple(classes), unit
 
     @classmethod
-    def load(cls, folder, threads=None):
-        """From a folder with model.json and model.onnx; ValueError where one is missing or damaged."""
-        return cls.of(folder, LineNetwork(os.path.join(str(folder), "model.onnx"), threads))
+    def load(cls, folder, engine=None, threads=None):
+        """From a folder with model.json and model.onnx or model.tflite; ValueError where one is missing or damaged.
+
+        engine: "onnxruntime" or "litert"; None for the first of them that works here. threads: of ONNX Runtime.
+        """
+        return cls.of(folder, network(folder, engine, threads, cls.engines))
 
     @classmethod
     def of(cls, folder, recogniser):
@@ -87,6 +139,11 @@ class LineModel:
 
     def __repr__(self):
         return "LineModel(%s, %s of %d characters)" % (self.recogniser.name, self.unit, len(self.classes))
+
+    @property
+    def engine(self):
+        """The library that answers, and its version."""
+        return self.recogniser.engine
 
     def log_probabilities(self, images):
         """A list of float32 (steps, k + 1) of uint8 (h, w) each, dark on light."""
@@ -109,8 +166,16 @@ def log_softmax(logits):
 
 def is_of_lines(folder):
     """Whether a model/ folder's model.json is a recogniser's; ValueError where it cannot be read."""
+    return unit_of(folder) is not None
+
+
+def unit_of(folder):
+    """What a model/ folder's recogniser reads, "words" or "lines"; None for a model of characters. ValueError as above."""
     try:
         with io.open(os.path.join(str(folder), "model.json"), encoding="utf-8") as file:
-            return json.load(file).get("reads") == "lines"
+            about = json.load(file)
+            if about.get("reads") != "lines":
+                return None
+            return "words" if about.get("unit") == "words" else "lines"
     except (OSError, ValueError, AttributeError) as error:
         raise ValueError("model.json cannot be read: %s: %s" % (type(error).__name__, error))

@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 
-from .network import shaped
+from .network import MissingError, shaped
 
 
 class LiteNetwork:
@@ -18,17 +18,9 @@ class LiteNetwork:
     backend = "litert"
 
     def __init__(self, path):
-        interpreter, self.engine = _library()
         self.name, self.path = "", str(path)
-        if not os.path.isfile(self.path):
-            raise ValueError("there is no %s" % self.path)
-        try:
-            self._one_at_a_time = threading.Lock()  # the tensors are those of one call
-            self.interpreter = interpreter(model_path=self.path, num_threads=1)
-            self.interpreter.allocate_tensors()
-            [given], [answers] = self.interpreter.get_input_details(), self.interpreter.get_output_details()
-        except (ValueError, RuntimeError) as error:
-            raise ValueError("%s is no network that LiteRT can load: %s" % (self.path, error))
+        self.interpreter, self.engine, given, answers = opened(self.path)
+        self._one_at_a_time = threading.Lock()  # the tensors are those of one call
         shapes = [tuple(int(size) for size in each["shape"]) for each in (given, answers)]
         if [shape[0] for shape in shapes] != [1, 1] or len(shapes[1]) != 2:
             raise ValueError("%s is no network from one image to classes: its shapes are %s" % (self.path, shapes))
@@ -48,6 +40,23 @@ class LiteNetwork:
                 self.interpreter.invoke()
                 out[at] = self.interpreter.get_tensor(self._answers)[0]
         return out
+
+
+def opened(path):
+    """(interpreter, the engine's name and version, what it tells of its one input, of its one output) of a file.
+
+    MissingError, or ValueError for a file that is damaged or has more of them; ImportError as LiteNetwork.
+    """
+    interpreter, engine = _library()
+    if not os.path.isfile(path):
+        raise MissingError("there is no %s" % path)
+    try:
+        loaded = interpreter(model_path=path, num_threads=1)
+        loaded.allocate_tensors()
+        [given], [answers] = loaded.get_input_details(), loaded.get_output_details()
+    except (ValueError, RuntimeError) as error:
+        raise ValueError("%s is no network that LiteRT can load: %s" % (path, error))
+    return loaded, engine, given, answers
 
 
 def _library():

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .engines import network
+from .engines import ENGINES, network
 from .image import FRAMES, to_glyph
 from .pipeline import Pipeline
 
@@ -42,6 +42,8 @@ class TrainedModel:
     "emnist".
     """
 
+    engines = ENGINES
+
     def __init__(self, classifier, pipeline, classes, unsure_below=UNSURE_BELOW, frame="mnist"):
         self.classifier, self.pipeline, self.classes = classifier, pipeline, tuple(classes)
         self.unsure_below, self.frame = unsure_below, frame
@@ -74,6 +76,11 @@ class TrainedModel:
 
     def __repr__(self):
         return "TrainedModel(%s, %d classes)" % (self.classifier.name, len(self.classes))
+
+    @property
+    def engine(self):
+        """The library that answers, and its version."""
+        return self.classifier.engine
 
     def scores(self, images):
         """float32 (n, k), rows sum to 1, from uint8 (n, 28, 28), upright, ink 255."""

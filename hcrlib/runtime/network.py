@@ -7,6 +7,10 @@ import numpy as np
 BATCH = 1024  # images at a time: bounds the memory of what the layers make in between
 
 
+class MissingError(ValueError):
+    """The file that an engine needs is not there."""
+
+
 class Network:
     """Probabilities from a model.onnx, in the place of a classifier of hcrlib.models. name: the trained classifier's.
 
@@ -44,7 +48,7 @@ class Network:
 def opened(path, threads=None):
     """(onnxruntime.InferenceSession on the processor, the engine's name and version) of a file.
 
-    threads: that one call computes with; None for one a core. ValueError for a file that is missing or damaged.
+    threads: that one call computes with; None for one a core. MissingError, or ValueError for a file that is damaged.
     """
     import onnxruntime
 
@@ -53,7 +57,7 @@ def opened(path, threads=None):
     if threads:
         options.intra_op_num_threads = threads
     if not os.path.isfile(path):
-        raise ValueError("there is no %s" % path)
+        raise MissingError("there is no %s" % path)
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # of kinds that ONNX Runtime does not publish

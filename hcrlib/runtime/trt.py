@@ -10,7 +10,7 @@ import threading
 
 import numpy as np
 
-from .network import shaped
+from .network import MissingError, shaped
 
 TO_DEVICE, TO_HOST = 1, 2  # cudaMemcpyKind
 LIBRARIES = "libcudart.so.12", "libcudart.so.11.0", "libcudart.so.10.2", "libcudart.so"
@@ -26,14 +26,14 @@ def engine_path(onnx, version, precision="fp16"):
 
 
 def built(onnx):
-    """The path of the engine that was built of a model.onnx here, the fastest one; ValueError where there is none."""
+    """The path of the engine that was built of a model.onnx here, the fastest one; MissingError where there is none."""
     import tensorrt
 
     for precision in PRECISIONS:
         path = engine_path(onnx, tensorrt.__version__, precision)
         if os.path.isfile(path):
             return path
-    raise ValueError("no engine was built of %s here: benchmark.py builds it" % onnx)
+    raise MissingError("no engine was built of %s here: benchmark.py builds it" % onnx)
 
 
 class TensorRTNetwork:

@@ -11,30 +11,48 @@ import pytest
 
 import hcrlib as hcr
 from hcrlib import evaluate, records
+from hcrlib.datasets import spelt
 from hcrlib.errors import RunError
+from hcrlib.models import stored
 from hcrlib.models.keras_loop import Checkpoint
 
 pytestmark = pytest.mark.slow
-ASKED = {"data": "mnist-5k", "budget": 400, "epochs": 4, "batch_size": 32}
+TINY = {"data": "mnist-numbers", "batch_size": 16, "width": 4, "units": 8}
+ASKED = {
+    "cnn-basic": {"data": "mnist-5k", "budget": 400, "epochs": 4, "batch_size": 32},
+    "crnn-small": {**TINY, "epochs": 4},  # on lines that are composed anew in every epoch
+}
+FEW = {"EPOCH": 48, "HELD": {"val": 12, "test": 24}}
 CHILD = """
 import hcrlib as hcr
 import time
+from hcrlib.datasets import spelt
 
 def say(line):
     print(line, flush=True)
     time.sleep(60 if line.startswith("epoch 2/4") else 0)  # until the kill
 
-hcr.train("cnn-basic", say=say, data="mnist-5k", budget=400, epochs=4, batch_size=32)
+vars(spelt).update({few})
+hcr.train({name!r}, say=say, **{asked})
 """
 
 
-def training(results):
+@pytest.fixture
+def few_numbers(monkeypatch):
+    """mnist-numbers of 48 numbers an epoch."""
+    for name, value in FEW.items():
+        monkeypatch.setattr(spelt, name, value)
+
+
+def training(results, name):
     environment = {**os.environ, "HCR_RESULTS": str(results)}
-    return subprocess.Popen([sys.executable, "-c", CHILD], stdout=subprocess.PIPE, text=True, env=environment)
+    code = CHILD.format(few=FEW, name=name, asked=ASKED[name])
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
 
 
-def test_kill_minus_nine_and_resume(results, tmp_path, monkeypatch):
-    with training(results) as child:
+@pytest.mark.parametrize("name", ASKED)
+def test_kill_minus_nine_and_resume(name, results, tmp_path, monkeypatch, few_numbers):
+    with training(results, name) as child:
         for line in child.stdout:
             if line.startswith("epoch 2/4"):
                 child.send_signal(signal.SIGKILL)
@@ -43,7 +61,7 @@ def test_kill_minus_nine_and_resume(results, tmp_path, monkeypatch):
     assert records.read_all() == []  # unfinished: no record
 
     said = []
-    resumed = hcr.train("cnn-basic", say=said.append, **ASKED)
+    resumed = hcr.train(name, say=said.append, **ASKED[name])
     assert said[0].startswith("resumed after epoch 2")
     assert [row["epoch"] for row in resumed.history] == [1, 2, 3, 4]
     assert not (resumed.path / "checkpoint").exists()
@@ -51,9 +69,13 @@ def test_kill_minus_nine_and_resume(results, tmp_path, monkeypatch):
     assert any("interrupted and resumed" in note for note in resumed.notes)
 
     monkeypatch.setenv("HCR_RESULTS", str(tmp_path / "again"))
-    straight = hcr.train("cnn-basic", say=lambda line: None, **ASKED)
-    with np.load(results / "runs" / resumed.id / "predictions.npz") as one:
-        assert (records.load_predictions(straight)["scores"] == one["scores"]).all()
+    straight = hcr.train(name, say=lambda line: None, **ASKED[name])
+    ours, theirs = records.load_predictions(straight), records.load_predictions(resumed, results / "runs" / resumed.id)
+    assert all((ours[part] == theirs[part]).all() for part in ours)
+    weights = [
+        stored(root / "runs" / resumed.id / "model")[0].model.get_weights() for root in (results, tmp_path / "again")
+    ]
+    assert all((a == b).all() for a, b in zip(*weights, strict=True))
 
 
 def test_a_kill_between_the_two_renames_of_a_checkpoint(tmp_path):
@@ -114,6 +136,17 @@ def test_stops_early_and_restores_the_best_epoch():
     assert min(losses) == losses[-2]
     assert f"weights of epoch {len(losses) - 1} of {len(losses)}, by validation loss" in run.notes
     assert run.val_loss == pytest.approx(min(losses), rel=0.01)
+
+
+def test_a_recogniser_stops_early_by_its_character_error_rate(few_numbers):
+    run = hcr.train("crnn-small", epochs=30, patience=1, tensorboard=True, say=lambda line: None, **TINY)
+    rates = [row["val_cer"] for row in run.history]
+    best = 1 + int(np.argmin(rates))
+    assert len(rates) == best + 1 < 30
+    assert f"weights of epoch {best} of {len(rates)}, by validation cer" in run.notes
+    assert f"stopped early after epoch {len(rates)} of 30" in run.notes
+    assert run.val_cer == pytest.approx(rates[best - 1])
+    assert list((run.path / "tensorboard").rglob("events.out.tfevents.*"))
 
 
 def test_the_history_of_a_smoothed_loss_is_not_mixed_up():

@@ -1,13 +1,16 @@
 """Words and lines of a page, read as wholes by a recogniser that says what it is told to."""
 
 import itertools
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
+from hcrlib.errors import DataError
 from hcrlib.page import Reader
 from hcrlib.runtime import LineModel, LinePipeline
+from hcrlib.runtime.line_model import LineNetwork
 
 
 class Told:
@@ -73,3 +76,10 @@ def test_what_is_unsure_or_nothing_is_a_question_mark(sheet):
     assert set(Reader("best-digits", recognizer=words, unsure_below=0.7).page(sheet).text.split()) == {"?"}
     lines = model(["", "a"], "lines")
     assert Reader("best-digits", recognizer=lines).page(sheet).text == "?\na"
+
+
+def test_what_is_wider_than_the_network_is_told(sheet, monkeypatch):
+    narrow, network = model([], "lines"), SimpleNamespace(width=64)
+    monkeypatch.setattr(narrow, "readings", lambda crops: LineNetwork.wide(network, crops[0].shape[1]))
+    with pytest.raises(DataError, match="the network takes 64"):
+        Reader("best-digits", recognizer=narrow).page(sheet)

@@ -6,11 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hcrlib.datasets import load_dataset, spelt
 from hcrlib.errors import ConfigError, DataError, RunError
 from hcrlib.metrics import edits, error_rate
 from hcrlib.models import RECOGNISERS, Task, named
+from hcrlib.models.keras_loop import started
 from hcrlib.runtime import LinePipeline
-from hcrlib.runtime.lines import BLANK, best_path, by_width, contrast, deslant, height, widened
+from hcrlib.runtime.lines import BLANK, best_path, by_width, contrast, deslant, height, stacked, widened
 
 
 def strokes(lean=0.0, n=8, high=60):
@@ -141,6 +143,27 @@ def shapes(n, seed=0):
 
 
 @pytest.mark.slow
+def test_the_paper_s_network_learns_a_batch_by_heart(monkeypatch):
+    """All its parameters, its own rate and optimizer; 128 columns instead of 800 take a sixth of the time."""
+    kind, texts = RECOGNISERS.get("crnn-paper"), ["17", "42"]
+    monkeypatch.setattr(kind, "WIDTH", 128)
+    data, crnn, keras = load_dataset("mnist-5k"), kind.create({}), started(0)
+    images, _ = spelt.composed(data.train, data.classes, texts, np.random.default_rng(0))
+    pictures = LinePipeline(crnn.preprocess).apply(images)
+    crnn.classes = data.classes
+    crnn.model = crnn._compiled(keras, 64, 1, Task(10, 0, None))
+    assert crnn.n_parameters == PARAMETERS["crnn-paper"] - (81 - 11) * 1025  # 70 characters less
+    batch = stacked(pictures, 128), np.array([[1 + int(c) for c in text] for text in texts])
+    read, steps = [], 0
+    while read != texts and steps < 100:
+        crnn.model.train_on_batch(*batch)
+        steps += 1
+        if steps % 10 == 0:
+            read = [best_path(one, crnn.classes)[0] for one in crnn.log_probabilities(pictures)]
+    assert read == texts
+
+
+@pytest.mark.slow
 def test_training_starts_from_another_run_s_weights(tmp_path):
     """Of layers that are alike; of the last one, those of the characters that both know."""
     ours, theirs = (RECOGNISERS.get("crnn-small").create({"width": 8, "units": 16, "start": "a/run"}) for _ in range(2))
@@ -228,8 +251,6 @@ def test_from_a_folder_to_a_model_that_is_kept(tmp_path, results, capsys):
     assert sum(a != b for a, b in zip(answers["labels"], answers["predicted"], strict=True)) == run.misses
     assert cli.main(["leaderboard"]) == 0
     assert "CER %" in capsys.readouterr().out
-    assert cli.main(["export", run.id]) == 1
-    assert "hcr zoo add" in capsys.readouterr().err
     assert cli.main(["zoo", "add", "bars", run.id]) == 0
     kept, image = hcr.load_model("bars"), hcr.load_dataset(tmp_path / "bars").test.images[0]
     assert repr(kept) == "LineModel(crnn-small, words of 2 characters)"

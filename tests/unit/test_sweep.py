@@ -53,6 +53,14 @@ def ran(monkeypatch):
     return ran
 
 
+def test_characters_and_lines_go_into_sweeps_of_their_own(write, ran):
+    with pytest.raises(ConfigError, match="cannot be compared"):
+        sweep.load(write("runs: [{classifier: knn}, {classifier: crnn-small, dataset: mnist-numbers}]"))
+    plan = sweep.load(write("runs: [{classifier: crnn-small, dataset: mnist-numbers}]"))
+    assert plan.of_lines
+    assert [record.status for record in sweep.run(plan.configs)] == ["skipped"]
+
+
 def test_grid_and_runs_go_over_the_defaults_and_doubles_collapse(write):
     plan = sweep.load(write(GRID))
     found = [(c.classifier, c.budget, c.seed, c.params.get("epochs"), c.params.get("k")) for c in plan.configs]

@@ -1,12 +1,13 @@
 """Sets of words and lines: folders with a TSV, IAM in miniature, words composed from characters."""
 
+import argparse
 import csv
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from hcrlib.datasets import dataset_names, is_text, load_text, spelt, text_names, words
+from hcrlib.datasets import commands, dataset_names, is_text, load_text, spelt, text_names, words
 from hcrlib.errors import ConfigError, DataError
 
 
@@ -64,7 +65,7 @@ def test_a_test_folder_is_what_is_tested_on(tmp_path):
 
 def test_accents_are_composed_and_large_pictures_made_smaller(tmp_path):
     draw(tmp_path / "a.png", 400, 200)
-    lines, damaged = words.read_lines([(tmp_path / "a.png", "e\u0301te\u0301\u00a0!")])
+    lines, damaged = words.read_lines([(tmp_path / "a.png", "e\u0301te\u0301\u00a0!", "me")])
     assert lines.texts == ("été !",)
     assert lines.images[0].shape == (64, 128)
     assert damaged == ()
@@ -97,6 +98,78 @@ def test_a_table_that_is_wrong_is_refused(tmp_path, content, message):
     (tmp_path / "lines.tsv").write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(DataError, match=message):
         load_text(tmp_path)
+
+
+def run(*arguments):
+    """The exit code of `hcr data ...`."""
+    parser = argparse.ArgumentParser()
+    commands.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["data", *map(str, arguments)])
+    return args.func(args)
+
+
+def test_show_tells_the_counts_and_draws_lines(tmp_path, capsys):
+    rows = [(f"{d}/{n}.png", f"{n} $ de ${d}", d) for d in "abcde" for n in range(4)]
+    place = folder_of(tmp_path / "mine", rows)
+    (place / "b/3.png").write_bytes(b"no picture")  # another of that name stays
+    assert run("show", place, "--out", tmp_path / "sheet.png", "--per-class", 3) == 0
+    told = capsys.readouterr().out
+    assert "mine: 12 to train on, 3 to validate, 4 to test; " in told
+    assert "writers: 3 to train on, 1 to validate, 1 to test" in told
+    assert "longest text, 9 characters: " in told
+    data = load_text(place)
+    assert f"sha256 {data.sha256}, of the test split {data.test_sha256}" in told
+    assert "images left out, because they cannot be read: 1\n  3.png: " in told
+    writers = [set(part.writers) for part in (data.train, data.val, data.test)]
+    assert set().union(*writers) == set("abcde")
+    assert all(
+        text[-1] == writer
+        for part in (data.train, data.val, data.test)
+        for text, writer in zip(part.texts, part.writers, strict=True)
+    )
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert np.asarray(sheet.convert("L")).std() > 10
+
+
+def test_writers_that_are_not_told_are_not_counted(tmp_path, capsys):
+    place = folder_of(tmp_path / "mine", [(f"{n}.png", f"mot {n}") for n in range(20)], ("file", "text"))
+    assert run("show", place, "--out", tmp_path / "sheet.png") == 0
+    assert "writers: not known" in capsys.readouterr().out
+
+
+def test_list_tells_where_words_and_lines_come_from(root, capsys):
+    assert run("list") == 0
+    told = capsys.readouterr().out
+    assert "composed from mnist-5k" in told
+    (root / "lines-cremma-wills").mkdir()
+    assert run("list") == 0
+    assert capsys.readouterr().out.count("HCR_DATA") == told.count("HCR_DATA") + 1
+    assert run("list", "iam-words") == 0
+    assert "unpack ascii.tgz" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="Did you mean 'iam-words'"):
+        run("list", "iam-word")
+
+
+def test_fetch_says_how_words_and_lines_are_obtained(root, capsys, monkeypatch):
+    with pytest.raises(
+        DataError, match=r"iam-lines is not here \(.*iam\).*got no such folder\. Register .* lines\.tgz"
+    ):
+        run("fetch", "iam-lines")
+    assert run("fetch", "mnist-numbers") == 0
+    assert "composed from mnist-5k while training takes it: nothing else" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="hcr data show iam-lines"):
+        run("verify", "iam-lines")
+    monkeypatch.delenv("HCR_DATA")
+    with pytest.raises(DataError, match="got HCR_DATA is not set"):
+        run("fetch", "cremma-wills")
+
+
+def test_a_folder_that_is_no_dataset_is_refused(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"no dataset .*Expected a dataset\.yml, or .*got an empty folder"):
+        run("show", tmp_path / "empty")
+    with pytest.raises(ConfigError, match="no dataset"):
+        run("show", tmp_path / "none")
 
 
 def test_one_writer_alone_cannot_be_cut(tmp_path):
@@ -199,8 +272,15 @@ def test_a_damaged_list_of_iam_is_refused(iam):
     with pytest.raises(DataError, match="line 1"):
         load_text("iam-lines")
     (iam / "testset.txt").unlink()
-    with pytest.raises(DataError, match=r"testset\.txt"):
+    with pytest.raises(DataError, match=r"testset\.txt is missing.*Unpack largeWriter"):
         load_text("iam-words")
+
+
+def test_pictures_of_iam_that_are_not_unpacked_are_asked_for(iam):
+    assert load_text("iam-lines").train.writers == ("000", "000")
+    (iam / "lines/c03/c03-002/c03-002-00.png").unlink()
+    with pytest.raises(DataError, match=r"None of IAM's 1 lines of testset.txt can be read .*Unpack lines\.tgz"):
+        load_text("iam-lines")
 
 
 def test_numbers_are_composed_from_digits_of_each_split_apart(monkeypatch):

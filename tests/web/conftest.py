@@ -5,11 +5,13 @@ import io
 import json
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from hcrlib import paths
 from hcrlib.pad import rasterised
+from hcrlib.runtime import LinePipeline, bundle
 from hcrlib.runtime.web.app import create_app
 from hcrlib.runtime.web.corrections import Corrections
 from hcrlib.runtime.web.models import Models
@@ -39,6 +41,33 @@ def encoded(image, kind="png", **options):
 
 def data_url(data, kind="png"):
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def recogniser(folder, unit="words", letter="a", width="width"):
+    """A bundle's folder, made: what it says reads `letter` wherever there is ink without a gap. width: of the network."""
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    constants = {"weights": [[-8, 8]], "bias": [4, -4]}  # of the blank and the letter
+    nodes = [
+        helper.make_node("ReduceMax", ["lines"], ["ink"], axes=[1], keepdims=0),
+        helper.make_node("MatMul", ["ink", "weights"], ["raw"]),
+        helper.make_node("Add", ["raw", "bias"], ["logits"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "reads ink",
+        [helper.make_tensor_value_info("lines", TensorProto.FLOAT, ["n", 48, width, 1])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", width, 2])],
+        [numpy_helper.from_array(np.float32(values), name) for name, values in constants.items()],
+    )
+    about = {"classifier": "told", "pipeline": LinePipeline().to_dict(), "classes": [letter]}
+    network = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    (folder / "model").mkdir(parents=True)
+    save(network, folder / "model/model.onnx")
+    (folder / "model/model.json").write_text(json.dumps({**about, "reads": "lines", "unit": unit}))
+    np.savez(folder / "golden.npz")
+    bundle.seal(folder)
+    return folder
 
 
 def problem(response, name, status):

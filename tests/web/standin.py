@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -17,6 +18,7 @@ from hcrlib.runtime.web.problems import Problem
 LINES = ["The quick brown fox", "jumps over the lazy", "dog. <b>Twice</b>"]
 SLOW = b"%PDF that takes 2 s"
 UNSURE = {"quick": 0.55, "lazy": 0.8}  # the others: 0.97
+WHOLES = [SimpleNamespace(name=f"whole-{unit}", unit=unit) for unit in ("words", "lines")]
 SIZE = 40  # pixels of a letter
 
 
@@ -67,17 +69,21 @@ def _word(pen, font, text, left, top):
 
 
 class Pages:
-    """Reads pages at once; a PDF has three. What is kept is found by its words."""
+    """Reads pages at once; a PDF has three. What is kept is found by its words. wholes: the recognisers there are."""
 
     models = "of-pages", "best-digits"
 
-    def __init__(self, library=True):
-        self.library, self.kept, self.asked = library, [], []  # asked: (name of the model, form) of what was read
+    def __init__(self, library=True, wholes=WHOLES):
+        self.library, self.wholes = library, wholes
+        self.kept, self.asked = [], []  # asked: (name of the model, or of the recogniser, form) of what was read
         self.begun, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
 
-    def read(self, data, name, served, form, keep):
-        self.asked.append((served.name, form))
+    def recognizers(self):
+        return self.wholes
+
+    def read(self, data, name, served, form, keep, recognizer):
+        self.asked.append(((recognizer or served).name, form))
         self.begun.set()
         self.go_on.wait(20)
         if data == SLOW:
@@ -89,8 +95,11 @@ class Pages:
         if form != "json":
             return form.encode()
         numbers = range(1, 4) if data.startswith(b"%PDF") else [1]
-        found = {"pages": [page(number) for number in numbers], "model": served.name, "kept": keep}
-        return json.dumps(found).encode()
+        found = [page(number) for number in numbers]
+        for word in (word for each in found for line in each["lines"] for word in line["words"] if recognizer):
+            word["characters"] = []
+        by = {"model": served.name, "recognizer": recognizer and recognizer.name}
+        return json.dumps({"pages": found, **by, "kept": keep}).encode()
 
     def search(self, text, limit):
         snippet = [{"text": "The ", "hit": False}, {"text": text, "hit": True}, {"text": " <b>fox</b>", "hit": False}]

@@ -13,7 +13,7 @@ from werkzeug.serving import make_server
 from hcrlib.runtime.web.app import create_app
 
 from .conftest import EIGHT, picture
-from .standin import LINES, Pages
+from .standin import LINES, WHOLES, Pages
 from .test_browser import CHROMIUM, SIZES, browser, playwright, shot  # noqa: F401 - browser is a fixture
 
 pytestmark = [
@@ -54,6 +54,7 @@ def desktop(browser, served):  # noqa: F811
 def opened(browser, served, size, **more):  # noqa: F811
     port, pages = served
     pages.kept.clear()
+    pages.wholes = WHOLES
     pages.go_on.set()
     context = browser.new_context(**SIZES[size], service_workers="block", **more)
     page = context.new_page()
@@ -240,6 +241,40 @@ def test_it_is_taken_along_as_the_model_read_it_that_is_shown(desktop):
     expect(desktop.locator("#notes")).to_contain_text("Read by best-digits")
     choose(desktop)
     expect(desktop.locator("#notes")).to_contain_text("Read by best-47")
+
+
+def test_what_reads_words_or_lines_is_chosen_and_remembered(page):
+    choice = page.get_by_label("It reads")
+    offered = ["Character by character", "Whole words: whole-words", "Whole lines: whole-lines"]
+    expect(choice.locator("option")).to_have_text(offered)
+    expect(choice).to_have_value("")
+    choice.select_option("whole-words")
+    page.pages.asked.clear()
+    choose(page)
+    expect(page.locator("#notes")).to_contain_text("Read by whole-words")
+    word(page, "lazy").click()
+    expect(page.locator("#word-share")).to_have_text("80 %")
+    expect(page.locator("#characters li")).to_have_count(0)
+    shot(page, "page-whole-words")
+    choice.select_option("")
+    download(page, "alto")
+    assert page.pages.asked == [("whole-words", "json"), ("whole-words", "alto")]
+    choice.select_option("whole-lines")
+    page.reload()
+    expect(choice).to_have_value("whole-lines")
+    page.pages.wholes = WHOLES[:1]
+    page.reload()
+    expect(choice.locator("option")).to_have_count(2)
+    expect(choice).to_have_value("")
+
+
+def test_without_a_recogniser_there_is_no_choice(desktop):
+    desktop.pages.wholes = []
+    desktop.reload()
+    expect(desktop.locator("#model option")).to_have_count(2)
+    expect(desktop.locator("#recognizer")).to_be_hidden()
+    choose(desktop)
+    expect(desktop.locator("#notes")).to_contain_text("Read by best-digits")
 
 
 @pytest.mark.parametrize("keep", [True, False])

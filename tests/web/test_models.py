@@ -9,7 +9,7 @@ from hcrlib.runtime.web import models as web_models
 from hcrlib.runtime.web.models import Models
 from hcrlib.runtime.web.problems import Problem
 
-from .conftest import ZOO
+from .conftest import ZOO, recogniser
 
 
 @pytest.fixture
@@ -49,6 +49,13 @@ def test_half_a_bundle_is_not_used(models, copy, said):
     (copy / "model/model.onnx").write_bytes(whole)
     models.refresh()
     assert models.get("mine").digest == before.digest
+
+
+def test_a_recogniser_of_words_is_no_model_of_characters(copy, tmp_path, said):
+    named = [("whole", str(recogniser(tmp_path / "whole"))), ("mine", str(copy))]
+    models = Models(lambda: named, "onnxruntime", threads=1, say=said.append)
+    assert [served.name for served in models.all()] == ["mine"]
+    assert said[0] == "hcr serve: whole is not used: it reads whole words or lines, no characters"
 
 
 def test_a_bundle_that_is_gone_answers_on(models, copy):

@@ -58,7 +58,29 @@ def test_a_model_is_chosen(client, zoo):
     assert ask(client).json["model"] == "best-digits"  # the one that reads pages best, not the first
     assert ask(client, query="?model=best-47").json["model"] == "best-47"
     problem(ask(client, query="?model=best-13"), "no-such-model", 404)
-    assert client.get("/api/models").json["pages"] == {"model": "best-digits", "library": True}
+    about = client.get("/api/models").json["pages"]
+    assert (about["model"], about["library"]) == ("best-digits", True)
+
+
+def test_a_recogniser_is_chosen(client, pages):
+    offered = client.get("/api/models").json["pages"]["recognizers"]
+    assert offered == [{"name": "whole-words", "unit": "words"}, {"name": "whole-lines", "unit": "lines"}]
+    answer = ask(client, query="?recognizer=whole-lines&model=best-47").json
+    assert (answer["model"], answer["recognizer"]) == ("best-47", "whole-lines")
+    for query in ("", "?recognizer="):
+        assert ask(client, query=query).json["recognizer"] is None
+    assert [name for name, _ in pages.asked] == ["whole-lines", "best-digits", "best-digits"]
+    assert 'hcr_pages_total{model="whole-lines"} 1.0' in client.get("/metrics").get_data(as_text=True)
+
+
+def test_a_recogniser_that_there_is_not(client, zoo, pages):
+    told = problem(ask(client, query="?recognizer=best-47"), "no-such-recognizer", 404)
+    assert told["detail"].endswith("there are: whole-words, whole-lines.")
+    pages.wholes = []
+    told = problem(ask(client, query="?recognizer=whole-lines"), "no-such-recognizer", 404)
+    assert told["detail"].endswith("there are: none.")
+    assert client.get("/api/models").json["pages"]["recognizers"] == []
+    assert pages.asked == []
 
 
 def test_what_is_kept_is_found(client, pages):

@@ -14,13 +14,13 @@ import pytest
 from PIL import Image
 
 from hcrlib import serve_commands
-from hcrlib.errors import DataError
+from hcrlib.errors import ConfigError, DataError
 from hcrlib.page import Box, Character, Line, Page, Word, service
 from hcrlib.runtime.web import cli, openapi
 from hcrlib.runtime.web.app import create_app
 from hcrlib.runtime.web.problems import Problem
 
-from .conftest import EIGHT, encoded, picture, problem
+from .conftest import EIGHT, ZOO, encoded, picture, problem, recogniser
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,40 @@ from .conftest import EIGHT, encoded, picture, problem
     ],
 )
 def test_a_library_is_shown_to_others_only_where_it_is_named(monkeypatch, options, there):
+    assert served(monkeypatch, *options)[1].library is there
+
+
+def served(monkeypatch, *options):
+    """([name of a model], Pages) of what `hcr serve` would answer with."""
     parser, seen = argparse.ArgumentParser(), []
     serve_commands.add_parser(parser.add_subparsers())
-    monkeypatch.setattr(cli, "run", lambda args, find, pages: seen.append(pages) or 0)
+    monkeypatch.setattr(cli, "run", lambda args, find, pages: seen.append(([name for name, _ in find()], pages)) or 0)
     args = parser.parse_args(["serve", *options])
     assert args.func(args) == 0
-    assert seen[0].library is there
+    return seen[0]
+
+
+def test_the_zoo_s_recognisers_are_offered_and_are_no_models_of_characters(monkeypatch, results):
+    folder = recogniser(results / "zoo/mine")
+    models, pages = served(monkeypatch)
+    assert models[0] == "best-47"
+    assert "mine" not in models
+    assert ("mine", "words", str(folder)) in [one[:3] for one in pages.recognizers()]
+    (folder / "model/model.json").write_text("{")
+    models, pages = served(monkeypatch)
+    assert "mine" in models  # it is loaded there, and refused with the reason
+    assert "mine" not in [one.name for one in pages.recognizers()]
+
+
+def test_bundles_that_are_named_are_all_there_are(monkeypatch, results, tmp_path):
+    recogniser(results / "zoo/other")
+    mine = "--bundle", str(recogniser(tmp_path / "mine", "lines"))
+    models, pages = served(monkeypatch, *mine, "--bundle", str(ZOO / "best-digits"))
+    assert models == ["best-digits"]
+    assert [(one.name, one.unit) for one in pages.recognizers()] == [("mine", "lines")]
+    assert served(monkeypatch, "--bundle", str(ZOO / "best-digits"))[1].recognizers() == []
+    with pytest.raises(ConfigError, match="model of characters"):
+        served(monkeypatch, *mine)
 
 
 def test_nothing_of_pages_is_imported_before_the_first_one():
@@ -58,7 +86,7 @@ class Reads:
 
     made = 0
 
-    def __init__(self, model):
+    def __init__(self, model, recognizer=None):
         Reads.made += 1
 
     def read(self, data):
@@ -91,6 +119,21 @@ def test_the_service_reads(mine):
     assert mine.read(b"1", "a.png", SERVED, "text").decode().split() == ["fox"]
     assert mine.read(b"1", "a.png", SERVED, "pdf").startswith(b"%PDF")
     assert Reads.made == before + 1
+
+
+def test_a_reader_is_kept_for_each_recogniser_but_not_for_many(mine, monkeypatch):
+    loaded = []
+    monkeypatch.setattr(service.bundle, "load", lambda folder, threads: loaded.append(folder))
+    one, *others = [SimpleNamespace(name=str(at), folder=str(at), digest=str(at)) for at in range(9)]
+    for _ in range(2):
+        assert json.loads(mine.read(b"1", "a", SERVED, "json", False, one))["recognizer"] == "0"
+        mine.read(b"1", "a", SERVED, "json")
+    assert loaded == ["0"]
+    mine.read(b"1", "a", SERVED, "json", False, SimpleNamespace(name="0", folder="0", digest="new"))
+    assert loaded == ["0", "0"]
+    for other in others:
+        mine.read(b"1", "a", SERVED, "json", False, other)
+        assert len(mine._readers) <= service.MOST_READERS
 
 
 def test_the_service_s_answers_are_what_the_document_says(mine):
@@ -154,7 +197,10 @@ def test_a_search_without_words(mine):
 
 @pytest.fixture(scope="module")
 def client(zoo, tmp_path_factory):
-    own = serve_commands.Pages(tmp_path_factory.mktemp("kept") / "library.sqlite", True)
+    folder = tmp_path_factory.mktemp("kept")
+    bundles = [(unit, str(recogniser(folder / unit, unit))) for unit in ("words", "lines")]
+    bundles.append(("narrow", str(recogniser(folder / "narrow", "lines", width=64))))
+    own = serve_commands.Pages(folder / "library.sqlite", True, lambda: bundles)
     return create_app(zoo, pages=own).test_client()
 
 
@@ -180,6 +226,43 @@ def test_a_photo_and_a_pdf_are_read(client, sheet):
     assert [page["number"] for page in answer.json["pages"]] == [1, 2]
     assert answer.json["kept"] is True
     assert {hit["document"] for hit in client.get("/api/library?q=8*").json["hits"]} == {"eights.pdf"}
+
+
+@pytest.mark.parametrize("unit", ["words", "lines"])
+def test_words_and_lines_are_read_as_wholes(client, sheet, unit):
+    answer = ask(client, encoded(sheet), f"?model=best-digits&recognizer={unit}").json
+    assert answer["pages"][0]["text"].replace(" ", "").splitlines() == ["aaaaaa"] * 3
+    assert (answer["model"], answer["recognizer"]) == ("best-digits", unit)
+    assert all(word["characters"] == [] for line in answer["pages"][0]["lines"] for word in line["words"])
+    document = {**openapi.document(64, 1), "$ref": "#/components/schemas/Pages"}
+    jsonschema.validate(answer, document)
+    about = {**document, "$ref": "#/components/schemas/Models"}
+    jsonschema.validate(client.get("/api/models").json, about)
+    assert ask(client, encoded(sheet), f"?recognizer={unit}&format=alto").data.count(b'CONTENT="a') >= 3
+
+
+def test_a_line_that_is_too_long_for_the_recogniser(client, sheet):
+    told = problem(ask(client, encoded(sheet), "?recognizer=narrow"), "unreadable", 422)
+    assert "the network takes 64" in told["detail"]
+
+
+def test_a_recogniser_that_is_damaged_or_replaced(zoo, sheet, tmp_path, capfd):
+    folder = recogniser(tmp_path / "mine")
+    network = folder / "model/model.onnx"
+    whole = network.read_bytes()
+    network.write_bytes(whole[:-9])
+    client = create_app(zoo, pages=serve_commands.Pages(None, True, lambda: [("mine", str(folder))])).test_client()
+    query, page = "?model=best-digits&recognizer=mine&format=text", encoded(sheet)
+    told = problem(ask(client, page, query), "not-whole", 503)
+    assert "'mine'" in told["detail"]
+    assert str(network) in capfd.readouterr().err
+    assert ask(client, page, "?model=best-digits&format=text").data.split()[0].startswith(b"8")
+    network.write_bytes(whole)
+    assert set(ask(client, page, query).data.split()[0]) == {ord("a")}
+    folder.rename(tmp_path / "old")
+    problem(ask(client, page, query), "no-such-recognizer", 404)
+    recogniser(folder, letter="b")
+    assert set(ask(client, page, query).data.split()[0]) == {ord("b")}
 
 
 def test_what_is_damaged_is_told(client, sheet):

@@ -30,7 +30,7 @@ class Metrics:
         self._images.labels(model).inc(images)
 
     def read(self, model):
-        """Counts a page, or the pages of a PDF, that was read with a model."""
+        """Counts a page, or the pages of a PDF, that was read with a model or a recogniser."""
         self._pages.labels(model).inc()
 
     def refused(self):

@@ -7,6 +7,7 @@ import sys
 import threading
 
 from .. import bundle
+from ..line_model import LineModel
 from .problems import Problem
 
 LOOK_S = 1.0  # seconds between two looks at the folders
@@ -16,12 +17,14 @@ class Served:
     """One model as it was when it was loaded; it does not change.
 
     name: its folder's. model: a TrainedModel. digest: 12 digits of its manifest's SHA-256. about: what `GET /api/models` tells.
-    ValueError where it is not whole, or was replaced while it was read.
+    ValueError where it is not whole, reads no characters, or was replaced while it was read.
     """
 
     def __init__(self, name, folder, engine=None, threads=None):
         self.signature = signature(folder)
         self.name, self.model = name, bundle.load(folder, engine, threads)
+        if isinstance(self.model, LineModel):
+            raise ValueError("it reads whole words or lines, no characters")
         self.digest = bundle.sha256(os.path.join(folder, "manifest.json"))[:12]
         record = _record(folder)
         if signature(folder) != self.signature:

@@ -223,8 +223,14 @@ def _schemas(most_images):
         "maxItems": most_images,
     }
     models = {"type": "array", "items": {"$ref": "#/components/schemas/Model"}, "minItems": 1}
+    recognizer = _object({"name": TEXT, "unit": {"enum": ["words", "lines"]}})
+    whole = "What may read whole words or lines instead of a model."
     reading = _object(
-        {"model": dict(TEXT, description="What reads where none is asked for."), "library": {"type": "boolean"}}
+        {
+            "model": dict(TEXT, description="What reads where none is asked for."),
+            "recognizers": {"type": "array", "items": recognizer, "description": whole},
+            "library": {"type": "boolean"},
+        }
     )
     shared = {
         "corrections": {"type": "boolean", "description": "Whether they are stored here."},

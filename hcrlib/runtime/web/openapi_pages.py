@@ -14,6 +14,10 @@ BOX = {
 }
 ROW = {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3}
 MATRIX = {"type": "array", "items": ROW, "minItems": 3, "maxItems": 3}
+RECOGNIZER = (
+    "A name of `pages.recognizers` of GET /api/models: it reads whole words or lines, and the model tells which way up the "
+    "page is. The model reads character by character where it is left out."
+)
 KEEP = "Whether to add it to the library, where there is one."
 
 
@@ -43,6 +47,7 @@ def _read(responses):
         "no pages are read, as on a board, the answer is 404." % (reading.MAX_BODY >> 20),
         "parameters": [
             _query("model", TEXT, "A name of GET /api/models; `pages.model` of the same where it is left out."),
+            _query("recognizer", TEXT, RECOGNIZER),
             _query("format", {"enum": list(reading.FORMATS)}, "json where it is left out."),
             _query("keep", {"enum": ["0", "1", "true", "false"]}, KEEP),
             _query("name", TEXT, "What the document is called in the library; else its file's name."),
@@ -94,12 +99,15 @@ def schemas(an_object):
         "snippet": {"type": "array", "items": snippet, "description": "Put together, its texts are the snippet."},
         "boxes": {"type": "array", "items": BOX, "description": "Of the words that were found."},
     }
+    recognizer = {"type": ["string", "null"], "description": "What read whole words or lines; null for the model."}
+    pages = {"pages": _several("Page"), "model": TEXT, "recognizer": recognizer, "kept": {"type": "boolean"}}
     alternatives = {"type": "array", "items": alternative, "description": "Most probable first."}
+    characters = dict(_several("Character"), description="None where it was read as a whole.")
     return {
-        "Pages": an_object({"pages": _several("Page"), "model": TEXT, "kept": {"type": "boolean"}}),
+        "Pages": an_object(pages),
         "Page": an_object(page),
         "Line": an_object({"text": TEXT, "box": BOX, "column": {"type": "integer"}, "words": _several("Word")}),
-        "Word": an_object(dict(read, characters=_several("Character"))),
+        "Word": an_object(dict(read, characters=characters)),
         "Character": an_object(dict(read, alternatives=alternatives)),
         "Hits": an_object({"hits": _several("Hit")}),
         "Hit": an_object(hit),

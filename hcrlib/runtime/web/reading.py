@@ -2,14 +2,18 @@
 
 What reads them is handed to `blueprint`; a board has nothing that does, and its answers say so. It is an object with
 
-    models                                names of models: the first of them that is served reads where none is asked for
-    library                               whether there is one
-    read(data, name, served, form, keep)  bytes of one of FORMATS, of those of an image or a PDF that is called so, read with a
-                                          Served; keep: whether to add it to the library
-    search(text, limit)                   [dict] of the library, best first: see openapi_pages
+    models               names of models: the first of them that is served reads where none is asked for
+    library              whether there is one
+    recognizers()        what may read whole words or lines in a model's place: a list of objects with a `name` and a `unit`,
+                         "words" or "lines"
+    read(data, name, served, form, keep, recognizer)
+                         bytes of one of FORMATS, of those of an image or a PDF that is called so, read with a Served; keep:
+                         whether to add it to the library; recognizer: one of `recognizers()`, or None
+    search(text, limit)  [dict] of the library, best first: see openapi_pages
 
-both of which raise Problem for what cannot be done. Reading takes seconds. Each process reads one page at a time and refuses
-a second one at once: of its threads at most one is busy with pages, and one more than elsewhere answers everything else.
+the last two of which raise Problem for what cannot be done. Reading takes seconds. Each process reads one page at a time and
+refuses a second one at once: of its threads at most one is busy with pages, and one more than elsewhere answers everything
+else.
 """
 
 import contextlib
@@ -47,10 +51,11 @@ def blueprint(models, pages, metrics):
             raise Problem("not-here", "This server reads single characters, not pages.")
         form, keep = _form(), _keep(pages)
         served = models.get(flask.request.args.get("model") or _default(models, pages))
+        recognizer = _recognizer(pages)
         with _alone(reading):
             data, name = _sent()
-            body = pages.read(data, name, served, form, keep)
-        metrics.read(served.name)
+            body = pages.read(data, name, served, form, keep, recognizer)
+        metrics.read((recognizer or served).name)
         return _answer(body, form)
 
     @routes.route("/api/library")
@@ -67,7 +72,10 @@ def blueprint(models, pages, metrics):
 
 def about(models, pages):
     """What `GET /api/models` tells of it: a dict, or None where no pages are read."""
-    return pages and dict(model=_default(models, pages), library=pages.library)
+    if pages is None:
+        return None
+    recognizers = [dict(name=one.name, unit=one.unit) for one in pages.recognizers()]
+    return dict(model=_default(models, pages), recognizers=recognizers, library=pages.library)
 
 
 def _form():
@@ -82,6 +90,18 @@ def _keep(pages):
     if keep and not pages.library:
         raise Problem("not-here", "This server has no library to keep a page in.")
     return keep
+
+
+def _recognizer(pages):
+    """The one that is asked for, None where none is. Problem for a name that there is not."""
+    name = flask.request.args.get("recognizer")
+    if not name:
+        return None
+    found = {one.name: one for one in pages.recognizers()}
+    if name not in found:
+        told = "There is no recogniser '%s'; there are: %s."
+        raise Problem("no-such-recognizer", told % (name, ", ".join(found) or "none"))
+    return found[name]
 
 
 def _default(models, pages):

@@ -34,9 +34,10 @@ export function predict(picture, { model, explain, signal }) {
   return ask(`/api/predict?${query}`, { method: "POST", body: picture, headers, signal });
 }
 
-// page: a File, an image or a PDF. What comes back is the JSON, or a Blob of another format.
-export function read(page, { model, format = "json", keep, signal }) {
-  const query = new URLSearchParams({ model, format, name: page.name, ...(keep && { keep: "1" }) });
+// page: a File, an image or a PDF. recognizer: a name, or nothing for the model, character by character. What comes back is the
+// JSON, or a Blob of another format.
+export function read(page, { model, recognizer, format = "json", keep, signal }) {
+  const query = new URLSearchParams({ model, format, name: page.name, ...(recognizer && { recognizer }), ...(keep && { keep: "1" }) });
   const headers = { "Content-Type": page.type || "application/octet-stream" };
   const as = format === "json" ? undefined : (response) => response.blob();
   return ask(`/api/read?${query}`, { method: "POST", body: page, headers, signal }, as);

@@ -9,11 +9,12 @@ import { fill, t } from "./strings.js";
 const MOST_BYTES = 30 << 20;
 const MOST_TRIES = 30; // while the server reads another page
 const AGAIN = 3; // s until a server that did not answer is asked again
+const RECOGNIZER = "page-recognizer"; // where the browser remembers which was chosen
 const $ = (id) => document.getElementById(id);
 
 let file = null; // what was sent
 let pages = []; // what came back
-let model = ""; // the name of the one that read them
+let by = {}; // {model, recognizer}: the names of what read them
 let at = 0; // the page that is shown
 let asked = null; // AbortController of the request under way
 
@@ -26,7 +27,8 @@ async function take([first, ...more]) {
   forget();
   file = first;
   if (more.length) $("spoken").textContent = t.first_only;
-  const found = await ask(fill(t.read_reading, { name: file.name }), { model: $("model").value, keep: $("keep").checked });
+  const options = { model: $("model").value, recognizer: $("recognizer").value, keep: $("keep").checked };
+  const found = await ask(fill(t.read_reading, { name: file.name }), options);
   if (found) shown(found);
 }
 
@@ -90,7 +92,8 @@ $("cancel").addEventListener("click", () => asked.abort());
 // --- what was read ------------------------------------------------------------------------------------------------------
 
 function shown(found) {
-  ({ pages, model } = found);
+  pages = found.pages;
+  by = { model: found.model, recognizer: found.recognizer };
   only("sheet-part");
   $("results").hidden = false;
   $("nothing").hidden = true;
@@ -111,7 +114,7 @@ function turn(to) {
   $("turned").textContent = $("spoken").textContent = fill(t.read_turned, { number: at + 1, of: pages.length });
   $("previous").disabled = at === 0;
   $("next").disabled = at === pages.length - 1;
-  const about = fill(t.read_about, { words: words(page), model, seconds: page.seconds.toFixed(1) });
+  const about = fill(t.read_about, { words: words(page), model: by.recognizer ?? by.model, seconds: page.seconds.toFixed(1) });
   $("notes").replaceChildren(...[about, ...page.notes].map(item));
 }
 
@@ -153,7 +156,7 @@ const OWN = {
 async function save() {
   trouble();
   const format = $("format").value;
-  const blob = OWN[format]?.() ?? (await ask(t.read_writing, { model, format }));
+  const blob = OWN[format]?.() ?? (await ask(t.read_writing, { ...by, format }));
   if (!blob) return;
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
@@ -204,6 +207,7 @@ async function load() {
     const { models, pages: about } = await api.models();
     offer(models, "page-model", about.model);
     chosen();
+    offerRecognizers(about.recognizers);
     $("keep-part").hidden = $("library-part").hidden = !about.library;
   } catch (error) {
     trouble(explained(error));
@@ -213,6 +217,18 @@ async function load() {
   trouble();
 }
 
+const UNITS = { words: t.read_by_words, lines: t.read_by_lines };
+
+// What reads whole words or lines; where there is none, nothing is to be chosen.
+function offerRecognizers(found) {
+  const options = found.map(({ name, unit }) => new Option(fill(UNITS[unit], { name }), name));
+  $("recognizer").replaceChildren(new Option(t.read_by_characters, ""), ...options);
+  const wanted = localStorage.getItem(RECOGNIZER);
+  $("recognizer").value = found.some(({ name }) => name === wanted) ? wanted : "";
+  $("recognizer-part").hidden = !found.length;
+}
+
+$("recognizer").addEventListener("change", () => localStorage.setItem(RECOGNIZER, $("recognizer").value));
 $("model").addEventListener("change", chosen);
 load();
 if ("serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("/sw.js");
