@@ -266,7 +266,7 @@ def _compact(folder):
     seeds = ", ".join(map(str, sorted({record.config.seed for record in records})))
     each = f"Seed {seeds}" if "," not in seeds else f"Seeds {seeds}"
     made_by = f"{each}; {machines}. All columns: `results/{folder.name}/`."
-    several = len({record.config.dataset for record in records}) > 1
+    several = len({r.config.dataset for r in records}) > 1 and all(r.cer is None for r in records)
     return f"{overview(records) if several else render(records, 'markdown', COMPACT)}\n{made_by}\n"
 
 
