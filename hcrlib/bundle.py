@@ -174,7 +174,7 @@ class _Lines:
         self.record = record
         self.data = _same(record, load_text(record.config.dataset, val_seed=record.data["val_seed"]))
         self.recogniser, pipeline, self.classes = stored(record.path / "model")
-        self.unit = "line" if " " in self.classes else "word"
+        self.unit = self.data.unit.rstrip("s")
         self.input = [pipeline.height, None, 1]
         self.checked = pipeline.apply(self.data.val.images[: zoo_lines.CHECKED])
         self.golden = export.probabilities(self.recogniser, self.checked)
@@ -199,7 +199,7 @@ class _Lines:
         )
         return wrong, {
             "accuracy": float(np.mean([a == b for a, b in zip(said, self.data.test.texts, strict=True)])),
-            "cer": metrics.error_rate(said, self.data.test.texts)[0],
+            "cer": metrics.rate(said, self.data.test.texts),
             "largest_difference": max(float(np.abs(a - b).max()) for a, b in pairs),
         }
 

@@ -131,9 +131,16 @@ def _parser():
 
 def _add_train(commands):
     example = "hcr train cnn-basic --data mnist-5k --set epochs=2"
-    add = add_command(commands, "train", _train, "train and evaluate one classifier", example).add_argument
+    add = add_command(
+        commands, "train", _train, "train and evaluate one classifier or recogniser", example
+    ).add_argument
     add("classifier", help=", ".join(names()))
-    add("--data", default="mnist-5k", metavar="NAME", help="a dataset, or a folder with a dataset.yml (mnist-5k)")
+    add(
+        "--data",
+        default="mnist-5k",
+        metavar="NAME",
+        help="a dataset, or a folder with a dataset.yml or a TSV (mnist-5k)",
+    )
     add("--seed", type=int, default=0, metavar="N", help="every random choice follows from it (0)")
     add("--budget", type=int, metavar="N", help="training images to use, stratified (all)")
     add("--preprocess", metavar="STEP,STEP", help="steps such as scale,deskew, or a YAML list (the classifier's own)")

@@ -10,6 +10,7 @@ Log-probabilities are float (steps, k + 1): column 0 is the blank, then the k ch
 The searches are pure functions of their input; `start()` takes the steps as they come.
 """
 
+import copy
 import itertools
 from typing import NamedTuple
 
@@ -28,7 +29,10 @@ NEVER = -np.inf
 
 
 class Decoded(NamedTuple):
-    """text, and its log-probability summed over the paths that were in the beam (a lower bound); language model excluded."""
+    """text, and its log-probability summed over the paths that were in the beam, language model excluded.
+
+    It is a lower bound, and where the last word was completed that of the part which was read.
+    """
 
     text: str
     log_probability: float
@@ -91,8 +95,10 @@ class WordBeamSearch(BeamSearch):
 
     def __init__(self, corpus, classes, mode="words", beam=BEAM, letters=None, smoothing=SMOOTHING):
         super().__init__(classes, beam)
-        if mode not in MODES:
-            raise ConfigError(f"There is no mode '{mode}'", expected=", ".join(MODES))
+        if isinstance(corpus, str):
+            raise ConfigError("The corpus is not valid", expected="several texts", got="one")
+        if not smoothing > 0:
+            raise ConfigError("The smoothing is not valid", expected="a number above 0", got=smoothing)
         known = set(self.classes)
         self.letters = set(letters) & known if letters is not None else {c for c in known if c.isalpha()}
         if not self.letters:
@@ -100,9 +106,15 @@ class WordBeamSearch(BeamSearch):
         sentences = [words for words in (_words(text, self.letters, known) for text in corpus) if words]
         if not sentences:
             raise ConfigError("The corpus has no words of these classes", hint="Give it training texts")
-        self._mode = MODES.index(mode)
+        self._mode = _mode(mode)
         self.words = sorted({word for words in sentences for word in words}, key=lambda w: [ord(c) for c in w])
         self._dictionary = _dictionary(self.words, sentences, self.classes, self.letters, smoothing)
+
+    def with_mode(self, mode):
+        """The same dictionary, searched in another mode."""
+        other = copy.copy(self)
+        other._mode = _mode(mode)
+        return other
 
     def _ended(self, search, node):
         tree, one = search.tree, self._dictionary
@@ -123,11 +135,18 @@ class WordBeamSearch(BeamSearch):
         return True, ending, (float(tree.model[node]) + after) / (int(tree.n_words[node]) + 1)
 
 
+def _mode(name):
+    if name not in MODES:
+        raise ConfigError(f"There is no mode '{name}'", expected=", ".join(MODES))
+    return MODES.index(name)
+
+
 def decoders(classes, corpus=(), beam=BEAM):
     """{name: function of [log-probabilities] that answers [text]}: each way to decode, those with a dictionary for a corpus."""
     searches = {"beam search": BeamSearch(classes, beam)}
     if corpus:
-        searches |= {f"word beam search, {mode}": WordBeamSearch(corpus, classes, mode, beam) for mode in MODES}
+        search = WordBeamSearch(corpus, classes, beam=beam)
+        searches |= {f"word beam search, {mode}": search.with_mode(mode) for mode in MODES}
     ways = {"best path": lambda lines: [best_path(one, classes)[0] for one in lines]}
     for name, search in searches.items():
         ways[name] = lambda lines, search=search: [found.text for found in search.decode_all(lines)]
@@ -165,13 +184,22 @@ class _Search:
         return self
 
     def best(self, top=1):
-        """[Decoded], the `top` best ones so far. With a dictionary, texts that end within a word come last."""
+        """[Decoded], the `top` best ones so far, no text twice.
+
+        With a dictionary, a last word that can only become one word is completed, as in the source, and texts that end within
+        a word come last.
+        """
         found = []
         for node, total in zip(self.nodes, np.logaddexp(self.blank, self.other), strict=True):
             whole, ending, model = self.decoder._ended(self, node)
             found.append((not whole, -(total + model), node, ending, float(total)))
         found.sort(key=lambda one: one[:2])
-        return [Decoded(self._text(node, ending), total) for _, _, node, ending, total in found[:top]]
+        best = {}
+        for _, _, node, ending, total in found:
+            best.setdefault(self._text(node, ending), total)
+            if len(best) == top:
+                break
+        return [Decoded(text, total) for text, total in best.items()]
 
     def _text(self, node, ending):
         labels, tree = list(ending)[::-1], self.tree

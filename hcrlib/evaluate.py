@@ -13,7 +13,16 @@ import numpy as np
 
 from hcrlib import evaluate_lines, metrics, paths, records, timing
 from hcrlib.config import RunConfig
-from hcrlib.datasets import SIDE, dataset_names, is_text, load_dataset, load_text, stratified_take, text_names
+from hcrlib.datasets import (
+    SIDE,
+    TextDataset,
+    dataset_names,
+    is_text,
+    load_dataset,
+    load_text,
+    stratified_take,
+    text_names,
+)
 from hcrlib.errors import ConfigError, DataError, RunError
 from hcrlib.evaluate_lines import NEW, note_fit, save_model
 from hcrlib.files import alone, write_text
@@ -70,8 +79,8 @@ def _dataset(name):
         if is_text(path):
             return str(path.resolve())
     if len(Path(str(name)).parts) > 1 or Path(str(name)).exists():
-        hint = "Your own data is named by the folder that holds its dataset.yml"
-        raise ConfigError("There is no dataset.yml here", where=name, hint=hint)
+        hint = "Your own data is named by the folder that holds its dataset.yml, or a TSV of the texts of lines"
+        raise ConfigError("There is no dataset here", where=name, expected="a dataset.yml or a *.tsv", hint=hint)
     raise ConfigError(f"There is no dataset '{name}'", hint=did_you_mean(name, [*dataset_names(), *text_names()]))
 
 
@@ -105,7 +114,7 @@ def _run(config, data, folder, say, runs):
     base.provenance = provenance(config)
     of_lines = classifier.registry is RECOGNISERS
     reason = classifier.skip(data)
-    if not of_lines and hasattr(data, "corpus"):
+    if not of_lines and isinstance(data, TextDataset):
         reason = f"{config.classifier} reads pictures of one character, not of words and lines"
     if reason:
         base.status, base.reason = "skipped", reason

@@ -36,8 +36,11 @@ def measure(record, recogniser, data, task):
     train = data.train
     if config.budget is not None and config.budget < len(train):
         train = train.take(np.sort(np.random.RandomState(config.seed).permutation(len(train))[: config.budget]))
-    elif config.budget is not None:
+        record.notes.append(f"the same {config.budget:,} lines in every epoch")
+    elif config.budget is not None and config.budget > len(train):
         record.notes.append(f"the budget is {config.budget:,}, but there are only {len(train):,} lines to train on")
+    for note in record.notes:
+        task.say(note)
     begun = time.perf_counter()
     pipeline = LinePipeline(config.preprocess)
     fed, val, test = (Prepared(split, pipeline) for split in (train, data.val, data.test))
@@ -54,7 +57,7 @@ def measure(record, recogniser, data, task):
     said = read(recogniser, val.epoch(0)[0], data.classes)
     record.n_val = len(truth)
     record.val_accuracy = float(np.mean([a == b for a, b in zip(said, truth, strict=True)]))
-    record.val_cer = metrics.error_rate(said, truth)[0]
+    record.val_cer = metrics.rate(said, truth)
 
     begun = time.perf_counter()
     said = read(recogniser, test.epoch(0)[0], data.classes)
@@ -64,7 +67,7 @@ def measure(record, recogniser, data, task):
     times = timing.latency_ms(lambda one: read(recogniser, [pipeline.prepared(one)], data.classes), singles)
     record.predict_ms_p50, record.predict_ms_p90, record.predict_ms_p99 = times["p50"], times["p90"], times["p99"]
     shutil.rmtree(task.folder / NEW, ignore_errors=True)
-    about = {"reads": "lines", "unit": "lines" if " " in data.classes else "words"}
+    about = {"reads": "lines", "unit": data.unit}
     record.size_bytes = save_model(task.folder / NEW, recogniser, pipeline, config, data.classes, **about)
     records.save_texts(task.folder / NEW, data.test.texts, said)
 

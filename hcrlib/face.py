@@ -9,6 +9,7 @@ from hcrlib.errors import ConfigError, RunError
 from hcrlib.models import Recogniser, stored
 from hcrlib.registry import did_you_mean
 from hcrlib.runtime import LineModel, Reading, TrainedModel, bundle
+from hcrlib.runtime.line_model import unit_of
 
 __all__ = ["Reading", "TrainedModel", "load_dataset", "load_model", "results", "train", "zoo"]
 
@@ -57,7 +58,7 @@ def load_model(source):
                 return _bundled(folder)
             learner, pipeline, classes = stored(folder / "model")
             if isinstance(learner, Recogniser):
-                return LineModel(learner, pipeline, classes, "lines" if " " in classes else "words")
+                return LineModel(learner, pipeline, classes, unit_of(folder / "model"))
             return TrainedModel(learner, pipeline, classes, frame=frame_of(run.config.dataset))
     raise ConfigError(f"There is no model '{source}'", hint=did_you_mean(source, zoo()))
 

@@ -45,10 +45,23 @@ def error_rate(said, truth, unit="characters", resamples=2000):
 
     CER and WER; the interval is of 95 %, from lines drawn anew (percentile bootstrap, Efron 1979). A rate may be above 1.
     """
-    part = list if unit == "characters" else str.split
-    pairs = [(part(a), part(b)) for a, b in zip(said, truth, strict=True)]
-    wrong, there = np.array([edits(a, b) for a, b in pairs]), np.array([len(b) for _, b in pairs])
-    drawn = np.random.default_rng(0).integers(len(pairs), size=(resamples, len(pairs)))
-    rates = wrong[drawn].sum(axis=1) / np.maximum(there[drawn].sum(axis=1), 1)
+    wrong, there = _counted(said, truth, unit)
+    rng, rates = np.random.default_rng(0), []
+    for _ in range(resamples):
+        drawn = rng.integers(len(wrong), size=len(wrong))
+        rates.append(wrong[drawn].sum() / max(there[drawn].sum(), 1))
     low, high = np.percentile(rates, [2.5, 97.5])
     return float(wrong.sum() / max(there.sum(), 1)), float(low), float(high)
+
+
+def rate(said, truth, unit="characters"):
+    """The rate of `error_rate` alone."""
+    wrong, there = _counted(said, truth, unit)
+    return float(wrong.sum() / max(there.sum(), 1))
+
+
+def _counted(said, truth, unit):
+    """(edits, how many there are), int (n,), of each text."""
+    part = list if unit == "characters" else str.split
+    pairs = [(part(a), part(b)) for a, b in zip(said, truth, strict=True)]
+    return np.array([edits(a, b) for a, b in pairs]), np.array([len(b) for _, b in pairs])

@@ -19,7 +19,7 @@ import yaml
 from tabulate import tabulate
 
 from hcrlib import evaluate, leaderboard, paths, records, report, stats
-from hcrlib.datasets import dataset_names, is_text, load_dataset, load_text, text_names
+from hcrlib.datasets import TEXTS, dataset_names, is_text, load_dataset, load_text, text_names
 from hcrlib.errors import ConfigError, DataError, RunError
 from hcrlib.files import alone, write_text
 from hcrlib.models import RECOGNISERS, named
@@ -118,7 +118,11 @@ def load(path):
         expected = "classifiers of characters, or recognisers of words and lines"
         raise ConfigError("This sweep compares what cannot be compared", where=path, expected=expected, got="both")
     own = {}
-    for name in {config.dataset for config in configs} - {*dataset_names(), *text_names()}:
+    made = {
+        *dataset_names(),
+        *(name for name in text_names() if TEXTS.get(name).characters),
+    }  # pinned, or made of what is
+    for name in {config.dataset for config in configs} - made:
         with contextlib.suppress(DataError):  # its runs will say it, and the others are made
             own[name] = (load_text if is_text(name) else load_dataset)(name).sha256
     question = str(content.get("question") or path.stem)

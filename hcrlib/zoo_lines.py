@@ -10,6 +10,7 @@ from hcrlib import export, records
 from hcrlib.datasets import load_text
 from hcrlib.models import stored
 from hcrlib.provenance import repeat
+from hcrlib.runtime.line_model import unit_of
 
 GOLDEN = 8  # validation pictures whose answers every engine has to give
 CHECKED = 200  # validation pictures that the network in ONNX must answer like the trained one
@@ -47,7 +48,7 @@ def describe(folder, record, val, expected):
 
 def card(name, record, size, apart, source=None):
     """The model's card, Markdown. size: of model.onnx or model/, in bytes; apart, source: see zoo.card."""
-    unit = "line" if " " in record.classes else "word"
+    unit = unit_of(record.path / "model").rstrip("s")
     bound = 10.0 ** math.ceil(math.log10(max(apart, 1e-9)))
     parts = [
         f"# {name}",

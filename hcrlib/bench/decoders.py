@@ -19,7 +19,8 @@ def decoders(asked):
     lines, classes = _lines()
     corpus = _corpus()
     searches = {"beam search": ctc.BeamSearch(classes)}
-    searches |= {f"word beam search, {mode}": ctc.WordBeamSearch(corpus, classes, mode) for mode in ctc.MODES}
+    words = ctc.WordBeamSearch(corpus, classes)
+    searches |= {f"word beam search, {mode}": words.with_mode(mode) for mode in ctc.MODES}
     theirs = [np.roll(one, -1, axis=1)[:, None].astype(np.float32) for one in lines]  # their blank is the last column
     calls = {"best path": lambda: [ctc.best_path(one, classes) for one in lines]}
     calls |= {name: lambda search=search: search.decode_all(lines) for name, search in searches.items()}

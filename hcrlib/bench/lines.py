@@ -27,8 +27,9 @@ def lines(asked):
     if shutil.which("tesseract") is None:
         raise DataError("Tesseract is not installed", hint="apt install tesseract-ocr, or your system's package of it")
     outcome = Outcome()
-    for name, (dataset, language) in MODELS.items():
-        model, data = hcrlib.load_model(name), load_text(dataset)
+    there = [(name, hcrlib.load_model(name), load_text(dataset)) for name, (dataset, _) in MODELS.items()]
+    for name, model, data in there:
+        dataset, language = MODELS[name]
         test = data.test.take(range(min(asked.images, len(data.test))))
         for what, read in _ways(model, data, language).items():
             begun = time.perf_counter()
@@ -41,8 +42,8 @@ def lines(asked):
         "cer, wer: characters and words wrong, missing or too many, of those that are there; right: pictures without an error; "
         "low and high: 95 % intervals, by bootstrap over pictures",
         f"best path is how {', '.join(MODELS)} answer by themselves; the searches have a beam of {ctc.BEAM}",
-        "character by character: the page's reader on the picture in a wide margin, whose width and scale were chosen on "
-        "validation pictures; Tesseract as it comes, told that it sees one word or one line",
+        "character by character: the page's reader, on the picture in a margin as wide as it is high; Tesseract as it comes, "
+        "told that it sees one word or one line",
         "ms: of one picture, everything included, one after the other in one process",
     ]
     return outcome

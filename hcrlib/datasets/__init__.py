@@ -7,12 +7,15 @@ from hcrlib.datasets.sheet import show
 from hcrlib.datasets.shelf import dataset_names, describe, fetch, frame_of, verify
 from hcrlib.datasets.splits import cut_validation, stratified_take
 from hcrlib.datasets.texts import is_text, load_text, text_names
+from hcrlib.datasets.words import TEXTS, TextDataset
 
 __all__ = [
     "SIDE",
+    "TEXTS",
     "Dataset",
     "Imported",
     "Split",
+    "TextDataset",
     "check_content",
     "cut_validation",
     "dataset_names",

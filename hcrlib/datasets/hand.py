@@ -113,8 +113,6 @@ def _slanted(glyph, degrees):
     lean, (height, width) = np.tan(np.radians(degrees)), glyph.shape
     matrix = np.array([[1, -lean, max(lean, 0) * (height - 1)], [0, 1, 0]], np.float32)
     size = width + int(np.ceil(abs(lean) * height)), height
-    if lean < 0:
-        matrix[0, 2] = 0
     leaning = cv2.warpAffine(glyph, matrix, size, flags=cv2.INTER_LINEAR)
     columns = np.flatnonzero((leaning > INK / 255).any(axis=0))
     return leaning[:, columns[0] : columns[-1] + 1]

@@ -60,7 +60,7 @@ def draw_lines(data, n=12):
     from matplotlib.figure import Figure
 
     chosen = frozen_rng(0, "sheet").permutation(len(data.train))[: max(1, n)]
-    columns = 1 if " " in data.classes else WORDS_A_ROW
+    columns = 1 if data.unit == "lines" else WORDS_A_ROW
     rows = -(-len(chosen) // columns)
     figure = Figure(figsize=(SHEET[0], SHEET[1] * rows + 0.5), layout="constrained")
     places = figure.subplots(rows, columns, squeeze=False).ravel()

@@ -113,7 +113,8 @@ def _load(name, characters, texts, corpus, val_seed):
     data = load_dataset(characters, val_seed=val_seed)
 
     def of(part, n, number):
-        rng = np.random.default_rng(seed_for(val_seed, f"{name}/{part}/{number}"))
+        seed = 0 if part == "test" else val_seed
+        rng = np.random.default_rng(seed_for(seed, f"{name}/{part}/{number}"))
         return composed(getattr(data, part), data.classes, texts(part, n, rng), rng)
 
     train = Composed(*of("train", EPOCH, 0), compose=lambda number: of("train", EPOCH, number))
@@ -128,13 +129,18 @@ def _load(name, characters, texts, corpus, val_seed):
         comparable=False,
         notes=(
             f"composed from characters of {data.name}, those of each split apart; no word of val or test is in train",
-            f"{EPOCH:,} new words every epoch",
+            f"{EPOCH:,} new words every epoch, where no budget keeps to some of them",
+            *(
+                ["its dictionary holds every word that can be asked, those of val and test among them"]
+                if corpus()
+                else []
+            ),
         ),
     )
 
 
 def _lexicon():
-    """Every word that may be written, capitalised or not: what a dictionary would hold."""
+    """Every word that may be written, capitalised or not: what a dictionary would hold. It is fixed before words are drawn."""
     words = [word for words, _ in _vocabulary().values() for word in words]
     return tuple(words) + tuple(word.capitalize() for word in words)
 

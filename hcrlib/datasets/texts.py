@@ -22,8 +22,13 @@ def load_text(name, *, val_seed=0):
 
 
 def is_text(name):
-    """Whether that name is one of words or lines, or the path of a folder with a TSV, or with a `train` folder that has one."""
+    """Whether that name is one of words or lines, or the path of a folder with a TSV, or with a `train` folder that has one.
+
+    A folder with a dataset.yml is of characters.
+    """
     folder = Path(str(name))
     if str(name) in TEXTS.names():
         return True
-    return folder.is_dir() and any(any(place.glob("*.tsv")) for place in (folder, folder / "train"))
+    if not folder.is_dir() or (folder / "dataset.yml").is_file():
+        return False
+    return any(any(place.glob("*.tsv")) for place in (folder, folder / "train"))

@@ -29,11 +29,19 @@ def load_folder(folder, name=None, *, val_seed=0, notes=()):
     name, folder = name or folder.resolve().name, folder.resolve()
     there = folder / "train" if (folder / "train").is_dir() else folder
     lines, known, damaged = _part(there)
+    notes = list(notes)
     held = next((folder / part for part in ("test", "val") if (folder / part).is_dir()), None)
     if held and there != folder:
         test, of_test_known, unread = _part(held)
         known, damaged = known and of_test_known, damaged + unread
+        if known and (shared := sorted(set(lines.writers) & set(test.writers))):
+            notes.append(f"{len(shared)} documents are in train and in test: {', '.join(shared[:5])}")
     else:
+        if (count := len(set(lines.writers))) < 3:
+            expected, hint = "at least three: to train, validate and test", "Name writers in the TSV's `document`"
+            raise DataError(
+                "These lines are of too few documents", where=there, expected=expected, got=count, hint=hint
+            )
         rest, part = cut_by_writer(lines.writers, TESTED, 0, "test")
         test, lines = lines.take(part), lines.take(rest)
     parts = *(lines.take(part) for part in cut_by_writer(lines.writers, VALIDATED, val_seed, "validation")), test
@@ -86,11 +94,12 @@ def _rows(path):
         raise DataError(
             f"This TSV cannot be read: {error}", where=path, expected="UTF-8, tabs between columns"
         ) from error
-    short = next(
-        (number for number, row in enumerate(rows, start=2) if row["file"] is None or row["text"] is None), None
-    )
-    if short:
-        raise DataError("A row of this TSV is too short", where=f"{path}, line {short}", expected="file, tab, text")
+    for number, row in enumerate(rows, start=2):
+        if None in row or None in row.values():
+            expected = f"{len(table.fieldnames)} columns: {', '.join(table.fieldnames)}"
+            raise DataError(
+                "A row of this TSV has too few or too many columns", where=f"{path}, line {number}", expected=expected
+            )
     return rows
 
 

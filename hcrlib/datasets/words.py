@@ -14,6 +14,7 @@ from PIL import Image
 from hcrlib import paths
 from hcrlib.errors import ConfigError, DataError
 from hcrlib.registry import Registry
+from hcrlib.runtime.image import to_grey
 
 HEIGHT = 64  # pixels: higher pictures are scaled down to it, so that a large set fits into memory
 WIDEST = 20_000  # pixels, at that height: no line of a page is so long
@@ -93,8 +94,9 @@ class Lines:
 class TextDataset:
     """A named set of Lines with its three splits, by writer where the writers are known.
 
-    classes: the characters that its training texts are made of, sorted. corpus: texts that lexicons and language models may be
-    made of: never those of val and test. Other fields: as those of Dataset.
+    classes: the characters that its training texts and its corpus are made of, sorted. corpus: texts that lexicons and language
+    models may be made of: those of training, or a list that was fixed without looking at val and test. Other fields: as those
+    of Dataset.
     """
 
     name: str
@@ -115,6 +117,11 @@ class TextDataset:
     @property
     def n_classes(self):
         return len(self.classes)
+
+    @property
+    def unit(self):
+        """What its pictures are of: "lines" where most of its training texts have a space, else "words"."""
+        return "lines" if sum(" " in text for text in self.train.texts) > len(self.train) / 2 else "words"
 
 
 def made(name, train, val, test, *, corpus=None, **about):
@@ -152,14 +159,19 @@ def read_lines(rows):
 
 
 def grey(path):
-    """uint8 (h, w), h at most HEIGHT, of a picture's file. OSError or ValueError where it cannot be read."""
+    """uint8 (h, w), h at most HEIGHT, of a picture's file.
+
+    OSError or ValueError where it cannot be read, or is no line of writing.
+    """
     with Image.open(path) as picture:
-        picture = picture.convert("L")
-        if picture.height > HEIGHT:
-            picture = picture.resize((max(1, round(picture.width * HEIGHT / picture.height)), HEIGHT), Image.BOX)
-        if picture.width > WIDEST:
-            raise ValueError(f"it is {picture.width} pixels wide at a height of {picture.height}: no line of writing")
-        return np.asarray(picture)
+        grey = to_grey(picture)
+    height, width = grey.shape
+    wide = round(width * HEIGHT / height)
+    if wide > WIDEST:
+        raise ValueError(f"it is {width} x {height} pixels, {wide} wide at a height of {HEIGHT}: no line of writing")
+    if height <= HEIGHT:
+        return grey
+    return np.asarray(Image.fromarray(grey).resize((max(1, wide), HEIGHT), Image.BOX))
 
 
 def cut_by_writer(writers, fraction, seed, purpose):

@@ -150,7 +150,7 @@ def names():
 def named(name):
     """The class of a classifier or recogniser; ConfigError with a suggestion where there is none."""
     if name not in names():
-        raise ConfigError(f"There is no classifier '{name}'", hint=did_you_mean(name, names()))
+        raise ConfigError(f"There is no classifier or recogniser '{name}'", hint=did_you_mean(name, names()))
     return (CLASSIFIERS if name in CLASSIFIERS.names() else RECOGNISERS).get(name)
 
 

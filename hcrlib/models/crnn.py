@@ -12,12 +12,13 @@ from typing import ClassVar
 import numpy as np
 
 from hcrlib.augment import strayed
+from hcrlib.datasets.words import TextDataset
 from hcrlib.errors import ConfigError, DataError, RunError
 from hcrlib.models.base import Recogniser, number, stored
 from hcrlib.models.keras_loop import KerasLearner, forward, quiet_keras, started
 from hcrlib.models.schedule import one_cycle
 from hcrlib.runtime.line_model import log_softmax
-from hcrlib.runtime.lines import best_path, by_width, stacked, widened
+from hcrlib.runtime.lines import MARGIN, best_path, by_width, stacked, widened
 from hcrlib.seeds import frozen_rng, seed_for
 
 AT_ONCE = 32  # pictures that are asked about in one step
@@ -31,6 +32,7 @@ class Crnn(KerasLearner, Recogniser):
     chosen_by = "val_cer"
     _told = "loss", "val_loss", "val_cer"
     stride: ClassVar[int]  # columns of a picture for one time step
+    WIDTH: ClassVar[int | None] = None  # columns of every picture, None for its own
 
     batch_size: int = 32
     distortion: float = 1.0  # how far training lines stray, 0 for not at all
@@ -41,35 +43,55 @@ class Crnn(KerasLearner, Recogniser):
         raise TypeError(f"{type(self).__name__} describes no network")
 
     def wide(self, width):
-        """How many columns a picture of that width is given to the network with."""
-        return widened(width)
+        """How many columns a picture of that width is given to the network with. RunError where it is too wide."""
+        if self.WIDTH is None or widened(width) <= self.WIDTH:
+            return self.WIDTH or widened(width)
+        raise RunError(
+            f"A picture is too wide for {self.name}'s {self.WIDTH // self.stride} time steps",
+            expected=f"at most {self.WIDTH - 2 * MARGIN} pixels at its height",
+            got=f"{width} pixels, which take {-(-widened(width) // self.stride)} steps",
+            hint="Take crnn-small, which reads lines of any width, or pictures of words",
+        )
 
     def steps_needed(self, text):
         """The least time steps that CTC can write a text in: one a character, and one between two equal ones."""
         return len(text) + sum(a == b for a, b in itertools.pairwise(text))
 
     def skip(self, data):
-        return None if hasattr(data, "corpus") else f"{self.name} reads pictures of words and lines, not of characters"
+        return (
+            None
+            if isinstance(data, TextDataset)
+            else f"{self.name} reads pictures of words and lines, not of characters"
+        )
 
     def fit(self, lines, val, task):
         keras = started(task.seed)
         ctc_loss()  # a checkpoint's model asks for it
         self.classes = tuple(task.classes)
         of = {name: at for at, name in enumerate(self.classes, start=1)}
-        pictures, texts = lines.epoch(0)
-        batches = -(-len(texts) // self.batch_size)
+        pictures, texts = self._fitting(lines.epoch(0))
+        if (left := len(lines.epoch(0)[1]) - len(texts)) > 0:
+            self.n_fitted = len(texts)
+            self.notes.append(f"{left} training lines have more characters than the network has time steps")
+            task.say(self.notes[-1])
+        height, batches = pictures[0].shape[0], -(-len(texts) // self.batch_size)
+        del pictures
         self._val, fed = val.epoch(0), []
 
         def feed(epoch):
             while fed:  # Keras keeps what it was fed with: without this, every epoch's pictures
                 fed.pop().pictures = None
             rng = frozen_rng(seed_for(task.seed, f"epoch/{epoch}"), "order")
-            fed.append(self._batches(keras, *self._fitting(lines.epoch(epoch), task, note=epoch == 0), of, rng))
-            fed.append(self._batches(keras, *self._fitting(self._val, task), of, None))
+            fed.append(self._batches(keras, *self._fitting(lines.epoch(epoch)), of, rng))
+            fed.append(self._batches(keras, *self._fitting(self._val), of, None))
             return {"x": fed[0], "validation_data": fed[1]}
 
-        self._train(keras, task, lambda: self._compiled(keras, pictures[0].shape[0], batches, task), feed)
+        self._train(keras, task, lambda: self._compiled(keras, height, batches, task), feed)
         del self._val
+        if self.start:
+            record, _ = task.run(self.start)
+            self.earlier_s += record.fit_s
+            self.notes.append(f"started from {record.id}, whose time to fit is counted, too")
 
     def log_probabilities(self, pictures):
         if getattr(self, "_compiled_for", None) is not self.model:
@@ -103,7 +125,7 @@ class Crnn(KerasLearner, Recogniser):
 
     def _take_over(self, model, task):
         """The weights of a finished run, layer by layer where shapes agree; of the last one those of the same characters."""
-        record, folder = task.run(self.start)
+        _, folder = task.run(self.start)
         other, _, classes = stored(folder / "model")
         if not isinstance(other, Crnn):
             raise ConfigError("This run is of no recogniser", where=self.start)
@@ -124,23 +146,16 @@ class Crnn(KerasLearner, Recogniser):
             ours.set_weights([kernel, bias])
         if not taken:
             raise ConfigError("Nothing of this run fits this network", where=self.start)
-        self.earlier_s += record.fit_s
-        self.notes.append(f"started from {taken} layers of {record.id}, whose time to fit is counted, too")
+        task.say(f"started from {taken} layers of {self.start}")
 
-    def _fitting(self, epoch, task, note=False):
+    def _writes(self, picture, text):
+        return self.steps_needed(text) <= self.wide(picture.shape[1]) // self.stride
+
+    def _fitting(self, epoch):
         """(pictures, texts) that the network's steps can write; DataError where none is left."""
-        fits = [
-            at
-            for at, (picture, text) in enumerate(zip(*epoch, strict=True))
-            if self.steps_needed(text) <= self.wide(picture.shape[1]) // self.stride
-        ]
+        fits = [at for at, one in enumerate(zip(*epoch, strict=True)) if self._writes(*one)]
         if not fits:
             raise DataError("None of the lines fits into the network's time steps", hint="Take wider pictures")
-        if note and len(fits) < len(epoch[1]):
-            self.n_fitted = len(fits)
-            told = f"{len(epoch[1]) - len(fits)} training lines have more characters than the network has time steps"
-            self.notes.append(told)
-            task.say(told)
         return tuple([part[at] for at in fits] for part in epoch)
 
     def _batches(self, keras, pictures, texts, of, rng):
@@ -159,6 +174,8 @@ class Crnn(KerasLearner, Recogniser):
         strength, wide = (0 if rng is None else self.distortion), self.wide
         seeds = np.zeros(len(batches), int) if rng is None else rng.randint(0, 2**31, len(batches))
 
+        most, writes = self.WIDTH or np.inf, self._writes
+
         class Batches(keras.utils.PyDataset):
             """Keras takes the first two batches' shapes for those of all, unless they differ: the first is padded more."""
 
@@ -171,7 +188,7 @@ class Crnn(KerasLearner, Recogniser):
 
             def __getitem__(self, at):
                 chance = np.random.RandomState(seeds[at])
-                some = [strayed(self.pictures[i], strength, chance) for i in batches[at]]
+                some = [self._strayed(i, chance) for i in batches[at]]
                 width = max(wide(one.shape[1]) for one in some)
                 told = [labels[i] for i in batches[at]]
                 length = longest if at == 0 else max(1, *map(len, told))
@@ -179,6 +196,11 @@ class Crnn(KerasLearner, Recogniser):
                 for row, one in zip(padded, told, strict=True):
                     row[: len(one)] = one
                 return stacked(some, width), padded
+
+            def _strayed(self, at, chance):
+                """The picture distorted, or as it is where it would get too wide, or too narrow for its text."""
+                moved = strayed(self.pictures[at], strength, chance)
+                return moved if widened(moved.shape[1]) <= most and writes(moved, texts[at]) else self.pictures[at]
 
         return Batches(pictures)
 
@@ -269,16 +291,6 @@ class CrnnPaper(Crnn):
         (512, 3, (2, 1), True),
         (512, 3, (2, 1), False),
     )
-
-    def wide(self, width):
-        if widened(width) > self.WIDTH:
-            raise RunError(
-                f"A picture is too wide for {self.name}'s {self.WIDTH // self.stride} time steps",
-                expected=f"at most {self.WIDTH - 8} pixels at a height of 64",
-                got=f"{width} pixels, which take {-(-widened(width) // self.stride)} steps",
-                hint="Take crnn-small, which reads lines of any width, or pictures of words",
-            )
-        return self.WIDTH
 
     def network(self, height, n_labels):
         import keras

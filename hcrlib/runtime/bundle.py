@@ -13,6 +13,7 @@ import numpy as np
 
 from .engines import networks
 from .line_model import LineModel, is_of_lines
+from .lines import best_path
 from .model import TrainedModel
 
 FORMAT = "hcr-bundle 1"
@@ -95,11 +96,12 @@ def _check_lines(model, golden, most):
     """As check_golden, of lines: image-0, text-0, scores-0 and so on, scores being probabilities (steps, k + 1)."""
     count = sum(name.startswith("image-") for name in golden.files)
     images = [golden["image-%d" % at] for at in range(count)]
-    answered = [np.exp(one) for one in model.log_probabilities(images)]
+    answers = model.log_probabilities(images)
+    answered = [np.exp(one) for one in answers]
     expected = [golden["scores-%d" % at] for at in range(count)]
     apart = max(float(np.abs(a - b).max()) if a.shape == b.shape else 1.0 for a, b in zip(answered, expected))
     texts = [str(golden["text-%d" % at]) for at in range(count)]
-    wrong = sum(found.text != text for found, text in zip(model.readings(images), texts))
+    wrong = sum(best_path(one, model.classes)[0] != text for one, text in zip(answers, texts))
     if wrong or not apart <= most:
         told = (model.recogniser.engine, wrong, count, apart)
         raise ValueError("%s answers %d of %d golden lines otherwise, probabilities up to %.2g apart" % told)

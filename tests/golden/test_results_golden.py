@@ -45,6 +45,14 @@ def test_mnist_reaches_its_figures():
     assert all(record.n_train == 54_000 and record.n_test == 10_000 for record in by_name.values())
 
 
+def test_words_and_lines_reach_their_figures():
+    words, wills = sorted(committed("words"), key=lambda record: record.config.dataset, reverse=True)
+    assert words.cer < 0.05
+    assert words.accuracy > 0.85
+    assert wills.cer < 0.25
+    assert {record.provenance["dirty"] for record in (words, wills)} == {False}
+
+
 @pytest.mark.parametrize("sweep", ["mnist", "emnist-lite"])
 def test_committed_records_are_of_the_pinned_data(sweep):
     for record in committed(sweep):
@@ -52,7 +60,7 @@ def test_committed_records_are_of_the_pinned_data(sweep):
         assert record.data["sha256"] == pinned
 
 
-@pytest.mark.parametrize("sweep", ["mnist", "emnist-lite"])
+@pytest.mark.parametrize("sweep", ["mnist", "emnist-lite", "words"])
 def test_no_run_is_there_twice_and_all_are_of_the_sweep(sweep):
     asked = {config.id for config in load(ROOT / "params" / f"{sweep}.yml").configs}
     made = [record.id for record in committed(sweep)]

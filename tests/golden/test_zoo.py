@@ -1,12 +1,14 @@
 """The trained models that come with the project: they load, read a drawing, and score what their records say."""
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
 import hcrlib as hcr
 from hcrlib import face, metrics, paths, records
-from hcrlib.datasets import load_dataset
+from hcrlib.datasets import load_dataset, load_text
 
+WHOLES = {"words-52": "emnist-words", "wills-fr": "cremma-wills"}  # recognisers, and what they were trained on
 NAMES = {"best-digits": 10, "best-letters": 26, "best-47": 47, "best-62": 62}
 
 
@@ -16,7 +18,7 @@ PAGES = (
 
 
 def test_all_are_there():
-    assert {*NAMES, PAGES} <= set(face.zoo())
+    assert {*NAMES, PAGES, *WHOLES} <= set(face.zoo())
 
 
 @pytest.mark.parametrize("name", [*NAMES, PAGES])
@@ -48,3 +50,28 @@ def test_scores_what_its_record_says(name, n_classes, real_data):
     assert len(model.classes) == n_classes
     missed = metrics.misses(data.test.labels, model.scores(data.test.images).argmax(axis=1))
     assert abs(missed - record.misses) <= 3  # images: another processor may round another way
+
+
+@pytest.mark.parametrize("name", WHOLES)
+def test_a_recogniser_is_small_has_its_record_and_card_and_reads(name):
+    folder = paths.project_root() / "results/zoo" / name
+    record, card = records.read(folder), (folder / "README.md").read_text()
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 5e6
+    assert f"| {record.cer:.2%} ({record.cer_low:.2%} to {record.cer_high:.2%})" in card
+    for part in ("Data", "Protocol", "Figures", "Confusions", "Limits", "Licence"):
+        assert f"\n## {part}\n" in card
+    model, golden = hcr.load_model(name), np.load(folder / "golden.npz")
+    assert model.recogniser.engine.startswith("onnxruntime")
+    assert model.read(golden["image-0"]).text == str(golden["text-0"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WHOLES)
+def test_a_recogniser_reads_as_its_record_says(name, real_data):
+    """A part of the test split, beside the texts that the run itself read."""
+    folder = paths.project_root() / "results/zoo" / name
+    data, record = load_text(WHOLES[name]), records.read(folder)
+    assert data.test_sha256 == record.data["test_sha256"]
+    some = data.test.take(range(0, len(data.test), 4))
+    cer = metrics.error_rate([one.text for one in hcr.load_model(name).readings(some.images)], some.texts)[0]
+    assert record.cer_low - 0.02 < cer < record.cer_high + 0.02

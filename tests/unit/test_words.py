@@ -9,6 +9,7 @@ from PIL import Image
 
 from hcrlib.datasets import commands, dataset_names, is_text, load_text, spelt, text_names, words
 from hcrlib.errors import ConfigError, DataError
+from hcrlib.runtime.image import to_grey
 
 
 @pytest.fixture
@@ -71,6 +72,38 @@ def test_accents_are_composed_and_large_pictures_made_smaller(tmp_path):
     assert damaged == ()
 
 
+def test_pictures_are_seen_as_they_are_when_they_are_read(tmp_path):
+    """Transparency is paper, and 16 bits are none too many."""
+    ink = np.zeros((20, 40), bool)
+    ink[5:15, 5:35] = True
+    clear = np.zeros((20, 40, 4), np.uint8)
+    clear[..., 3] = 255 * ink
+    Image.fromarray(clear).save(tmp_path / "clear.png")
+    Image.fromarray(np.where(ink, 5000, 60000).astype(np.uint16)).save(tmp_path / "deep.png")
+    for name in ("clear", "deep"):
+        grey = words.grey(tmp_path / f"{name}.png")
+        assert grey[ink].max() < 50 < 200 < grey[~ink].min()
+        assert (grey == to_grey(str(tmp_path / f"{name}.png"))).all()
+
+
+def test_a_strip_that_is_no_line_is_refused(tmp_path):
+    draw(tmp_path / "strip.png", 15_000, 2)
+    with pytest.raises(ValueError, match="no line of writing"):
+        words.grey(tmp_path / "strip.png")
+
+
+def test_a_document_in_train_and_test_is_told(tmp_path):
+    for part, documents in (("train", "abc"), ("test", "cd")):
+        folder_of(tmp_path / "mine" / part, [(f"{d}.png", f"mot {d}", d) for d in documents])
+    assert load_text(tmp_path / "mine").notes == ("1 documents are in train and in test: c",)
+
+
+def test_a_folder_of_characters_with_some_table_stays_one_of_characters(tmp_path):
+    (tmp_path / "dataset.yml").write_text("name: mine\n")
+    (tmp_path / "notes.tsv").write_text("a\tb\n")
+    assert not is_text(tmp_path)
+
+
 def test_damaged_pictures_are_listed_and_left_out(tmp_path):
     place = folder_of(tmp_path / "mine", [(f"{n}.png", f"mot {n}", f"d{n % 5}") for n in range(20)])
     (place / "3.png").write_bytes(b"")
@@ -89,6 +122,7 @@ def test_damaged_pictures_are_listed_and_left_out(tmp_path):
         ("", "an empty file"),
         ("picture\ttext\na.png\tx\n", "got picture, text"),
         ("file\ttext\na.png\n", "line 2"),
+        ("file\ttext\na.png\tx\ty\n", "line 2.*2 columns: file, text"),
         ("file\ttext\n", "the table is empty"),
         ("file\ttext\nnone.png\tx\n", "none.png"),
         (b"\xff\xfe\x00file", "UTF-8"),
@@ -172,9 +206,11 @@ def test_a_folder_that_is_no_dataset_is_refused(tmp_path):
         run("show", tmp_path / "none")
 
 
-def test_one_writer_alone_cannot_be_cut(tmp_path):
+def test_too_few_writers_cannot_be_cut(tmp_path):
+    with pytest.raises(DataError, match=r"too few documents.*at least three.*got 2"):
+        load_text(folder_of(tmp_path / "mine", [(f"{n}.png", "x", "ab"[n % 2]) for n in range(6)]))
     with pytest.raises(DataError, match="one writer"):
-        load_text(folder_of(tmp_path / "mine", [(f"{n}.png", "x", "a") for n in range(5)]))
+        words.cut_by_writer(["a", "a"], 0.5, 0, "test")
     with pytest.raises(ConfigError, match="share"):
         words.cut_by_writer(["a", "b"], 1.5, 0, "test")
 
@@ -297,6 +333,10 @@ def test_numbers_are_composed_from_digits_of_each_split_apart(monkeypatch):
     assert first.texts == second.texts != numbers.train.texts
     assert all((a == b).all() for a, b in zip(first.images, second.images, strict=True))
     assert repr(numbers.train) == "Lines(300 pictures)"
+    assert numbers.unit == "words"
+    other = load_text("mnist-numbers", val_seed=1)
+    assert other.val.texts != numbers.val.texts
+    assert other.test_sha256 == numbers.test_sha256, "another validation, the same test"
 
 
 def test_words_are_of_one_part_each():
