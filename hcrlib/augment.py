@@ -118,7 +118,7 @@ def _inked(line, strength, rng):
 
     share, kernel = np.float32(strength * rng.uniform(-0.6, 0.6)), np.ones((2, 2), np.uint8)
     other = cv2.dilate(line, kernel) if share > 0 else cv2.erode(line, kernel)
-    line = line + abs(share) * (other - line)
+    line = np.clip(line + abs(share) * (other - line), 0, 1)
     line = np.power(line, np.float32(np.exp(strength * rng.uniform(-0.4, 0.4))))
     grain = rng.normal(0, 0.03 * strength * rng.uniform(), line.shape).astype(np.float32)
     return np.clip(line + grain, 0, 1)

@@ -184,6 +184,54 @@ def test_training_starts_from_another_run_s_weights(tmp_path):
     assert "started from 14 layers of a/run" in said[0]
 
 
+@pytest.mark.slow
+def test_a_resumed_run_counts_the_time_of_the_run_it_started_from(tmp_path):
+    pictures, texts = shapes(16)
+    texts[0] = 40 * "ab"  # no steps for it
+    split = SimpleNamespace(epoch=lambda number: (pictures, texts))
+    val = SimpleNamespace(epoch=lambda number: (pictures[1:5], texts[1:5]))
+    start = RECOGNISERS.get("crnn-small").create({"width": 1, "units": 2})
+    start.classes = ("a", "b")
+    start.model = start.network(48, 3)
+    (tmp_path / "start/model").mkdir(parents=True)
+    start.save(tmp_path / "start/model")
+    about = {"classifier": "crnn-small", "params": {"width": 1, "units": 2}, "classes": ["a", "b"]}
+    (tmp_path / "start/model/model.json").write_text(json.dumps({**about, "pipeline": LinePipeline().to_dict()}))
+    record = SimpleNamespace(id="a/run", fit_s=1000.0)
+    runs = []
+    for epochs in (1, 2):  # the second goes on where the first one ended
+        run = RECOGNISERS.get("crnn-small").create({"width": 1, "units": 2, "start": "a/run", "epochs": epochs})
+        said = []
+        run.fit(
+            split,
+            val,
+            Task(2, 0, tmp_path, said.append, run=lambda run: (record, tmp_path / "start"), classes=("a", "b")),
+        )
+        runs.append((run, said))
+    resumed, said = runs[1]
+    assert "resumed after epoch 1" in said
+    assert resumed.n_fitted == runs[0][0].n_fitted == 15
+    assert any("started from a/run" in note for note in resumed.notes)
+    assert resumed.earlier_s > 1000
+    assert [row["epoch"] for row in resumed.history] == [1, 2]
+
+
+def test_distortions_leave_a_line_that_its_steps_can_write():
+    """A picture that would get too narrow for its text, or too wide for the network, is taken as it is."""
+    import keras
+
+    rng = np.random.RandomState(0)
+    narrow = [rng.rand(48, 57).astype(np.float32) for _ in range(12)]
+    text = 12 * "ab"
+    small = RECOGNISERS.get("crnn-small").create({"distortion": 3.0})
+    batches = small._batches(keras, narrow, [text] * 12, {"a": 1, "b": 2}, np.random.RandomState(1))
+    assert all(batch[0].shape[2] // small.stride >= 24 for batch in map(batches.__getitem__, range(len(batches))))
+    wide = [rng.rand(64, 790).astype(np.float32) for _ in range(4)]
+    paper = RECOGNISERS.get("crnn-paper").create({"distortion": 3.0})
+    batches = paper._batches(keras, wide, ["ab"] * 4, {"a": 1, "b": 2}, np.random.RandomState(1))
+    assert batches[0][0].shape == (4, 64, 800, 1)
+
+
 def test_lines_that_need_more_steps_than_there_are():
     crnn = RECOGNISERS.get("crnn-small").create({})
     assert [crnn.steps_needed(text) for text in ("", "abc", "aab", "aaa")] == [0, 3, 4, 5]
