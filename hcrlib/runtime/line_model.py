@@ -11,7 +11,7 @@ import numpy as np
 from . import lite
 from .engines import network
 from .image import to_grey
-from .lines import LinePipeline, best_path, by_width, widened
+from .lines import MARGIN, LinePipeline, best_path, by_width, widened
 from .network import opened
 
 AT_ONCE = 16  # pictures in one step: bounds the memory
@@ -30,17 +30,22 @@ class _AnyEngine:
     at_once = AT_ONCE
 
     def _take(self, shapes):
-        """Keeps `n_labels` and `width`, None for any, of shapes of inputs and outputs: a size is no int where it is free."""
+        """Keeps `n_labels`, and `width` and `steps`, None for any, of the input's and the output's shape: no int is free."""
         if [len(shape) for shape in shapes] != [4, 3] or not isinstance(shapes[1][2], int):
             raise ValueError("%s is no network from lines to characters: its shapes are %s" % (self.path, shapes))
-        self.n_labels, self.width = shapes[1][2], shapes[0][2] if isinstance(shapes[0][2], int) else None
+        self.n_labels = shapes[1][2]
+        self.width, self.steps = (at if isinstance(at, int) else None for at in (shapes[0][2], shapes[1][1]))
 
     def wide(self, width):
         """How many columns a picture of that width is given with. ValueError where it is wider than the network."""
         if self.width is None:
             return widened(width)
         if widened(width) > self.width:
-            raise ValueError("a picture is %d pixels wide, the network takes %d" % (width, self.width))
+            told = "a picture is %d pixels wide, the network takes %d" % (width, self.width - 2 * MARGIN)
+            if self.steps:
+                needed = -(-widened(width) * self.steps // self.width)
+                told += "; it needs %d time steps, there are %d" % (needed, self.steps)
+            raise ValueError(told)
         return self.width
 
     def log_probabilities(self, pictures):

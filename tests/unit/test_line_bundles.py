@@ -214,7 +214,7 @@ def test_a_network_of_one_width_says_what_it_takes(tmp_path):
     export.write_lite(recogniser, tmp_path / "m.tflite", pictures)
     network = LiteLineNetwork(tmp_path / "m.tflite")
     assert [one.shape for one in network.log_probabilities(pictures)] == [(24, 3), (24, 3)]
-    with pytest.raises(ValueError, match="a picture is 100 pixels wide, the network takes 96"):
+    with pytest.raises(ValueError, match="100 pixels wide, the network takes 88; it needs 32 time steps, there are 24"):
         network.log_probabilities([np.zeros((48, 100), np.float32)])
     with pytest.raises(ConfigError, match="has LSTMs"):
         export.write_lite(recogniser, tmp_path / "m.tflite", pictures, "int8")
