@@ -12,7 +12,7 @@ from hcrlib.models import stored
 from hcrlib.provenance import repeat
 from hcrlib.runtime.line_model import unit_of
 
-GOLDEN = 8  # validation pictures whose answers every engine has to give
+GOLDEN = {"words": 8, "lines": 3}  # validation pictures whose answers every engine has to give
 CHECKED = 200  # validation pictures that the network in ONNX must answer like the trained one
 SHOWN = 8  # rows of the card's table
 LIMITS = """
@@ -40,7 +40,7 @@ def describe(folder, record, val, expected):
     shutil.copy(record.path / "model/model.json", folder / "model/model.json")
     (folder / "labels.txt").write_text("\n".join(record.classes) + "\n", encoding="utf-8")
     golden = {}
-    for at, image in enumerate(val.images[:GOLDEN]):
+    for at, image in enumerate(val.images[: GOLDEN[unit_of(folder / "model")]]):
         text = np.array(export.best_text(expected[at], record.classes))
         golden |= {f"image-{at}": image, f"scores-{at}": expected[at], f"text-{at}": text}
     np.savez_compressed(folder / "golden.npz", **golden)
