@@ -33,10 +33,10 @@ MEASURED = [
 ]
 SHOWN = {  # heading: what is in the cell
     "classifier": lambda row: row.classifier,
-    "accuracy %": lambda row: f"{100 * row.accuracy:.2f}",
     "CER %": lambda row: f"{100 * row.cer:.2f}",
     "95 % CI of CER": lambda row: f"{100 * row.cer_low:.2f} to {100 * row.cer_high:.2f}",
     "WER %": lambda row: f"{100 * row.wer:.2f}",
+    "accuracy %": lambda row: f"{100 * row.accuracy:.2f}",
     "95 % CI": lambda row: f"{100 * row.ci_low:.2f} to {100 * row.ci_high:.2f}",
     "misses": lambda row: f"{row.misses:,} of {row.n_test:,}",
     "balanced %": lambda row: _percent(row.balanced_accuracy),

@@ -18,8 +18,10 @@ from hcrlib.seeds import seed_for
 VULGAR = "fuck", "shit", "bitch", "porn", "nigg", "sex", "dick", "cunt", "whore", "tits", "pussy"
 VOCABULARY = 20_000  # the most frequent English words
 CAPITALISED = 0.15  # of the words
-EPOCH = 10_000  # words to train on in an epoch
-HELD = {"val": 1000, "test": 2000}
+SIZES = {  # words to train on in an epoch, to validate and to test
+    "emnist-words": {"train": 10_000, "val": 1000, "test": 2000},
+    "mnist-numbers": {"train": 3000, "val": 500, "test": 1000},
+}
 PARTS = 10  # of the vocabulary, one to validate and one to test
 
 
@@ -117,11 +119,12 @@ def _load(name, characters, texts, corpus, val_seed):
         rng = np.random.default_rng(seed_for(seed, f"{name}/{part}/{number}"))
         return composed(getattr(data, part), data.classes, texts(part, n, rng), rng)
 
-    train = Composed(*of("train", EPOCH, 0), compose=lambda number: of("train", EPOCH, number))
+    sizes = SIZES[name]
+    train = Composed(*of("train", sizes["train"], 0), compose=lambda number: of("train", sizes["train"], number))
     return made(
         name,
         train,
-        *(Lines(*of(part, n, 0)) for part, n in HELD.items()),
+        *(Lines(*of(part, sizes[part], 0)) for part in ("val", "test")),
         corpus=corpus(),
         source=f"composed from {data.name} ({data.source})",
         val_fraction=data.val_fraction,
@@ -129,7 +132,7 @@ def _load(name, characters, texts, corpus, val_seed):
         comparable=False,
         notes=(
             f"composed from characters of {data.name}, those of each split apart; no word of val or test is in train",
-            f"{EPOCH:,} new words every epoch, where no budget keeps to some of them",
+            f"{sizes['train']:,} new words every epoch, where no budget keeps to some of them",
             *(
                 ["its dictionary holds every word that can be asked, those of val and test among them"]
                 if corpus()

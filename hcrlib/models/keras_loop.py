@@ -65,6 +65,7 @@ class KerasLearner(Learner):
         self.model, self.history = checkpoint.load(keras, task.say)
         if self.model is None:
             self.model = build()
+            self.model.optimizer.build(self.model.trainable_variables)  # else TensorFlow traces the first step twice
         else:
             task.say(f"resumed after epoch {len(self.history)}")
             self.earlier_s = sum(row["epoch_s"] for row in self.history)

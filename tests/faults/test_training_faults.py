@@ -22,7 +22,7 @@ ASKED = {
     "cnn-basic": {"data": "mnist-5k", "budget": 400, "epochs": 4, "batch_size": 32},
     "crnn-small": {**TINY, "epochs": 4},  # on lines that are composed anew in every epoch
 }
-FEW = {"EPOCH": 48, "HELD": {"val": 12, "test": 24}}
+FEW = {"mnist-numbers": {"train": 48, "val": 12, "test": 24}}
 CHILD = """
 import hcrlib as hcr
 import time
@@ -32,7 +32,7 @@ def say(line):
     print(line, flush=True)
     time.sleep(60 if line.startswith("epoch 2/4") else 0)  # until the kill
 
-vars(spelt).update({few})
+spelt.SIZES.update({few})
 hcr.train({name!r}, say=say, **{asked})
 """
 
@@ -40,8 +40,7 @@ hcr.train({name!r}, say=say, **{asked})
 @pytest.fixture
 def few_numbers(monkeypatch):
     """mnist-numbers of 48 numbers an epoch."""
-    for name, value in FEW.items():
-        monkeypatch.setattr(spelt, name, value)
+    monkeypatch.setattr(spelt, "SIZES", {**spelt.SIZES, **FEW})
 
 
 def training(results, name):

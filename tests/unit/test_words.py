@@ -320,8 +320,7 @@ def test_pictures_of_iam_that_are_not_unpacked_are_asked_for(iam):
 
 
 def test_numbers_are_composed_from_digits_of_each_split_apart(monkeypatch):
-    monkeypatch.setattr(spelt, "EPOCH", 300)
-    monkeypatch.setattr(spelt, "HELD", {"val": 50, "test": 100})
+    monkeypatch.setitem(spelt.SIZES, "mnist-numbers", {"train": 300, "val": 50, "test": 100})
     numbers = load_text("mnist-numbers")
     assert "".join(numbers.classes) == "0123456789"
     parts = [set(part.texts) for part in (numbers.train, numbers.val, numbers.test)]
