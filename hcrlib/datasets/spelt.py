@@ -20,7 +20,7 @@ VOCABULARY = 20_000  # the most frequent English words
 CAPITALISED = 0.15  # of the words
 SIZES = {  # words to train on in an epoch, to validate and to test
     "emnist-words": {"train": 10_000, "val": 1000, "test": 2000},
-    "mnist-numbers": {"train": 3000, "val": 500, "test": 1000},
+    "mnist-numbers": {"train": 2000, "val": 300, "test": 600},
 }
 PARTS = 10  # of the vocabulary, one to validate and one to test
 
@@ -99,10 +99,10 @@ def _words(part, n, rng):
 
 
 def _numbers(part, n, rng):
-    """Whole numbers of up to six digits; the last digit of the others' sum tells which part one is of."""
+    """Whole numbers of up to four digits; the last digit of the others' sum tells which part one is of."""
     out = []
     while len(out) < n:
-        text = str(rng.integers(0, 10 ** rng.integers(1, 7)))
+        text = str(rng.integers(0, 10 ** rng.integers(1, 5)))
         drawn = sum(map(int, text)) % PARTS
         if (("test", "val")[drawn] if drawn < 2 else "train") == part:
             out.append(text)

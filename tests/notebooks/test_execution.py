@@ -19,6 +19,8 @@ SMALLEST = {  # notebook -> the parameters that make it fastest, and how many re
     "20_compare": ({"sweep": "tests/notebooks/smallest.yml"}, 2),
     "30_tune": ({"max_epochs": 2, "other": "linear", "trials": 1, "budget": 200}, 0),
     "40_reproduce_papers": ({"budget": 100, "epochs": 1}, 3),
+    "50_words_crnn": ({"params": {"epochs": 1, "width": 1, "units": 2}, "budget": 40}, 1),
+    "51_compare_words": ({"sweep": "tests/notebooks/smallest_lines.yml"}, 1),
     "60_read_a_page": ({"look": "plain", "degradations": ["plain"]}, 0),
     "90_export_and_deploy": ({"params": {"epochs": 1, "width": 4}}, 1),
 }

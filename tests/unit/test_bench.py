@@ -1,12 +1,13 @@
 import json
+import shutil
 import time
 
 import numpy as np
 import pytest
 
 from hcrlib import cli
-from hcrlib.bench import BENCHES, base, latency, libraries, page, scaling
-from hcrlib.errors import RunError
+from hcrlib.bench import BENCHES, base, latency, libraries, lines, page, scaling
+from hcrlib.errors import DataError, RunError
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +104,26 @@ def test_bad_requests(capsys):
     assert "Did you mean 'svm'" in capsys.readouterr().err
     assert cli.main(["bench", "svm", "--runs", "0"]) == 1
     assert cli.main(["bench", "svm", "--images", "3"]) == 1
+
+
+def test_lines_are_compared_with_tesseract_or_not_at_all(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(DataError, match="apt install tesseract"):
+        lines.lines(base.Asked())
+
+
+@pytest.mark.skipif(shutil.which("tesseract") is None, reason="Tesseract is not installed")
+def test_tesseract_answers_every_picture():
+    blank = np.full((60, 120), 255, np.uint8)
+    stroke = blank.copy()
+    stroke[10:50, 55:60] = 0
+    said = lines.tesseract([blank, stroke, blank], "eng", lines.ONE_WORD)
+    assert len(said) == 3
+    assert said[0] == said[2] != said[1], "each answer is with its picture"
+    with pytest.raises(RunError, match="tesseract-ocr-xyz"):
+        lines.tesseract([blank], "xyz", lines.ONE_WORD)
+
+
+def test_what_was_read_is_measured():
+    found = lines._measured(["hallo", "x"], ["hello", "x"])
+    assert (found["cer"], found["wer"], found["right"]) == (pytest.approx(1 / 6), 0.5, 0.5)
