@@ -80,7 +80,7 @@ def _about(name, data, test):
     words = [word for text in test.texts for word in text.split()]
     known = {word for text in data.corpus for word in text.split()}
     share = sum(word in known for word in words) / len(words)
-    yield f"{data.name}: {len(test):,} of {len(data.test):,} test pictures, read by {name}; {data.source.rpartition('/')[2]}"
+    yield f"{data.name}: {len(test):,} of {len(data.test):,} test pictures, read by {name}; {data.source}"
     yield f"{data.name}: the dictionary of word beam search holds {len(known):,} words, {share:.1%} of the test's among them"
 
 

@@ -71,7 +71,7 @@ def _load(kind, name, val_seed):
     return made(
         name,
         **parts,
-        source=str(folder),
+        source="HCR_DATA",
         val_fraction=len(parts["val"]) / max(1, len(parts["train"]) + len(parts["val"])),
         val_seed=val_seed,
         notes=tuple(notes),

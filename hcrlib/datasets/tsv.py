@@ -24,8 +24,11 @@ CREMMA_NOTES = (
 )
 
 
-def load_folder(folder, name=None, *, val_seed=0, notes=()):
-    """The TextDataset of such a folder. DataError: no TSV, no such columns, no readable picture."""
+def load_folder(folder, name=None, *, val_seed=0, notes=(), source=None):
+    """The TextDataset of such a folder. source: where it is from; None for its path.
+
+    DataError: no TSV, no such columns, no readable picture.
+    """
     name, folder = name or folder.resolve().name, folder.resolve()
     there = folder / "train" if (folder / "train").is_dir() else folder
     lines, known, damaged = _part(there)
@@ -48,7 +51,7 @@ def load_folder(folder, name=None, *, val_seed=0, notes=()):
     return made(
         name,
         *(part if known else Lines(part.images, part.texts) for part in parts),
-        source=str(folder),
+        source=source or str(folder),
         val_fraction=VALIDATED,
         val_seed=val_seed,
         notes=tuple(notes),
@@ -106,7 +109,7 @@ def _rows(path):
 TEXTS.add(
     "cremma-wills",
     TextEntry(
-        load=lambda name, seed: load_folder(found(name), name, val_seed=seed, notes=CREMMA_NOTES),
+        load=lambda name, seed: load_folder(found(name), name, val_seed=seed, notes=CREMMA_NOTES, source="HCR_DATA"),
         source=CREMMA_SOURCE,
         licence=CREMMA_LICENCE,
         folder="lines-cremma-wills",
