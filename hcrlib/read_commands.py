@@ -11,7 +11,7 @@ from pathlib import Path
 from hcrlib.commands import add_command
 from hcrlib.errors import ConfigError, HcrError
 
-CHARACTER_MODEL = "best-47"  # of the zoo; a Reader has its own
+CHARACTER_MODEL, LINE_MODEL = "best-47", "words-52"  # of the zoo; a Reader has its own
 WHOLE_WORDS = "rapidocr"  # page.rapid.NAME: of hcrlib.page nothing is loaded for the other commands' sake
 FORMATS = "text", "json", "hocr", "alto", "pdf", "png"
 PLATE = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -39,6 +39,8 @@ def add_parser(subparsers):
         action="store_true",
         help=f"each picture is of one character: say which (model: {CHARACTER_MODEL})",
     )
+    says = f"each picture is of one word or line, cut out: read it as a whole (recogniser: {LINE_MODEL})"
+    add("--line", action="store_true", help=says)
     add("--template", metavar="FORM.yml", help="each page is this form: a CSV row of its fields (params/forms)")
     _add_output(parser)
     _add_reading(parser)
@@ -69,8 +71,8 @@ def _add_reading(parser):
 
 
 def _read(args):
-    if args.character:
-        return _read_characters(args)
+    if args.character or args.line:
+        return _read_cut_out(args)
     if args.template:
         return _read_forms(args)
     _check(args)
@@ -78,15 +80,26 @@ def _read(args):
     return _watch(job, args.watch) if args.watch else _read_files(job, args.file)
 
 
-def _read_characters(args):
-    """Prints a line for each picture: the character, and what else it may be."""
+def _read_cut_out(args):
+    """Prints a line for each picture: the character, and what else it may be; or the text of a word or a line."""
     import hcrlib
+    from hcrlib.runtime import LineModel
 
-    _refuse(args, (*OUTPUT, *READING, *KEEPING, "template"), "With --character go files and --model")
-    model, unread = hcrlib.load_model(args.model or CHARACTER_MODEL), 0
+    told = "With --line go files and --recognizer" if args.line else "With --character go files and --model"
+    others = {*READING, "model", "character", "template"} - {"recognizer" if args.line else "model"}
+    others -= set() if args.line else {"character"}
+    _refuse(args, [*OUTPUT, *sorted(others), *KEEPING], told)
+    model = hcrlib.load_model((args.recognizer or LINE_MODEL) if args.line else (args.model or CHARACTER_MODEL))
+    if isinstance(model, LineModel) != args.line:
+        hint = "--line reads words and lines with --recognizer, --character characters with --model"
+        raise ConfigError("This model does not read that", got=repr(model), hint=hint)
+    unread = 0
     for path in args.file:
         try:
             answer = model.read(path)
+            if args.line:
+                print(f"{path}: {answer.text}  ({answer.confidence:.0%})")
+                continue
             others = ", ".join(f"{name} {p:.0%}" for name, p in answer.alternatives[:3])
             print(f"{path}: {answer.label}  ({others})")
         except (ValueError, OSError) as error:

@@ -16,7 +16,7 @@ GOLDEN = {"words": 8, "lines": 3}  # validation pictures whose answers every eng
 CHECKED = 200  # validation pictures that the network in ONNX must answer like the trained one
 SHOWN = 8  # rows of the card's table
 LIMITS = """
-- It reads what is one {unit}, cut out; of a page it can make nothing.
+- It reads what is one {unit}, cut out: `hcr read --line` a picture of one, `hcr read` those that it finds on a page.
 - Characters that it was not trained on are read as others, or not at all.
 - It has learnt how its training texts are spelt, too: words that are spelt otherwise are read less well.
 """.strip()

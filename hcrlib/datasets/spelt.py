@@ -99,14 +99,10 @@ def _words(part, n, rng):
 
 
 def _numbers(part, n, rng):
-    """Whole numbers of up to four digits; the last digit of the others' sum tells which part one is of."""
-    out = []
-    while len(out) < n:
-        text = str(rng.integers(0, 10 ** rng.integers(1, 5)))
-        drawn = sum(map(int, text)) % PARTS
-        if (("test", "val")[drawn] if drawn < 2 else "train") == part:
-            out.append(text)
-    return out
+    """Numbers of three or four digits, none twice; the last digit of their digits' sum tells which part one is of."""
+    drawn = {"test": {0}, "val": {1}}.get(part, set(range(2, PARTS)))
+    there = [text for text in map(str, range(100, 10_000)) if sum(map(int, text)) % PARTS in drawn]
+    return [there[at] for at in rng.permutation(len(there))[:n]]
 
 
 def _load(name, characters, texts, corpus, val_seed):

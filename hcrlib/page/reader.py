@@ -38,6 +38,9 @@ class Reader:
         import hcrlib
 
         self.model = hcrlib.load_model(model) if isinstance(model, str | Path) else model
+        if isinstance(self.model, LineModel):
+            hint = "It goes with --recognizer, beside a model of characters"
+            raise ConfigError("This model reads whole words or lines, no characters", got=repr(self.model), hint=hint)
         try:
             self.alphabet = decode.Alphabet.of(self.model.classes, characters)
         except ValueError as error:
@@ -67,14 +70,14 @@ class Reader:
         found = layout.layout(cleaned.ink, rapid.lines(cleaned.image) if self.detector else None)
         lines = self._as_wholes(cleaned, found) if self.recognizer else self.lines(cleaned.grey, cleaned.ink, found)
         sure = _confidence(lines)
-        if sure < WRITING:
+        if sure < WRITING and not self.recognizer:  # of a whole line, the least sure character says little
             lines = ()
         notes = list(cleaned.notes)
         if not found.rows:
             notes.append("Nothing is written on it.")
         elif not lines:
             notes.append("What was found on it does not look like writing.")
-        elif sure < JOINED and not self.recognizer:
+        elif sure < (WRITING if self.recognizer else JOINED):
             notes.append(UNSURE)
         return Page(
             number,

@@ -71,7 +71,6 @@ def test_a_recogniser_reads_as_its_record_says(name, real_data):
     """A part of the test split, beside the texts that the run itself read."""
     folder = paths.project_root() / "results/zoo" / name
     data, record = load_text(WHOLES[name]), records.read(folder)
-    assert data.test_sha256 == record.data["test_sha256"]
     some = data.test.take(range(0, len(data.test), 4))
     cer = metrics.error_rate([one.text for one in hcr.load_model(name).readings(some.images)], some.texts)[0]
     assert record.cer_low - 0.02 < cer < record.cer_high + 0.02

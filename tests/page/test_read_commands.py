@@ -10,11 +10,12 @@ import sys
 import types
 from pathlib import Path
 
+import numpy as np
 import pypdfium2
 import pytest
 from PIL import Image
 
-from hcrlib import read_commands
+from hcrlib import paths, read_commands
 from hcrlib.cli import main
 from hcrlib.page import job, load, output, rapid
 from hcrlib.page.library import Library
@@ -173,6 +174,10 @@ def test_a_file_that_is_damaged_on_its_second_page_leaves_nothing(capsys):
         ("read a.png --character --unsure-below 0.0", "--unsure-below"),
         ("read --watch nowhere", "no such folder"),
         ("read a.png --character --template a.yml", "Got --template"),
+        ("read a.png --character --line", "Got --character"),
+        ("read a.png --line --model words-52", "With --line go files and --recognizer. Got --model"),
+        ("read a.png --line --recognizer best-47", "does not read that"),
+        ("read a.png --character --model words-52", "does not read that"),
         ("read --template a.yml", "nothing to read"),
         (
             "read a.png --template a.yml --to json --keep",
@@ -190,6 +195,16 @@ def test_a_file_that_is_damaged_on_its_second_page_leaves_nothing(capsys):
 )
 def test_what_does_not_go_together_is_refused_first(capsys, argv, words):
     assert words in refused(capsys, *argv.split())
+
+
+def test_a_word_that_is_cut_out_is_read_as_a_whole(capsys):
+    golden = np.load(paths.project_root() / "results/zoo/words-52/golden.npz")
+    Image.fromarray(golden["image-1"]).save("word.png")
+    Path("none.png").write_bytes(b"nothing")
+    status, out, err = run(capsys, "read", "word.png", "none.png", "--line")
+    assert status == 1
+    assert out.startswith(f"word.png: {golden['text-1']}  (")
+    assert "none.png: cannot be read" in err
 
 
 def test_binary_files_do_not_go_to_a_terminal(capsys, monkeypatch):

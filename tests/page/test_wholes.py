@@ -79,7 +79,7 @@ def test_what_is_unsure_or_nothing_is_a_question_mark(sheet):
 
 
 def test_what_is_wider_than_the_network_is_told(sheet, monkeypatch):
-    narrow, network = model([], "lines"), SimpleNamespace(width=64)
+    narrow, network = model([], "lines"), SimpleNamespace(width=64, steps=16)
     monkeypatch.setattr(narrow, "readings", lambda crops: LineNetwork.wide(network, crops[0].shape[1]))
-    with pytest.raises(DataError, match="the network takes 64"):
+    with pytest.raises(DataError, match="the network takes 56; it needs"):
         Reader("best-digits", recognizer=narrow).page(sheet)

@@ -9,11 +9,12 @@ function make(tag, content = "", attributes = {}) {
   return element;
 }
 
+const SCROLLS = { tabindex: "0" }; // what may be wider than a phone is reached by keyboard
 const code = (text) => make("code", text);
-const json = (value) => make("pre", JSON.stringify(value, null, 2), { tabindex: "0" });
+const json = (value) => make("pre", JSON.stringify(value, null, 2), SCROLLS);
 
 function rows(pairs) {
-  return make("table", make("tbody", pairs.map(([name, ...cells]) => make("tr", [make("th", name, { scope: "row" }), ...cells.map((cell) => make("td", cell))]))));
+  return make("table", make("tbody", pairs.map(([name, ...cells]) => make("tr", [make("th", name, { scope: "row" }), ...cells.map((cell) => make("td", cell))]))), SCROLLS);
 }
 
 function operation(path, method, about, shared) {
@@ -42,7 +43,7 @@ const problems = document_["x-problems"].map(({ name, status, title }) => {
   const row = make("tr", [make("th", code(name), { scope: "row" }), make("td", String(status)), make("td", title)], { id: name });
   return row;
 });
-sections.push(make("section", [make("h2", t.docs_problems), make("table", make("tbody", problems))], { class: "card" }));
+sections.push(make("section", [make("h2", t.docs_problems), make("table", make("tbody", problems), SCROLLS)], { class: "card" }));
 const shapes = Object.entries(document_.components.schemas).flatMap(([name, shape]) => [make("h3", name), json(shape)]);
 sections.push(make("section", [make("h2", t.docs_shapes), ...shapes], { class: "card" }));
 document.getElementById("docs").replaceChildren(...sections);
