@@ -72,7 +72,7 @@ def test_version(capsys):
         (["train", "knn", "--set", "seed=3"], "'seed' is no parameter of knn"),
         (["train", "knn", "--set", "k=[3"], "'--set k=[3'"),
         (["train", "knn", "--data", "mnist5k"], "Did you mean 'mnist-5k'?"),
-        (["train", "knn", "--data", "/no/such/folder"], "There is no dataset.yml here (/no/such/folder)"),
+        (["train", "knn", "--data", "/no/such/folder"], "There is no dataset here (/no/such/folder)"),
         (["train", "knn", "--preprocess", "scale,deskw"], "deskw"),
         (["read", "a.png", "--character", "--model", "none"], "There is no model 'none'"),
         (["zoo", "add", "best", "mnist-5k/knn/none"], "no such run"),

@@ -243,7 +243,7 @@ def test_words_and_lines_are_read_as_wholes(client, sheet, unit):
 
 def test_a_line_that_is_too_long_for_the_recogniser(client, sheet):
     told = problem(ask(client, encoded(sheet), "?recognizer=narrow"), "unreadable", 422)
-    assert "the network takes 64" in told["detail"]
+    assert "the network takes 56; it needs" in told["detail"]
 
 
 def test_a_recogniser_that_is_damaged_or_replaced(zoo, sheet, tmp_path, capfd):
