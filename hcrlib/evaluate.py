@@ -18,8 +18,7 @@ from hcrlib.datasets import (
     TextDataset,
     dataset_names,
     is_text,
-    load_dataset,
-    load_text,
+    load,
     stratified_take,
     text_names,
 )
@@ -92,7 +91,7 @@ def run_one(config, say=print, runs=None):
     declines the data leaves one that says "skipped". runs: where an ensemble finds its members, if not in results/runs.
     RunError where another process is making this very run.
     """
-    data = load_text(config.dataset) if is_text(config.dataset) else load_dataset(config.dataset)
+    data = load(config.dataset)
     folder = records.run_path(config)
     with contextlib.ExitStack() as held:
         try:

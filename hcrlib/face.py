@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from hcrlib import boards, evaluate, paths, records
-from hcrlib.datasets import frame_of, is_text, load_text
-from hcrlib.datasets import load_dataset as load_characters
+from hcrlib.datasets import frame_of
+from hcrlib.datasets import load as load_any
 from hcrlib.errors import ConfigError, RunError
 from hcrlib.models import Recogniser, stored
 from hcrlib.registry import did_you_mean
@@ -31,7 +31,7 @@ def train(classifier, data="mnist-5k", *, seed=0, budget=None, preprocess=None, 
 
 def load_dataset(name, **how):
     """A Dataset of characters or a TextDataset of words or lines: see hcrlib.datasets, load_dataset and load_text."""
-    return load_text(name, **how) if is_text(name) else load_characters(name, **how)
+    return load_any(name, **how)
 
 
 def results():

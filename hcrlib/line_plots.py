@@ -2,9 +2,9 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from hcrlib import leaderboard, metrics, plots
+from hcrlib.datasets.sheet import under_texts
 
 LIKELY = 0.05  # a character's probability, from which on it is shown
 NAMES = {" ": "space", "": "nothing"}
@@ -97,17 +97,8 @@ def _told(rate, low, high):
 
 
 def gallery(told, columns=1):
-    """Axes of pictures, each under its text, in rows of one height: [(text, picture)]; the first of them, for plots.keep."""
-    rows = -(-len(told) // columns)
-    figure = Figure(figsize=(10, 0.2 + 0.85 * rows), layout="constrained", facecolor="white")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for ax in axes:
-        ax.set_axis_off()
-    for ax, (text, picture) in zip(axes, told, strict=False):
-        ax.imshow(picture, cmap="gray", vmin=0, vmax=255)
-        ax.set_anchor("W")
-        ax.set_title(text, loc="left", fontsize=9, parse_math=False)
-    return axes[0]
+    """`under_texts` as axes, for plots.keep: [(text, picture)]."""
+    return under_texts(told, columns).axes[0]
 
 
 def worst(images, answers, most=8):

@@ -86,9 +86,8 @@ def _read_cut_out(args):
     from hcrlib.runtime import LineModel
 
     told = "With --line go files and --recognizer" if args.line else "With --character go files and --model"
-    others = {*READING, "model", "character", "template"} - {"recognizer" if args.line else "model"}
-    others -= set() if args.line else {"character"}
-    _refuse(args, [*OUTPUT, *sorted(others), *KEEPING], told)
+    own = {"recognizer"} if args.line else {"model", "character"}
+    _refuse(args, [n for n in (*OUTPUT, *READING, *KEEPING, "template", "model", "character") if n not in own], told)
     model = hcrlib.load_model((args.recognizer or LINE_MODEL) if args.line else (args.model or CHARACTER_MODEL))
     if isinstance(model, LineModel) != args.line:
         hint = "--line reads words and lines with --recognizer, --character characters with --model"

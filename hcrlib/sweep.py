@@ -19,7 +19,8 @@ import yaml
 from tabulate import tabulate
 
 from hcrlib import evaluate, leaderboard, paths, records, report, stats
-from hcrlib.datasets import TEXTS, dataset_names, is_text, load_dataset, load_text, text_names
+from hcrlib.datasets import TEXTS, dataset_names, is_text, text_names
+from hcrlib.datasets import load as load_data
 from hcrlib.errors import ConfigError, DataError, RunError
 from hcrlib.files import alone, write_text
 from hcrlib.models import RECOGNISERS, named
@@ -124,7 +125,7 @@ def load(path):
     }  # pinned, or made of what is
     for name in {config.dataset for config in configs} - made:
         with contextlib.suppress(DataError):  # its runs will say it, and the others are made
-            own[name] = (load_text if is_text(name) else load_dataset)(name).sha256
+            own[name] = load_data(name).sha256
     question = str(content.get("question") or path.stem)
     return Sweep(path.resolve(), question, list({c.hash: c for c in configs}.values()), own)
 
@@ -151,8 +152,8 @@ def run(configs):
 
     if not configs:
         return []
-    for config in configs:
-        report.check_is_here(_notebook(config))
+    for notebook in {_notebook(config) for config in configs}:
+        report.check_is_here(notebook)
     made = []
     with _alone() as holding, tqdm(configs, unit="run", disable=None, leave=False) as bar:
         for number, config in enumerate(bar, 1):

@@ -65,15 +65,10 @@ def _ways(model, data, language):
 
 
 def _measured(said, texts):
-    cer, cer_low, cer_high = metrics.error_rate(said, texts)
-    wer, wer_low, wer_high = metrics.error_rate(said, texts, "words")
-    right = sum(a == b for a, b in zip(said, texts, strict=True)) / len(texts)
-    return {"cer": cer, "cer_low": cer_low, "cer_high": cer_high} | {
-        "wer": wer,
-        "wer_low": wer_low,
-        "wer_high": wer_high,
-        "right": right,
-    }
+    rates = {}
+    for key, unit in (("cer", "characters"), ("wer", "words")):
+        rates[key], rates[f"{key}_low"], rates[f"{key}_high"] = metrics.error_rate(said, texts, unit)
+    return {**rates, "right": float(np.mean([a == b for a, b in zip(said, texts, strict=True)]))}
 
 
 def _about(name, data, test):

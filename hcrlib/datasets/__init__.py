@@ -4,7 +4,7 @@ from hcrlib.datasets.dataset import SIDE, Dataset, Split, check_content
 from hcrlib.datasets.importers import Imported, import_file
 from hcrlib.datasets.loading import load_dataset
 from hcrlib.datasets.sheet import show
-from hcrlib.datasets.shelf import dataset_names, describe, fetch, frame_of, verify
+from hcrlib.datasets.shelf import dataset_names, describe, fetch, frame_of, load, verify
 from hcrlib.datasets.splits import cut_validation, stratified_take
 from hcrlib.datasets.texts import is_text, load_text, text_names
 from hcrlib.datasets.words import TEXTS, TextDataset
@@ -24,6 +24,7 @@ __all__ = [
     "frame_of",
     "import_file",
     "is_text",
+    "load",
     "load_dataset",
     "load_text",
     "show",

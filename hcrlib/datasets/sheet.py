@@ -12,7 +12,7 @@ from hcrlib.datasets.words import TextDataset
 from hcrlib.seeds import frozen_rng
 
 ROW_INCHES = 0.3
-SHEET = 10, 0.8  # inches of a sheet of lines, and of each row
+SHEET = 10, 0.85  # inches of a sheet of lines, and of each row
 WORDS_A_ROW = 4
 
 
@@ -57,20 +57,26 @@ def draw(data, per_class=12):
 
 def draw_lines(data, n=12):
     """A matplotlib Figure of a TextDataset: n training lines, drawn by a fixed seed, each under its text."""
+    chosen = frozen_rng(0, "sheet").permutation(len(data.train))[: max(1, n)]
+    told = [(data.train.texts[at], data.train.images[at]) for at in chosen]
+    figure = under_texts(told, 1 if data.unit == "lines" else WORDS_A_ROW)
+    figure.suptitle(_title(data), fontsize="medium", parse_math=False)
+    return figure
+
+
+def under_texts(told, columns):
+    """A matplotlib Figure of pictures, each under its text, in rows of one height: [(text, uint8 (h, w))]."""
     from matplotlib.figure import Figure
 
-    chosen = frozen_rng(0, "sheet").permutation(len(data.train))[: max(1, n)]
-    columns = 1 if data.unit == "lines" else WORDS_A_ROW
-    rows = -(-len(chosen) // columns)
-    figure = Figure(figsize=(SHEET[0], SHEET[1] * rows + 0.5), layout="constrained")
-    places = figure.subplots(rows, columns, squeeze=False).ravel()
-    for place in places:
-        place.axis("off")
-    for place, at in zip(places, chosen, strict=False):
-        place.imshow(data.train.images[at], cmap="gray", vmin=0, vmax=255)
-        place.set_anchor("W")
-        place.set_title(data.train.texts[at], loc="left", fontsize="small", parse_math=False)
-    figure.suptitle(_title(data), fontsize="medium", parse_math=False)
+    rows = -(-len(told) // columns)
+    figure = Figure(figsize=(SHEET[0], 0.2 + SHEET[1] * rows), layout="constrained", facecolor="white")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes:
+        ax.set_axis_off()
+    for ax, (text, picture) in zip(axes, told, strict=False):
+        ax.imshow(picture, cmap="gray", vmin=0, vmax=255)
+        ax.set_anchor("W")
+        ax.set_title(text, loc="left", fontsize=9, parse_math=False)
     return figure
 
 

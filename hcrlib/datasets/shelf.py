@@ -45,6 +45,11 @@ def known(name):
     return name
 
 
+def load(name, *, val_seed=0):
+    """A Dataset of characters or a TextDataset of words or lines: see load_dataset and load_text."""
+    return (load_text if is_text(name) else load_dataset)(name, val_seed=val_seed)
+
+
 def find(name):
     """The Dataset or TextDataset of a name, or of a folder with a dataset.yml or with a TSV of texts.
 
@@ -52,7 +57,7 @@ def find(name):
     """
     folder = Path(name)
     if is_text(name):
-        return load_text(name)
+        return load(name)
     if not folder.exists():
         return load_dataset(known(name))
     if name not in DATASETS.names() and folder.is_dir() and not (folder / "dataset.yml").is_file():

@@ -44,7 +44,7 @@ class Crnn(KerasLearner, Recogniser):
 
     def wide(self, width):
         """How many columns a picture of that width is given to the network with. RunError where it is too wide."""
-        if self.WIDTH is None or widened(width) <= self.WIDTH:
+        if self._holds(width):
             return self.WIDTH or widened(width)
         raise RunError(
             f"A picture is too wide for {self.name}'s {self.WIDTH // self.stride} time steps",
@@ -52,6 +52,9 @@ class Crnn(KerasLearner, Recogniser):
             got=f"{width} pixels, which take {-(-widened(width) // self.stride)} steps",
             hint="Take crnn-small, which reads lines of any width, or pictures of words",
         )
+
+    def _holds(self, width):
+        return self.WIDTH is None or widened(width) <= self.WIDTH
 
     def steps_needed(self, text):
         """The least time steps that CTC can write a text in: one a character, and one between two equal ones."""
@@ -174,7 +177,7 @@ class Crnn(KerasLearner, Recogniser):
         strength, wide = (0 if rng is None else self.distortion), self.wide
         seeds = np.zeros(len(batches), int) if rng is None else rng.randint(0, 2**31, len(batches))
 
-        most, writes = self.WIDTH or np.inf, self._writes
+        holds, writes = self._holds, self._writes
 
         class Batches(keras.utils.PyDataset):
             """Keras takes the first two batches' shapes for those of all, unless they differ: the first is padded more."""
@@ -200,7 +203,7 @@ class Crnn(KerasLearner, Recogniser):
             def _strayed(self, at, chance):
                 """The picture distorted, or as it is where it would get too wide, or too narrow for its text."""
                 moved = strayed(self.pictures[at], strength, chance)
-                return moved if widened(moved.shape[1]) <= most and writes(moved, texts[at]) else self.pictures[at]
+                return moved if holds(moved.shape[1]) and writes(moved, texts[at]) else self.pictures[at]
 
         return Batches(pictures)
 

@@ -14,7 +14,7 @@ TIERS = [
     {"config", "metrics", "timing", "provenance", "augment"},
     {"datasets"},
     {"models"},
-    {"records", "ctc"},
+    {"records", "ctc", "ctc_search"},
     {
         "evaluate",
         "evaluate_lines",

@@ -76,7 +76,7 @@ def _work(args, find, pages, bound, number, share):
     try:
         models = Models(find, args.engine, threads=1, say=None if number == 0 else lambda line: None)
     except (OSError, ValueError) as error:
-        return _complain(error) if number == 0 else 1
+        return _complain(error) if share.has_the_word() else 1
     kept = None if args.no_corrections else Corrections(args.corrections or default_store())
     app = create_app(models, kept, _hosts(args.host, args.allow_host), metrics, pages)
     if number == 0:

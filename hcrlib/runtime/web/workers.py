@@ -28,6 +28,15 @@ class Share:
             count,
             mmap.mmap(-1, count * self.RECORD.size),
         )  # shared with processes that are forked
+        self._word, given = os.pipe()
+        os.write(given, b"1")  # whoever reads it has the word
+        os.close(given)
+
+    def has_the_word(self):
+        """True for the first process that asks: it alone tells why they cannot go on, and is not ended while it does."""
+        if self.count > 1:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        return os.read(self._word, 1) == b"1"
 
     def may_take(self, number, connections):
         """Whether process `number`, which has so many, is to take another one."""
