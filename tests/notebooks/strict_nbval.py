@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+sys.modules.setdefault("rfc3987_syntax", None)  # nbformat needs none of it, and its grammar takes 2 s to compile
 HERE = Path(__file__).parent
 DIFFERS, RAISED = "Cell outputs differ", "Cell execution caused an exception"  # nbval's words
 NOTHING, LOUD = "nbval compared nothing", "writes to stderr"
@@ -21,13 +22,18 @@ compared = set()
 
 
 def run(notebook, root):
-    """(exit status, what nbval said) of a notebook in root/notebooks, against the hcrlib that lies in root."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "strict_nbval", "-p", "no:cacheprovider"]
+    """(exit status, what nbval said) of a notebook, in root/notebooks or a Path, against the hcrlib that lies in root."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    plugins = ["-p", "strict_nbval", "-p", "nbval.plugin", "-p", "pytest_timeout"]  # the others take seconds to import
     options = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=500", "--color=no"]
     done = subprocess.run(
-        [*command, *options, f"notebooks/{notebook}"],
+        [*command, *plugins, *options, str(Path("notebooks") / notebook)],
         cwd=root,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(HERE)])},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(root), str(HERE)]),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
         capture_output=True,
         text=True,
     )

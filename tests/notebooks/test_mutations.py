@@ -47,7 +47,8 @@ def copy(tmp_path):
     """A copy of the project, whose notebook refuses to run with any other hcrlib."""
     root = tmp_path / "copy"
     for folder in ("hcrlib", "params"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        # with what Python has compiled, less what it is just writing
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("*.pyc.*", "*.nb[ci]*"))
     shutil.copy(ROOT / "pyproject.toml", root)
     notebook = nbformat.read(ROOT / "notebooks" / NOTEBOOK, as_version=4)
     last = max(at for at, cell in enumerate(notebook.cells) if notebook_rules.MARK in cell.source)
