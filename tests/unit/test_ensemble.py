@@ -9,10 +9,20 @@ from hcrlib.errors import ConfigError, RunError
 from hcrlib.models import CLASSIFIERS, Task
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of results of two runs, and their ids."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HCR_RESULTS", str(folder))
+        return folder, [hcr.train("knn", k=k, preprocess=["scale"], say=lambda line: None).id for k in (1, 9)]
+
+
 @pytest.fixture
-def runs(tmp_path, monkeypatch):
+def runs(trained, tmp_path, monkeypatch):
+    shutil.copytree(trained[0], tmp_path, dirs_exist_ok=True)
     monkeypatch.setenv("HCR_RESULTS", str(tmp_path))
-    return [hcr.train("knn", k=k, preprocess=["scale"], say=lambda line: None) for k in (1, 9)]
+    return [records.read(paths.runs_root() / run) for run in trained[1]]
 
 
 def voted(*runs, **params):
