@@ -1,0 +1,72 @@
+"""How a committed notebook is executed once: with parameters that make it fast, against what it was committed with."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import notebook_rules
+import pytest
+import strict_nbval
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
+
+from hcrlib import evaluate, records, sweep
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SMALLEST = {  # notebook -> parameters that make it fast and change nothing that is compared, and how many records it makes
+    "00_tour": ({"classifier": "knn"}, 1),
+    "01_explore_data": ({"mapped": 100}, 0),
+    "10_train": ({"classifier": "knn"}, 1),
+    "20_compare": ({"sweep": "tests/notebooks/smallest.yml"}, 4),
+    "30_tune": ({"budget": 200}, 0),
+    "40_reproduce_papers": ({"epochs": 1}, 3),
+    "50_words_crnn": ({"params": {"epochs": 1, "width": 1, "units": 2}, "budget": 40}, 1),
+    "51_compare_words": ({"sweep": "tests/notebooks/smallest_lines.yml"}, 2),
+    "60_read_a_page": ({"degradations": ["plain"]}, 0),
+    "90_export_and_deploy": ({"params": {"epochs": 1, "width": 4}}, 1),
+}
+
+
+def parametrized(wanted):
+    """The notebooks whose name is wanted, for a test's `path`."""
+    return pytest.mark.parametrize(
+        "path", [path for path in NOTEBOOKS if wanted(path.stem)], ids=lambda path: path.stem
+    )
+
+
+def check(path, folder):
+    """papermill hands the smallest parameters over, nbval executes and compares; the records are whole."""
+    if path.stem not in SMALLEST:
+        pytest.fail(f"Add {path.stem} to SMALLEST in {__file__}: its fastest parameters, and how many records it makes")
+    given, n_records = SMALLEST[path.stem]
+    unknown = set(given) - set(notebook_rules.parameters(path))
+    assert not unknown, "papermill would only warn"
+    notebook = parameterize_notebook(load_notebook_node(str(path)), given, kernel_name="python3", language="python")
+    nbformat.write(notebook, folder / path.name)
+    status, told = strict_nbval.run(folder / path.name, ROOT)
+    assert status == 0, told
+    assert strict_nbval.compared_cells(told) == len(notebook_rules.checked_cells(path))
+    made = records.read_all()
+    assert len(made) == n_records
+    for record in made:
+        check_record(record)
+
+
+def check_record(record):
+    """It is finished, and says what is needed to understand it and to make it again."""
+    made, config = record.provenance, record.config
+    assert record.status == "finished"
+    assert "commit" in made
+    assert made["cpu"]
+    assert made["threads"]
+    assert made["packages"]["numpy"]
+    assert all(re.fullmatch("[0-9a-f]{64}", record.data[name]) for name in ("sha256", "test_sha256"))
+    assert type(config.seed) is int
+    assert made["repeat"].startswith(f"hcr train {config.classifier} --data {config.dataset} --seed {config.seed}")
+
+
+def all_but_the_last(stem):
+    """Makes the runs of a notebook's sweep but one, in this process: the notebook itself takes several times as long."""
+    for config in sweep.load(ROOT / SMALLEST[stem][0]["sweep"]).configs[:-1]:
+        evaluate.run_one(config, say=lambda line: None)

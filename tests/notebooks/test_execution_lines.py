@@ -1,0 +1,22 @@
+"""The notebooks of words, pages and bundles run, with parameters, and show what they were committed with."""
+
+import shutil
+
+import executing
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    return tmp_path_factory.mktemp("kept")
+
+
+@executing.parametrized(lambda stem: stem >= "50")
+def test_it_shows_what_was_committed(path, tmp_path, results, kept):
+    if path.stem == "51_compare_words" and any(kept.iterdir()):
+        shutil.copytree(kept / "runs", results / "runs")  # the first run of its sweep is the one that 50 made
+    executing.check(path, tmp_path)
+    if path.stem == "50_words_crnn":
+        shutil.copytree(results / "runs", kept / "runs")

@@ -1,0 +1,58 @@
+"""Notebooks run by papermill, as `hcr sweep` runs them: a network from parameters, and a sweep with its report."""
+
+import executing
+import nbformat
+import notebook_rules
+import pytest
+
+from hcrlib import cli, leaderboard, records, report, sweep
+
+FIGURES = "fit", "predict", "versus", "confusion", "classes", "reliability", "rejection", "mistakes"  # without epochs
+
+pytestmark = pytest.mark.slow
+
+
+def executed(notebook, parameters, folder):
+    """The records that a notebook makes, executed by papermill as folder/out.ipynb without an error or a warning."""
+    out, log = folder / "out.ipynb", folder / "log.txt"
+    status = report.execute(notebook, out, parameters, log)
+    assert status == 0, log.read_text()
+    notebook_rules.check_quiet(out)
+    return records.read_all()
+
+
+def test_papermill_trains_a_network_from_parameters(tmp_path):
+    given = {"classifier": "mlp", "params": {"epochs": 1}, "budget": 500, "seed": 3}
+    [record] = executed("10_train.ipynb", given, tmp_path)
+    executing.check_record(record)
+    assert (record.status, record.config.classifier, record.config.seed) == ("finished", "mlp", 3)
+    assert (record.n_train, record.n_test, len(record.history)) == (500, 1000, 1)
+    assert 0.1 < record.accuracy <= 1
+    assert sorted(path.name for path in record.path.glob("figures/*")) == [
+        "confusion.png",
+        "learning.png",
+        "mistakes.png",
+    ]
+    assert len(nbformat.read(tmp_path / "out.ipynb", as_version=4).cells) > 10
+
+
+def test_a_sweep_ends_with_leaderboard_figures_and_a_page_that_loads_nothing(tmp_path, results, capfd):
+    (tmp_path / "tiny.yml").write_text(
+        "question: Is it <better>?\ndefaults: {budget: 300}\nruns: [{classifier: dummy}, {classifier: knn}]"
+    )
+    assert cli.main(["sweep", str(tmp_path / "tiny.yml")]) == 0
+    told = capfd.readouterr().out
+    written = {str(path.relative_to(results / "tiny")) for path in (results / "tiny").rglob("*") if path.is_file()}
+    figures = {f"figures/mnist-5k-{name}.png" for name in FIGURES}
+    assert written == figures | {
+        *("leaderboard.md", "leaderboard.csv", "records.jsonl", "20_compare.ipynb", "report.html")
+    }
+    for name in ("report.html", "20_compare.ipynb", "notebook.ipynb", "mnist-5k-fit.png"):
+        assert name in told
+    page = (results / "tiny/report.html").read_text()
+    assert page.count("<img") == len(FIGURES)
+    assert 'src="http' not in page
+    assert "import json" not in page
+    assert "&lt;better&gt;" in page
+    kept = [record.to_dict() for record in sweep.load(tmp_path / "tiny.yml").records()]
+    assert [record.to_dict() for record in leaderboard.stored(results / "tiny")] == kept
