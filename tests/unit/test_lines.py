@@ -184,8 +184,19 @@ def test_training_starts_from_another_run_s_weights(tmp_path):
     assert "started from 14 layers of a/run" in said[0]
 
 
+@pytest.fixture
+def eager():
+    """TensorFlow without graphs, which of a network of LSTMs take longer to build than a few steps take."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.mark.slow
-def test_a_resumed_run_counts_the_time_of_the_run_it_started_from(tmp_path):
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly` option is set")
+def test_a_resumed_run_counts_the_time_of_the_run_it_started_from(tmp_path, eager):
     pictures, texts = shapes(16)
     texts[0] = 40 * "ab"  # no steps for it
     split = SimpleNamespace(epoch=lambda number: (pictures, texts))
