@@ -288,7 +288,7 @@ def test_from_a_folder_to_a_model_that_is_kept(tmp_path, results, capsys):
 
     draw(tmp_path / "bars", 160, 1)
     made = {
-        "epochs": 12,
+        "epochs": 8,
         "width": 8,
         "units": 24,
         "distortion": 0.0,
@@ -301,7 +301,7 @@ def test_from_a_folder_to_a_model_that_is_kept(tmp_path, results, capsys):
     assert run.cer_low <= run.cer <= run.cer_high
     assert run.misses == round((1 - run.accuracy) * run.n_test)
     assert run.data["notes"] == []
-    assert len(run.history) == 12
+    assert len(run.history) == 8
     answers = records.load_predictions(run)
     assert sum(a != b for a, b in zip(answers["labels"], answers["predicted"], strict=True)) == run.misses
     assert cli.main(["leaderboard"]) == 0
