@@ -16,10 +16,11 @@ from hcrlib import (
     library_commands,
     read_commands,
     serve_commands,
+    sweep_commands,
     tune_commands,
     zoo_commands,
 )
-from hcrlib.commands import add_command
+from hcrlib.commands import add_command, short
 from hcrlib.datasets import commands as data
 from hcrlib.errors import ConfigError, HcrError, RunError
 from hcrlib.models import named
@@ -107,7 +108,7 @@ def _parser():
     for add in (
         data.add_parser,
         _add_train,
-        _add_sweep,
+        sweep_commands.add_parser,
         tune_commands.add_parser,
         _add_claims,
         _add_rerun,
@@ -182,50 +183,12 @@ def _setting(text):
     raise ConfigError(f"'--set {text}' is not valid", expected="KEY=VALUE")
 
 
-def _add_sweep(commands):
-    says = "make the runs of a params/*.yml file that are not finished yet, then leaderboard and report"
-    add = add_command(commands, "sweep", _sweep, says, "hcr sweep params/demo.yml --dry-run").add_argument
-    add("file", help="defaults, grid and runs, in YAML")
-    add("--dry-run", action="store_true", help="only print the plan")
-    add("--again", action="store_true", help="make finished runs again, too")
-    add("--no-report", action="store_true", help="no leaderboard files, figures and HTML report")
-
-
-def _sweep(args):
-    from hcrlib import leaderboard, report, sweep
-
-    plan = sweep.load(args.file)
-    if args.dry_run:
-        print(plan.table())
-        return 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the run is ended too
-    todo = plan.configs if args.again else plan.unfinished()
-    kept = len(plan.configs) - len(todo)
-    stale = 0 if args.again else len(plan.of_other_code())
-    told = f", {stale} of them made by another version of the code (--again makes them anew)" if stale else ""
-    print(f"{plan.question}\n{len(plan.configs)} runs, {kept} of them finished before{told}\n")
-    failed = [record for record in sweep.run(todo) if record.status == "failed"]
-    found = plan.records()
-    print(f"\n{leaderboard.render(found)}")
-    try:
-        written = [] if args.no_report else report.write(plan)
-        for path in [record.path / "notebook.ipynb" for record in found] + written:
-            if path.suffix in (".ipynb", ".html", ".png") and path.exists():
-                print(_short(path))
-    finally:
-        sys.stdout.flush()
-        for record in failed:
-            names = [name for name in (sweep.FAILED_AGAIN, "notebook.ipynb") if (record.path / name).exists()][:1]
-            places = "\n".join(f"  {_short(record.path / name)}" for name in [*names, "log.txt"])
-            print(f"\nFAILED {record.id}\n  {record.reason}\n{places}", file=sys.stderr)
-    return 1 if failed else 0
-
-
 def _add_claims(commands):
     says = "make the runs that the papers' claims need, then the ledger: results/claims.md"
     add = add_command(commands, "claims", _claims, says).add_argument
     add("file", nargs="?", default="params/claims.yml", help="(params/claims.yml)")
     add("--dry-run", action="store_true", help="only print which runs are missing")
+    sweep_commands.add_cluster(add)
 
 
 def _claims(args):
@@ -242,13 +205,13 @@ def _claims(args):
         if away := claim_file.away(asked):
             print(f"Not on this machine: {', '.join(away)}. What the ledger holds of them is kept.")
         return 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the run is ended too
-    failed = [record for record in sweep.run(todo) if record.status == "failed"]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the runs are ended too
+    failed = [record for record in sweep.run(todo, sweep_commands.cluster(args)) if record.status == "failed"]
     earlier = []
     with contextlib.suppress(RunError):  # the first one
         earlier = ledger.stored()["claims"]
     for path in ledger.write(asked, claims.judge(asked, earlier=earlier)):
-        print(_short(path))
+        print(short(path))
     for record in failed:
         print(f"FAILED {record}", file=sys.stderr)
     return 1 if failed else 0
@@ -280,14 +243,19 @@ def _add_report(commands):
 def _report(args):
     from hcrlib import summary
 
-    print(_short(summary.write(args.out, args.sweep)))
+    print(short(summary.write(args.out, args.sweep)))
     return 0
 
 
 def _add_results(commands):
     add = add_command(
-        commands, "results", _results, "all records, one row a run", "hcr results --format csv"
+        commands,
+        "results",
+        _results,
+        "all records, one row a run",
+        'hcr results --sql "select classifier, max(accuracy) from results group by all"',
     ).add_argument
+    add("--sql", metavar="QUERY", help="the answer to a query of the table `results` (DESCRIBE results: its columns)")
     add("--format", choices=("table", "csv", "html"), default="table", help="(table)")
     add("--out", metavar="FILE", help="write there instead of printing")
 
@@ -295,7 +263,14 @@ def _add_results(commands):
 def _results(args):
     import hcrlib
 
-    frame = hcrlib.results()
+    if args.sql:
+        from hcrlib import query
+
+        frame = query.sql(args.sql)
+        if args.format == "table":
+            return _out(frame.to_string(index=False, na_rep="") if len(frame) else "No rows.", args.out)
+    else:
+        frame = hcrlib.results()
     if args.format == "table":
         shown = "id", "measured_on", "status", "accuracy", "misses", "n_test", "fit_s", "predict_ms_p50", "reason"
         names = [n for n in shown if n in frame and (n != "measured_on" or frame[n].any())]
@@ -375,12 +350,6 @@ def _room(folder):
     """', 12.3 GB free' of the disk that a folder is or will be on."""
     there = next((place for place in (folder, *folder.parents) if place.exists()), None) if folder else None
     return f", {shutil.disk_usage(there).free / 1e9:.1f} GB free" if there else ""
-
-
-def _short(path):
-    """A path as seen from here, where it is below."""
-    path, here = Path(path).resolve(), Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _out(text, path):

@@ -1,6 +1,7 @@
 """What defines a run. Two runs with the same RunConfig are the same run: its hash names their folder."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 from pathlib import PurePath
@@ -50,9 +51,10 @@ class RunConfig:
 
     def canonical(self):
         """JSON with sorted keys and no spaces: equal configurations are equal texts."""
-        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"))
 
-    @property
+    @functools.cached_property
     def hash(self):
         """The first 12 hex digits of the canonical JSON's SHA-256."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()[:12]

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -48,15 +49,17 @@ def resolve(classifier, *, dataset="mnist-5k", seed=0, budget=None, preprocess=N
     if kind.as_published and (budget is not None or preprocess not in (None, kind.preprocess)):
         raise ConfigError(f"{kind.name} takes neither a budget nor preprocessing", got=f"{budget}, {preprocess}")
     complete = dataclasses.asdict(kind.create(params))
-    steps = _steps(kind, kind.preprocess if preprocess is None else preprocess)
+    steps = json.loads(_steps(kind, json.dumps(kind.preprocess if preprocess is None else preprocess)))
     return RunConfig(_dataset(dataset), classifier, complete, steps, seed, budget)
 
 
+@functools.lru_cache(maxsize=256)
 def _steps(kind, preprocess):
-    """The pipeline's steps with their options; tried on one image, so that what cannot work is refused here."""
+    """The pipeline's steps with their options, JSON to JSON; tried on one image, so that what cannot work is refused here."""
+    preprocess = json.loads(preprocess)
     try:
         if kind.registry is RECOGNISERS:
-            return LinePipeline(preprocess).to_dict()["steps"]
+            return json.dumps(LinePipeline(preprocess).to_dict()["steps"])
         pipeline = Pipeline(preprocess)
         image = np.eye(SIDE, dtype=np.uint8)[None]
         made = pipeline.fit(image).apply(image)
@@ -65,12 +68,12 @@ def _steps(kind, preprocess):
     if kind.images_only and made.ndim != 3:
         got = f"{made.shape[1]} features of {pipeline.steps[-1][0]}"
         raise ConfigError(f"{kind.name} needs images", got=got, hint="Leave that step out, or take knn, svm or mlp")
-    return pipeline.to_dict()["steps"]
+    return json.dumps(pipeline.to_dict()["steps"])
 
 
 def _dataset(name):
     """A name of the catalogue, or the absolute path of a folder with a dataset.yml, here or in the project's folder."""
-    if name in (*dataset_names(), *text_names()):
+    if name in (*dataset_names(), *text_names()) or paths.here(name) != Path(str(name)):
         return name
     for path in (Path(str(name)), paths.project_root() / str(name)):
         if (path.suffix in (".yml", ".yaml") and path.is_file()) or (path / "dataset.yml").is_file():
@@ -98,8 +101,7 @@ def run_one(config, say=print, runs=None):
             held.enter_context(alone(folder / LOCK, wait_s=PATIENCE_S))
         except BlockingIOError:
             raise RunError("Another process is making this run", where=folder, hint="Wait for it to end") from None
-        if (folder / NEW / "record.json").exists():  # a kill came in the middle of the swap
-            _swap(folder)
+        settle(folder)
         return _run(config, data, folder, say, runs or paths.runs_root())
 
 
@@ -131,7 +133,7 @@ def _run(config, data, folder, say, runs):
         if not finished(config):
             base.write()
         raise
-    _swap(folder)
+    swap(folder)
     (folder / "checkpoint/history.json").unlink(missing_ok=True)  # without it, the rest is nothing to resume from
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     return base
@@ -179,18 +181,23 @@ def _measure(record, classifier, data, task):
     records.save_predictions(folder / NEW, data.test.labels, scores)
 
 
-def _swap(folder):
+def swap(folder):
     """What was saved beside takes the place of an earlier run of the same; the record goes first and comes last.
 
     Nothing but renaming: a full disk does not stop it, and after a kill in between the same call ends it.
     """
     (folder / "record.json").unlink(missing_ok=True)
-    for name in ("model", "predictions.npz", "record.json"):
-        if (folder / NEW / name).exists():
-            if name == "model":
-                shutil.rmtree(folder / name, ignore_errors=True)
-            os.replace(folder / NEW / name, folder / name)
+    for path in sorted((folder / NEW).iterdir(), key=lambda path: path.name == "record.json"):
+        if path.is_dir():
+            shutil.rmtree(folder / path.name, ignore_errors=True)
+        os.replace(path, folder / path.name)
     shutil.rmtree(folder / NEW)
+
+
+def settle(folder):
+    """Ends a swap in whose middle a kill came."""
+    if (folder / NEW / "record.json").exists():
+        swap(folder)
 
 
 def finished(config):

@@ -44,17 +44,21 @@ def alone(path, wait_s=float("inf")):
         return
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    until = time.monotonic() + wait_s
-    with path.open("w") as handle:
-        while not _locked(fcntl, handle):
-            if time.monotonic() > until:
-                raise BlockingIOError(f"{path} is held by another process")
-            time.sleep(0.2)
-        yield
+    until, pause = time.monotonic() + wait_s, 0.002
+    while True:
+        with path.open("w") as handle:
+            if _locked(fcntl, handle, path):
+                yield
+                return
+        if time.monotonic() > until:
+            raise BlockingIOError(f"{path} is held by another process")
+        time.sleep(pause)
+        pause = min(2 * pause, 0.2)
 
 
-def _locked(fcntl, handle):
-    with contextlib.suppress(BlockingIOError):
+def _locked(fcntl, handle, path):
+    """Whether the lock was had, of the file that is there: one that its holder removed is nobody's any more."""
+    with contextlib.suppress(BlockingIOError, FileNotFoundError):
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
+        return os.path.samestat(path.stat(), os.fstat(handle.fileno()))
     return False

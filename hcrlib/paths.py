@@ -1,5 +1,6 @@
 """Where data, results and caches are. Pure functions of the environment: nothing is created here."""
 
+import json
 import os
 from pathlib import Path
 
@@ -16,6 +17,14 @@ def data_root():
     """`HCR_DATA` as a Path, or None where it is not set. It is only ever read."""
     value = os.environ.get("HCR_DATA")
     return Path(value).expanduser() if value else None
+
+
+def here(name):
+    """Where the folder that a run names lies on this machine: itself, unless `HCR_SENT`, a JSON mapping, says otherwise.
+
+    A sweep's worker sets that for what it was sent, since it may lack the folder or have another of its name.
+    """
+    return Path(json.loads(os.environ.get("HCR_SENT") or "{}").get(str(name), name))
 
 
 def cache_root():

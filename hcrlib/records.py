@@ -129,7 +129,7 @@ def run_path(config):
 def read(path):
     """The RunRecord in a run's folder (or record.json itself); RunError where there is none or it cannot be read."""
     path = Path(path)
-    path = path / "record.json" if path.is_dir() else path
+    path = path if path.name == "record.json" or not path.is_dir() else path / "record.json"
     try:
         return RunRecord.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -148,8 +148,8 @@ def read(path):
 
 def find(config):
     """The record of that configuration, or None where the run is unfinished or was never made."""
-    folder = run_path(config)
-    return read(folder) if (folder / "record.json").exists() else None
+    path = run_path(config) / "record.json"
+    return read(path) if path.exists() else None
 
 
 def read_all(root=None):

@@ -62,15 +62,14 @@ def html(notebook, title):
     return exporter.from_notebook_node(notebook)[0]
 
 
-def execute(notebook, out, parameters, log, holding=None, say=None):
+def execute(notebook, out, parameters, log):
     """Runs a notebook of the project by papermill, in a process of its own with this very interpreter; returns how it ended.
 
     0, a positive exit status, or minus a signal's number. out: the executed notebook; log: a text file. Paths inside the
-    project are handed over relative to it, so that what is committed names no machine's folders. holding: is told the
-    process' number; say: is told the last epoch's line, every second.
+    project are handed over relative to it, so that what is committed names no machine's folders.
     """
     root = paths.project_root()
-    check_is_here(notebook)
+    source(notebook)
     given = base64.b64encode(yaml.safe_dump(parameters).encode()).decode()
     command = [sys.executable, "-m", "papermill", f"notebooks/{notebook}", _relative(out, root), "-b", given]
     options = ["--cwd", "notebooks", "--kernel", "python3", "--no-progress-bar", "--log-output"]
@@ -79,24 +78,19 @@ def execute(notebook, out, parameters, log, holding=None, say=None):
             command + options, cwd=root, env=_environment(), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
         )
     try:
-        if holding:
-            holding(process.pid)
-        while True:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                return process.wait(timeout=1)
-            if say:
-                say(_last_line(log, "epoch"))
+        return process.wait()
     finally:
         if process.poll() is None:
             end(process.pid)
             process.wait()
 
 
-def check_is_here(notebook):
-    """RunError where the project's notebook of that name cannot be found."""
+def source(notebook):
+    """The text of the project's notebook of that name; RunError where it cannot be found."""
     path = paths.project_root() / "notebooks" / notebook
     if not path.exists():
         raise RunError("The notebook is not here", where=path, hint="Start in the project's folder")
+    return path.read_text(encoding="utf-8")
 
 
 def failure(notebook, log, status):
@@ -109,7 +103,7 @@ def failure(notebook, log, status):
                     return f"cell {cell['execution_count']}: {output['ename']}: {lines[-1]}"
     if status < 0:
         return f"its process was ended by {signal.Signals(-status).name}"
-    return f"its process ended with status {status}: {_last_line(log) or 'no word in the log'}"
+    return f"its process ended with status {status}: {last_line(log) or 'no word in the log'}"
 
 
 def end(pid):
@@ -122,11 +116,15 @@ def end(pid):
         psutil.wait_procs(whole, timeout=10)
 
 
+def folders():
+    """The environment variables that name folders, absolute."""
+    return {name: str(Path(os.environ[name]).expanduser().resolve()) for name in FOLDERS if os.environ.get(name)}
+
+
 def _environment():
     """This process' environment; folders absolute, and this interpreter's own kernel before any other named python3."""
-    folders = {n: str(Path(os.environ[n]).expanduser().resolve()) for n in FOLDERS if os.environ.get(n)}
     kernels = [str(Path(sys.prefix) / "share/jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
-    return {**os.environ, **folders, "JUPYTER_PATH": os.pathsep.join(kernels), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    return {**os.environ, **folders(), "JUPYTER_PATH": os.pathsep.join(kernels), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
 
 def _relative(path, root):
@@ -134,7 +132,10 @@ def _relative(path, root):
     return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
-def _last_line(log, start=""):
-    """The last line that is not empty and begins like that, or ""."""
-    lines = map(str.strip, Path(log).read_text(encoding="utf-8", errors="replace").splitlines())
-    return ([""] + [line for line in lines if line and line.startswith(start)])[-1][-100:]
+def last_line(log, start=""):
+    """The last line of a log that is not empty and begins like that, or ""; only the log's end is looked at."""
+    with contextlib.suppress(OSError), Path(log).open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
+        lines = map(str.strip, file.read().decode("utf-8", "replace").splitlines())
+        return ([""] + [line for line in lines if line and line.startswith(start)])[-1][-100:]
+    return ""

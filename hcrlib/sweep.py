@@ -1,33 +1,32 @@
-"""From params/X.yml to records: a checked plan, then one process per run; finished runs are not run again.
+"""From params/X.yml to records: a checked plan, then one process per run, on as many machines as there are (`cluster`).
 
 A file holds `question`, `defaults`, `grid` (key -> list, all combinations; a value that is a mapping sets several keys at
 once) and `runs` (a list of mappings). Keys are dataset (a name, or a path relative to the file), classifier, seed, budget,
 preprocess and the classifier's parameters.
 Each run is notebooks/10_train.ipynb, or 50_words_crnn.ipynb for recognisers of words and lines, executed by papermill in a
-process of its own: results/runs/<id>/notebook.ipynb, log.txt. Characters and lines go into files of their own.
+process of its own: results/runs/<id>/notebook.ipynb, log.txt. Characters and lines go into files of their own. A plan is a set
+of configurations, each known by its hash: what has a record is not made again, whoever made it, whatever interrupted it.
 """
 
 import contextlib
 import dataclasses
+import fnmatch
 import itertools
-import json
-import os
 from pathlib import Path
 
-import psutil
 import yaml
 from tabulate import tabulate
 
-from hcrlib import evaluate, leaderboard, paths, records, report, stats
+from hcrlib import evaluate, leaderboard, paths, records, stats
 from hcrlib.datasets import TEXTS, dataset_names, is_text, text_names
 from hcrlib.datasets import load as load_data
 from hcrlib.errors import ConfigError, DataError, RunError
-from hcrlib.files import alone, write_text
 from hcrlib.models import RECOGNISERS, named
 from hcrlib.models.base import names
-from hcrlib.provenance import code_sha256, provenance
+from hcrlib.provenance import code_sha256
 from hcrlib.registry import did_you_mean
 
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, ten times as fast, where libyaml is there
 KEYS = "question", "defaults", "grid", "runs"
 RUN_KEYS = "dataset", "classifier", "seed", "budget", "preprocess"
 TRAIN, TRAIN_LINES = (
@@ -35,8 +34,6 @@ TRAIN, TRAIN_LINES = (
     "50_words_crnn.ipynb",
 )  # what a run of characters is made with, and one of words or lines
 TAKEN = "runs", "zoo", "figures", "tuning"  # folders of results/ that no sweep may write to
-FAILED_AGAIN = "notebook.failed.ipynb"  # beside that of the finished run which it was to replace
-UNDER_WAY = "notebook.part.ipynb"  # what papermill writes to; it becomes notebook.ipynb when it ends
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,43 +58,67 @@ class Sweep:
         """results/<name of the file>: leaderboard, figures and report."""
         return paths.results_root() / self.path.stem
 
+    def look(self):
+        """hash -> RunRecord of the runs that came to their end, read from the disk now."""
+        return {config.hash: record for config in self.configs if (record := self._record(config))}
+
     def records(self):
         """The RunRecords there are, in the order of the plan."""
-        return [stats.completed(record) for config in self.configs if (record := self._record(config))]
+        return [stats.completed(record) for record in self.look().values()]
 
     def missing(self):
-        """The RunConfigs that have no record, or whose notebook was broken off."""
-        return [config for config in self.configs if not self._record(config)]
+        """The RunConfigs that have no record."""
+        there = self.look()
+        return [config for config in self.configs if config.hash not in there]
 
-    def unfinished(self):
-        """The RunConfigs still to run: the missing ones and those that failed."""
-        return [c for c in self.configs if not (record := self._record(c)) or record.status == "failed"]
+    def unfinished(self, there=None, rerun_failed=False):
+        """The RunConfigs still to run: those without a record, and those that failed, if they did by other code than this one.
 
-    def of_other_code(self):
-        """The RunRecords that code other than this one's made."""
-        return [record for record in self.records() if record.provenance.get("code_sha256") != code_sha256()]
+        there: what `look` found. rerun_failed: those that failed by this very code, too.
+        """
+        there = self.look() if there is None else there
+        return [c for c in self.configs if _to_run(there.get(c.hash), rerun_failed)]
+
+    def only(self, patterns):
+        """The same plan with no other runs than those whose ids match a pattern, such as `*/svm/*`; ConfigError for none."""
+        chosen = [c for c in self.configs if any(fnmatch.fnmatch(c.id, pattern) for pattern in patterns)]
+        if not chosen:
+            expected = f"a pattern of ids, such as {self.configs[0].id.rpartition('/')[0]}/*"
+            raise ConfigError(
+                "No run of this sweep matches", where=self.path, expected=expected, got=", ".join(patterns)
+            )
+        return dataclasses.replace(self, configs=chosen)
 
     def table(self):
         """The plan as text: a line a run."""
-        rows = [(config.id, leaderboard.variant(config), self._state(config)) for config in self.configs]
+        there = self.look()
+        rows = [(config.id, leaderboard.variant(config), _state(there.get(config.hash))) for config in self.configs]
         return tabulate(rows, ("run", "other than default", "state"))
-
-    def _state(self, config):
-        record = self._record(config)
-        if not record or record.status == "failed":
-            return "failed, to run again" if record else "to run"
-        return f"{record.status}, by another version of the code" if record in self.of_other_code() else record.status
 
     def _record(self, config):
         """The record of a run that came to its end, or None."""
-        folder = records.run_path(config)
-        if (folder / UNDER_WAY).exists():
-            return None
         with contextlib.suppress(RunError):  # one that cannot be read is as good as none: the run is made again
             record, content = records.find(config), self.own.get(config.dataset)
             changed = record and content and record.data.get("sha256", content) != content
             return None if changed else record
         return None
+
+
+def by_other_code(record):
+    """Whether code other than this one made a record."""
+    return record.provenance.get("code_sha256") != code_sha256()
+
+
+def _to_run(record, rerun_failed):
+    return record is None or (record.status == "failed" and (rerun_failed or by_other_code(record)))
+
+
+def _state(record):
+    if record is None:
+        return "to run"
+    if record.status == "failed":
+        return "failed, to run again" if by_other_code(record) else f"failed: {record.reason}"
+    return f"{record.status}, by another version of the code" if by_other_code(record) else record.status
 
 
 def load(path):
@@ -111,7 +132,8 @@ def load(path):
             "A sweep of this name has no place: its results/ folder is another's", where=path, hint="Rename it"
         )
     content = parsed(path)
-    entries = [(place, _beside(entry, path.resolve().parent)) for place, entry in _expanded(content, path)]
+    folder, catalogue = path.resolve().parent, {*dataset_names(), *text_names()}
+    entries = [(place, _beside(entry, folder, catalogue)) for place, entry in _expanded(content, path)]
     configs = [checked(entry, f"{path.name}, {place}") for place, entry in entries]
     if not configs:
         raise ConfigError("This sweep has no runs", where=path, hint="Give it a grid or a list of runs")
@@ -143,30 +165,20 @@ def ensure(path):
     return sweep.records()
 
 
-def run(configs):
-    """Makes these runs, one after the other, and returns their RunRecords; a failing one does not stop the others.
+def run(configs, cluster=None):
+    """Makes these runs and returns their RunRecords; a failing one does not stop the others. See `cluster.client.run`.
 
-    RunError where another sweep is at work on the same results. Whatever interrupts it, the same call goes on from there.
+    cluster: a cluster.client.Cluster, where and within which limits; None: this machine.
     """
-    from tqdm import tqdm
+    from hcrlib.cluster import client
 
-    if not configs:
-        return []
-    for notebook in {_notebook(config) for config in configs}:
-        report.check_is_here(notebook)
-    made = []
-    with _alone() as holding, tqdm(configs, unit="run", disable=None, leave=False) as bar:
-        for number, config in enumerate(bar, 1):
-            bar.set_description(config.id)
-            made.append(_run(config, holding, bar.set_postfix_str))
-            bar.write(f"[{number}/{len(configs)}] {made[-1]}")
-    return made
+    return client.run([(config, _notebook(config)) for config in configs], cluster)
 
 
 def parsed(path, keys=KEYS):
     """The mapping in a YAML file, its keys and their kinds checked; ConfigError, with the line, where it is none."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}, line {mark.line + 1}" if mark else path
@@ -206,9 +218,9 @@ def _expanded(content, path):
     return entries
 
 
-def _beside(entry, folder):
+def _beside(entry, folder, catalogue):
     """The entry with the path of the user's own data made absolute, where it is relative to the sweep's folder."""
-    if entry.get("dataset") in (*dataset_names(), *text_names()):
+    if entry.get("dataset") in catalogue:
         return entry
     own = folder / str(entry.get("dataset", ""))
     there = own.is_file() if own.suffix in (".yml", ".yaml") else (own / "dataset.yml").is_file()
@@ -237,84 +249,3 @@ def _of_lines(config):
 
 def _notebook(config):
     return TRAIN_LINES if _of_lines(config) else TRAIN
-
-
-def _run(config, holding, say):
-    """The RunRecord of one run; written here where its process died before it could, or where a later cell failed."""
-    folder = records.run_path(config)
-    folder.mkdir(parents=True, exist_ok=True)
-    part, log = folder / UNDER_WAY, folder / "log.txt"
-    try:
-        with alone(folder / evaluate.LOCK, wait_s=evaluate.PATIENCE_S):
-            earlier = evaluate.finished(config)  # kept until there is a new one
-            if not earlier:
-                (folder / "record.json").unlink(missing_ok=True)
-    except BlockingIOError:
-        return records.RunRecord(config=config, status="failed", reason="another process is making this run")
-    try:
-        status = report.execute(_notebook(config), part, dataclasses.asdict(config), log, holding, say)
-    except BaseException:
-        if earlier and evaluate.finished(config) == earlier:
-            part.unlink(missing_ok=True)
-        raise
-    record = None
-    with contextlib.suppress(RunError):
-        record = records.find(config)
-    kept = earlier and record == earlier  # the new attempt came to no end
-    if status or record is None:
-        blank = records.RunRecord(config=config, status="failed", provenance=provenance(config))
-        record = blank if kept else record or blank
-        record.status, record.reason = "failed", report.failure(part, log, status)
-        if kept:
-            record.reason += "; what an earlier run measured is kept"
-        else:
-            record.write()
-    with contextlib.suppress(FileNotFoundError):  # papermill may have died before it wrote anything
-        os.replace(part, folder / (FAILED_AGAIN if kept else "notebook.ipynb"))
-    return record
-
-
-@contextlib.contextmanager
-def _alone():
-    """Holds results/.sweep.lock; yields a function that notes the run's process in it.
-
-    The lock of a sweep that was killed is taken over, and its run, if that is still going, ended first.
-    """
-    lock = paths.results_root() / ".sweep.lock"
-    with alone(
-        lock.with_suffix(".guard")
-    ):  # of two that come here at once, the second one sees what the first one wrote
-        if lock.exists():
-            _take_over(lock)
-        write_text(lock, json.dumps({"sweep": _identity(os.getpid())}))
-
-    def note(pid):
-        write_text(lock, json.dumps({"sweep": _identity(os.getpid()), "run": _identity(pid)}))
-
-    try:
-        yield note
-    finally:
-        lock.unlink(missing_ok=True)
-
-
-def _take_over(lock):
-    held = {}
-    with contextlib.suppress(ValueError, TypeError):
-        held = dict(json.loads(lock.read_text()))
-    if _alive(held.get("sweep")):
-        hint = "Wait for it, or give this one a results folder of its own with HCR_RESULTS"
-        raise RunError(f"A sweep is at work here already, process {held['sweep'][0]}", where=lock, hint=hint)
-    if _alive(held.get("run")):
-        report.end(held["run"][0])
-
-
-def _identity(pid):
-    """[pid, when it began]: numbers of processes are used again."""
-    return [pid, psutil.Process(pid).create_time()]
-
-
-def _alive(identity):
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(identity[0]) if identity else None
-        return process and process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - identity[1]) < 1
-    return False

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hcrlib import paths
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.characters import load_embedded, load_official
 from hcrlib.datasets.dataset import Dataset, content_sha256, parted
@@ -21,7 +22,7 @@ def load_dataset(name, *, val_fraction=0.1, val_seed=0):
     official ones.
     """
     if str(name) not in DATASETS.names() and _is_path(name):
-        return _cut(load_own(Path(name)), val_fraction, val_seed)
+        return _cut(load_own(paths.here(name)), val_fraction, val_seed)
     entry = DATASETS.get(str(name))
     return _cut(LOADERS[entry.kind](entry), val_fraction, val_seed)
 

@@ -37,6 +37,12 @@ def describe_texts():
     return [_text_row(name, TEXTS.get(name), characters) for name in TEXTS.names()]
 
 
+def here(name):
+    """Where a set of the catalogue would be loaded from, "" where it has to be downloaded; looks without reading."""
+    entry = DATASETS.get(name)
+    return _here(entry, [file for file in entry.files if not files.present(file)])
+
+
 def known(name):
     """The name itself; ConfigError, with a suggestion, where it is one of no dataset, of characters or of texts."""
     names = [*DATASETS.names(), *TEXTS.names()]
@@ -73,7 +79,7 @@ def find(name):
 
 def frame_of(name):
     """How the images of a dataset, or of one's own, were framed, "mnist" or "emnist": see runtime.image."""
-    return DATASETS.get(name).frame if name in DATASETS.names() else frame_of_own(Path(name))
+    return DATASETS.get(name).frame if name in DATASETS.names() else frame_of_own(paths.here(name))
 
 
 def fetch(name):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hcrlib import paths
 from hcrlib.datasets import iam, spelt, tsv  # noqa: F401 - they fill the table
 from hcrlib.datasets.words import TEXTS
 
@@ -17,7 +18,7 @@ def load_text(name, *, val_seed=0):
     ConfigError for an unknown name; DataError where files are missing or not what they should be.
     """
     if str(name) not in TEXTS.names() and is_text(name):
-        return tsv.load_folder(Path(name), val_seed=val_seed)
+        return tsv.load_folder(paths.here(name), Path(name).name, val_seed=val_seed)
     return TEXTS.get(str(name)).load(str(name), val_seed)
 
 
@@ -26,7 +27,7 @@ def is_text(name):
 
     A folder with a dataset.yml is of characters.
     """
-    folder = Path(str(name))
+    folder = paths.here(name)
     if str(name) in TEXTS.names():
         return True
     if not folder.is_dir() or (folder / "dataset.yml").is_file():

@@ -39,8 +39,9 @@ class TextEntry:
 
     def place(self):
         """The Path of its files, or None where HCR_DATA is not set; nothing says that it is there."""
+        sent = paths.here(f"HCR_DATA/{self.folder}")
         root = paths.data_root()
-        return root / self.folder if root else None
+        return sent if sent.is_absolute() else root / self.folder if root else None
 
 
 def found(name):

@@ -1,134 +1,241 @@
-"""Sweeps in real processes, of tiny notebooks that fail, die or wait: whatever happens, the same command goes on from there."""
+"""Sweeps on a cluster of two workers to which things happen: after each, every run has one record, as if nothing had."""
 
 import os
+import shutil
 import signal
 import subprocess
-import sys
 import time
 
-import nbformat
 import psutil
 import pytest
+from chaos import fill, measured, same, tmpfs, wait_for
+from conftest import TEXT
 
-from hcrlib import sweep
-
-pytestmark = pytest.mark.slow
-
-NOTEBOOK = """
-import os, pathlib, time
 from hcrlib import records
-config = records.RunConfig(dataset, classifier, params, preprocess, seed, budget)
-here = pathlib.Path(os.environ["WITNESS"])
-with (here / "ran").open("a") as ran:
-    ran.write(classifier + " ")
-while classifier == "knn" and (here / "hold").exists():
-    time.sleep(0.1)
-mended = (here / "mended").exists()
-if classifier == "svm" and not mended:
-    os.kill(os.getpid(), 9)  # as the system does where memory runs out
-if classifier == "linear" and not mended:
-    raise ValueError("no luck")
-records.RunRecord(config=config, status="skipped", reason="a stand-in").write()
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+FEW = "defaults: {dataset: mnist-5k, budget: 300}\ngrid: {classifier: [dummy, knn, linear]}"
+
+
+def kill(process):
+    os.kill(process.pid, signal.SIGKILL)
+
+
+def ended(process, seconds=120):
+    """The exit status."""
+    return process.wait(timeout=seconds)
+
+
+def test_kill_9_of_a_worker_and_of_a_kernel_in_mid_cell(field, undisturbed):
+    field.both()
+    with field.hold():
+        client = field.sweep(TEXT)
+        wait_for(lambda: len(field.ran()) == 2)
+        kill(field.worker_processes("one")[0])
+        wait_for(lambda: len(field.ran()) == 3, what="another worker's try")
+        kill(field.launched()[0][2])
+        wait_for(lambda: len(field.ran()) == 4, what="another kernel")
+    assert ended(client) == 0, field.log()
+    assert "Kernel died" in field.log()
+    same(field.results, undisturbed)
+
+
+def test_kill_9_of_the_client_then_only_what_is_missing_is_made(field, undisturbed):
+    field.both()
+    client = field.sweep(TEXT)
+    wait_for(lambda: len(measured(field.results)) >= 2 if (field.results / "runs").exists() else False)
+    with field.hold():
+        before = len(field.ran())
+        wait_for(lambda: len(field.ran()) >= before + 1 or len(field.ran()) == 6)
+        kill(client)
+        wait_for(lambda: not field.launched(), what="the end of runs that nobody waits for")
+    made = measured(field.results)
+    again = field.finish(TEXT)
+    assert f"6 runs, {len(made)} of them finished before" in again
+    same(field.results, undisturbed)
+
+
+def test_kill_9_of_the_scheduler(field, undisturbed):
+    field.both()
+    with field.hold():
+        client = field.sweep(TEXT)
+        wait_for(lambda: len(field.ran()) == 2)
+        kill(field.scheduler)
+        wait_for(lambda: all(worker.poll() is not None for worker in field.workers.values()), what="the workers' end")
+        field.scheduler.wait()
+        field.both()  # as a service is started again
+    if ended(client) != 0:
+        assert "The scheduler is gone" in field.log()
+        field.finish(TEXT)
+    same(field.results, undisturbed)
+
+
+def test_a_frozen_worker_loses_its_run_to_another_one(field, undisturbed):
+    field.both()
+    with field.hold():
+        client = field.sweep(TEXT)
+        wait_for(lambda: len(field.ran()) == 2)
+        frozen = psutil.Process(field.workers["one"].pid)
+        frozen = [frozen, *frozen.children()]
+        for process in frozen:
+            process.suspend()
+    assert ended(client) == 0, field.log()
+    same(field.results, undisturbed)
+    for process in frozen:
+        process.resume()
+
+
+def test_a_full_disk_of_the_workers_is_a_fault_and_no_failure_of_the_run(field, undisturbed):
+    if not tmpfs(field.folder / "cache-one", "1m"):
+        pytest.skip("mounting a small disk takes root")
+    try:
+        ballast = fill(field.folder / "cache-one")
+        field.start_scheduler()
+        field.start_worker("one")
+        client = field.sweep(FEW)
+        assert ended(client) == 1, field.log()
+        assert "No space left" in field.log()
+        assert measured(field.results) == {}
+        ballast.unlink()
+        field.start_worker("two")
+        field.finish(TEXT)
+        same(field.results, undisturbed)
+    finally:
+        subprocess.run(["umount", "-l", field.folder / "cache-one"], check=True)
+
+
+def test_a_full_disk_of_the_client_is_told_and_what_was_there_stays(field, undisturbed):
+    if not tmpfs(field.results, "8m"):
+        pytest.skip("mounting a small disk takes root")
+    try:
+        field.both()
+        with field.hold():
+            client = field.sweep(TEXT)
+            wait_for(lambda: len(field.ran()) == 2)
+            ballast = fill(field.results)
+        assert ended(client) == 1
+        assert "No space left" in field.log()
+        assert "start the sweep again" in field.log()
+        ballast.unlink()
+        field.finish(TEXT)
+        same(field.results, undisturbed)
+        assert field.left_files() == []
+    finally:
+        subprocess.run(["umount", "-l", field.results], check=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe"])
+def test_a_damaged_record_is_made_anew(field, undisturbed, content):
+    shutil.copytree(undisturbed, field.results)
+    damaged = sorted(field.results.glob("runs/*/knn/*/record.json"))[0]
+    damaged.write_bytes(content)
+    field.finish(TEXT, local=True)
+    assert len(field.ran()) == 1
+    same(field.results, undisturbed)
+
+
+CLOCK = """
+import os, time
+true = time.time
+def time_of_a_clock_that_is_set(clock=os.environ["FIELD"] + "/clock"):
+    try:
+        with open(clock) as told:
+            return true() + float(told.read() or 0)
+    except OSError:
+        return true()
+time.time = time_of_a_clock_that_is_set
 """
-START = """
-import pathlib, signal, sys
-from hcrlib import cli, paths
-signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in a shell's background would ignore it
-paths.project_root = lambda: pathlib.Path({root!r})
-"""
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A project's folder with the tiny notebook, and a kernel named python3 in the user's own folder that is none."""
-    cells = [nbformat.v4.new_code_cell("seed = 0"), nbformat.v4.new_code_cell(NOTEBOOK)]
-    cells[0].metadata["tags"] = ["parameters"]
-    kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "x"}}
-    (tmp_path / "notebooks").mkdir()
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), tmp_path / "notebooks/10_train.ipynb")
-    (tmp_path / "jupyter/kernels/python3").mkdir(parents=True)
-    (tmp_path / "jupyter/kernels/python3/kernel.json").write_text('{"argv": ["false"], "display_name": "no kernel"}')
-    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    monkeypatch.setenv("WITNESS", str(tmp_path))
-    return tmp_path
+def test_jumps_of_the_clock(field, undisturbed):
+    """Every process of the cluster and the client asks a clock that is set on by two days, then back by three."""
+    (field.folder / "clocks").mkdir()
+    (field.folder / "clocks/sitecustomize.py").write_text(CLOCK)
+    field.python_path = [str(field.folder / "clocks")]
+    field.both()
+    with field.hold():
+        client = field.sweep(TEXT)
+        wait_for(lambda: len(field.ran()) >= 2)
+        (field.folder / "clock").write_text("172800")
+        time.sleep(1)
+    wait_for(lambda: len(field.ran()) >= 4)
+    (field.folder / "clock").write_text("-86400")
+    if ended(client) != 0:
+        field.finish(TEXT)
+    same(field.results, undisturbed)
 
 
-def start(project, text):
-    """A process of `hcr sweep` on that file."""
-    (project / "x.yml").write_text(text)
-    code = START.format(root=str(project)) + f"sys.exit(cli.main(['sweep', {str(project / 'x.yml')!r}, '--no-report']))"
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def test_two_clients_on_one_results_folder_share_the_runs(field, undisturbed):
+    field.both()
+    clients = [field.sweep(TEXT, name=name) for name in ("client", "other")]
+    assert [ended(client) for client in clients] == [0, 0], field.log() + field.log("other")
+    assert sorted(field.ran()) == sorted(set(field.ran()))
+    same(field.results, undisturbed)
 
 
-def ran(project):
-    return (project / "ran").read_text().split() if (project / "ran").exists() else []
+def test_ctrl_c_lets_runs_end_and_a_second_one_does_not(field, undisturbed):
+    with field.hold():
+        client = field.sweep(TEXT, local=True)
+        wait_for(lambda: len(field.ran()) == 2)
+        client.send_signal(signal.SIGINT)
+        wait_for(lambda: "stopping when" in field.log())
+    assert ended(client) == 130
+    assert len(field.ran()) <= 4
+    assert len(measured(field.results)) == len(field.ran())
+    with field.hold():
+        before = len(field.ran())
+        client = field.sweep(TEXT, local=True)
+        wait_for(lambda: len(field.ran()) >= before + 1)
+        client.send_signal(signal.SIGINT)
+        wait_for(lambda: field.log().count("stopping when") == 2)
+        client.send_signal(signal.SIGINT)
+        assert ended(client, 30) == 130
+    assert "Traceback" not in field.log()
+    assert field.left_processes() == []
+    field.finish(TEXT, local=True)
+    same(field.results, undisturbed)
 
 
-def wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
+def test_sigterm_ends_a_sweep_and_its_runs(field):
+    with field.hold():
+        client = field.sweep(FEW, local=True)
+        wait_for(lambda: len(field.ran()) == 2)
+        client.terminate()
+        assert ended(client, 30) == 143
+        assert field.left_processes() == []
+    assert measured(field.results) == {}
 
 
-def state(project):
-    return {record.config.classifier: record.status for record in sweep.load(project / "x.yml").records()}
+def test_kill_9_of_a_client_ends_its_own_cluster_with_it(field):
+    with field.hold():
+        client = field.sweep(FEW, local=True)
+        wait_for(lambda: len(field.ran()) == 2)
+        kill(client)
+        ended(client)
+        assert field.left_processes() == []
+    shutil.rmtree(field.folder / "tmp")  # Dask's folder, which nobody was left to remove
+    field.finish(FEW, local=True)
+    assert len(measured(field.results)) == 3
 
 
-def test_an_error_and_a_dead_kernel_stop_no_other_run_and_are_tried_again(project):
-    text = "grid: {classifier: [linear, svm, dummy]}"
-    told = (first := start(project, text)).communicate(timeout=120)
-    assert first.returncode == 1, told
-    assert state(project) == {"linear": "failed", "svm": "failed", "dummy": "skipped"}
-    assert "cell 3: ValueError: no luck" in told[1]
-    assert "Kernel died" in told[1]
-    (project / "mended").touch()
-    told = (second := start(project, text)).communicate(timeout=120)
-    assert second.returncode == 0, told
-    assert ran(project) == ["linear", "svm", "dummy", "linear", "svm"]
-
-
-def test_kill_9_of_a_sweep_then_only_what_is_missing_is_made(project, results):
-    (project / "hold").touch()
-    text = "grid: {classifier: [dummy, knn, mlp]}"
-    with start(project, text) as first:
-        wait_for(lambda: ran(project) == ["dummy", "knn"])
-        children = psutil.Process(first.pid).children(recursive=True)
-        first.kill()
-    assert state(project) == {"dummy": "skipped"}
-    (project / "hold").unlink()
-    told = (second := start(project, text)).communicate(timeout=120)
-    assert second.returncode == 0, told
-    assert state(project) == dict.fromkeys(("dummy", "knn", "mlp"), "skipped")
-    assert [name for name in ran(project) if name != "knn"] == ["dummy", "mlp"]
-    assert not psutil.wait_procs(children, timeout=10)[1]
-    assert not (results / ".sweep.lock").exists()
-
-
-@pytest.mark.parametrize(("number", "status", "word"), [(signal.SIGINT, 130, "Stopped."), (signal.SIGTERM, 143, "")])
-def test_a_sweep_that_is_stopped_ends_its_run_too(project, results, number, status, word):
-    (project / "hold").touch()
-    with start(project, "grid: {classifier: [knn, dummy]}") as first:
-        wait_for(lambda: ran(project) == ["knn"])
-        children = psutil.Process(first.pid).children(recursive=True)
-        first.send_signal(number)
-        told = first.communicate(timeout=30)
-    assert first.returncode == status
-    assert word in told[1]
-    assert "Traceback" not in told[1]
-    assert len(children) >= 2  # papermill and the kernel
-    assert not psutil.wait_procs(children, timeout=10)[1]
-    assert state(project) == {}
-    assert not (results / ".sweep.lock").exists()
-
-
-def test_kill_9_of_a_runs_process_leaves_a_record_that_says_so(project):
-    (project / "hold").touch()
-    with start(project, "grid: {classifier: [knn, dummy]}") as process:
-        wait_for(lambda: ran(project) == ["knn"])
-        os.kill(psutil.Process(process.pid).children()[0].pid, signal.SIGKILL)
-        told = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert "ended by SIGKILL" in told[1]
-    assert state(project) == {"knn": "failed", "dummy": "skipped"}
+def test_wrong_code_is_not_retried_and_what_is_over_a_limit_is_recorded(field):
+    (field.folder / "wrong").touch()
+    client = field.sweep(FEW, local=True)
+    assert ended(client) == 1
+    assert [entry for entry in field.ran() if entry[0] == "linear"] == [("linear", "0")]
+    assert "cell 3: ValueError: no luck" in field.log()
+    client = field.sweep(FEW, local=True)
+    assert ended(client) == 1
+    assert "1 failed before and are left alone (--rerun-failed" in field.log()
+    (field.folder / "wrong").rename(field.folder / "greedy")
+    client = field.sweep(FEW, "--rerun-failed", "--memory-limit", "500M", local=True)
+    assert ended(client) == 1
+    [linear] = [record for record in records.read_all(field.results / "runs") if record.config.classifier == "linear"]
+    assert "over its limit of 500 MiB" in linear.reason
+    client = field.sweep(FEW, "--rerun-failed", "--time-limit", "3s", local=True)
+    assert ended(client) == 1
+    linear = records.read(field.results / "runs" / linear.id)
+    assert linear.reason == "it was stopped after its limit of 3 s"
+    (field.folder / "greedy").unlink()
+    field.finish(FEW, "--rerun-failed", local=True)
+    assert len(measured(field.results)) == 3

@@ -28,7 +28,7 @@ TIERS = [
         "claim_plots",
     },
     {"face", "pad", "page"},
-    {"sweep", "report", "graph", "export"},
+    {"sweep", "report", "graph", "export", "cluster", "query"},
     {
         "resuming",
         "rerun",
@@ -37,6 +37,7 @@ TIERS = [
         "tuning_trials",
         "tuning_plots",
         "tune_commands",
+        "sweep_commands",
         "zoo",
         "zoo_lines",
         "zoo_commands",

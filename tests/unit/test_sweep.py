@@ -1,14 +1,15 @@
 """Plans are checked before anything runs, finished runs are not run again, and failures are kept with their reason."""
 
-import json
+import contextlib
 import os
-import subprocess
 import sys
+import threading
+import types
 
-import psutil
 import pytest
 
 from hcrlib import cli, evaluate, files, paths, records, report, sweep
+from hcrlib.cluster import attempt, client
 from hcrlib.errors import ConfigError, RunError
 
 GRID = """
@@ -32,24 +33,70 @@ def write(tmp_path):
     return write
 
 
+class Here:
+    """Stands in for a Dask cluster: runs are made in this process, when they are handed out."""
+
+    def __init__(self, attempt):
+        self.attempt, self.came = attempt, []
+
+    def submit(self, work, key, priority):
+        self.came.append(types.SimpleNamespace(key=key, outcome=self.attempt(work)))
+        return self.came[-1]
+
+    def next(self, seconds):
+        return self.came.pop(0) if self.came else None
+
+    def outcome(self, future):
+        return future.outcome
+
+    def link(self):
+        return ""
+
+    def share(self):
+        return None
+
+    def slots(self):
+        return 1
+
+    def listen(self, topic, take):
+        pass
+
+    def clean(self, runs, made):
+        pass
+
+
 @pytest.fixture
-def ran(monkeypatch):
-    """Stands in for papermill: the classifiers that were run; `linear` fails in its third cell, `svm` declines."""
+def attempts(monkeypatch):
+    """A function that takes what is to come of a Work: from here on, every run is made by it."""
+
+    def use(attempt):
+        monkeypatch.setattr(client, "started", lambda cluster: contextlib.nullcontext(Here(attempt)))
+
+    return use
+
+
+def outcome(config, folder, status="skipped", reason="a stand-in", kind=attempt.DONE):
+    """The Outcome of a run whose folder holds no more than a record, a notebook and a log."""
+    folder.mkdir(exist_ok=True)
+    (folder / "notebook.ipynb").write_text("{}")
+    (folder / "log.txt").write_text("a word\n")
+    records.RunRecord(config=config, status=status, reason=reason).write(folder)
+    return attempt.Outcome(kind, "", packed=attempt._packed(folder))
+
+
+@pytest.fixture
+def ran(attempts, tmp_path):
+    """The classifiers that were run; `linear` fails, the others decline."""
     ran = []
 
-    def execute(notebook, out, parameters, log, holding=None, say=None):
-        config = records.RunConfig.from_dict(parameters)
+    def make(work):
+        config = records.RunConfig.from_dict(work.config)
         ran.append(config.classifier)
-        failed = config.classifier == "linear"
-        error = {"output_type": "error", "ename": "ValueError", "evalue": "first\nno luck", "traceback": []}
-        cell = {"cell_type": "code", "execution_count": 3, "outputs": [error] if failed else []}
-        out.write_text(json.dumps({"cells": [cell]}))
-        log.write_text("a word\n")
-        if not failed:
-            records.RunRecord(config=config, status="skipped", reason="a stand-in").write()
-        return int(failed)
+        if config.classifier == "linear":
+            return outcome(config, tmp_path / "made", "failed", "cell 3: ValueError: no luck", attempt.FAILED)
+        return outcome(config, tmp_path / "made")
 
-    monkeypatch.setattr(report, "execute", execute)
+    attempts(make)
     return ran
 
 
@@ -136,21 +183,17 @@ def test_the_projects_own_files_are_valid(path):
         assert sweep.load(path).configs
 
 
-def test_finished_runs_are_not_run_again_and_failed_ones_are(write, ran):
+def test_neither_finished_nor_failed_runs_are_made_again(write, ran, monkeypatch):
     plan = sweep.load(write("grid: {classifier: [dummy, linear, svm]}"))
     made = sweep.run(plan.unfinished())
-    assert [record.status for record in made] == ["skipped", "failed", "skipped"]
-    sweep.run(sweep.load(plan.path).unfinished())
-    assert ran == ["dummy", "linear", "svm", "linear"]
-
-
-def test_a_run_whose_notebook_was_broken_off_is_missing(write, ran):
-    plan = sweep.load(write("runs: [{classifier: dummy}]"))
-    [record] = sweep.run(plan.configs)
-    assert plan.missing() == []
-    (record.path / sweep.UNDER_WAY).touch()
-    assert plan.missing() == plan.configs
-    assert plan.records() == []
+    assert {r.config.classifier: r.status for r in made} == {"dummy": "skipped", "linear": "failed", "svm": "skipped"}
+    record = records.find(plan.configs[1])
+    record.provenance["code_sha256"] = sweep.code_sha256()
+    record.write()
+    assert sweep.load(plan.path).unfinished() == []
+    assert sweep.load(plan.path).unfinished(rerun_failed=True) == [plan.configs[1]]
+    monkeypatch.setattr(sweep, "code_sha256", lambda: "mended")
+    assert sweep.load(plan.path).unfinished() == [plan.configs[1]]
 
 
 def test_a_record_that_cannot_be_read_is_made_again(write, ran):
@@ -162,8 +205,8 @@ def test_a_record_that_cannot_be_read_is_made_again(write, ran):
 
 def test_ensure_makes_what_is_missing_and_leaves_failures(write, ran):
     path = write("grid: {classifier: [dummy, linear]}")
-    assert [record.status for record in sweep.ensure(path)] == ["skipped", "failed"]
-    assert [record.status for record in sweep.ensure(path)] == ["skipped", "failed"]
+    for _ in range(2):
+        assert [record.status for record in sweep.ensure(path)] == ["skipped", "failed"]
     assert ran == ["dummy", "linear"]
 
 
@@ -206,28 +249,22 @@ def test_again_makes_finished_runs_once_more(write, ran):
     assert ran == ["dummy", "dummy"]
 
 
-def test_a_finished_run_is_kept_until_its_successor_is_there(write, monkeypatch, capsys):
+def test_a_finished_run_is_kept_until_its_successor_is_there(write, attempts, tmp_path, capsys):
     path = str(write("runs: [{classifier: dummy}]"))
     [config] = sweep.load(path).configs
     before = evaluate.run_one(config, say=lambda line: None)
 
-    def execute(notebook, out, parameters, log, holding=None, say=None):
-        out.write_text("{}")
-        log.write_text("no luck\n")
-        return 1
-
-    monkeypatch.setattr(report, "execute", execute)
+    attempts(lambda work: outcome(config, tmp_path / "made", "failed", "no luck", attempt.FAILED))
     assert cli.main(["sweep", path, "--no-report", "--again"]) == 1
     told = capsys.readouterr().err
     assert "no luck; what an earlier run measured is kept" in told
-    assert sweep.FAILED_AGAIN in told
+    assert client.FAILED_AGAIN in told
     assert sweep.load(path).records() == [before]
 
-    def stopped(*arguments):
-        arguments[1].write_text("{}")
+    def stopped(work):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(report, "execute", stopped)
+    attempts(stopped)
     assert cli.main(["sweep", path, "--no-report", "--again"]) == 130
     assert sweep.load(path).records() == [before]
 
@@ -264,27 +301,6 @@ def test_the_plan_says_which_runs_are_of_other_code(write, monkeypatch):
     assert "finished, by another version of the code" in sweep.load(path).table()
 
 
-def test_two_sweeps_at_once_are_refused(write, ran, results):
-    plan = sweep.load(write("runs: [{classifier: dummy}]"))
-    with sweep._alone(), pytest.raises(RunError, match="at work here already"):
-        sweep.run(plan.configs)
-    assert not (results / ".sweep.lock").exists()
-    assert ran == []
-
-
-@pytest.mark.parametrize("left", ["", "dead"])
-def test_the_lock_of_a_dead_sweep_is_taken_over_and_its_run_ended(write, ran, results, left):
-    plan = sweep.load(write("runs: [{classifier: dummy}]"))
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as orphan:
-        held = {"sweep": [os.getpid(), 1.0], "run": sweep._identity(orphan.pid)}  # this number, but of another process
-        results.mkdir()
-        (results / ".sweep.lock").write_text(json.dumps(held) if left else "")
-        sweep.run(plan.configs)
-        assert psutil.pid_exists(orphan.pid) == (not left)
-        orphan.kill()
-    assert ran == ["dummy"]
-
-
 def test_the_child_has_absolute_folders_and_this_interpreters_kernel_first(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HCR_RESULTS", "mine")
@@ -303,15 +319,21 @@ def test_a_failure_without_an_error_in_the_notebook(tmp_path, status, log, told)
     assert told in report.failure(tmp_path / "none.ipynb", tmp_path / "log.txt", status)
 
 
-def test_a_run_that_another_process_is_making_is_left_alone(write, ran, monkeypatch):
-    plan = sweep.load(write("grid: {classifier: [dummy, linear]}"))
-    monkeypatch.setattr(evaluate, "PATIENCE_S", 0)
+def test_a_run_that_another_process_is_making_is_waited_for(write, ran):
+    plan = sweep.load(write("grid: {classifier: [dummy, knn]}"))
     folder = records.run_path(plan.configs[0])
-    with files.alone(folder / evaluate.LOCK):
-        made = sweep.run(plan.configs)
-    assert made[0].reason == "another process is making this run"
-    assert [path.name for path in folder.iterdir()] == [evaluate.LOCK]
-    assert ran == ["linear"]
+    held = contextlib.ExitStack()
+    held.enter_context(files.alone(folder / evaluate.LOCK))
+
+    def done():
+        measured = dict(accuracy=0.5, misses=1, n_test=2, ci_low=0.1, ci_high=0.9, fit_s=0.1)
+        records.RunRecord(config=plan.configs[0], status="finished", **measured).write()
+        held.close()
+
+    threading.Timer(1.5, done).start()
+    made = {record.config.classifier: record.status for record in sweep.run(plan.configs)}
+    assert made == {"dummy": "finished", "knn": "skipped"}
+    assert ran == ["knn"]
 
 
 def test_without_its_notebook_nothing_is_taken_away(write, ran, monkeypatch, tmp_path):

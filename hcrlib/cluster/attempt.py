@@ -1,0 +1,312 @@
+"""One try at one run, on a worker: in a folder of its own, by a process of its own, within limits of time and memory.
+
+The folder is `work/<id of the run>` in the worker's cache: an attempt that was killed leaves its checkpoint there, and the next
+one on that machine goes on from it. What came out is packed and goes back to the client; then the folder is removed.
+"""
+
+import contextlib
+import dataclasses
+import io
+import json
+import shutil
+import tarfile
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from hcrlib import paths, records
+from hcrlib.cluster import inputs
+from hcrlib.cluster.launcher import FORKS, Launcher
+from hcrlib.cluster.notebook import CELL_FAILED
+from hcrlib.config import RunConfig
+from hcrlib.errors import RunError
+from hcrlib.evaluate import CHECKPOINT, LOCK
+from hcrlib.files import alone
+from hcrlib.provenance import code_sha256, provenance
+from hcrlib.report import end, failure, folders, last_line
+
+DONE, FAILED, FAULT, LACKING, OTHER_CODE = "done", "failed", "fault", "lacking", "other code"
+"""What came of an attempt: a record; a record that says why not; nothing, for a reason that is not the run's; two refusals."""
+TICK_S, LOOK_S = 0.25, 1.0  # between two looks at whether it ended, and at its log and memory
+NOT_KEPT = LOCK, "attempt.json", "new", *CHECKPOINT  # of a run's folder
+NO_ROOM = "[Errno 28]", "[Errno 122]", "No space left on device", "no room on the disk"
+OUT, LOG = "notebook.ipynb", "log.txt"
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What a worker is given. config: RunConfig.to_dict(). notebook: its name; source: its text. code: code_sha256().
+
+    inputs: what it reads. limit_s, limit_bytes: None for none. topic: of the events that tell how far it is. beside: how many
+    runs the cluster makes at once, for the record.
+    """
+
+    config: dict
+    notebook: str
+    source: str
+    code: str
+    inputs: tuple = ()
+    limit_s: float | None = None
+    limit_bytes: int | None = None
+    topic: str = ""
+    beside: int = 1
+
+
+@dataclasses.dataclass
+class Outcome:
+    """kind: one of the words above; reason: a line, "" where all went well. packed: a tar of the run's folder, record last."""
+
+    kind: str
+    reason: str = ""
+    seconds: float = 0.0
+    peak_bytes: int = 0
+    packed: bytes = b""
+    lacking: tuple = ()
+    worker: str = ""
+
+
+class _StoppedError(Exception):
+    """The attempt is over a limit (FAILED), or nobody wants it any more (FAULT)."""
+
+    def __init__(self, kind, reason):
+        super().__init__(reason)
+        self.kind = kind
+
+
+_own = threading.local()
+_under_way = 0
+
+
+def busy():
+    """Whether an attempt is under way in this process."""
+    return _under_way > 0
+
+
+def attempt(work):
+    """The Outcome of a Work. Never raises for what the run or the machine does; what it started has ended when it returns."""
+    global _under_way
+    worker, wanted = _worker()
+    outcome = _refused(work)
+    if outcome is None:
+        begun = time.monotonic()
+        _under_way += 1
+        try:
+            outcome = _made(work, worker, wanted)
+        except OSError as error:
+            outcome = Outcome(FAULT, f"{type(error).__name__}: {error}")
+        finally:
+            _under_way -= 1
+        outcome.seconds = time.monotonic() - begun
+    outcome.worker = worker.address if worker else ""
+    return outcome
+
+
+def _worker():
+    """The Dask worker this is called on, None where it is none, and a function: whether the task is still wanted."""
+    from distributed import get_worker
+
+    try:
+        worker = get_worker()
+        key = worker.get_current_task()
+    except ValueError:
+        return None, lambda: True
+
+    def wanted():
+        task = worker.state.tasks.get(key)
+        return task is not None and task.state != "cancelled"
+
+    return worker, wanted
+
+
+def _refused(work):
+    if work.code != code_sha256():
+        return Outcome(OTHER_CODE, f"its hcrlib is another one: {code_sha256()[:12]}, the client's {work.code[:12]}")
+    missing = inputs.lacking(work.inputs)
+    return Outcome(LACKING, ", ".join(one.name for one in missing), lacking=tuple(missing)) if missing else None
+
+
+def _made(work, worker, wanted):
+    config = RunConfig.from_dict(work.config)
+    with _folder(config) as folder:
+        results = folder / "results"
+        run = results / "runs" / config.id
+        run.mkdir(parents=True, exist_ok=True)
+        for stale in ("record.json", OUT, LOG):
+            (run / stale).unlink(missing_ok=True)
+        sent = _placed(work, results)
+        source = folder / work.notebook
+        source.write_text(work.source, encoding="utf-8")
+        own = {"HCR_RESULTS": str(results), "HCR_SENT": json.dumps(sent), "HCR_BESIDE": str(work.beside)}
+        environment = {**folders(), **own}
+        watch = _Watch(work, config, run / LOG, worker, wanted)
+        given = {"notebook": str(source), "out": str(run / OUT), "parameters": work.config, "forks": FORKS}
+        kind, reason = _executed(given, environment, config, watch)
+        outcome = _judged(kind, reason, config, run, folder)
+        outcome.peak_bytes = watch.peak
+        return outcome
+
+
+def _executed(given, environment, config, watch):
+    """(kind, reason) of the notebook's process; what else it left tells more."""
+    launcher = _launcher()
+    try:
+        pid = launcher.begin("hcrlib.cluster.notebook:execute", given, watch.log, environment, config.classifier)
+        while (status := launcher.wait(TICK_S)) is None:
+            watch.look(pid)
+    except _StoppedError as stopped:
+        end(launcher.pid)
+        with contextlib.suppress(RuntimeError):
+            launcher.wait(10)
+        return stopped.kind, str(stopped)
+    except RuntimeError as error:
+        return FAULT, str(error)
+    except BaseException:  # the worker is told to go: nothing of it stays
+        launcher.stop()
+        raise
+    if status == 0:
+        return DONE, ""
+    told = failure(given["out"], watch.log, status)
+    wrong = status == CELL_FAILED and not any(word in told for word in NO_ROOM)
+    return (FAILED if wrong else FAULT), told
+
+
+def _judged(kind, reason, config, run, folder):
+    """The Outcome, by what is in the run's folder; that is removed unless another attempt is to go on from it."""
+    record = None
+    with contextlib.suppress(RunError):
+        record = records.read(run) if (run / "record.json").exists() else None
+    if kind == DONE and record is None:
+        kind, reason = FAULT, "the notebook ended without a record"
+    if kind == FAULT:
+        return Outcome(kind, reason, packed=_packed(run, (OUT, LOG)))
+    if kind == FAILED:
+        record = record or records.RunRecord(config=config, status="failed", provenance=provenance(config))
+        record.status, record.reason = "failed", reason
+        record.write(run)
+    packed = _packed(run)
+    shutil.rmtree(folder)
+    return Outcome(kind, reason, packed=packed)
+
+
+class _Watch:
+    """Looks after a run: its time, its memory, its last epoch's line, and whether anybody waits for it."""
+
+    def __init__(self, work, config, log, worker, wanted):
+        self.work, self.id, self.log, self.worker, self.wanted = work, config.id, log, worker, wanted
+        self.begun, self.looked, self.peak, self.told = time.monotonic(), 0.0, 0, None
+
+    def look(self, pid):
+        """Raises _StoppedError where the run is to be ended."""
+        now = time.monotonic()
+        if not self.wanted():
+            raise _StoppedError(FAULT, "the sweep was stopped")
+        if self.work.limit_s is not None and now - self.begun > self.work.limit_s:
+            raise _StoppedError(FAILED, f"it was stopped after its limit of {self.work.limit_s:g} s")
+        if now - self.looked < LOOK_S:
+            return
+        self.looked = now
+        held = memory(pid)
+        self.peak = max(self.peak, held)
+        if self.work.limit_bytes is not None and held > self.work.limit_bytes:
+            most = self.work.limit_bytes / 2**20
+            raise _StoppedError(FAILED, f"it held {held / 2**20:,.0f} MiB of memory, over its limit of {most:,.0f} MiB")
+        said = last_line(self.log, "epoch")
+        if self.worker and said != self.told:
+            self.told = said
+            event = {"id": self.id, "worker": self.worker.address, "said": said, "seconds": now - self.begun}
+            self.worker.log_event(self.work.topic, event)
+
+
+def memory(pid):
+    """The bytes that a process and its children hold, what they share counted once."""
+    held = 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                about: Any = one.memory_full_info() if psutil.LINUX else one.memory_info()
+                held += about.pss if psutil.LINUX else about.rss
+    return held
+
+
+@contextlib.contextmanager
+def _folder(config):
+    """Where this attempt works: that of an earlier one which was killed, unless somebody is still in it."""
+    with contextlib.ExitStack() as held:
+        folder = paths.cache_root().resolve() / "work" / config.id
+        held.callback(_tidy, folder.parent)
+        lock = _lock(folder)
+        try:
+            held.enter_context(alone(lock, wait_s=0))
+            held.callback(lambda: lock.unlink(missing_ok=True))
+        except BlockingIOError:
+            folder = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
+            held.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+
+
+def clean(runs, made):
+    """Removes what attempts that were killed left on this machine, of these ids: checkpoints too, of those that are made."""
+    for run in runs:
+        folder = paths.cache_root().resolve() / "work" / run
+        if not folder.parent.is_dir():
+            continue
+        with contextlib.suppress(BlockingIOError), alone(_lock(folder), wait_s=-1):
+            for left in (folder, *folder.parent.glob(f"{folder.name}-*")):
+                resumes = left == folder and any((left / "results/runs" / run / name).exists() for name in CHECKPOINT)
+                if run in made or not resumes:
+                    shutil.rmtree(left, ignore_errors=True)
+            _lock(folder).unlink(missing_ok=True)
+        _tidy(folder.parent)
+
+
+def _lock(folder):
+    return folder.parent / f".{folder.name}.lock"
+
+
+def _tidy(folder):
+    """Removes the folders above an attempt's, up to the cache itself, where they are empty."""
+    for empty in (folder, folder.parent, folder.parent.parent):
+        with contextlib.suppress(OSError):  # not empty
+            empty.rmdir()
+
+
+def _placed(work, results):
+    """What was sent, or lies elsewhere than a run would look: name -> path, for HCR_SENT; members are put into results/."""
+    sent = {}
+    for one in work.inputs:
+        if not one.digest:
+            continue
+        place = inputs.where(one)
+        if one.name.startswith("runs/"):
+            link = results / one.name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.unlink(missing_ok=True)
+            link.symlink_to(place.resolve(), target_is_directory=True)
+        else:
+            described = Path(one.name).suffix in (".yml", ".yaml")
+            sent[one.name] = str(place / Path(one.name).name if described else place)
+    return sent
+
+
+def _packed(run, only=None):
+    """A tar of a run's folder as bytes, or of these files, record.json last: what has a record is whole."""
+    sink = io.BytesIO()
+    names = [path.name for path in run.iterdir() if path.name not in NOT_KEPT and (only is None or path.name in only)]
+    names.sort(key=lambda name: name == "record.json")
+    with tarfile.open(fileobj=sink, mode="w") as tar:
+        for name in names:
+            tar.add(run / name, name)
+    return sink.getvalue()
+
+
+def _launcher():
+    """This thread's own: a worker may have several."""
+    if not hasattr(_own, "launcher"):
+        _own.launcher = Launcher()
+    return _own.launcher

@@ -1,0 +1,69 @@
+"""How long runs will take, by the records that there are: cheap ones go first, and a sweep says when it will be done."""
+
+import contextlib
+import json
+
+import numpy as np
+
+from hcrlib import paths
+from hcrlib.datasets.catalog import DATASETS
+from hcrlib.errors import HcrError
+
+AROUND_S = 2.0  # of a notebook around a run: loading, figures
+UNKNOWN_S = 60.0  # where nobody ever made the like
+
+
+class Estimate:
+    """Seconds of a run, from records of its classifier, on the same data where there are any, by images and epochs."""
+
+    def __init__(self, known):
+        self.rates = {}
+        for record in known:
+            if (
+                isinstance(record, dict)
+                and record.get("status") == "finished"
+                and record.get("fit_s") is not None
+                and record.get("n_train")
+            ):
+                config = record["config"]
+                spent = record["fit_s"] / (record["n_train"] * (config["params"].get("epochs") or 1))
+                kind = config["classifier"]
+                for key in ((kind, config["dataset"]), (kind, None)):
+                    self.rates.setdefault(key, []).append(spent)
+
+    def seconds(self, config):
+        """An estimate in seconds; None where there is no record of that classifier."""
+        rates = self.rates.get((config.classifier, config.dataset)) or self.rates.get((config.classifier, None))
+        if not rates:
+            return None
+        return float(np.median(rates)) * _images(config) * (config.params.get("epochs") or 1) + AROUND_S
+
+    def order(self, configs):
+        """The configurations, the cheapest first; those that nobody can tell of, by their images, among the others."""
+        rough = {c.hash: self.seconds(c) or UNKNOWN_S * _images(c) / 60_000 for c in configs}
+        return sorted(configs, key=lambda c: rough[c.hash])
+
+    def total(self, configs):
+        """(seconds of all that can be told of, one after the other; how many cannot be)."""
+        found = [self.seconds(config) for config in configs]
+        return sum(s for s in found if s is not None), sum(s is None for s in found)
+
+
+def known():
+    """What earlier runs took, as dicts: those of results/ and of the leaderboards that the project carries."""
+    found = []
+    for path in paths.runs_root().glob("*/*/*/record.json"):
+        with contextlib.suppress(OSError, ValueError):
+            found.append(json.loads(path.read_text(encoding="utf-8")))
+    for root in {paths.results_root(), paths.project_root() / "results"}:
+        for path in root.glob("*/records.jsonl"):
+            with contextlib.suppress(OSError, ValueError):
+                found += [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return found
+
+
+def _images(config):
+    with contextlib.suppress(HcrError):
+        n = DATASETS.get(config.dataset).releases[0][0]
+        return min(config.budget or n, n)
+    return config.budget or 5000

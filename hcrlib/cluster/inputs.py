@@ -1,0 +1,185 @@
+"""What a run reads, named by hash: workers share no disk with the client, which sends what they lack, once.
+
+Sets of the catalogue are pinned by their hashes and sent as the files that the client has, into the worker's cache. Folders (a
+person's own data, pictures of lines, the members of an ensemble) are named by the hash of their content; a run finds them by
+HCR_SENT, see `paths.here`.
+"""
+
+import functools
+import hashlib
+import os
+import shutil
+import tarfile
+import uuid
+from pathlib import Path
+from typing import NamedTuple
+
+from hcrlib import paths
+from hcrlib.datasets import TEXTS, dataset_names, files, shelf
+from hcrlib.datasets.catalog import DATASETS
+from hcrlib.datasets.importers import PARTS
+from hcrlib.errors import DataError
+
+CHUNK = 4 << 20  # bytes a message: those of other runs pass in between
+CACHED = "files", "built", "imported"  # folders of the cache that a client may add to
+MEMBER = "record.json", "predictions.npz", "model"  # of a run that another is made of
+
+
+class Input(NamedTuple):
+    """name: as a run names it: a set of the catalogue, a folder's path, "HCR_DATA/<folder>" or "runs/<id>".
+
+    digest: the hash of a folder's content, "" for a set of the catalogue.
+    """
+
+    name: str
+    digest: str = ""
+
+
+def of(config):
+    """The Inputs of a RunConfig, as they are on this machine; those that are not here are left to the run to miss."""
+    found = []
+    name = config.dataset
+    if name in TEXTS.names():
+        entry = TEXTS.get(name)
+        name = entry.characters or f"HCR_DATA/{entry.folder}"
+    if name in dataset_names():
+        found.append(Input(name))
+    elif place := _place(name):
+        found.append(Input(name, digest(place)))
+    for run in members(config):
+        if place := _place(f"runs/{run}"):
+            found.append(Input(f"runs/{run}", digest(place, MEMBER)))
+    return found
+
+
+def members(config):
+    """The ids of the runs that a run is made of."""
+    runs = config.params.get("runs")
+    return list(runs) if isinstance(runs, list | tuple) else []
+
+
+def lacking(inputs):
+    """Those of these Inputs that are not on this machine."""
+    return [one for one in inputs if where(one) is None]
+
+
+def where(one):
+    """The Path where an Input lies on this machine, None where it does not; of a set of the catalogue any Path."""
+    if not one.digest:
+        return paths.cache_root() if shelf.here(one.name) else None
+    kept = _sent(one)
+    if kept.is_dir():
+        return kept
+    place = _place(one.name)
+    return place if place and digest(place, _parts_of(one)) == one.digest else None
+
+
+def packed(one, file):
+    """Writes an Input of this machine to an open file, as a tar; False where there is nothing of it here."""
+    parts = _parts(one)
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        for name, path in parts:
+            tar.add(path, name)
+    return bool(parts)
+
+
+def receive(transfer, chunk, one=None):
+    """Takes the next bytes of a transfer; with the last ones comes the Input, which is then put in its place.
+
+    DataError where what came is not what was named, or where the disk is full.
+    """
+    part = paths.cache_root() / "sent" / f"{transfer}.part"
+    with files.told_as_data_error(part):
+        part.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("ab") as sink:
+            sink.write(chunk)
+        if one is not None:
+            try:
+                _unpack(part, one)
+            finally:
+                part.unlink(missing_ok=True)
+
+
+def digest(folder, parts=None):
+    """Hex SHA-256 of a folder's content by the names and bytes of its files; parts: of these entries of it alone."""
+    folder = Path(folder)
+    listed = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    names = [path.relative_to(folder) for path in listed]
+    stamp = [(n.as_posix(), *_stamp(p)) for n, p in zip(names, listed, strict=True) if not parts or n.parts[0] in parts]
+    return _digest(str(folder), tuple(stamp))
+
+
+@functools.lru_cache(maxsize=256)
+def _digest(folder, stamp):
+    """By what the files looked like, so that unchanged ones are read once."""
+    whole = hashlib.sha256()
+    for name, *_ in stamp:
+        with (Path(folder) / name).open("rb") as file:
+            whole.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return whole.hexdigest()
+
+
+def _stamp(path):
+    about = path.stat()
+    return about.st_size, about.st_mtime_ns, about.st_ino
+
+
+def _place(name):
+    """The Path of a folder on this machine, None where there is none."""
+    if name.startswith("HCR_DATA/"):
+        root = paths.data_root()
+        place = root and root / name.removeprefix("HCR_DATA/")
+    elif name.startswith("runs/"):
+        place = paths.runs_root() / name.removeprefix("runs/")
+        return place if (place / "record.json").is_file() else None
+    else:
+        place = Path(name)
+        place = place.parent if place.suffix in (".yml", ".yaml") else place
+    return place if place and place.is_dir() else None
+
+
+def _parts_of(one):
+    return MEMBER if one.name.startswith("runs/") else None
+
+
+def _sent(one):
+    return paths.cache_root() / "sent" / one.digest
+
+
+def _parts(one):
+    """(name in the tar, Path) of all that an Input is on this machine."""
+    if one.digest:
+        place = where(one)
+        if place is None:
+            raise DataError("This has changed since the sweep began", where=one.name, hint="Start the sweep again")
+        names = _parts_of(one) or sorted(path.name for path in place.iterdir())
+        return [(name, place / name) for name in names if (place / name).exists()]
+    entry, root = DATASETS.get(one.name), paths.cache_root()
+    built = root / "built" / f"{entry.name}.npz"
+    if built.exists():
+        return [(f"built/{built.name}", built)]
+    found = [(f"files/{path.name}", path) for file in entry.files for _, path in list(files.candidates(file))[:1]]
+    for path in (root / "imported" / entry.name / f"{part}{end}" for part in PARTS for end in (".npz", ".json")):
+        found += [(path.relative_to(root).as_posix(), path)] if path.exists() else []
+    return found
+
+
+def _unpack(part, one):
+    root = paths.cache_root()
+    fresh = root / "sent" / f"{uuid.uuid4().hex}.new"
+    try:
+        with tarfile.open(part) as tar:
+            tar.extractall(fresh, filter="data")
+        if one.digest:
+            if digest(fresh) != one.digest:
+                raise DataError("This came otherwise than it was sent", where=one.name, expected=one.digest)
+            if not _sent(one).exists():
+                os.replace(fresh, _sent(one))
+            return
+        for path in (path for folder in CACHED for path in (fresh / folder).rglob("*") if path.is_file()):
+            target = root / path.relative_to(fresh)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists():  # what is there is the worker's own
+                os.replace(path, target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)

@@ -1,0 +1,77 @@
+"""All records as one table, asked in SQL: DuckDB reads the JSON files where they lie."""
+
+import types
+import typing
+
+from hcrlib import paths
+from hcrlib.errors import ConfigError
+from hcrlib.records import RunRecord
+
+TYPES = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE"}
+CONFIG = {"dataset": "VARCHAR", "classifier": "VARCHAR", "seed": "BIGINT", "budget": "BIGINT"}
+NESTED = {  # column -> where it is in a record, and as what it is read
+    "params": ("$.config.params", "JSON"),
+    "preprocess": ("$.config.preprocess", "JSON"),
+    "data_sha256": ("$.data.sha256", "VARCHAR"),
+    "test_sha256": ("$.data.test_sha256", "VARCHAR"),
+    **{name: (f"$.provenance.{name}", kind) for name, kind in (("utc", "TIMESTAMPTZ"), ("commit", "VARCHAR"))},
+    **{name: (f"$.provenance.{name}", kind) for name, kind in (("cpu", "VARCHAR"), ("cores", "BIGINT"))},
+    "code_sha256": ("$.provenance.code_sha256", "VARCHAR"),
+    **{name: (f"$.{name}", "JSON") for name in ("notes", "history", "provenance")},
+}
+TABLES = "results", "published"
+
+
+def sql(text):
+    """A DataFrame: the answer to a query of the tables `results` and `published`. ConfigError for what is not valid SQL.
+
+    results: a row for each record in results/runs. published: a row for each in results/*/records.jsonl, with `sweep`, its
+    folder's name. Columns are those of `hcrlib.results()`, and params, preprocess, notes, history and provenance as JSON, whose
+    parts are asked for as `params->>'k'`. Records that cannot be read are left out.
+    """
+    import duckdb
+
+    with duckdb.connect() as connection:
+        runs = paths.runs_root() / "*/*/*/record.json"
+        stored = paths.results_root() / "*/records.jsonl"
+        lines = "unnest(string_split(content, chr(10)))"
+        _table(connection, "results", runs, "content", "")
+        _table(connection, "published", stored, lines, "parse_filename(parse_dirpath(filename)) AS sweep, ")
+        try:
+            return connection.execute(text).df()
+        except duckdb.Error as error:
+            told = str(error).strip().splitlines()[0]
+            hint = f"The tables are {' and '.join(TABLES)}; DESCRIBE results lists the columns"
+            raise ConfigError(f"This query cannot be answered: {told}", got=text, hint=hint) from error
+
+
+def _table(connection, name, files, each, more):
+    """Makes a view of the records in these files; each: an expression of a record's text."""
+    import glob
+
+    columns = ", ".join(f"{_column(path, kind)} AS {column}" for column, (path, kind) in _columns().items())
+    if not glob.glob(str(files)):  # noqa: PTH207 - DuckDB refuses patterns of nothing
+        source = "(SELECT NULL::VARCHAR AS filename, NULL::JSON AS record WHERE false)"
+    else:
+        quoted = str(files).replace("'", "''")
+        source = f"(SELECT filename, TRY_CAST({each} AS JSON) AS record FROM read_text('{quoted}'))"
+    connection.execute(f"CREATE VIEW {name} AS SELECT {more}{columns} FROM {source} WHERE record IS NOT NULL")
+
+
+def _column(path, kind):
+    if kind == "JSON":
+        return f"json_extract(record, '{path}')"
+    text = f"json_extract_string(record, '{path}')"
+    return text if kind == "VARCHAR" else f"TRY_CAST({text} AS {kind})"
+
+
+def _columns():
+    """column -> (JSON path, type)."""
+    found = {"id": ("$.id", "VARCHAR"), **{name: (f"$.config.{name}", kind) for name, kind in CONFIG.items()}}
+    for name, hint in typing.get_type_hints(RunRecord).items():
+        kinds = [
+            kind for kind in (typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)) if kind in TYPES
+        ]
+        if kinds and name != "schema":
+            found[name] = f"$.{name}", TYPES[kinds[0]]
+    return found | NESTED

@@ -1,0 +1,136 @@
+"""`hcr sweep`: many runs from the command line."""
+
+import re
+import signal
+import sys
+
+from hcrlib.commands import add_command, short
+from hcrlib.errors import ConfigError
+
+UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+SIZES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+def add_parser(subparsers):
+    """Adds `sweep` to an argparse subparsers object; it sets `func(args) -> exit status`."""
+    says = "make the runs of a params/*.yml file that are not finished yet, then leaderboard and report"
+    add = add_command(subparsers, "sweep", _sweep, says, "hcr sweep params/demo.yml --dry-run").add_argument
+    add("file", help="defaults, grid and runs, in YAML")
+    add("--dry-run", action="store_true", help="only print the plan")
+    add("--again", action="store_true", help="make finished runs again, too")
+    add("--rerun-failed", action="store_true", help="try again those that failed by this very code")
+    add("--only", action="append", metavar="PATTERN", help="runs whose id matches, such as '*/svm/*'; repeatable")
+    add("--limit", type=int, metavar="N", help="make no more than N runs this time, the cheapest")
+    add("--no-report", action="store_true", help="no leaderboard files, figures and HTML report")
+    add_cluster(add)
+
+
+def add_cluster(add):
+    """Declares what says where runs are made; `cluster` reads it."""
+    add("--workers", type=int, metavar="N", help="runs at once on this machine (by cores and memory)")
+    add("--scheduler", metavar="ADDRESS", help="a Dask scheduler, such as tcp://10.0.0.1:8786, instead of this machine")
+    add("--time-limit", metavar="T", help="of one run: seconds, or 90m, 2h; what takes longer is recorded as failed")
+    add("--memory-limit", metavar="M", help="of one run: bytes, or 800M, 4G (on this machine an equal share)")
+    add("--retries", type=int, default=2, metavar="N", help="after faults of machines; wrong code is not retried (2)")
+    add("--priority", type=int, default=0, metavar="N", help="on a shared scheduler: higher goes first (0)")
+
+
+def cluster(args):
+    """The cluster.client.Cluster that the options describe; ConfigError for what is not valid."""
+    from hcrlib.cluster.client import Cluster
+
+    if args.scheduler and args.workers:
+        raise ConfigError(
+            "--workers is of this machine, not of --scheduler", hint="Start more workers of that scheduler"
+        )
+    for name, least in (("workers", 1), ("retries", 0)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            raise ConfigError(f"--{name} is not valid", expected=f"a whole number >= {least}", got=value)
+    return Cluster(
+        scheduler=args.scheduler,
+        workers=args.workers,
+        limit_s=_amount("--time-limit", args.time_limit, UNITS, "such as 600, 90m or 2h"),
+        limit_bytes=_amount("--memory-limit", args.memory_limit, SIZES, "such as 800M or 4G"),
+        retries=args.retries,
+        priority=args.priority,
+    )
+
+
+def _amount(option, text, units, such_as):
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*?)(?:i?b)?", text.strip().lower())
+    if not found or found[2] not in units or float(found[1]) <= 0:
+        raise ConfigError(f"{option} is not valid", expected=such_as, got=repr(text))
+    amount = float(found[1]) * units[found[2]]
+    return int(amount) if units is SIZES else amount
+
+
+def _sweep(args):
+    from hcrlib import sweep
+
+    plan = sweep.load(args.file)
+    if args.only:
+        plan = plan.only(args.only)
+    if args.limit is not None and args.limit < 1:
+        raise ConfigError("--limit is not valid", expected="a whole number >= 1", got=args.limit)
+    where = cluster(args)
+    if args.dry_run:
+        print(plan.table())
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the runs are ended too
+    there = plan.look()
+    todo = plan.configs if args.again else plan.unfinished(there, args.rerun_failed)
+    _announce(plan, there, todo, args.again)
+    if args.limit is not None and args.limit < len(todo):
+        todo = _cheapest(todo, args.limit)
+        print(f"{len(todo)} of them now (--limit)\n")
+    made = sweep.run(todo, where)
+    return _conclude(plan, made, report=not args.no_report)
+
+
+def _announce(plan, there, todo, again):
+    from hcrlib import sweep
+
+    stale = (
+        0
+        if again
+        else sum(sweep.by_other_code(there[c.hash]) for c in plan.configs if c.hash in there and c not in todo)
+    )
+    told = f", {stale} of them made by another version of the code (--again makes them anew)" if stale else ""
+    print(f"{plan.question}\n{len(plan.configs)} runs, {len(plan.configs) - len(todo)} of them finished before{told}")
+    left = [record for record in there.values() if record.status == "failed" and record.config not in todo]
+    if left:
+        print(f"{len(left)} failed before and are left alone (--rerun-failed tries them again)")
+    print()
+
+
+def _cheapest(configs, most):
+    from hcrlib.cluster.estimate import Estimate, known
+
+    return Estimate(known()).order(configs)[:most]
+
+
+def _conclude(plan, made, report):
+    """Prints the leaderboard, writes the report and lists the failures; the exit status."""
+    from hcrlib import leaderboard
+    from hcrlib import report as reports
+    from hcrlib.cluster.client import FAILED_AGAIN
+
+    found = plan.records()
+    print(f"\n{leaderboard.render(found)}")
+    failed = {record.config.hash: record for record in found if record.status == "failed"}
+    failed |= {record.config.hash: record for record in made if record.status == "failed"}
+    try:
+        written = reports.write(plan) if report else []
+        for path in [record.path / "notebook.ipynb" for record in found] + written:
+            if path.suffix in (".ipynb", ".html", ".png") and path.exists():
+                print(short(path))
+    finally:
+        sys.stdout.flush()
+        for record in failed.values():
+            names = [name for name in (FAILED_AGAIN, "notebook.ipynb") if (record.path / name).exists()][:1]
+            places = "\n".join(f"  {short(record.path / name)}" for name in [*names, "log.txt"])
+            print(f"\nFAILED {record.id}\n  {record.reason}\n{places}", file=sys.stderr)
+    return 1 if failed else 0

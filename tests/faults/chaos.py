@@ -1,0 +1,292 @@
+"""A cluster of two workers and a scheduler in processes of their own, clients that sweep on it, and what may happen to them."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import psutil
+
+from hcrlib import records
+
+MEASURED = (
+    "status",
+    "misses",
+    "accuracy",
+    "val_accuracy",
+    "val_loss",
+    "balanced_accuracy",
+    "top3_accuracy",
+    "n_parameters",
+)
+TTL = "6s"  # without a heartbeat of a worker
+SECONDS = 240  # that a sweep may take in these tests
+
+
+def wait_for(condition, seconds=60, what="it"):
+    """What condition() answers when it is true."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"{what} did not happen within {seconds} s"
+        time.sleep(0.05)
+    return found
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+NOTEBOOK = """
+import os, pathlib, time
+import hcrlib as hcr
+here = pathlib.Path(os.environ["FIELD"])
+if here.exists():
+    with (here / "ran").open("a") as ran:
+        ran.write(f"{classifier} {seed}\\n")
+while (here / "hold").exists():
+    time.sleep(0.05)
+if classifier == "linear" and (here / "wrong").exists():
+    raise ValueError("no luck")
+if classifier == "linear" and (here / "greedy").exists():
+    eaten = bytearray(600 * 2**20)
+    time.sleep(60)
+hcr.train(classifier, data=dataset, seed=seed, budget=budget, preprocess=preprocess, say=lambda line: None, **params)
+"""
+START = """
+import pathlib, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in a shell's background would ignore it
+from hcrlib import cli, paths
+if {root!r}:
+    paths.project_root = lambda: pathlib.Path({root!r})
+sys.exit(cli.main())
+"""
+
+
+def write_notebook(folder, text):
+    cells = [nbformat.v4.new_code_cell("seed = 0"), nbformat.v4.new_code_cell(text)]
+    cells[0].metadata["tags"] = ["parameters"]
+    kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "x"}}
+    folder.mkdir(exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "10_train.ipynb")
+
+
+class Field:
+    """A folder with results/, a cache for each worker, a scheduler and two workers, and the processes begun in it."""
+
+    notebook, python_path = NOTEBOOK, []
+
+    def __init__(self, folder, host="127.0.0.1"):
+        self.folder, self.host, self.port = Path(folder), host, free_port()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.begun, self.workers = [], {}
+        self.results = self.folder / "results"
+        self.scheduler = None
+
+    @property
+    def address(self):
+        return f"tcp://{self.host}:{self.port}"
+
+    def environment(self, cache, **more):
+        """The variables of a process of the field; its temporary files lie in a folder that is looked into at the end."""
+        temporary = self.folder / "tmp"
+        temporary.mkdir(exist_ok=True)
+        own = {
+            "HCR_RESULTS": str(self.results),
+            "HCR_CACHE": str(self.folder / cache),
+            "TMPDIR": str(temporary),
+            "FIELD": str(self.folder),  # by this its processes are known
+            "DASK_TEMPORARY_DIRECTORY": str(self.folder / "dask"),
+            "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": TTL,
+            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "10",
+            "OMP_NUM_THREADS": "1",
+            "TF_NUM_INTRAOP_THREADS": "1",
+            "PYTHONPATH": os.pathsep.join([*self.python_path, str(Path(__file__).resolve().parents[2])]),
+        }
+        return {**os.environ, **own, **more}
+
+    def start(self, name, command, environment, before=()):
+        with (self.folder / f"{name}.log").open("ab") as log:
+            given = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "start_new_session": True}
+            process = subprocess.Popen([*before, *command], env=environment, **given)
+        self.begun.append(process)
+        return process
+
+    def start_scheduler(self, **more):
+        command = ["-m", "distributed.cli.dask_scheduler", "--host", self.host, "--port", str(self.port)]
+        command = [sys.executable, *command, "--no-dashboard"]
+        self.scheduler = self.start("scheduler", command, self.environment("cache-scheduler", **more))
+        wait_for(self._listens, what="the scheduler")
+
+    def _listens(self):
+        with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), timeout=1):
+            return True
+        return False
+
+    def start_worker(self, name, before=(), host=None, **more):
+        scratch = self.folder / f"dask-{name}"
+        options = ["--nthreads", "1", "--memory-limit", "0", "--no-dashboard", "--local-directory", str(scratch)]
+        options += ["--host", host] if host else []
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", self.address, "--name", name, *options]
+        self.workers[name] = self.start(name, command, self.environment(f"cache-{name}", **more), before)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        for process in [*self.workers.values(), self.scheduler, *self.begun]:
+            if process is not None and process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGCONT)
+                    process.terminate()
+        for process in self.begun:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)
+        left = self.left_processes(10)
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        for process in self.begun:
+            process.wait(timeout=10)
+        self.killed = [str(process) for process in left]
+
+    def both(self):
+        """The scheduler and two workers."""
+        self.start_scheduler()
+        for name in ("one", "two"):
+            self.start_worker(name)
+        return self
+
+    def sweep(self, text, *options, name="client", environment=None, before=(), local=False):
+        """A process of `hcr sweep` on this text; the project's notebook trains for real, and waits where there is a `hold`."""
+        (self.folder / "x.yml").write_text(text)
+        if not (self.folder / "notebooks").exists():
+            write_notebook(self.folder / "notebooks", self.notebook)
+        where = ["--workers", "2"] if local else ["--scheduler", self.address]
+        command = [sys.executable, "-c", START.format(root=str(self.folder)), "sweep", str(self.folder / "x.yml")]
+        command += ["--no-report", *where, *options]
+        return self.start(name, command, self.environment("cache-client", **(environment or {})), before)
+
+    def ran(self):
+        """What was begun, in order: [(classifier, seed)]."""
+        told = self.folder / "ran"
+        return [tuple(line.split()) for line in told.read_text().splitlines()] if told.exists() else []
+
+    def hold(self):
+        """From here on every run waits; a context."""
+        (self.folder / "hold").touch()
+        return contextlib.closing(self)
+
+    def close(self):
+        (self.folder / "hold").unlink(missing_ok=True)
+
+    def log(self, name="client"):
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def finish(self, text, *options, tries=1, **how):
+        """Sweeps until all is made, at most so many times; the log."""
+        for _ in range(tries):
+            process = self.sweep(text, *options, **how)
+            if process.wait(timeout=SECONDS) == 0:
+                return self.log()
+        raise AssertionError(self.log()[-3000:])
+
+    def processes(self, *words):
+        """The psutil.Processes of this field whose command line holds all these words."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("FIELD") == str(self.folder) and process.status() != psutil.STATUS_ZOMBIE:
+                    line = " ".join(process.cmdline())
+                    if all(word in line for word in words):
+                        found.append(process)
+        return found
+
+    def worker_processes(self, name):
+        """Those of a worker that do its tasks: nannies' children, not what they launch."""
+        nanny = psutil.Process(self.workers[name].pid)
+        return [child for child in nanny.children() if "spawn_main" in " ".join(child.cmdline())]
+
+    def launched(self):
+        """[(launcher, executor, kernel)] that are at work."""
+        found = []
+        for launcher in self.processes("hcrlib.cluster.launcher"):
+            with contextlib.suppress(psutil.Error):
+                for executor in launcher.children():
+                    found += [(launcher, executor, kernel) for kernel in executor.children()]
+        return [entry for entry in found if entry[0].ppid() != entry[1].pid]
+
+    def left_processes(self, seconds=15):
+        """What is still there of the field after so long."""
+        end = time.monotonic() + seconds
+        while (left := self.processes()) and time.monotonic() < end:
+            time.sleep(0.1)
+        return left
+
+    def left_files(self):
+        """What lies where nothing should: temporary files, claims, folders of attempts, halves of records."""
+        places = [self.folder / "tmp", *self.folder.glob("cache-*/work"), self.results / ".sweeps"]
+        found = [path for place in places if place.exists() for path in place.rglob("*")]
+        found += [path for path in self.results.rglob("*") if path.name == "new" or ".part" in path.name]
+        return [path for path in found if "hsperf" not in path.name]
+
+
+def measured(results):
+    """id -> what was measured, with the predictions, of every record in a results folder: all of them can be read."""
+    found = {}
+    for record in records.read_all(Path(results) / "runs"):
+        folder = Path(results) / "runs" / record.id
+        answers = records.load_predictions(record, folder) if record.status == "finished" else {}
+        values = {name: getattr(record, name) for name in MEASURED}
+        assert record.id not in found
+        found[record.id] = values, {name: values.tolist() for name, values in answers.items()}
+    return found
+
+
+def same(one, other):
+    """Asserts that two results folders hold the same runs with the same numbers."""
+    first, second = measured(one), measured(other)
+    assert set(first) == set(second)
+    for run, (values, answers) in first.items():
+        assert json.dumps(values) == json.dumps(second[run][0]), run
+        for name in answers:
+            assert np.array_equal(answers[name], second[run][1][name]), (run, name)
+
+
+def reference(folder, text):
+    """The results of an undisturbed sweep of that text."""
+    with Field(folder) as field:
+        field.finish(text, local=True)
+    return field.results
+
+
+def tmpfs(place, size):
+    """A small disk of its own in a folder, or None where that is not allowed."""
+    place.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], capture_output=True)
+    return place if done.returncode == 0 else None
+
+
+def fill(place):
+    """Writes a file until the disk is full; its Path."""
+    ballast = Path(place) / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"\0" * 65536)
+    with contextlib.suppress(OSError), ballast.open("ab", buffering=0) as file:
+        while True:
+            file.write(b"\0")
+    return ballast
+
+
+def clear(folder):
+    shutil.rmtree(folder, ignore_errors=True)
