@@ -13,10 +13,10 @@ from hcrlib.errors import ConfigError
 from hcrlib.models import CLASSIFIERS, Task
 from hcrlib.runtime import Pipeline
 
-QUICK = {"keras": {"epochs": 2, "batch_size": 32}}
+QUICK = {"keras": {"epochs": 2, "batch_size": 16}}
 NARROW = {
-    "cnn-spinal-vgg": {"width": 8, "batch_size": 16},
-    "cnn-textcaps": {"width": 8, "epochs": 4, "batch_size": 16},
+    "cnn-spinal-vgg": {"width": 8},
+    "cnn-textcaps": {"width": 8, "epochs": 4},
 }  # slow at full width
 PARAMETERS = {
     "cnn-two-layer": 203_434,
@@ -44,7 +44,7 @@ def fitted(name, data, folder, seed=0, **params):
     kind = CLASSIFIERS.get(name)
     classifier = kind.create({**QUICK.get(kind.backend, {}), **NARROW.get(name, {}), **params})
     pipeline = Pipeline(kind.preprocess).fit(data.train.images)
-    arrays = [(pipeline.apply(s.images[::4]), s.labels[::4]) for s in (data.train, data.val)]
+    arrays = [(pipeline.apply(s.images[::8]), s.labels[::8]) for s in (data.train, data.val)]
     classifier.fit(*arrays[0], *arrays[1], Task(10, seed, folder, lambda line: None))
     return classifier, pipeline.apply(data.val.images[:120])
 
