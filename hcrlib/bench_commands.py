@@ -13,7 +13,7 @@ def add_parser(subparsers):
     there = (
         "decoders, knn, lines, loading, one-image, overhead, page, page-accuracy, reading, reading-real, reading-time"
     )
-    add("name", nargs="*", help=f"benchmarks (all): {there}, scaling, svm, time-to-accuracy")
+    add("name", nargs="*", help=f"benchmarks (all): {there}, scaling, svm, sweep, time-to-accuracy")
     add("--runs", type=int, default=5, metavar="N", help="rounds; figures are medians (5)")
     add("--images", type=int, default=10_000, metavar="N", help="training images of svm and knn (10000)")
 

@@ -206,7 +206,7 @@ def _claims(args):
             print(f"Not on this machine: {', '.join(away)}. What the ledger holds of them is kept.")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the runs are ended too
-    failed = [record for record in sweep.run(todo, sweep_commands.cluster(args)) if record.status == "failed"]
+    failed = sweep.run(todo, sweep_commands.cluster(args))
     earlier = []
     with contextlib.suppress(RunError):  # the first one
         earlier = ledger.stored()["claims"]

@@ -59,7 +59,7 @@ class RunConfig:
         """The first 12 hex digits of the canonical JSON's SHA-256."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()[:12]
 
-    @property
+    @functools.cached_property
     def id(self):
         """'<dataset>/<classifier>/<hash>': the run's name, and its folder under results/runs."""
         path = PurePath(self.dataset)  # your own data is named by its folder

@@ -146,9 +146,9 @@ def read(path):
         ) from error
 
 
-def find(config):
-    """The record of that configuration, or None where the run is unfinished or was never made."""
-    path = run_path(config) / "record.json"
+def find(config, root=None):
+    """The record of that configuration, or None where the run is unfinished or was never made; root: None for results/runs."""
+    path = Path(root or paths.runs_root(), config.id, "record.json")
     return read(path) if path.exists() else None
 
 

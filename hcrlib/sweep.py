@@ -26,7 +26,6 @@ from hcrlib.models.base import names
 from hcrlib.provenance import code_sha256
 from hcrlib.registry import did_you_mean
 
-Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, ten times as fast, where libyaml is there
 KEYS = "question", "defaults", "grid", "runs"
 RUN_KEYS = "dataset", "classifier", "seed", "budget", "preprocess"
 TRAIN, TRAIN_LINES = (
@@ -60,7 +59,8 @@ class Sweep:
 
     def look(self):
         """hash -> RunRecord of the runs that came to their end, read from the disk now."""
-        return {config.hash: record for config in self.configs if (record := self._record(config))}
+        root = paths.runs_root()
+        return {config.hash: record for config in self.configs if (record := self._record(config, root))}
 
     def records(self):
         """The RunRecords there are, in the order of the plan."""
@@ -95,10 +95,10 @@ class Sweep:
         rows = [(config.id, leaderboard.variant(config), _state(there.get(config.hash))) for config in self.configs]
         return tabulate(rows, ("run", "other than default", "state"))
 
-    def _record(self, config):
+    def _record(self, config, root):
         """The record of a run that came to its end, or None."""
         with contextlib.suppress(RunError):  # one that cannot be read is as good as none: the run is made again
-            record, content = records.find(config), self.own.get(config.dataset)
+            record, content = records.find(config, root), self.own.get(config.dataset)
             changed = record and content and record.data.get("sha256", content) != content
             return None if changed else record
         return None
@@ -166,7 +166,7 @@ def ensure(path):
 
 
 def run(configs, cluster=None):
-    """Makes these runs and returns their RunRecords; a failing one does not stop the others. See `cluster.client.run`.
+    """Makes these runs, and returns the RunRecords of those that failed: they stop no others. See `cluster.client.run`.
 
     cluster: a cluster.client.Cluster, where and within which limits; None: this machine.
     """
@@ -178,7 +178,7 @@ def run(configs, cluster=None):
 def parsed(path, keys=KEYS):
     """The mapping in a YAML file, its keys and their kinds checked; ConfigError, with the line, where it is none."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader)
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}, line {mark.line + 1}" if mark else path
@@ -220,12 +220,12 @@ def _expanded(content, path):
 
 def _beside(entry, folder, catalogue):
     """The entry with the path of the user's own data made absolute, where it is relative to the sweep's folder."""
-    if entry.get("dataset") in catalogue:
+    if "dataset" not in entry or entry["dataset"] in catalogue:
         return entry
-    own = folder / str(entry.get("dataset", ""))
+    own = folder / str(entry["dataset"])
     there = own.is_file() if own.suffix in (".yml", ".yaml") else (own / "dataset.yml").is_file()
     there = there or is_text(own)
-    return {**entry, "dataset": str(own)} if "dataset" in entry and there else entry
+    return {**entry, "dataset": str(own)} if there else entry
 
 
 def checked(entry, where):

@@ -7,6 +7,7 @@ import sys
 from hcrlib.commands import add_command, short
 from hcrlib.errors import ConfigError
 
+SHOWN = 40  # notebooks that are named one by one
 UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 SIZES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
@@ -86,8 +87,8 @@ def _sweep(args):
     if args.limit is not None and args.limit < len(todo):
         todo = _cheapest(todo, args.limit)
         print(f"{len(todo)} of them now (--limit)\n")
-    made = sweep.run(todo, where)
-    return _conclude(plan, made, report=not args.no_report)
+    failed = sweep.run(todo, where)
+    return _conclude(plan, plan.look() if todo else there, failed, report=not args.no_report)
 
 
 def _announce(plan, there, todo, again):
@@ -112,21 +113,22 @@ def _cheapest(configs, most):
     return Estimate(known()).order(configs)[:most]
 
 
-def _conclude(plan, made, report):
+def _conclude(plan, there, failed, report):
     """Prints the leaderboard, writes the report and lists the failures; the exit status."""
-    from hcrlib import leaderboard
+    from hcrlib import leaderboard, paths, stats
     from hcrlib import report as reports
     from hcrlib.cluster.client import FAILED_AGAIN
 
-    found = plan.records()
+    found = [stats.completed(record) for record in there.values()]
     print(f"\n{leaderboard.render(found)}")
-    failed = {record.config.hash: record for record in found if record.status == "failed"}
-    failed |= {record.config.hash: record for record in made if record.status == "failed"}
+    failed = {r.config.hash: r for r in (*found, *failed) if r.status == "failed"}
     try:
         written = reports.write(plan) if report else []
-        for path in [record.path / "notebook.ipynb" for record in found] + written:
-            if path.suffix in (".ipynb", ".html", ".png") and path.exists():
-                print(short(path))
+        notebooks = [path for record in found[: SHOWN + 1] if (path := record.path / "notebook.ipynb").exists()]
+        if len(notebooks) > SHOWN:
+            notebooks = [paths.runs_root() / "*/*/*/notebook.ipynb"]
+        for path in notebooks + [path for path in written if path.suffix in (".ipynb", ".html", ".png")]:
+            print(short(path))
     finally:
         sys.stdout.flush()
         for record in failed.values():

@@ -67,8 +67,10 @@ class _Run:
     waits_for: frozenset = frozenset()  # hashes of the runs it is made of
 
 
-def run(plan, cluster=None, said=print):
-    """Makes runs, and returns their RunRecords: [(RunConfig, name of the notebook that makes it)].
+def run(plan, cluster=None, said=print, sources=None, attempt=worker.attempt):
+    """Makes runs, [(RunConfig, name of the notebook that makes it)], and returns the RunRecords of those that failed.
+
+    sources: name -> text of the notebooks; None: those of the project. attempt: what a worker does with a Work.
 
     One that could not be made for a reason that is not its own is returned as "failed" without being written: the next sweep
     makes it. RunError where the cluster cannot be reached, or its code is another one. KeyboardInterrupt after the second
@@ -78,9 +80,9 @@ def run(plan, cluster=None, said=print):
     if not plan:
         return []
     cluster = cluster or Cluster()
-    sources = {name: report.source(name) for name in {notebook for _, notebook in plan}}
+    sources = sources or {name: report.source(name) for name in {notebook for _, notebook in plan}}
     estimate = Estimate(known())
-    with Claims() as claims, _Interrupts() as stop, started(cluster) as dask:
+    with Claims() as claims, _Interrupts() as stop, started(cluster, attempt) as dask:
         if link := dask.link():
             said(f"dashboard: {link}")
         seconds, unknown = estimate.total([config for config, _ in plan])
@@ -107,7 +109,8 @@ class _Sweep:
             for c in estimate.order([config for config, _ in plan])
         ]
         self.waiting = deque(self.runs)
-        self.out, self.made, self.held, self.topic = {}, {}, 0.0, f"hcr-{uuid.uuid4().hex}"
+        self.out, self.held, self.topic = {}, 0.0, f"hcr-{uuid.uuid4().hex}"
+        self.made, self.failed = {}, []  # hash -> status; what a sweep holds does not grow with it
         self.began = {c.hash: _written(c) for c, _ in plan}
 
     def go(self):
@@ -121,12 +124,14 @@ class _Sweep:
                 self._tell_stop()
         if self.stop.asked:
             raise KeyboardInterrupt
-        return list(self.made.values())
+        return self.failed
 
     def clean(self):
         """Removes what killed attempts left behind, on every machine that can be reached."""
         ids = {run.config.id for run in self.runs}
-        self.dask.clean(sorted(ids), sorted(record.id for record in self.made.values() if record.status == "finished"))
+        self.dask.clean(
+            sorted(ids), sorted(run.config.id for run in self.runs if self.made.get(run.config.hash) == "finished")
+        )
 
     def _tell_stop(self):
         self.stop.told = True
@@ -235,7 +240,8 @@ class _Sweep:
         self.waiting.appendleft(run)
 
     def _end(self, run, record):
-        self.made[run.config.hash] = record
+        self.made[run.config.hash] = record.status
+        self.failed += [record] if record.status == "failed" else []
         self.display.ended(run.config.id, record)
 
 
@@ -346,7 +352,7 @@ class _Interrupts:
 
 
 @contextlib.contextmanager
-def started(cluster):
+def started(cluster, attempt=worker.attempt):
     """A `Dask`: that of an address, or one of this machine's processes, which end with the context."""
     import dask
     import dask.system
@@ -357,6 +363,7 @@ def started(cluster):
         "distributed.worker.daemon": False,
         "distributed.admin.tick.limit": "1h",  # it warns of busy machines
         "distributed.comm.timeouts.connect": "30s",
+        "distributed.admin.low-level-log-length": 1000,  # the scheduler's memory of what it did
     }
     with contextlib.ExitStack() as held:
         held.enter_context(dask.config.set(limits))
@@ -374,7 +381,7 @@ def started(cluster):
             raise RunError(
                 "The scheduler does not answer", where=where, got=str(error) or type(error).__name__, hint=hint
             ) from error
-        yield Dask(client, share)
+        yield Dask(client, share, attempt)
 
 
 @contextlib.contextmanager
@@ -419,8 +426,9 @@ def _quiet():
 class Dask:
     """What a sweep needs of a Dask client."""
 
-    def __init__(self, client, share=None):
-        self.client, self._share, self.came, self.counted = client, share, queue.SimpleQueue(), (0.0, 1)
+    def __init__(self, client, share=None, attempt=worker.attempt):
+        self.client, self._share, self.attempt = client, share, attempt
+        self.came, self.counted = queue.SimpleQueue(), (0.0, 1)
         self.address, self.futures = client.scheduler.address, set()
 
     def link(self):
@@ -447,7 +455,7 @@ class Dask:
 
     def submit(self, work, key, priority):
         """A future of a Work's Outcome."""
-        future = self.client.submit(worker.attempt, work, key=key, pure=False, priority=priority)
+        future = self.client.submit(self.attempt, work, key=key, pure=False, priority=priority)
         self.futures.add(future)
         future.add_done_callback(self.came.put)
         return future

@@ -152,15 +152,21 @@ def _work(job):
 
 def _ended(child, jobs):
     """How a child ended: 0, an exit status, or minus a signal's number. It is ended where nobody waits for it any more."""
-    while True:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            return os.waitstatus_to_exitcode(status)
-        if select.select([jobs], [], [], POLL_S)[0]:  # no job comes while one is under way: it is the end
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            os._exit(1)
+    ends = [os.pidfd_open(child)] if hasattr(os, "pidfd_open") else []
+    try:
+        while True:
+            ready = select.select([jobs, *ends], [], [], None if ends else POLL_S)[0]
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(status)
+            if jobs in ready:  # no job comes while one is under way: it is the end
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+                os._exit(1)
+    finally:
+        for end in ends:
+            os.close(end)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def attempts(monkeypatch):
     """A function that takes what is to come of a Work: from here on, every run is made by it."""
 
     def use(attempt):
-        monkeypatch.setattr(client, "started", lambda cluster: contextlib.nullcontext(Here(attempt)))
+        monkeypatch.setattr(client, "started", lambda cluster, _: contextlib.nullcontext(Here(attempt)))
 
     return use
 
@@ -105,7 +105,8 @@ def test_characters_and_lines_go_into_sweeps_of_their_own(write, ran):
         sweep.load(write("runs: [{classifier: knn}, {classifier: crnn-small, dataset: mnist-numbers}]"))
     plan = sweep.load(write("runs: [{classifier: crnn-small, dataset: mnist-numbers}]"))
     assert plan.of_lines
-    assert [record.status for record in sweep.run(plan.configs)] == ["skipped"]
+    assert sweep.run(plan.configs) == []
+    assert [record.status for record in plan.records()] == ["skipped"]
 
 
 def test_grid_and_runs_go_over_the_defaults_and_doubles_collapse(write):
@@ -185,8 +186,12 @@ def test_the_projects_own_files_are_valid(path):
 
 def test_neither_finished_nor_failed_runs_are_made_again(write, ran, monkeypatch):
     plan = sweep.load(write("grid: {classifier: [dummy, linear, svm]}"))
-    made = sweep.run(plan.unfinished())
-    assert {r.config.classifier: r.status for r in made} == {"dummy": "skipped", "linear": "failed", "svm": "skipped"}
+    assert [record.config.classifier for record in sweep.run(plan.unfinished())] == ["linear"]
+    assert {r.config.classifier: r.status for r in plan.records()} == {
+        "dummy": "skipped",
+        "linear": "failed",
+        "svm": "skipped",
+    }
     record = records.find(plan.configs[1])
     record.provenance["code_sha256"] = sweep.code_sha256()
     record.write()
@@ -198,7 +203,8 @@ def test_neither_finished_nor_failed_runs_are_made_again(write, ran, monkeypatch
 
 def test_a_record_that_cannot_be_read_is_made_again(write, ran):
     plan = sweep.load(write("runs: [{classifier: dummy}]"))
-    [record] = sweep.run(plan.configs)
+    sweep.run(plan.configs)
+    [record] = plan.records()
     (record.path / "record.json").write_text("{")
     assert plan.unfinished() == plan.configs
 
@@ -331,7 +337,8 @@ def test_a_run_that_another_process_is_making_is_waited_for(write, ran):
         held.close()
 
     threading.Timer(1.5, done).start()
-    made = {record.config.classifier: record.status for record in sweep.run(plan.configs)}
+    assert sweep.run(plan.configs) == []
+    made = {record.config.classifier: record.status for record in plan.records()}
     assert made == {"dummy": "finished", "knn": "skipped"}
     assert ran == ["knn"]
 

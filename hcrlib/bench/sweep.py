@@ -1,0 +1,197 @@
+"""What a sweep itself costs: beside the runs, and of ten thousand of them."""
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from hcrlib.bench.base import Outcome, bench, in_child, ratio, row, told
+
+RUN_S = 10  # of the runs that two workers share
+SHARED, SHORT, MANY = 6, 24, 10_000  # runs: for two workers, for what one costs, and of a large plan
+EFFICIENCY, BEYOND_S, PLAN_S, RESUME_S, GROWTH = 0.9, 0.05, 2, 3, 1.1
+SETUP = """
+import contextlib, dataclasses, io, os, resource, sys, tarfile
+import nbformat
+from hcrlib import evaluate, records, sweep
+from hcrlib.cluster import attempt as worker
+from hcrlib.cluster.client import Cluster, run
+from hcrlib.cluster.launcher import Launcher
+
+def notebook(text):
+    cells = [nbformat.v4.new_code_cell("seed = 0"), nbformat.v4.new_code_cell(text)]
+    cells[0].metadata["tags"] = ["parameters"]
+    kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "x"}}
+    return nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata=kernel))
+
+RECORD = "from hcrlib import records\\n"
+RECORD += "config = records.RunConfig(dataset, classifier, params, preprocess, seed, budget)\\n"
+RECORD += "records.RunRecord(config=config, status='skipped', reason='a stand-in').write()"
+
+def plan(n):
+    return [(evaluate.resolve("dummy", seed=seed), "x.ipynb") for seed in range(n)]
+
+def seconds(n, workers, text):
+    "What n runs of a notebook take, beyond the first of each worker, which loads what all of them need."
+    marks = []
+    def attempted(line):
+        if line.startswith("["):
+            marks.append(time.perf_counter())
+    from hcrlib.cluster import live
+    live.Display.say = lambda self, line: attempted(line)
+    made = run(plan(n + workers), Cluster(workers=workers), lambda line: None, {"x.ipynb": notebook(text)})
+    assert all(record.status == "skipped" for record in made), made
+    return marks[-1] - marks[workers - 1]
+
+def nothing(work):
+    config = records.RunConfig.from_dict(work.config)
+    text = json.dumps(records.RunRecord(config=config, status="skipped", reason="a stand-in").to_dict()).encode()
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as tar:
+        about = tarfile.TarInfo("record.json")
+        about.size = len(text)
+        tar.addfile(about, io.BytesIO(text))
+    return worker.Outcome(worker.DONE, packed=sink.getvalue())
+"""
+SLEEP = "import time; time.sleep({s})\n"
+WORK = "from hashlib import sha256\nfor _ in range({n}): sha256(bytes(10**6)).digest()\n"
+EFFICIENT = (
+    SETUP
+    + """
+n, workers, text = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+print(json.dumps(seconds(n, workers, text + RECORD)))
+"""
+)
+ONE = (
+    SETUP
+    + """
+n, folder = int(sys.argv[1]), Path(sys.argv[2])
+(folder / "x.ipynb").write_text(notebook(RECORD))
+launcher, alone, found = Launcher(), [], []
+for config, _ in plan(n + 1):
+    given = {"notebook": str(folder / "x.ipynb"), "out": str(folder / "out.ipynb"), "parameters": dataclasses.asdict(config)}
+    def one():
+        launcher.begin("hcrlib.cluster.notebook:execute", given, folder / "log.txt")
+        while (status := launcher.wait(0.01)) is None: pass
+        assert status == 0
+    alone.append(measured(one))
+launcher.stop()
+print(json.dumps([sorted(alone[1:])[n // 2], seconds(n, 1, RECORD) / n]))
+"""
+)
+PAPERMILL = """
+import sys, papermill
+papermill.execute_notebook(*sys.argv[1:3], parameters={}, progress_bar=False)
+"""
+GROWN = (
+    SETUP
+    + """
+def held():
+    return int(next(l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith("VmRSS")).split()[1]) * 1024
+marks = {}
+from hcrlib.cluster import live
+def count(self, line):
+    if self.done in (n // 10, n):
+        marks[self.done] = held()
+n = int(sys.argv[1])
+live.Display.say = count
+begun = time.perf_counter()
+configs = sweep.load(sys.argv[2]).configs
+assert len(configs) == n
+run([(c, "x.ipynb") for c in configs], Cluster(workers=2), lambda line: None, {"x.ipynb": ""}, nothing)
+print(json.dumps([marks[n // 10], marks[n], (time.perf_counter() - begun) / n]))
+"""
+)
+PLAN = """
+from hcrlib import sweep
+print(json.dumps(measured(lambda: sweep.load(sys.argv[1]))))
+"""
+CLI = "import sys; from hcrlib.cli import main; sys.exit(main())"
+
+
+@bench("sweep", "What does a sweep cost beside its runs, and ten thousand of them?")
+def measure(asked):
+    with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
+        folder = Path(folder)
+        rows, ratios = [], []
+        for part in (_efficiency, _beyond, _many):
+            more, limits = part(asked, folder)
+            rows, ratios = rows + more, ratios + limits
+    notes = [
+        f"runs that wait take {RUN_S} s each and no processor: what is lost of two workers is the sweep's own",
+        "runs that work keep a core busy: what is lost beyond that is the machine's, whose two cores share caches and power",
+        "the first run of each worker, which loads what all of them need, is not counted",
+    ]
+    return Outcome(rows, ratios, notes, 1)
+
+
+def _own(folder, name):
+    (folder / name).mkdir(exist_ok=True)
+    return {"HCR_RESULTS": str(folder / name), "HCR_CACHE": str(folder / "cache")}
+
+
+def _efficiency(asked, folder):
+    rows, ratios = [], []
+    begun = time.perf_counter()
+    exec(WORK.format(n=200), {})  # how much of it takes as long
+    n = int(200 * RUN_S / (time.perf_counter() - begun))
+    for what, text in (("wait", SLEEP.format(s=RUN_S)), ("work", WORK.format(n=n))):
+        taken = {}
+        for workers in (1, 2):
+            own = _own(folder, f"{what}-{workers}")
+            taken[workers] = told(EFFICIENT, SHARED, workers, text, environment=own)
+            asked.say(f"{SHARED} runs that {what} for {RUN_S} s, {workers} workers: {taken[workers]:.1f} s")
+            rows.append(row(f"{SHARED} runs that {what} for {RUN_S} s, workers: {workers}", [taken[workers]]))
+        limit = EFFICIENCY if what == "wait" else None
+        ratios.append(ratio(f"parallel efficiency, runs that {what}", [taken[1]], [2 * taken[2]], at_least=limit))
+    return rows, ratios
+
+
+def _beyond(asked, folder):
+    """A notebook that does nothing: by papermill as it comes, by papermill forked, and as one of a sweep."""
+    own = _own(folder, "short")
+    alone, swept = told(ONE, SHORT, folder, environment=own)
+    own = {**own, "HCR_RESULTS": str(folder / "plain")}
+    times = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        in_child("-c", PAPERMILL, folder / "out.ipynb", folder / "plain.ipynb", environment=own)
+        times.append(time.perf_counter() - begun)
+    plain = sorted(times)[2]
+    asked.say(f"papermill {plain:.2f} s, forked {alone:.2f} s, in a sweep {swept:.2f} s")
+    rows = [
+        row("a notebook that does nothing, papermill in a new process", [plain]),
+        row("the same, forked with its kernel from a process that has loaded them", [alone]),
+        row("the same, as a run of a sweep", [swept]),
+    ]
+    beyond = ratio("seconds of a sweep's run beyond papermill's own, forked", [swept - alone], [1], at_most=BEYOND_S)
+    return rows, [beyond, ratio("papermill in a new process / a run of a sweep", [plain], [swept])]
+
+
+def _many(asked, folder):
+    own = _own(folder, "many")
+    path = folder / "many.yml"
+    grid = {"budget": list(range(100, 200)), "seed": list(range(MANY // 100))}
+    path.write_text(json.dumps({"defaults": {"classifier": "dummy"}, "grid": grid}))
+    planned = [told(PLAN, path, environment=own) for _ in range(min(3, asked.runs))]
+    asked.say(f"planning {MANY:,} runs: {min(planned):.2f} s")
+    small, large, each = told(GROWN, MANY, path, environment=own)
+    asked.say(f"{MANY:,} runs of no work: {each * 1000:.1f} ms each, {small / 1e6:.0f} MB, then {large / 1e6:.0f} MB")
+    given = {"HCR_RESULTS": own["HCR_RESULTS"], "HCR_CACHE": own["HCR_CACHE"]}
+    resumed = []
+    for _ in range(min(3, asked.runs)):
+        begun = time.perf_counter()
+        in_child("-c", CLI, "sweep", path, "--no-report", environment={**os.environ, **given})
+        resumed.append(time.perf_counter() - begun)
+    asked.say(f"resuming {MANY:,} finished runs: {min(resumed):.2f} s")
+    rows = [
+        row(f"planning {MANY:,} runs", planned),
+        row(f"`hcr sweep` of {MANY:,} runs that are there, Python's start and leaderboard included", resumed),
+        row("a run of no work, made and written", [each]),
+    ]
+    return rows, [
+        ratio(f"seconds to plan {MANY:,} runs", planned, [1] * len(planned), at_most=PLAN_S),
+        ratio(f"seconds to resume {MANY:,} finished runs", resumed, [1] * len(resumed), at_most=RESUME_S),
+        ratio(f"the client's memory after {MANY:,} runs / after {MANY // 10:,}", [large], [small], at_most=GROWTH),
+    ]
