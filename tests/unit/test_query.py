@@ -1,0 +1,161 @@
+"""Records asked in SQL: every column of a record, parameters by name, and whatever cannot be read left out."""
+
+import json
+
+import pytest
+
+from hcrlib import cli, query
+from hcrlib.config import RunConfig
+from hcrlib.errors import ConfigError
+from hcrlib.records import RunRecord
+
+MADE = {"utc": "2026-03-01T10:00:00+00:00", "commit": "abc", "cpu": "a chip", "cores": 2, "code_sha256": "cc"}
+
+
+def record(seed=0, classifier="knn", status="finished", **more):
+    config = RunConfig(
+        "mnist-5k", classifier, {"k": 3 + seed, "weighted": seed > 0}, ["scale"], seed, 100 * seed or None
+    )
+    data = {"sha256": "aa", "test_sha256": "bb"}
+    measured = {"accuracy": 0.9 + seed / 100, "misses": 10 - seed, "n_test": 100, "fit_s": 1.5}
+    return RunRecord(config=config, status=status, **{**measured, "data": data, "provenance": MADE, **more})
+
+
+@pytest.fixture
+def three():
+    """Records of three seeds, written."""
+    return [record(seed).write() for seed in range(3)]
+
+
+def rows(text):
+    return [tuple(row) for row in query.sql(text).itertuples(index=False)]
+
+
+def test_a_row_for_each_record_with_what_was_asked_and_measured(three):
+    columns = "id, dataset, classifier, seed, budget, status, accuracy, misses, n_test, fit_s"
+    assert rows(f"SELECT {columns} FROM results WHERE seed > 0 ORDER BY seed") == [
+        (three[1].id, "mnist-5k", "knn", 1, 100, "finished", 0.91, 9, 100, 1.5),
+        (three[2].id, "mnist-5k", "knn", 2, 200, "finished", 0.92, 8, 100, 1.5),
+    ]
+    assert rows("SELECT seed FROM results WHERE budget IS NULL") == [(0,)]
+
+
+def test_where_a_number_comes_from_is_a_column_too(three):
+    asked = "SELECT DISTINCT data_sha256, test_sha256, commit, cpu, cores, code_sha256, epoch(utc)::BIGINT FROM results"
+    assert rows(asked) == [("aa", "bb", "abc", "a chip", 2, "cc", 1772359200)]
+
+
+def test_every_single_measurement_of_a_record_is_a_column(three):
+    there = {name for (name, *_) in rows("DESCRIBE results")}
+    plain = {name for name, value in three[0].to_dict().items() if value is None or isinstance(value, str | float)}
+    assert plain - {"classes"} <= there
+    assert {"params", "preprocess", "notes", "history", "provenance", "utc"} <= there
+
+
+def test_parameters_are_asked_for_by_name(three):
+    assert rows("SELECT seed FROM results WHERE params->>'k' = '4'") == [(1,)]
+    assert rows("SELECT seed FROM results WHERE CAST(params->>'k' AS INT) > 3 ORDER BY seed") == [(1,), (2,)]
+    assert rows("SELECT seed FROM results WHERE (params->>'weighted')::BOOL ORDER BY seed") == [(1,), (2,)]
+    assert rows("SELECT count(*) FROM results WHERE params->>'epochs' IS NULL") == [(3,)]
+    assert rows("SELECT DISTINCT preprocess->>0 FROM results") == [("scale",)]
+
+
+def test_histories_are_taken_apart():
+    record(history=[{"epoch": 1, "val_loss": 0.5}, {"epoch": 2, "val_loss": 0.25}], notes=["one", "two"]).write()
+    asked = (
+        "SELECT (h->>'epoch')::INT, (h->>'val_loss')::DOUBLE FROM (SELECT unnest(history::JSON[]) AS h FROM results)"
+    )
+    assert rows(asked) == [(1, 0.5), (2, 0.25)]
+    assert rows("SELECT notes->>1 FROM results") == [("two",)]
+
+
+@pytest.mark.parametrize("table", query.TABLES)
+def test_without_records_the_answer_is_empty_and_has_its_columns(table):
+    assert rows(f"SELECT count(*) FROM {table}") == [(0,)]
+    found = query.sql(f"SELECT id, accuracy, params FROM {table}")
+    assert list(found.columns) == ["id", "accuracy", "params"]
+    assert len(found) == 0
+
+
+def test_what_failed_is_there_with_its_reason(three):
+    record(7, "svm", "failed", reason="cell 3: ValueError: it's wrong", accuracy=None).write()
+    assert rows("SELECT classifier, reason FROM results WHERE status = 'failed' AND accuracy IS NULL") == [
+        ("svm", "cell 3: ValueError: it's wrong")
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"id": "x", "config'])
+def test_a_damaged_record_is_left_out(three, content):
+    (three[1].path / "record.json").write_bytes(content)
+    assert rows("SELECT seed FROM results ORDER BY seed") == [(0,), (2,)]
+
+
+@pytest.mark.parametrize("name", ["it's", 'a "b" c', "a b", "ä ö", "a;b", "a--b", "a*b"])
+def test_a_results_folder_of_any_name(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("HCR_RESULTS", str(tmp_path / name))
+    record().write()
+    assert rows("SELECT count(*) FROM results") == [(1,)]
+
+
+def test_published_records_know_their_sweep(results):
+    for sweep, seeds in (("demo", (0, 1)), ("more", (1, 2, 3))):
+        (results / sweep).mkdir(parents=True)
+        lines = [json.dumps(record(seed).to_dict()) + "\n" for seed in seeds]
+        (results / sweep / "records.jsonl").write_text("".join(lines) + '{"half a li\n\n')
+    assert rows("SELECT sweep, count(*) FROM published GROUP BY ALL ORDER BY ALL") == [("demo", 2), ("more", 3)]
+    both = "SELECT p.sweep, p.id FROM published p JOIN published o USING (id) WHERE p.sweep > o.sweep"
+    assert rows(both) == [("more", record(1).id)]
+    assert rows("SELECT count(*) FROM results") == [(0,)]
+
+
+def test_text_of_other_alphabets_and_quotes_comes_back_as_it_was():
+    reason = "äöü 漢字 \"double\" 'single' \\ back\nline"
+    record(reason=reason).write()
+    assert rows("SELECT reason FROM results") == [(reason,)]
+
+
+@pytest.mark.parametrize(
+    "text", ["SELEC * FROM results", "SELECT nope FROM results", "SELECT * FROM nowhere", "SELECT", "SELECT 1/'x'"]
+)
+def test_what_is_no_query_is_told(three, capsys, text):
+    with pytest.raises(ConfigError, match="cannot be answered"):
+        query.sql(text)
+    assert cli.main(["results", "--sql", text]) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "The tables are results and published" in told
+
+
+def test_a_query_writes_no_record(three):
+    before = [(one.path / "record.json").read_bytes() for one in three]
+    for text in ("DELETE FROM results", "UPDATE results SET seed = 1", "INSERT INTO results SELECT * FROM results"):
+        with pytest.raises(ConfigError):
+            query.sql(text)
+    query.sql("DROP VIEW results")
+    assert [(one.path / "record.json").read_bytes() for one in three] == before
+    assert rows("SELECT count(*) FROM results") == [(3,)]
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "html"])
+def test_the_command_line_prints_the_answer(three, capsys, form):
+    asked = "SELECT seed, misses AS wrong FROM results ORDER BY seed DESC LIMIT 1"
+    assert cli.main(["results", "--sql", asked, "--format", form]) == 0
+    told = capsys.readouterr().out
+    assert "wrong" in told
+    assert "8" in told
+
+
+def test_the_command_line_says_where_no_row_is(capsys):
+    assert cli.main(["results", "--sql", "SELECT id FROM results"]) == 0
+    assert capsys.readouterr().out == "No rows.\n"
+
+
+def test_two_thousand_records_are_answered(results):
+    plain = json.dumps(record().to_dict())
+    for number in range(2000):
+        folder = results / f"runs/mnist-5k/knn/{number:012x}"
+        folder.mkdir(parents=True)
+        (folder / "record.json").write_text(plain.replace('"seed": 0', f'"seed": {number}'))
+    assert rows("SELECT count(*), count(DISTINCT seed), max(seed), min(accuracy) FROM results") == [
+        (2000, 2000, 1999, 0.9)
+    ]
