@@ -1,0 +1,352 @@
+"""What a run reads is known by its content, and found again, whole, on a machine that was sent it."""
+
+import io
+import json
+import os
+import tarfile
+import uuid
+
+import pytest
+from PIL import Image, ImageDraw
+
+import hcrlib as hcr
+from hcrlib import evaluate, records
+from hcrlib.cluster import inputs
+from hcrlib.cluster.inputs import Input
+from hcrlib.config import RunConfig
+from hcrlib.datasets import load
+from hcrlib.errors import DataError, HcrError
+
+
+def picture(path, text, size=(60, 80)):
+    image = Image.new("L", size, "white")
+    ImageDraw.Draw(image).text((10, 10), text, fill="black", font_size=40)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+
+
+def described(folder):
+    """A folder with images of one's own and a dataset.yml."""
+    for name in ("0", "1"):
+        for number in range(12):
+            picture(folder / "images" / name / f"{number}.png", name, (50 + 10 * number, 90))
+    (folder / "dataset.yml").write_text("name: mine\nformat: folders\nimages: images\n")
+    return folder
+
+
+def lines(folder):
+    """A folder with pictures of lines and a TSV."""
+    rows = ["file\ttext\tdocument"]
+    for number in range(8):
+        picture(folder / f"{number}.png", f"line {number}", (200, 60))
+        rows.append(f"{number}.png\tline {number}\td{number // 2}")
+    (folder / "lines.tsv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def config(dataset, classifier="dummy", **params):
+    return RunConfig(str(dataset), classifier, params, ["scale"])
+
+
+@pytest.fixture
+def worker(tmp_path, monkeypatch):
+    """A function: from here on, this process is a machine that has nothing, and may be sent an Input."""
+
+    class Worker:
+        cache = tmp_path / "worker-cache"
+
+        def there(self):
+            monkeypatch.setenv("HCR_CACHE", str(self.cache))
+            monkeypatch.setenv("HCR_RESULTS", str(tmp_path / "worker-results"))
+            monkeypatch.delenv("HCR_DATA", raising=False)
+
+        def send(self, one, chunk=4099, gone=None):
+            """Sends an Input of this machine; gone: a folder that is not there any more afterwards."""
+            packed = io.BytesIO()
+            assert inputs.packed(one, packed)
+            if gone:
+                gone.rename(gone.with_name("hidden"))
+            self.there()
+            self.receive(one, packed.getvalue(), chunk)
+
+        def receive(self, one, packed, chunk=1 << 30):
+            transfer = uuid.uuid4().hex
+            pieces = [packed[at : at + chunk] for at in range(0, len(packed), chunk)] or [b""]
+            for piece in pieces[:-1]:
+                inputs.receive(transfer, piece)
+            inputs.receive(transfer, pieces[-1], one)
+
+        def files(self):
+            return sorted(path.relative_to(self.cache).as_posix() for path in self.cache.rglob("*") if path.is_file())
+
+    return Worker()
+
+
+def tar(*members):
+    """Bytes of a tar of (name, bytes or TarInfo)."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as out:
+        for name, content in members:
+            about = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(name)
+            about.size = len(content) if isinstance(content, bytes) else 0
+            out.addfile(about, io.BytesIO(content) if isinstance(content, bytes) else None)
+    return sink.getvalue()
+
+
+def link(name, to, kind=tarfile.SYMTYPE):
+    about = tarfile.TarInfo(name)
+    about.type, about.linkname = kind, str(to)
+    return name, about
+
+
+def test_a_set_of_the_catalogue_is_its_name(monkeypatch, tmp_path):
+    assert inputs.of(config("mnist-5k")) == [Input("mnist-5k")]
+    assert inputs.lacking([Input("mnist-5k")]) == [], "it is embedded"
+    monkeypatch.setenv("HCR_CACHE", str(tmp_path / "empty"))
+    monkeypatch.delenv("HCR_DATA", raising=False)
+    assert inputs.lacking([Input("mnist"), Input("mnist-5k")]) == [Input("mnist")]
+
+
+def test_composed_words_are_the_characters_they_are_made_of():
+    assert inputs.of(config("mnist-numbers", "crnn-small")) == [Input("mnist-5k")]
+
+
+def test_own_data_is_a_path_and_the_hash_of_its_content(tmp_path):
+    own = described(tmp_path / "own")
+    [one] = inputs.of(config(own))
+    [other] = inputs.of(config(own / "dataset.yml"))
+    assert (one.name, other.name) == (str(own), str(own / "dataset.yml"))
+    assert one.digest == other.digest == inputs.digest(own)
+    assert inputs.where(one) == inputs.where(other) == own
+
+
+def test_a_folder_of_lines_and_one_of_hcr_data(tmp_path, monkeypatch):
+    own = lines(tmp_path / "lines")
+    assert inputs.of(config(own, "crnn-small")) == [Input(str(own), inputs.digest(own))]
+    there = lines(tmp_path / "data/lines-cremma-wills")
+    monkeypatch.setenv("HCR_DATA", str(tmp_path / "data"))
+    [one] = inputs.of(config("cremma-wills", "crnn-small"))
+    assert one == Input("HCR_DATA/lines-cremma-wills", inputs.digest(there))
+    assert inputs.where(one) == there
+
+
+def test_what_is_not_here_is_left_to_the_run_to_miss(tmp_path, monkeypatch):
+    monkeypatch.delenv("HCR_DATA", raising=False)
+    assert inputs.of(config(tmp_path / "nowhere")) == []
+    assert inputs.of(config("cremma-wills", "crnn-small")) == []
+    assert inputs.of(config("mnist-5k", "ensemble", runs=["mnist-5k/knn/none"])) == [Input("mnist-5k")]
+
+
+def test_an_ensemble_reads_its_members():
+    run = hcr.train("dummy", budget=100, say=lambda line: None)
+    asked = config("mnist-5k", "ensemble", runs=[run.id])
+    assert inputs.members(asked) == [run.id]
+    assert inputs.members(config("mnist-5k")) == []
+    _, one = inputs.of(asked)
+    assert one.name == f"runs/{run.id}"
+    (run.path / "notebook.ipynb").write_text("{}")
+    (run.path / "log.txt").write_text("a word")
+    assert inputs.of(asked)[1] == one, "what a run printed is none of it"
+    (run.path / "record.json").write_text("{}")
+    assert inputs.of(asked)[1] != one
+
+
+def test_a_digest_is_of_names_and_content_and_of_nothing_else(tmp_path):
+    own = described(tmp_path / "own")
+    first = inputs.digest(own)
+    image = own / "images/0/0.png"
+    os.utime(image, (1, 1))
+    image.chmod(0o600)
+    (own / "empty").mkdir()
+    assert inputs.digest(own) == first
+    assert inputs.digest(described(tmp_path / "elsewhere")) == first
+    image.rename(own / "images/1/new.png")
+    renamed = inputs.digest(own)
+    assert renamed != first
+    (own / "images/1/new.png").rename(image)
+    assert inputs.digest(own) == first
+    content = image.read_bytes()
+    image.write_bytes(content[:-1] + b"\0")
+    assert inputs.digest(own) != first
+    image.write_bytes(content)
+    assert inputs.digest(own) == first
+    (own / "images/1/more.txt").write_text("")
+    assert inputs.digest(own) != first
+
+
+def test_content_that_changes_is_lacking(tmp_path):
+    [one] = inputs.of(config(described(tmp_path / "own")))
+    assert inputs.lacking([one]) == []
+    (tmp_path / "own/images/0/0.png").unlink()
+    assert inputs.lacking([one]) == [one]
+    with pytest.raises(DataError, match="has changed since"):
+        inputs.packed(one, io.BytesIO())
+
+
+@pytest.mark.parametrize("chunk", [512, 10_000, 1 << 30])
+def test_own_data_is_found_where_it_was_sent(tmp_path, worker, chunk):
+    own = described(tmp_path / "own")
+    asked = [*inputs.of(config(own)), *inputs.of(config(own / "dataset.yml"))]
+    worker.send(asked[0], chunk, gone=own)
+    assert inputs.lacking(asked) == []
+    place = inputs.where(asked[0])
+    assert place.is_relative_to(worker.cache)
+    assert inputs.digest(place) == asked[0].digest
+    assert not [path for path in worker.files() if path.endswith((".part", ".new"))]
+
+
+@pytest.mark.parametrize("inside", ["", "dataset.yml"])
+def test_a_run_on_what_was_sent_reads_the_same_data(tmp_path, worker, monkeypatch, inside):
+    own = described(tmp_path / "own")
+    asked = evaluate.resolve("dummy", dataset=str(own / inside))
+    here = load(asked.dataset)
+    [one] = inputs.of(asked)
+    worker.send(one, gone=own)
+    with pytest.raises(HcrError):
+        load(asked.dataset)
+    monkeypatch.setenv("HCR_SENT", json.dumps({one.name: str(inputs.where(one) / inside)}))
+    assert (load(asked.dataset).sha256, load(asked.dataset).name) == (here.sha256, here.name)
+    record = evaluate.run_one(evaluate.resolve("dummy", dataset=asked.dataset), say=lambda line: None)
+    assert record.data["sha256"] == here.sha256
+    assert record.config == asked
+
+
+def test_lines_are_read_from_what_was_sent(tmp_path, worker, monkeypatch):
+    own, there = lines(tmp_path / "own"), lines(tmp_path / "data/lines-cremma-wills")
+    monkeypatch.setenv("HCR_DATA", str(tmp_path / "data"))
+    names = str(own), "cremma-wills"
+    asked = [inputs.of(config(name, "crnn-small"))[0] for name in names]
+    before = [load(name).sha256 for name in names]
+    worker.send(asked[0], gone=own)
+    monkeypatch.setenv("HCR_DATA", str(tmp_path / "data"))
+    sent = {names[0]: str(inputs.where(asked[0])), "HCR_DATA/lines-cremma-wills": str(inputs.where(asked[0]))}
+    assert there.is_dir()
+    there.rename(tmp_path / "away")
+    monkeypatch.setenv("HCR_SENT", json.dumps(sent))
+    monkeypatch.delenv("HCR_DATA")
+    assert [load(name).sha256 for name in names] == before
+
+
+def test_members_are_sent_without_what_they_printed(worker):
+    run = hcr.train("dummy", budget=100, say=lambda line: None)
+    (run.path / "log.txt").write_text("a word")
+    _, one = inputs.of(config("mnist-5k", "ensemble", runs=[run.id]))
+    worker.send(one)
+    assert inputs.lacking([one]) == []
+    place = inputs.where(one)
+    assert records.read(place) == run
+    assert {path.name for path in place.iterdir()} == {"record.json", "predictions.npz", "model"}
+
+
+def test_files_of_the_catalogue_go_where_they_are_looked_for(tmp_path, worker, monkeypatch):
+    files = tmp_path / "data/mnist"
+    files.mkdir(parents=True)
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (files / f"{name}-ubyte.gz").write_bytes(name.encode() * 1000)
+    monkeypatch.setenv("HCR_DATA", str(tmp_path / "data"))
+    assert inputs.lacking([Input("mnist")]) == []
+    worker.send(Input("mnist"))
+    assert inputs.lacking([Input("mnist")]) == []
+    assert worker.files() == sorted(f"files/{path.name}" for path in files.iterdir())
+
+
+def test_a_built_set_is_sent_as_it_was_built(tmp_path, worker, monkeypatch):
+    monkeypatch.setenv("HCR_CACHE", str(tmp_path / "client"))
+    built = tmp_path / "client/built/emnist-byclass-lite.npz"
+    built.parent.mkdir(parents=True)
+    built.write_bytes(b"arrays" * 3000)
+    worker.send(Input("emnist-byclass-lite"))
+    assert (worker.cache / "built/emnist-byclass-lite.npz").read_bytes() == b"arrays" * 3000
+    assert inputs.lacking([Input("emnist-byclass-lite")]) == []
+
+
+def test_there_is_nothing_to_send_of_what_is_not_here(tmp_path, worker):
+    worker.there()
+    assert not inputs.packed(Input("mnist"), io.BytesIO())
+
+
+def test_what_the_cache_has_already_is_not_replaced(worker):
+    worker.there()
+    (worker.cache / "files").mkdir(parents=True)
+    (worker.cache / "files/a.gz").write_bytes(b"the worker's own")
+    worker.receive(Input("mnist"), tar(("files/a.gz", b"another"), ("files/b.gz", b"new")))
+    assert (worker.cache / "files/a.gz").read_bytes() == b"the worker's own"
+    assert (worker.cache / "files/b.gz").read_bytes() == b"new"
+
+
+def test_what_was_sent_twice_is_there_once(tmp_path, worker):
+    own = described(tmp_path / "own")
+    [one] = inputs.of(config(own))
+    packed = io.BytesIO()
+    inputs.packed(one, packed)
+    worker.there()
+    for _ in range(2):
+        worker.receive(one, packed.getvalue())
+    assert len(list((worker.cache / "sent").iterdir())) == 1
+    assert inputs.digest(inputs.where(one)) == one.digest
+
+
+def test_a_byte_that_changed_on_the_way_is_told_and_leaves_nothing(tmp_path, worker):
+    own = described(tmp_path / "own")
+    [one] = inputs.of(config(own))
+    packed = io.BytesIO()
+    inputs.packed(one, packed)
+    damaged = packed.getvalue().replace(b"name: mine", b"name: minx")
+    own.rename(tmp_path / "hidden")
+    worker.there()
+    with pytest.raises(DataError, match="otherwise than it was sent"):
+        worker.receive(one, damaged)
+    assert worker.files() == []
+    assert inputs.lacking([one]) == [one]
+
+
+@pytest.mark.parametrize("part", [0, 100, 0.5])
+def test_half_of_a_transfer_leaves_nothing(tmp_path, worker, part):
+    own = described(tmp_path / "own")
+    [one] = inputs.of(config(own))
+    packed = io.BytesIO()
+    inputs.packed(one, packed)
+    whole = packed.getvalue()
+    own.rename(tmp_path / "hidden")
+    worker.there()
+    with pytest.raises((DataError, tarfile.TarError)):
+        worker.receive(one, whole[: int(len(whole) * part) if isinstance(part, float) else part])
+    assert list((worker.cache / "sent").iterdir()) == []
+    assert inputs.lacking([one]) == [one]
+
+
+HOSTILE = {
+    "a path upwards": [("../../outside", b"x")],
+    "a path upwards in a folder of the cache": [("files/../../../outside", b"x")],
+    "a link outward": [link("files/l", "../../../.."), ("files/l/outside", b"x")],
+    "an absolute link": [link("files/l", "{outside}"), ("files/l", b"x")],
+    "a hard link outward": [link("files/l", "../../../outside", tarfile.LNKTYPE)],
+    "a fifo": [link("files/l", "", tarfile.FIFOTYPE)],
+}
+
+
+@pytest.mark.parametrize("one", [Input("mnist"), Input("/own", "0" * 64)], ids=["catalogue", "own"])
+@pytest.mark.parametrize("members", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_tar_is_refused_and_reaches_nothing_outside(tmp_path, worker, members, one):
+    worker.there()
+    outside = [worker.cache.parent / "outside", worker.cache / "outside", worker.cache / "sent/outside"]
+    for _, about in members:
+        if isinstance(about, tarfile.TarInfo):
+            about.linkname = about.linkname.format(outside=outside[0])
+    with pytest.raises((DataError, tarfile.TarError)):
+        worker.receive(one, tar(*members))
+    assert not any(path.exists() for path in outside)
+    assert worker.files() == []
+
+
+def test_absolute_names_stay_below(tmp_path, worker):
+    worker.there()
+    worker.receive(Input("mnist"), tar((str(tmp_path / "outside"), b"x"), ("/files/a", b"x")))
+    assert not (tmp_path / "outside").exists()
+
+
+def test_nothing_but_the_folders_of_the_catalogue_is_added_to(worker):
+    worker.there()
+    names = "sent/aa/x", "work/x", "x", "filesystem/x", "files/y"
+    worker.receive(Input("mnist"), tar(*((name, b"x") for name in names)))
+    assert worker.files() == ["files/y"]
