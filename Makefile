@@ -13,7 +13,7 @@ endif
 # A process a core, but no more than memory is sure to hold; tests/conftest.py puts the files that take longest first.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help env demo lab app test fuzz test-fast lint format sweep leaderboard notebooks test-arm64 lock clean
+.PHONY: help env demo lab app test fuzz chaos test-fast lint format sweep leaderboard notebooks test-arm64 lock clean
 
 ## this list
 help:
@@ -46,6 +46,10 @@ app: env
 ## the whole test suite, notebooks included (under 15 minutes on 2 cores)
 test: env lint
 	$(BIN)/python -m pytest $(PARALLEL)
+
+## 200 runs of a sweep to which 40 random faults happen; rewrites results/chaos.md (about 20 minutes, Linux, root for all faults)
+chaos: env
+	HCR_CHAOS=200 $(BIN)/python -m pytest tests/faults/test_soak.py
 
 ## the tests that take under 5 s each (under 2 minutes in all)
 test-fast: env

@@ -55,6 +55,9 @@ def provenance(config=None):
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": threads(),
+        "runs_at_once": int(
+            os.environ.get("HCR_BESIDE") or 1
+        ),  # by the sweep that made it: times are of a shared machine
         "packages": packages(),
         "repeat": repeat(config) if config else None,  # the command line that makes this run anew
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]) if "ipykernel" not in sys.modules else "notebook",

@@ -62,6 +62,17 @@ if classifier == "linear" and (here / "greedy").exists():
     time.sleep(60)
 hcr.train(classifier, data=dataset, seed=seed, budget=budget, preprocess=preprocess, say=lambda line: None, **params)
 """
+CLOCK = """
+import os, time
+true = time.time
+def time_of_a_clock_that_is_set(clock=os.environ["FIELD"] + "/clock"):
+    try:
+        with open(clock) as told:
+            return true() + float(told.read() or 0)
+    except (OSError, ValueError):
+        return true()
+time.time = time_of_a_clock_that_is_set
+"""
 START = """
 import pathlib, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in a shell's background would ignore it
@@ -169,10 +180,11 @@ class Field:
     def sweep(self, text, *options, name="client", environment=None, before=(), local=False):
         """A process of `hcr sweep` on this text; the project's notebook trains for real, and waits where there is a `hold`."""
         (self.folder / "x.yml").write_text(text)
-        if not (self.folder / "notebooks").exists():
+        if self.notebook and not (self.folder / "notebooks").exists():
             write_notebook(self.folder / "notebooks", self.notebook)
+        root = str(self.folder) if self.notebook else ""
         where = ["--workers", "2"] if local else ["--scheduler", self.address]
-        command = [sys.executable, "-c", START.format(root=str(self.folder)), "sweep", str(self.folder / "x.yml")]
+        command = [sys.executable, "-c", START.format(root=root), "sweep", str(self.folder / "x.yml")]
         command += ["--no-report", *where, *options]
         return self.start(name, command, self.environment("cache-client", **(environment or {})), before)
 

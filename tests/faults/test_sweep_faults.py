@@ -8,7 +8,7 @@ import time
 
 import psutil
 import pytest
-from chaos import fill, measured, same, tmpfs, wait_for
+from chaos import CLOCK, fill, measured, same, tmpfs, wait_for
 from conftest import TEXT
 
 from hcrlib import records
@@ -132,19 +132,6 @@ def test_a_damaged_record_is_made_anew(field, undisturbed, content):
     field.finish(TEXT, local=True)
     assert len(field.ran()) == 1
     same(field.results, undisturbed)
-
-
-CLOCK = """
-import os, time
-true = time.time
-def time_of_a_clock_that_is_set(clock=os.environ["FIELD"] + "/clock"):
-    try:
-        with open(clock) as told:
-            return true() + float(told.read() or 0)
-    except OSError:
-        return true()
-time.time = time_of_a_clock_that_is_set
-"""
 
 
 def test_jumps_of_the_clock(field, undisturbed):
