@@ -108,16 +108,17 @@ class Search:
     def method(self):
         return "random search" if self.max_epochs is None else "Hyperband"
 
-    def run(self, trials=None, say=print):
+    def run(self, trials=None, say=print, cluster=None):
         """Itself, once the trials are made; what earlier calls made of this question is kept, not made again.
 
         trials: how many there may be at most, earlier ones included; None: one pass of Hyperband, or 20. A random
-        search ends sooner where it draws nothing new 20 times in a row. say: takes one line for each trial. A training
+        search ends sooner where it draws nothing new 20 times in a row. say: takes one line for each trial. cluster: a
+        cluster.client.Cluster to make trials on, several at once; None: this process, one after the other. A training
         that fails is a trial with its reason. RunError where another process is at this very search.
         """
         if trials is not None and (not isinstance(trials, int) or isinstance(trials, bool) or trials < 1):
             raise ConfigError("'trials' is not valid", expected="a whole number >= 1", got=repr(trials))
-        tuning_trials.run(self, trials or (RANDOM_TRIALS if self.max_epochs is None else None), say)
+        tuning_trials.run(self, trials or (RANDOM_TRIALS if self.max_epochs is None else None), say, cluster)
         write_text(self.folder / "trials.csv", self.trials().to_csv(index=False))
         if any(row["status"] == "finished" for row in self.rows()):
             self.write()

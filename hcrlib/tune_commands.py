@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hcrlib import sweep_commands
 from hcrlib.commands import add_command
 from hcrlib.errors import ConfigError
 
@@ -24,6 +25,7 @@ def add_parser(subparsers):
     add("--budget", type=int, metavar="N", help="training images to use, stratified (all)")
     add("--seed", type=int, default=0, metavar="N", help="every random choice follows from it (0)")
     add("--space", metavar="FILE", help='YAML: parameter: "LOW..HIGH", "LOW..HIGH log" or a list (the one of tune.py)')
+    sweep_commands.add_cluster(add)
     add("--out", metavar="FILE", help="where the best parameters go, too: a file for `hcr sweep`")
 
 
@@ -40,7 +42,7 @@ def _tune(args):
     images = f"{args.budget:,} training images" if args.budget else "all training images"
     print(f"{search.method} over {args.classifier} on {search.data.name}, {images}:")
     print(tabulate([(dimension.name, dimension) for dimension in search.space], tablefmt="plain"), end="\n\n")
-    search.run(args.trials, say=lambda line: print(line, flush=True))
+    search.run(args.trials, say=lambda line: print(line, flush=True), cluster=sweep_commands.cluster(args))
     found = search.trials()
     search.best()  # refuses where none has finished
     best = found[found.status == "finished"].sort_values(["val_misses", "val_loss", "trial"]).head(SHOWN)

@@ -21,7 +21,8 @@ import time
 import numpy as np
 
 from hcrlib import metrics
-from hcrlib.datasets import stratified_take
+from hcrlib.config import RunConfig
+from hcrlib.datasets import load_dataset, stratified_take
 from hcrlib.errors import RunError
 from hcrlib.files import alone, write_text
 from hcrlib.models import CLASSIFIERS, Task
@@ -31,29 +32,127 @@ from hcrlib.runtime.pipeline import OPTIONS
 from hcrlib.seeds import seed_for
 
 FACTOR = 3  # Hyperband's eta: a third of a round goes on; "3 or 4" (Li et al. 2018, section 2.6)
+LACKING = dict.fromkeys(("val_misses", "val_accuracy", "val_loss"))  # in a trial that failed
 ENDLESS = 10**9  # a failed trial never ends the search
 
 
-def run(search, trials, say):
-    """Makes the trials of a tune.Search that have no file yet; `trials`: at most so many, None: one pass of Hyperband."""
+def run(search, trials, say, cluster=None):
+    """Makes the trials of a tune.Search that have no file yet; `trials`: at most so many, None: one pass of Hyperband.
+
+    cluster: a cluster.client.Cluster, on which those that do not wait for each other are made at once; None: this process.
+    """
     from hcrlib.models.keras_loop import quiet_keras
 
-    try:
-        with alone(search.folder / ".lock", wait_s=1):
-            quiet_keras()  # keras-tuner imports it
-            import keras_tuner
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(alone(search.folder / ".lock", wait_s=1))
+        except BlockingIOError:
+            hint = "Wait for it to end"
+            raise RunError("Another process is at this search", where=search.folder, hint=hint) from None
+        quiet_keras()  # keras-tuner imports it
+        import keras_tuner
 
-            kept = len(read(search.folder))
-            if kept:
-                say(f"trials kept from an earlier call: {kept}")
-            tuner = _tuner(keras_tuner, search, trials, _Bench(search, say))
-            try:
-                with _quiet_tensorflow():
-                    tuner.search(verbose=0)
-            except keras_tuner.errors.FatalError as fatal:
-                raise fatal.__cause__ or fatal from None
-    except BlockingIOError:
-        raise RunError("Another process is at this search", where=search.folder, hint="Wait for it to end") from None
+        kept = len(read(search.folder))
+        if kept:
+            say(f"trials kept from an earlier call: {kept}")
+        bench = _Bench(search.config, search.data, search.folder / "work")
+        make = bench.here
+        if cluster:
+            from hcrlib.cluster.client import Calls
+
+            make = _elsewhere(search, held.enter_context(Calls(cluster)))
+        held.enter_context(_quiet_tensorflow())
+        _search(_oracle(keras_tuner, search, trials), lambda proposed: _trials(search, proposed, make, say))
+
+
+def _search(oracle, trials):
+    """keras-tuner's loop, a round at a time: what does not wait for another's answer is proposed together.
+
+    The order is that of one after the other: proposals depend on the seed and the rounds before, on nothing else.
+    """
+    failed = 0
+    while proposed := _proposed(oracle, failed):
+        rows = trials([(int(trial.trial_id) + 1, trial.hyperparameters.values) for trial in proposed])
+        failed = sum(row["status"] == "failed" for row in rows)
+        for trial, row in zip(proposed, rows, strict=True):
+            trial.status, trial.message = (
+                ("FAILED", row["reason"]) if row["status"] == "failed" else ("COMPLETED", None)
+            )
+            if trial.status == "COMPLETED":
+                oracle.update_trial(trial.trial_id, {"val_misses": row["val_misses"]})
+            oracle.end_trial(trial)
+
+
+def _proposed(oracle, failed):
+    """keras-tuner's trials of the next round: of Hyperband, one round of a bracket; of a random search, all of them.
+
+    failed: how many of the round before did, which are not promoted.
+    """
+    proposed, most = [], 1
+    while len(proposed) < most:
+        trial = oracle.create_trial(f"tuner{len(proposed)}")
+        if trial.status != "RUNNING":  # stopped
+            break
+        proposed.append(trial)
+        values, most = trial.hyperparameters.values, float("inf")
+        if "tuner/round" in values:
+            most = oracle._get_size(values["tuner/bracket"], values["tuner/round"])
+            most -= failed if values["tuner/round"] else 0
+    return proposed
+
+
+def _trials(search, proposed, make, say):
+    """The rows of these proposals, [(number, keras-tuner's values)], from their files where there are any."""
+    rows, todo = {}, []
+    for number, drawn in proposed:
+        values = {d.name: _value(d, drawn[d.name]) for d in search.space}
+        if search.max_epochs is not None:
+            values["epochs"] = drawn["tuner/epochs"]
+        asked = _asked(search, number, values, drawn)
+        with contextlib.suppress(OSError, ValueError):  # there is none, or it is damaged
+            row = json.loads(_path(search, number).read_text(encoding="utf-8"))
+            if {name: row.get(name) for name in asked} == asked:
+                rows[number] = row
+        if number not in rows:
+            todo.append((asked, values))
+    for at, found in make([asked for asked, _ in todo]):
+        asked, values = todo[at]
+        row = rows[asked["trial"]] = {**asked, **found}
+        write_text(_path(search, asked["trial"]), json.dumps(row, indent=1) + "\n")
+        shutil.rmtree(search.folder / "work", ignore_errors=True)
+        say(_line(row, values))
+    return [rows[number] for number, _ in proposed]
+
+
+def _path(search, number):
+    return search.folder / "trials" / f"{number:05}.json"
+
+
+def _elsewhere(search, calls):
+    """A function that has trials made on a cluster: of a list of what is asked, it yields (place in it, what was found)."""
+    from hcrlib.cluster import inputs
+
+    config = search.config
+
+    def make(asked):
+        plain = [
+            {"config": config.to_dict(), "params": one["params"], "preprocess": one["preprocess"]} for one in asked
+        ]
+        digests = [hashlib.sha256(json.dumps(one, sort_keys=True).encode()).hexdigest()[:12] for one in plain]
+        common = {"function": f"{__name__}:measure", "prepare": config.classifier, "inputs": tuple(inputs.of(config))}
+        ids = [f"tuning/{config.classifier}/{digest}" for digest in digests]
+        made = calls.made([{"id": name, "given": one, **common} for name, one in zip(ids, plain, strict=True)])
+        for at, outcome in made:
+            failed = {"status": "failed", "reason": outcome.reason, "seconds": outcome.seconds, **LACKING}
+            yield at, json.loads(outcome.packed) if outcome.packed else {**failed, "n_val": len(search.data.val)}
+
+    return make
+
+
+def measure(given, folder):
+    """What a trial comes to, on a worker; folder: where it keeps its checkpoint."""
+    config = RunConfig.from_dict(given["config"])
+    return _Bench(config, load_dataset(config.dataset), folder / "work").measured(given)
 
 
 def read(folder):
@@ -88,24 +187,13 @@ def shown(value):
     return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else json.dumps(value)
 
 
-def _tuner(keras_tuner, search, trials, bench):
-    """keras-tuner's own, with our training in the place of its."""
-    base = keras_tuner.RandomSearch if search.max_epochs is None else keras_tuner.Hyperband
-
-    class Tuner(base):
-        def run_trial(self, trial, **_):
-            try:
-                row = bench.trial(int(trial.trial_id) + 1, trial.hyperparameters.values)
-            except OSError as error:  # a full disk is no fault of the parameters
-                raise keras_tuner.errors.FatalError(str(error)) from error
-            if row["status"] == "failed":
-                raise keras_tuner.errors.FailedTrialError(row["reason"])
-            return {"val_misses": row["val_misses"]}
-
+def _oracle(keras_tuner, search, trials):
+    """What proposes: keras-tuner's own."""
     own = {"max_trials": trials} if search.max_epochs is None else {"max_epochs": search.max_epochs, "factor": FACTOR}
     if search.max_epochs is not None:
         own["hyperband_iterations"] = trials or 1  # passes; the number of trials ends it sooner
-    tuner = Tuner(
+    tuner = (keras_tuner.RandomSearch if search.max_epochs is None else keras_tuner.Hyperband)(
+        hypermodel=lambda made: None,
         objective=keras_tuner.Objective("val_misses", "min"),
         seed=seed_for(search.config.seed, "tuning") or 1,  # keras-tuner takes 0 for none, and draws one
         hyperparameters=_hyperparameters(keras_tuner, search.space),
@@ -115,8 +203,8 @@ def _tuner(keras_tuner, search, trials, bench):
         overwrite=True,
         **own,
     )
-    tuner.oracle.max_trials = trials
-    return tuner
+    tuner.oracle.max_trials, tuner.oracle.verbose = trials, 0
+    return tuner.oracle
 
 
 def _hyperparameters(keras_tuner, space):
@@ -142,47 +230,21 @@ def _value(dimension, drawn):
 class _Bench:
     """Makes single trials of a search: one fit on the training images, measured on the validation images."""
 
-    def __init__(self, search, say):
-        self.search, self.say, self.work = search, say, search.folder / "work"
-        config, self.train, self.val = search.config, search.data.train, search.data.val
+    def __init__(self, config, data, work):
+        self.config, self.data, self.work = config, data, work
+        self.train, self.val = data.train, data.val
         if config.budget is not None and config.budget < len(self.train):
             self.train = self.train.take(stratified_take(self.train.labels, config.budget, config.seed, "budget"))
         self.made_by = code_sha256(), packages()
         self.images = functools.lru_cache(maxsize=1)(self._images)
 
-    def trial(self, number, drawn):
-        """The dict of a trial, from its file where there is one; `drawn`: keras-tuner's values."""
-        values = {d.name: _value(d, drawn[d.name]) for d in self.search.space}
-        if self.search.max_epochs is not None:
-            values["epochs"] = drawn["tuner/epochs"]
-        path = self.search.folder / "trials" / f"{number:05}.json"
-        asked = self._asked(number, values, drawn)
-        with contextlib.suppress(OSError, ValueError):  # there is none, or it is damaged
-            row = json.loads(path.read_text(encoding="utf-8"))
-            if {name: row.get(name) for name in asked} == asked:
-                return row
-        row = {**asked, **self._measured(asked)}
-        write_text(path, json.dumps(row, indent=1) + "\n")
-        shutil.rmtree(self.work, ignore_errors=True)
-        self.say(_line(row, values))
-        return row
+    def here(self, asked):
+        """Yields (place in the list, what was found) of trials, one after the other."""
+        for at, one in enumerate(asked):
+            yield at, self.measured(one)
 
-    def _asked(self, number, values, drawn):
-        params = {name: value for name, value in values.items() if name != "preprocess"}
-        steps = values.get("preprocess", self.search.config.preprocess)
-        before = drawn.get("tuner/trial_id")
-        return {
-            "trial": number,
-            "params": params,
-            "preprocess": steps,
-            "epochs": params.get("epochs"),
-            "bracket": drawn.get("tuner/bracket"),
-            "round": drawn.get("tuner/round"),
-            "promoted_from": None if before is None else int(before) + 1,
-            "code_sha256": code_sha256(),  # of other code, it is made again
-        }
-
-    def _measured(self, asked):
+    def measured(self, asked):
+        """What a trial comes to: `params` and `preprocess` are what is asked."""
         begun = time.perf_counter()
         try:
             found = self._fit(asked["params"], asked["preprocess"])
@@ -191,13 +253,12 @@ class _Bench:
             raise
         except Exception as error:  # whatever a library makes of odd parameters: the next trial may do better
             reason, seconds = f"{type(error).__name__}: {error}", time.perf_counter() - begun
-            lacking = dict.fromkeys(("val_misses", "val_accuracy", "val_loss"))
-            return {"status": "failed", "reason": reason, **lacking, "n_val": len(self.val), "seconds": seconds}
+            return {"status": "failed", "reason": reason, **LACKING, "n_val": len(self.val), "seconds": seconds}
 
     def _fit(self, params, steps):
-        classifier = CLASSIFIERS.get(self.search.config.classifier).create(params)
+        classifier = CLASSIFIERS.get(self.config.classifier).create(params)
         x, x_val = self.images(json.dumps(steps))
-        task = Task(len(self.search.data.classes), self.search.config.seed, self._folder(params, steps), _unsaid)
+        task = Task(len(self.data.classes), self.config.seed, self._folder(params, steps), _unsaid)
         classifier.prepare()
         if classifier.backend == "keras":
             import keras
@@ -235,6 +296,22 @@ class _Bench:
         """float32 training and validation images; what the pipeline learns, it learns from the training images."""
         pipeline = Pipeline(json.loads(steps)).fit(self.train.images)
         return pipeline.apply(self.train.images), pipeline.apply(self.val.images)
+
+
+def _asked(search, number, values, drawn):
+    """What a trial is, as its file tells: of other code, it is made again."""
+    params = {name: value for name, value in values.items() if name != "preprocess"}
+    before = drawn.get("tuner/trial_id")
+    return {
+        "trial": number,
+        "params": params,
+        "preprocess": values.get("preprocess", search.config.preprocess),
+        "epochs": params.get("epochs"),
+        "bracket": drawn.get("tuner/bracket"),
+        "round": drawn.get("tuner/round"),
+        "promoted_from": None if before is None else int(before) + 1,
+        "code_sha256": code_sha256(),
+    }
 
 
 def _line(row, values):

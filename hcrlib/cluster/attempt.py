@@ -6,6 +6,7 @@ one on that machine goes on from it. What came out is packed and goes back to th
 
 import contextlib
 import dataclasses
+import importlib
 import io
 import json
 import shutil
@@ -25,7 +26,7 @@ from hcrlib.cluster.notebook import CELL_FAILED
 from hcrlib.config import RunConfig
 from hcrlib.errors import RunError
 from hcrlib.evaluate import CHECKPOINT, LOCK
-from hcrlib.files import alone
+from hcrlib.files import alone, write_text
 from hcrlib.provenance import code_sha256, provenance
 from hcrlib.report import end, failure, folders, last_line
 
@@ -37,23 +38,45 @@ NO_ROOM = "[Errno 28]", "[Errno 122]", "No space left on device", "no room on th
 OUT, LOG = "notebook.ipynb", "log.txt"
 
 
-@dataclasses.dataclass(frozen=True)
-class Work:
-    """What a worker is given. config: RunConfig.to_dict(). notebook: its name; source: its text. code: code_sha256().
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a worker is given. code: code_sha256(). inputs: what is read. limit_s, limit_bytes: None for none.
 
-    inputs: what it reads. limit_s, limit_bytes: None for none. topic: of the events that tell how far it is. beside: how many
-    runs the cluster makes at once, for the record.
+    topic: of the events that tell how far it is. beside: how many the cluster makes at once, for the record.
     """
 
-    config: dict
-    notebook: str
-    source: str
     code: str
     inputs: tuple = ()
     limit_s: float | None = None
     limit_bytes: int | None = None
     topic: str = ""
     beside: int = 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Work(Task):
+    """A run. config: RunConfig.to_dict(). notebook: the name of the one that makes it; source: its text."""
+
+    config: dict
+    notebook: str
+    source: str
+
+    @property
+    def id(self):
+        return RunConfig.from_dict(self.config).id
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Call(Task):
+    """A call of `module:function` with plain values, whose answer is plain, too. prepare: the classifier it needs.
+
+    id: a path of three parts: its checkpoints are found by it.
+    """
+
+    id: str
+    function: str
+    given: dict
+    prepare: str
 
 
 @dataclasses.dataclass
@@ -87,7 +110,7 @@ def busy():
 
 
 def attempt(work):
-    """The Outcome of a Work. Never raises for what the run or the machine does; what it started has ended when it returns."""
+    """The Outcome of a Work or a Call. It does not raise for what task or machine do, and nothing it began is left."""
     global _under_way
     worker, wanted = _worker()
     outcome = _refused(work)
@@ -130,48 +153,78 @@ def _refused(work):
 
 
 def _made(work, worker, wanted):
-    config = RunConfig.from_dict(work.config)
-    with _folder(config) as folder:
+    with _folder(work.id) as folder:
         results = folder / "results"
-        run = results / "runs" / config.id
-        run.mkdir(parents=True, exist_ok=True)
-        for stale in ("record.json", OUT, LOG):
-            (run / stale).unlink(missing_ok=True)
-        sent = _placed(work, results)
-        source = folder / work.notebook
-        source.write_text(work.source, encoding="utf-8")
-        own = {"HCR_RESULTS": str(results), "HCR_SENT": json.dumps(sent), "HCR_BESIDE": str(work.beside)}
-        environment = {**folders(), **own}
-        watch = _Watch(work, config, run / LOG, worker, wanted)
-        given = {"notebook": str(source), "out": str(run / OUT), "parameters": work.config, "forks": FORKS}
-        kind, reason = _executed(given, environment, config, watch)
-        outcome = _judged(kind, reason, config, run, folder)
+        results.mkdir(parents=True, exist_ok=True)
+        own = {
+            "HCR_RESULTS": str(results),
+            "HCR_SENT": json.dumps(_placed(work, results)),
+            "HCR_BESIDE": str(work.beside),
+        }
+        make = _run if isinstance(work, Work) else _called
+        watch = _Watch(work, worker, wanted)
+        outcome = make(work, folder, {**folders(), **own}, watch)
         outcome.peak_bytes = watch.peak
         return outcome
 
 
-def _executed(given, environment, config, watch):
-    """(kind, reason) of the notebook's process; what else it left tells more."""
+def _run(work, folder, environment, watch):
+    config = RunConfig.from_dict(work.config)
+    run = folder / "results/runs" / config.id
+    run.mkdir(parents=True, exist_ok=True)
+    for stale in ("record.json", OUT, LOG):
+        (run / stale).unlink(missing_ok=True)
+    source = folder / work.notebook
+    source.write_text(work.source, encoding="utf-8")
+    given = {"notebook": str(source), "out": str(run / OUT), "parameters": work.config, "forks": FORKS}
+    function = "hcrlib.cluster.notebook:execute"
+    kind, reason, status = _executed(function, given, run / LOG, environment, config.classifier, watch)
+    if status:
+        reason = failure(run / OUT, run / LOG, status)
+        wrong = status == CELL_FAILED and not any(word in reason for word in NO_ROOM)
+        kind = FAILED if wrong else FAULT
+    return _judged(kind, reason, config, run, folder)
+
+
+def _called(work, folder, environment, watch):
+    log, answer = folder / LOG, folder / "answer.json"
+    answer.unlink(missing_ok=True)
+    given = {"function": work.function, "given": work.given, "folder": str(folder), "answer": str(answer)}
+    function = "hcrlib.cluster.attempt:call"
+    kind, reason, status = _executed(function, given, log, environment, work.prepare, watch)
+    if kind == DONE and not answer.exists():
+        return Outcome(FAULT, f"its process ended with status {status}: {last_line(log) or 'no word in the log'}")
+    outcome = Outcome(kind, reason, packed=answer.read_bytes() if kind == DONE else b"")
+    if kind != FAULT:
+        shutil.rmtree(folder)
+    return outcome
+
+
+def call(given):
+    """Calls a function in the process that was made for it, and leaves its answer in a file."""
+    module, function = given["function"].split(":")
+    answer = getattr(importlib.import_module(module), function)(given["given"], Path(given["folder"]))
+    write_text(given["answer"], json.dumps(answer))
+
+
+def _executed(function, given, log, environment, prepare, watch):
+    """(kind, reason, exit status) of the process that is started for it; a status that is not 0 is left to who asked."""
     launcher = _launcher()
     try:
-        pid = launcher.begin("hcrlib.cluster.notebook:execute", given, watch.log, environment, config.classifier)
+        pid = launcher.begin(function, given, log, environment, prepare)
         while (status := launcher.wait(TICK_S)) is None:
-            watch.look(pid)
+            watch.look(pid, log)
     except _StoppedError as stopped:
         end(launcher.pid)
         with contextlib.suppress(RuntimeError):
             launcher.wait(10)
-        return stopped.kind, str(stopped)
+        return stopped.kind, str(stopped), 0
     except RuntimeError as error:
-        return FAULT, str(error)
+        return FAULT, str(error), 0
     except BaseException:  # the worker is told to go: nothing of it stays
         launcher.stop()
         raise
-    if status == 0:
-        return DONE, ""
-    told = failure(given["out"], watch.log, status)
-    wrong = status == CELL_FAILED and not any(word in told for word in NO_ROOM)
-    return (FAILED if wrong else FAULT), told
+    return DONE, "", status
 
 
 def _judged(kind, reason, config, run, folder):
@@ -195,11 +248,11 @@ def _judged(kind, reason, config, run, folder):
 class _Watch:
     """Looks after a run: its time, its memory, its last epoch's line, and whether anybody waits for it."""
 
-    def __init__(self, work, config, log, worker, wanted):
-        self.work, self.id, self.log, self.worker, self.wanted = work, config.id, log, worker, wanted
+    def __init__(self, work, worker, wanted):
+        self.work, self.worker, self.wanted = work, worker, wanted
         self.begun, self.looked, self.peak, self.told = time.monotonic(), 0.0, 0, None
 
-    def look(self, pid):
+    def look(self, pid, log):
         """Raises _StoppedError where the run is to be ended."""
         now = time.monotonic()
         if not self.wanted():
@@ -214,10 +267,10 @@ class _Watch:
         if self.work.limit_bytes is not None and held > self.work.limit_bytes:
             most = self.work.limit_bytes / 2**20
             raise _StoppedError(FAILED, f"it held {held / 2**20:,.0f} MiB of memory, over its limit of {most:,.0f} MiB")
-        said = last_line(self.log, "epoch")
+        said = last_line(log, "epoch")
         if self.worker and said != self.told:
             self.told = said
-            event = {"id": self.id, "worker": self.worker.address, "said": said, "seconds": now - self.begun}
+            event = {"id": self.work.id, "worker": self.worker.address, "said": said, "seconds": now - self.begun}
             self.worker.log_event(self.work.topic, event)
 
 
@@ -234,10 +287,10 @@ def memory(pid):
 
 
 @contextlib.contextmanager
-def _folder(config):
+def _folder(run):
     """Where this attempt works: that of an earlier one which was killed, unless somebody is still in it."""
     with contextlib.ExitStack() as held:
-        folder = paths.cache_root().resolve() / "work" / config.id
+        folder = paths.cache_root().resolve() / "work" / run
         held.callback(_tidy, folder.parent)
         lock = _lock(folder)
         try:

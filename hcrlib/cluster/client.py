@@ -193,9 +193,6 @@ class _Sweep:
         if run is None:
             return
         outcome = self.dask.outcome(future)
-        if outcome.kind == worker.OTHER_CODE:
-            hint = "Install the same version of hcrlib there, and start its workers again"
-            raise RunError(f"The worker {outcome.worker} cannot make these runs", got=outcome.reason, hint=hint)
         if outcome.kind == worker.LACKING:
             self._send(run, outcome)
         elif outcome.kind == worker.FAULT:
@@ -243,6 +240,48 @@ class _Sweep:
         self.made[run.config.hash] = record.status
         self.failed += [record] if record.status == "failed" else []
         self.display.ended(run.config.id, record)
+
+
+class Calls:
+    """A context in which calls are made on a cluster, for who needs answers and no records: the trials of a search."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+
+    def __enter__(self):
+        with contextlib.ExitStack() as held:
+            self.dask = held.enter_context(started(self.cluster))
+            self.held = held.pop_all()
+        return self
+
+    def __exit__(self, *error):
+        self.held.close()
+
+    def made(self, calls):
+        """Yields (place in the list, Outcome) as they end: DONE, its answer packed as JSON, or FAILED, over a limit.
+
+        calls: dicts of what a Call is made of. RunError where faults do not end: the other calls' answers came before.
+        """
+        limits = {"limit_s": self.cluster.limit_s, "limit_bytes": self.cluster.limit_bytes or self.dask.share()}
+        common = {"code": code_sha256(), "beside": self.dask.slots(), **limits}
+        out, again = {}, [(at, worker.Call(**call, **common), 0) for at, call in enumerate(calls)]
+        while out or again:
+            for at, call, tries in again:
+                future = self.dask.submit(call, f"{call.id}/{tries}-{uuid.uuid4().hex[:8]}", self.cluster.priority)
+                out[future.key] = at, call, tries
+            again = []
+            if (future := self.dask.next(0.5)) is None or future.key not in out:
+                continue
+            at, call, tries = out.pop(future.key)
+            outcome = self.dask.outcome(future)
+            if outcome.kind not in (worker.LACKING, worker.FAULT):
+                yield at, outcome
+            elif tries > self.cluster.retries:
+                raise RunError(f"{call.id} cannot be made: {outcome.reason}", hint="The same command goes on from here")
+            else:
+                for one in outcome.lacking:
+                    self.dask.send(one, outcome.worker)
+                again = [(at, call, tries + 1)]
 
 
 def write(config, outcome):
@@ -467,9 +506,18 @@ class Dask:
         return None
 
     def outcome(self, future):
-        """The Outcome of an ended future; a worker that died is a fault. RunError where the scheduler is gone for good."""
+        """The Outcome of an ended future; a worker that died is a fault.
+
+        RunError where the scheduler is gone for good, and where a worker has other code.
+        """
         try:
-            return future.result(timeout=LOST_S)
+            outcome = future.result(timeout=LOST_S)
+            if outcome.kind == worker.OTHER_CODE:
+                hint = "Install the same version of hcrlib there, and start its workers again"
+                raise RunError(f"The worker {outcome.worker} cannot make these runs", got=outcome.reason, hint=hint)
+            return outcome
+        except RunError:
+            raise
         except Exception as error:
             if self._lost():
                 hint = "Start it again, then the same command: it goes on from what is finished"

@@ -28,7 +28,6 @@ MEASURED = (
     "n_parameters",
 )
 TTL = "6s"  # without a heartbeat of a worker
-SECONDS = 240  # that a sweep may take in these tests
 
 
 def wait_for(condition, seconds=60, what="it"):
@@ -204,13 +203,11 @@ class Field:
     def log(self, name="client"):
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
-    def finish(self, text, *options, tries=1, **how):
-        """Sweeps until all is made, at most so many times; the log."""
-        for _ in range(tries):
-            process = self.sweep(text, *options, **how)
-            if process.wait(timeout=SECONDS) == 0:
-                return self.log()
-        raise AssertionError(self.log()[-3000:])
+    def finish(self, text, *options, seconds=240, **how):
+        """Sweeps, and answers with the log; all has to be made then."""
+        process = self.sweep(text, *options, **how)
+        assert process.wait(timeout=seconds) == 0, self.log()[-3000:]
+        return self.log()
 
     def processes(self, *words):
         """The psutil.Processes of this field whose command line holds all these words."""
@@ -274,10 +271,10 @@ def same(one, other):
             assert np.array_equal(answers[name], second[run][1][name]), (run, name)
 
 
-def reference(folder, text):
-    """The results of an undisturbed sweep of that text."""
-    with Field(folder) as field:
-        field.finish(text, local=True)
+def reference(folder, text, kind=Field, seconds=240):
+    """The results of an undisturbed sweep of that text, in a field of that kind."""
+    with kind(folder) as field:
+        field.finish(text, local=True, seconds=seconds)
     return field.results
 
 

@@ -10,6 +10,7 @@ import yaml
 
 import hcrlib as hcr
 from hcrlib import plots, sweep, tune, tune_commands, tuning_plots
+from hcrlib.cluster.client import Cluster
 from hcrlib.errors import ConfigError, HcrError, RunError
 from hcrlib.models import CLASSIFIERS, Classifier
 from hcrlib.models.base import number
@@ -271,3 +272,15 @@ def test_a_network_is_measured_as_training_measures_it(capfd):
     assert run.val_accuracy == best["val_accuracy"]
     assert run.val_loss == pytest.approx(best["val_loss"], abs=1e-6)
     assert not (search.folder / "work").exists()
+
+
+@pytest.mark.slow
+def test_on_a_cluster_the_same_trials_are_made(tmp_path, monkeypatch):
+    asked = {"budget": 200, "max_epochs": 3, "space": {"hidden": [16, 32, 48, 64], "batch_size": [32, 64]}}
+    alone = tune.plan("mlp", **asked).run(4, say=lambda line: None)
+    monkeypatch.setenv("HCR_RESULTS", str(tmp_path / "elsewhere"))
+    shared = tune.plan("mlp", **asked).run(4, say=lambda line: None, cluster=Cluster(workers=2))
+    same = ["trial", "hidden", "batch_size", "epochs", "status"]
+    assert shared.trials()[same].equals(alone.trials()[same])
+    close = (shared.trials().val_misses - alone.trials().val_misses).abs() <= 4  # of 400: sums of two threads, or of one
+    assert close.all()
