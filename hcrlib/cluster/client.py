@@ -122,6 +122,8 @@ class _Sweep:
                 self._take_back(future)
             if self.stop.asked and not self.stop.told:
                 self._tell_stop()
+            elif self.waiting and not self.out and not self.display.note and self.held:
+                self._tell_waiting()
         if self.stop.asked:
             raise KeyboardInterrupt
         return self.failed
@@ -132,6 +134,11 @@ class _Sweep:
         self.dask.clean(
             sorted(ids), sorted(run.config.id for run in self.runs if self.made.get(run.config.hash) == "finished")
         )
+
+    def _tell_waiting(self):
+        if all(run.not_before <= time.monotonic() for run in self.waiting):
+            self.display.note = f"waiting for {len(self.waiting)} runs that another sweep, or `hcr train`, is making"
+            self.display.say(self.display.note)
 
     def _tell_stop(self):
         self.stop.told = True
@@ -152,7 +159,7 @@ class _Sweep:
                 self._submit(run)
                 if len(self.out) >= most:
                     return
-        self.held = now + 0.5  # nothing more can go out just now
+        self.held = now + 0.5 if self.waiting else 0.0  # nothing more can go out just now
 
     def _ready(self, run, now):
         """Whether a run may go out; its end is noted here where there is no need to."""
@@ -166,7 +173,7 @@ class _Sweep:
         elif _busy(config):  # `hcr train` is at it
             self.claims.release(config)
             return False
-        elif _written(config) != self.began[config.hash] and (there := evaluate.finished(config)):
+        elif _written(config) != self.began[config.hash] and (there := _there(config)):
             self.claims.release(config)
             self._end(run, there)  # somebody else made it meanwhile
         return True
@@ -341,6 +348,12 @@ def keep_log(config, outcome):
 
 def _unmade(config, reason):
     return records.RunRecord(config=config, status="failed", reason=reason)
+
+
+def _there(config):
+    with contextlib.suppress(RunError):
+        return records.find(config)
+    return None
 
 
 def _finished(run):

@@ -36,14 +36,14 @@ class Input(NamedTuple):
 
 
 def of(config):
-    """The Inputs of a RunConfig, as they are on this machine; those that are not here are left to the run to miss."""
+    """The Inputs of a RunConfig, as they are on this machine; what is not here, a run has to find, or to download, itself."""
     found = []
     name = config.dataset
     if name in TEXTS.names():
         entry = TEXTS.get(name)
         name = entry.characters or f"HCR_DATA/{entry.folder}"
     if name in dataset_names():
-        found.append(Input(name))
+        found += [Input(name)] if shelf.here(name) else []
     elif place := _place(name):
         found.append(Input(name, digest(place)))
     for run in members(config):

@@ -18,7 +18,7 @@ class Display:
     def __init__(self, total, seconds=None, link="", workers=lambda: 1, file=None):
         self.total, self.seconds, self.link, self.workers = total, seconds, link, workers
         self.file = sys.stdout if file is None else file
-        self.done, self.failed, self.running, self.begun = 0, 0, {}, time.monotonic()
+        self.done, self.failed, self.skipped, self.running, self.begun = 0, 0, 0, {}, time.monotonic()
         self.estimated, self.note, self.lock, self.live = 0.0, "", threading.Lock(), None
 
     def __enter__(self):
@@ -66,6 +66,7 @@ class Display:
             gone = self.running.pop(run, None) or {}
             self.estimated += gone.get("seconds") or 0.0
             self.done, self.failed = self.done + 1, self.failed + (record.status == "failed")
+            self.skipped += record.status == "skipped"
         self.say(f"[{self.done}/{self.total}] {record}")
 
     def left_s(self):
@@ -84,13 +85,12 @@ class Display:
 
         with self.lock:
             running = [(run, dict(about)) for run, about in self.running.items() if about["since"] is not None]
-            done, failed = self.done, self.failed
+            counted = {"failed": self.failed, "skipped": self.skipped, "running": len(running)}
         left = self.left_s()
-        head = f"{done} of {self.total} done"
-        head += f", {failed} failed" if failed else ""
-        head += f", {len(running)} running" + (f", about {duration(left)} to go" if left is not None else "")
+        head = [f"{self.done} of {self.total} done", *(f"{n} {what}" for what, n in counted.items() if n)]
+        head += [f"about {duration(left)} to go"] if left is not None else []
         table = Table(
-            title=Text(head), title_justify="left", caption=Text(self.note or self.link), caption_justify="left"
+            title=Text(", ".join(head)), title_justify="left", caption=Text(self.note or self.link), caption_justify="left"
         )
         for name in ("run", "on", "for", "epoch", "to go"):
             table.add_column(name, justify="right" if name in ("for", "to go") else "left", no_wrap=True)
