@@ -76,6 +76,14 @@ def test_paths_follow_the_environment(monkeypatch, tmp_path):
     assert paths.data_root() is None
 
 
+@pytest.mark.parametrize(("hits", "n"), [(0, 1), (1, 1), (0, 500), (500, 500), (9762, 10000), (3, 7)])
+def test_wilson_interval_is_that_of_scipy(hits, n):
+    from scipy.stats import binomtest
+
+    theirs = binomtest(hits, n).proportion_ci(0.9, method="wilson")
+    assert metrics.wilson(hits, n, 0.9) == pytest.approx((theirs.low, theirs.high), abs=1e-15)
+
+
 def test_wilson_interval_of_the_books():
     low, high = metrics.wilson(9762, 10000)  # 238 misses of 10,000
     assert (round(1 - high, 4), round(1 - low, 4)) == (0.0210, 0.0270)
