@@ -1,0 +1,339 @@
+"""A sweep's client: the order of runs, and what it does about each outcome."""
+
+import contextlib
+import functools
+import io
+import json
+import tarfile
+import threading
+import time
+import types
+
+import pytest
+
+from hcrlib import evaluate, records
+from hcrlib.cluster import client
+from hcrlib.cluster.attempt import DONE, FAILED, FAULT, LACKING, OTHER_CODE, Outcome
+from hcrlib.cluster.client import FAILED_AGAIN, Cluster
+from hcrlib.cluster.inputs import Input
+from hcrlib.errors import DataError, RunError
+
+MEASURED = dict(accuracy=0.5, misses=1, n_test=2, ci_low=0.1, ci_high=0.9, fit_s=0.1, val_accuracy=0.5)
+
+
+def config(classifier="dummy", seed=0, **params):
+    return evaluate.resolve(classifier, seed=seed, **params)
+
+
+def outcome(asked, status="finished", reason=None, kind=DONE, names=("notebook.ipynb", "log.txt"), **measured):
+    """What a worker answers of a run: a tar of such files, and its record."""
+    values = {**MEASURED, **measured} if status == "finished" else {}
+    made = records.RunRecord(config=asked, status=status, reason=reason, **values)
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as tar:
+        for name, content in [*((n, f"{n} of {status}") for n in names), ("record.json", json.dumps(made.to_dict()))]:
+            about = tarfile.TarInfo(name)
+            about.size = len(content.encode())
+            tar.addfile(about, io.BytesIO(content.encode()))
+    return Outcome(kind, reason or "", packed=sink.getvalue())
+
+
+class Workers:
+    """Stands in for a Dask cluster: answer(RunConfig, Work, number of the try) is the outcome, at once."""
+
+    def __init__(self, answer, slots=1):
+        self.answer, self.n = answer, slots
+        self.handed, self.works, self.sent, self.came, self.tries, self.cleaned = [], [], [], [], {}, None
+
+    def submit(self, work, key, priority):
+        asked = records.RunConfig.from_dict(work.config)
+        self.tries[asked.hash] = self.tries.get(asked.hash, 0) + 1
+        self.handed.append(asked)
+        self.works.append((work, key, priority))
+        answer = self.answer(asked, work, self.tries[asked.hash])
+        self.came.append(types.SimpleNamespace(key=key, outcome=answer))
+        return self.came[-1]
+
+    def next(self, seconds):
+        return self.came.pop(0) if self.came else time.sleep(0.01)
+
+    def outcome(self, future):
+        if isinstance(future.outcome, Exception):
+            raise future.outcome
+        return future.outcome
+
+    def link(self):
+        return ""
+
+    def share(self):
+        return 7 << 30
+
+    def slots(self):
+        return self.n
+
+    def listen(self, topic, take):
+        pass
+
+    def clean(self, runs, made):
+        self.cleaned = runs, made
+
+    def send(self, one, address):
+        self.sent.append((one, address))
+
+
+@pytest.fixture
+def sweep(monkeypatch):
+    """A function: sweeps on such workers, and answers (their records, the workers)."""
+
+    def sweep(configs, answer, cluster=None, slots=1, workers=None):
+        there = workers or Workers(answer, slots)
+        monkeypatch.setattr(client, "started", lambda *_: contextlib.nullcontext(there))
+        monkeypatch.setattr(client.time, "monotonic", functools.partial(quick, time.monotonic()))
+        failed = client.run([(each, "10_train.ipynb") for each in configs], cluster or Cluster())
+        unmade = {record.config.hash: record for record in failed}
+        configs = {each.hash: each for each in configs}
+        return [unmade.get(name) or records.find(each) for name, each in configs.items()], there
+
+    def quick(begun, clock=time.monotonic):
+        return begun + 50 * (clock() - begun)  # pauses before another try are short
+
+    return sweep
+
+
+def done(asked, work, number):
+    return outcome(asked)
+
+
+def test_every_run_has_its_record_and_those_that_are_named_twice_one(sweep):
+    asked = [config(seed=seed) for seed in (0, 1, 0, 2)]
+    made, workers = sweep(asked, done)
+    assert [(record.config.seed, record.status) for record in made] == [(seed, "finished") for seed in (0, 1, 2)]
+    assert all(records.read(record.path) == record for record in made)
+    assert len(workers.handed) == 3
+    assert sorted(workers.cleaned[0]) == sorted({each.id for each in asked}) == sorted(workers.cleaned[1])
+    assert client.run([]) == []
+
+
+def test_a_worker_is_told_what_it_needs_to_know(sweep):
+    _, workers = sweep([config()], done, Cluster(limit_s=60.0, priority=3), slots=4)
+    [(work, key, priority)] = workers.works
+    assert records.RunConfig.from_dict(work.config) == config()
+    assert (work.notebook, work.limit_s, work.beside, priority) == ("10_train.ipynb", 60, 4, 3)
+    assert work.limit_bytes == 7 << 30, "this machine's share"
+    assert '"cells"' in work.source
+    assert work.inputs == (Input("mnist-5k"),)
+    assert key.startswith(config().id)
+    _, workers = sweep([config()], done, Cluster(limit_bytes=1000))
+    assert workers.works[0][0].limit_bytes == 1000
+
+
+def test_the_cheapest_first(sweep, monkeypatch):
+    earlier = [
+        records.RunRecord(config=config(kind), status="finished", n_train=1000, **{**MEASURED, "fit_s": seconds})
+        for kind, seconds in (("knn", 1.0), ("linear", 2.0))
+    ]
+    monkeypatch.setattr(client, "known", lambda: [record.to_dict() for record in earlier])
+    asked = [config("linear"), config("linear", budget=100), config("knn"), config("knn", budget=100)]
+    _, workers = sweep(asked, done)
+    assert [(c.classifier, c.budget) for c in workers.handed] == [
+        ("knn", 100), ("linear", 100), ("knn", None), ("linear", None),
+    ]  # fmt: skip
+
+
+def test_few_runs_are_handed_out_at_a_time(sweep):
+    most = []
+
+    class Counting(Workers):
+        def next(self, seconds):
+            most.append(len(self.came))
+            return super().next(seconds)
+
+    made, _ = sweep([config(seed=seed) for seed in range(30)], None, workers=Counting(done, 3))
+    assert len(made) == 30
+    assert max(most) == 6
+
+
+def test_members_before_what_is_made_of_them(sweep):
+    members = [config("knn", k=k) for k in (1, 3)]
+    both = evaluate.resolve("ensemble", runs=[member.id for member in members])
+    made, workers = sweep([both, *members], done)
+    assert [c.classifier for c in workers.handed] == ["knn", "knn", "ensemble"]
+    assert {record.status for record in made} == {"finished"}
+    names = {one.name for one in workers.works[-1][0].inputs}
+    assert names == {"mnist-5k", *(f"runs/{member.id}" for member in members)}
+
+
+def test_of_a_member_that_failed_nothing_is_made(sweep):
+    member = config("knn")
+    both = evaluate.resolve("ensemble", runs=[member.id])
+    made, workers = sweep([both, member], lambda asked, *_: outcome(asked, "failed", "no luck", FAILED))
+    assert [c.classifier for c in workers.handed] == ["knn"]
+    ensemble = next(record for record in made if record.config == both)
+    assert ensemble.status == "failed"
+    assert member.id in ensemble.reason
+    assert records.find(both) is None, "the next sweep tries again"
+
+
+@pytest.mark.parametrize(
+    ("retries", "faults", "status"), [(0, 0, "finished"), (0, 1, "failed"), (2, 2, "finished"), (2, 3, "failed")]
+)
+def test_a_fault_is_tried_again_so_often(sweep, retries, faults, status):
+    def answer(asked, work, number):
+        return Outcome(FAULT, f"try {number}") if number <= faults else outcome(asked)
+
+    [made], workers = sweep([config()], answer, Cluster(retries=retries))
+    assert made.status == status
+    assert len(workers.handed) == min(faults, retries) + 1
+    assert (records.find(config()) is None) == (status == "failed")
+    if status == "failed":
+        assert made.reason == f"try {retries + 1}"
+
+
+def test_the_last_faults_log_is_kept(sweep):
+    fault = outcome(config(), "finished", kind=FAULT)
+    [made], _ = sweep([config()], lambda *_: fault, Cluster(retries=0))
+    assert made.status == "failed"
+    assert (made.path / "log.txt").read_text() == "log.txt of finished"
+    assert (made.path / FAILED_AGAIN).exists()
+    assert records.find(config()) is None
+
+
+def test_a_run_that_a_fault_broke_off_does_not_hold_up_the_others(sweep):
+    def answer(asked, work, number):
+        return Outcome(FAULT, "once") if asked.seed == 0 and number == 1 else outcome(asked)
+
+    made, workers = sweep([config(seed=seed) for seed in range(5)], answer)
+    assert [c.seed for c in workers.handed][-1] == 0
+    assert len(made) == 5
+
+
+def test_wrong_code_is_recorded_and_not_tried_again(sweep):
+    [made], workers = sweep([config()], lambda asked, *_: outcome(asked, "failed", "no luck", FAILED))
+    assert len(workers.handed) == 1
+    assert records.find(config()).reason == made.reason == "no luck"
+
+
+def test_what_a_worker_lacks_is_sent_to_it(sweep):
+    def answer(asked, work, number):
+        if number == 1:
+            return Outcome(LACKING, "mnist-5k", lacking=(Input("mnist-5k"),), worker="tcp://w:1")
+        return outcome(asked)
+
+    [made], workers = sweep([config()], answer)
+    assert made.status == "finished"
+    assert workers.sent == [(Input("mnist-5k"), "tcp://w:1")]
+
+
+def test_a_worker_that_goes_on_lacking_what_it_was_sent_is_told(sweep):
+    lacking = Outcome(LACKING, "mnist-5k", lacking=(Input("mnist-5k"),), worker="tcp://w:1")
+    [made], workers = sweep([config()], lambda *_: lacking)
+    assert made.status == "failed"
+    assert "tcp://w:1 still lacks" in made.reason
+    assert len(workers.sent) <= 3
+
+
+@pytest.mark.parametrize("error", [DataError("There is no room on the disk"), OSError("gone")])
+def test_what_cannot_be_sent_is_a_fault(sweep, error):
+    class Full(Workers):
+        def send(self, one, address):
+            raise error
+
+    lacking = Outcome(LACKING, "mnist-5k", lacking=(Input("mnist-5k"),), worker="tcp://w:1")
+    [made], _ = sweep([config()], None, workers=Full(lambda *_: lacking))
+    assert made.status == "failed"
+    assert "mnist-5k could not be sent" in made.reason
+
+
+def test_an_error_ends_the_sweep_and_keeps_what_is_finished(sweep, results):
+    def answer(asked, work, number):
+        return RunError("The scheduler is gone") if asked.seed == 1 else outcome(asked)
+
+    with pytest.raises(RunError, match="scheduler is gone"):
+        sweep([config(seed=seed) for seed in range(3)], answer)
+    assert records.find(config(seed=0)).status == "finished"
+    assert not (results / ".sweeps").exists()
+
+
+class Future:
+    def __init__(self, key, answer):
+        self.key, self.answer = key, answer
+
+    def result(self, timeout):
+        return self.answer
+
+    def add_done_callback(self, call):
+        call(self)
+
+    def release(self):
+        pass
+
+
+def test_workers_with_other_code_end_the_sweep(sweep):
+    refused = Outcome(OTHER_CODE, "its hcrlib is another one", worker="tcp://w:1")
+    there = types.SimpleNamespace(
+        scheduler=types.SimpleNamespace(address="tcp://s:1"),
+        submit=lambda attempt, work, key, **_: Future(key, refused),
+        scheduler_info=lambda **_: {"workers": {"tcp://w:1": {"nthreads": 1}}},
+        subscribe_topic=lambda *_: None,
+        dashboard_link="",
+        cancel=lambda _: None,
+        run=lambda *_: {},
+    )
+    with pytest.raises(RunError, match="tcp://w:1 cannot make these runs.*another one.*Install the same version"):
+        sweep([config()], None, workers=client.Dask(there))
+    assert records.find(config()) is None
+
+
+def test_what_somebody_else_finished_meanwhile_is_not_made_again(sweep):
+    asked = [config(seed=seed) for seed in range(4)]
+
+    def answer(each, work, number):
+        if each.seed == 0:
+            client.write(asked[3], outcome(asked[3], misses=77))
+        return outcome(each)
+
+    made, workers = sweep(asked, answer)
+    assert [c.seed for c in workers.handed] == [0, 1, 2]
+    assert next(record.misses for record in made if record.config.seed == 3) == 77
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "127.0.0.1", "nonsense://1:2", "tcp://127.0.0.1:x"])
+def test_a_scheduler_that_is_not_there_is_told(monkeypatch, address, results):
+    import distributed
+
+    whole = distributed.Client
+
+    def soon(where, timeout, **more):
+        assert timeout <= 60
+        return whole(where, timeout=0.5, **more)
+
+    monkeypatch.setattr(distributed, "Client", soon)
+    begun = time.monotonic()
+    with pytest.raises(RunError, match="The scheduler does not answer"):
+        client.run([(config(), "10_train.ipynb")], Cluster(scheduler=address))
+    assert time.monotonic() - begun < 15
+    assert not (results / ".sweeps").exists()
+
+
+def test_two_clients_share_the_runs(monkeypatch):
+    asked, handed, failed = [config(seed=seed) for seed in range(20)], [], []
+    both = threading.Barrier(2)
+
+    class Together(Workers):
+        def listen(self, topic, take):
+            both.wait(60)
+
+    def answer(each, work, number):
+        handed.append(each.seed)
+        return outcome(each)
+
+    monkeypatch.setattr(client, "started", lambda *_: contextlib.nullcontext(Together(answer)))
+    plan = [(each, "10_train.ipynb") for each in asked]
+    threads = [threading.Thread(target=lambda: failed.extend(client.run(plan))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(handed) == list(range(20))
+    assert failed == []
+    assert all(records.find(each).status == "finished" for each in asked)
