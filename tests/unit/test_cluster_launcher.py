@@ -96,7 +96,7 @@ def done(launcher, function, given, log, seconds=20, **more):
     return launcher.wait(seconds)
 
 
-def until(condition, seconds=10):
+def until(condition, seconds=30):
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end
