@@ -49,7 +49,7 @@ def printed(folder):
     return "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", ()))
 
 
-def until(condition, seconds=30):
+def until(condition, seconds=100):
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end
