@@ -2,9 +2,10 @@
 
 import contextlib
 import os
+import tarfile
 import tempfile
 import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 
 @contextlib.contextmanager
@@ -43,10 +44,14 @@ def alone(path, wait_s=float("inf")):
         yield
         return
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     until, pause = time.monotonic() + wait_s, 0.002
     while True:
-        with path.open("w") as handle:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = path.open("w")
+        except FileNotFoundError:  # somebody removed the empty folder meanwhile
+            continue
+        with handle:
             if _locked(fcntl, handle, path):
                 yield
                 return
@@ -54,6 +59,16 @@ def alone(path, wait_s=float("inf")):
             raise BlockingIOError(f"{path} is held by another process")
         time.sleep(pause)
         pause = min(2 * pause, 0.2)
+
+
+def unpack(file, folder):
+    """Unpacks an open tar file of files and folders. tarfile.TarError for anything else, and for names that lead out."""
+    with tarfile.open(fileobj=file) as tar:
+        for member in tar.getmembers():
+            path = PurePosixPath(member.name)
+            if not (member.isreg() or member.isdir()) or path.is_absolute() or ".." in path.parts:
+                raise tarfile.TarError(f"{member.name} is no file of its own")
+        tar.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
 
 
 def _locked(fcntl, handle, path):

@@ -19,6 +19,7 @@ NESTED = {  # column -> where it is in a record, and as what it is read
     "code_sha256": ("$.provenance.code_sha256", "VARCHAR"),
     **{name: (f"$.{name}", "JSON") for name in ("notes", "history", "provenance")},
 }
+TEXT = "TRY(decode(content))"  # NULL where it is not UTF-8
 TABLES = "results", "published"
 
 
@@ -34,8 +35,8 @@ def sql(text):
     with duckdb.connect() as connection:
         runs = paths.runs_root() / "*/*/*/record.json"
         stored = paths.results_root() / "*/records.jsonl"
-        lines = "unnest(string_split(content, chr(10)))"
-        _table(connection, "results", runs, "content", "")
+        lines = f"unnest(string_split({TEXT}, chr(10)))"
+        _table(connection, "results", runs, TEXT, "")
         _table(connection, "published", stored, lines, "parse_filename(parse_dirpath(filename)) AS sweep, ")
         try:
             return connection.execute(text).df()
@@ -54,7 +55,7 @@ def _table(connection, name, files, each, more):
         source = "(SELECT NULL::VARCHAR AS filename, NULL::JSON AS record WHERE false)"
     else:
         quoted = str(files).replace("'", "''")
-        source = f"(SELECT filename, TRY_CAST({each} AS JSON) AS record FROM read_text('{quoted}'))"
+        source = f"(SELECT filename, TRY_CAST({each} AS JSON) AS record FROM read_blob('{quoted}'))"
     connection.execute(f"CREATE VIEW {name} AS SELECT {more}{columns} FROM {source} WHERE record IS NOT NULL")
 
 

@@ -83,7 +83,7 @@ def _sweep(args):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the runs are ended too
     there = plan.look()
     todo = plan.configs if args.again else plan.unfinished(there, args.rerun_failed)
-    _announce(plan, there, todo, args.again)
+    _announce(plan, there, todo)
     if args.limit is not None and args.limit < len(todo):
         todo = _cheapest(todo, args.limit)
         print(f"{len(todo)} of them now (--limit)\n")
@@ -91,26 +91,27 @@ def _sweep(args):
     return _conclude(plan, plan.look() if todo else there, failed, report=not args.no_report)
 
 
-def _announce(plan, there, todo, again):
+def _announce(plan, there, todo):
     from hcrlib import sweep
 
-    stale = (
-        0
-        if again
-        else sum(sweep.by_other_code(there[c.hash]) for c in plan.configs if c.hash in there and c not in todo)
-    )
+    asked = {config.hash for config in todo}
+    kept = [record for key, record in there.items() if key not in asked]
+    stale = sum(map(sweep.by_other_code, kept))
     told = f", {stale} of them made by another version of the code (--again makes them anew)" if stale else ""
     print(f"{plan.question}\n{len(plan.configs)} runs, {len(plan.configs) - len(todo)} of them finished before{told}")
-    left = [record for record in there.values() if record.status == "failed" and record.config not in todo]
-    if left:
-        print(f"{len(left)} failed before and are left alone (--rerun-failed tries them again)")
+    if failed := sum(record.status == "failed" for record in kept):
+        print(f"{failed} failed before and are left alone (--rerun-failed tries them again)")
     print()
 
 
 def _cheapest(configs, most):
+    """The cheapest runs, without those that are made of others which are not among them."""
     from hcrlib.cluster.estimate import Estimate, known
+    from hcrlib.cluster.inputs import members
 
-    return Estimate(known()).order(configs)[:most]
+    chosen = Estimate(known()).order(configs)[:most]
+    left = {config.id for config in configs} - {config.id for config in chosen}
+    return [config for config in chosen if not left.intersection(members(config))]
 
 
 def _conclude(plan, there, failed, report):

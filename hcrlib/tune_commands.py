@@ -1,5 +1,7 @@
 """`hcr tune`: a hyperparameter search from the command line."""
 
+import signal
+import sys
 from pathlib import Path
 
 from hcrlib import sweep_commands
@@ -42,6 +44,7 @@ def _tune(args):
     images = f"{args.budget:,} training images" if args.budget else "all training images"
     print(f"{search.method} over {args.classifier} on {search.data.name}, {images}:")
     print(tabulate([(dimension.name, dimension) for dimension in search.space], tablefmt="plain"), end="\n\n")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the trials are ended too
     search.run(args.trials, say=lambda line: print(line, flush=True), cluster=sweep_commands.cluster(args))
     found = search.trials()
     search.best()  # refuses where none has finished

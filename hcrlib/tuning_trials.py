@@ -73,7 +73,8 @@ def _search(oracle, trials):
     failed = 0
     while proposed := _proposed(oracle, failed):
         rows = trials([(int(trial.trial_id) + 1, trial.hyperparameters.values) for trial in proposed])
-        failed = sum(row["status"] == "failed" for row in rows)
+        later = proposed[0].hyperparameters.values.get("tuner/round")
+        failed = sum(row["status"] == "failed" for row in rows) + (failed if later else 0)
         for trial, row in zip(proposed, rows, strict=True):
             trial.status, trial.message = (
                 ("FAILED", row["reason"]) if row["status"] == "failed" else ("COMPLETED", None)
@@ -86,7 +87,7 @@ def _search(oracle, trials):
 def _proposed(oracle, failed):
     """keras-tuner's trials of the next round: of Hyperband, one round of a bracket; of a random search, all of them.
 
-    failed: how many of the round before did, which are not promoted.
+    failed: how many of the bracket did before, which are not promoted.
     """
     proposed, most = [], 1
     while len(proposed) < most:

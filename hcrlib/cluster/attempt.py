@@ -4,6 +4,7 @@ The folder is `work/<id of the run>` in the worker's cache: an attempt that was 
 one on that machine goes on from it. What came out is packed and goes back to the client; then the folder is removed.
 """
 
+import collections
 import contextlib
 import dataclasses
 import importlib
@@ -25,7 +26,7 @@ from hcrlib.cluster.launcher import FORKS, Launcher
 from hcrlib.cluster.notebook import CELL_FAILED
 from hcrlib.config import RunConfig
 from hcrlib.errors import RunError
-from hcrlib.evaluate import CHECKPOINT, LOCK
+from hcrlib.evaluate import CHECKPOINT
 from hcrlib.files import alone, write_text
 from hcrlib.provenance import code_sha256, provenance
 from hcrlib.report import end, failure, folders, last_line
@@ -33,7 +34,7 @@ from hcrlib.report import end, failure, folders, last_line
 DONE, FAILED, FAULT, LACKING, OTHER_CODE = "done", "failed", "fault", "lacking", "other code"
 """What came of an attempt: a record; a record that says why not; nothing, for a reason that is not the run's; two refusals."""
 TICK_S, LOOK_S = 0.25, 1.0  # between two looks at whether it ended, and at its log and memory
-NOT_KEPT = LOCK, "attempt.json", "new", *CHECKPOINT  # of a run's folder
+NOT_KEPT = "attempt.json", "kernel.json", "new", *CHECKPOINT  # of a run's folder, beside hidden files
 NO_ROOM = "[Errno 28]", "[Errno 122]", "No space left on device", "no room on the disk"
 OUT, LOG = "notebook.ipynb", "log.txt"
 
@@ -86,7 +87,6 @@ class Outcome:
     kind: str
     reason: str = ""
     seconds: float = 0.0
-    peak_bytes: int = 0
     packed: bytes = b""
     lacking: tuple = ()
     worker: str = ""
@@ -101,28 +101,27 @@ class _StoppedError(Exception):
 
 
 _own = threading.local()
-_under_way = 0
+_under_way = collections.Counter()  # by topic: other clients' runs are theirs
 
 
-def busy():
-    """Whether an attempt is under way in this process."""
-    return _under_way > 0
+def busy(topic):
+    """Whether an attempt of that topic is under way in this process."""
+    return _under_way[topic] > 0
 
 
 def attempt(work):
     """The Outcome of a Work or a Call. It does not raise for what task or machine do, and nothing it began is left."""
-    global _under_way
     worker, wanted = _worker()
     outcome = _refused(work)
     if outcome is None:
         begun = time.monotonic()
-        _under_way += 1
+        _under_way[work.topic] += 1
         try:
             outcome = _made(work, worker, wanted)
         except OSError as error:
             outcome = Outcome(FAULT, f"{type(error).__name__}: {error}")
         finally:
-            _under_way -= 1
+            _under_way[work.topic] -= 1
         outcome.seconds = time.monotonic() - begun
     outcome.worker = worker.address if worker else ""
     return outcome
@@ -140,7 +139,7 @@ def _worker():
 
     def wanted():
         task = worker.state.tasks.get(key)
-        return task is not None and task.state != "cancelled"
+        return task is not None and task.state != "cancelled" and worker.status.name in ("running", "paused")
 
     return worker, wanted
 
@@ -163,9 +162,7 @@ def _made(work, worker, wanted):
         }
         make = _run if isinstance(work, Work) else _called
         watch = _Watch(work, worker, wanted)
-        outcome = make(work, folder, {**folders(), **own}, watch)
-        outcome.peak_bytes = watch.peak
-        return outcome
+        return make(work, folder, {**folders(), **own}, watch)
 
 
 def _run(work, folder, environment, watch):
@@ -211,10 +208,13 @@ def _executed(function, given, log, environment, prepare, watch):
     """(kind, reason, exit status) of the process that is started for it; a status that is not 0 is left to who asked."""
     launcher = _launcher()
     try:
-        pid = launcher.begin(function, given, log, environment, prepare)
+        pid = launcher.begin(function, given, log, environment, prepare, lambda: watch.look(None, log))
         while (status := launcher.wait(TICK_S)) is None:
             watch.look(pid, log)
     except _StoppedError as stopped:
+        if launcher.pid is None:  # it was loading still
+            launcher.stop()
+            return stopped.kind, str(stopped), 0
         end(launcher.pid)
         with contextlib.suppress(RuntimeError):
             launcher.wait(10)
@@ -250,7 +250,8 @@ class _Watch:
 
     def __init__(self, work, worker, wanted):
         self.work, self.worker, self.wanted = work, worker, wanted
-        self.begun, self.looked, self.peak, self.told = time.monotonic(), 0.0, 0, None
+        self.begun = self.looked = time.monotonic()
+        self.told = None
 
     def look(self, pid, log):
         """Raises _StoppedError where the run is to be ended."""
@@ -262,8 +263,7 @@ class _Watch:
         if now - self.looked < LOOK_S:
             return
         self.looked = now
-        held = memory(pid)
-        self.peak = max(self.peak, held)
+        held = memory(pid) if pid else 0
         if self.work.limit_bytes is not None and held > self.work.limit_bytes:
             most = self.work.limit_bytes / 2**20
             raise _StoppedError(FAILED, f"it held {held / 2**20:,.0f} MiB of memory, over its limit of {most:,.0f} MiB")
@@ -298,6 +298,8 @@ def _folder(run):
             held.callback(lambda: lock.unlink(missing_ok=True))
         except BlockingIOError:
             folder = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
+            held.enter_context(alone(_lock(folder)))
+            held.callback(lambda: _lock(folder).unlink(missing_ok=True))
             held.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
@@ -309,13 +311,14 @@ def clean(runs, made):
         folder = paths.cache_root().resolve() / "work" / run
         if not folder.parent.is_dir():
             continue
-        with contextlib.suppress(BlockingIOError), alone(_lock(folder), wait_s=-1):
-            for left in (folder, *folder.parent.glob(f"{folder.name}-*")):
+        for left in (folder, *folder.parent.glob(f"{folder.name}-*")):
+            with contextlib.suppress(BlockingIOError), alone(_lock(left), wait_s=-1):
                 resumes = left == folder and any((left / "results/runs" / run / name).exists() for name in CHECKPOINT)
                 if run in made or not resumes:
                     shutil.rmtree(left, ignore_errors=True)
-            _lock(folder).unlink(missing_ok=True)
+                _lock(left).unlink(missing_ok=True)
         _tidy(folder.parent)
+    inputs.clean()
 
 
 def _lock(folder):
@@ -350,9 +353,10 @@ def _placed(work, results):
 def _packed(run, only=None):
     """A tar of a run's folder as bytes, or of these files, record.json last: what has a record is whole."""
     sink = io.BytesIO()
-    names = [path.name for path in run.iterdir() if path.name not in NOT_KEPT and (only is None or path.name in only)]
+    names = [path.name for path in run.iterdir() if path.name not in NOT_KEPT and not path.name.startswith(".")]
+    names = [name for name in names if only is None or name in only]
     names.sort(key=lambda name: name == "record.json")
-    with tarfile.open(fileobj=sink, mode="w") as tar:
+    with tarfile.open(fileobj=sink, mode="w", dereference=True) as tar:
         for name in names:
             tar.add(run / name, name)
     return sink.getvalue()

@@ -29,14 +29,16 @@ from hcrlib.cluster.estimate import Estimate, known
 from hcrlib.cluster.leases import Claims
 from hcrlib.cluster.live import Display, duration
 from hcrlib.errors import DataError, RunError
-from hcrlib.files import alone
+from hcrlib.files import alone, unpack
 from hcrlib.provenance import code_sha256
 
+MACHINES = 20  # that may lack what a run reads, one after the other
 RETRIES = 2  # beyond the first attempt, for faults that are not the run's
 A_RUN_BYTES = 3 << 30  # a worker is started for each core, and for so much memory
 SHARE = 0.9  # of the memory, that runs may hold together
 LOST_S = 60.0  # that a lost scheduler is waited for
-STILL_S = "60s"  # without a word from a worker, after which its run is given to another one
+CLEAN_S = 15  # for workers to end what is not wanted any more
+STILL_S = "60s"  # on this machine's cluster, without a word from a worker, after which its run is given to another one
 THREADS = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NUMBA_NUM_THREADS"
 FAILED_AGAIN = "notebook.failed.ipynb"  # beside that of the finished run which it was to replace
 
@@ -63,6 +65,7 @@ class _Run:
     config: Any
     notebook: str
     tries: int = 0
+    lacked: int = 0
     not_before: float = 0.0
     waits_for: frozenset = frozenset()  # hashes of the runs it is made of
 
@@ -79,6 +82,9 @@ def run(plan, cluster=None, said=print, sources=None, attempt=worker.attempt):
     plan = list({config.hash: (config, notebook) for config, notebook in plan}.values())
     if not plan:
         return []
+    if os.name == "nt":
+        raise RunError("Sweeps need Linux or macOS", hint="On Windows, install the project in WSL")
+    began = {config.hash: _written(config) for config, _ in plan}
     cluster = cluster or Cluster()
     sources = sources or {name: report.source(name) for name in {notebook for _, notebook in plan}}
     estimate = Estimate(known())
@@ -91,7 +97,7 @@ def run(plan, cluster=None, said=print, sources=None, attempt=worker.attempt):
             rest = f", {unknown} of {len(plan)} runs not counted" if unknown else ""
             said(f"about {duration(expected / max(1, dask.slots()))} by earlier records{rest}")
         with Display(len(plan), expected, link, dask.slots) as display:
-            sweep = _Sweep(plan, cluster, sources, estimate, claims, stop, dask, display)
+            sweep = _Sweep(plan, began, cluster, sources, estimate, claims, stop, dask, display)
             try:
                 return sweep.go()
             finally:
@@ -99,7 +105,7 @@ def run(plan, cluster=None, said=print, sources=None, attempt=worker.attempt):
 
 
 class _Sweep:
-    def __init__(self, plan, cluster, sources, estimate, claims, stop, dask, display):
+    def __init__(self, plan, began, cluster, sources, estimate, claims, stop, dask, display):
         self.cluster, self.sources, self.estimate, self.claims = cluster, sources, estimate, claims
         self.stop, self.dask, self.display = stop, dask, display
         notebooks = {config.hash: notebook for config, notebook in plan}
@@ -110,8 +116,8 @@ class _Sweep:
         ]
         self.waiting = deque(self.runs)
         self.out, self.held, self.topic = {}, 0.0, f"hcr-{uuid.uuid4().hex}"
-        self.made, self.failed = {}, []  # hash -> status; what a sweep holds does not grow with it
-        self.began = {c.hash: _written(c) for c, _ in plan}
+        self.made, self.failed = {}, []  # hash -> status
+        self.began = began
 
     def go(self):
         self.dask.listen(self.topic, self.display.event)
@@ -130,10 +136,8 @@ class _Sweep:
 
     def clean(self):
         """Removes what killed attempts left behind, on every machine that can be reached."""
-        ids = {run.config.id for run in self.runs}
-        self.dask.clean(
-            sorted(ids), sorted(run.config.id for run in self.runs if self.made.get(run.config.hash) == "finished")
-        )
+        made = [run.config.id for run in self.runs if self.made.get(run.config.hash) == "finished"]
+        self.dask.clean(self.topic, [run.config.id for run in self.runs], made)
 
     def _tell_waiting(self):
         if all(run.not_before <= time.monotonic() for run in self.waiting):
@@ -173,10 +177,20 @@ class _Sweep:
         elif _busy(config):  # `hcr train` is at it
             self.claims.release(config)
             return False
-        elif _written(config) != self.began[config.hash] and (there := _there(config)):
+        else:
+            self._settle(config)
+            if _written(config) == self.began[config.hash] or not (there := _there(config)):
+                return True
             self.claims.release(config)
             self._end(run, there)  # somebody else made it meanwhile
         return True
+
+    def _settle(self, config):
+        """Ends what a client that was killed had nearly written."""
+        folder = records.run_path(config)
+        if (folder / evaluate.NEW / "record.json").exists():
+            with contextlib.suppress(BlockingIOError), alone(folder / evaluate.LOCK, wait_s=0):
+                evaluate.settle(folder)
 
     def _submit(self, run):
         config = run.config
@@ -193,6 +207,7 @@ class _Sweep:
         )
         future = self.dask.submit(work, f"{config.id}/{run.tries}-{uuid.uuid4().hex[:8]}", self.cluster.priority)
         self.out[future.key] = run
+        self.display.note = ""
         self.display.started(config.id, self.estimate.seconds(config))
 
     def _take_back(self, future):
@@ -227,20 +242,16 @@ class _Sweep:
         self._end(run, record)
 
     def _send(self, run, outcome):
-        """Sends a worker what it lacks of what this machine has; without it, the run itself is to say what is missing."""
-        run.tries += 1
-        self.display.again(run.config.id)
-        if run.tries > self.cluster.retries + 1:
-            self._end(run, _unmade(run.config, f"{outcome.worker} still lacks what it was sent: {outcome.reason}"))
-            self.claims.release(run.config)
+        """Sends a worker what it lacks of what this machine has. That is no fault, unless there is no end to it."""
+        run.lacked += 1
+        try:
+            if run.lacked > MACHINES:
+                raise DataError(f"{outcome.worker} still lacks what it was sent")
+            self.dask.supply(outcome, self.display.say)
+        except (OSError, DataError) as error:
+            self._again(run, worker.Outcome(worker.FAULT, str(error)))
             return
-        for one in outcome.lacking:
-            self.display.say(f"sending {one.name} to {outcome.worker}")
-            try:
-                self.dask.send(one, outcome.worker)
-            except (OSError, DataError) as error:
-                self._again(run, worker.Outcome(worker.FAULT, f"{one.name} could not be sent: {error}"))
-                return
+        self.display.again(run.config.id)
         self.waiting.appendleft(run)
 
     def _end(self, run, record):
@@ -258,6 +269,8 @@ class Calls:
     def __enter__(self):
         with contextlib.ExitStack() as held:
             self.dask = held.enter_context(started(self.cluster))
+            self.topic, self.ids, self.ended = f"hcr-{uuid.uuid4().hex}", [], []
+            held.callback(lambda: self.dask.clean(self.topic, self.ids, self.ended))
             self.held = held.pop_all()
         return self
 
@@ -270,25 +283,31 @@ class Calls:
         calls: dicts of what a Call is made of. RunError where faults do not end: the other calls' answers came before.
         """
         limits = {"limit_s": self.cluster.limit_s, "limit_bytes": self.cluster.limit_bytes or self.dask.share()}
-        common = {"code": code_sha256(), "beside": self.dask.slots(), **limits}
-        out, again = {}, [(at, worker.Call(**call, **common), 0) for at, call in enumerate(calls)]
-        while out or again:
-            for at, call, tries in again:
-                future = self.dask.submit(call, f"{call.id}/{tries}-{uuid.uuid4().hex[:8]}", self.cluster.priority)
-                out[future.key] = at, call, tries
-            again = []
+        common = {"code": code_sha256(), "beside": self.dask.slots(), "topic": self.topic, **limits}
+        out = {}
+        for at, call in enumerate(calls):
+            self.ids.append(call["id"])
+            self._submit(out, at, worker.Call(**call, **common), 0, 0)
+        while out:
             if (future := self.dask.next(0.5)) is None or future.key not in out:
                 continue
-            at, call, tries = out.pop(future.key)
+            at, call, tries, lacked = out.pop(future.key)
             outcome = self.dask.outcome(future)
-            if outcome.kind not in (worker.LACKING, worker.FAULT):
-                yield at, outcome
-            elif tries > self.cluster.retries:
-                raise RunError(f"{call.id} cannot be made: {outcome.reason}", hint="The same command goes on from here")
+            if outcome.kind == worker.LACKING and lacked < MACHINES:
+                self.dask.supply(outcome, lambda line: None)
+                self._submit(out, at, call, tries, lacked + 1)
+            elif outcome.kind in (worker.LACKING, worker.FAULT):
+                if tries >= self.cluster.retries:
+                    hint = "The same command goes on from here"
+                    raise RunError(f"{call.id} cannot be made: {outcome.reason}", hint=hint)
+                self._submit(out, at, call, tries + 1, lacked)
             else:
-                for one in outcome.lacking:
-                    self.dask.send(one, outcome.worker)
-                again = [(at, call, tries + 1)]
+                self.ended.append(call.id)
+                yield at, outcome
+
+    def _submit(self, out, at, call, tries, lacked):
+        future = self.dask.submit(call, f"{call.id}/{tries}-{uuid.uuid4().hex[:8]}", self.cluster.priority)
+        out[future.key] = at, call, tries, lacked
 
 
 def write(config, outcome):
@@ -303,8 +322,7 @@ def write(config, outcome):
             fresh = folder / evaluate.NEW
             shutil.rmtree(fresh, ignore_errors=True)
             try:
-                with tarfile.open(fileobj=io.BytesIO(outcome.packed)) as tar:
-                    tar.extractall(fresh, filter="data")
+                unpack(io.BytesIO(outcome.packed), fresh)
                 record = records.read(fresh)
                 if record.status != "finished" and (earlier := evaluate.finished(config)):
                     return _kept(folder, record, earlier)
@@ -339,7 +357,7 @@ def keep_log(config, outcome):
     if not outcome.packed:
         return
     folder = records.run_path(config)
-    with contextlib.suppress(OSError), tarfile.open(fileobj=io.BytesIO(outcome.packed)) as tar:
+    with contextlib.suppress(OSError, tarfile.TarError), tarfile.open(fileobj=io.BytesIO(outcome.packed)) as tar:
         folder.mkdir(parents=True, exist_ok=True)
         for member, to in ((worker.OUT, FAILED_AGAIN), (worker.LOG, worker.LOG)):
             with contextlib.suppress(KeyError):
@@ -428,11 +446,13 @@ def started(cluster, attempt=worker.attempt):
             where = held.enter_context(_local(distributed, workers, max(1, cores // workers)))
         try:
             client = held.enter_context(distributed.Client(where, timeout=30, set_as_default=False, name="hcr sweep"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:  # the last one: tls:// without certificates
             hint = "dask scheduler starts one; deploy/cluster/ shows how, for SLURM, Kubernetes and SSH"
             raise RunError(
                 "The scheduler does not answer", where=where, got=str(error) or type(error).__name__, hint=hint
             ) from error
+        if cluster.scheduler is None:
+            client.register_plugin(_ignoring_interrupts(distributed))
         yield Dask(client, share, attempt)
 
 
@@ -440,25 +460,37 @@ def started(cluster, attempt=worker.attempt):
 def _local(distributed, workers, threads):
     """A cluster of this machine's processes. Ctrl-C is not for them."""
     environment = dict.fromkeys(THREADS, str(threads)) | {"TF_NUM_INTEROP_THREADS": "1"}
-    with tempfile.TemporaryDirectory(prefix="hcr-dask-", ignore_cleanup_errors=True) as scratch:
-        before, main = signal.getsignal(signal.SIGINT), threading.current_thread() is threading.main_thread()
+    before, main = signal.getsignal(signal.SIGINT), threading.current_thread() is threading.main_thread()
+    if main:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is started now inherits that
+    try:
+        cluster = distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=0,  # a run's memory is its own process', and looked after there
+            dashboard_address="127.0.0.1:0",
+            local_directory=str(paths.cache_root().resolve() / "dask"),  # what a killed one left, the next one removes
+            env=environment,
+            silence_logs=logging.CRITICAL,
+        )
+    finally:
         if main:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is started now inherits that
-        try:
-            cluster = distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                memory_limit=0,  # a run's memory is its own process', and looked after there
-                dashboard_address=":0",
-                local_directory=scratch,
-                env=environment,
-                silence_logs=logging.CRITICAL,
-            )
-        finally:
-            if main:
-                signal.signal(signal.SIGINT, before)
-        with cluster:
-            yield cluster
+            signal.signal(signal.SIGINT, before)
+    with cluster:
+        yield cluster
+
+
+def _ignoring_interrupts(distributed):
+    """For workers that are started again later."""
+
+    class IgnoreInterrupts(distributed.WorkerPlugin):
+        name = "hcr-interrupts"
+
+        def setup(self, worker):
+            with contextlib.suppress(ValueError):  # in a thread, they do not come
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    return IgnoreInterrupts()
 
 
 @contextlib.contextmanager
@@ -540,14 +572,26 @@ class Dask:
             self.futures.discard(future)
             future.release()
 
-    def clean(self, runs, made):
-        """Has the workers end what is still under way, and remove what attempts that were killed left there."""
-        under_way = bool(self.futures)
-        with contextlib.suppress(Exception):  # no scheduler, no workers: the next sweep does it
-            self.client.cancel(list(self.futures))
-            while under_way and any(self.client.run(worker.busy).values()):
-                time.sleep(0.1)
-            self.client.run(worker.clean, runs, made)
+    def clean(self, topic, runs, made):
+        """Has the workers end what is still under way of a topic, and remove what attempts that were killed left there."""
+
+        def work():
+            with contextlib.suppress(Exception):  # no scheduler, no workers: the next sweep does it
+                under_way = bool(self.futures)
+                self.client.cancel(list(self.futures))
+                while under_way and any(self.client.run(worker.busy, topic, on_error="ignore").values()):
+                    time.sleep(0.1)
+                self.client.run(worker.clean, runs, made, on_error="ignore")
+
+        cleaning = threading.Thread(target=work, name="clean", daemon=True)
+        cleaning.start()
+        cleaning.join(CLEAN_S)  # a worker that is frozen does not answer
+
+    def supply(self, outcome, say):
+        """Sends a worker what it lacks, unless it has it by now: other runs come back for the same."""
+        for one in self.client.run(inputs.lacking, list(outcome.lacking), workers=[outcome.worker])[outcome.worker]:
+            say(f"sending {one.name} to {outcome.worker}")
+            self.send(one, outcome.worker)
 
     def send(self, one, address):
         """Sends an Input to a worker, in pieces."""

@@ -17,26 +17,23 @@ class Estimate:
     """Seconds of a run, from records of its classifier, on the same data where there are any, by images and epochs."""
 
     def __init__(self, known):
-        self.rates = {}
+        spent = {}
         for record in known:
-            if (
-                isinstance(record, dict)
-                and record.get("status") == "finished"
-                and record.get("fit_s") is not None
-                and record.get("n_train")
-            ):
+            with contextlib.suppress(KeyError, TypeError, AttributeError, ZeroDivisionError):  # it is none
                 config = record["config"]
-                spent = record["fit_s"] / (record["n_train"] * (config["params"].get("epochs") or 1))
-                kind = config["classifier"]
-                for key in ((kind, config["dataset"]), (kind, None)):
-                    self.rates.setdefault(key, []).append(spent)
+                if record["status"] == "finished":
+                    each = record["fit_s"] / (record["n_train"] * (config["params"].get("epochs") or 1))
+                    for dataset in (config["dataset"], None):
+                        spent.setdefault((config["classifier"], dataset), []).append(each)
+        self.rates = {key: float(np.median(found)) for key, found in spent.items()}
 
     def seconds(self, config):
         """An estimate in seconds; None where there is no record of that classifier."""
-        rates = self.rates.get((config.classifier, config.dataset)) or self.rates.get((config.classifier, None))
-        if not rates:
+        known = [self.rates.get((config.classifier, dataset)) for dataset in (config.dataset, None)]
+        rate = next((rate for rate in known if rate is not None), None)
+        if rate is None:
             return None
-        return float(np.median(rates)) * _images(config) * (config.params.get("epochs") or 1) + AROUND_S
+        return rate * _images(config) * (config.params.get("epochs") or 1) + AROUND_S
 
     def order(self, configs):
         """The configurations, the cheapest first; those that nobody can tell of, by their images, among the others."""

@@ -5,11 +5,13 @@ person's own data, pictures of lines, the members of an ensemble) are named by t
 HCR_SENT, see `paths.here`.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
 import shutil
 import tarfile
+import time
 import uuid
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +21,9 @@ from hcrlib.datasets import TEXTS, dataset_names, files, shelf
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.importers import PARTS
 from hcrlib.errors import DataError
+from hcrlib.files import unpack
 
+STALE_S = 86400
 CHUNK = 4 << 20  # bytes a message: those of other runs pass in between
 CACHED = "files", "built", "imported"  # folders of the cache that a client may add to
 MEMBER = "record.json", "predictions.npz", "model"  # of a run that another is made of
@@ -77,7 +81,7 @@ def where(one):
 def packed(one, file):
     """Writes an Input of this machine to an open file, as a tar; False where there is nothing of it here."""
     parts = _parts(one)
-    with tarfile.open(fileobj=file, mode="w") as tar:
+    with tarfile.open(fileobj=file, mode="w", dereference=True) as tar:
         for name, path in parts:
             tar.add(path, name)
     return bool(parts)
@@ -91,13 +95,26 @@ def receive(transfer, chunk, one=None):
     part = paths.cache_root() / "sent" / f"{transfer}.part"
     with files.told_as_data_error(part):
         part.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("ab") as sink:
-            sink.write(chunk)
-        if one is not None:
-            try:
+        whole = False
+        try:
+            with part.open("ab") as sink:
+                sink.write(chunk)
+            whole = one is None
+            if one is not None:
                 _unpack(part, one)
-            finally:
+        except tarfile.TarError as error:
+            raise DataError(f"This came otherwise than it was sent: {error}", where=one.name) from error
+        finally:
+            if not whole:
                 part.unlink(missing_ok=True)
+
+
+def clean():
+    """Removes what is left of transfers that were broken off."""
+    for left in (paths.cache_root() / "sent").glob("*.*"):  # what is whole has no dot
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > STALE_S:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def digest(folder, parts=None):
@@ -168,8 +185,8 @@ def _unpack(part, one):
     root = paths.cache_root()
     fresh = root / "sent" / f"{uuid.uuid4().hex}.new"
     try:
-        with tarfile.open(part) as tar:
-            tar.extractall(fresh, filter="data")
+        with part.open("rb") as packed:
+            unpack(packed, fresh)
         if one.digest:
             if digest(fresh) != one.digest:
                 raise DataError("This came otherwise than it was sent", where=one.name, expected=one.digest)

@@ -14,12 +14,13 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 
 from hcrlib.cluster.notebook import LOADED
 
 FORKS = sys.platform == "linux"
-POLL_S = 0.1
+POLL_S, TICK_S = 0.1, 0.25
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
@@ -29,11 +30,12 @@ class Launcher:
     def __init__(self, forks=FORKS):
         self.forks, self.process, self.pid = forks, None, None
 
-    def begin(self, function, given, log, environment=None, prepare=None):
+    def begin(self, function, given, log, environment=None, prepare=None, tick=lambda: None):
         """Starts `module:function`(given) in a process of its own, and returns its number.
 
         given: plain values. log: the file for what it prints. environment: variables on top of this process' own.
-        prepare: the name of a classifier whose libraries the launcher loads first. RuntimeError where there is no launcher.
+        prepare: the name of a classifier whose libraries the launcher loads first; tick: called meanwhile, may raise.
+        RuntimeError where there is no launcher.
         """
         if self.process is None or self.process.poll() is not None:
             self._start()
@@ -43,7 +45,10 @@ class Launcher:
             self.process.stdin.flush()
         except OSError as error:
             raise RuntimeError(f"the launcher is gone: {error}") from error
-        self.pid = self._answer(None)["pid"]
+        self.pid = None
+        while (answer := self._answer(TICK_S)) is None:
+            tick()
+        self.pid = answer["pid"]
         return self.pid
 
     def wait(self, seconds):
@@ -80,10 +85,8 @@ class Launcher:
         line = self.process.stdout.readline()
         if line:
             return json.loads(line)
-        if not self.forks and self.process.wait() == 0:
-            return {"status": 0}
         status = self.process.wait()
-        if self.forks:
+        if self.forks or self.pid is None:
             raise RuntimeError(f"the launcher ended with status {status}")
         return {"status": status}
 
@@ -101,11 +104,18 @@ def main(once=False):
         _prepare(job["prepare"])
         if once:
             answers.write(json.dumps({"pid": os.getpid()}) + "\n")
-            answers.close()
+            threading.Thread(target=_end_with, args=(jobs,), daemon=True).start()
             _work(job)
         child = fork(lambda job=job: _work(job))
         answers.write(json.dumps({"pid": child}) + "\n")
         answers.write(json.dumps({"status": _ended(child, jobs)}) + "\n")
+
+
+def _end_with(jobs):
+    """Ends this process, and what it started, when nobody waits for it any more."""
+    jobs.readline()
+    _kill(os.killpg, os.getpid())
+    os._exit(1)
 
 
 def fork(work):
@@ -118,17 +128,18 @@ def fork(work):
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     if os.getppid() != here:  # it died in between
         os._exit(1)
+    status = 1
     try:
         work()
+        status = 0
     except SystemExit as ended:
-        os._exit(ended.code or 0)
+        status = ended.code or 0
     except BaseException:
         traceback.print_exc()
-        os._exit(1)
     finally:
         with contextlib.suppress(Exception):
             sys.stdout.flush(), sys.stderr.flush()
-    os._exit(0)
+        os._exit(status)
 
 
 def _prepare(classifier):
@@ -158,15 +169,21 @@ def _ended(child, jobs):
             ready = select.select([jobs, *ends], [], [], None if ends else POLL_S)[0]
             pid, status = os.waitpid(child, os.WNOHANG)
             if pid:
+                _kill(os.killpg, child)  # what it left running
                 return os.waitstatus_to_exitcode(status)
             if jobs in ready:  # no job comes while one is under way: it is the end
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child, signal.SIGKILL)
+                _kill(os.killpg, child)
+                _kill(os.kill, child)  # which may not lead its group yet
                 os.waitpid(child, 0)
                 os._exit(1)
     finally:
         for end in ends:
             os.close(end)
+
+
+def _kill(how, number):
+    with contextlib.suppress(ProcessLookupError):
+        how(number, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,28 @@
 """Which client makes a run, where several are at work on one results/ folder.
 
-A client has a folder in results/.sweeps: `alive`, which it holds locked and writes a new number to every few seconds, and an
+A client has a folder in results/.sweeps: a `lock` that it holds, `alive`, which it gives a new number every few seconds, and an
 empty file for each run it has taken. A run is free unless a living client has taken it. A client is dead where the lock can be
 had (on its own machine: at once), or where its number has stood still for as long as a lease lasts, by the watch of who looks:
 no clock of one machine is compared with that of another, and none that a person can set is used at all.
 """
 
 import contextlib
+import functools
+import importlib.util
 import json
+import os
 import shutil
 import socket
 import threading
 import time
 import uuid
+from pathlib import Path
 
 from hcrlib import paths
 from hcrlib.files import alone
 
 BEAT_S, LEASE_S = 5.0, 60.0
+HAS_LOCKS = importlib.util.find_spec("fcntl") is not None
 
 
 class Claims:
@@ -32,10 +37,13 @@ class Claims:
 
     def __enter__(self):
         with contextlib.ExitStack() as held:
-            self.folder.mkdir(parents=True)
+            self.held = held
             held.callback(self._leave)
-            held.enter_context(alone(self.folder / "lock", wait_s=0))
-            self._beat(0)
+            with self._guarded():
+                self._join()
+                for other in self._others():  # what clients that were killed left
+                    if not self._lives(other):
+                        shutil.rmtree(other, ignore_errors=True)
             beating = threading.Thread(target=self._go_on, name="lease", daemon=True)
             beating.start()
             held.callback(beating.join)
@@ -48,39 +56,44 @@ class Claims:
 
     def take(self, config):
         """Whether this client is to make that run: True unless another that lives has taken it."""
-        with alone(self.root / ".guard"):
-            for other in self._others():
-                if not (other / config.hash).exists():
-                    continue
-                if self._lives(other):
-                    return False
-                shutil.rmtree(other, ignore_errors=True)
-            (self.folder / config.hash).touch()
-        return True
+        try:
+            with self._guarded():
+                if not self.folder.is_dir():  # it slept for longer than a lease, and was taken for dead
+                    self._join()
+                for other in self._others():
+                    if (other / config.hash).exists():
+                        if self._lives(other):
+                            return False
+                        shutil.rmtree(other, ignore_errors=True)
+                (self.folder / config.hash).touch()
+            return True
+        except BlockingIOError:
+            return False
 
     def release(self, config):
         """Lets a run go."""
         (self.folder / config.hash).unlink(missing_ok=True)
 
-    def others(self):
-        """How many other clients live; the folders of those that do not are removed."""
-        with alone(self.root / ".guard"):
-            living = [other for other in self._others() if self._lives(other)]
-            for other in self._others():
-                if other not in living:
-                    shutil.rmtree(other, ignore_errors=True)
-        return len(living)
+    def _guarded(self):
+        """One client at a time; one that stopped in here is not waited for without end."""
+        return alone(self.root / ".guard", wait_s=self.lease_s)
+
+    def _join(self):
+        self.folder.mkdir(parents=True)
+        self.held.enter_context(alone(self.folder / "lock", wait_s=0))
+        (self.folder / "alive").write_text(json.dumps({"machine": _machine()}))
+        self._beat(1)
 
     def _others(self):
         return [path for path in self.root.iterdir() if path.is_dir() and path != self.folder]
 
     def _lives(self, other):
-        try:
-            with alone(other / "lock", wait_s=-1):  # it died, if it was on this machine: locks may not travel
-                if _told(other).get("host") == socket.gethostname():
+        if HAS_LOCKS and _told(other)[0] == _machine():  # elsewhere, a lock may not be seen
+            try:
+                with alone(other / "lock", wait_s=-1):
                     return False
-        except BlockingIOError:
-            pass
+            except BlockingIOError:
+                pass
         now, told = time.monotonic(), _told(other)
         before = self.seen.get(other.name)
         if before is None or before[0] != told:
@@ -89,17 +102,18 @@ class Claims:
         return now - before[1] < self.lease_s
 
     def _go_on(self):
-        number = 0
+        number = 1
         while not self.over.wait(self.beat_s):
             number += 1
-            with contextlib.suppress(OSError):  # a full disk: the lock still says that it lives
+            with contextlib.suppress(OSError):
                 self._beat(number)
 
     def _beat(self, number):
-        (self.folder / "alive").write_text(json.dumps({"host": socket.gethostname(), "beat": number}))
+        """A number, as the time of a file: that takes no room on a disk that is full."""
+        os.utime(self.folder / "alive", ns=(number, number))
 
     def _leave(self):
-        with contextlib.suppress(OSError), alone(self.root / ".guard"):
+        with contextlib.suppress(OSError), self._guarded():
             shutil.rmtree(self.folder, ignore_errors=True)
             if not self._others():
                 (self.root / ".guard").unlink()
@@ -107,6 +121,15 @@ class Claims:
 
 
 def _told(other):
-    with contextlib.suppress(OSError, ValueError):
-        return dict(json.loads((other / "alive").read_text()))
-    return {}
+    """(machine, number) of a client, as far as they can be read."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        return json.loads((other / "alive").read_text()).get("machine"), (other / "alive").stat().st_mtime_ns
+    return None, None
+
+
+@functools.cache
+def _machine():
+    """What no other machine is called, nor this one after its next start."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{socket.gethostname()} {uuid.getnode()}"

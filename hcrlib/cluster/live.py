@@ -90,7 +90,10 @@ class Display:
         head = [f"{self.done} of {self.total} done", *(f"{n} {what}" for what, n in counted.items() if n)]
         head += [f"about {duration(left)} to go"] if left is not None else []
         table = Table(
-            title=Text(", ".join(head)), title_justify="left", caption=Text(self.note or self.link), caption_justify="left"
+            title=Text(", ".join(head)),
+            title_justify="left",
+            caption=Text(self.note or self.link),
+            caption_justify="left",
         )
         for name in ("run", "on", "for", "epoch", "to go"):
             table.add_column(name, justify="right" if name in ("for", "to go") else "left", no_wrap=True)

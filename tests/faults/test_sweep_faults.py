@@ -200,7 +200,6 @@ def test_kill_9_of_a_client_ends_its_own_cluster_with_it(field):
         kill(client)
         ended(client)
         assert field.left_processes() == []
-    shutil.rmtree(field.folder / "tmp")  # Dask's folder, which nobody was left to remove
     field.finish(FEW, local=True)
     assert len(measured(field.results)) == 3
 

@@ -282,5 +282,7 @@ def test_on_a_cluster_the_same_trials_are_made(tmp_path, monkeypatch):
     shared = tune.plan("mlp", **asked).run(4, say=lambda line: None, cluster=Cluster(workers=2))
     same = ["trial", "hidden", "batch_size", "epochs", "status"]
     assert shared.trials()[same].equals(alone.trials()[same])
-    close = (shared.trials().val_misses - alone.trials().val_misses).abs() <= 4  # of 400: sums of two threads, or of one
+    close = (
+        shared.trials().val_misses - alone.trials().val_misses
+    ).abs() <= 4  # of 400: sums of two threads, or of one
     assert close.all()
