@@ -162,7 +162,10 @@ def _made(work, worker, wanted):
         }
         make = _run if isinstance(work, Work) else _called
         watch = _Watch(work, worker, wanted)
-        return make(work, folder, {**folders(), **own}, watch)
+        outcome = make(work, folder, {**folders(), **own}, watch)
+        if outcome.kind == FAULT and not _resumes(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        return outcome
 
 
 def _run(work, folder, environment, watch):
@@ -313,12 +316,16 @@ def clean(runs, made):
             continue
         for left in (folder, *folder.parent.glob(f"{folder.name}-*")):
             with contextlib.suppress(BlockingIOError), alone(_lock(left), wait_s=-1):
-                resumes = left == folder and any((left / "results/runs" / run / name).exists() for name in CHECKPOINT)
-                if run in made or not resumes:
+                if run in made or left != folder or not _resumes(left):
                     shutil.rmtree(left, ignore_errors=True)
                 _lock(left).unlink(missing_ok=True)
         _tidy(folder.parent)
     inputs.clean()
+
+
+def _resumes(folder):
+    """Whether there is a checkpoint for the next attempt to go on from."""
+    return any(path.name in CHECKPOINT for path in folder.rglob("checkpoint*"))
 
 
 def _lock(folder):
