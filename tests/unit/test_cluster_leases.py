@@ -4,7 +4,6 @@ import collections
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -73,7 +72,8 @@ def elsewhere(beat, taken=(), name="a" * 32):
     folder = paths.results_root() / ".sweeps" / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "lock").touch()
-    (folder / "alive").write_text(json.dumps({"host": f"not-{socket.gethostname()}", "beat": beat}))
+    (folder / "alive").write_text(json.dumps({"host": "another", "machine": "another", "beat": beat}))
+    os.utime(folder / "alive", ns=(beat + 1, beat + 1))
     for run in taken:
         (folder / run.hash).touch()
     return folder
@@ -86,7 +86,6 @@ def test_a_run_is_taken_by_one_of_two(results):
         assert two.take(config(1))
         assert not one.take(config(1))
         assert one.take(config()), "its own"
-        assert (one.others(), two.others()) == (1, 1)
     assert not (results / ".sweeps").exists()
 
 
@@ -103,7 +102,6 @@ def test_what_a_client_that_left_had_taken_is_free(results):
         with Claims() as one:
             assert one.take(config())
         assert two.take(config())
-        assert two.others() == 0
     assert not (results / ".sweeps").exists()
 
 
@@ -121,7 +119,6 @@ def test_a_client_of_this_machine_that_was_killed_is_dead_at_once(other, results
         other.kill()
         other.wait()
         assert claims.take(config())
-        assert claims.others() == 0
     assert not (results / ".sweeps").exists()
 
 
@@ -134,7 +131,6 @@ def test_a_frozen_client_is_dead_after_a_lease(other, results):
         frozen = time.monotonic()
         until(lambda: claims.take(config()))
         assert 0.4 < time.monotonic() - frozen < 5
-        assert claims.others() == 0
 
 
 def test_a_client_of_another_machine_is_known_by_its_beat_alone(results):
@@ -151,10 +147,9 @@ def test_a_client_of_another_machine_is_known_by_its_beat_alone(results):
 
 def test_a_client_that_is_seen_for_the_first_time_lives(results):
     elsewhere(7, [config()])
-    with Claims(lease_s=0.1) as claims:
-        time.sleep(0.3)
+    with Claims(lease_s=0.5) as claims:
         assert not claims.take(config()), "it had no time yet to beat"
-        time.sleep(0.3)
+        time.sleep(0.7)
         assert claims.take(config())
 
 
