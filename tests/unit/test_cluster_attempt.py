@@ -136,7 +136,6 @@ def test_all_of_a_run_comes_back_and_nothing_stays(work, here, results, tmp_path
     assert (
         made == hcr.train("dummy", budget=200, say=lambda line: None) or made.misses == records.find(made.config).misses
     )
-    assert outcome.peak_bytes > 2**20
     assert 0.1 < outcome.seconds < 60
     assert not (paths.cache_root() / "work").exists()
 
@@ -212,7 +211,6 @@ def test_what_holds_too_much_memory_is_ended_and_recorded(work, tmp_path):
     outcome = attempt.attempt(work("held = bytearray(b'x') * (700 * 2**20)\ntime.sleep(60)", limit_bytes=500 * 2**20))
     assert outcome.kind == FAILED
     assert "over its limit of 500 MiB" in outcome.reason
-    assert outcome.peak_bytes > 500 * 2**20
     assert record(outcome, tmp_path / "made").status == "failed"
     until(lambda: not children())
 
@@ -317,7 +315,6 @@ def test_of_two_attempts_at_once_each_has_a_folder_of_its_own(work, here, tmp_pa
     (here / "hold").touch()
     with Other(work()) as first:
         until((here / "begun").exists)
-        assert attempt.busy()
         run = records.RunConfig.from_dict(first.work.config).id
         attempt.clean([run], [run])
         (here / "begun").unlink()
@@ -327,7 +324,6 @@ def test_of_two_attempts_at_once_each_has_a_folder_of_its_own(work, here, tmp_pa
     assert (first.outcome.kind, second.outcome.kind) == (DONE, DONE)
     one, two = (record(each.outcome, tmp_path / str(n)) for n, each in enumerate((first, second)))
     assert (one.config, one.misses) == (two.config, two.misses)
-    assert not attempt.busy()
     assert not (paths.cache_root() / "work").exists()
 
 
@@ -338,7 +334,6 @@ def test_a_cache_that_cannot_be_written_is_a_fault(work, here, monkeypatch):
     outcome = attempt.attempt(asked)
     assert outcome.kind == FAULT
     assert "NotADirectoryError" in outcome.reason
-    assert not attempt.busy()
 
 
 def test_the_memory_of_a_process_that_has_ended_is_none():
