@@ -1,5 +1,6 @@
 """What a run reads is known by its content, and found again, whole, on a machine that was sent it."""
 
+import contextlib
 import io
 import json
 import os
@@ -341,7 +342,8 @@ def test_a_hostile_tar_is_refused_and_reaches_nothing_outside(tmp_path, worker, 
 
 def test_absolute_names_stay_below(tmp_path, worker):
     worker.there()
-    worker.receive(Input("mnist"), tar((str(tmp_path / "outside"), b"x"), ("/files/a", b"x")))
+    with contextlib.suppress(DataError):
+        worker.receive(Input("mnist"), tar((str(tmp_path / "outside"), b"x"), ("/files/a", b"x")))
     assert not (tmp_path / "outside").exists()
 
 
