@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -246,7 +247,8 @@ class Field:
         places = [self.folder / "tmp", *self.folder.glob("cache-*/work"), self.results / ".sweeps"]
         found = [path for place in places if place.exists() for path in place.rglob("*")]
         found += [path for path in self.results.rglob("*") if path.name == "new" or ".part" in path.name]
-        return [path for path in found if "hsperf" not in path.name]
+        # tempfile tries its folder out with a file of eight letters: a process that is killed just then leaves it
+        return [path for path in found if not re.fullmatch("[a-z0-9_]{8}", path.name)]
 
 
 def measured(results):
