@@ -46,6 +46,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
+TEXT = """
+defaults: {dataset: mnist-5k, budget: 300}
+grid: {classifier: [dummy, knn, linear], seed: [0, 1]}
+"""
+"""What most of these tests sweep."""
 NOTEBOOK = """
 import os, pathlib, time
 import hcrlib as hcr

@@ -1,12 +1,7 @@
 """A field, and what an undisturbed sweep comes to."""
 
 import pytest
-from chaos import Field, reference
-
-TEXT = """
-defaults: {dataset: mnist-5k, budget: 300}
-grid: {classifier: [dummy, knn, linear], seed: [0, 1]}
-"""
+from chaos import TEXT, Field, reference
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from chaos import measured, same, wait_for
-from conftest import TEXT
+from chaos import TEXT, measured, same, wait_for
 
 from hcrlib import evaluate, records
 
@@ -23,12 +22,13 @@ def command(*words):
 
 
 @pytest.fixture
-def machines(field):
+def machines(field, tmp_path):
     """name -> what a command is to begin with to be on that machine; the scheduler's is on neither. A skip without root."""
     mark = secrets.token_hex(2)
     bridge, names = f"hcrb{mark}", {f"hcr{mark}{n}": n for n in (2, 3)}
     with contextlib.ExitStack() as held:
         try:
+            command("unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", str(tmp_path))
             command("ip", "link", "add", bridge, "type", "bridge")
             held.callback(command, "ip", "link", "del", bridge)
             command("ip", "addr", "add", f"{NET}.1/24", "dev", bridge)

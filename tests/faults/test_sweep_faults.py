@@ -8,8 +8,7 @@ import time
 
 import psutil
 import pytest
-from chaos import CLOCK, fill, measured, same, tmpfs, wait_for
-from conftest import TEXT
+from chaos import CLOCK, TEXT, fill, measured, same, tmpfs, wait_for
 
 from hcrlib import records
 
