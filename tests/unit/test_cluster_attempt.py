@@ -239,6 +239,7 @@ def test_what_is_lacking_is_named(work, monkeypatch):
     assert not (paths.cache_root() / "work").exists()
 
 
+@pytest.mark.slow
 def test_members_of_an_ensemble_are_where_it_looks_for_them(work, tmp_path):
     members = [hcr.train("knn", k=k, say=lambda line: None).id for k in (1, 3)]
     asked = work(classifier="ensemble", params={"runs": members})
