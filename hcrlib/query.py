@@ -40,6 +40,8 @@ def sql(text):
         _table(connection, "published", stored, lines, "parse_filename(parse_dirpath(filename)) AS sweep, ")
         try:
             return connection.execute(text).df()
+        except AttributeError as error:
+            raise ConfigError("This is no query", got=repr(text)) from error
         except duckdb.Error as error:
             told = str(error).strip().splitlines()[0]
             hint = f"The tables are {' and '.join(TABLES)}; DESCRIBE results lists the columns"
@@ -56,7 +58,7 @@ def _table(connection, name, files, each, more):
     else:
         quoted = str(files).replace("'", "''")
         source = f"(SELECT filename, TRY_CAST({each} AS JSON) AS record FROM read_blob('{quoted}'))"
-    connection.execute(f"CREATE VIEW {name} AS SELECT {more}{columns} FROM {source} WHERE record IS NOT NULL")
+    connection.execute(f"CREATE VIEW {name} AS SELECT {more}{columns} FROM {source} WHERE json_type(record) = 'OBJECT'")
 
 
 def _column(path, kind):

@@ -334,9 +334,11 @@ def write(config, outcome):
             return record
     except BlockingIOError:
         return _unmade(config, "another process is making this run")
-    except OSError as error:
+    except (OSError, tarfile.TarError) as error:
         hint = "Make room and start the sweep again: what is finished is kept"
-        raise RunError(f"A run cannot be written: {error.strerror or error}", where=folder, hint=hint) from error
+        raise RunError(
+            f"A run cannot be written: {getattr(error, 'strerror', None) or error}", where=folder, hint=hint
+        ) from error
 
 
 def _kept(folder, record, earlier):

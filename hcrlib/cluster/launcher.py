@@ -76,7 +76,12 @@ class Launcher:
         own = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         # a session of its own: a terminal's Ctrl-C is for the sweep, which lets its runs end
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **own}, start_new_session=True
+            command,
+            bufsize=0,  # what is read ahead is not seen by select
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **own},
+            start_new_session=True,
         )
 
     def _answer(self, seconds):

@@ -101,7 +101,7 @@ class Display:
         for run, about in running[:MOST]:
             spent = now - about["since"]
             epoch, left = progress(about["said"], spent, about["seconds"])
-            table.add_row(run, about["worker"].rpartition("/")[2], duration(spent), epoch, left)
+            table.add_row(Text(run), about["worker"].rpartition("/")[2], duration(spent), epoch, left)
         return table
 
 
