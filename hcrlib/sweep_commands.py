@@ -37,8 +37,8 @@ def add_cluster(add):
 
 
 def cluster(args):
-    """The cluster.client.Cluster that the options describe; ConfigError for what is not valid."""
-    from hcrlib.cluster.client import Cluster
+    """The cluster.engine.Cluster that the options describe; ConfigError for what is not valid."""
+    from hcrlib.cluster.engine import Cluster
 
     if args.scheduler and args.workers:
         raise ConfigError(
@@ -118,7 +118,7 @@ def _conclude(plan, there, failed, report):
     """Prints the leaderboard, writes the report and lists the failures; the exit status."""
     from hcrlib import leaderboard, paths, stats
     from hcrlib import report as reports
-    from hcrlib.cluster.client import FAILED_AGAIN
+    from hcrlib.cluster.store import FAILED_AGAIN
 
     found = [stats.completed(record) for record in there.values()]
     print(f"\n{leaderboard.render(found)}")

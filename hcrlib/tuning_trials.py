@@ -39,7 +39,7 @@ ENDLESS = 10**9  # a failed trial never ends the search
 def run(search, trials, say, cluster=None):
     """Makes the trials of a tune.Search that have no file yet; `trials`: at most so many, None: one pass of Hyperband.
 
-    cluster: a cluster.client.Cluster, on which those that do not wait for each other are made at once; None: this process.
+    cluster: a cluster.engine.Cluster, on which those that do not wait for each other are made at once; None: this process.
     """
     from hcrlib.models.keras_loop import quiet_keras
 

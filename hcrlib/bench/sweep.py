@@ -16,7 +16,8 @@ import contextlib, dataclasses, io, os, resource, sys, tarfile
 import nbformat
 from hcrlib import evaluate, records, sweep
 from hcrlib.cluster import attempt as worker
-from hcrlib.cluster.client import Cluster, run
+from hcrlib.cluster.client import run
+from hcrlib.cluster.engine import Cluster
 from hcrlib.cluster.launcher import Launcher
 
 def notebook(text):

@@ -12,10 +12,11 @@ import types
 import pytest
 
 from hcrlib import evaluate, records
-from hcrlib.cluster import client
+from hcrlib.cluster import client, store
 from hcrlib.cluster.attempt import DONE, FAILED, FAULT, LACKING, OTHER_CODE, Outcome
-from hcrlib.cluster.client import FAILED_AGAIN, Cluster
+from hcrlib.cluster.engine import Cluster, Dask
 from hcrlib.cluster.inputs import Input
+from hcrlib.cluster.store import FAILED_AGAIN
 from hcrlib.errors import DataError, RunError
 
 MEASURED = dict(accuracy=0.5, misses=1, n_test=2, ci_low=0.1, ci_high=0.9, fit_s=0.1, val_accuracy=0.5)
@@ -284,7 +285,7 @@ def test_workers_with_other_code_end_the_sweep(sweep):
         run=lambda *_: {},
     )
     with pytest.raises(RunError, match="tcp://w:1 cannot make these runs.*another one.*Install the same version"):
-        sweep([config()], None, workers=client.Dask(there))
+        sweep([config()], None, workers=Dask(there))
     assert records.find(config()) is None
 
 
@@ -293,7 +294,7 @@ def test_what_somebody_else_finished_meanwhile_is_not_made_again(sweep):
 
     def answer(each, work, number):
         if each.seed == 0:
-            client.write(asked[3], outcome(asked[3], misses=77))
+            store.write(asked[3], outcome(asked[3], misses=77))
         return outcome(each)
 
     made, workers = sweep(asked, answer)

@@ -6,7 +6,7 @@ import pytest
 
 from hcrlib import cli, sweep, sweep_commands
 from hcrlib.cluster import estimate
-from hcrlib.cluster.client import Cluster
+from hcrlib.cluster.engine import Cluster
 from hcrlib.errors import ConfigError, RunError
 
 GRID = """

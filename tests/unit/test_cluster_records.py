@@ -7,36 +7,36 @@ import pytest
 from test_cluster_client import config, outcome
 
 from hcrlib import evaluate, records
-from hcrlib.cluster import client
+from hcrlib.cluster import store
 from hcrlib.cluster.attempt import DONE, FAILED, Outcome
-from hcrlib.cluster.client import FAILED_AGAIN
+from hcrlib.cluster.store import FAILED_AGAIN
 from hcrlib.errors import RunError
 
 
 def test_a_failed_attempt_keeps_what_is_finished():
-    before = client.write(config(), outcome(config()))
-    failed = client.write(config(), outcome(config(), "failed", "no luck", FAILED))
+    before = store.write(config(), outcome(config()))
+    failed = store.write(config(), outcome(config(), "failed", "no luck", FAILED))
     assert failed.reason == "no luck; what an earlier run measured is kept"
     assert records.find(config()) == before
     assert (before.path / FAILED_AGAIN).read_text() == "notebook.ipynb of failed"
     assert (before.path / "notebook.ipynb").read_text() == "notebook.ipynb of finished"
-    assert client.write(config(), outcome(config(), "skipped", "a stand-in")) == before
-    again = client.write(config(), outcome(config(), misses=2))
+    assert store.write(config(), outcome(config(), "skipped", "a stand-in")) == before
+    again = store.write(config(), outcome(config(), misses=2))
     assert records.find(config()) == again
     assert not (before.path / FAILED_AGAIN).exists()
 
 
 @pytest.mark.parametrize("status", ["failed", "skipped"])
 def test_what_did_not_finish_is_replaced(status):
-    client.write(config(), outcome(config(), status, "once"))
-    assert client.write(config(), outcome(config(), "failed", "twice", FAILED)).reason == "twice"
+    store.write(config(), outcome(config(), status, "once"))
+    assert store.write(config(), outcome(config(), "failed", "twice", FAILED)).reason == "twice"
     assert records.find(config()).reason == "twice"
-    assert client.write(config(), outcome(config())).status == "finished"
+    assert store.write(config(), outcome(config())).status == "finished"
     assert records.find(config()).status == "finished"
 
 
 def test_a_kill_in_the_middle_of_a_swap_is_settled(monkeypatch):
-    client.write(config(), outcome(config(), misses=1))
+    store.write(config(), outcome(config(), misses=1))
     whole, moved = os.replace, []
 
     def killed(source, target):
@@ -48,26 +48,26 @@ def test_a_kill_in_the_middle_of_a_swap_is_settled(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
-            client.write(config(), outcome(config(), misses=2))
+            store.write(config(), outcome(config(), misses=2))
     assert evaluate.finished(config()) is None, "neither one nor the other"
-    failed = client.write(config(), outcome(config(), "failed", "no luck", FAILED))
+    failed = store.write(config(), outcome(config(), "failed", "no luck", FAILED))
     assert "is kept" in failed.reason
     assert records.find(config()).misses == 2
 
 
 @pytest.mark.parametrize("earlier", [True, False])
 def test_half_a_tar_changes_nothing(earlier):
-    before = client.write(config(), outcome(config())) if earlier else None
+    before = store.write(config(), outcome(config())) if earlier else None
     packed = outcome(config(), misses=2).packed
     for damaged in (b"", packed[:100], packed[:700], packed[:1536], b"\0" * 10240):
         with pytest.raises((RunError, tarfile.TarError)):
-            client.write(config(), Outcome(DONE, packed=damaged))
+            store.write(config(), Outcome(DONE, packed=damaged))
         assert records.find(config()) == before
         assert not (records.run_path(config()) / "new").exists()
 
 
 def test_a_full_disk_is_told_and_changes_nothing(monkeypatch):
-    before = client.write(config(), outcome(config()))
+    before = store.write(config(), outcome(config()))
     extract = tarfile.TarFile.makefile
 
     def full(self, about, path):
@@ -77,7 +77,7 @@ def test_a_full_disk_is_told_and_changes_nothing(monkeypatch):
 
     monkeypatch.setattr(tarfile.TarFile, "makefile", full)
     with pytest.raises(RunError, match="No space left on device.*Make room and start the sweep again"):
-        client.write(config(), outcome(config(), misses=2))
+        store.write(config(), outcome(config(), misses=2))
     assert records.find(config()) == before
     assert not (before.path / "new").exists()
 
@@ -87,6 +87,6 @@ def test_a_run_that_hcr_train_is_at_is_left_to_it(monkeypatch):
 
     monkeypatch.setattr(evaluate, "PATIENCE_S", 0.1)
     with alone(records.run_path(config()) / evaluate.LOCK):
-        made = client.write(config(), outcome(config()))
+        made = store.write(config(), outcome(config()))
     assert (made.status, made.reason) == ("failed", "another process is making this run")
     assert records.find(config()) is None

@@ -9,7 +9,7 @@ import types
 import pytest
 
 from hcrlib import cli, evaluate, files, paths, records, report, sweep
-from hcrlib.cluster import attempt, client
+from hcrlib.cluster import attempt, client, store
 from hcrlib.errors import ConfigError, RunError
 
 GRID = """
@@ -264,7 +264,7 @@ def test_a_finished_run_is_kept_until_its_successor_is_there(write, attempts, tm
     assert cli.main(["sweep", path, "--no-report", "--again"]) == 1
     told = capsys.readouterr().err
     assert "no luck; what an earlier run measured is kept" in told
-    assert client.FAILED_AGAIN in told
+    assert store.FAILED_AGAIN in told
     assert sweep.load(path).records() == [before]
 
     def stopped(work):

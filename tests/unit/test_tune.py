@@ -10,7 +10,7 @@ import yaml
 
 import hcrlib as hcr
 from hcrlib import plots, sweep, tune, tune_commands, tuning_plots
-from hcrlib.cluster.client import Cluster
+from hcrlib.cluster.engine import Cluster
 from hcrlib.errors import ConfigError, HcrError, RunError
 from hcrlib.models import CLASSIFIERS, Classifier
 from hcrlib.models.base import number
