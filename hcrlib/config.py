@@ -36,7 +36,7 @@ class RunConfig:
     @classmethod
     def from_dict(cls, values):
         """A RunConfig from to_dict's output. Unknown or missing keys raise ConfigError."""
-        known = [f.name for f in dataclasses.fields(cls)]
+        known = cls.__dataclass_fields__
         for key in values:
             if key not in known:
                 raise ConfigError(f"'{key}' is no part of a run's configuration", hint=did_you_mean(key, known))
@@ -62,6 +62,11 @@ class RunConfig:
     @functools.cached_property
     def id(self):
         """'<dataset>/<classifier>/<hash>': the run's name, and its folder under results/runs."""
-        path = PurePath(self.dataset)  # your own data is named by its folder
-        name = path.parent.name if path.name == "dataset.yml" else path.name
-        return f"{name}/{self.classifier}/{self.hash}"
+        return f"{_folder(self.dataset)}/{self.classifier}/{self.hash}"
+
+
+@functools.lru_cache
+def _folder(dataset):
+    """A dataset's name as that of a folder: a person's own data is named by where it lies."""
+    path = PurePath(dataset)
+    return path.parent.name if path.name == "dataset.yml" else path.name

@@ -148,7 +148,7 @@ def read(path):
 
 def find(config, root=None):
     """The record of that configuration, or None where the run is unfinished or was never made; root: None for results/runs."""
-    path = Path(root or paths.runs_root(), config.id, "record.json")
+    path = Path(f"{root or paths.runs_root()}/{config.id}/record.json")
     return read(path) if path.exists() else None
 
 

@@ -61,11 +61,15 @@ def cluster(args):
 def _amount(option, text, units, such_as):
     if text is None:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*?)(?:i?b)?", text.strip().lower())
-    if not found or found[2] not in units or float(found[1]) <= 0:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
+    unit = found and found[2]
+    if unit and units is SIZES:
+        unit = unit.removesuffix("b").removesuffix("i")  # 4G, 4GB and 4GiB
+    amount = float(found[1]) * units[unit] if unit in units else 0
+    amount = int(amount) if units is SIZES else amount
+    if amount <= 0:
         raise ConfigError(f"{option} is not valid", expected=such_as, got=repr(text))
-    amount = float(found[1]) * units[found[2]]
-    return int(amount) if units is SIZES else amount
+    return amount
 
 
 def _sweep(args):

@@ -352,7 +352,7 @@ def _placed(work, results):
             link.unlink(missing_ok=True)
             link.symlink_to(place.resolve(), target_is_directory=True)
         else:
-            described = Path(one.name).suffix in (".yml", ".yaml")
+            described = Path(one.name).suffix in inputs.YAML
             sent[one.name] = str(place / Path(one.name).name if described else place)
     return sent
 

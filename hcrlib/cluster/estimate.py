@@ -48,15 +48,20 @@ class Estimate:
 
 def known():
     """What earlier runs took, as dicts: those of results/ and of the leaderboards that the project carries."""
-    found = []
-    for path in paths.runs_root().glob("*/*/*/record.json"):
-        with contextlib.suppress(OSError, ValueError):
-            found.append(json.loads(path.read_text(encoding="utf-8")))
+    texts = [_text(path) for path in paths.runs_root().glob("*/*/*/record.json")]
     for root in {paths.results_root(), paths.project_root() / "results"}:
-        for path in root.glob("*/records.jsonl"):
-            with contextlib.suppress(OSError, ValueError):
-                found += [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        texts += [line for path in root.glob("*/records.jsonl") for line in _text(path).splitlines()]
+    found = []
+    for text in texts:
+        with contextlib.suppress(ValueError):  # it is damaged
+            found.append(json.loads(text))
     return found
+
+
+def _text(path):
+    with contextlib.suppress(OSError, ValueError):
+        return path.read_text(encoding="utf-8")
+    return ""
 
 
 def _images(config):

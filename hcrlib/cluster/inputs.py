@@ -20,11 +20,13 @@ from hcrlib import paths
 from hcrlib.datasets import TEXTS, dataset_names, files, shelf
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.importers import PARTS
+from hcrlib.datasets.own import outside
 from hcrlib.errors import DataError
 from hcrlib.files import unpack
 
 STALE_S = 86400
 CHUNK = 4 << 20  # bytes a message: those of other runs pass in between
+YAML = ".yml", ".yaml"
 CACHED = "files", "built", "imported"  # folders of the cache that a client may add to
 MEMBER = "record.json", "predictions.npz", "model"  # of a run that another is made of
 
@@ -120,7 +122,8 @@ def clean():
 def digest(folder, parts=None):
     """Hex SHA-256 of a folder's content by the names and bytes of its files; parts: of these entries of it alone."""
     folder = Path(folder)
-    listed = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    listed = [Path(at) / name for at, _, names in os.walk(folder, followlinks=True) for name in names]
+    listed = sorted(path for path in listed if path.is_file())
     names = [path.relative_to(folder) for path in listed]
     stamp = [(n.as_posix(), *_stamp(p)) for n, p in zip(names, listed, strict=True) if not parts or n.parts[0] in parts]
     return _digest(str(folder), tuple(stamp))
@@ -151,7 +154,7 @@ def _place(name):
         return place if (place / "record.json").is_file() else None
     else:
         place = Path(name)
-        place = place.parent if place.suffix in (".yml", ".yaml") else place
+        place = place.parent if place.suffix in YAML else place
     return place if place and place.is_dir() else None
 
 
@@ -169,6 +172,10 @@ def _parts(one):
         place = where(one)
         if place is None:
             raise DataError("This has changed since the sweep began", where=one.name, hint="Start the sweep again")
+        described = place / (Path(one.name).name if Path(one.name).suffix in YAML else "dataset.yml")
+        if described.is_file() and (away := outside(described)):
+            what = "This names what lies outside its folder, and cannot be sent to a worker that lacks it"
+            raise DataError(what, where=described, got=", ".join(away), hint="Move it into the folder")
         names = _parts_of(one) or sorted(path.name for path in place.iterdir())
         return [(name, place / name) for name in names if (place / name).exists()]
     entry, root = DATASETS.get(one.name), paths.cache_root()

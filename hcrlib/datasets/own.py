@@ -15,8 +15,10 @@ folders, every image is brought to 28x28 by MNIST's recipe. CSV: the class, then
 the file.
 """
 
+import os
 import re
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 
@@ -59,6 +61,14 @@ def frame_of_own(path):
     """How the images that a dataset.yml describes were framed; "mnist" where it is gone."""
     path = path / "dataset.yml" if path.is_dir() else path
     return _description(path)["frame"] if path.is_file() else "mnist"
+
+
+def outside(path):
+    """The paths that a dataset.yml names outside its own folder: they do not travel with it."""
+    about = _description(path)
+    named = [about[key] for key in ("train", "test", "images") if key in about]
+    named = [str(name) for names in named for name in (names if isinstance(names, list) else [names])]
+    return [name for name in named if Path(os.path.relpath(path.parent / name, path.parent)).parts[:1] == ("..",)]
 
 
 def _description(path):

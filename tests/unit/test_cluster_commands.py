@@ -83,8 +83,13 @@ def test_limits_of_memory(text, limit):
 BAD = "", "0", "0h", "x", "h", "2x", "2hh", "1h30m", "-5", "+5", "1e3", "nan", "inf", "1,5h", "0x10", "2 h 5"
 
 
-@pytest.mark.parametrize("text", BAD)
-@pytest.mark.parametrize("option", ["--time-limit", "--memory-limit"])
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        *((option, text) for option in ("--time-limit", "--memory-limit") for text in BAD),
+        *(("--time-limit", "90mb"), ("--time-limit", "4G"), ("--memory-limit", "0.5"), ("--memory-limit", "2h")),
+    ],
+)
 def test_what_is_no_limit_is_told(path, made, capsys, option, text):
     told = refused(capsys, "sweep", path, f"{option}={text}")
     assert f"{option} is not valid" in told

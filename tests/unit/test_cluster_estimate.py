@@ -126,8 +126,9 @@ def test_a_record_that_cannot_be_read_is_skipped(alone, content):
 def test_a_line_of_a_leaderboard_that_is_no_record_is_skipped(alone, results):
     lines = [json.dumps(made(config(seed=seed), 1.0, 1000).to_dict()) for seed in (0, 1)]
     (results / "demo").mkdir(parents=True)
-    (results / "demo/records.jsonl").write_text("\n".join([lines[0], "null", "[]", lines[1]]) + "\n")
+    (results / "demo/records.jsonl").write_text("\n".join([lines[0], "null", "[]", lines[0][:-9], lines[1]]) + "\n")
     assert Estimate(known()).seconds(config(budget=1000)) == pytest.approx(1 + AROUND_S)
+    assert len([record for record in known() if isinstance(record, dict)]) == 2
 
 
 def test_configurations_are_not_changed():

@@ -184,6 +184,30 @@ def test_content_that_changes_is_lacking(tmp_path):
         inputs.packed(one, io.BytesIO())
 
 
+def test_what_a_link_leads_to_counts_and_is_sent(tmp_path, worker):
+    own = described(tmp_path / "own")
+    (own / "images").rename(tmp_path / "elsewhere")
+    (own / "images").symlink_to(tmp_path / "elsewhere")
+    [one] = inputs.of(config(own))
+    assert one.digest == inputs.digest(described(tmp_path / "plain"))
+    worker.send(one, gone=own)
+    assert inputs.digest(inputs.where(one)) == one.digest
+
+
+@pytest.mark.parametrize("inside", ["", "dataset.yml"])
+def test_images_beside_their_description_are_no_part_of_it(tmp_path, inside):
+    own = described(tmp_path / "own")
+    (own / "images").rename(tmp_path / "elsewhere")
+    text = (own / "dataset.yml").read_text()
+    assert "images: images" in text
+    (own / "dataset.yml").write_text(text.replace("images: images", "images: ../elsewhere"))
+    [one] = inputs.of(config(own / inside))
+    assert inputs.lacking([one]) == []
+    with pytest.raises(DataError, match="cannot be sent") as told:
+        inputs.packed(one, io.BytesIO())
+    assert "../elsewhere" in str(told.value)
+
+
 @pytest.mark.parametrize("chunk", [512, 10_000, 1 << 30])
 def test_own_data_is_found_where_it_was_sent(tmp_path, worker, chunk):
     own = described(tmp_path / "own")
