@@ -1,5 +1,6 @@
 """All records as one table, asked in SQL: DuckDB reads the JSON files where they lie."""
 
+import glob
 import types
 import typing
 
@@ -14,7 +15,7 @@ NESTED = {  # column -> where it is in a record, and as what it is read
     "preprocess": ("$.config.preprocess", "JSON"),
     "data_sha256": ("$.data.sha256", "VARCHAR"),
     "test_sha256": ("$.data.test_sha256", "VARCHAR"),
-    **{name: (f"$.provenance.{name}", kind) for name, kind in (("utc", "TIMESTAMPTZ"), ("commit", "VARCHAR"))},
+    **{name: (f"$.provenance.{name}", kind) for name, kind in (("utc", "TIMESTAMP"), ("commit", "VARCHAR"))},
     **{name: (f"$.provenance.{name}", kind) for name, kind in (("cpu", "VARCHAR"), ("cores", "BIGINT"))},
     "code_sha256": ("$.provenance.code_sha256", "VARCHAR"),
     **{name: (f"$.{name}", "JSON") for name in ("notes", "history", "provenance")},
@@ -33,8 +34,8 @@ def sql(text):
     import duckdb
 
     with duckdb.connect() as connection:
-        runs = paths.runs_root() / "*/*/*/record.json"
-        stored = paths.results_root() / "*/records.jsonl"
+        runs = f"{glob.escape(str(paths.runs_root()))}/*/*/*/record.json"
+        stored = f"{glob.escape(str(paths.results_root()))}/*/records.jsonl"
         lines = f"unnest(string_split({TEXT}, chr(10)))"
         _table(connection, "results", runs, TEXT, "")
         _table(connection, "published", stored, lines, "parse_filename(parse_dirpath(filename)) AS sweep, ")
@@ -50,13 +51,11 @@ def sql(text):
 
 def _table(connection, name, files, each, more):
     """Makes a view of the records in these files; each: an expression of a record's text."""
-    import glob
-
     columns = ", ".join(f"{_column(path, kind)} AS {column}" for column, (path, kind) in _columns().items())
-    if not glob.glob(str(files)):  # noqa: PTH207 - DuckDB refuses patterns of nothing
+    if not glob.glob(files):  # noqa: PTH207 - DuckDB refuses patterns of nothing
         source = "(SELECT NULL::VARCHAR AS filename, NULL::JSON AS record WHERE false)"
     else:
-        quoted = str(files).replace("'", "''")
+        quoted = files.replace("'", "''")
         source = f"(SELECT filename, TRY_CAST({each} AS JSON) AS record FROM read_blob('{quoted}'))"
     connection.execute(f"CREATE VIEW {name} AS SELECT {more}{columns} FROM {source} WHERE json_type(record) = 'OBJECT'")
 

@@ -43,6 +43,7 @@ def test_a_row_for_each_record_with_what_was_asked_and_measured(three):
 def test_where_a_number_comes_from_is_a_column_too(three):
     asked = "SELECT DISTINCT data_sha256, test_sha256, commit, cpu, cores, code_sha256, epoch(utc)::BIGINT FROM results"
     assert rows(asked) == [("aa", "bb", "abc", "a chip", 2, "cc", 1772359200)]
+    assert set(query.sql("SELECT * FROM results").utc.map(str)) == {"2026-03-01 10:00:00"}
 
 
 def test_every_single_measurement_of_a_record_is_a_column(three):
@@ -90,7 +91,7 @@ def test_a_damaged_record_is_left_out(three, content):
     assert rows("SELECT seed FROM results ORDER BY seed") == [(0,), (2,)]
 
 
-@pytest.mark.parametrize("name", ["it's", 'a "b" c', "a b", "ä ö", "a;b", "a--b", "a*b"])
+@pytest.mark.parametrize("name", ["it's", 'a "b" c', "a b", "ä ö", "a;b", "a--b", "a*b", "a[b]?"])
 def test_a_results_folder_of_any_name(tmp_path, monkeypatch, name):
     monkeypatch.setenv("HCR_RESULTS", str(tmp_path / name))
     record().write()
