@@ -18,7 +18,6 @@ from hcrlib import evaluate, records, sweep
 from hcrlib.cluster import attempt as worker
 from hcrlib.cluster.client import run
 from hcrlib.cluster.engine import Cluster
-from hcrlib.cluster.launcher import Launcher
 
 def notebook(text):
     cells = [nbformat.v4.new_code_cell("seed = 0"), nbformat.v4.new_code_cell(text)]
@@ -33,7 +32,7 @@ RECORD += "records.RunRecord(config=config, status='skipped', reason='a stand-in
 def plan(n):
     return [(evaluate.resolve("dummy", seed=seed), "x.ipynb") for seed in range(n)]
 
-def seconds(n, workers, text):
+def seconds(n, workers, text, attempt=worker.attempt):
     "What n runs of a notebook take, beyond the first of each worker, which loads what all of them need."
     marks = []
     def attempted(line):
@@ -41,7 +40,7 @@ def seconds(n, workers, text):
             marks.append(time.perf_counter())
     from hcrlib.cluster import live
     live.Display.say = lambda self, line: attempted(line)
-    made = run(plan(n + workers), Cluster(workers=workers), lambda line: None, {"x.ipynb": notebook(text)})
+    made = run(plan(n + workers), Cluster(workers=workers), lambda line: None, {"x.ipynb": notebook(text)}, attempt)
     assert all(record.status == "skipped" for record in made), made
     return marks[-1] - marks[workers - 1]
 
@@ -68,17 +67,27 @@ ONE = (
     SETUP
     + """
 n, folder = int(sys.argv[1]), Path(sys.argv[2])
-(folder / "x.ipynb").write_text(notebook(RECORD))
-launcher, alone, found = Launcher(), [], []
-for config, _ in plan(n + 1):
-    given = {"notebook": str(folder / "x.ipynb"), "out": str(folder / "out.ipynb"), "parameters": dataclasses.asdict(config)}
-    def one():
-        launcher.begin("hcrlib.cluster.notebook:execute", given, folder / "log.txt")
-        while (status := launcher.wait(0.01)) is None: pass
-        assert status == 0
-    alone.append(measured(one))
-launcher.stop()
-print(json.dumps([sorted(alone[1:])[n // 2], seconds(n, 1, RECORD) / n]))
+given = "".join(f"{name} = {value!r}\\n" for name, value in dataclasses.asdict(plan(1)[0][0]).items())
+(folder / "x.ipynb").write_text(notebook(given + RECORD))
+
+def timed(work):
+    "An attempt that tells how long it was papermill's and the kernel's."
+    whole = worker._executed
+    def executed(*given):
+        begun = time.perf_counter()
+        answer = whole(*given)
+        with (folder / "times").open("a") as file:
+            file.write(f"{time.perf_counter() - begun}\\n")
+        return answer
+    worker._executed = executed
+    try:
+        return worker.attempt(work)
+    finally:
+        worker._executed = whole
+
+swept = seconds(n, 1, RECORD, timed) / n
+papermills = [float(line) for line in (folder / "times").read_text().split()][1:]
+print(json.dumps([sum(papermills) / n, swept]))
 """
 )
 PAPERMILL = """
@@ -150,23 +159,22 @@ def _efficiency(asked, folder):
 
 
 def _beyond(asked, folder):
-    """A notebook that does nothing: by papermill as it comes, by papermill forked, and as one of a sweep."""
+    """A notebook that does nothing, as a run of a sweep: how much of that is papermill's, and what papermill alone takes."""
     own = _own(folder, "short")
-    alone, swept = told(ONE, SHORT, folder, environment=own)
-    own = {**own, "HCR_RESULTS": str(folder / "plain")}
+    within, swept = told(ONE, SHORT, folder, environment=own)
     times = []
     for _ in range(5):
         begun = time.perf_counter()
-        in_child("-c", PAPERMILL, folder / "out.ipynb", folder / "plain.ipynb", environment=own)
+        in_child("-c", PAPERMILL, folder / "x.ipynb", folder / "out.ipynb", environment=own)
         times.append(time.perf_counter() - begun)
     plain = sorted(times)[2]
-    asked.say(f"papermill {plain:.2f} s, forked {alone:.2f} s, in a sweep {swept:.2f} s")
+    asked.say(f"papermill {plain:.2f} s; a run of a sweep {swept:.2f} s, of which papermill's {within:.2f} s")
     rows = [
-        row("a notebook that does nothing, papermill in a new process", [plain]),
-        row("the same, forked with its kernel from a process that has loaded them", [alone]),
+        row("a notebook that does nothing, papermill in a new process", times),
         row("the same, as a run of a sweep", [swept]),
+        row("of that papermill's and the kernel's, forked from a process that has loaded them", [within]),
     ]
-    beyond = ratio("seconds of a sweep's run beyond papermill's own, forked", [swept - alone], [1], at_most=BEYOND_S)
+    beyond = ratio("seconds of a sweep's run beyond papermill's own", [swept - within], [1], at_most=BEYOND_S)
     return rows, [beyond, ratio("papermill in a new process / a run of a sweep", [plain], [swept])]
 
 

@@ -36,7 +36,7 @@ DONE, FAILED, FAULT, LACKING, OTHER_CODE = "done", "failed", "fault", "lacking",
 TICK_S, LOOK_S = 0.25, 1.0  # between two looks at whether it ended, and at its log and memory
 NOT_KEPT = "attempt.json", "kernel.json", "new", *CHECKPOINT  # of a run's folder, beside hidden files
 NO_ROOM = "[Errno 28]", "[Errno 122]", "No space left on device", "no room on the disk"
-OUT, LOG = "notebook.ipynb", "log.txt"
+OUT, LOG, LOCK = "notebook.ipynb", "log.txt", ".lock"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -308,17 +308,20 @@ def _folder(run):
         yield folder
 
 
-def clean(runs, made):
-    """Removes what attempts that were killed left on this machine, of these ids: checkpoints too, of those that are made."""
-    for run in runs:
-        folder = paths.cache_root().resolve() / "work" / run
-        if not folder.parent.is_dir():
-            continue
-        for left in (folder, *folder.parent.glob(f"{folder.name}-*")):
-            with contextlib.suppress(BlockingIOError), alone(_lock(left), wait_s=-1):
-                if run in made or left != folder or not _resumes(left):
-                    shutil.rmtree(left, ignore_errors=True)
-                _lock(left).unlink(missing_ok=True)
+def clean(made):
+    """Removes what attempts that were killed left on this machine, whoever made them, but for checkpoints to go on from.
+
+    made: ids of runs whose checkpoints nobody needs any more.
+    """
+    root = paths.cache_root().resolve() / "work"
+    for folder in {
+        path.with_name(path.name[1 : -len(LOCK)]) if path.name[0] == "." else path for path in root.glob("*/*/*")
+    }:
+        with contextlib.suppress(BlockingIOError), alone(_lock(folder), wait_s=-1):
+            second = "-" in folder.name  # beside another attempt, and of no use for a later one
+            if second or folder.relative_to(root).as_posix() in made or not _resumes(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+            _lock(folder).unlink(missing_ok=True)
         _tidy(folder.parent)
     inputs.clean()
 
@@ -329,7 +332,7 @@ def _resumes(folder):
 
 
 def _lock(folder):
-    return folder.parent / f".{folder.name}.lock"
+    return folder.parent / f".{folder.name}{LOCK}"
 
 
 def _tidy(folder):

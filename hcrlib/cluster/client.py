@@ -108,7 +108,7 @@ class _Sweep:
     def clean(self):
         """Removes what killed attempts left behind, on every machine that can be reached."""
         made = [run.config.id for run in self.runs if self.made.get(run.config.hash) == "finished"]
-        self.dask.clean(self.topic, [run.config.id for run in self.runs], made)
+        self.dask.clean(self.topic, made)
 
     def _tell_waiting(self):
         if all(run.not_before <= time.monotonic() for run in self.waiting):
@@ -240,8 +240,8 @@ class Calls:
     def __enter__(self):
         with contextlib.ExitStack() as held:
             self.dask = held.enter_context(started(self.cluster))
-            self.topic, self.ids, self.ended = f"hcr-{uuid.uuid4().hex}", [], []
-            held.callback(lambda: self.dask.clean(self.topic, self.ids, self.ended))
+            self.topic, self.ended = f"hcr-{uuid.uuid4().hex}", []
+            held.callback(lambda: self.dask.clean(self.topic, self.ended))
             self.held = held.pop_all()
         return self
 
@@ -257,7 +257,6 @@ class Calls:
         common = {"code": code_sha256(), "beside": self.dask.slots(), "topic": self.topic, **limits}
         out = {}
         for at, call in enumerate(calls):
-            self.ids.append(call["id"])
             self._submit(out, at, worker.Call(**call, **common), 0, 0)
         while out:
             if (future := self.dask.next(0.5)) is None or future.key not in out:

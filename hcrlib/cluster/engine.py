@@ -192,7 +192,7 @@ class Dask:
             self.futures.discard(future)
             future.release()
 
-    def clean(self, topic, runs, made):
+    def clean(self, topic, made):
         """Has the workers end what is still under way of a topic, and remove what attempts that were killed left there."""
 
         def work():
@@ -201,7 +201,7 @@ class Dask:
                 self.client.cancel(list(self.futures))
                 while under_way and any(self.client.run(worker.busy, topic, on_error="ignore").values()):
                     time.sleep(0.1)
-                self.client.run(worker.clean, runs, made, on_error="ignore")
+                self.client.run(worker.clean, made, on_error="ignore")
 
         cleaning = threading.Thread(target=work, name="clean", daemon=True)
         cleaning.start()

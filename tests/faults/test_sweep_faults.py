@@ -82,6 +82,7 @@ def test_a_frozen_worker_loses_its_run_to_another_one(field, undisturbed):
     same(field.results, undisturbed)
     for process in frozen:
         process.resume()
+    wait_for(lambda: field.left_files() == [], what="the end of a run that nobody waits for")
 
 
 def test_a_full_disk_of_the_workers_is_a_fault_and_no_failure_of_the_run(field, undisturbed):

@@ -173,8 +173,7 @@ def test_what_is_not_the_runs_fault_leaves_no_record(work, cell, told):
     assert told in outcome.reason
     assert set(unpacked(outcome)) <= {"notebook.ipynb", "log.txt"}
     assert "log.txt" in unpacked(outcome)
-    run = work()
-    attempt.clean([records.RunConfig.from_dict(run.config).id], [])
+    attempt.clean([])
     assert not (paths.cache_root() / "work").exists()
 
 
@@ -284,7 +283,7 @@ def test_an_attempt_goes_on_from_the_checkpoint_of_one_that_was_killed(work):
     run = records.RunConfig.from_dict(work().config).id
     asked = work(CHECKPOINT.format(id=run))
     assert attempt.attempt(asked).kind == FAULT
-    attempt.clean([run], [])
+    attempt.clean([])
     assert "history.json" in left()
     outcome = attempt.attempt(asked)
     assert outcome.kind == DONE
@@ -296,11 +295,11 @@ def test_an_attempt_goes_on_from_the_checkpoint_of_one_that_was_killed(work):
 def test_checkpoints_of_runs_that_are_made_are_removed(work):
     run = records.RunConfig.from_dict(work().config).id
     assert attempt.attempt(work(CHECKPOINT.format(id=run))).kind == FAULT
-    attempt.clean(["another/run/abc"], ["another/run/abc"])
+    attempt.clean(["another/run/abc"])
     assert "history.json" in left()
-    attempt.clean([run], [run])
+    attempt.clean([run])
     assert not (paths.cache_root() / "work").exists()
-    attempt.clean([run], [run])
+    attempt.clean([run])
 
 
 def test_a_record_that_a_killed_attempt_left_is_no_other_ones(work):
@@ -317,7 +316,7 @@ def test_of_two_attempts_at_once_each_has_a_folder_of_its_own(work, here, tmp_pa
     with Other(work()) as first:
         until((here / "begun").exists)
         run = records.RunConfig.from_dict(first.work.config).id
-        attempt.clean([run], [run])
+        attempt.clean([run])
         (here / "begun").unlink()
         with Other(work()) as second:
             until((here / "begun").exists)
