@@ -13,7 +13,7 @@ endif
 # A process a core, but no more than memory is sure to hold; tests/conftest.py puts the files that take longest first.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help env demo lab app test fuzz chaos test-fast lint format sweep leaderboard notebooks test-arm64 lock clean
+.PHONY: help env demo lab app test test-faults fuzz chaos test-fast lint format sweep leaderboard notebooks test-arm64 lock clean
 
 ## this list
 help:
@@ -43,9 +43,13 @@ lab: env
 app: env
 	$(BIN)/hcr serve
 
-## the whole test suite, notebooks included (under 15 minutes on 2 cores)
+## the test suite, notebooks included (under 15 minutes on 2 cores)
 test: env lint
-	$(BIN)/python -m pytest $(PARALLEL)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not cluster"
+
+## what the suite leaves out: clusters of their own to which faults happen (about 10 minutes on 2 cores)
+test-faults: env
+	$(BIN)/python -m pytest $(PARALLEL) -m cluster
 
 ## 200 runs of a sweep to which 40 random faults happen; rewrites results/chaos.md (about 20 minutes, Linux, root for all faults)
 chaos: env

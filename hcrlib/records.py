@@ -131,7 +131,7 @@ def read(path):
     path = Path(path)
     path = path if path.name == "record.json" or not path.is_dir() else path / "record.json"
     try:
-        return RunRecord.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return _parsed(path)
     except FileNotFoundError:
         if path.parent.is_dir():
             raise RunError(
@@ -140,6 +140,11 @@ def read(path):
         raise RunError(
             "There is no such run", where=path.parent, hint="`hcr results` lists the ids of those here"
         ) from None
+
+
+def _parsed(path):
+    try:
+        return RunRecord.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (ConfigError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RunError(
             f"This record cannot be read: {error}", where=path, hint="Delete its folder, run again"
@@ -148,8 +153,10 @@ def read(path):
 
 def find(config, root=None):
     """The record of that configuration, or None where the run is unfinished or was never made; root: None for results/runs."""
-    path = Path(f"{root or paths.runs_root()}/{config.id}/record.json")
-    return read(path) if path.exists() else None
+    try:
+        return _parsed(Path(f"{root or paths.runs_root()}/{config.id}/record.json"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def read_all(root=None):
