@@ -28,8 +28,8 @@ def sql(text):
     """A DataFrame: the answer to a query of the tables `results` and `published`. ConfigError for what is not valid SQL.
 
     results: a row for each record in results/runs. published: a row for each in results/*/records.jsonl, with `sweep`, its
-    folder's name. Columns are those of `hcrlib.results()`, and params, preprocess, notes, history and provenance as JSON, whose
-    parts are asked for as `params->>'k'`. Records that cannot be read are left out.
+    folder's name. Columns are what a record holds, and params, preprocess, notes, history and provenance as JSON, whose parts
+    are asked for as `params->>'k'`. Records that cannot be read are left out.
     """
     import duckdb
 

@@ -137,5 +137,5 @@ def last_line(log, start=""):
     with contextlib.suppress(OSError), Path(log).open("rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
         lines = map(str.strip, file.read().decode("utf-8", "replace").splitlines())
-        return ([""] + [line for line in lines if line and line.startswith(start)])[-1][-100:]
+        return ([""] + [line for line in lines if line and line.startswith(start)])[-1][:160]
     return ""

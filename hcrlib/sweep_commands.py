@@ -109,13 +109,16 @@ def _announce(plan, there, todo):
 
 
 def _cheapest(configs, most):
-    """The cheapest runs, without those that are made of others which are not among them."""
+    """The cheapest runs, each after those that it is made of."""
     from hcrlib.cluster.estimate import Estimate, known
     from hcrlib.cluster.inputs import members
 
-    chosen = Estimate(known()).order(configs)[:most]
-    left = {config.id for config in configs} - {config.id for config in chosen}
-    return [config for config in chosen if not left.intersection(members(config))]
+    order, left, chosen = Estimate(known()).order(configs), {config.id for config in configs}, []
+    for config in (*order, *order):  # a second time for those whose members came later
+        if len(chosen) < most and config.id in left and not left.intersection(members(config)):
+            chosen.append(config)
+            left.discard(config.id)
+    return chosen
 
 
 def _conclude(plan, there, failed, report):

@@ -34,7 +34,7 @@ from hcrlib.report import end, failure, folders, last_line
 DONE, FAILED, FAULT, LACKING, OTHER_CODE = "done", "failed", "fault", "lacking", "other code"
 """What came of an attempt: a record; a record that says why not; nothing, for a reason that is not the run's; two refusals."""
 TICK_S, LOOK_S = 0.25, 1.0  # between two looks at whether it ended, and at its log and memory
-NOT_KEPT = "attempt.json", "kernel.json", "new", *CHECKPOINT  # of a run's folder, beside hidden files
+NOT_KEPT = "attempt.json", "kernel.json", "new"  # of a run's folder, beside hidden files and checkpoints
 NO_ROOM = "[Errno 28]", "[Errno 122]", "No space left on device", "no room on the disk"
 OUT, LOG, LOCK = "notebook.ipynb", "log.txt", ".lock"
 
@@ -112,12 +112,13 @@ def busy(topic):
 def attempt(work):
     """The Outcome of a Work or a Call. It does not raise for what task or machine do, and nothing it began is left."""
     worker, wanted = _worker()
-    outcome = _refused(work)
+    places = {one: inputs.where(one) for one in work.inputs}
+    outcome = _refused(work, places)
     if outcome is None:
         begun = time.monotonic()
         _under_way[work.topic] += 1
         try:
-            outcome = _made(work, worker, wanted)
+            outcome = _made(work, places, worker, wanted)
         except OSError as error:
             outcome = Outcome(FAULT, f"{type(error).__name__}: {error}")
         finally:
@@ -144,20 +145,20 @@ def _worker():
     return worker, wanted
 
 
-def _refused(work):
+def _refused(work, places):
     if work.code != code_sha256():
         return Outcome(OTHER_CODE, f"its hcrlib is another one: {code_sha256()[:12]}, the client's {work.code[:12]}")
-    missing = inputs.lacking(work.inputs)
+    missing = [one for one, place in places.items() if place is None]
     return Outcome(LACKING, ", ".join(one.name for one in missing), lacking=tuple(missing)) if missing else None
 
 
-def _made(work, worker, wanted):
+def _made(work, places, worker, wanted):
     with _folder(work.id) as folder:
         results = folder / "results"
         results.mkdir(parents=True, exist_ok=True)
         own = {
             "HCR_RESULTS": str(results),
-            "HCR_SENT": json.dumps(_placed(work, results)),
+            "HCR_SENT": json.dumps(_placed(places, results)),
             "HCR_BESIDE": str(work.beside),
         }
         make = _run if isinstance(work, Work) else _called
@@ -196,7 +197,7 @@ def _called(work, folder, environment, watch):
         return Outcome(FAULT, f"its process ended with status {status}: {last_line(log) or 'no word in the log'}")
     outcome = Outcome(kind, reason, packed=answer.read_bytes() if kind == DONE else b"")
     if kind != FAULT:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
     return outcome
 
 
@@ -244,7 +245,7 @@ def _judged(kind, reason, config, run, folder):
         record.status, record.reason = "failed", reason
         record.write(run)
     packed = _packed(run)
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)
     return Outcome(kind, reason, packed=packed)
 
 
@@ -255,6 +256,7 @@ class _Watch:
         self.work, self.worker, self.wanted = work, worker, wanted
         self.begun = self.looked = time.monotonic()
         self.told = None
+        self._tell("")
 
     def look(self, pid, log):
         """Raises _StoppedError where the run is to be ended."""
@@ -272,8 +274,13 @@ class _Watch:
             raise _StoppedError(FAILED, f"it held {held / 2**20:,.0f} MiB of memory, over its limit of {most:,.0f} MiB")
         said = last_line(log, "epoch")
         if self.worker and said != self.told:
-            self.told = said
-            event = {"id": self.work.id, "worker": self.worker.address, "said": said, "seconds": now - self.begun}
+            self._tell(said)
+
+    def _tell(self, said):
+        self.told = said
+        if self.worker:
+            seconds = time.monotonic() - self.begun
+            event = {"id": self.work.id, "worker": self.worker.address, "said": said, "seconds": seconds}
             self.worker.log_event(self.work.topic, event)
 
 
@@ -297,7 +304,7 @@ def _folder(run):
         held.callback(_tidy, folder.parent)
         lock = _lock(folder)
         try:
-            held.enter_context(alone(lock, wait_s=0))
+            held.enter_context(alone(lock, wait_s=2))  # longer than a `clean` looks
             held.callback(lambda: lock.unlink(missing_ok=True))
         except BlockingIOError:
             folder = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
@@ -317,7 +324,7 @@ def clean(made):
     for folder in {
         path.with_name(path.name[1 : -len(LOCK)]) if path.name[0] == "." else path for path in root.glob("*/*/*")
     }:
-        with contextlib.suppress(BlockingIOError), alone(_lock(folder), wait_s=-1):
+        with contextlib.suppress(OSError), alone(_lock(folder), wait_s=-1):  # held, or somebody else's
             second = "-" in folder.name  # beside another attempt, and of no use for a later one
             if second or folder.relative_to(root).as_posix() in made or not _resumes(folder):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -342,13 +349,12 @@ def _tidy(folder):
             empty.rmdir()
 
 
-def _placed(work, results):
+def _placed(places, results):
     """What was sent, or lies elsewhere than a run would look: name -> path, for HCR_SENT; members are put into results/."""
     sent = {}
-    for one in work.inputs:
+    for one, place in places.items():
         if not one.digest:
             continue
-        place = inputs.where(one)
         if one.name.startswith("runs/"):
             link = results / one.name
             link.parent.mkdir(parents=True, exist_ok=True)
@@ -363,7 +369,11 @@ def _placed(work, results):
 def _packed(run, only=None):
     """A tar of a run's folder as bytes, or of these files, record.json last: what has a record is whole."""
     sink = io.BytesIO()
-    names = [path.name for path in run.iterdir() if path.name not in NOT_KEPT and not path.name.startswith(".")]
+    names = [
+        path.name
+        for path in run.iterdir()
+        if path.name not in NOT_KEPT and not path.name.startswith((".", "checkpoint"))
+    ]
     names = [name for name in names if only is None or name in only]
     names.sort(key=lambda name: name == "record.json")
     with tarfile.open(fileobj=sink, mode="w", dereference=True) as tar:

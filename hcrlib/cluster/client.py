@@ -8,6 +8,7 @@ does not.
 
 import contextlib
 import dataclasses
+import functools
 import os
 import signal
 import threading
@@ -24,7 +25,7 @@ from hcrlib.cluster.estimate import Estimate, known
 from hcrlib.cluster.leases import Claims
 from hcrlib.cluster.live import Display, duration
 from hcrlib.cluster.store import busy, finished_run, found, keep_log, mark, unmade, write
-from hcrlib.errors import DataError, RunError
+from hcrlib.errors import DataError, HcrError, RunError
 from hcrlib.files import alone
 from hcrlib.provenance import code_sha256
 
@@ -89,6 +90,7 @@ class _Sweep:
         self.out, self.held, self.topic = {}, 0.0, f"hcr-{uuid.uuid4().hex}"
         self.made, self.failed = {}, []  # hash -> status
         self.began = began
+        self.data_of = functools.cache(inputs.data_of)
 
     def go(self):
         self.dask.listen(self.topic, self.display.event)
@@ -117,6 +119,12 @@ class _Sweep:
 
     def _tell_stop(self):
         self.stop.told = True
+        for key, run in list(self.out.items()):
+            if not self.display.is_under_way(run.config.id):
+                del self.out[key]
+                self.dask.cancel(key)
+                self.claims.release(run.config)
+                self.display.again(run.config.id)
         self.display.note = f"stopping when the {len(self.out)} runs under way have ended; Ctrl-C again ends them now"
         self.display.say(self.display.note)
 
@@ -127,6 +135,8 @@ class _Sweep:
         if self.stop.asked or len(self.out) >= most or now < self.held:
             return
         for _ in range(len(self.waiting)):
+            if self.stop.asked or time.monotonic() > now + 1:  # what came back is not to wait for this
+                break
             run = self.waiting.popleft()
             if not self._ready(run, now):
                 self.waiting.append(run)
@@ -165,12 +175,18 @@ class _Sweep:
 
     def _submit(self, run):
         config = run.config
+        try:
+            read = tuple(inputs.of(config, self.data_of))
+        except (OSError, HcrError) as error:  # what is wrong with its data does not stop other runs
+            self.claims.release(config)
+            self._end(run, unmade(config, f"what it reads cannot be read: {error}"))
+            return
         work = worker.Work(
             config=dataclasses.asdict(config),
             notebook=run.notebook,
             source=self.sources[run.notebook],
             code=code_sha256(),
-            inputs=tuple(inputs.of(config)),
+            inputs=read,
             limit_s=self.cluster.limit_s,
             limit_bytes=self.cluster.limit_bytes or self.dask.share(),
             topic=self.topic,
@@ -264,12 +280,17 @@ class Calls:
             at, call, tries, lacked = out.pop(future.key)
             outcome = self.dask.outcome(future)
             if outcome.kind == worker.LACKING and lacked < MACHINES:
-                self.dask.supply(outcome, lambda line: None)
-                self._submit(out, at, call, tries, lacked + 1)
-            elif outcome.kind in (worker.LACKING, worker.FAULT):
+                try:
+                    self.dask.supply(outcome, lambda line: None)
+                    self._submit(out, at, call, tries, lacked + 1)
+                    continue
+                except (OSError, DataError) as error:
+                    outcome.reason = str(error)
+            if outcome.kind in (worker.LACKING, worker.FAULT):
                 if tries >= self.cluster.retries:
                     hint = "The same command goes on from here"
                     raise RunError(f"{call.id} cannot be made: {outcome.reason}", hint=hint)
+                time.sleep(2**tries)  # what is wrong may pass
                 self._submit(out, at, call, tries + 1, lacked)
             else:
                 self.ended.append(call.id)

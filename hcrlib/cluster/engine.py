@@ -192,6 +192,12 @@ class Dask:
             self.futures.discard(future)
             future.release()
 
+    def cancel(self, key):
+        """Takes back what was submitted by that key."""
+        for future in [future for future in self.futures if future.key == key]:
+            self.futures.discard(future)
+            future.cancel()
+
     def clean(self, topic, made):
         """Has the workers end what is still under way of a topic, and remove what attempts that were killed left there."""
 

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hcrlib import paths
-from hcrlib.datasets import TEXTS, dataset_names, files, shelf
+from hcrlib.datasets import TEXTS, dataset_names, files, own, shelf
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.importers import PARTS
-from hcrlib.datasets.own import outside
 from hcrlib.errors import DataError
 from hcrlib.files import unpack
 
@@ -41,21 +40,27 @@ class Input(NamedTuple):
     digest: str = ""
 
 
-def of(config):
-    """The Inputs of a RunConfig, as they are on this machine; what is not here, a run has to find, or to download, itself."""
-    found = []
-    name = config.dataset
-    if name in TEXTS.names():
-        entry = TEXTS.get(name)
-        name = entry.characters or f"HCR_DATA/{entry.folder}"
-    if name in dataset_names():
-        found += [Input(name)] if shelf.here(name) else []
-    elif place := _place(name):
-        found.append(Input(name, digest(place)))
+def of(config, data=None):
+    """The Inputs of a RunConfig, as they are on this machine; what is not here, a run has to find, or to download, itself.
+
+    data: what answers for a dataset's name; None: `data_of`, which reads a person's own data whole.
+    """
+    found = list((data or data_of)(config.dataset))
     for run in members(config):
         if place := _place(f"runs/{run}"):
             found.append(Input(f"runs/{run}", digest(place, MEMBER)))
     return found
+
+
+def data_of(name):
+    """The Inputs of a dataset."""
+    if name in TEXTS.names():
+        entry = TEXTS.get(name)
+        name = entry.characters or f"HCR_DATA/{entry.folder}"
+    if name in dataset_names():
+        return [Input(name)] if shelf.here(name) else []
+    place = _place(name)
+    return [Input(name, digest(place, _entries(name, place)))] if place else []
 
 
 def members(config):
@@ -77,7 +82,7 @@ def where(one):
     if kept.is_dir():
         return kept
     place = _place(one.name)
-    return place if place and digest(place, _parts_of(one)) == one.digest else None
+    return place if place and digest(place, _entries(one.name, place)) == one.digest else None
 
 
 def packed(one, file):
@@ -85,7 +90,7 @@ def packed(one, file):
     parts = _parts(one)
     with tarfile.open(fileobj=file, mode="w", dereference=True) as tar:
         for name, path in parts:
-            tar.add(path, name)
+            tar.add(path, name, recursive=False)
     return bool(parts)
 
 
@@ -119,29 +124,50 @@ def clean():
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
-def digest(folder, parts=None):
-    """Hex SHA-256 of a folder's content by the names and bytes of its files; parts: of these entries of it alone."""
-    folder = Path(folder)
-    listed = [Path(at) / name for at, _, names in os.walk(folder, followlinks=True) for name in names]
-    listed = sorted(path for path in listed if path.is_file())
-    names = [path.relative_to(folder) for path in listed]
-    stamp = [(n.as_posix(), *_stamp(p)) for n, p in zip(names, listed, strict=True) if not parts or n.parts[0] in parts]
-    return _digest(str(folder), tuple(stamp))
+def digest(folder, entries=None):
+    """Hex SHA-256 of a folder's content by names and bytes of its files, and empty folders; entries: of these alone."""
+    return _digest(str(folder), tuple((name, *_stamp(path)) for name, path in _listed(folder, entries)))
 
 
 @functools.lru_cache(maxsize=256)
 def _digest(folder, stamp):
     """By what the files looked like, so that unchanged ones are read once."""
     whole = hashlib.sha256()
-    for name, *_ in stamp:
-        with (Path(folder) / name).open("rb") as file:
-            whole.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    for name, *known in stamp:
+        content = ""
+        if known:
+            with Path(folder, name).open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+        whole.update(f"{name}\0{content}\n".encode(errors="surrogateescape"))
     return whole.hexdigest()
 
 
 def _stamp(path):
     about = path.stat()
-    return about.st_size, about.st_mtime_ns, about.st_ino
+    return () if path.is_dir() else (about.st_size, about.st_mtime_ns, about.st_ino)
+
+
+def _listed(folder, entries=None):
+    """[(name, Path)] of files and empty folders in a folder, or in these entries of it, by name; links are followed."""
+    tops = [Path(folder, entry) for entry in entries or ["."]]
+    found = [path for top in tops for path in (_below(top) if top.is_dir() else [top] if top.is_file() else [])]
+    return sorted({os.path.relpath(path, folder): path for path in found}.items())
+
+
+def _below(folder, above=()):
+    """The Paths of files and empty folders below a folder, but for links that lead back."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    with os.scandir(folder) as listed:
+        entries = list(listed)
+    if not entries:
+        yield Path(folder)
+    for entry in entries:
+        if entry.is_dir():
+            yield from _below(entry.path, (*above, real))
+        elif entry.is_file():
+            yield Path(entry.path)
 
 
 def _place(name):
@@ -158,8 +184,21 @@ def _place(name):
     return place if place and place.is_dir() else None
 
 
-def _parts_of(one):
-    return MEMBER if one.name.startswith("runs/") else None
+def _entries(name, place):
+    """What belongs to an Input of that name, of the folder it lies in: None for all. A dataset.yml's is what it names."""
+    if name.startswith("runs/"):
+        return MEMBER
+    described = _described(name, place)
+    return [described.name, *filter(_travels, own.named(described))] if described.is_file() else None
+
+
+def _described(name, place):
+    return place / (Path(name).name if Path(name).suffix in YAML else "dataset.yml")
+
+
+def _travels(name):
+    """Whether what a dataset.yml names lies in its folder, wherever that is."""
+    return not Path(name).is_absolute() and Path(os.path.normpath(name)).parts[:1] != ("..",)
 
 
 def _sent(one):
@@ -172,17 +211,18 @@ def _parts(one):
         place = where(one)
         if place is None:
             raise DataError("This has changed since the sweep began", where=one.name, hint="Start the sweep again")
-        described = place / (Path(one.name).name if Path(one.name).suffix in YAML else "dataset.yml")
-        if described.is_file() and (away := outside(described)):
+        described = _described(one.name, place)
+        if described.is_file() and (away := [name for name in own.named(described) if not _travels(name)]):
             what = "This names what lies outside its folder, and cannot be sent to a worker that lacks it"
-            raise DataError(what, where=described, got=", ".join(away), hint="Move it into the folder")
-        names = _parts_of(one) or sorted(path.name for path in place.iterdir())
-        return [(name, place / name) for name in names if (place / name).exists()]
+            hint = "Move it into the folder, and name it relative to that"
+            raise DataError(what, where=described, got=", ".join(away), hint=hint)
+        return _listed(place, _entries(one.name, place))
     entry, root = DATASETS.get(one.name), paths.cache_root()
     built = root / "built" / f"{entry.name}.npz"
     if built.exists():
         return [(f"built/{built.name}", built)]
-    found = [(f"files/{path.name}", path) for file in entry.files for _, path in list(files.candidates(file))[:1]]
+    right = filter(None, map(files.find, entry.files))
+    found = [(f"files/{path.name}", path) for _, _, path in right]
     for path in (root / "imported" / entry.name / f"{part}{end}" for part in PARTS for end in (".npz", ".json")):
         found += [(path.relative_to(root).as_posix(), path)] if path.exists() else []
     return found

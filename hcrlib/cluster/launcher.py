@@ -98,7 +98,7 @@ class Launcher:
 
 def main(once=False):
     """Serves jobs until there are none."""
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    answers = os.dup(1)
     os.dup2(2, 1)  # what libraries print is no answer
     for name in () if once else LOADED:
         with contextlib.suppress(ImportError):
@@ -108,12 +108,16 @@ def main(once=False):
         job = json.loads(line)
         _prepare(job["prepare"])
         if once:
-            answers.write(json.dumps({"pid": os.getpid()}) + "\n")
+            _answer(answers, pid=os.getpid())
             threading.Thread(target=_end_with, args=(jobs,), daemon=True).start()
             _work(job)
         child = fork(lambda job=job: _work(job))
-        answers.write(json.dumps({"pid": child}) + "\n")
-        answers.write(json.dumps({"status": _ended(child, jobs)}) + "\n")
+        _answer(answers, pid=child)
+        _answer(answers, status=_ended(child, jobs))
+
+
+def _answer(to, **answer):
+    os.write(to, json.dumps(answer).encode() + b"\n")
 
 
 def _end_with(jobs):
@@ -168,7 +172,9 @@ def _work(job):
 
 def _ended(child, jobs):
     """How a child ended: 0, an exit status, or minus a signal's number. It is ended where nobody waits for it any more."""
-    ends = [os.pidfd_open(child)] if hasattr(os, "pidfd_open") else []
+    ends = []
+    with contextlib.suppress(AttributeError, OSError):  # an old system: it is looked at now and then
+        ends = [os.pidfd_open(child)]
     try:
         while True:
             ready = select.select([jobs, *ends], [], [], None if ends else POLL_S)[0]
@@ -192,4 +198,5 @@ def _kill(how, number):
 
 
 if __name__ == "__main__":
-    main(*(argument == "--once" for argument in sys.argv[1:]))
+    with contextlib.suppress(BrokenPipeError):  # nobody waits for an answer any more
+        main(*(argument == "--once" for argument in sys.argv[1:]))

@@ -22,6 +22,7 @@ from hcrlib import paths
 from hcrlib.files import alone
 
 BEAT_S, LEASE_S = 5.0, 60.0
+STEP_NS = 2 * 10**9  # of a client's number: file systems there are keep no more of a time than every second one
 HAS_LOCKS = importlib.util.find_spec("fcntl") is not None
 
 
@@ -57,7 +58,7 @@ class Claims:
     def take(self, config):
         """Whether this client is to make that run: True unless another that lives has taken it."""
         try:
-            with self._guarded():
+            with self._guarded(wait_s=1.0):
                 if not self.folder.is_dir():  # it slept for longer than a lease, and was taken for dead
                     self._join()
                 for other in self._others():
@@ -74,9 +75,9 @@ class Claims:
         """Lets a run go."""
         (self.folder / config.hash).unlink(missing_ok=True)
 
-    def _guarded(self):
+    def _guarded(self, wait_s=None):
         """One client at a time; one that stopped in here is not waited for without end."""
-        return alone(self.root / ".guard", wait_s=self.lease_s)
+        return alone(self.root / ".guard", wait_s=self.lease_s if wait_s is None else wait_s)
 
     def _join(self):
         self.folder.mkdir(parents=True)
@@ -104,7 +105,7 @@ class Claims:
     def _go_on(self):
         number = uuid.uuid4().int >> 80
         while not self.over.wait(self.beat_s):
-            number += 1
+            number += STEP_NS
             with contextlib.suppress(OSError):
                 self._beat(number)
 

@@ -55,6 +55,11 @@ class Display:
                 new = {"since": time.monotonic() - told["seconds"], "said": told["said"], "worker": told["worker"]}
                 self.running[told["id"]].update(new)
 
+    def is_under_way(self, run):
+        """Whether a worker has begun a run that was handed out."""
+        with self.lock:
+            return run in self.running and self.running[run]["since"] is not None
+
     def again(self, run):
         """A run is not under way any more, and will be tried again."""
         with self.lock:

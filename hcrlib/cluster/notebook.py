@@ -15,7 +15,7 @@ LOADED = (  # by the launcher, before it forks
     *("papermill", "nbclient", "ipykernel.kernelapp", "pandas", "matplotlib.pyplot"),
     *("hcrlib.face", "hcrlib.evaluate", "hcrlib.plots"),
 )
-CELL_FAILED, FAULT = 1, 75  # exit statuses; the second is "try again" (EX_TEMPFAIL of sysexits.h)
+CELL_FAILED, FAULT = 65, 75  # exit statuses that nothing else ends with: EX_DATAERR, EX_TEMPFAIL of sysexits.h
 START_S = 120  # for a kernel to answer
 
 

@@ -18,7 +18,6 @@ the file.
 import os
 import re
 import unicodedata
-from pathlib import Path
 
 import numpy as np
 
@@ -63,12 +62,11 @@ def frame_of_own(path):
     return _description(path)["frame"] if path.is_file() else "mnist"
 
 
-def outside(path):
-    """The paths that a dataset.yml names outside its own folder: they do not travel with it."""
+def named(path):
+    """The paths that a dataset.yml names, as it does."""
     about = _description(path)
-    named = [about[key] for key in ("train", "test", "images") if key in about]
-    named = [str(name) for names in named for name in (names if isinstance(names, list) else [names])]
-    return [name for name in named if Path(os.path.relpath(path.parent / name, path.parent)).parts[:1] == ("..",)]
+    found = [about[key] for key in ("train", "test", "images") if key in about]
+    return [str(name) for names in found for name in (names if isinstance(names, list) else [names])]
 
 
 def _description(path):
@@ -144,7 +142,7 @@ def _read_folders(root, name, classes, ink):
         glyphs, unread = _read_class(found[name], ink)
         images += glyphs
         labels += [label] * len(glyphs)
-        damaged += [(str(path.relative_to(root)), reason) for path, reason in unread]
+        damaged += [(os.path.relpath(path, root), reason) for path, reason in unread]
     return Split(np.array(images), np.array(labels, np.int64)), classes, damaged
 
 

@@ -1,9 +1,12 @@
 """A sweep's client: the order of runs, and what it does about each outcome."""
 
 import contextlib
+import dataclasses
 import functools
 import io
 import json
+import os
+import signal
 import tarfile
 import threading
 import time
@@ -156,6 +159,47 @@ def test_few_runs_are_handed_out_at_a_time(sweep):
     made, _ = sweep([config(seed=seed) for seed in range(30)], None, workers=Counting(done, 3))
     assert len(made) == 30
     assert max(most) == 6
+
+
+def test_data_that_cannot_be_read_stops_no_other_runs(sweep, monkeypatch):
+    def data_of(name):
+        if name == "/my/own":
+            raise PermissionError(13, "Permission denied")
+        return []
+
+    monkeypatch.setattr(client.inputs, "data_of", data_of)
+    asked = [dataclasses.replace(config(), dataset="/my/own"), config()]
+    made, workers = sweep(asked, done)
+    assert [record.status for record in made] == ["failed", "finished"]
+    assert "Permission denied" in made[0].reason
+    assert records.find(asked[0]) is None
+    assert len(workers.handed) == 1
+
+
+def test_ctrl_c_takes_back_what_no_worker_has_begun(sweep):
+    class Slow(Workers):
+        cancelled = ()
+
+        def listen(self, topic, take):
+            self.take = take
+
+        def submit(self, work, key, priority):
+            future = super().submit(work, key, priority)
+            if len(self.handed) == 1:
+                self.take({"id": work.id, "worker": "tcp://h:1", "said": "", "seconds": 0.0})
+            else:
+                self.came.remove(future)
+                os.kill(os.getpid(), signal.SIGINT)
+            return future
+
+        def cancel(self, key):
+            self.cancelled = (*self.cancelled, key)
+
+    workers, asked = Slow(done), [config(seed=seed) for seed in range(4)]
+    with pytest.raises(KeyboardInterrupt):
+        sweep(asked, None, workers=workers)
+    assert workers.cancelled == (workers.works[1][1],)
+    assert [records.find(each) is not None for each in asked] == [True, False, False, False]
 
 
 def test_members_before_what_is_made_of_them(sweep):

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from hcrlib import cli, sweep, sweep_commands
+from hcrlib import cli, evaluate, sweep, sweep_commands
 from hcrlib.cluster import estimate
 from hcrlib.cluster.engine import Cluster
 from hcrlib.errors import ConfigError, RunError
@@ -156,6 +156,16 @@ def test_a_dry_run_shows_only_what_matches(path, made, capsys):
     assert told.count("mnist-5k/knn/") == 2
     assert "dummy" not in told
     assert made == []
+
+
+def test_of_what_is_made_of_others_the_limit_takes_those_first():
+    members = [evaluate.resolve("knn", k=k) for k in (1, 3)]
+    both = evaluate.resolve("ensemble", runs=[member.id for member in members])
+    for n in (1, 2):
+        found = sweep_commands._cheapest([both, *members], n)
+        assert len(found) == n
+        assert both not in found
+    assert sweep_commands._cheapest([both, *members], 3)[-1] == both
 
 
 def test_no_more_than_the_limit_the_cheapest(path, made, capsys, monkeypatch):

@@ -5,7 +5,9 @@ import io
 import json
 import os
 import tarfile
+import types
 import uuid
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
@@ -159,6 +161,8 @@ def test_a_digest_is_of_names_and_content_and_of_nothing_else(tmp_path):
     os.utime(image, (1, 1))
     image.chmod(0o600)
     (own / "empty").mkdir()
+    assert inputs.digest(own) != first  # a class without images is an error, everywhere
+    (own / "empty").rmdir()
     assert inputs.digest(own) == first
     assert inputs.digest(described(tmp_path / "elsewhere")) == first
     image.rename(own / "images/1/new.png")
@@ -194,18 +198,58 @@ def test_what_a_link_leads_to_counts_and_is_sent(tmp_path, worker):
     assert inputs.digest(inputs.where(one)) == one.digest
 
 
-@pytest.mark.parametrize("inside", ["", "dataset.yml"])
-def test_images_beside_their_description_are_no_part_of_it(tmp_path, inside):
+@pytest.mark.parametrize("loop", [".", ".."])
+def test_links_that_lead_back_end(tmp_path, loop):
+    for name in ("one", "two"):
+        (tmp_path / "lines").mkdir(exist_ok=True)
+        (tmp_path / "lines" / name).symlink_to(loop)
+    lines(tmp_path / "lines")
+    [one] = inputs.of(config(tmp_path / "lines"))
+    assert inputs.lacking([one]) == []
+
+
+def test_what_lies_beside_a_description_is_no_part_of_the_data(tmp_path, worker):
+    """Results, say, of the sweeps on it, and names that are no text."""
     own = described(tmp_path / "own")
-    (own / "images").rename(tmp_path / "elsewhere")
+    [one] = inputs.of(config(own))
+    (own / "results").mkdir()
+    (own / "results/record.json").write_text("{}")
+    Path(os.fsdecode(bytes(own) + b"/caf\xe9.txt")).write_text("")
+    assert inputs.of(config(own)) == [one]
+    worker.send(one, gone=own)
+    assert sorted(path.name for path in inputs.where(one).iterdir()) == ["dataset.yml", "images"]
+
+
+def test_names_that_are_no_text_are_sent(tmp_path, worker):
+    own = described(tmp_path / "own")
+    (own / "images/0/0.png").rename(os.fsdecode(bytes(own) + b"/images/0/caf\xe9.png"))
+    [one] = inputs.of(config(own))
+    worker.send(one, gone=own)
+    assert inputs.lacking([one]) == []
+
+
+def test_the_right_one_of_two_files_is_sent(tmp_path, worker, monkeypatch):
+    entry = types.SimpleNamespace(name="right.txt.gz", content=None)
+    (tmp_path / "right.txt").write_text("right")
+    monkeypatch.setattr(inputs.DATASETS, "get", lambda _: types.SimpleNamespace(name="x", files=[entry]))
+    monkeypatch.setattr(inputs.files, "find", lambda file: (b"right", "cache", tmp_path / "right.txt"))
+    assert inputs._parts(Input("x")) == [("files/right.txt", tmp_path / "right.txt")]
+
+
+@pytest.mark.parametrize("where", ["../elsewhere", "{folder}/elsewhere", "{folder}/own/images"])
+@pytest.mark.parametrize("inside", ["", "dataset.yml"])
+def test_images_beside_their_description_are_no_part_of_it(tmp_path, inside, where):
+    own, where = described(tmp_path / "own"), where.format(folder=tmp_path)
+    if "images" not in where:
+        (own / "images").rename(tmp_path / "elsewhere")
     text = (own / "dataset.yml").read_text()
     assert "images: images" in text
-    (own / "dataset.yml").write_text(text.replace("images: images", "images: ../elsewhere"))
+    (own / "dataset.yml").write_text(text.replace("images: images", f"images: {where}"))
     [one] = inputs.of(config(own / inside))
     assert inputs.lacking([one]) == []
     with pytest.raises(DataError, match="cannot be sent") as told:
         inputs.packed(one, io.BytesIO())
-    assert "../elsewhere" in str(told.value)
+    assert where in str(told.value)
 
 
 @pytest.mark.parametrize("chunk", [512, 10_000, 1 << 30])
@@ -269,6 +313,7 @@ def test_files_of_the_catalogue_go_where_they_are_looked_for(tmp_path, worker, m
     for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
         (files / f"{name}-ubyte.gz").write_bytes(name.encode() * 1000)
     monkeypatch.setenv("HCR_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(inputs.files, "checked", lambda path, file: path.read_bytes())  # they are stand-ins
     assert inputs.lacking([Input("mnist")]) == []
     worker.send(Input("mnist"))
     assert inputs.lacking([Input("mnist")]) == []

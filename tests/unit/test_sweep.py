@@ -61,7 +61,7 @@ class Here:
     def listen(self, topic, take):
         pass
 
-    def clean(self, topic, runs, made):
+    def clean(self, topic, made):
         pass
 
 
