@@ -45,11 +45,11 @@ app: env
 
 ## the test suite, notebooks included (under 15 minutes on 2 cores)
 test: env lint
-	$(BIN)/python -m pytest $(PARALLEL) -m "not cluster"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not faults"
 
-## what the suite leaves out: clusters of their own to which faults happen (about 10 minutes on 2 cores)
+## what the suite leaves out: processes that are killed or cut off, disks that fill (about 10 minutes on 2 cores)
 test-faults: env
-	$(BIN)/python -m pytest $(PARALLEL) -m cluster
+	$(BIN)/python -m pytest $(PARALLEL) -m faults
 
 ## 200 runs of a sweep to which 40 random faults happen; rewrites results/chaos.md (about 20 minutes, Linux, root for all faults)
 chaos: env

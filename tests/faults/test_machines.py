@@ -13,7 +13,7 @@ from chaos import TEXT, measured, same, wait_for
 
 from hcrlib import evaluate, records
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(400)]
 NET = f"10.77.{os.getpid() % 250}"
 
 

@@ -20,7 +20,7 @@ from chaos import CLOCK, Field, fill, measured, reference, same, tmpfs, wait_for
 
 RUNS = int(os.environ.get("HCR_CHAOS", "0")) or 10
 LONG = RUNS > 10
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(60 * RUNS + 400)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(60 * RUNS + 400)]
 SEEDS = max(1, RUNS // 10)
 TEXT = f"""
 defaults: {{dataset: mnist-5k}}

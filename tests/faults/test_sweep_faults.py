@@ -12,7 +12,7 @@ from chaos import CLOCK, TEXT, fill, measured, same, tmpfs, wait_for
 
 from hcrlib import records
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(400)]
 FEW = "defaults: {dataset: mnist-5k, budget: 300}\ngrid: {classifier: [dummy, knn, linear]}"
 
 

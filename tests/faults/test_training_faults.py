@@ -49,6 +49,7 @@ def training(results, name):
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("name", ASKED)
 def test_kill_minus_nine_and_resume(name, results, tmp_path, monkeypatch, few_numbers):
     with training(results, name) as child:

@@ -94,6 +94,7 @@ def test_kill_9_in_mid_trial_and_go_on(results, tmp_path, monkeypatch, fitted):
     assert straight.trials().drop(columns="seconds").equals(search.trials().drop(columns="seconds"))
 
 
+@pytest.mark.faults
 @pytest.mark.slow
 def test_kill_9_between_the_epochs_of_a_network(results, tmp_path, monkeypatch):
     with started(NETWORK, TRAINED, results) as child:
