@@ -49,7 +49,7 @@ test: env lint
 
 ## what the suite leaves out: processes that are killed or cut off, disks that fill (about 10 minutes on 2 cores)
 test-faults: env
-	$(BIN)/python -m pytest $(PARALLEL) -m faults
+	$(BIN)/python -m pytest $(PARALLEL) --dist worksteal -m faults
 
 ## 200 runs of a sweep to which 40 random faults happen; rewrites results/chaos.md (about 20 minutes, Linux, root for all faults)
 chaos: env
