@@ -20,7 +20,7 @@ from hcrlib import paths
 from hcrlib.datasets import TEXTS, dataset_names, files, own, shelf
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.importers import PARTS
-from hcrlib.errors import DataError
+from hcrlib.errors import DataError, HcrError
 from hcrlib.files import unpack
 
 STALE_S = 86400
@@ -81,8 +81,10 @@ def where(one):
     kept = _sent(one)
     if kept.is_dir():
         return kept
-    place = _place(one.name)
-    return place if place and digest(place, _entries(one.name, place)) == one.digest else None
+    with contextlib.suppress(OSError, HcrError):  # what lies there cannot be read: it is not this
+        if (place := _place(one.name)) and digest(place, _entries(one.name, place)) == one.digest:
+            return place
+    return None
 
 
 def packed(one, file):

@@ -198,6 +198,13 @@ def test_what_a_link_leads_to_counts_and_is_sent(tmp_path, worker):
     assert inputs.digest(inputs.where(one)) == one.digest
 
 
+@pytest.mark.parametrize("content", ["name: [", "format: folders", ""])
+def test_what_cannot_be_read_at_that_place_is_lacking(tmp_path, content):
+    [one] = inputs.of(config(described(tmp_path / "own")))
+    (tmp_path / "own/dataset.yml").write_text(content)
+    assert inputs.lacking([one]) == [one]
+
+
 @pytest.mark.parametrize("loop", [".", ".."])
 def test_links_that_lead_back_end(tmp_path, loop):
     for name in ("one", "two"):
