@@ -104,8 +104,8 @@ def arrived(port):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_what_was_begun_is_answered_before_it_stops(running, number):
-    """16 requests of 64 images each wait when it is told to stop: each is answered, and nobody new is let in."""
-    body = json.dumps({"images": [data_url(picture(EIGHT))] * 64})
+    """16 requests of 24 images each wait when it is told to stop: each is answered, and nobody new is let in."""
+    body = json.dumps({"images": [data_url(picture(EIGHT))] * 24})
     sent = threading.Barrier(17, timeout=60)
 
     def ask():
