@@ -44,7 +44,7 @@ def sql(text):
         except AttributeError as error:
             raise ConfigError("This is no query", got=repr(text)) from error
         except duckdb.Error as error:
-            told = str(error).strip().splitlines()[0]
+            told = " ".join(str(error).strip().partition("\n\n")[0].split())  # without the place, which the query shows
             hint = f"The tables are {' and '.join(TABLES)}; DESCRIBE results lists the columns"
             raise ConfigError(f"This query cannot be answered: {told}", got=text, hint=hint) from error
 

@@ -95,10 +95,12 @@ class Sweep:
             )
         return dataclasses.replace(self, configs=chosen)
 
-    def table(self):
-        """The plan as text: a line a run."""
-        there = self.look()
-        rows = [(config.id, leaderboard.variant(config), _state(there.get(config.hash))) for config in self.configs]
+    def table(self, there=None, todo=None):
+        """The plan as text: a line a run. there: what `look` found; todo: the RunConfigs to run, None: the unfinished ones."""
+        there = self.look() if there is None else there
+        asked = {config.hash for config in (self.unfinished(there) if todo is None else todo)}
+        states = [_state(there.get(config.hash), config.hash in asked) for config in self.configs]
+        rows = [(c.id, leaderboard.variant(c), state) for c, state in zip(self.configs, states, strict=True)]
         return tabulate(rows, ("run", "other than default", "state"))
 
     def _record(self, config, root):
@@ -119,11 +121,12 @@ def _to_run(record, rerun_failed):
     return record is None or (record.status == "failed" and (rerun_failed or by_other_code(record)))
 
 
-def _state(record):
-    if record is None:
-        return "to run"
+def _state(record, asked):
+    if asked or record is None:
+        again = "failed, to run again" if record and record.status == "failed" else "to run again"
+        return "to run another time" if not asked else again if record else "to run"
     if record.status == "failed":
-        return "failed, to run again" if by_other_code(record) else f"failed: {record.reason}"
+        return f"failed: {record.reason}"
     return f"{record.status}, by another version of the code" if by_other_code(record) else record.status
 
 
@@ -184,7 +187,7 @@ def run(configs, cluster=None):
 def parsed(path, keys=KEYS):
     """The mapping in a YAML file, its keys and their kinds checked; ConfigError, with the line, where it is none."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}, line {mark.line + 1}" if mark else path
@@ -202,6 +205,18 @@ def parsed(path, keys=KEYS):
             wanted = {str: "text", list: "a list", dict: "a mapping"}[kind]
             raise ConfigError(f"'{key}' is not valid", where=path, expected=wanted, got=repr(value))
     return content
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice: what the first one says would be lost."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def _expanded(content, path):

@@ -81,15 +81,15 @@ def _sweep(args):
     if args.limit is not None and args.limit < 1:
         raise ConfigError("--limit is not valid", expected="a whole number >= 1", got=args.limit)
     where = cluster(args)
+    there = plan.look()
+    whole = plan.configs if args.again else plan.unfinished(there, args.rerun_failed)
+    todo = whole if args.limit is None or args.limit >= len(whole) else _cheapest(whole, args.limit)
     if args.dry_run:
-        print(plan.table())
+        print(f"{plan.table(there, todo)}\n\n{len(plan.configs)} runs, {len(todo)} to run")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the runs are ended too
-    there = plan.look()
-    todo = plan.configs if args.again else plan.unfinished(there, args.rerun_failed)
-    _announce(plan, there, todo)
-    if args.limit is not None and args.limit < len(todo):
-        todo = _cheapest(todo, args.limit)
+    _announce(plan, there, whole)
+    if len(todo) < len(whole):
         print(f"{len(todo)} of them now (--limit)\n")
     failed = sweep.run(todo, where)
     return _conclude(plan, plan.look() if todo else there, failed, report=not args.no_report)
@@ -102,8 +102,10 @@ def _announce(plan, there, todo):
     kept = [record for key, record in there.items() if key not in asked]
     stale = sum(map(sweep.by_other_code, kept))
     told = f", {stale} of them made by another version of the code (--again makes them anew)" if stale else ""
-    print(f"{plan.question}\n{len(plan.configs)} runs, {len(plan.configs) - len(todo)} of them finished before{told}")
-    if failed := sum(record.status == "failed" for record in kept):
+    failed = sum(record.status == "failed" for record in kept)
+    done = len(plan.configs) - len(todo) - failed
+    print(f"{plan.question}\n{len(plan.configs)} runs, {done} of them finished before{told}")
+    if failed:
         print(f"{failed} failed before and are left alone (--rerun-failed tries them again)")
     print()
 
@@ -141,6 +143,7 @@ def _conclude(plan, there, failed, report):
         sys.stdout.flush()
         for record in failed.values():
             names = [name for name in (FAILED_AGAIN, "notebook.ipynb") if (record.path / name).exists()][:1]
-            places = "\n".join(f"  {short(record.path / name)}" for name in [*names, "log.txt"])
-            print(f"\nFAILED {record.id}\n  {record.reason}\n{places}", file=sys.stderr)
+            names += ["log.txt"] if (record.path / "log.txt").exists() else []
+            places = "".join(f"\n  {short(record.path / name)}" for name in names)
+            print(f"\nFAILED {record.id}\n  {record.reason}{places}", file=sys.stderr)
     return 1 if failed else 0

@@ -158,6 +158,19 @@ def test_a_dry_run_shows_only_what_matches(path, made, capsys):
     assert made == []
 
 
+def test_a_dry_run_shows_what_the_other_options_come_to(path, made, capsys):
+    assert cli.main(["sweep", path, "--dry-run", "--limit", "2"]) == 0
+    told = capsys.readouterr().out
+    assert told.count("to run another time") == 4
+    assert told.endswith("6 runs, 2 to run\n")
+    evaluate.run_one(evaluate.resolve("dummy", budget=100), say=lambda line: None)
+    assert cli.main(["sweep", path, "--dry-run", "--again"]) == 0
+    told = capsys.readouterr().out
+    assert told.count("to run again") == 1
+    assert told.endswith("6 runs, 6 to run\n")
+    assert made == []
+
+
 def test_of_what_is_made_of_others_the_limit_takes_those_first():
     members = [evaluate.resolve("knn", k=k) for k in (1, 3)]
     both = evaluate.resolve("ensemble", runs=[member.id for member in members])

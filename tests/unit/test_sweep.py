@@ -232,7 +232,7 @@ def test_a_dry_run_prints_the_plan_and_runs_nothing(write, ran, capsys, results)
     told = capsys.readouterr().out
     assert "k=5 seed=2" in told
     assert "epochs=3 budget=100 seed=1" in told
-    assert told.count("to run") == 5
+    assert told.endswith("5 runs, 5 to run\n")
     assert ran == []
     assert not results.exists()
 
@@ -253,6 +253,12 @@ def test_again_makes_finished_runs_once_more(write, ran):
     path = str(write("runs: [{classifier: dummy}]"))
     assert [cli.main(["sweep", path, "--no-report", *more]) for more in ([], [], ["--again"])] == [0, 0, 0]
     assert ran == ["dummy", "dummy"]
+
+
+@pytest.mark.parametrize("text", ["grid: {k: [1]}\ngrid: {k: [3]}", "defaults: {classifier: knn, classifier: dummy}"])
+def test_a_key_that_stands_twice_is_refused(write, text):
+    with pytest.raises(ConfigError, match=r"stands twice.*line [12]"):
+        sweep.load(write(text))
 
 
 def test_a_finished_run_is_kept_until_its_successor_is_there(write, attempts, tmp_path, capsys):
