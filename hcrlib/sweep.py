@@ -12,7 +12,6 @@ import contextlib
 import dataclasses
 import fnmatch
 import itertools
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import yaml
@@ -33,7 +32,6 @@ TRAIN, TRAIN_LINES = (
     "10_train.ipynb",
     "50_words_crnn.ipynb",
 )  # what a run of characters is made with, and one of words or lines
-READERS = 8  # threads
 TAKEN = "runs", "zoo", "figures", "tuning"  # folders of results/ that no sweep may write to
 
 
@@ -62,11 +60,7 @@ class Sweep:
     def look(self):
         """hash -> RunRecord of the runs that came to their end, read from the disk now."""
         root = paths.runs_root()
-        with ThreadPoolExecutor(READERS) as readers:  # thousands of small files: the disk is what is waited for
-            parts = [self.configs[start::READERS] for start in range(READERS)]
-            found = readers.map(lambda part: [(config.hash, self._record(config, root)) for config in part], parts)
-            there = dict(itertools.chain.from_iterable(found))
-        return {config.hash: record for config in self.configs if (record := there[config.hash])}
+        return {config.hash: record for config in self.configs if (record := self._record(config, root))}
 
     def records(self):
         """The RunRecords there are, in the order of the plan."""
