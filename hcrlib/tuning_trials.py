@@ -139,10 +139,9 @@ def _elsewhere(search, calls):
         plain = [
             {"config": config.to_dict(), "params": one["params"], "preprocess": one["preprocess"]} for one in asked
         ]
-        known = [
-            json.dumps([one, search.data.sha256], sort_keys=True) for one in plain
-        ]  # by these, checkpoints are found
-        digests = [hashlib.sha256(one.encode()).hexdigest()[:12] for one in known]
+        # checkpoints are found by these: on other images, a training begins anew
+        known = [json.dumps([one, search.data.sha256], sort_keys=True).encode() for one in plain]
+        digests = [hashlib.sha256(one).hexdigest()[:12] for one in known]
         common = {"function": f"{__name__}:measure", "prepare": config.classifier, "inputs": tuple(inputs.of(config))}
         ids = [f"tuning/{config.classifier}/{digest}" for digest in digests]
         made = calls.made([{"id": name, "given": one, **common} for name, one in zip(ids, plain, strict=True)])

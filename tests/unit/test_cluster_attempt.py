@@ -1,5 +1,6 @@
 """What comes of a run on a worker: all of it, or why not; and nothing stays behind but what the next attempt goes on from."""
 
+import dataclasses
 import io
 import os
 import tarfile
@@ -290,6 +291,37 @@ def test_an_attempt_goes_on_from_the_checkpoint_of_one_that_was_killed(work):
     assert b"it was there" in unpacked(outcome)["log.txt"]
     assert "checkpoint" not in unpacked(outcome)
     assert not (paths.cache_root() / "work").exists()
+
+
+def test_what_crashes_beside_the_notebook_s_cells_is_no_failure_of_the_run(work):
+    outcome = attempt.attempt(dataclasses.replace(work(), source="no notebook"))
+    assert outcome.kind == FAULT
+    assert "record.json" not in unpacked(outcome)
+
+
+def test_half_a_checkpoint_is_no_result(tmp_path):
+    for name in ("checkpoint", "checkpoint.new", "checkpoint.old", "model"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "record.json").write_text("{}")
+    assert list(unpacked(attempt.Outcome(DONE, packed=attempt._packed(tmp_path)))) == ["model", "record.json"]
+
+
+def test_what_may_not_be_removed_does_not_keep_the_rest(monkeypatch):
+    root, alone = paths.cache_root().resolve() / "work/mnist-5k/dummy", attempt.alone
+    for name in ("aaa", "bbb", "ccc"):
+        (root / name).mkdir(parents=True)
+
+    def guarded(path, wait_s):
+        if "bbb" in path.name:
+            raise PermissionError(13, "Permission denied")
+        return alone(path, wait_s)
+
+    with monkeypatch.context() as denied:
+        denied.setattr(attempt, "alone", guarded)
+        attempt.clean([])
+    assert [path.name for path in root.iterdir()] == ["bbb"]
+    attempt.clean([])
+    assert not root.exists()
 
 
 def test_checkpoints_of_runs_that_are_made_are_removed(work):

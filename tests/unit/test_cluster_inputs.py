@@ -1,6 +1,8 @@
 """What a run reads is known by its content, and found again, whole, on a machine that was sent it."""
 
 import contextlib
+import gzip
+import hashlib
 import io
 import json
 import os
@@ -18,6 +20,7 @@ from hcrlib.cluster import inputs
 from hcrlib.cluster.inputs import Input
 from hcrlib.config import RunConfig
 from hcrlib.datasets import load
+from hcrlib.datasets.catalog import File
 from hcrlib.errors import DataError, HcrError
 
 
@@ -235,12 +238,18 @@ def test_names_that_are_no_text_are_sent(tmp_path, worker):
     assert inputs.lacking([one]) == []
 
 
-def test_the_right_one_of_two_files_is_sent(tmp_path, worker, monkeypatch):
-    entry = types.SimpleNamespace(name="right.txt.gz", content=None)
-    (tmp_path / "right.txt").write_text("right")
+def test_the_right_one_of_two_files_is_sent(tmp_path, monkeypatch):
+    packed = gzip.compress(b"right")
+    entry = File("x.gz", hashlib.sha256(packed).hexdigest(), len(packed), None, ())
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/x.gz").write_bytes(packed[:-4])
+    monkeypatch.setenv("HCR_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("HCR_CACHE", str(tmp_path / "cache"))
+    right = inputs.paths.cache_root() / "files/x.gz"
+    right.parent.mkdir(parents=True)
+    right.write_bytes(packed)
     monkeypatch.setattr(inputs.DATASETS, "get", lambda _: types.SimpleNamespace(name="x", files=[entry]))
-    monkeypatch.setattr(inputs.files, "find", lambda file: (b"right", "cache", tmp_path / "right.txt"))
-    assert inputs._parts(Input("x")) == [("files/right.txt", tmp_path / "right.txt")]
+    assert inputs._parts(Input("x")) == [("files/x.gz", right)]
 
 
 @pytest.mark.parametrize("where", ["../elsewhere", "{folder}/elsewhere", "{folder}/own/images"])

@@ -3,19 +3,20 @@
 import argparse
 import dataclasses
 import functools
+import types
 
 import numpy as np
 import pytest
 import yaml
 
 import hcrlib as hcr
-from hcrlib import plots, sweep, tune, tune_commands, tuning_plots
+from hcrlib import evaluate, plots, sweep, tune, tune_commands, tuning_plots
 from hcrlib.cluster.engine import Cluster
 from hcrlib.errors import ConfigError, HcrError, RunError
 from hcrlib.models import CLASSIFIERS, Classifier
 from hcrlib.models.base import number
 from hcrlib.models.keras_loop import KerasClassifier
-from hcrlib.tuning_trials import shown
+from hcrlib.tuning_trials import _elsewhere, shown
 
 pytestmark = pytest.mark.filterwarnings(  # keras-tuner 1.4.8 asks for its thread in an old way
     r"ignore:(currentThread|getName)\(\) is deprecated:DeprecationWarning:keras_tuner"
@@ -272,6 +273,15 @@ def test_a_network_is_measured_as_training_measures_it(capfd):
     assert run.val_accuracy == best["val_accuracy"]
     assert run.val_loss == pytest.approx(best["val_loss"], abs=1e-6)
     assert not (search.folder / "work").exists()
+
+
+def test_on_other_images_a_trial_does_not_go_on_from_a_checkpoint():
+    ids = []
+    calls = types.SimpleNamespace(made=lambda calls: ids.extend(call["id"] for call in calls) or [])
+    for content in ("a" * 64, "a" * 64, "b" * 64):
+        search = types.SimpleNamespace(config=evaluate.resolve("knn"), data=types.SimpleNamespace(sha256=content))
+        assert list(_elsewhere(search, calls)([{"params": {"k": 3}, "preprocess": ["scale"]}])) == []
+    assert ids[0] == ids[1] != ids[2]
 
 
 @pytest.mark.slow
