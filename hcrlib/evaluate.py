@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from hcrlib import evaluate_lines, metrics, paths, records, timing
+from hcrlib.code_hash import code_sha256
 from hcrlib.config import RunConfig
 from hcrlib.datasets import (
     SIDE,
@@ -27,7 +28,7 @@ from hcrlib.errors import ConfigError, DataError, RunError
 from hcrlib.evaluate_lines import NEW, note_fit, save_model
 from hcrlib.files import alone, write_text
 from hcrlib.models import RECOGNISERS, Task, named
-from hcrlib.provenance import code_sha256, packages, provenance, threads
+from hcrlib.provenance import packages, provenance, threads
 from hcrlib.records import RunRecord
 from hcrlib.registry import did_you_mean
 from hcrlib.runtime import LinePipeline, Pipeline

@@ -1,8 +1,6 @@
 """Where a number comes from: machine, versions, commit, time."""
 
 import datetime
-import functools
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -11,6 +9,8 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+
+from hcrlib.code_hash import code_sha256
 
 PACKAGES = (
     "hcrlib",
@@ -27,10 +27,6 @@ PACKAGES = (
     "tf2onnx",
 )
 
-DECIDING = (  # what comes out of a run
-    *("models/*.py", "runtime/*.py", "datasets/*.py"),
-    *("augment.py", "evaluate.py", "metrics.py", "seeds.py", "stats.py", "timing.py"),
-)
 LIMITS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -62,15 +58,6 @@ def provenance(config=None):
         "repeat": repeat(config) if config else None,  # the command line that makes this run anew
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]) if "ipykernel" not in sys.modules else "notebook",
     }
-
-
-@functools.cache
-def code_sha256():
-    """Hex SHA-256 of the modules that decide what a training comes to: the same code, the same hash, committed or not."""
-    here, digest = Path(__file__).parent, hashlib.sha256()
-    for path in sorted(path for pattern in DECIDING for path in here.glob(pattern)):
-        digest.update(path.relative_to(here).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 def threads():

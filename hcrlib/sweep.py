@@ -18,12 +18,12 @@ import yaml
 from tabulate import tabulate
 
 from hcrlib import evaluate, leaderboard, paths, records, stats
+from hcrlib.code_hash import code_sha256
 from hcrlib.datasets import TEXTS, dataset_names, is_text, text_names
 from hcrlib.datasets import load as load_data
 from hcrlib.errors import ConfigError, DataError, RunError
 from hcrlib.models import RECOGNISERS, named
 from hcrlib.models.base import names
-from hcrlib.provenance import code_sha256
 from hcrlib.registry import did_you_mean
 
 KEYS = "question", "defaults", "grid", "runs"

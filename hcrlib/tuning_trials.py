@@ -21,12 +21,13 @@ import time
 import numpy as np
 
 from hcrlib import metrics
+from hcrlib.code_hash import code_sha256
 from hcrlib.config import RunConfig
 from hcrlib.datasets import load_dataset, stratified_take
 from hcrlib.errors import RunError
 from hcrlib.files import alone, write_text
 from hcrlib.models import CLASSIFIERS, Task
-from hcrlib.provenance import code_sha256, packages
+from hcrlib.provenance import packages
 from hcrlib.runtime import Pipeline
 from hcrlib.runtime.pipeline import OPTIONS
 from hcrlib.seeds import seed_for

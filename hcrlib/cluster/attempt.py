@@ -24,11 +24,12 @@ from hcrlib import paths, records
 from hcrlib.cluster import inputs
 from hcrlib.cluster.launcher import FORKS, Launcher
 from hcrlib.cluster.notebook import CELL_FAILED
+from hcrlib.code_hash import code_sha256
 from hcrlib.config import RunConfig
 from hcrlib.errors import RunError
 from hcrlib.evaluate import CHECKPOINT
 from hcrlib.files import alone, write_text
-from hcrlib.provenance import code_sha256, provenance
+from hcrlib.provenance import provenance
 from hcrlib.report import end, failure, folders, last_line
 
 DONE, FAILED, FAULT, LACKING, OTHER_CODE = "done", "failed", "fault", "lacking", "other code"

@@ -25,9 +25,9 @@ from hcrlib.cluster.estimate import Estimate, known
 from hcrlib.cluster.leases import Claims
 from hcrlib.cluster.live import Display, duration
 from hcrlib.cluster.store import busy, finished_run, found, keep_log, mark, unmade, write
+from hcrlib.code_hash import code_sha256
 from hcrlib.errors import DataError, HcrError, RunError
 from hcrlib.files import alone
-from hcrlib.provenance import code_sha256
 
 MACHINES = 20  # that may lack what a run reads, one after the other
 

@@ -18,7 +18,7 @@ from hcrlib.cluster import attempt, inputs
 from hcrlib.cluster.attempt import DONE, FAILED, FAULT, LACKING, OTHER_CODE, Work
 from hcrlib.cluster.inputs import Input
 from hcrlib.cluster.launcher import FORKS
-from hcrlib.provenance import code_sha256
+from hcrlib.code_hash import code_sha256
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="as on a worker of a cluster")
 FEW = "import hcrlib.cluster.notebook as n\nn.LOADED = 'papermill', 'ipykernel.kernelapp', 'hcrlib.evaluate'\n"

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2] / "hcrlib"
 # A module may import from its own tier and from those before it.
 TIERS = [
-    {"errors", "paths", "seeds", "registry", "files", "runtime", "commands"},
+    {"errors", "paths", "seeds", "registry", "files", "runtime", "commands", "code_hash"},
     {"config", "metrics", "timing", "provenance", "augment"},
     {"datasets"},
     {"models"},
