@@ -10,7 +10,7 @@ hcr.results()
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hcrlib.face import Reading, TrainedModel, load_dataset, load_model, results, train
+    from hcrlib.api import Reading, TrainedModel, load_dataset, load_model, results, train
 
 __all__ = ["Reading", "TrainedModel", "load_dataset", "load_model", "results", "train"]
 
@@ -19,9 +19,9 @@ def __getattr__(name):
     """What is public is imported when it is first asked for: `hcr --help` should not wait for any of it."""
     if name not in __all__:
         raise AttributeError(f"module 'hcrlib' has no attribute '{name}'")
-    from hcrlib import face
+    from hcrlib import api
 
-    return getattr(face, name)
+    return getattr(api, name)
 
 
 def __dir__():

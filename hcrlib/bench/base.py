@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from hcrlib.errors import RunError
-from hcrlib.registry import Registry
+from hcrlib.core.errors import RunError
+from hcrlib.core.registry import Registry
 
 BENCHES = Registry("benchmark")
 

@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 
-from hcrlib import ctc
 from hcrlib.bench.base import Outcome, bench, ratio, row, side_by_side
+from hcrlib.decoding import ctc
 
 LINES, STEPS, CHARACTERS = 20, 100, 80
 WORDS = 20_000

@@ -8,10 +8,10 @@ import numpy as np
 from PIL import Image
 
 import hcrlib
-from hcrlib import timing
 from hcrlib.bench.base import Outcome, bench, in_child, ratio, side_by_side
+from hcrlib.core import timing
 from hcrlib.datasets import load_dataset
-from hcrlib.export import write_onnx
+from hcrlib.export.formats import write_onnx
 from hcrlib.models import CLASSIFIERS
 from hcrlib.runtime import Pipeline, TrainedModel
 

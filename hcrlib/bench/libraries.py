@@ -3,10 +3,10 @@
 import numpy as np
 
 from hcrlib.bench.base import Outcome, bench, ratio, row, side_by_side
+from hcrlib.core.errors import ConfigError
 from hcrlib.datasets import describe, load_dataset, stratified_take
-from hcrlib.errors import ConfigError
 from hcrlib.models import CLASSIFIERS, Task
-from hcrlib.models.base import flat
+from hcrlib.models._base import flat
 from hcrlib.runtime import Pipeline
 
 FIT, PREDICT, SEARCH = 8, 12, 2  # times as fast, at least

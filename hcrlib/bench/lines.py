@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 
 import hcrlib
-from hcrlib import ctc, metrics
 from hcrlib.bench.base import Outcome, bench
+from hcrlib.core.errors import DataError, RunError
 from hcrlib.datasets import load_text
-from hcrlib.errors import DataError, RunError
-from hcrlib.page.reader import Reader
+from hcrlib.decoding import ctc
+from hcrlib.documents.reader import Reader
+from hcrlib.metrics import scores
 
 MODELS = {"words-52": ("emnist-words", "eng"), "wills-fr": ("cremma-wills", "fra")}  # of the zoo: (data, Tesseract's)
 ONE_WORD, ONE_LINE = "8", "7"  # Tesseract's page segmentation
@@ -67,7 +68,7 @@ def _ways(model, data, language):
 def _measured(said, texts):
     rates = {}
     for key, unit in (("cer", "characters"), ("wer", "words")):
-        rates[key], rates[f"{key}_low"], rates[f"{key}_high"] = metrics.error_rate(said, texts, unit)
+        rates[key], rates[f"{key}_low"], rates[f"{key}_high"] = scores.error_rate(said, texts, unit)
     return {**rates, "right": float(np.mean([a == b for a, b in zip(said, texts, strict=True)]))}
 
 

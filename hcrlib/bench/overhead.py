@@ -5,7 +5,7 @@ import tempfile
 from hcrlib.bench.base import Outcome, bench, in_child, ratio, row, side_by_side
 
 IMPORT_S, HELP_S = 0.3, 0.4
-CLI = "import sys; from hcrlib.cli import main; sys.exit(main())"
+CLI = "import sys; from hcrlib.cli.main import main; sys.exit(main())"
 RUN = "dummy", "--data", "mnist-5k"
 NOTEBOOK = """
 import dataclasses, sys

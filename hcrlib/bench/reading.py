@@ -8,14 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hcrlib import paths
 from hcrlib.bench.base import Outcome, bench, told
+from hcrlib.core import paths
+from hcrlib.core.errors import DataError
 from hcrlib.datasets import load_dataset
-from hcrlib.errors import DataError
-from hcrlib.page import form, load, measure, rapid
-from hcrlib.page.compose import LOOKS, compose
-from hcrlib.page.model import Box, Line, Page, Word, around
-from hcrlib.page.reader import MODEL, Reader
+from hcrlib.documents import evaluation, forms, loading, rapidocr
+from hcrlib.documents.containers import Box, Line, Page, Word, around
+from hcrlib.documents.reader import MODEL, Reader
+from hcrlib.documents.synthesis import LOOKS, compose
 
 CHARACTERS = "emnist-byclass-lite"
 SEED = (
@@ -30,7 +30,7 @@ def reading(asked):
     """asked.runs: pages of each look."""
     data = load_dataset(CHARACTERS)
     readers = {"cer": Reader(unsure_below=0), "cer_lexicon": Reader(unsure_below=0, lexicon="en")}
-    others = {"cer_tesseract": tesseract, "cer_rapidocr": rapid.page}
+    others = {"cer_tesseract": tesseract, "cer_rapidocr": rapidocr.page}
     if shutil.which("tesseract") is None:
         raise DataError("Tesseract is not installed", hint="apt install tesseract-ocr, or your system's package of it")
     outcome, every = Outcome(runs=asked.runs), []
@@ -61,10 +61,10 @@ def reading(asked):
 def _measured(composed, readers, others):
     """{what: Found or Errors} of one page."""
     pages = {name: reader.page(composed.image) for name, reader in readers.items()}
-    found = measure.boxes_found(pages["cer"], composed.truth)
+    found = evaluation.boxes_found(pages["cer"], composed.truth)
     texts = {name: page.text for name, page in pages.items()}
     texts |= {name: read(composed.image) for name, read in others.items()}
-    errors = {name: measure.character_errors(text, composed.truth.text) for name, text in texts.items()}
+    errors = {name: evaluation.character_errors(text, composed.truth.text) for name, text in texts.items()}
     return {f"f1_{level}": found[level] for level in LEVELS} | errors
 
 
@@ -118,17 +118,19 @@ def _page(name):
     path = folder / "pages" / name if folder else None
     if path is None or not path.is_file():
         raise DataError(f"The page {name} is not here", where=path, hint="HCR_DATA/pages/ is looked in")
-    return next(load.pages(path))
+    return next(loading.pages(path))
 
 
 def _form_rows(name, about):
-    template, image = form.Template.load(paths.project_root() / about["template"]), _page(name)
-    read = form.read(template, image, Reader(unsure_below=0))
+    template, image = forms.Template.load(paths.project_root() / about["template"]), _page(name)
+    read = forms.read(template, image, Reader(unsure_below=0))
     sums = {}
     for field, truth in about["fields"].items():
         part = field if field in ("lower", "upper") else "digits"
         word = read[field]
-        sums[part] = sums.get(part, measure.Errors(0, 0)) + measure.character_errors(word.text if word else "", truth)
+        sums[part] = sums.get(part, evaluation.Errors(0, 0)) + evaluation.character_errors(
+            word.text if word else "", truth
+        )
     return [_share(f"{name}: {part}", errors) for part, errors in sums.items()]
 
 
@@ -137,13 +139,13 @@ def _photo_rows(name, lines):
     words = [[Word(w["text"], Box(*w["box"]), 1.0) for w in line] for line in lines]
     truth = Page(1, tuple(Line(tuple(line), around(w.box for w in line)) for line in words), image)
     read = Reader(unsure_below=0).page(image)
-    found = measure.boxes_found(read, truth)["words"]
+    found = evaluation.boxes_found(read, truth)["words"]
     texts = {
         "characters": read.text,
         "characters, --lexicon en": Reader(unsure_below=0, lexicon="en").page(image).text,
-        "words by RapidOCR": Reader(recognizer=rapid.NAME).page(image).text,
+        "words by RapidOCR": Reader(recognizer=rapidocr.NAME).page(image).text,
         "Tesseract alone": tesseract(image),
-        "RapidOCR alone": rapid.page(image),
+        "RapidOCR alone": rapidocr.page(image),
     }
     yield {
         "what": f"{name}: word boxes found",
@@ -158,7 +160,7 @@ def _photo_rows(name, lines):
         "wrong": found.found - found.right,
     }
     for how, text in texts.items():
-        yield _share(f"{name}: {how}", measure.character_errors(text, truth.text))
+        yield _share(f"{name}: {how}", evaluation.character_errors(text, truth.text))
 
 
 def _share(what, errors):
@@ -168,7 +170,7 @@ def _share(what, errors):
 TIMED = """
 import numpy as np
 image = np.load(sys.argv[1])
-from hcrlib.page.reader import Reader
+from hcrlib.documents.reader import Reader
 reader = Reader()
 times = []
 for _ in range(int(sys.argv[2])):

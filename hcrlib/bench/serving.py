@@ -16,14 +16,15 @@ import psutil
 from PIL import Image, ImageFilter
 
 import hcrlib
-from hcrlib import metrics, paths, timing
 from hcrlib.bench.base import Outcome, bench, ratio
+from hcrlib.core import paths, timing
+from hcrlib.core.errors import HcrError, RunError
+from hcrlib.core.rng import seed_for
 from hcrlib.datasets import load_dataset, stratified_take
-from hcrlib.errors import HcrError, RunError
+from hcrlib.metrics import scores
 from hcrlib.runtime.web.app import create_app
-from hcrlib.runtime.web.models import Models
-from hcrlib.runtime.web.pictures import png
-from hcrlib.seeds import seed_for
+from hcrlib.runtime.web.images import png
+from hcrlib.runtime.web.model_store import Models
 
 MODEL = "best-47"
 CONNECTIONS, SECONDS = 32, 60
@@ -103,7 +104,7 @@ def page_accuracy(asked):
             found[what] = [_asked(client, make(image, rng)) for image in images]
         for what, answers in found.items():
             right = sum(a == b for a, b in zip(answers, truth, strict=True))
-            low, high = metrics.wilson(right, len(truth))
+            low, high = scores.wilson(right, len(truth))
             rows.append(
                 {
                     "what": what,

@@ -17,7 +17,7 @@ import nbformat
 from hcrlib import evaluate, records, sweep
 from hcrlib.cluster import attempt as worker
 from hcrlib.cluster.client import run
-from hcrlib.cluster.engine import Cluster
+from hcrlib.cluster.backend import Cluster
 
 def notebook(text):
     cells = [nbformat.v4.new_code_cell("seed = 0"), nbformat.v4.new_code_cell(text)]
@@ -25,7 +25,7 @@ def notebook(text):
     kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "x"}}
     return nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata=kernel))
 
-RECORD = "from hcrlib import records\\n"
+RECORD = "from hcrlib.runs import records\\n"
 RECORD += "config = records.RunConfig(dataset, classifier, params, preprocess, seed, budget)\\n"
 RECORD += "records.RunRecord(config=config, status='skipped', reason='a stand-in').write()"
 
@@ -117,7 +117,7 @@ PLAN = """
 from hcrlib import sweep
 print(json.dumps(measured(lambda: sweep.load(sys.argv[1]))))
 """
-CLI = "import sys; from hcrlib.cli import main; sys.exit(main())"
+CLI = "import sys; from hcrlib.cli.main import main; sys.exit(main())"
 
 
 @bench("sweep", "What does a sweep cost beside its runs, and ten thousand of them?")

@@ -17,17 +17,17 @@ import uuid
 from collections import deque
 from typing import Any
 
-from hcrlib import evaluate, records, report
-from hcrlib.cluster import attempt as worker
-from hcrlib.cluster import inputs
-from hcrlib.cluster.engine import Cluster, started
+from hcrlib.cluster import inputs, worker
+from hcrlib.cluster.backend import Cluster, started
 from hcrlib.cluster.estimate import Estimate, known
 from hcrlib.cluster.leases import Claims
-from hcrlib.cluster.live import Display, duration
-from hcrlib.cluster.store import busy, finished_run, found, keep_log, mark, unmade, write
-from hcrlib.code_hash import code_sha256
-from hcrlib.errors import DataError, HcrError, RunError
-from hcrlib.files import alone
+from hcrlib.cluster.progress import Display, duration
+from hcrlib.cluster.results import busy, finished_run, found, keep_log, mark, unmade, write
+from hcrlib.core.code_hash import code_sha256
+from hcrlib.core.errors import DataError, HcrError, RunError
+from hcrlib.core.fileio import alone
+from hcrlib.reporting import sweep as report
+from hcrlib.runs import records, runner
 
 MACHINES = 20  # that may lack what a run reads, one after the other
 
@@ -169,9 +169,9 @@ class _Sweep:
     def _settle(self, config):
         """Ends what a client that was killed had nearly written."""
         folder = records.run_path(config)
-        if (folder / evaluate.NEW / "record.json").exists():
-            with contextlib.suppress(BlockingIOError), alone(folder / evaluate.LOCK, wait_s=0):
-                evaluate.settle(folder)
+        if (folder / runner.NEW / "record.json").exists():
+            with contextlib.suppress(BlockingIOError), alone(folder / runner.LOCK, wait_s=0):
+                runner.settle(folder)
 
     def _submit(self, run):
         config = run.config

@@ -5,9 +5,9 @@ import json
 
 import numpy as np
 
-from hcrlib import paths
+from hcrlib.core import paths
+from hcrlib.core.errors import HcrError
 from hcrlib.datasets.catalog import DATASETS
-from hcrlib.errors import HcrError
 
 AROUND_S = 2.0  # of a notebook around a run: loading, figures
 UNKNOWN_S = 60.0  # where nobody ever made the like

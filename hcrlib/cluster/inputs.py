@@ -16,12 +16,12 @@ import uuid
 from pathlib import Path
 from typing import NamedTuple
 
-from hcrlib import paths
-from hcrlib.datasets import TEXTS, dataset_names, files, own, shelf
+from hcrlib.core import paths
+from hcrlib.core.errors import DataError, HcrError
+from hcrlib.core.fileio import unpack
+from hcrlib.datasets import TEXTS, custom, dataset_names, inventory, official_files
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.importers import PARTS
-from hcrlib.errors import DataError, HcrError
-from hcrlib.files import unpack
 
 STALE_S = 86400
 CHUNK = 4 << 20  # bytes a message: those of other runs pass in between
@@ -58,7 +58,7 @@ def data_of(name):
         entry = TEXTS.get(name)
         name = entry.characters or f"HCR_DATA/{entry.folder}"
     if name in dataset_names():
-        return [Input(name)] if shelf.here(name) else []
+        return [Input(name)] if inventory.here(name) else []
     place = _place(name)
     return [Input(name, digest(place, _entries(name, place)))] if place else []
 
@@ -77,7 +77,7 @@ def lacking(inputs):
 def where(one):
     """The Path where an Input lies on this machine, None where it does not; of a set of the catalogue any Path."""
     if not one.digest:
-        return paths.cache_root() if shelf.here(one.name) else None
+        return paths.cache_root() if inventory.here(one.name) else None
     kept = _sent(one)
     if kept.is_dir():
         return kept
@@ -102,7 +102,7 @@ def receive(transfer, chunk, one=None):
     DataError where what came is not what was named, or where the disk is full.
     """
     part = paths.cache_root() / "sent" / f"{transfer}.part"
-    with files.told_as_data_error(part):
+    with official_files.told_as_data_error(part):
         part.parent.mkdir(parents=True, exist_ok=True)
         whole = False
         try:
@@ -191,7 +191,7 @@ def _entries(name, place):
     if name.startswith("runs/"):
         return MEMBER
     described = _described(name, place)
-    return [described.name, *filter(_travels, own.named(described))] if described.is_file() else None
+    return [described.name, *filter(_travels, custom.named(described))] if described.is_file() else None
 
 
 def _described(name, place):
@@ -214,7 +214,7 @@ def _parts(one):
         if place is None:
             raise DataError("This has changed since the sweep began", where=one.name, hint="Start the sweep again")
         described = _described(one.name, place)
-        if described.is_file() and (away := [name for name in own.named(described) if not _travels(name)]):
+        if described.is_file() and (away := [name for name in custom.named(described) if not _travels(name)]):
             what = "This names what lies outside its folder, and cannot be sent to a worker that lacks it"
             hint = "Move it into the folder, and name it relative to that"
             raise DataError(what, where=described, got=", ".join(away), hint=hint)
@@ -223,7 +223,7 @@ def _parts(one):
     built = root / "built" / f"{entry.name}.npz"
     if built.exists():
         return [(f"built/{built.name}", built)]
-    right = filter(None, map(files.find, entry.files))
+    right = filter(None, map(official_files.find, entry.files))
     found = [(f"files/{path.name}", path) for _, _, path in right]
     for path in (root / "imported" / entry.name / f"{part}{end}" for part in PARTS for end in (".npz", ".json")):
         found += [(path.relative_to(root).as_posix(), path)] if path.exists() else []

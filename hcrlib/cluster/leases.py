@@ -18,8 +18,8 @@ import time
 import uuid
 from pathlib import Path
 
-from hcrlib import paths
-from hcrlib.files import alone
+from hcrlib.core import paths
+from hcrlib.core.fileio import alone
 
 BEAT_S, LEASE_S = 5.0, 60.0
 STEP_NS = 2 * 10**9  # of a client's number: file systems there are keep no more of a time than every second one

@@ -1,13 +1,13 @@
 """Datasets: `load_dataset`, and what stands behind `hcr data`. To add one: a row in catalog.py, or a dataset.yml."""
 
-from hcrlib.datasets.dataset import SIDE, Dataset, Split, check_content
+from hcrlib.datasets.base import SIDE, Dataset, Split, check_content
 from hcrlib.datasets.importers import Imported, import_file
+from hcrlib.datasets.inventory import dataset_names, describe, fetch, frame_of, load, verify
 from hcrlib.datasets.loading import load_dataset
-from hcrlib.datasets.sheet import show
-from hcrlib.datasets.shelf import dataset_names, describe, fetch, frame_of, load, verify
+from hcrlib.datasets.preview import show
 from hcrlib.datasets.splits import cut_validation, stratified_take
+from hcrlib.datasets.text import TEXTS, TextDataset
 from hcrlib.datasets.texts import is_text, load_text, text_names
-from hcrlib.datasets.words import TEXTS, TextDataset
 
 __all__ = [
     "SIDE",

@@ -8,7 +8,7 @@ traps).
 from dataclasses import dataclass
 from string import ascii_lowercase, ascii_uppercase, digits
 
-from hcrlib.registry import Registry
+from hcrlib.core.registry import Registry
 
 DATASETS = Registry("dataset")
 
@@ -112,7 +112,7 @@ CONTENT = {
     "emnist-mnist-test-labels-idx1": "a0ffd2d4ce92418e020d53cf36f2b6c154c4f59344098a5e8d3c6e588109f0a0",
 }
 
-LITE_CONTENT = {  # of the built sets, as `hcrlib.datasets.dataset.content_sha256` computes it
+LITE_CONTENT = {  # of the built sets, as `hcrlib.datasets.base.content_sha256` computes it
     "bymerge": "8c752dd17fc620c320fc24b8853a1d0cdc40b78f07354d74b2d5d52c15a01717",
     "balanced": "c05db529d4f85aff2e0dd6f187c0e73666ed8f7e97e5ca61d0914420a6941d56",
     "letters": "dd41d80f6846805759096bdefc82210f6a05cd5927f6b9f400746bdad34eb67c",

@@ -12,10 +12,10 @@ import shutil
 import zipfile
 import zlib
 
-from hcrlib.datasets import files
+from hcrlib.core.errors import DataError
+from hcrlib.core.fileio import alone
+from hcrlib.datasets import official_files as files
 from hcrlib.datasets.catalog import official_files
-from hcrlib.errors import DataError
-from hcrlib.files import alone
 
 CHUNK = 1 << 15  # bytes; what a break costs at most
 TIMEOUT_S = 10, 60  # to connect, between two reads

@@ -16,8 +16,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from hcrlib.datasets.words import TEXTS, TextEntry, found, made, read_lines
-from hcrlib.errors import DataError
+from hcrlib.core.errors import DataError
+from hcrlib.datasets.text import TEXTS, TextEntry, found, made, read_lines
 
 TASK = "largeWriterIndependentTextLineRecognitionTask"
 PARTITION = {

@@ -12,7 +12,7 @@ import zlib
 
 import numpy as np
 
-from hcrlib.errors import DataError
+from hcrlib.core.errors import DataError
 
 UINT8 = 0x08
 GZIP_MAGIC = b"\x1f\x8b"

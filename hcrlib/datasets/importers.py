@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from hcrlib.datasets import files, imported
+from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.datasets import import_store
+from hcrlib.datasets import official_files as files
+from hcrlib.datasets.base import SIDE, to_split
 from hcrlib.datasets.catalog import DATASETS, official_files
-from hcrlib.datasets.dataset import SIDE, to_split
+from hcrlib.datasets.csv_tables import read_csv
 from hcrlib.datasets.download import unpack
 from hcrlib.datasets.idx import read_idx, to_idx, unpacked
-from hcrlib.datasets.tables import read_csv
-from hcrlib.errors import ConfigError, DataError
 
 TAKES = "NIST's gzip.zip, emnist-*.mat, IDX files under their official names, Kaggle's CSVs or Keras' mnist.npz"
 PARTS = "train", "test"
@@ -55,7 +56,7 @@ def missing_parts(name):
     return [
         part
         for part in PARTS
-        if not imported.present(entry, part) and not all(files.present(file) for file in entry.pair(part))
+        if not import_store.present(entry, part) and not all(files.present(file) for file in entry.pair(part))
     ]
 
 
@@ -149,7 +150,7 @@ def _keep(entry, part, images, labels, origin):
         raise DataError(f"This is not {entry.name}", where=origin, expected=wanted, got=" and ".join(digests))
     _check_plausible(entry, part, split, origin)
     return Imported(
-        entry.name, what, "import" if imported.save(entry, part, images, labels, origin) else "there already"
+        entry.name, what, "import" if import_store.save(entry, part, images, labels, origin) else "there already"
     )
 
 

@@ -8,13 +8,13 @@ EMNIST-MNIST as well. An image is told from another by its 784 pixels; each file
 
 import numpy as np
 
-from hcrlib import paths
-from hcrlib.datasets import files
+from hcrlib.core import paths
+from hcrlib.core.errors import DataError
+from hcrlib.datasets import official_files
+from hcrlib.datasets.base import Split, Whole
 from hcrlib.datasets.catalog import BYCLASS, BYMERGE, DATASETS, LETTERS
-from hcrlib.datasets.characters import load_part
-from hcrlib.datasets.dataset import Split, Whole
+from hcrlib.datasets.official import load_part
 from hcrlib.datasets.splits import stratified_take, take_per_class
-from hcrlib.errors import DataError
 
 P_IMAGES = 99_845
 N_DIGITS = 10
@@ -35,13 +35,13 @@ def load_lite(entry):
     """
     path = paths.cache_root() / "built" / f"{entry.name}.npz"
     if path.exists():
-        arrays = files.read_npz(path, ARRAYS, AGAIN)
+        arrays = official_files.read_npz(path, ARRAYS, AGAIN)
         return _whole(entry, Split(*arrays[:2]), Split(*arrays[2:]), "cache").check(entry.sha256, path, AGAIN)
     train, test = RECIPES[entry.name](entry)
     whole = _whole(entry, train, test, "built from the official test files")
     whole.check(entry.sha256, "built from the official test files", "This is a fault of the program: please report it")
     arrays = train.images, train.labels, test.images, test.labels
-    files.write_npz(path, **dict(zip(ARRAYS, arrays, strict=True)))
+    official_files.write_npz(path, **dict(zip(ARRAYS, arrays, strict=True)))
     return whole
 
 

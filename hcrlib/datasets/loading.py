@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from hcrlib import paths
+from hcrlib.core import paths
+from hcrlib.datasets.base import Dataset, content_sha256, parted
 from hcrlib.datasets.catalog import DATASETS
-from hcrlib.datasets.characters import load_embedded, load_official
-from hcrlib.datasets.dataset import Dataset, content_sha256, parted
+from hcrlib.datasets.custom import load_own
 from hcrlib.datasets.lite import load_lite
-from hcrlib.datasets.own import load_own
+from hcrlib.datasets.official import load_embedded, load_official
 from hcrlib.datasets.splits import cut_validation
 
 LOADERS = {"embedded": load_embedded, "official": load_official, "lite": load_lite}

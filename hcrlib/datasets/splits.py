@@ -6,8 +6,8 @@ and no other library takes part, so that the same seed selects the same images o
 
 import numpy as np
 
-from hcrlib.errors import ConfigError
-from hcrlib.seeds import frozen_rng
+from hcrlib.core.errors import ConfigError
+from hcrlib.core.rng import frozen_rng
 
 
 def stratified_take(labels, size, seed, purpose):

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from hcrlib import paths
-from hcrlib.datasets import iam, spelt, tsv  # noqa: F401 - they fill the table
-from hcrlib.datasets.words import TEXTS
+from hcrlib.core import paths
+from hcrlib.datasets import iam, synthetic, tsv  # noqa: F401 - they fill the table
+from hcrlib.datasets.text import TEXTS
 
 
 def text_names():

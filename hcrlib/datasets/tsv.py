@@ -11,8 +11,8 @@ document, so that no writer is on both sides.
 
 import csv
 
-from hcrlib.datasets.words import TEXTS, Lines, TextEntry, cut_by_writer, found, made, read_lines
-from hcrlib.errors import DataError
+from hcrlib.core.errors import DataError
+from hcrlib.datasets.text import TEXTS, Lines, TextEntry, cut_by_writer, found, made, read_lines
 
 VALIDATED, TESTED = 0.1, 0.2
 CREMMA_SOURCE = "HTR-United / CREMMA, Testaments de Poilus: French wills, 1914 to 1918"

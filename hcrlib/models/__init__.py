@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 
-from hcrlib.models.base import CLASSIFIERS, RECOGNISERS, Classifier, Recogniser, Task, named, stored
+from hcrlib.models._base import CLASSIFIERS, RECOGNISERS, Classifier, Recogniser, Task, named, stored
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")

@@ -7,9 +7,9 @@ convolutions leave 8x8 where padded ones would leave 14x14. 99.55 % on MNIST in 
 
 import dataclasses
 
-from hcrlib.models.base import number
-from hcrlib.models.keras_loop import KerasClassifier
-from hcrlib.models.schedule import one_cycle
+from hcrlib.models._base import number
+from hcrlib.models._keras import KerasClassifier
+from hcrlib.models._schedule import one_cycle
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -12,10 +12,10 @@ in the place of Adam changed nothing. An average over nine shifted copies adds 0
 
 import dataclasses
 
-from hcrlib.models.base import number
+from hcrlib.models._base import number
+from hcrlib.models._distortion import Distorted
+from hcrlib.models._schedule import one_cycle
 from hcrlib.models.cnn_basic import CnnBasic
-from hcrlib.models.distorted import Distorted
-from hcrlib.models.schedule import one_cycle
 
 
 @dataclasses.dataclass(kw_only=True)

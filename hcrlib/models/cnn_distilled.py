@@ -14,7 +14,7 @@ import dataclasses
 
 import numpy as np
 
-from hcrlib.models.base import number
+from hcrlib.models._base import number
 from hcrlib.models.cnn_compact import CnnCompact
 from hcrlib.models.ensemble import Ensemble
 

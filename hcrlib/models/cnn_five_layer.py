@@ -8,7 +8,7 @@ The paper gives no sizes: 3x3, 32 and 64 channels are the usual ones of its time
 
 import dataclasses
 
-from hcrlib.models.keras_loop import KerasClassifier
+from hcrlib.models._keras import KerasClassifier
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -7,9 +7,9 @@ most probably started from. The survey it cites trained one CNN with RMSprop and
 
 import dataclasses
 
-from hcrlib.errors import ConfigError
-from hcrlib.models.keras_loop import KerasClassifier
-from hcrlib.registry import did_you_mean
+from hcrlib.core.errors import ConfigError
+from hcrlib.core.registry import did_you_mean
+from hcrlib.models._keras import KerasClassifier
 
 OPTIMIZERS = {"adam": "Adam", "rmsprop": "RMSprop"}
 

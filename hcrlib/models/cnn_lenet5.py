@@ -9,7 +9,7 @@ distortions.
 
 import dataclasses
 
-from hcrlib.models.keras_loop import KerasClassifier
+from hcrlib.models._keras import KerasClassifier
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -13,10 +13,10 @@ import dataclasses
 
 import numpy as np
 
-from hcrlib.augment import Distortion
-from hcrlib.models.base import number
-from hcrlib.models.keras_loop import KerasClassifier
-from hcrlib.models.schedule import one_cycle
+from hcrlib.models._augmentation import Distortion
+from hcrlib.models._base import number
+from hcrlib.models._keras import KerasClassifier
+from hcrlib.models._schedule import one_cycle
 
 SPINE = 4  # dense layers
 

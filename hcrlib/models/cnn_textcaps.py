@@ -10,9 +10,9 @@ scores are a softmax of ten times the lengths.
 
 import dataclasses
 
-from hcrlib.errors import ConfigError
-from hcrlib.models.base import number, softmax
-from hcrlib.models.keras_loop import KerasClassifier, quiet_keras
+from hcrlib.core.errors import ConfigError
+from hcrlib.models._base import number, softmax
+from hcrlib.models._keras import KerasClassifier, quiet_keras
 
 PRIMARY, CLASS = 8, 16  # numbers a capsule
 TYPES = 32  # of primary capsules at each place

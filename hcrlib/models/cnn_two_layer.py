@@ -7,7 +7,7 @@ pixels at 0..255 and validates on the test set; here they are scaled to [0, 1], 
 
 import dataclasses
 
-from hcrlib.models.keras_loop import KerasClassifier
+from hcrlib.models._keras import KerasClassifier
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -11,15 +11,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from hcrlib.augment import strayed
-from hcrlib.datasets.words import TextDataset
-from hcrlib.errors import ConfigError, DataError, RunError
-from hcrlib.models.base import Recogniser, number, stored
-from hcrlib.models.keras_loop import KerasLearner, forward, quiet_keras, started
-from hcrlib.models.schedule import one_cycle
+from hcrlib.core.errors import ConfigError, DataError, RunError
+from hcrlib.core.rng import frozen_rng, seed_for
+from hcrlib.datasets.text import TextDataset
+from hcrlib.models._augmentation import strayed
+from hcrlib.models._base import Recogniser, number, stored
+from hcrlib.models._keras import KerasLearner, forward, quiet_keras, started
+from hcrlib.models._schedule import one_cycle
 from hcrlib.runtime.line_model import log_softmax
-from hcrlib.runtime.lines import MARGIN, best_path, by_width, stacked, widened
-from hcrlib.seeds import frozen_rng, seed_for
+from hcrlib.runtime.line_pipeline import MARGIN, best_path, by_width, stacked, widened
 
 AT_ONCE = 32  # pictures that are asked about in one step
 SORTED = 20  # batches whose pictures are sorted by width among themselves
@@ -208,7 +208,7 @@ class Crnn(KerasLearner, Recogniser):
         return Batches(pictures)
 
     def _measured(self, history):
-        from hcrlib.metrics import edits
+        from hcrlib.metrics.scores import edits
 
         answers = self.log_probabilities(self._val[0])
         wrong = sum(

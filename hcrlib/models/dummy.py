@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from hcrlib.models.base import Classifier
+from hcrlib.models._base import Classifier
 
 
 @dataclasses.dataclass(kw_only=True)

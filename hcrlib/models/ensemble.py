@@ -10,9 +10,9 @@ import shutil
 
 import numpy as np
 
-from hcrlib.augment import moved
-from hcrlib.errors import ConfigError
-from hcrlib.models.base import Classifier, number, stored
+from hcrlib.core.errors import ConfigError
+from hcrlib.models._augmentation import moved
+from hcrlib.models._base import Classifier, number, stored
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -8,7 +8,7 @@ import dataclasses
 
 import numpy as np
 
-from hcrlib.models.base import Classifier, flat
+from hcrlib.models._base import Classifier, flat
 
 
 @dataclasses.dataclass(kw_only=True)

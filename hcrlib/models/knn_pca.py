@@ -8,7 +8,7 @@ import dataclasses
 
 import numpy as np
 
-from hcrlib.models.base import flat
+from hcrlib.models._base import flat
 from hcrlib.models.knn import Knn
 
 

@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from hcrlib.models.base import Classifier, flat, number, softmax
+from hcrlib.models._base import Classifier, flat, number, softmax
 
 
 @dataclasses.dataclass(kw_only=True)

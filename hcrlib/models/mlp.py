@@ -5,9 +5,9 @@ Source: Simard et al. 2003 for the size; Ioffe and Szegedy 2015, Srivastava et a
 
 import dataclasses
 
-from hcrlib.models.base import number
-from hcrlib.models.keras_loop import KerasClassifier
-from hcrlib.models.schedule import one_cycle
+from hcrlib.models._base import number
+from hcrlib.models._keras import KerasClassifier
+from hcrlib.models._schedule import one_cycle
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -6,8 +6,8 @@ Ciresan et al. 2010.
 
 import dataclasses
 
-from hcrlib.models.base import number
-from hcrlib.models.distorted import Distorted
+from hcrlib.models._base import number
+from hcrlib.models._distortion import Distorted
 from hcrlib.models.mlp import Mlp
 
 

@@ -10,8 +10,8 @@ import dataclasses
 
 import numpy as np
 
-from hcrlib.errors import RunError
-from hcrlib.models.base import Classifier, fitted_temperature, flat, number, softmax
+from hcrlib.core.errors import RunError
+from hcrlib.models._base import Classifier, fitted_temperature, flat, number, softmax
 
 CHUNK = 4096  # images at a time
 

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from hcrlib.models.base import Classifier, fitted_temperature, flat, number, softmax
+from hcrlib.models._base import Classifier, fitted_temperature, flat, number, softmax
 
 
 @dataclasses.dataclass(kw_only=True)

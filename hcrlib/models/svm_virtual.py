@@ -8,7 +8,7 @@ import dataclasses
 
 import numpy as np
 
-from hcrlib.augment import moved
+from hcrlib.models._augmentation import moved
 from hcrlib.models.svm import Svm
 
 STRAIGHT, DIAGONAL = ((0, 1), (0, -1), (1, 0), (-1, 0)), ((1, 1), (1, -1), (-1, 1), (-1, -1))  # (down, right)

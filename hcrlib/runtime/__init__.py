@@ -4,13 +4,13 @@ numpy, Pillow and an inference engine only, Python 3.6 syntax, and nothing else 
 """
 
 from . import bundle
-from .engines import ENGINES
+from .character_model import Reading, TrainedModel
+from .engines.onnx import Network
+from .engines.select import ENGINES
+from .engines.tflite import LiteNetwork
 from .image import to_glyph
 from .line_model import LineModel, LineNetwork, LineReading, LiteLineNetwork, is_of_lines
-from .lines import LinePipeline
-from .lite import LiteNetwork
-from .model import Reading, TrainedModel
-from .network import Network
+from .line_pipeline import LinePipeline
 from .pipeline import STEPS, Pipeline
 
 __all__ = [

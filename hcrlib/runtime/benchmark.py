@@ -17,10 +17,12 @@ import time
 
 import numpy as np
 
-from . import board, bundle, engines, trt
+from . import board, bundle
+from .character_model import TrainedModel
+from .engines import select
+from .engines import tensorrt as trt
+from .engines.tflite import LiteNetwork
 from .line_model import is_of_lines
-from .lite import LiteNetwork
-from .model import TrainedModel
 
 QUERIES, LEAST = 1024, 1024  # single images
 BATCHES = 1, 8, 32, 128
@@ -144,7 +146,7 @@ def _fill(record, measured, folder, manifest, kind, queries, workspace_mb):
             raise
     else:
         network = (
-            LiteNetwork(os.path.join(model_folder, LITE[kind])) if kind in LITE else engines.network(model_folder, kind)
+            LiteNetwork(os.path.join(model_folder, LITE[kind])) if kind in LITE else select.network(model_folder, kind)
         )
         model = TrainedModel.of(model_folder, network)
         measured["golden_apart"] = bundle.check_golden(model, folder, LOSSY.get(kind, bundle.GOLDEN_APART))

@@ -11,10 +11,10 @@ import os
 
 import numpy as np
 
-from .engines import networks
+from .character_model import TrainedModel
+from .engines.select import networks
 from .line_model import LineModel, is_of_lines
-from .lines import best_path
-from .model import TrainedModel
+from .line_pipeline import best_path
 
 FORMAT = "hcr-bundle 1"
 NEEDED = "model/model.json", "model/model.onnx", "golden.npz"

@@ -11,7 +11,7 @@ import os
 import numpy as np
 from PIL import Image, ImageOps
 
-from . import photo
+from . import binarize
 
 SIDE = 28
 BOX = 20
@@ -37,7 +37,7 @@ def to_glyph(anything, ink="auto", frame="mnist"):
     if frame not in FRAMES:
         raise ValueError("frame must be 'mnist' or 'emnist', got %r" % (frame,))
     dark = ink == "dark" or (ink == "auto" and _ground(grey) > 127)
-    bright = photo.flattened(255 - grey if dark else grey) if photo.is_photo(grey) else _stretched(grey, dark)
+    bright = binarize.flattened(255 - grey if dark else grey) if binarize.is_photo(grey) else _stretched(grey, dark)
     if not bright.any():
         raise ValueError("the image holds no ink: it is blank")
     return centred(ink_boxed(bright)) if frame == "mnist" else ink_boxed(bright, EMNIST_BOX, Image.BICUBIC)

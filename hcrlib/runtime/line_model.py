@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import lite
-from .engines import network
+from .engines import tflite
+from .engines.onnx import opened
+from .engines.select import network
 from .image import to_grey
-from .lines import MARGIN, LinePipeline, best_path, by_width, widened
-from .network import opened
+from .line_pipeline import MARGIN, LinePipeline, best_path, by_width, widened
 
 AT_ONCE = 16  # pictures in one step: bounds the memory
 
@@ -84,7 +84,7 @@ class LiteLineNetwork(_AnyEngine):
 
     def __init__(self, path):
         self.name, self.path = "", str(path)
-        self.interpreter, self.engine, given, answers = lite.opened(self.path)
+        self.interpreter, self.engine, given, answers = tflite.opened(self.path)
         self._one_at_a_time = threading.Lock()  # the tensors are those of one call
         self._take([[int(n) if n > 0 else None for n in each["shape_signature"]] for each in (given, answers)])
         self._given, self._answers = given["index"], answers["index"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hcrlib.core.errors import ConfigError
 from hcrlib.datasets import load_dataset
-from hcrlib.errors import ConfigError
 from hcrlib.models import CLASSIFIERS, Task
 from hcrlib.runtime import Pipeline
 

@@ -16,7 +16,7 @@ import nbformat
 import numpy as np
 import psutil
 
-from hcrlib import records
+from hcrlib.runs import records
 
 MEASURED = (
     "status",
@@ -234,7 +234,7 @@ class Field:
     def launched(self):
         """[(launcher, executor, kernel)] that are at work."""
         found = []
-        for launcher in self.processes("hcrlib.cluster.launcher"):
+        for launcher in self.processes("hcrlib.cluster.forkserver"):
             with contextlib.suppress(psutil.Error):
                 for executor in launcher.children():
                     found += [(launcher, executor, kernel) for kernel in executor.children()]

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hcrlib import cli, evaluate, records
+from hcrlib.cli import main
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.idx import to_idx
+from hcrlib.runs import records, runner
 
 rng = np.random.default_rng(0)
 IMAGES, LABELS = rng.integers(0, 256, (40, 28, 28), np.uint8), np.arange(40, dtype=np.uint8) % 2
@@ -46,7 +47,7 @@ def refused(capsys, results):
     """A function: this command ends with 1 and one paragraph that says all these words, and leaves no run."""
 
     def check(argv, *words):
-        assert cli.main([*map(str, argv)]) == 1
+        assert main.main([*map(str, argv)]) == 1
         told = capsys.readouterr().err.splitlines()[-1]
         assert told.startswith("hcr: ")
         assert [word for word in words if word not in told] == []
@@ -92,7 +93,7 @@ def test_an_empty_class_folder(folders, refused):
 
 def test_an_unreadable_image_among_good_ones_is_listed_and_counted(folders, capsys):
     (folders / "images/a/broken.png").write_bytes(b"\x89PNG, and no more")
-    assert cli.main(["train", "dummy", "--data", str(folders)]) == 0
+    assert main.main(["train", "dummy", "--data", str(folders)]) == 0
     assert "images left out, because they cannot be read: 1\n  images/a/broken.png: " in capsys.readouterr().out
     [record] = records.read_all()
     assert [file for file, _ in record.data["damaged"]] == ["images/a/broken.png"]
@@ -115,5 +116,5 @@ def test_no_room_for_the_results(refused, monkeypatch):
         (folder / "predictions.npz").write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device", "predictions.npz")
 
-    monkeypatch.setattr(evaluate.records, "save_predictions", full)
+    monkeypatch.setattr(runner.records, "save_predictions", full)
     refused(["train", "dummy"], "No space left on device", "Make room")

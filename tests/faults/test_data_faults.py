@@ -20,10 +20,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hcrlib.datasets import Split, commands, download, import_file, lite, load_dataset
+from hcrlib.cli import data as commands
+from hcrlib.core.errors import DataError
+from hcrlib.datasets import Split, download, import_file, lite, load_dataset
 from hcrlib.datasets.catalog import DATASETS, File
 from hcrlib.datasets.idx import to_idx
-from hcrlib.errors import DataError
 
 CONTENT = to_idx(np.random.default_rng(0).integers(0, 256, 300_000, np.uint8))
 PACKED = gzip.compress(CONTENT, 1, mtime=0)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from chaos import TEXT, measured, same, wait_for
 
-from hcrlib import evaluate, records
+from hcrlib.runs import records, runner
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(400)]
 NET = f"10.77.{os.getpid() % 250}"
@@ -64,7 +64,7 @@ def test_machines_without_a_shared_disk_are_sent_what_they_lack(field, machines,
     rows += [",".join(map(str, [n % 2, *rng.randint(0, 120 + 120 * (n % 2), 784)])) for n in range(60)]
     (mine / "a.csv").write_text("\n".join(rows))
     (mine / "dataset.yml").write_text("{name: own, format: csv, images: a.csv}")
-    members = [evaluate.resolve("knn", k=k).id for k in (1, 3)]
+    members = [runner.resolve("knn", k=k).id for k in (1, 3)]
     text = f"""
 runs:
   - {{classifier: dummy, dataset: {mine}}}

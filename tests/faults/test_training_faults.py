@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import hcrlib as hcr
-from hcrlib import evaluate, records
-from hcrlib.datasets import spelt
-from hcrlib.errors import RunError
+from hcrlib.core.errors import RunError
+from hcrlib.datasets import synthetic
 from hcrlib.models import stored
-from hcrlib.models.keras_loop import Checkpoint
+from hcrlib.models._keras import Checkpoint
+from hcrlib.runs import records, runner
 
 pytestmark = pytest.mark.slow
 TINY = {"data": "mnist-numbers", "batch_size": 16, "width": 4, "units": 8}
@@ -40,7 +40,7 @@ hcr.train({name!r}, say=say, **{asked})
 @pytest.fixture
 def few_numbers(monkeypatch):
     """mnist-numbers of 48 numbers an epoch."""
-    monkeypatch.setattr(spelt, "SIZES", {**spelt.SIZES, **FEW})
+    monkeypatch.setattr(synthetic, "SIZES", {**synthetic.SIZES, **FEW})
 
 
 def training(results, name):
@@ -94,7 +94,7 @@ def test_a_kill_between_the_two_renames_of_a_checkpoint(tmp_path):
 
 
 def test_a_full_disk_fails_the_run_and_keeps_the_old_checkpoint(monkeypatch):
-    config = evaluate.resolve("mlp", budget=200, epochs=3)
+    config = runner.resolve("mlp", budget=200, epochs=3)
     whole, saves = Checkpoint.save, []
 
     def full(self, model, history, is_best):
@@ -105,25 +105,25 @@ def test_a_full_disk_fails_the_run_and_keeps_the_old_checkpoint(monkeypatch):
 
     monkeypatch.setattr(Checkpoint, "save", full)
     with pytest.raises(OSError, match="No space"):
-        evaluate.run_one(config, say=lambda line: None)
+        runner.run_one(config, say=lambda line: None)
     assert records.find(config).status == "failed"
     assert "No space left" in records.find(config).reason
     kept = json.loads((records.run_path(config) / "checkpoint" / "history.json").read_text())
     assert [row["epoch"] for row in kept] == [1]
     monkeypatch.setattr(Checkpoint, "save", whole)
-    assert evaluate.run_one(config, say=lambda line: None).status == "finished"
+    assert runner.run_one(config, say=lambda line: None).status == "finished"
 
 
 def test_a_checkpoint_of_other_images_is_not_resumed(monkeypatch):
-    config, whole = evaluate.resolve("mlp", budget=200, epochs=2), evaluate._on_validation
-    monkeypatch.setattr(evaluate, "_on_validation", lambda *arguments: 1 / 0)  # the epochs are done, the run is not
+    config, whole = runner.resolve("mlp", budget=200, epochs=2), runner._on_validation
+    monkeypatch.setattr(runner, "_on_validation", lambda *arguments: 1 / 0)  # the epochs are done, the run is not
     with pytest.raises(ZeroDivisionError):
-        evaluate.run_one(config, say=lambda line: None)
+        runner.run_one(config, say=lambda line: None)
     made = records.run_path(config) / "attempt.json"
     made.write_text(made.read_text().replace(hcr.load_dataset("mnist-5k").sha256, "0" * 64))
-    monkeypatch.setattr(evaluate, "_on_validation", whole)
+    monkeypatch.setattr(runner, "_on_validation", whole)
     said = []
-    evaluate.run_one(config, say=said.append)
+    runner.run_one(config, say=said.append)
     assert [line[:9] for line in said] == ["epoch 1/2", "epoch 2/2"]
 
 

@@ -7,9 +7,11 @@ import sys
 
 import pytest
 
-from hcrlib import files, tune, tuning_trials
-from hcrlib.errors import RunError
+from hcrlib.core import fileio
+from hcrlib.core.errors import RunError
 from hcrlib.models import CLASSIFIERS
+from hcrlib.tuning import search as tune
+from hcrlib.tuning import trials
 
 pytestmark = pytest.mark.filterwarnings(  # keras-tuner 1.4.8 asks for its thread in an old way
     r"ignore:(currentThread|getName)\(\) is deprecated:DeprecationWarning:keras_tuner"
@@ -101,7 +103,7 @@ def test_kill_9_between_the_epochs_of_a_network(results, tmp_path, monkeypatch):
         until(child, "epoch 2/3")
         child.send_signal(signal.SIGKILL)
     epochs = []
-    monkeypatch.setattr(tuning_trials, "_unsaid", epochs.append)
+    monkeypatch.setattr(trials, "_unsaid", epochs.append)
     search = tune.search("mlp", **TRAINED, say=quiet)
     assert [line[:21] for line in epochs] == ["resumed after epoch 2", "epoch 3/3  loss " + epochs[1][16:21]]
     monkeypatch.setenv("HCR_RESULTS", str(tmp_path / "again"))
@@ -144,7 +146,7 @@ def test_where_every_trial_fails_there_is_no_best(monkeypatch):
 
 
 def test_a_full_disk_stops_the_search_and_it_goes_on(monkeypatch, fitted):
-    write, written = files.write_text, []
+    write, written = fileio.write_text, []
 
     def full(path, text):
         written.append(path)
@@ -152,7 +154,7 @@ def test_a_full_disk_stops_the_search_and_it_goes_on(monkeypatch, fitted):
             raise OSError(28, "No space left on device")
         write(path, text)
 
-    monkeypatch.setattr(tuning_trials, "write_text", full)
+    monkeypatch.setattr(trials, "write_text", full)
     with pytest.raises(OSError, match="No space left"):
         tune.search("knn", **ASKED, say=quiet)
     assert len(fitted) == 3

@@ -124,8 +124,8 @@ def test_classes_are_those_of_nists_mapping_files(split, classes, first):
 @needs_files
 def test_images_of_the_two_files_agree_on_their_merged_labels(load):
     """The 16,478 images in both test files have the same label in both, once it is merged."""
-    from hcrlib.datasets.characters import load_part
     from hcrlib.datasets.lite import TO_BYMERGE
+    from hcrlib.datasets.official import load_part
 
     (by_class, _), (by_merge, _) = (load_part(DATASETS.get(f"emnist-{s}"), "test") for s in ("byclass", "bymerge"))
     merged = {bytes(image): label for image, label in zip(by_merge.images, by_merge.labels, strict=True)}

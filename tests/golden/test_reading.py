@@ -3,12 +3,12 @@
 import pytest
 import yaml
 
-from hcrlib import paths
+from hcrlib.core import paths
 from hcrlib.datasets import load_dataset
-from hcrlib.page import form, load, measure
-from hcrlib.page.compose import LOOKS, compose
-from hcrlib.page.model import Box
-from hcrlib.page.reader import Reader
+from hcrlib.documents import evaluation, forms, loading
+from hcrlib.documents.containers import Box
+from hcrlib.documents.reader import Reader
+from hcrlib.documents.synthesis import LOOKS, compose
 
 ABOUT = yaml.safe_load((paths.project_root() / "params/forms/real_pages.yml").read_text(encoding="utf-8"))
 
@@ -18,7 +18,7 @@ def real(name):
     path = root / "pages" / name if root else None
     if path is None or not path.is_file():
         pytest.skip(f"HCR_DATA has no pages/{name}")
-    return next(load.pages(path))
+    return next(loading.pages(path))
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +28,12 @@ def reader():
 
 def test_the_real_form(reader):
     about, image = ABOUT["forms"]["nist_hsf.png"], real("nist_hsf.png")
-    template = form.Template.load(paths.project_root() / about["template"])
-    read = form.read(template, image, reader)
+    template = forms.Template.load(paths.project_root() / about["template"])
+    read = forms.read(template, image, reader)
     wrong = {"digits": 0, "letters": 0}
     for field, truth in about["fields"].items():
         part = "digits" if truth.isdigit() else "letters"
-        wrong[part] += measure.character_errors(read[field].text if read[field] else "", truth).edits
+        wrong[part] += evaluation.character_errors(read[field].text if read[field] else "", truth).edits
     assert wrong["digits"] <= 2  # of 130
     assert wrong["letters"] <= 6  # of 52
     assert [read[name] for name in ("name", "date", "city")] == [None] * 3
@@ -43,7 +43,7 @@ def test_the_real_form(reader):
 def test_every_word_of_a_photo_is_found_and_nothing_else(name, reader):
     truth = [Box(*word["box"]) for line in ABOUT["photos"][name] for word in line]
     page = reader.page(real(name))
-    found = measure.matched([page.source_box(word.box) for word in page.words], truth)
+    found = evaluation.matched([page.source_box(word.box) for word in page.words], truth)
     assert found == (len(truth), len(truth), len(truth))
 
 
@@ -52,8 +52,8 @@ def test_composed_digits(look):
     data = load_dataset("mnist-5k")
     page = compose(data.val, data.classes, LOOKS[look], seed=7)
     read = Reader(unsure_below=0, characters="0123456789").page(page.image)
-    found = measure.boxes_found(read, page.truth)
+    found = evaluation.boxes_found(read, page.truth)
     assert found["lines"].f1 == 1
     assert found["words"].f1 >= 0.97
     assert found["characters"].f1 >= 0.97
-    assert measure.character_errors(read.text, page.truth.text).rate <= 0.04
+    assert evaluation.character_errors(read.text, page.truth.text).rate <= 0.04

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import hcrlib as hcr
-from hcrlib import claim_file, claims, leaderboard, ledger
+from hcrlib.claims import judge, ledger, spec
 from hcrlib.datasets.catalog import DATASETS
-from hcrlib.sweep import load
+from hcrlib.reporting import leaderboard
+from hcrlib.sweeps.plan import load
 
 ROOT = Path(__file__).resolve().parents[2]
 MISSES = {"dummy": 900, "linear": 100, "knn": 44, "svm": 35}  # of 1,000 on mnist-5k
@@ -95,7 +96,7 @@ def test_the_readme_is_not_stale():
 def test_the_ledger_is_that_of_the_claims_and_of_its_numbers():
     content = ledger.stored(ROOT / "results/claims.json")
     assert ledger.render(content) == (ROOT / "results/claims.md").read_text(), "run: hcr claims"
-    asked = claim_file.load(ROOT / "params/claims.yml").claims
+    asked = spec.load(ROOT / "params/claims.yml").claims
     for row, claim in zip(content["claims"], asked, strict=True):
         names = ("name", "paper", "says", "remark", "measure")
         assert {name: row[name] for name in names} == {name: claim.get(name) for name in names}, "run: hcr claims"
@@ -104,4 +105,4 @@ def test_the_ledger_is_that_of_the_claims_and_of_its_numbers():
         expected = [c.id for group in claim["configs"].values() for c in group] if row["measured"] else []
         assert [run["id"] for entry in row["measured"] for run in entry["runs"]] == expected
         if row["figure"] is not None and row["measured"] and not (claim.get("stand_in") or claim.get("ours")):
-            assert claims._against_figure(claim, row["measured"][0])["verdict"] == row["verdict"]
+            assert judge._against_figure(claim, row["measured"][0])["verdict"] == row["verdict"]

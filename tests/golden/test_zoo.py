@@ -5,8 +5,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 import hcrlib as hcr
-from hcrlib import face, metrics, paths, records
-from hcrlib.datasets import load_dataset, load_text, spelt
+from hcrlib import api
+from hcrlib.core import paths
+from hcrlib.datasets import load_dataset, load_text, synthetic
+from hcrlib.metrics import scores
+from hcrlib.runs import records
 
 WHOLES = {"words-52": "emnist-words", "wills-fr": "cremma-wills"}  # recognisers, and what they were trained on
 NAMES = {"best-digits": 10, "best-letters": 26, "best-47": 47, "best-62": 62}
@@ -18,7 +21,7 @@ PAGES = (
 
 
 def test_all_are_there():
-    assert {*NAMES, PAGES, *WHOLES} <= set(face.zoo())
+    assert {*NAMES, PAGES, *WHOLES} <= set(api.zoo())
 
 
 @pytest.mark.parametrize("name", [*NAMES, PAGES])
@@ -48,7 +51,7 @@ def test_scores_what_its_record_says(name, n_classes, real_data):
     data = load_dataset(record.config.dataset)
     assert model.classes == data.classes
     assert len(model.classes) == n_classes
-    missed = metrics.misses(data.test.labels, model.scores(data.test.images).argmax(axis=1))
+    missed = scores.misses(data.test.labels, model.scores(data.test.images).argmax(axis=1))
     assert abs(missed - record.misses) <= 3  # images: another processor may round another way
 
 
@@ -69,9 +72,9 @@ def test_a_recogniser_is_small_has_its_record_and_card_and_reads(name):
 @pytest.mark.parametrize("name", WHOLES)
 def test_a_recogniser_reads_as_its_record_says(name, real_data, monkeypatch):
     """A part of the test split, beside the texts that the run itself read."""
-    monkeypatch.setitem(spelt.SIZES, "emnist-words", {**spelt.SIZES["emnist-words"], "train": 100, "val": 100})
+    monkeypatch.setitem(synthetic.SIZES, "emnist-words", {**synthetic.SIZES["emnist-words"], "train": 100, "val": 100})
     folder = paths.project_root() / "results/zoo" / name
     data, record = load_text(WHOLES[name]), records.read(folder)
     some = data.test.take(range(0, len(data.test), 4))
-    cer = metrics.error_rate([one.text for one in hcr.load_model(name).readings(some.images)], some.texts)[0]
+    cer = scores.error_rate([one.text for one in hcr.load_model(name).readings(some.images)], some.texts)[0]
     assert record.cer_low - 0.02 < cer < record.cer_high + 0.02

@@ -10,7 +10,8 @@ import strict_nbval
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from hcrlib import evaluate, records, sweep
+from hcrlib.runs import records, runner
+from hcrlib.sweeps import plan
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -68,5 +69,5 @@ def check_record(record):
 
 def all_but_the_last(stem):
     """Makes the runs of a notebook's sweep but one, in this process: the notebook itself takes several times as long."""
-    for config in sweep.load(ROOT / SMALLEST[stem][0]["sweep"]).configs[:-1]:
-        evaluate.run_one(config, say=lambda line: None)
+    for config in plan.load(ROOT / SMALLEST[stem][0]["sweep"]).configs[:-1]:
+        runner.run_one(config, say=lambda line: None)

@@ -3,7 +3,7 @@
 import executing
 import pytest
 
-from hcrlib import sweep
+from hcrlib.sweeps import plan
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,7 @@ def test_it_shows_what_was_committed(path, tmp_path):
 @pytest.mark.parametrize(("smallest", "whole"), [("smallest", "smoke"), ("smallest_lines", "numbers")])
 def test_the_smallest_sweep_asks_what_the_notebook_s_own_asks(smallest, whole):
     files = f"tests/notebooks/{smallest}.yml", f"params/{whole}.yml"
-    ours, theirs = (sweep.load(executing.ROOT / file) for file in files)
+    ours, theirs = (plan.load(executing.ROOT / file) for file in files)
     assert ours.question == theirs.question
     for name in ("dataset", "classifier"):
         assert [getattr(run, name) for run in ours.configs] == [getattr(run, name) for run in theirs.configs]

@@ -21,16 +21,16 @@ MUTATIONS = {
         "(mean_row - h / 2.0)",
     ),
     "test images one pixel too low": (
-        "hcrlib/evaluate.py",
+        "hcrlib/runs/runner.py",
         "classifier.scores(pipeline.apply(data.test.images))",
         "classifier.scores(np.roll(pipeline.apply(data.test.images), 1, axis=1))",
     ),
     "one miss too many": (
-        "hcrlib/metrics.py",
+        "hcrlib/metrics/scores.py",
         "int(np.count_nonzero(labels != predicted))",
         "int(np.count_nonzero(labels != predicted)) + 1",
     ),
-    "interval of 94 %": ("hcrlib/metrics.py", "level=0.95", "level=0.94"),
+    "interval of 94 %": ("hcrlib/metrics/scores.py", "level=0.95", "level=0.94"),
     "two classes swapped in the test part": (
         "hcrlib/datasets/loading.py",
         "        test=whole.test,",

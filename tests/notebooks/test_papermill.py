@@ -5,7 +5,10 @@ import nbformat
 import notebook_rules
 import pytest
 
-from hcrlib import cli, leaderboard, records, report, sweep
+from hcrlib.cli import main
+from hcrlib.reporting import leaderboard, sweep
+from hcrlib.runs import records
+from hcrlib.sweeps import plan
 
 FIGURES = "fit", "predict", "versus", "confusion", "classes", "reliability", "rejection", "mistakes"  # without epochs
 
@@ -15,7 +18,7 @@ pytestmark = pytest.mark.slow
 def executed(notebook, parameters, folder):
     """The records that a notebook makes, executed by papermill as folder/out.ipynb without an error or a warning."""
     out, log = folder / "out.ipynb", folder / "log.txt"
-    status = report.execute(notebook, out, parameters, log)
+    status = sweep.execute(notebook, out, parameters, log)
     assert status == 0, log.read_text()
     notebook_rules.check_quiet(out)
     return records.read_all()
@@ -40,7 +43,7 @@ def test_a_sweep_ends_with_leaderboard_figures_and_a_page_that_loads_nothing(tmp
     (tmp_path / "tiny.yml").write_text(
         "question: Is it <better>?\ndefaults: {budget: 300}\nruns: [{classifier: dummy}, {classifier: knn}]"
     )
-    assert cli.main(["sweep", str(tmp_path / "tiny.yml")]) == 0
+    assert main.main(["sweep", str(tmp_path / "tiny.yml")]) == 0
     told = capfd.readouterr().out
     written = {str(path.relative_to(results / "tiny")) for path in (results / "tiny").rglob("*") if path.is_file()}
     figures = {f"figures/mnist-5k-{name}.png" for name in FIGURES}
@@ -54,5 +57,5 @@ def test_a_sweep_ends_with_leaderboard_figures_and_a_page_that_loads_nothing(tmp
     assert 'src="http' not in page
     assert "import json" not in page
     assert "&lt;better&gt;" in page
-    kept = [record.to_dict() for record in sweep.load(tmp_path / "tiny.yml").records()]
+    kept = [record.to_dict() for record in plan.load(tmp_path / "tiny.yml").records()]
     assert [record.to_dict() for record in leaderboard.stored(results / "tiny")] == kept

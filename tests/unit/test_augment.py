@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from hcrlib.augment import Distortion, _sampled, mixed
 from hcrlib.models import CLASSIFIERS
+from hcrlib.models._augmentation import Distortion, _sampled, mixed
 
 
 @pytest.fixture

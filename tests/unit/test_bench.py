@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from hcrlib import cli
-from hcrlib.bench import BENCHES, base, latency, libraries, lines, page, scaling
-from hcrlib.errors import DataError, RunError
+from hcrlib.bench import BENCHES, base, latency, libraries, lines, report, scaling
+from hcrlib.cli import main
+from hcrlib.core.errors import DataError, RunError
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def test_a_child_is_not_charged_for_its_parent():
 
 def test_the_help_names_every_benchmark(capsys):
     with pytest.raises(SystemExit):
-        cli.main(["bench", "--help"])
+        main.main(["bench", "--help"])
     told = capsys.readouterr().out.replace("\n", "").replace(" ", "")
     assert ",".join(sorted(BENCHES.names())) in told
 
@@ -60,7 +60,7 @@ def test_exponents_are_found():
 
 def test_svm_and_knn_are_measured_and_kept(results, monkeypatch, capsys):
     monkeypatch.setattr(libraries, "best_set", lambda: "mnist-5k")
-    assert cli.main(["bench", "svm", "knn", "--runs", "1", "--images", "400"]) == 0
+    assert main.main(["bench", "svm", "knn", "--runs", "1", "--images", "400"]) == 0
     printed = capsys.readouterr().out
     assert "fit: scikit-learn / ours" in printed
     kept = json.loads((results / "bench/knn.json").read_text())
@@ -79,7 +79,7 @@ def test_svm_and_knn_are_measured_and_kept(results, monkeypatch, capsys):
 @pytest.mark.slow
 def test_one_image_is_measured_against_the_bare_engine(results, monkeypatch):
     monkeypatch.setattr(latency, "IMAGES", 5)
-    assert cli.main(["bench", "one-image", "--runs", "1"]) == 0
+    assert main.main(["bench", "one-image", "--runs", "1"]) == 0
     kept = json.loads((results / "bench/one-image.json").read_text())
     assert [row["what"] for row in kept["rows"]][:2] == ["ONNX Runtime, bare", "runtime: scores"]
     assert all(0 < row["p50_ms"] <= row["p99_ms"] for row in kept["rows"])
@@ -92,18 +92,18 @@ def test_growth_is_drawn_on_two_axes(results):
         {"what": "knn", "images": n, "fit_s": n / 1e6, "predict_us_per_image": n / 10, "peak_mb": 1.0}
         for n in (1000, 3000)
     ]
-    page.keep(
+    report.keep(
         BENCHES.get("scaling"), base.Outcome(rows, [{"what": "x", "ratio": float("nan"), "aim": "", "met": None}])
     )
     assert json.loads((results / "bench/scaling.json").read_text())["ratios"][0]["ratio"] is None
-    assert page.write().read_text()
+    assert report.write().read_text()
 
 
 def test_bad_requests(capsys):
-    assert cli.main(["bench", "svn"]) == 1
+    assert main.main(["bench", "svn"]) == 1
     assert "Did you mean 'svm'" in capsys.readouterr().err
-    assert cli.main(["bench", "svm", "--runs", "0"]) == 1
-    assert cli.main(["bench", "svm", "--images", "3"]) == 1
+    assert main.main(["bench", "svm", "--runs", "0"]) == 1
+    assert main.main(["bench", "svm", "--images", "3"]) == 1
 
 
 def test_lines_are_compared_with_tesseract_or_not_at_all(monkeypatch):

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import hcrlib
-from hcrlib import bundle as bundles
-from hcrlib.runtime import benchmark, board, bundle, trt
+from hcrlib.export import bundle as bundles
+from hcrlib.runtime import benchmark, board, bundle
+from hcrlib.runtime.engines import tensorrt
 
 NANO = (
     "RAM 1903/3964MB (lfb 4x4MB) SWAP 0/1982MB (cached 0MB) IRAM 0/252kB(lfb 252kB) CPU [12%@1479,off,off,8%@1479] "
@@ -214,7 +215,7 @@ def test_it_measures_where_it_is_and_says_where(made, kind, tmp_path, capsys, sh
     assert measured["golden_apart"] < 1e-5
     assert measured["power_mw"] == 1750
     assert 0 < measured["energy_mj_per_image"] < 1750
-    assert hcrlib.records.RunRecord.from_dict(record).predict_ms_p50 == record["predict_ms_p50"]
+    assert hcrlib.runs.records.RunRecord.from_dict(record).predict_ms_p50 == record["predict_ms_p50"]
 
 
 @pytest.mark.slow
@@ -264,7 +265,7 @@ def test_engines_are_built_once_and_timed_apart(made, jetpack, tmp_path, monkeyp
         network.engine = "TensorRT 8.2.1.9"
         return network
 
-    monkeypatch.setattr(trt, "TensorRTNetwork", stand_in)
+    monkeypatch.setattr(tensorrt, "TensorRTNetwork", stand_in)
     status, record = measured_by(made, tmp_path)
     assert (status, record["engine"]) == (0, "TensorRT 8.2.1.9")
     rows = record["provenance"]["board"]["trtexec"]
@@ -314,7 +315,7 @@ def test_without_tensorrt_or_cuda_the_record_says_so(made, jetpack, tmp_path, mo
         def __init__(self):
             raise RuntimeError("cudaStreamCreate failed with CUDA error 100")
 
-    monkeypatch.setattr(trt, "_Cuda", NoCuda)
+    monkeypatch.setattr(tensorrt, "_Cuda", NoCuda)
     status, record = measured_by(made, tmp_path)
     assert (status, record["reason"]) == (1, "cudaStreamCreate failed with CUDA error 100")
     assert not list((tmp_path / "cache").rglob("*.engine"))
@@ -334,7 +335,7 @@ def test_an_engine_that_answers_otherwise_is_not_timed(made, jetpack, tmp_path, 
         def scores(self, x):
             return np.eye(10, dtype=np.float32)[np.arange(len(x)) % 10]
 
-    monkeypatch.setattr(trt, "TensorRTNetwork", lambda path: Wrong())
+    monkeypatch.setattr(tensorrt, "TensorRTNetwork", lambda path: Wrong())
     record = measured_by(made, tmp_path)[1]
     assert "golden images otherwise" in record["reason"]
     assert not list((tmp_path / "cache").rglob("*.engine"))  # nobody reads with it
@@ -361,8 +362,9 @@ def test_the_benchmark_runs_in_a_bundle_alone(made, tmp_path):
 
 @pytest.mark.slow
 def test_what_a_board_measured_stands_beside_the_run(made, tmp_path, short, capsys, monkeypatch):
-    from hcrlib import boards, cli
-    from hcrlib.errors import ConfigError, RunError
+    from hcrlib.cli import main
+    from hcrlib.core.errors import ConfigError, RunError
+    from hcrlib.runs import device_records
 
     monkeypatch.setenv("HCR_RESULTS", str(made.parents[1]))
     assert (
@@ -375,18 +377,20 @@ def test_what_a_board_measured_stands_beside_the_run(made, tmp_path, short, caps
     assert told["provenance"]["board"]["profile"] == "p"
     path.write_text(json.dumps(told))
     for _ in range(2):  # twice is once
-        assert cli.main(["import-record", str(path)]) == 0
-    assert [record.measured_on for record in boards.read_all()] == ["NVIDIA Jetson Nano Developer Kit, p, litert"]
+        assert main.main(["import-record", str(path)]) == 0
+    assert [record.measured_on for record in device_records.read_all()] == [
+        "NVIDIA Jetson Nano Developer Kit, p, litert"
+    ]
     assert [*hcrlib.results().measured_on] == ["", "NVIDIA Jetson Nano Developer Kit, p, litert"]
     capsys.readouterr()
-    assert cli.main(["leaderboard"]) == 0
+    assert main.main(["leaderboard"]) == 0
     assert "cnn-basic on NVIDIA Jetson Nano Developer Kit, p, litert" in capsys.readouterr().out
     bare = {**told, "provenance": {}}
     odd = {**told, "provenance": {"board": {"kind": "x", "facts": ["board"]}}}
     path.write_text(json.dumps({**told, "config": {**told["config"], "classifier": "../../.."}}))
-    boards.add(path)
-    assert list(boards.root().parent.glob("*.json")) == []
-    assert list(boards.root().iterdir()) == [boards.root() / "nvidia-jetson-nano-developer-kit"]
+    device_records.add(path)
+    assert list(device_records.root().parent.glob("*.json")) == []
+    assert list(device_records.root().iterdir()) == [device_records.root() / "nvidia-jetson-nano-developer-kit"]
     for content, kind, why in (
         (json.dumps(bare), ConfigError, "not written by the benchmark"),
         (json.dumps(odd), ConfigError, "not written by the benchmark"),
@@ -395,9 +399,9 @@ def test_what_a_board_measured_stands_beside_the_run(made, tmp_path, short, caps
     ):
         path.write_text(content)
         with pytest.raises(kind, match=why):
-            boards.add(path)
+            device_records.add(path)
     with pytest.raises(RunError, match="No such file"):
-        boards.add(tmp_path / "none.json")
+        device_records.add(tmp_path / "none.json")
 
 
 def test_the_profile_is_the_boards_own_and_advice_is_given(tmp_path, capsys):

@@ -12,11 +12,15 @@ import numpy as np
 import pytest
 
 import hcrlib
-from hcrlib import bundle as bundles
-from hcrlib import cli, export, graph, records, zoo
-from hcrlib.errors import ConfigError, RunError
+from hcrlib.cli import main
+from hcrlib.core import onnx_graph
+from hcrlib.core.errors import ConfigError, RunError
+from hcrlib.export import bundle as bundles
+from hcrlib.export import formats, zoo
 from hcrlib.models import CLASSIFIERS, Task
-from hcrlib.runtime import Network, TrainedModel, bundle, engines, trt
+from hcrlib.runs import records
+from hcrlib.runtime import Network, TrainedModel, bundle
+from hcrlib.runtime.engines import select, tensorrt
 
 quiet = {"say": lambda line: None}
 
@@ -137,7 +141,7 @@ def test_what_is_not_whole_is_refused_by_name(copy, damage, told, capsys):
     damage(copy)
     with pytest.raises(ValueError, match=told):
         bundle.load(copy)
-    assert cli.main(["verify", str(copy)]) == 1
+    assert main.main(["verify", str(copy)]) == 1
     assert "This bundle is not used" in capsys.readouterr().err
 
 
@@ -146,7 +150,7 @@ def test_the_file_of_another_bundle_is_refused(made, copy, monkeypatch):
     monkeypatch.setenv("HCR_RESULTS", str(made[2]))
     other = hcrlib.load_model(made[1]).classifier
     other.model.set_weights([weights + 1 for weights in other.model.get_weights()])
-    export.write_onnx(other, copy / "model/model.onnx", np.zeros((1, 28, 28), np.float32))
+    formats.write_onnx(other, copy / "model/model.onnx", np.zeros((1, 28, 28), np.float32))
     with pytest.raises(ValueError, match=r"model\.onnx (is damaged or of another bundle|has \d+ bytes)"):
         bundle.verify(copy)
 
@@ -201,7 +205,7 @@ def test_the_best_is_chosen_by_validation_images(made, monkeypatch, capsys):
     with pytest.raises(ConfigError, match="is not on this machine"):
         bundles.best("question")
     shutil.move(run.path / "elsewhere", run.path / "model")
-    assert cli.main(["export"]) == 1
+    assert main.main(["export"]) == 1
     assert "--best SWEEP" in capsys.readouterr().err
 
 
@@ -217,7 +221,7 @@ def test_the_threshold_costs_a_hundredth_of_the_right_answers():
 def test_the_choice_of_engine_is_told(copy):
     assert bundle.load(copy).classifier.engine.startswith("onnxruntime ")
     with pytest.raises(ValueError, match="no engine 'onnx'; there are: tensorrt, onnxruntime, litert"):
-        engines.network(copy / "model", engine="onnx")
+        select.network(copy / "model", engine="onnx")
     (copy / "model/model.onnx").write_bytes(b"")
     (copy / "model/model.tflite").write_bytes(b"no network")
     with pytest.raises(
@@ -280,7 +284,7 @@ def test_tensorrt_is_called_as_its_version_wants(newer, monkeypatch, tmp_path):
             return len(memory)
 
         def copy(self, to, source, size, kind):
-            if kind == trt.TO_DEVICE:
+            if kind == tensorrt.TO_DEVICE:
                 memory[to][:size] = ctypes.string_at(source, size)
             else:
                 ctypes.memmove(to, bytes(memory[source][:size]), size)
@@ -294,16 +298,16 @@ def test_tensorrt_is_called_as_its_version_wants(newer, monkeypatch, tmp_path):
     read = {b"an engine": Settings(memory, newer)}
     fake.Runtime = lambda logger: types.SimpleNamespace(deserialize_cuda_engine=read.get)
     monkeypatch.setitem(sys.modules, "tensorrt", fake)
-    monkeypatch.setattr(trt, "_Cuda", Cuda)
+    monkeypatch.setattr(tensorrt, "_Cuda", Cuda)
     path = tmp_path / "m.engine"
     path.write_bytes(b"an engine")
-    network = trt.TensorRTNetwork(path)
+    network = tensorrt.TensorRTNetwork(path)
     x = np.random.RandomState(0).rand(9, 28, 28).astype(np.float32)
     np.testing.assert_array_equal(network.scores(x), x.reshape(9, -1)[:, :2])  # in threes of 4, 4 and 1
     assert (network.engine, network.shape, network.n_classes) == ("TensorRT 8.2.1", (28, 28, 1), 2)
     path.write_bytes(b"of another version")
     with pytest.raises(ValueError, match="no engine for this GPU"):
-        trt.TensorRTNetwork(path)
+        tensorrt.TensorRTNetwork(path)
 
 
 @pytest.mark.slow
@@ -312,13 +316,13 @@ def test_an_engine_is_kept_by_model_version_and_precision(copy, monkeypatch, tmp
     monkeypatch.setitem(sys.modules, "tensorrt", types.SimpleNamespace(__version__="8.2.1"))
     onnx = copy / "model/model.onnx"
     with pytest.raises(ValueError, match="no engine was built"):
-        trt.built(onnx)
-    half, single = (trt.engine_path(onnx, "8.2.1", precision) for precision in trt.PRECISIONS)
-    assert trt.engine_path(onnx, "10.3", "fp16") != half
+        tensorrt.built(onnx)
+    half, single = (tensorrt.engine_path(onnx, "8.2.1", precision) for precision in tensorrt.PRECISIONS)
+    assert tensorrt.engine_path(onnx, "10.3", "fp16") != half
     for path in (single, half):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_bytes(b"x")
-        assert trt.built(onnx) == path
+        assert tensorrt.built(onnx) == path
 
 
 def fitted(name, classes, n_classes, **params):
@@ -350,16 +354,16 @@ def fitted(name, classes, n_classes, **params):
 def test_written_node_by_node_it_answers_as_it_did(name, params, operators, classes, tmp_path):
     classifier, x = fitted(name, np.array(classes), 9, **params)
     for batch in (None, 1):
-        assert export.write_onnx(classifier, tmp_path / "m.onnx", x, batch) < 1e-4
-    written = graph.model(classifier, (28, 28), 9)
-    assert {node.op_type for node in written.graph.node} <= export.TENSORRT
+        assert formats.write_onnx(classifier, tmp_path / "m.onnx", x, batch) < 1e-4
+    written = onnx_graph.model(classifier, (28, 28), 9)
+    assert {node.op_type for node in written.graph.node} <= formats.TENSORRT
     if operators:
         assert {node.op_type for node in written.graph.node} == operators
 
 
 def test_what_cannot_be_written_says_so(tmp_path):
     with pytest.raises(ConfigError, match="ensemble cannot be written as ONNX"):
-        export.write_onnx(
+        formats.write_onnx(
             types.SimpleNamespace(
                 **{"backend": "", "name": "ensemble", "n_classes": 2, "scores": lambda x: x},
                 onnx=CLASSIFIERS.get("ensemble").create({"runs": ["a"]}).onnx,

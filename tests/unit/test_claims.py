@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 
 import hcrlib as hcr
-from hcrlib import claim_file, claims, cli, evaluate, ledger, paths, records, sweep
-from hcrlib.errors import ConfigError, RunError
-from hcrlib.ledger import FAILS, HOLDS, OPEN, UNDECIDED
+from hcrlib.claims import judge, ledger, spec
+from hcrlib.claims.ledger import FAILS, HOLDS, OPEN, UNDECIDED
+from hcrlib.cli import main
+from hcrlib.core import paths
+from hcrlib.core.errors import ConfigError, RunError
+from hcrlib.runs import records, runner
+from hcrlib.sweeps import plan
 
 PAPERS = "papers: {a: A paper}\n"
 FIGURE = (
@@ -28,10 +32,10 @@ def write(tmp_path):
 
 
 def judged(path):
-    asked = claim_file.load(path)
-    for config in claims.missing(asked):
-        evaluate.run_one(config, say=lambda line: None)
-    return asked, claims.judge(asked, say=lambda line: None)
+    asked = spec.load(path)
+    for config in judge.missing(asked):
+        runner.run_one(config, say=lambda line: None)
+    return asked, judge.judge(asked, say=lambda line: None)
 
 
 @pytest.mark.parametrize(
@@ -64,12 +68,12 @@ def judged(path):
 )
 def test_what_is_wrong_is_told(write, row, says):
     with pytest.raises(ConfigError, match=says):
-        claim_file.load(write(row))
+        spec.load(write(row))
 
 
 def test_two_of_one_name_are_refused(write):
     with pytest.raises(ConfigError, match="two claims 'x'"):
-        claim_file.load(write(FIGURE, FIGURE))
+        spec.load(write(FIGURE, FIGURE))
 
 
 def test_a_figure_that_is_reached_and_one_that_is_not(write):
@@ -100,7 +104,7 @@ def test_who_is_best_is_asked_of_every_image(write):
     assert [row["verdict"] for row in rows] == [HOLDS, FAILS, FAILS]
     assert rows[0]["reason"].startswith("McNemar's test, Holm, seed 0: K is better than D")
     assert "by a factor of" in rows[2]["reason"]
-    assert claims.missing(asked) == []
+    assert judge.missing(asked) == []
 
 
 @pytest.mark.slow
@@ -118,7 +122,7 @@ def test_a_lead_that_may_be_chance_decides_nothing(write):
 def test_seeds_are_averaged_and_their_spread_is_told(write):
     text = FIGURE.replace("dummy, budget: 200", "linear, budget: 300").replace("measure", "seeds: [0, 1], measure")
     _, [row] = judged(write(text))
-    found = [evaluate.finished(c) for c in claim_file.load(write(text)).claims[0]["configs"][""]]
+    found = [runner.finished(c) for c in spec.load(write(text)).claims[0]["configs"][""]]
     assert row["measured"][0]["value"] == pytest.approx((found[0].accuracy + found[1].accuracy) / 2)
     assert "on average; 2 seeds, sd" in row["measured"][0]["text"]
 
@@ -128,8 +132,8 @@ def test_an_ensemble_averages_what_its_members_answered(write):
     text = FIGURE.replace("dummy, budget: 200", "linear, budget: 300").replace(
         "measure", "seeds: [0, 1], ensemble: true, measure"
     )
-    asked = claim_file.load(write(text))
-    runs = [evaluate.run_one(config, say=lambda line: None) for config in asked.configs()]
+    asked = spec.load(write(text))
+    runs = [runner.run_one(config, say=lambda line: None) for config in asked.configs()]
     labels = records.load_predictions(runs[0])["labels"]
     for run, (wrong, right) in zip(
         runs, ((0.6, 0.4), (0.1, 0.9)), strict=True
@@ -138,7 +142,7 @@ def test_an_ensemble_averages_what_its_members_answered(write):
         scores[np.arange(1000), labels] = right
         scores[np.arange(1000), (labels + 1) % 10] = wrong
         records.save_predictions(run.path, labels, scores)
-    [row] = claims.judge(asked, say=lambda line: None)
+    [row] = judge.judge(asked, say=lambda line: None)
     assert row["measured"][0]["text"].startswith("linear: 2 averaged: 100.00 % (0 misses of 1,000")
     assert [run["alone"] for run in row["measured"][0]["runs"]] == [run.accuracy for run in runs]
 
@@ -157,8 +161,8 @@ def test_times_that_are_close_decide_nothing(write, monkeypatch):
     text = "{name: x, paper: a, says: s, runs: {A: {classifier: dummy}, B: {classifier: linear}}, measure: fit_s, lowest: A}"
     asked, [row] = judged(write(text))
     assert row["verdict"] == HOLDS
-    monkeypatch.setattr(claims, "NOISE", 1e9)
-    assert claims.judge(asked, say=lambda line: None)[0]["verdict"] == UNDECIDED
+    monkeypatch.setattr(judge, "NOISE", 1e9)
+    assert judge.judge(asked, say=lambda line: None)[0]["verdict"] == UNDECIDED
 
 
 def test_a_stand_in_is_measured_and_leaves_the_claim_open(write):
@@ -177,8 +181,8 @@ def test_a_method_of_ours_confirms_and_does_not_refute(write):
 
 def test_one_claim_that_cannot_be_judged_does_not_cost_the_others(write):
     asked, _ = judged(write(FIGURE, FIGURE.replace("x,", "y,").replace("dummy, budget: 200", "knn, budget: 300")))
-    (evaluate.finished(asked.configs()[1]).path / "model/knn.npz").unlink()
-    asked = claim_file.load(
+    (runner.finished(asked.configs()[1]).path / "model/knn.npz").unlink()
+    asked = spec.load(
         write(
             FIGURE,
             FIGURE.replace("x,", "y,")
@@ -186,7 +190,7 @@ def test_one_claim_that_cannot_be_judged_does_not_cost_the_others(write):
             .replace("measure: accuracy", "measure: train_accuracy"),
         )
     )
-    rows = claims.judge(asked, say=lambda line: None)
+    rows = judge.judge(asked, say=lambda line: None)
     assert [row["verdict"] for row in rows] == [HOLDS, OPEN]
     assert "cannot be loaded" in rows[1]["reason"]
 
@@ -195,25 +199,25 @@ def test_what_was_measured_elsewhere_is_kept_where_the_runs_are_not(write, resul
     asked, rows = judged(write(FIGURE))
     shutil.rmtree(results / "runs")
     said = []
-    assert claims.judge(asked, said.append, rows) == rows
+    assert judge.judge(asked, said.append, rows) == rows
     assert said[0].startswith("x: kept: holds")
-    changed = claim_file.load(write(FIGURE.replace("0.05", "0.06")))
-    assert claims.judge(changed, said.append, rows)[0]["verdict"] == OPEN
+    changed = spec.load(write(FIGURE.replace("0.05", "0.06")))
+    assert judge.judge(changed, said.append, rows)[0]["verdict"] == OPEN
 
 
 def test_training_accuracy_is_of_the_images_it_was_trained_on(monkeypatch):
     run = hcr.train("knn", budget=300, say=lambda line: None)
-    assert claims.train_accuracy(run) == 1  # the nearest image is the image itself
+    assert judge.train_accuracy(run) == 1  # the nearest image is the image itself
     kept = json.loads((run.path / "train_accuracy.json").read_text())
     assert (kept["hits"], kept["n"]) == (300, 300)
     (run.path / "train_accuracy.json").unlink()
     other = dataclasses.replace(run, data={**run.data, "sha256": "feed"})
     with pytest.raises(RunError, match="feed"):
-        claims.train_accuracy(other)
+        judge.train_accuracy(other)
 
 
 def test_without_the_files_a_claim_is_left_open(write, monkeypatch):
-    for module in (claims, claim_file):
+    for module in (judge, spec):
         monkeypatch.setattr(module, "on_this_machine", lambda: {"mnist-5k"})
     path = write(FIGURE.replace("classifier", "dataset: emnist-byclass, classifier"))
     asked, [row] = judged(path)
@@ -223,10 +227,10 @@ def test_without_the_files_a_claim_is_left_open(write, monkeypatch):
 
 
 def test_a_run_that_failed_leaves_its_claim_open(write):
-    asked = claim_file.load(write(FIGURE))
+    asked = spec.load(write(FIGURE))
     [config] = asked.configs()
     records.RunRecord(config=config, status="failed", reason="no luck").write()
-    [row] = claims.judge(asked, say=lambda line: None)
+    [row] = judge.judge(asked, say=lambda line: None)
     assert (row["verdict"], "no luck" in row["reason"]) == (OPEN, True)
 
 
@@ -243,15 +247,15 @@ def test_the_command_writes_the_ledger_twice_the_same(write, results, capsys, mo
 
     def here(configs, cluster):
         for config in configs:
-            evaluate.run_one(config, say=lambda line: None)
+            runner.run_one(config, say=lambda line: None)
         return []
 
-    monkeypatch.setattr(sweep, "run", here)
-    assert cli.main(["claims", path, "--dry-run"]) == 0
+    monkeypatch.setattr(plan, "run", here)
+    assert main.main(["claims", path, "--dry-run"]) == 0
     assert "mnist-5k/dummy/" in capsys.readouterr().out
-    assert cli.main(["claims", path]) == 0
+    assert main.main(["claims", path]) == 0
     first = (results / "c.md").read_text()
-    assert cli.main(["claims", path]) == 0
+    assert main.main(["claims", path]) == 0
     assert (results / "c.md").read_text() == first
     assert "Of 2 claims 1 hold, 0 do not, 0 are undecided, 1 cannot be tested here." in first
     assert "| It flies | - | **not testable here**: nobody has one |" in first
@@ -259,5 +263,5 @@ def test_the_command_writes_the_ledger_twice_the_same(write, results, capsys, mo
 
 
 def test_the_committed_file_is_valid():
-    asked = claim_file.load(paths.project_root() / "params/claims.yml")
+    asked = spec.load(paths.project_root() / "params/claims.yml")
     assert {claim["paper"] for claim in asked.claims} == set(asked.papers)

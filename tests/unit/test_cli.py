@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 import hcrlib
-from hcrlib import cli, records
+from hcrlib.cli import main
+from hcrlib.runs import records
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def told(capsys):
 
 
 def test_help_names_every_command_and_loads_nothing_heavy():
-    code = "import sys; from hcrlib.cli import main; sys.argv[0] = 'hcr'; main(['--help'])"
+    code = "import sys; from hcrlib.cli.main import main; sys.argv[0] = 'hcr'; main(['--help'])"
     done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0
     for command in (
@@ -51,14 +52,14 @@ def test_help_names_every_command_and_loads_nothing_heavy():
 )
 def test_usage_errors_are_2(argv, words, capsys):
     with pytest.raises(SystemExit) as stopped:
-        cli.main(argv)
+        main.main(argv)
     assert stopped.value.code == 2
     assert words in told(capsys)[1]
 
 
 def test_version(capsys):
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["--version"])
+        main.main(["--version"])
     assert stopped.value.code == 0
     assert told(capsys)[0].startswith("hcr ")
 
@@ -80,7 +81,7 @@ def test_version(capsys):
     ],
 )
 def test_what_hcrlib_refuses_is_one_paragraph_and_1(argv, words, capsys, results):
-    assert cli.main(argv) == 1
+    assert main.main(argv) == 1
     err = told(capsys)[1]
     assert words in err
     assert err.startswith("hcr: ")
@@ -101,13 +102,13 @@ def test_interruptions_and_a_full_disk_are_told_too(error, status, words, capsys
         raise error
 
     monkeypatch.setattr(hcrlib, "train", fails)
-    assert cli.main(["train", "knn"]) == status
+    assert main.main(["train", "knn"]) == status
     assert words in told(capsys)[1]
 
 
 def test_train_prints_the_result_and_the_folder(capsys):
     argv = "train knn --budget 300 --seed 3 --set k=1 --set weighted=false --preprocess scale"
-    assert cli.main(argv.split()) == 0
+    assert main.main(argv.split()) == 0
     [record] = records.read_all()
     assert record.config.params == {"k": 1, "weighted": False}
     assert (record.config.seed, record.config.budget, record.config.preprocess) == (3, 300, ["scale"])
@@ -116,14 +117,14 @@ def test_train_prints_the_result_and_the_folder(capsys):
 
 def test_results_in_every_format(run, capsys, tmp_path):
     for form, word in (("table", run.id), ("csv", "fit_s"), ("html", "<table")):
-        assert cli.main(["results", "--format", form]) == 0
+        assert main.main(["results", "--format", form]) == 0
         assert word in told(capsys)[0]
-    assert cli.main(["results", "--format", "csv", "--out", str(tmp_path / "r.csv")]) == 0
+    assert main.main(["results", "--format", "csv", "--out", str(tmp_path / "r.csv")]) == 0
     assert run.id in (tmp_path / "r.csv").read_text()
 
 
 def test_results_of_nothing(capsys):
-    assert cli.main(["results"]) == 0
+    assert main.main(["results"]) == 0
     assert "no records yet" in told(capsys)[0]
 
 
@@ -131,35 +132,35 @@ def test_leaderboard_of_all_runs_a_folder_and_stored_records(run, capsys, tmp_pa
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept/records.jsonl").write_text(json.dumps(run.to_dict()) + "\n")
     for argv in ([], [str(results / "runs")], [str(tmp_path / "kept")]):
-        assert cli.main(["leaderboard", *argv]) == 0
+        assert main.main(["leaderboard", *argv]) == 0
         assert f"{run.misses:,} of 1,000" in told(capsys)[0]
 
 
 def test_zoo_add_list_and_read(run, capsys, tmp_path, results):
-    assert cli.main(["zoo", "add", "small", run.id]) == 0
+    assert main.main(["zoo", "add", "small", run.id]) == 0
     assert sorted(p.name for p in (results / "zoo/small").iterdir()) == ["README.md", "model", "record.json"]
     assert [p.name for p in (results / "zoo").iterdir()] == ["small"]
-    assert cli.main(["zoo", "add", "small", run.id]) == 1
-    assert cli.main(["zoo", "add", "../small", run.id]) == 1
-    assert cli.main(["zoo", "list"]) == 0
+    assert main.main(["zoo", "add", "small", run.id]) == 1
+    assert main.main(["zoo", "add", "../small", run.id]) == 1
+    assert main.main(["zoo", "list"]) == 0
     assert f"small: {run}" in told(capsys)[0]
 
     image = hcrlib.load_dataset("mnist-5k").train.images[0]
     Image.fromarray(np.kron(255 - image, np.ones((4, 4), np.uint8))).save(tmp_path / "zero.png")
     (tmp_path / "bad.png").write_text("no image")
     one = ["read", "--character", "--model", "small", str(tmp_path / "zero.png")]
-    assert cli.main(one) == 0
+    assert main.main(one) == 0
     assert "zero.png: 0 " in told(capsys)[0]
-    assert cli.main([*one, str(tmp_path / "bad.png")]) == 1
+    assert main.main([*one, str(tmp_path / "bad.png")]) == 1
     out, err = told(capsys)
     assert "zero.png: 0 " in out
     assert "bad.png: cannot be read" in err
 
 
 def test_doctor_names_packages_data_folders_and_what_to_do(capsys, monkeypatch):
-    monkeypatch.setitem(cli.OPTIONAL, "a-package-that-is-not-there", "pip install it")
+    monkeypatch.setitem(main.OPTIONAL, "a-package-that-is-not-there", "pip install it")
     monkeypatch.delenv("HCR_DATA", raising=False)
-    assert cli.main(["doctor"]) == 0
+    assert main.main(["doctor"]) == 0
     out = told(capsys)[0]
     for word in (
         "tensorflow",
@@ -172,7 +173,7 @@ def test_doctor_names_packages_data_folders_and_what_to_do(capsys, monkeypatch):
 
 
 def test_a_reader_that_has_seen_enough_ends_it_quietly():
-    code = "import sys; from hcrlib.cli import main; sys.exit(main(['data', 'list']))"
+    code = "import sys; from hcrlib.cli.main import main; sys.exit(main(['data', 'list']))"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         err = process.stderr.read()

@@ -13,15 +13,16 @@ import psutil
 import pytest
 
 import hcrlib as hcr
-from hcrlib import evaluate, paths, records
-from hcrlib.cluster import attempt, inputs
-from hcrlib.cluster.attempt import DONE, FAILED, FAULT, LACKING, OTHER_CODE, Work
+from hcrlib.cluster import inputs, worker
+from hcrlib.cluster.forkserver import FORKS
 from hcrlib.cluster.inputs import Input
-from hcrlib.cluster.launcher import FORKS
-from hcrlib.code_hash import code_sha256
+from hcrlib.cluster.worker import DONE, FAILED, FAULT, LACKING, OTHER_CODE, Work
+from hcrlib.core import paths
+from hcrlib.core.code_hash import code_sha256
+from hcrlib.runs import records, runner
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="as on a worker of a cluster")
-FEW = "import hcrlib.cluster.notebook as n\nn.LOADED = 'papermill', 'ipykernel.kernelapp', 'hcrlib.evaluate'\n"
+FEW = "import hcrlib.cluster.kernel as n\nn.LOADED = 'papermill', 'ipykernel.kernelapp', 'hcrlib.runs.runner'\n"
 TRAIN = """
 import os, pathlib, signal, time
 import hcrlib as hcr
@@ -45,15 +46,15 @@ def launched(tmp_path_factory):
 
 
 def stop():
-    if hasattr(attempt._own, "launcher"):
-        attempt._own.launcher.stop()
+    if hasattr(worker._own, "launcher"):
+        worker._own.launcher.stop()
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A folder that notebooks know; the cache is empty."""
     monkeypatch.setenv("HCR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(attempt, "LOOK_S", 0.1)
+    monkeypatch.setattr(worker, "LOOK_S", 0.1)
     (tmp_path / "here").mkdir()
     return tmp_path / "here"
 
@@ -63,7 +64,7 @@ def work(here):
     """A function of a notebook's cell: the Work of a run of `dummy` that it comes before."""
 
     def work(cell="", classifier="dummy", dataset="mnist-5k", params=None, **more):
-        config = evaluate.resolve(classifier, dataset=dataset, **({"budget": 200} if params is None else params))
+        config = runner.resolve(classifier, dataset=dataset, **({"budget": 200} if params is None else params))
         begin = TRAIN.replace('os.environ["HCR_TEST"]', repr(str(here)))
         cells = [nbformat.v4.new_code_cell(text) for text in ("seed = 0", begin, cell, REST)]
         cells[0].metadata["tags"] = ["parameters"]
@@ -111,7 +112,7 @@ class Other(threading.Thread):
         self.work = work
 
     def run(self):
-        self.outcome = attempt.attempt(self.work)
+        self.outcome = worker.attempt(self.work)
         stop()
 
     def __enter__(self):
@@ -124,7 +125,7 @@ class Other(threading.Thread):
 
 @pytest.mark.slow
 def test_all_of_a_run_comes_back_and_nothing_stays(work, here, results, tmp_path):
-    outcome = attempt.attempt(work("print('a word')"))
+    outcome = worker.attempt(work("print('a word')"))
     assert (outcome.kind, outcome.reason, outcome.lacking, outcome.worker) == (DONE, "", (), "")
     found = unpacked(outcome)
     assert list(found)[-1] == "record.json"
@@ -142,12 +143,12 @@ def test_all_of_a_run_comes_back_and_nothing_stays(work, here, results, tmp_path
 
 
 def test_results_of_the_worker_are_not_touched(work, results):
-    assert attempt.attempt(work()).kind == DONE
+    assert worker.attempt(work()).kind == DONE
     assert not results.exists()
 
 
 def test_wrong_code_is_a_failure_with_a_record_that_says_why(work, tmp_path):
-    outcome = attempt.attempt(work("raise ValueError('no luck')"))
+    outcome = worker.attempt(work("raise ValueError('no luck')"))
     assert (outcome.kind, outcome.reason) == (FAILED, "cell 4: ValueError: no luck")
     made = record(outcome, tmp_path / "made")
     assert (made.status, made.reason) == ("failed", outcome.reason)
@@ -168,13 +169,13 @@ FAULTS = {
 
 @pytest.mark.parametrize(("cell", "told"), FAULTS.values(), ids=FAULTS)
 def test_what_is_not_the_runs_fault_leaves_no_record(work, cell, told):
-    cell = cell.replace("hcr.DataError", "__import__('hcrlib.errors').errors.DataError")
-    outcome = attempt.attempt(work(cell))
+    cell = cell.replace("hcr.DataError", "__import__('hcrlib.core.errors').errors.DataError")
+    outcome = worker.attempt(work(cell))
     assert outcome.kind == FAULT
     assert told in outcome.reason
     assert set(unpacked(outcome)) <= {"notebook.ipynb", "log.txt"}
     assert "log.txt" in unpacked(outcome)
-    attempt.clean([])
+    worker.clean([])
     assert not (paths.cache_root() / "work").exists()
 
 
@@ -183,32 +184,32 @@ def test_a_launcher_that_dies_is_a_fault_and_the_next_attempt_has_a_new_one(work
     def kill():
         until((here / "begun").exists)
         for child in psutil.Process().children():
-            if "hcrlib.cluster.launcher" in child.cmdline():
+            if "hcrlib.cluster.forkserver" in child.cmdline():
                 child.kill()
 
     (here / "hold").touch()
     killing = threading.Thread(target=kill)
     killing.start()
-    outcome = attempt.attempt(work())
+    outcome = worker.attempt(work())
     killing.join()
     assert outcome.kind == FAULT
     assert "launcher" in outcome.reason
     (here / "hold").unlink()
-    assert attempt.attempt(work()).kind == DONE
+    assert worker.attempt(work()).kind == DONE
 
 
 @pytest.mark.slow
 def test_what_takes_too_long_is_ended_and_recorded(work, here, tmp_path):
-    outcome = attempt.attempt(work("time.sleep(60)", limit_s=2.5))
+    outcome = worker.attempt(work("time.sleep(60)", limit_s=2.5))
     assert (outcome.kind, outcome.reason) == (FAILED, "it was stopped after its limit of 2.5 s")
     assert 2.5 < outcome.seconds < 50
     assert record(outcome, tmp_path / "made").reason == outcome.reason
     until(lambda: not children())
-    assert attempt.attempt(work(limit_s=60)).kind == DONE
+    assert worker.attempt(work(limit_s=60)).kind == DONE
 
 
 def test_what_holds_too_much_memory_is_ended_and_recorded(work, tmp_path):
-    outcome = attempt.attempt(work("held = bytearray(b'x') * (700 * 2**20)\ntime.sleep(60)", limit_bytes=500 * 2**20))
+    outcome = worker.attempt(work("held = bytearray(b'x') * (700 * 2**20)\ntime.sleep(60)", limit_bytes=500 * 2**20))
     assert outcome.kind == FAILED
     assert "over its limit of 500 MiB" in outcome.reason
     assert record(outcome, tmp_path / "made").status == "failed"
@@ -217,13 +218,13 @@ def test_what_holds_too_much_memory_is_ended_and_recorded(work, tmp_path):
 
 def test_memory_of_what_a_run_starts_is_its_own(work):
     child = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'x = b\"x\" * (700 * 2**20); input()'], "
-    outcome = attempt.attempt(work(f"{child}stdin=subprocess.PIPE)\ntime.sleep(60)", limit_bytes=500 * 2**20))
+    outcome = worker.attempt(work(f"{child}stdin=subprocess.PIPE)\ntime.sleep(60)", limit_bytes=500 * 2**20))
     assert "over its limit" in outcome.reason
     until(lambda: not children())
 
 
 def test_other_code_is_refused(work):
-    outcome = attempt.attempt(work(code="0" * 64))
+    outcome = worker.attempt(work(code="0" * 64))
     assert outcome.kind == OTHER_CODE
     assert code_sha256()[:12] in outcome.reason
     assert "000000000000" in outcome.reason
@@ -233,7 +234,7 @@ def test_other_code_is_refused(work):
 def test_what_is_lacking_is_named(work, monkeypatch):
     monkeypatch.delenv("HCR_DATA", raising=False)
     missing = Input("mnist"), Input("/nowhere/own", "0" * 64), Input("runs/a/b/c", "1" * 64)
-    outcome = attempt.attempt(work(inputs=(Input("mnist-5k"), *missing)))
+    outcome = worker.attempt(work(inputs=(Input("mnist-5k"), *missing)))
     assert (outcome.kind, outcome.lacking) == (LACKING, missing)
     assert outcome.reason == "mnist, /nowhere/own, runs/a/b/c"
     assert not (paths.cache_root() / "work").exists()
@@ -243,7 +244,7 @@ def test_what_is_lacking_is_named(work, monkeypatch):
 def test_members_of_an_ensemble_are_where_it_looks_for_them(work, tmp_path):
     members = [hcr.train("knn", k=k, say=lambda line: None).id for k in (1, 3)]
     asked = work(classifier="ensemble", params={"runs": members})
-    outcome = attempt.attempt(asked)
+    outcome = worker.attempt(asked)
     assert (outcome.kind, outcome.reason) == (DONE, "")
     assert record(outcome, tmp_path / "made").status == "finished"
     assert all((paths.runs_root() / member / "record.json").exists() for member in members), "links alone were removed"
@@ -261,9 +262,9 @@ def test_a_run_reads_what_was_sent_under_the_name_it_knows(work, tmp_path, here)
     packed = io.BytesIO()
     inputs.packed(asked.inputs[0], packed)
     own.rename(tmp_path / "gone")
-    assert attempt.attempt(asked).kind == LACKING
+    assert worker.attempt(asked).kind == LACKING
     inputs.receive("t", packed.getvalue(), asked.inputs[0])
-    outcome = attempt.attempt(asked)
+    outcome = worker.attempt(asked)
     assert (outcome.kind, outcome.reason) == (DONE, "")
     made = record(outcome, tmp_path / "made")
     assert made.data["sha256"] == before
@@ -283,10 +284,10 @@ print("it was there")
 def test_an_attempt_goes_on_from_the_checkpoint_of_one_that_was_killed(work):
     run = records.RunConfig.from_dict(work().config).id
     asked = work(CHECKPOINT.format(id=run))
-    assert attempt.attempt(asked).kind == FAULT
-    attempt.clean([])
+    assert worker.attempt(asked).kind == FAULT
+    worker.clean([])
     assert "history.json" in left()
-    outcome = attempt.attempt(asked)
+    outcome = worker.attempt(asked)
     assert outcome.kind == DONE
     assert b"it was there" in unpacked(outcome)["log.txt"]
     assert "checkpoint" not in unpacked(outcome)
@@ -294,7 +295,7 @@ def test_an_attempt_goes_on_from_the_checkpoint_of_one_that_was_killed(work):
 
 
 def test_what_crashes_beside_the_notebook_s_cells_is_no_failure_of_the_run(work):
-    outcome = attempt.attempt(dataclasses.replace(work(), source="no notebook"))
+    outcome = worker.attempt(dataclasses.replace(work(), source="no notebook"))
     assert outcome.kind == FAULT
     assert "record.json" not in unpacked(outcome)
 
@@ -303,11 +304,11 @@ def test_half_a_checkpoint_is_no_result(tmp_path):
     for name in ("checkpoint", "checkpoint.new", "checkpoint.old", "model"):
         (tmp_path / name).mkdir()
     (tmp_path / "record.json").write_text("{}")
-    assert list(unpacked(attempt.Outcome(DONE, packed=attempt._packed(tmp_path)))) == ["model", "record.json"]
+    assert list(unpacked(worker.Outcome(DONE, packed=worker._packed(tmp_path)))) == ["model", "record.json"]
 
 
 def test_what_may_not_be_removed_does_not_keep_the_rest(monkeypatch):
-    root, alone = paths.cache_root().resolve() / "work/mnist-5k/dummy", attempt.alone
+    root, alone = paths.cache_root().resolve() / "work/mnist-5k/dummy", worker.alone
     for name in ("aaa", "bbb", "ccc"):
         (root / name).mkdir(parents=True)
 
@@ -317,28 +318,28 @@ def test_what_may_not_be_removed_does_not_keep_the_rest(monkeypatch):
         return alone(path, wait_s)
 
     with monkeypatch.context() as denied:
-        denied.setattr(attempt, "alone", guarded)
-        attempt.clean([])
+        denied.setattr(worker, "alone", guarded)
+        worker.clean([])
     assert [path.name for path in root.iterdir()] == ["bbb"]
-    attempt.clean([])
+    worker.clean([])
     assert not root.exists()
 
 
 def test_checkpoints_of_runs_that_are_made_are_removed(work):
     run = records.RunConfig.from_dict(work().config).id
-    assert attempt.attempt(work(CHECKPOINT.format(id=run))).kind == FAULT
-    attempt.clean(["another/run/abc"])
+    assert worker.attempt(work(CHECKPOINT.format(id=run))).kind == FAULT
+    worker.clean(["another/run/abc"])
     assert "history.json" in left()
-    attempt.clean([run])
+    worker.clean([run])
     assert not (paths.cache_root() / "work").exists()
-    attempt.clean([run])
+    worker.clean([run])
 
 
 def test_a_record_that_a_killed_attempt_left_is_no_other_ones(work):
     write = "pathlib.Path(os.environ['HCR_RESULTS'], 'runs', '{id}', 'record.json').write_text('{{}}')\nos._exit(1)"
     run = records.RunConfig.from_dict(work().config).id
-    assert attempt.attempt(work(write.format(id=run))).kind == FAULT
-    outcome = attempt.attempt(work("hcr.train = lambda *_, **__: None"))
+    assert worker.attempt(work(write.format(id=run))).kind == FAULT
+    outcome = worker.attempt(work("hcr.train = lambda *_, **__: None"))
     assert (outcome.kind, outcome.reason) == (FAULT, "the notebook ended without a record")
 
 
@@ -348,7 +349,7 @@ def test_of_two_attempts_at_once_each_has_a_folder_of_its_own(work, here, tmp_pa
     with Other(work()) as first:
         until((here / "begun").exists)
         run = records.RunConfig.from_dict(first.work.config).id
-        attempt.clean([run])
+        worker.clean([run])
         (here / "begun").unlink()
         with Other(work()) as second:
             until((here / "begun").exists)
@@ -363,11 +364,11 @@ def test_a_cache_that_cannot_be_written_is_a_fault(work, here, monkeypatch):
     asked = work()
     (here / "file").touch()
     monkeypatch.setenv("HCR_CACHE", str(here / "file/cache"))
-    outcome = attempt.attempt(asked)
+    outcome = worker.attempt(asked)
     assert outcome.kind == FAULT
     assert "NotADirectoryError" in outcome.reason
 
 
 def test_the_memory_of_a_process_that_has_ended_is_none():
-    assert attempt.memory(2**22 + 1) == 0
-    assert attempt.memory(os.getpid()) > 2**20
+    assert worker.memory(2**22 + 1) == 0
+    assert worker.memory(os.getpid()) > 2**20

@@ -14,19 +14,20 @@ import types
 
 import pytest
 
-from hcrlib import evaluate, records
-from hcrlib.cluster import client, store
-from hcrlib.cluster.attempt import DONE, FAILED, FAULT, LACKING, OTHER_CODE, Outcome
-from hcrlib.cluster.engine import Cluster, Dask
+from hcrlib.cluster import client
+from hcrlib.cluster import results as store
+from hcrlib.cluster.backend import Cluster, Dask
 from hcrlib.cluster.inputs import Input
-from hcrlib.cluster.store import FAILED_AGAIN
-from hcrlib.errors import DataError, RunError
+from hcrlib.cluster.results import FAILED_AGAIN
+from hcrlib.cluster.worker import DONE, FAILED, FAULT, LACKING, OTHER_CODE, Outcome
+from hcrlib.core.errors import DataError, RunError
+from hcrlib.runs import records, runner
 
 MEASURED = dict(accuracy=0.5, misses=1, n_test=2, ci_low=0.1, ci_high=0.9, fit_s=0.1, val_accuracy=0.5)
 
 
 def config(classifier="dummy", seed=0, **params):
-    return evaluate.resolve(classifier, seed=seed, **params)
+    return runner.resolve(classifier, seed=seed, **params)
 
 
 def outcome(asked, status="finished", reason=None, kind=DONE, names=("notebook.ipynb", "log.txt"), **measured):
@@ -204,7 +205,7 @@ def test_ctrl_c_takes_back_what_no_worker_has_begun(sweep):
 
 def test_members_before_what_is_made_of_them(sweep):
     members = [config("knn", k=k) for k in (1, 3)]
-    both = evaluate.resolve("ensemble", runs=[member.id for member in members])
+    both = runner.resolve("ensemble", runs=[member.id for member in members])
     made, workers = sweep([both, *members], done)
     assert [c.classifier for c in workers.handed] == ["knn", "knn", "ensemble"]
     assert {record.status for record in made} == {"finished"}
@@ -214,7 +215,7 @@ def test_members_before_what_is_made_of_them(sweep):
 
 def test_of_a_member_that_failed_nothing_is_made(sweep):
     member = config("knn")
-    both = evaluate.resolve("ensemble", runs=[member.id])
+    both = runner.resolve("ensemble", runs=[member.id])
     made, workers = sweep([both, member], lambda asked, *_: outcome(asked, "failed", "no luck", FAILED))
     assert [c.classifier for c in workers.handed] == ["knn"]
     ensemble = next(record for record in made if record.config == both)

@@ -4,10 +4,13 @@ import argparse
 
 import pytest
 
-from hcrlib import cli, evaluate, sweep, sweep_commands
+from hcrlib.cli import main
+from hcrlib.cli import sweep as sweep_commands
 from hcrlib.cluster import estimate
-from hcrlib.cluster.engine import Cluster
-from hcrlib.errors import ConfigError, RunError
+from hcrlib.cluster.backend import Cluster
+from hcrlib.core.errors import ConfigError, RunError
+from hcrlib.runs import runner
+from hcrlib.sweeps import plan as sweep
 
 GRID = """
 question: Which?
@@ -38,7 +41,7 @@ def options(*given):
 
 def refused(capsys, *command):
     """What is told of a command that is refused: a paragraph."""
-    assert cli.main(list(command)) == 1
+    assert main.main(list(command)) == 1
     told = capsys.readouterr().err
     assert told.startswith("hcr: ")
     assert told.count("\n") == 1
@@ -142,16 +145,16 @@ def test_what_a_sweep_raises_is_a_paragraph(path, capsys, monkeypatch):
 
 
 def test_only_what_matches_is_made(path, made):
-    assert cli.main(["sweep", path, "--no-report", "--only", "*/knn/*"]) == 0
-    assert cli.main(["sweep", path, "--no-report", "--only", "*/knn/*", "--only", "mnist-5k/dummy/*"]) == 0
+    assert main.main(["sweep", path, "--no-report", "--only", "*/knn/*"]) == 0
+    assert main.main(["sweep", path, "--no-report", "--only", "*/knn/*", "--only", "mnist-5k/dummy/*"]) == 0
     assert [sorted({c.classifier for c in configs}) for configs, _ in made] == [["knn"], ["dummy", "knn"]]
     one = made[0][0][0].id
-    assert cli.main(["sweep", path, "--no-report", "--only", one]) == 0
+    assert main.main(["sweep", path, "--no-report", "--only", one]) == 0
     assert [c.id for c in made[2][0]] == [one]
 
 
 def test_a_dry_run_shows_only_what_matches(path, made, capsys):
-    assert cli.main(["sweep", path, "--dry-run", "--only", "*/knn/*"]) == 0
+    assert main.main(["sweep", path, "--dry-run", "--only", "*/knn/*"]) == 0
     told = capsys.readouterr().out
     assert told.count("mnist-5k/knn/") == 2
     assert "dummy" not in told
@@ -159,12 +162,12 @@ def test_a_dry_run_shows_only_what_matches(path, made, capsys):
 
 
 def test_a_dry_run_shows_what_the_other_options_come_to(path, made, capsys):
-    assert cli.main(["sweep", path, "--dry-run", "--limit", "2"]) == 0
+    assert main.main(["sweep", path, "--dry-run", "--limit", "2"]) == 0
     told = capsys.readouterr().out
     assert told.count("to run another time") == 4
     assert told.endswith("6 runs, 2 to run\n")
-    evaluate.run_one(evaluate.resolve("dummy", budget=100), say=lambda line: None)
-    assert cli.main(["sweep", path, "--dry-run", "--again"]) == 0
+    runner.run_one(runner.resolve("dummy", budget=100), say=lambda line: None)
+    assert main.main(["sweep", path, "--dry-run", "--again"]) == 0
     told = capsys.readouterr().out
     assert told.count("to run again") == 1
     assert told.endswith("6 runs, 6 to run\n")
@@ -172,8 +175,8 @@ def test_a_dry_run_shows_what_the_other_options_come_to(path, made, capsys):
 
 
 def test_of_what_is_made_of_others_the_limit_takes_those_first():
-    members = [evaluate.resolve("knn", k=k) for k in (1, 3)]
-    both = evaluate.resolve("ensemble", runs=[member.id for member in members])
+    members = [runner.resolve("knn", k=k) for k in (1, 3)]
+    both = runner.resolve("ensemble", runs=[member.id for member in members])
     for n in (1, 2):
         found = sweep_commands._cheapest([both, *members], n)
         assert len(found) == n
@@ -183,30 +186,30 @@ def test_of_what_is_made_of_others_the_limit_takes_those_first():
 
 def test_no_more_than_the_limit_the_cheapest(path, made, capsys, monkeypatch):
     monkeypatch.setattr(estimate, "known", list)  # by images alone
-    assert cli.main(["sweep", path, "--no-report", "--limit", "3"]) == 0
+    assert main.main(["sweep", path, "--no-report", "--limit", "3"]) == 0
     [(configs, _)] = made
     assert [c.budget for c in configs] == [100, 100, 100]
     assert "3 of them now (--limit)" in capsys.readouterr().out
-    assert cli.main(["sweep", path, "--no-report", "--limit", "99"]) == 0
+    assert main.main(["sweep", path, "--no-report", "--limit", "99"]) == 0
     assert len(made[1][0]) == 6
 
 
 def test_what_failed_by_this_code_is_made_again_where_that_is_asked_for(path, made, capsys):
-    from hcrlib import records
-    from hcrlib.code_hash import code_sha256
+    from hcrlib.core.code_hash import code_sha256
+    from hcrlib.runs import records
 
     plan = sweep.load(path)
     for asked, code in ((plan.configs[0], code_sha256()), (plan.configs[1], "other")):
         records.RunRecord(config=asked, status="failed", reason="no luck", provenance={"code_sha256": code}).write()
-    cli.main(["sweep", path, "--no-report"])
+    main.main(["sweep", path, "--no-report"])
     assert "1 failed before and are left alone (--rerun-failed tries them again)" in capsys.readouterr().out
-    cli.main(["sweep", path, "--no-report", "--rerun-failed"])
+    main.main(["sweep", path, "--no-report", "--rerun-failed"])
     assert "left alone" not in capsys.readouterr().out
     assert [len(configs) for configs, _ in made] == [5, 6]
 
 
 def test_where_runs_are_made_is_handed_on(path, made):
-    cli.main(["sweep", path, "--no-report", "--scheduler", "tcp://h:1", "--time-limit", "5", "--priority", "7"])
+    main.main(["sweep", path, "--no-report", "--scheduler", "tcp://h:1", "--time-limit", "5", "--priority", "7"])
     assert made[0][1] == Cluster(scheduler="tcp://h:1", limit_s=5, priority=7)
 
 

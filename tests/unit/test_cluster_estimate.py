@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from hcrlib import paths
 from hcrlib.cluster.estimate import AROUND_S, Estimate, known
-from hcrlib.config import RunConfig
-from hcrlib.records import RunRecord
+from hcrlib.core import paths
+from hcrlib.runs.config import RunConfig
+from hcrlib.runs.records import RunRecord
 
 
 def config(classifier="mlp", dataset="mnist-5k", budget=None, seed=0, **params):

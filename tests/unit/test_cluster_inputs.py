@@ -15,13 +15,13 @@ import pytest
 from PIL import Image, ImageDraw
 
 import hcrlib as hcr
-from hcrlib import evaluate, records
 from hcrlib.cluster import inputs
 from hcrlib.cluster.inputs import Input
-from hcrlib.config import RunConfig
+from hcrlib.core.errors import DataError, HcrError
 from hcrlib.datasets import load
 from hcrlib.datasets.catalog import File
-from hcrlib.errors import DataError, HcrError
+from hcrlib.runs import records, runner
+from hcrlib.runs.config import RunConfig
 
 
 def picture(path, text, size=(60, 80)):
@@ -283,7 +283,7 @@ def test_own_data_is_found_where_it_was_sent(tmp_path, worker, chunk):
 @pytest.mark.parametrize("inside", ["", "dataset.yml"])
 def test_a_run_on_what_was_sent_reads_the_same_data(tmp_path, worker, monkeypatch, inside):
     own = described(tmp_path / "own")
-    asked = evaluate.resolve("dummy", dataset=str(own / inside))
+    asked = runner.resolve("dummy", dataset=str(own / inside))
     here = load(asked.dataset)
     [one] = inputs.of(asked)
     worker.send(one, gone=own)
@@ -291,7 +291,7 @@ def test_a_run_on_what_was_sent_reads_the_same_data(tmp_path, worker, monkeypatc
         load(asked.dataset)
     monkeypatch.setenv("HCR_SENT", json.dumps({one.name: str(inputs.where(one) / inside)}))
     assert (load(asked.dataset).sha256, load(asked.dataset).name) == (here.sha256, here.name)
-    record = evaluate.run_one(evaluate.resolve("dummy", dataset=asked.dataset), say=lambda line: None)
+    record = runner.run_one(runner.resolve("dummy", dataset=asked.dataset), say=lambda line: None)
     assert record.data["sha256"] == here.sha256
     assert record.config == asked
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hcrlib.cluster.launcher import FORKS, Launcher
+from hcrlib.cluster.forkserver import FORKS, Launcher
 
 JOBS = """
 import os, signal, subprocess, sys, time
@@ -50,10 +50,10 @@ def wrong(_):
 def leader(_):
     print(os.getpid() == os.getsid(0))
 """
-QUICK = "import hcrlib.cluster.notebook as notebook\nnotebook.LOADED = ()\n"  # what takes seconds to load
+QUICK = "import hcrlib.cluster.kernel as notebook\nnotebook.LOADED = ()\n"  # what takes seconds to load
 OWNER = """
 import sys
-from hcrlib.cluster.launcher import Launcher
+from hcrlib.cluster.forkserver import Launcher
 launcher = Launcher()
 print("pids", launcher.begin("jobs:breed", 60, sys.argv[1]), launcher.process.pid, flush=True)
 sys.stdin.read()

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from hcrlib import paths
 from hcrlib.cluster.leases import Claims
-from hcrlib.config import RunConfig
+from hcrlib.core import paths
+from hcrlib.runs.config import RunConfig
 
 CLIENT = """
 import sys, time
 from hcrlib.cluster.leases import Claims
-from hcrlib.config import RunConfig
+from hcrlib.runs.config import RunConfig
 with Claims(beat_s=0.05, lease_s=0.5) as claims:
     print(claims.take(RunConfig("mnist-5k", "dummy", {}, [], 0)), flush=True)
     sys.stdin.readline()
@@ -30,7 +30,7 @@ with Claims(beat_s=0.05, lease_s=0.5) as claims:
 TAKER = """
 import random, sys
 from hcrlib.cluster.leases import Claims
-from hcrlib.config import RunConfig
+from hcrlib.runs.config import RunConfig
 runs = [RunConfig("mnist-5k", "dummy", {}, [], seed) for seed in range(200)]
 random.Random(int(sys.argv[1])).shuffle(runs)
 with Claims() as claims:

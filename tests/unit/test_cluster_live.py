@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from hcrlib.cluster.live import MOST, Display, duration, progress
-from hcrlib.config import RunConfig
-from hcrlib.records import RunRecord
+from hcrlib.cluster.progress import MOST, Display, duration, progress
+from hcrlib.runs.config import RunConfig
+from hcrlib.runs.records import RunRecord
 
 
 class Terminal(io.StringIO):

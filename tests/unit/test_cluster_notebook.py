@@ -8,11 +8,11 @@ import nbformat
 import psutil
 import pytest
 
-from hcrlib.cluster.launcher import FORKS, Launcher
-from hcrlib.cluster.notebook import CELL_FAILED, FAULT
+from hcrlib.cluster.forkserver import FORKS, Launcher
+from hcrlib.cluster.kernel import CELL_FAILED, FAULT
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="kernels are forked on Linux alone")
-FEW = "import hcrlib.cluster.notebook as n\nn.LOADED = 'papermill', 'nbclient', 'ipykernel.kernelapp'\n"
+FEW = "import hcrlib.cluster.kernel as n\nn.LOADED = 'papermill', 'nbclient', 'ipykernel.kernelapp'\n"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def begin(launcher, folder, *cells, **parameters):
     folder.mkdir(exist_ok=True)
     source = write(folder / "source.ipynb", *cells)
     given = {"notebook": str(source), "out": str(folder / "out.ipynb"), "parameters": parameters}
-    return launcher.begin("hcrlib.cluster.notebook:execute", given, folder / "log.txt")
+    return launcher.begin("hcrlib.cluster.kernel:execute", given, folder / "log.txt")
 
 
 def printed(folder):
@@ -142,7 +142,7 @@ def test_without_forks_the_same_comes_out(tmp_path):
     source = write(tmp_path / "source.ipynb", "print(word)")
     given = {"notebook": str(source), "out": str(tmp_path / "out.ipynb"), "parameters": {"word": "x"}, "forks": False}
     try:
-        launcher.begin("hcrlib.cluster.notebook:execute", given, tmp_path / "log.txt")
+        launcher.begin("hcrlib.cluster.kernel:execute", given, tmp_path / "log.txt")
         assert launcher.wait(100) == 0
     finally:
         launcher.stop()

@@ -6,37 +6,37 @@ import tarfile
 import pytest
 from test_cluster_client import config, outcome
 
-from hcrlib import evaluate, records
-from hcrlib.cluster import store
-from hcrlib.cluster.attempt import DONE, FAILED, Outcome
-from hcrlib.cluster.store import FAILED_AGAIN
-from hcrlib.errors import RunError
+from hcrlib.cluster import results
+from hcrlib.cluster.results import FAILED_AGAIN
+from hcrlib.cluster.worker import DONE, FAILED, Outcome
+from hcrlib.core.errors import RunError
+from hcrlib.runs import records, runner
 
 
 def test_a_failed_attempt_keeps_what_is_finished():
-    before = store.write(config(), outcome(config()))
-    failed = store.write(config(), outcome(config(), "failed", "no luck", FAILED))
+    before = results.write(config(), outcome(config()))
+    failed = results.write(config(), outcome(config(), "failed", "no luck", FAILED))
     assert failed.reason == "no luck; what an earlier run measured is kept"
     assert records.find(config()) == before
     assert (before.path / FAILED_AGAIN).read_text() == "notebook.ipynb of failed"
     assert (before.path / "notebook.ipynb").read_text() == "notebook.ipynb of finished"
-    assert store.write(config(), outcome(config(), "skipped", "a stand-in")) == before
-    again = store.write(config(), outcome(config(), misses=2))
+    assert results.write(config(), outcome(config(), "skipped", "a stand-in")) == before
+    again = results.write(config(), outcome(config(), misses=2))
     assert records.find(config()) == again
     assert not (before.path / FAILED_AGAIN).exists()
 
 
 @pytest.mark.parametrize("status", ["failed", "skipped"])
 def test_what_did_not_finish_is_replaced(status):
-    store.write(config(), outcome(config(), status, "once"))
-    assert store.write(config(), outcome(config(), "failed", "twice", FAILED)).reason == "twice"
+    results.write(config(), outcome(config(), status, "once"))
+    assert results.write(config(), outcome(config(), "failed", "twice", FAILED)).reason == "twice"
     assert records.find(config()).reason == "twice"
-    assert store.write(config(), outcome(config())).status == "finished"
+    assert results.write(config(), outcome(config())).status == "finished"
     assert records.find(config()).status == "finished"
 
 
 def test_a_kill_in_the_middle_of_a_swap_is_settled(monkeypatch):
-    store.write(config(), outcome(config(), misses=1))
+    results.write(config(), outcome(config(), misses=1))
     whole, moved = os.replace, []
 
     def killed(source, target):
@@ -48,26 +48,26 @@ def test_a_kill_in_the_middle_of_a_swap_is_settled(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
-            store.write(config(), outcome(config(), misses=2))
-    assert evaluate.finished(config()) is None, "neither one nor the other"
-    failed = store.write(config(), outcome(config(), "failed", "no luck", FAILED))
+            results.write(config(), outcome(config(), misses=2))
+    assert runner.finished(config()) is None, "neither one nor the other"
+    failed = results.write(config(), outcome(config(), "failed", "no luck", FAILED))
     assert "is kept" in failed.reason
     assert records.find(config()).misses == 2
 
 
 @pytest.mark.parametrize("earlier", [True, False])
 def test_half_a_tar_changes_nothing(earlier):
-    before = store.write(config(), outcome(config())) if earlier else None
+    before = results.write(config(), outcome(config())) if earlier else None
     packed = outcome(config(), misses=2).packed
     for damaged in (b"", packed[:100], packed[:700], packed[:1536], b"\0" * 10240):
         with pytest.raises((RunError, tarfile.TarError)):
-            store.write(config(), Outcome(DONE, packed=damaged))
+            results.write(config(), Outcome(DONE, packed=damaged))
         assert records.find(config()) == before
         assert not (records.run_path(config()) / "new").exists()
 
 
 def test_a_full_disk_is_told_and_changes_nothing(monkeypatch):
-    before = store.write(config(), outcome(config()))
+    before = results.write(config(), outcome(config()))
     extract = tarfile.TarFile.makefile
 
     def full(self, about, path):
@@ -77,16 +77,16 @@ def test_a_full_disk_is_told_and_changes_nothing(monkeypatch):
 
     monkeypatch.setattr(tarfile.TarFile, "makefile", full)
     with pytest.raises(RunError, match="No space left on device.*Make room and start the sweep again"):
-        store.write(config(), outcome(config(), misses=2))
+        results.write(config(), outcome(config(), misses=2))
     assert records.find(config()) == before
     assert not (before.path / "new").exists()
 
 
 def test_a_run_that_hcr_train_is_at_is_left_to_it(monkeypatch):
-    from hcrlib.files import alone
+    from hcrlib.core.fileio import alone
 
-    monkeypatch.setattr(evaluate, "PATIENCE_S", 0.1)
-    with alone(records.run_path(config()) / evaluate.LOCK):
-        made = store.write(config(), outcome(config()))
+    monkeypatch.setattr(runner, "PATIENCE_S", 0.1)
+    with alone(records.run_path(config()) / runner.LOCK):
+        made = results.write(config(), outcome(config()))
     assert (made.status, made.reason) == ("failed", "another process is making this run")
     assert records.find(config()) is None

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hcrlib import code_hash
-from hcrlib.code_hash import DECIDING, ROOT, code_sha256, definitions
+from hcrlib.core import code_hash
+from hcrlib.core.code_hash import DECIDING, ROOT, code_sha256, definitions
 
 DECIDING_FILES = sorted({path.relative_to(ROOT) for pattern in DECIDING for path in ROOT.glob(pattern)})
 
@@ -41,7 +41,7 @@ SOURCE = '''
 import numpy as np
 
 from hcrlib import metrics
-from hcrlib.seeds import seed_for as derived
+from hcrlib.core.rng import seed_for as derived
 
 
 def measured(labels, answers, seed: int):
@@ -58,7 +58,7 @@ SAME = '''
 import numpy as np
 
 from hcrlib.core.seeds import seed_for
-from hcrlib.metrics import misses
+from hcrlib.metrics.scores import misses
 
 
 def measured(labels, answers, seed) -> float:

@@ -5,14 +5,15 @@ import pickle
 import numpy as np
 import pytest
 
-from hcrlib import metrics, paths
-from hcrlib.augment import shifted
-from hcrlib.config import RunConfig
-from hcrlib.errors import ConfigError, DataError
-from hcrlib.files import atomic, write_text
-from hcrlib.registry import Registry
-from hcrlib.seeds import frozen_rng, seed_for
-from hcrlib.timing import latency_ms
+from hcrlib.core import paths
+from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.core.fileio import atomic, write_text
+from hcrlib.core.registry import Registry
+from hcrlib.core.rng import frozen_rng, seed_for
+from hcrlib.core.timing import latency_ms
+from hcrlib.metrics import scores
+from hcrlib.models._augmentation import shifted
+from hcrlib.runs.config import RunConfig
 
 
 def config(**changes):
@@ -81,17 +82,17 @@ def test_wilson_interval_is_that_of_scipy(hits, n):
     from scipy.stats import binomtest
 
     theirs = binomtest(hits, n).proportion_ci(0.9, method="wilson")
-    assert metrics.wilson(hits, n, 0.9) == pytest.approx((theirs.low, theirs.high), abs=1e-15)
+    assert scores.wilson(hits, n, 0.9) == pytest.approx((theirs.low, theirs.high), abs=1e-15)
 
 
 def test_wilson_interval_of_the_books():
-    low, high = metrics.wilson(9762, 10000)  # 238 misses of 10,000
+    low, high = scores.wilson(9762, 10000)  # 238 misses of 10,000
     assert (round(1 - high, 4), round(1 - low, 4)) == (0.0210, 0.0270)
 
 
 def test_confusion_counts():
-    assert metrics.confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist() == [[1, 1], [0, 1]]
-    assert metrics.misses(np.array([0, 0, 1]), np.array([0, 1, 1])) == 1
+    assert scores.confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist() == [[1, 1], [0, 1]]
+    assert scores.misses(np.array([0, 0, 1]), np.array([0, 1, 1])) == 1
 
 
 def test_latency_counts_only_after_the_warm_up():

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from hcrlib import ctc
-from hcrlib.errors import ConfigError
+from hcrlib.core.errors import ConfigError
+from hcrlib.decoding import ctc
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 CORPUS = ["this is a test", "a text is read", "this text is a test of texts"]

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hcrlib.datasets import Split, check_content, commands, dataset_names, describe, files, load_dataset, show
+from hcrlib.cli import data
+from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.datasets import Split, check_content, dataset_names, describe, load_dataset, show
+from hcrlib.datasets import official_files as files
+from hcrlib.datasets.base import content_sha256, parted, to_split
 from hcrlib.datasets.catalog import BYCLASS, BYMERGE, DATASETS, LETTERS, File, official_files
-from hcrlib.datasets.dataset import content_sha256, parted, to_split
 from hcrlib.datasets.idx import parse_idx, to_idx
 from hcrlib.datasets.lite import MERGED_TO_LETTERS, TO_BYMERGE, TO_LETTERS
 from hcrlib.datasets.splits import cut_validation
-from hcrlib.errors import ConfigError, DataError
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +33,7 @@ def small():
 
 def run(*arguments):
     parser = argparse.ArgumentParser()
-    commands.add_parser(parser.add_subparsers())
+    data.add_parser(parser.add_subparsers())
     args = parser.parse_args(["data", *arguments])
     return args.func(args)
 

@@ -9,11 +9,12 @@ import zipfile
 import numpy as np
 import pytest
 
-from hcrlib.datasets import commands, import_file, load_dataset, verify
+from hcrlib.cli import data as commands
+from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.datasets import import_file, load_dataset, verify
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.idx import to_idx
 from hcrlib.datasets.importers import missing_parts
-from hcrlib.errors import ConfigError, DataError
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.datasets import load_dataset
 from hcrlib.datasets.idx import to_idx
-from hcrlib.errors import ConfigError, DataError
 
 
 def draw(path, character, size=(60, 80), paper="white", ink="black"):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from hcrlib.core.errors import ConfigError
 from hcrlib.datasets import cut_validation, stratified_take
 from hcrlib.datasets.splits import take_per_class
-from hcrlib.errors import ConfigError
 
 LABELS = np.repeat([0, 1, 2], [60, 30, 10])
 

@@ -11,7 +11,7 @@ import yaml
 from distributed.cli.dask_scheduler import main as scheduler
 from distributed.cli.dask_worker import main as worker
 
-from hcrlib.cluster.engine import THREADS
+from hcrlib.cluster.backend import THREADS
 
 ROOT = Path(__file__).resolve().parents[2]
 CLUSTER = ROOT / "deploy/cluster"

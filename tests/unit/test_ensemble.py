@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import hcrlib as hcr
-from hcrlib import evaluate, paths, records, rerun
-from hcrlib.errors import ConfigError, RunError
+from hcrlib.core import paths
+from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.models import CLASSIFIERS, Task
+from hcrlib.runs import records, rerun, runner
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,7 @@ def test_a_pupil_learns_from_its_teachers_alone(runs, tmp_path):
     data = hcr.load_dataset("mnist-5k")
     x, x_val = (np.float32(split.images) / 255 for split in (data.train, data.val))
     task = Task(
-        10, 0, tmp_path, lambda line: None, data.sha256, lambda run: evaluate._finished_run(paths.runs_root(), run)
+        10, 0, tmp_path, lambda line: None, data.sha256, lambda run: runner._finished_run(paths.runs_root(), run)
     )
     teach = {"runs": [run.id for run in runs], "batch_size": 32, "width": 16, "views": 0}
     pupil = CLASSIFIERS.get("cnn-distilled").create({**teach, "epochs": 4, "hard": 0})

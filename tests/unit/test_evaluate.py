@@ -8,10 +8,12 @@ import pytest
 from PIL import Image
 
 import hcrlib as hcr
-from hcrlib import evaluate, files, metrics, records
-from hcrlib.errors import ConfigError, DataError, RunError
-from hcrlib.models.base import CLASSIFIERS, Classifier
+from hcrlib.core import fileio
+from hcrlib.core.errors import ConfigError, DataError, RunError
+from hcrlib.metrics import scores as metrics
+from hcrlib.models._base import CLASSIFIERS, Classifier
 from hcrlib.models.knn import Knn
+from hcrlib.runs import records, runner
 
 QUIET = {"say": lambda line: None}
 
@@ -22,7 +24,7 @@ def run():
 
 
 def test_a_request_is_resolved_with_every_default_written_out():
-    config = evaluate.resolve("knn", k=5)
+    config = runner.resolve("knn", k=5)
     assert config.params == {"k": 5, "weighted": True}
     assert config.preprocess == ["scale", "deskew"]
     assert config.id == f"mnist-5k/knn/{config.hash}"
@@ -43,7 +45,7 @@ def test_a_request_is_resolved_with_every_default_written_out():
 )
 def test_a_wrong_request_is_refused(request_, says, results):
     with pytest.raises(ConfigError, match=says):
-        evaluate.resolve(**request_)
+        runner.resolve(**request_)
     assert not results.exists()
 
 
@@ -143,7 +145,7 @@ def test_a_failure_keeps_what_an_earlier_run_measured(run, monkeypatch):
 
 
 def test_a_kill_in_the_middle_of_the_swap_is_mended(run, monkeypatch):
-    whole = evaluate.os.replace
+    whole = runner.os.replace
 
     def killed(source, target):
         if str(source).endswith("new/predictions.npz"):
@@ -151,13 +153,13 @@ def test_a_kill_in_the_middle_of_the_swap_is_mended(run, monkeypatch):
         whole(source, target)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(evaluate.os, "replace", killed)
+        patched.setattr(runner.os, "replace", killed)
         hcr.train("knn", budget=500, **QUIET)
-    assert evaluate.finished(run.config) is None
+    assert runner.finished(run.config) is None
     with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
         patched.setattr(Knn, "fit", lambda *arguments: 1 / 0)
         hcr.train("knn", budget=500, **QUIET)
-    assert evaluate.finished(run.config).misses == run.misses
+    assert runner.finished(run.config).misses == run.misses
     hcr.load_model(run)
 
 
@@ -243,11 +245,11 @@ def test_one_class_is_too_few():
 
 
 def test_a_run_is_made_by_one_process_at_a_time(monkeypatch):
-    config = evaluate.resolve("dummy")
-    monkeypatch.setattr(evaluate, "PATIENCE_S", 0)
-    with files.alone(records.run_path(config) / ".lock"), pytest.raises(RunError, match="Another process"):
-        evaluate.run_one(config, say=lambda line: None)
-    assert evaluate.run_one(config, say=lambda line: None).status == "finished"
+    config = runner.resolve("dummy")
+    monkeypatch.setattr(runner, "PATIENCE_S", 0)
+    with fileio.alone(records.run_path(config) / ".lock"), pytest.raises(RunError, match="Another process"):
+        runner.run_one(config, say=lambda line: None)
+    assert runner.run_one(config, say=lambda line: None).status == "finished"
 
 
 def test_a_run_without_its_record_is_no_model_yet(run):

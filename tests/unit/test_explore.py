@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hcrlib import explore
+from hcrlib.core.errors import ConfigError
 from hcrlib.datasets import Dataset, Split
-from hcrlib.errors import ConfigError
+from hcrlib.notebook import exploration
 
 ABC = "a", "b", "c"
 
@@ -29,7 +29,7 @@ def dataset(train, val, test, classes=ABC):
 
 
 def test_balance_counts_every_class_of_every_part_also_the_empty_ones():
-    table = explore.balance(dataset(split([0, 0, 1]), split([]), split([1])))
+    table = exploration.balance(dataset(split([0, 0, 1]), split([]), split([1])))
     assert table.to_dict("index") == {
         "a": {"train": 2, "val": 0, "test": 0},
         "b": {"train": 1, "val": 0, "test": 1},
@@ -38,7 +38,7 @@ def test_balance_counts_every_class_of_every_part_also_the_empty_ones():
 
 
 def test_means_and_spreads_by_hand_with_an_empty_class_and_one_of_one_image():
-    mean, spread = explore.class_means(split([0, 0, 2], levels(10, 30, 255)), 3)
+    mean, spread = exploration.class_means(split([0, 0, 2], levels(10, 30, 255)), 3)
     assert mean.shape == spread.shape == (3, 28, 28)
     assert [np.unique(image).tolist() for image in mean] == [[20], [0], [255]]
     assert [np.unique(image).tolist() for image in spread] == [[10], [0], [0]]
@@ -46,7 +46,7 @@ def test_means_and_spreads_by_hand_with_an_empty_class_and_one_of_one_image():
 
 def test_means_are_the_same_beyond_one_batch():
     images = np.random.default_rng(0).integers(0, 256, (9000, 28, 28), dtype=np.uint8)
-    mean, spread = explore.class_means(split([0] * 9000, images), 1)
+    mean, spread = exploration.class_means(split([0] * 9000, images), 1)
     assert np.allclose(mean[0], images.mean(axis=0), atol=1e-3)
     assert np.allclose(spread[0], images.std(axis=0), atol=1e-2)
 
@@ -54,15 +54,15 @@ def test_means_are_the_same_beyond_one_batch():
 def test_transposing_swaps_rows_and_columns_and_twice_is_nothing():
     image = np.zeros((1, 28, 28), np.uint8)
     image[0, 3, 20] = 7
-    once = explore.transposed(split([1], image))
+    once = exploration.transposed(split([1], image))
     assert once.images[0, 20, 3] == 7
     assert once.images.sum() == 7
-    assert (explore.transposed(once).images == image).all()
+    assert (exploration.transposed(once).images == image).all()
 
 
 def test_planted_copies_are_found_with_leak_and_contradiction():
     data = dataset(split([0, 1, 0, 2], levels(1, 2, 1, 9)), split([1], levels(3)), split([0, 1, 1], levels(1, 9, 50)))
-    found = explore.duplicates(data)
+    found = exploration.duplicates(data)
     assert found.to_numpy().tolist() == [
         [0, "train", 0, 0],
         [0, "train", 2, 0],
@@ -71,12 +71,12 @@ def test_planted_copies_are_found_with_leak_and_contradiction():
         [1, "test", 1, 1],
     ]
     counts = {"groups": 2, "images": 5, "in train and test": 2, "of several labels": 1}
-    assert explore.duplicate_counts(found) == counts
+    assert exploration.duplicate_counts(found) == counts
 
 
 def test_copies_inside_one_part_are_no_leak():
-    found = explore.duplicates(dataset(split([0, 0], levels(1, 1)), split([]), split([0], levels(2))))
-    assert explore.duplicate_counts(found) == {
+    found = exploration.duplicates(dataset(split([0, 0], levels(1, 1)), split([]), split([0], levels(2))))
+    assert exploration.duplicate_counts(found) == {
         "groups": 1,
         "images": 2,
         "in train and test": 0,
@@ -85,13 +85,13 @@ def test_copies_inside_one_part_are_no_leak():
 
 
 def test_no_copies_is_a_table_without_rows():
-    found = explore.duplicates(dataset(split([0], levels(1)), split([]), split([0], levels(2))))
+    found = exploration.duplicates(dataset(split([0], levels(1)), split([]), split([0], levels(2))))
     assert list(found.columns) == ["group", "part", "index", "label"]
-    assert set(explore.duplicate_counts(found).values()) == {0}
+    assert set(exploration.duplicate_counts(found).values()) == {0}
 
 
 def test_neighbours_and_distances_by_hand():
-    near = explore.across(split([0, 1], levels(12, 100)), split([0, 0, 1], levels(10, 20, 110)), 2, 10, 10)
+    near = exploration.across(split([0, 1], levels(12, 100)), split([0, 0, 1], levels(10, 20, 110)), 2, 10, 10)
     assert near.of.tolist() == [0, 1]
     assert near.at.tolist() == [[0, 1], [2, 1]]
     assert near.distance.tolist() == [[2, 8], [10, 80]]
@@ -99,27 +99,27 @@ def test_neighbours_and_distances_by_hand():
 
 
 def test_an_image_is_not_its_own_neighbour_but_its_copy_is():
-    near = explore.within(split([0] * 4, levels(10, 10, 40, 90)), 2, 10, 10)
+    near = exploration.within(split([0] * 4, levels(10, 10, 40, 90)), 2, 10, 10)
     assert near.at.tolist() == [[1, 2], [0, 2], [0, 1], [2, 0]]
     assert near.distance[:, 0].tolist() == [0, 0, 30, 50]
 
 
 def test_ties_go_to_the_lower_index_however_many_copies_there_are():
     base = levels(*[7] * 30)
-    distance, at = explore.neighbours(base[:2], base, 3, np.array([0, 1]))
+    distance, at = exploration.neighbours(base[:2], base, 3, np.array([0, 1]))
     assert (distance == 0).all()
     assert not (at == [[0], [1]]).any()
 
 
 @pytest.mark.parametrize(("n", "k"), [(1, 0), (2, 1), (3, 2)])
 def test_a_small_split_has_fewer_neighbours(n, k):
-    near = explore.within(split([0] * n, levels(*range(n))), 5, 10, 10)
+    near = exploration.within(split([0] * n, levels(*range(n))), 5, 10, 10)
     assert near.at.shape == near.distance.shape == (n, k)
 
 
 def test_the_same_distances_from_both_libraries_by_brute_force():
     images = np.random.default_rng(1).integers(0, 256, (600, 28, 28), dtype=np.uint8)
-    distance, at = explore.neighbours(images[:520], images, 3, np.arange(520))  # over one batch
+    distance, at = exploration.neighbours(images[:520], images, 3, np.arange(520))  # over one batch
     flat = images.reshape(600, -1).astype(np.int64)
     squares = np.array([((flat - one) ** 2).sum(axis=1) for one in flat[:520]])
     squares[np.arange(520), np.arange(520)] = squares.max() + 1
@@ -130,29 +130,29 @@ def test_the_same_distances_from_both_libraries_by_brute_force():
 
 def test_samples_are_bounded_stratified_and_seeded():
     many = split([0] * 60 + [1] * 40, levels(*range(100)))
-    near = explore.within(many, 3, 10, 20, seed=5)
+    near = exploration.within(many, 3, 10, 20, seed=5)
     assert (len(near.of), near.among) == (10, 20)
     assert np.bincount(many.labels[near.of]).tolist() == [6, 4]
-    assert near.of.tolist() == explore.within(many, 3, 10, 20, seed=5).of.tolist()
-    assert near.of.tolist() != explore.within(many, 3, 10, 20, seed=6).of.tolist()
+    assert near.of.tolist() == exploration.within(many, 3, 10, 20, seed=5).of.tolist()
+    assert near.of.tolist() != exploration.within(many, 3, 10, 20, seed=6).of.tolist()
 
 
 def test_closest_pairs_count_once_within_a_split():
-    near = explore.within(split([0] * 4, levels(10, 12, 90, 95)), 1, 10, 10)
-    assert explore.closest(near, same=True).to_numpy().tolist() == [[0, 1, 2], [2, 3, 5]]
-    assert len(explore.closest(near)) == 4
+    near = exploration.within(split([0] * 4, levels(10, 12, 90, 95)), 1, 10, 10)
+    assert exploration.closest(near, same=True).to_numpy().tolist() == [[0, 1, 2], [2, 3, 5]]
+    assert len(exploration.closest(near)) == 4
 
 
 def test_closest_pairs_of_each_class():
-    near = explore.across(split([0, 0, 1], levels(11, 13, 50)), split([0, 1], levels(10, 60)), 1, 10, 10)
-    assert explore.closest(near, np.array([0, 0, 1])).to_numpy().tolist() == [[0, 0, 1], [2, 1, 10]]
+    near = exploration.across(split([0, 0, 1], levels(11, 13, 50)), split([0, 1], levels(10, 60)), 1, 10, 10)
+    assert exploration.closest(near, np.array([0, 0, 1])).to_numpy().tolist() == [[0, 0, 1], [2, 1, 10]]
 
 
 def test_the_closest_of_one_image_is_a_table_without_rows():
-    near = explore.within(split([0], levels(1)), 5, 10, 10)
-    assert len(explore.closest(near, near.of * 0, same=True)) == 0
-    assert np.isnan(explore.median(near))
-    assert len(explore.suspects(near, np.array([0]))) == 0
+    near = exploration.within(split([0], levels(1)), 5, 10, 10)
+    assert len(exploration.closest(near, near.of * 0, same=True)) == 0
+    assert np.isnan(exploration.median(near))
+    assert len(exploration.suspects(near, np.array([0]))) == 0
 
 
 def test_a_planted_wrong_label_is_found_and_no_other():
@@ -160,14 +160,14 @@ def test_a_planted_wrong_label_is_found_and_no_other():
     grey = [*range(12), *range(200, 212)]
     labels[5] = 1  # its neighbours, 0 to 11, are all of class a
     made = split(labels, levels(*grey))
-    found = explore.suspects(explore.within(made, 10, 100, 100), made.labels)
+    found = exploration.suspects(exploration.within(made, 10, 100, 100), made.labels)
     assert found.to_dict("records") == [{"index": 5, "label": 1, "neighbours": 0, "votes": 10, "distance": 1}]
 
 
 def test_neighbours_that_disagree_with_each_other_accuse_nobody():
-    near = explore.Nearest(np.array([0]), np.array([[1, 2, 3, 4]]), np.array([[1.0, 2, 3, 4]]), 5)
-    assert len(explore.suspects(near, np.array([0, 1, 1, 2, 2]))) == 0
-    assert explore.suspects(near, np.array([0, 1, 1, 1, 2]), least=0.75)[
+    near = exploration.Nearest(np.array([0]), np.array([[1, 2, 3, 4]]), np.array([[1.0, 2, 3, 4]]), 5)
+    assert len(exploration.suspects(near, np.array([0, 1, 1, 2, 2]))) == 0
+    assert exploration.suspects(near, np.array([0, 1, 1, 1, 2]), least=0.75)[
         ["neighbours", "votes"]
     ].to_numpy().tolist() == [[1, 3]]
 
@@ -176,14 +176,14 @@ def test_a_planted_transposition_is_missed_by_the_nearest_neighbour():
     wide, tall = np.zeros((2, 28, 28), np.uint8)
     wide[14, 4:24] = tall[4:24, 14] = 255
     train = split([0, 1], np.stack([wide, tall]))
-    upright = explore.across(train, train, 1, 10, 10)
-    lying = explore.across(explore.transposed(train), train, 1, 10, 10)
-    assert explore.misses(upright, train.labels, train.labels) == 0
-    assert explore.misses(lying, train.labels, train.labels) == 2
+    upright = exploration.across(train, train, 1, 10, 10)
+    lying = exploration.across(exploration.transposed(train), train, 1, 10, 10)
+    assert exploration.misses(upright, train.labels, train.labels) == 0
+    assert exploration.misses(lying, train.labels, train.labels) == 2
 
 
 def test_the_pca_map_keeps_the_order_of_grey_levels():
-    points, share = explore.pca_map(levels(0, 100, 200, 250))
+    points, share = exploration.pca_map(levels(0, 100, 200, 250))
     assert points.shape == (4, 2)
     assert share == pytest.approx(1)
     assert np.all(np.diff(points[:, 0] * np.sign(points[-1, 0])) > 0)
@@ -191,13 +191,13 @@ def test_the_pca_map_keeps_the_order_of_grey_levels():
 
 def test_the_tsne_map_is_seeded_and_takes_few_images():
     images = np.random.default_rng(2).integers(0, 256, (20, 28, 28), dtype=np.uint8)
-    points = explore.tsne_map(images, seed=1)
+    points = exploration.tsne_map(images, seed=1)
     assert points.shape == (20, 2)
     assert np.isfinite(points).all()
-    assert (points == explore.tsne_map(images, seed=1)).all()
+    assert (points == exploration.tsne_map(images, seed=1)).all()
 
 
-@pytest.mark.parametrize("draw", [explore.pca_map, explore.tsne_map])
+@pytest.mark.parametrize("draw", [exploration.pca_map, exploration.tsne_map])
 def test_a_map_of_one_image_is_refused(draw):
     with pytest.raises(ConfigError, match="A map needs more images"):
         draw(levels(1))
@@ -206,22 +206,22 @@ def test_a_map_of_one_image_is_refused(draw):
 def test_figures_hold_62_classes_and_names_of_any_kind():
     classes = tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
     mean, spread = np.zeros((2, 62, 28, 28))
-    ax = explore.draw_means(explore.plots.figure(), mean, spread, classes)
+    ax = exploration.draw_means(exploration.plots.figure(), mean, spread, classes)
     assert [text.get_text() for text in ax.texts] == list(classes)
     labels, points = np.arange(62), np.random.default_rng(3).random((62, 2))
-    [left, right] = explore.draw_maps({"one": points, "two": points}, labels, classes)
+    [left, right] = exploration.draw_maps({"one": points, "two": points}, labels, classes)
     assert (left.get_title(), len(right.collections)) == ("one", 62)
-    [odd] = explore.draw_maps({"odd": points[:3]}, labels[:3], ("$", "ä", "two"))
+    [odd] = exploration.draw_maps({"odd": points[:3]}, labels[:3], ("$", "ä", "two"))
     assert [text.get_text() for text in odd.texts] == ["$", "ä", "two"]
-    assert explore.plots.keep(odd).data.startswith(b"\x89PNG")
+    assert exploration.plots.keep(odd).data.startswith(b"\x89PNG")
 
 
 def test_rows_show_each_image_above_its_partner():
-    ax = explore.draw_rows(explore.plots.figure(), levels(0, 1), levels(2, 3), ["x", "y"])
+    ax = exploration.draw_rows(exploration.plots.figure(), levels(0, 1), levels(2, 3), ["x", "y"])
     assert [image.get_array()[0, 0] for image in ax.images] == [0, 1, 2, 3]
     assert [text.get_text() for text in ax.texts] == ["", "", "x", "y"]
-    assert len(explore.draw_rows(explore.plots.figure(), levels(), levels(), []).images) == 0
+    assert len(exploration.draw_rows(exploration.plots.figure(), levels(), levels(), []).images) == 0
 
 
 def test_tables_are_frames():
-    assert isinstance(explore.closest(explore.within(split([0, 0], levels(1, 2)), 1, 5, 5)), pd.DataFrame)
+    assert isinstance(exploration.closest(exploration.within(split([0, 0], levels(1, 2)), 1, 5, 5)), pd.DataFrame)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import hcrlib
-from hcrlib import export
+from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.datasets.idx import to_idx
-from hcrlib.errors import ConfigError, RunError
+from hcrlib.export import formats
 from hcrlib.models import CLASSIFIERS
 from hcrlib.runtime import Network, TrainedModel
 
@@ -28,7 +28,7 @@ def untrained(name, shape, **params):
 def folder(tmp_path_factory):
     """A model/ folder with an untrained cnn-basic in ONNX."""
     folder = tmp_path_factory.mktemp("onnx")
-    export.write_onnx(untrained("cnn-basic", (28, 28, 1)), folder / "model.onnx", glyphs(5) / np.float32(255))
+    formats.write_onnx(untrained("cnn-basic", (28, 28, 1)), folder / "model.onnx", glyphs(5) / np.float32(255))
     about = {
         "classifier": "cnn-basic",
         "params": {},
@@ -56,7 +56,7 @@ def glyphs(n):
 def test_answers_as_the_network_it_was(name, shape, params, tmp_path):
     classifier = untrained(name, shape, **params)
     x = np.random.RandomState(1).rand(3, *shape).astype(np.float32)
-    assert export.write_onnx(classifier, tmp_path / "m.onnx", x) < 1e-4
+    assert formats.write_onnx(classifier, tmp_path / "m.onnx", x) < 1e-4
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
     np.testing.assert_allclose(Network(tmp_path / "m.onnx").scores(x), classifier.scores(x), atol=1e-4)
 
@@ -79,19 +79,19 @@ def test_any_number_of_images_at_once(folder, n):
 def test_one_that_answers_otherwise_is_not_kept(monkeypatch, tmp_path):
     monkeypatch.setattr(Network, "scores", lambda self, x: np.eye(10, dtype=np.float32)[:, ::-1][: len(x)])
     with pytest.raises(RunError, match="does not answer as it did.*same 5 labels"):
-        export.write_onnx(untrained("mlp", (28, 28, 1)), tmp_path / "m.onnx", glyphs(5) / np.float32(255))
+        formats.write_onnx(untrained("mlp", (28, 28, 1)), tmp_path / "m.onnx", glyphs(5) / np.float32(255))
     assert not list(tmp_path.iterdir())
 
 
 def test_one_that_is_there_is_kept_when_another_answers_otherwise(monkeypatch, tmp_path):
     (tmp_path / "m.onnx").write_bytes(b"a good one")
-    monkeypatch.setattr(export, "OPSET", 12)
-    monkeypatch.setattr(export, "IR", 3)
+    monkeypatch.setattr(formats, "OPSET", 12)
+    monkeypatch.setattr(formats, "IR", 3)
     with pytest.raises(RunError, match="of another version"):
-        export.write_onnx(untrained("mlp", (28, 28, 1)), tmp_path / "m.onnx", glyphs(5) / np.float32(255))
+        formats.write_onnx(untrained("mlp", (28, 28, 1)), tmp_path / "m.onnx", glyphs(5) / np.float32(255))
     assert (tmp_path / "m.onnx").read_bytes() == b"a good one"
     with pytest.raises(ConfigError, match="no images"):
-        export.write_onnx(untrained("mlp", (28, 28, 1)), tmp_path / "m.onnx", glyphs(0))
+        formats.write_onnx(untrained("mlp", (28, 28, 1)), tmp_path / "m.onnx", glyphs(0))
 
 
 def test_images_of_another_shape_are_refused(folder):
@@ -120,7 +120,7 @@ def test_a_network_of_another_kind_is_refused(tmp_path):
 
 
 def test_the_card_of_ones_own_data_names_no_folder_and_no_census(tmp_path):
-    from hcrlib import zoo
+    from hcrlib.export import zoo
 
     own = tmp_path / "own"
     own.mkdir()
@@ -171,7 +171,7 @@ print(sorted(m for m in ("tensorflow", "keras", "onnx", "pandas", "sklearn") if 
 
 @pytest.mark.slow
 def test_a_network_of_the_zoo_loads_without_the_library_that_trained_it(results):
-    from hcrlib import zoo
+    from hcrlib.export import zoo
 
     run = hcrlib.train("cnn-basic", budget=300, epochs=1, say=lambda line: None)
     place = zoo.add("small", run.id)

@@ -4,8 +4,8 @@ import io
 import numpy as np
 import pytest
 
+from hcrlib.core.errors import DataError
 from hcrlib.datasets.idx import parse_idx, read_idx, to_idx, unpacked
-from hcrlib.errors import DataError
 
 LABELS = bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9])
 IMAGES = bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]) + bytes(range(6))

@@ -7,15 +7,19 @@ import json
 import pandas as pd
 import pytest
 
-from hcrlib import cli, evaluate, leaderboard, paths, plots
-from hcrlib.errors import ConfigError, RunError
+from hcrlib.cli import main
+from hcrlib.core import paths
+from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.models import CLASSIFIERS
-from hcrlib.records import RunRecord
+from hcrlib.plotting import classification
+from hcrlib.reporting import leaderboard
+from hcrlib.runs import runner
+from hcrlib.runs.records import RunRecord
 
 
 def record(classifier, misses=100, fit_s=1.0, status="finished", test="a" * 64, reason=None, **asked):
     """A record of 1,000 test images; the interval is not what is tested here."""
-    made = RunRecord(config=evaluate.resolve(classifier, **asked), status=status, reason=reason)
+    made = RunRecord(config=runner.resolve(classifier, **asked), status=status, reason=reason)
     if status == "finished":
         made.data = {"name": made.config.dataset, "test_sha256": test}
         made.n_train, made.n_test, made.misses, made.accuracy = 3600, 1000, misses, 1 - misses / 1000
@@ -123,9 +127,9 @@ def test_the_readme_is_rewritten_between_its_marks_only(readme):
 
 def test_the_command_fails_where_the_readme_is_stale(readme, monkeypatch, capsys):
     monkeypatch.setattr(paths, "project_root", lambda: readme.parent)
-    assert cli.main(["leaderboard", "--readme", "--check"]) == 1
-    assert cli.main(["leaderboard", "--readme"]) == 0
-    assert cli.main(["leaderboard", "--readme", "--check"]) == 0
+    assert main.main(["leaderboard", "--readme", "--check"]) == 1
+    assert main.main(["leaderboard", "--readme"]) == 0
+    assert main.main(["leaderboard", "--readme", "--check"]) == 0
     assert "up to date" in capsys.readouterr().out
 
 
@@ -139,16 +143,16 @@ def test_a_readme_without_marks_and_broken_records_are_told(readme):
 
 
 def test_no_two_classifiers_look_the_same():
-    names = [*plots.LOOKS]
+    names = [*classification.LOOKS]
     assert set(names) <= set(CLASSIFIERS.names())
-    assert len({plots.looks(name) for name in names}) == len(names)
-    assert plots.looks("one-that-comes-later") in plots.OTHERS
+    assert len({classification.looks(name) for name in names}) == len(names)
+    assert classification.looks("one-that-comes-later") in classification.OTHERS
 
 
 def test_a_perfect_score_has_its_place_on_a_logarithmic_axis():
     perfect = record("svm", 0)
     perfect.ci_high = 1.0
-    ax = plots.accuracy_against(plots.figure(), [perfect, *FLOOR], "fit_s")
+    ax = classification.accuracy_against(classification.figure(), [perfect, *FLOOR], "fit_s")
     low, high = sorted(ax.get_ylim())
     assert low < 0.0005 < 0.9 < high
     assert ax.yaxis_inverted()
@@ -159,10 +163,10 @@ def test_the_surest_mistake_comes_first():
 
     scores = np.array([[0.4, 0.6], [0.1, 0.9], [0.2, 0.8]], np.float16)
     predictions = {"labels": np.array([0, 0, 1]), "predicted": scores.argmax(axis=1), "scores": scores}
-    ax = plots.mistakes(plots.figure(), np.zeros((3, 28, 28), np.uint8), predictions, ("a", "b"))
+    ax = classification.mistakes(classification.figure(), np.zeros((3, 28, 28), np.uint8), predictions, ("a", "b"))
     assert [text.get_text() for text in ax.texts] == ["a → b, 90%", "a → b, 60%"]
     counts = np.array([[1, 2], [0, 1]])
-    assert plots.confusions(counts, ("a", "b")) == ["a as b: 2 times"]
+    assert classification.confusions(counts, ("a", "b")) == ["a as b: 2 times"]
 
 
 def test_seeds_of_one_configuration_are_summed_up_below_the_table():

@@ -12,12 +12,15 @@ import pytest
 from PIL import Image
 
 import hcrlib
-from hcrlib import bundle as bundles
-from hcrlib import cli, export, records
-from hcrlib.errors import ConfigError, RunError
+from hcrlib.cli import main
+from hcrlib.core.errors import ConfigError, RunError
+from hcrlib.export import bundle as bundles
+from hcrlib.export import formats
 from hcrlib.models import RECOGNISERS
-from hcrlib.models.keras_loop import started
-from hcrlib.runtime import LineModel, LiteLineNetwork, benchmark, bundle, lite
+from hcrlib.models._keras import started
+from hcrlib.runs import records
+from hcrlib.runtime import LineModel, LiteLineNetwork, benchmark, bundle
+from hcrlib.runtime.engines import tflite
 
 pytestmark = pytest.mark.slow
 quiet = {"say": lambda line: None}
@@ -55,7 +58,7 @@ def made(tmp_path_factory):
         patch.setenv("HCR_RESULTS", str(place / "results"))
         patch.setattr(RECOGNISERS.get("crnn-small"), "fit", untrained)
         run = hcrlib.train("crnn-small", draw(place / "bars"), width=4, units=8, **quiet)
-        assert cli.main(["export", run.id]) == 0
+        assert main.main(["export", run.id]) == 0
     return place / "results/bundles" / run.id.replace("/", "-"), run, place / "bars", place / "results"
 
 
@@ -125,24 +128,24 @@ def test_load_model_verifies_it(copy):
 
 
 def test_verify_asks_every_engine_that_is_there(copy, monkeypatch, capsys):
-    assert cli.main(["verify", str(copy)]) == 0
+    assert main.main(["verify", str(copy)]) == 0
     said = capsys.readouterr().out
     assert said.count("golden answers within") == 2
     assert "answered by onnxruntime " in said
-    assert cli.main(["verify", str(copy), "--engine", "litert"]) == 0
+    assert main.main(["verify", str(copy), "--engine", "litert"]) == 0
     assert "onnxruntime" not in capsys.readouterr().out
 
     def missing():
         raise ImportError("LiteRT is not installed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(lite, "_library", missing)
-        assert cli.main(["verify", str(copy)]) == 0
+        patch.setattr(tflite, "_library", missing)
+        assert main.main(["verify", str(copy)]) == 0
         assert capsys.readouterr().out.count("golden answers within") == 1
     (copy / "model/model.tflite").write_bytes(b"no network")
     (copy / "manifest.json").unlink()
     bundle.seal(copy)
-    assert cli.main(["verify", str(copy)]) == 1
+    assert main.main(["verify", str(copy)]) == 1
     assert "model.tflite is no network that LiteRT can load" in " ".join(capsys.readouterr().err.split())
 
 
@@ -161,7 +164,7 @@ def test_what_is_not_whole_is_refused_by_name(copy, name, change, told, capsys):
     (copy / name).write_bytes(change((copy / name).read_bytes()))
     with pytest.raises(ValueError, match=told):
         bundle.load(copy)
-    assert cli.main(["verify", str(copy)]) == 1
+    assert main.main(["verify", str(copy)]) == 1
     assert "This bundle is not used" in capsys.readouterr().err
 
 
@@ -187,7 +190,7 @@ def test_nothing_is_written_of_other_data_or_answers(made, monkeypatch, tmp_path
         shutil.copy(made[0] / "model" / path.name, path)
 
     for writes in ("write_onnx_of_lines", "write_lite"):
-        monkeypatch.setattr(export, writes, copied)
+        monkeypatch.setattr(formats, writes, copied)
 
     def turned(self, pictures):
         return [one[:, [1, 2, 0]] for one in answers(self, pictures)]
@@ -211,13 +214,13 @@ def test_a_network_of_one_width_says_what_it_takes(tmp_path):
     model = keras.Model(image, keras.layers.Dense(3)(steps))
     recogniser = SimpleNamespace(name="fixed", backend="keras", registry=RECOGNISERS, answering=lambda: model)
     pictures = [np.full((48, width), 0.5, np.float32) for width in (20, 88)]
-    export.write_lite(recogniser, tmp_path / "m.tflite", pictures)
+    formats.write_lite(recogniser, tmp_path / "m.tflite", pictures)
     network = LiteLineNetwork(tmp_path / "m.tflite")
     assert [one.shape for one in network.log_probabilities(pictures)] == [(24, 3), (24, 3)]
     with pytest.raises(ValueError, match="100 pixels wide, the network takes 88; it needs 32 time steps, there are 24"):
         network.log_probabilities([np.zeros((48, 100), np.float32)])
     with pytest.raises(ConfigError, match="has LSTMs"):
-        export.write_lite(recogniser, tmp_path / "m.tflite", pictures, "int8")
+        formats.write_lite(recogniser, tmp_path / "m.tflite", pictures, "int8")
 
 
 def test_a_network_of_another_kind_is_refused(tmp_path):
@@ -226,7 +229,7 @@ def test_a_network_of_another_kind_is_refused(tmp_path):
     image = keras.Input((4, 4, 1))
     model = keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(image)))
     classifier = SimpleNamespace(name="small", backend="keras", registry=None, answering=lambda: model)
-    export.write_lite(classifier, tmp_path / "m.tflite", np.zeros((1, 4, 4), np.float32))
+    formats.write_lite(classifier, tmp_path / "m.tflite", np.zeros((1, 4, 4), np.float32))
     with pytest.raises(ValueError, match="no network from lines to characters"):
         LiteLineNetwork(tmp_path / "m.tflite")
     (tmp_path / "m.tflite").write_bytes(b"")

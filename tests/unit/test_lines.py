@@ -6,13 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hcrlib.datasets import load_dataset, spelt
-from hcrlib.errors import ConfigError, DataError, RunError
-from hcrlib.metrics import edits, error_rate
+from hcrlib.core.errors import ConfigError, DataError, RunError
+from hcrlib.datasets import load_dataset, synthetic
+from hcrlib.metrics.scores import edits, error_rate
 from hcrlib.models import RECOGNISERS, Task, named
-from hcrlib.models.keras_loop import started
+from hcrlib.models._keras import started
 from hcrlib.runtime import LinePipeline
-from hcrlib.runtime.lines import BLANK, best_path, by_width, contrast, deslant, height, stacked, widened
+from hcrlib.runtime.line_pipeline import BLANK, best_path, by_width, contrast, deslant, height, stacked, widened
 
 
 def strokes(lean=0.0, n=8, high=60):
@@ -148,7 +148,7 @@ def test_the_paper_s_network_learns_a_batch_by_heart(monkeypatch):
     kind, texts = RECOGNISERS.get("crnn-paper"), ["17", "42"]
     monkeypatch.setattr(kind, "WIDTH", 128)
     data, crnn, keras = load_dataset("mnist-5k"), kind.create({}), started(0)
-    images, _ = spelt.composed(data.train, data.classes, texts, np.random.default_rng(0))
+    images, _ = synthetic.composed(data.train, data.classes, texts, np.random.default_rng(0))
     pictures = LinePipeline(crnn.preprocess).apply(images)
     crnn.classes = data.classes
     crnn.model = crnn._compiled(keras, 64, 1, Task(10, 0, None))
@@ -283,7 +283,8 @@ def draw(folder, n, seed):
 def test_from_a_folder_to_a_model_that_is_kept(tmp_path, results, capsys):
     """Trained, recorded, listed, written as ONNX, verified, loaded without TensorFlow, and asked."""
     import hcrlib as hcr
-    from hcrlib import cli, records
+    from hcrlib.cli import main
+    from hcrlib.runs import records
     from hcrlib.runtime import bundle
 
     draw(tmp_path / "bars", 160, 1)
@@ -304,9 +305,9 @@ def test_from_a_folder_to_a_model_that_is_kept(tmp_path, results, capsys):
     assert len(run.history) == 8
     answers = records.load_predictions(run)
     assert sum(a != b for a, b in zip(answers["labels"], answers["predicted"], strict=True)) == run.misses
-    assert cli.main(["leaderboard"]) == 0
+    assert main.main(["leaderboard"]) == 0
     assert "CER %" in capsys.readouterr().out
-    assert cli.main(["zoo", "add", "bars", run.id]) == 0
+    assert main.main(["zoo", "add", "bars", run.id]) == 0
     kept, image = hcr.load_model("bars"), hcr.load_dataset(tmp_path / "bars").test.images[0]
     assert repr(kept) == "LineModel(crnn-small, words of 2 characters)"
     assert kept.recogniser.engine.startswith("onnxruntime")

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from hcrlib import cli, evaluate, provenance
+from hcrlib.cli import main
+from hcrlib.core import provenance
+from hcrlib.runs import runner
 
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A repository with hcrlib/ in it, in place of this one."""
     (tmp_path / "hcrlib").mkdir()
-    copy = shutil.copy(provenance.__file__, tmp_path / "hcrlib/provenance.py")
+    copy = shutil.copy(provenance.__file__, tmp_path / "hcrlib/core/provenance.py")
     who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
     for words in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "first"]):
         subprocess.run(["git", *words], cwd=tmp_path, check=True)
@@ -36,16 +38,16 @@ def test_without_git_it_is_not_known(tmp_path, monkeypatch):
 
 def test_the_command_that_repeats_a_run_asks_for_the_same_run(results):
     steps = ["scale", {"blur": {"sigma": 1.0}}]
-    config = evaluate.resolve("mlp", budget=300, seed=4, preprocess=steps, epochs=1, patience=None, learning_rate=1e-3)
+    config = runner.resolve("mlp", budget=300, seed=4, preprocess=steps, epochs=1, patience=None, learning_rate=1e-3)
     command = provenance.repeat(config)
-    args = cli._parser().parse_args(shlex.split(command)[1:])
-    again = evaluate.resolve(
+    args = main._parser().parse_args(shlex.split(command)[1:])
+    again = runner.resolve(
         args.classifier,
         dataset=args.data,
         seed=args.seed,
         budget=args.budget,
-        preprocess=cli._steps(args.preprocess),
-        **dict(map(cli._setting, args.set)),
+        preprocess=main._steps(args.preprocess),
+        **dict(map(main._setting, args.set)),
     )
     assert again == config
 

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from hcrlib import cli, query
-from hcrlib.config import RunConfig
-from hcrlib.errors import ConfigError
-from hcrlib.records import RunRecord
+from hcrlib.cli import main
+from hcrlib.core.errors import ConfigError
+from hcrlib.reporting import query
+from hcrlib.runs.config import RunConfig
+from hcrlib.runs.records import RunRecord
 
 MADE = {"utc": "2026-03-01T10:00:00+00:00", "commit": "abc", "cpu": "a chip", "cores": 2, "code_sha256": "cc"}
 
@@ -121,7 +122,7 @@ def test_text_of_other_alphabets_and_quotes_comes_back_as_it_was():
 def test_what_is_no_query_is_told(three, capsys, text):
     with pytest.raises(ConfigError, match="cannot be answered"):
         query.sql(text)
-    assert cli.main(["results", "--sql", text]) == 1
+    assert main.main(["results", "--sql", text]) == 1
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert "The tables are results and published" in told
@@ -140,14 +141,14 @@ def test_a_query_writes_no_record(three):
 @pytest.mark.parametrize("form", ["table", "csv", "html"])
 def test_the_command_line_prints_the_answer(three, capsys, form):
     asked = "SELECT seed, misses AS wrong FROM results ORDER BY seed DESC LIMIT 1"
-    assert cli.main(["results", "--sql", asked, "--format", form]) == 0
+    assert main.main(["results", "--sql", asked, "--format", form]) == 0
     told = capsys.readouterr().out
     assert "wrong" in told
     assert "8" in told
 
 
 def test_the_command_line_says_where_no_row_is(capsys):
-    assert cli.main(["results", "--sql", "SELECT id FROM results"]) == 0
+    assert main.main(["results", "--sql", "SELECT id FROM results"]) == 0
     assert capsys.readouterr().out == "No rows.\n"
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import hcrlib as hcr
-from hcrlib import cli, records, rerun
-from hcrlib.errors import ConfigError
+from hcrlib.cli import main
+from hcrlib.core.errors import ConfigError
+from hcrlib.runs import records, rerun
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_other_answers_are_different_even_where_the_misses_are_as_many(run):
 def test_many_other_answers_are_different(run, capsys):
     predicted = records.load_predictions(run)["predicted"]
     answers(run, predicted=(predicted + (np.arange(1000) < 100)) % 10)
-    assert cli.main(["rerun", run.id]) == 1
+    assert main.main(["rerun", run.id]) == 1
     assert capsys.readouterr().out.splitlines()[-1].startswith("different: ")
 
 

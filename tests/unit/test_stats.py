@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from hcrlib import stats
-from hcrlib.config import RunConfig
-from hcrlib.errors import RunError
-from hcrlib.records import RunRecord
+from hcrlib.core.errors import RunError
+from hcrlib.metrics import statistics
+from hcrlib.runs.config import RunConfig
+from hcrlib.runs.records import RunRecord
 
 
 def answers(labels, predicted, confidence=1.0, k=3):
@@ -24,7 +24,7 @@ def test_mcnemar_counts_the_images_on_which_two_disagree():
     labels = np.zeros(20, int)
     a = answers(labels, [0] * 20)
     b = answers(labels, [1] * 6 + [0] * 14)  # six that a gets right and b does not, none the other way
-    compared = stats.compare({"a": a, "b": b})
+    compared = statistics.compare({"a": a, "b": b})
     assert compared.only.tolist() == [[0, 6], [0, 0]]
     assert compared.p[0, 1] == pytest.approx(2 * 0.5**6)  # two-sided binomial: 1/32
     assert compared.verdict("b", "a") == "a is better than b (0 images against 6, p = 0.031)"
@@ -33,7 +33,7 @@ def test_mcnemar_counts_the_images_on_which_two_disagree():
 def test_holm_multiplies_the_smallest_p_by_the_number_of_pairs():
     labels = np.zeros(20, int)
     a, b, c = (answers(labels, [1] * wrong + [0] * (20 - wrong)) for wrong in (0, 6, 8))
-    compared = stats.compare({"a": a, "b": b, "c": c})
+    compared = statistics.compare({"a": a, "b": b, "c": c})
     assert compared.p[0, 2] == pytest.approx(3 * 2 * 0.5**8)  # the smallest of three
     assert compared.p[0, 1] == pytest.approx(2 * 2 * 0.5**6)  # the second
     assert compared.p[1, 2] == pytest.approx(0.5)  # the last one, two images against none
@@ -44,17 +44,17 @@ def test_holm_multiplies_the_smallest_p_by_the_number_of_pairs():
 
 def test_two_that_answer_alike_do_not_differ():
     a = answers([0, 1, 2], [0, 1, 1])
-    assert stats.compare({"a": a, "b": a}).p.tolist() == [[1, 1], [1, 1]]
-    assert stats.compare({"a": a}).verdicts() == []
+    assert statistics.compare({"a": a, "b": a}).p.tolist() == [[1, 1], [1, 1]]
+    assert statistics.compare({"a": a}).verdicts() == []
 
 
 def test_other_labels_are_refused():
     with pytest.raises(ValueError, match="different labels"):
-        stats.compare({"a": answers([0, 1], [0, 1]), "b": answers([1, 0], [0, 1])})
+        statistics.compare({"a": answers([0, 1], [0, 1]), "b": answers([1, 0], [0, 1])})
 
 
 def test_by_class():
-    table = stats.by_class(answers([0, 0, 0, 1], [0, 0, 1, 1]), ("a", "b", "c"))
+    table = statistics.by_class(answers([0, 0, 0, 1], [0, 0, 1, 1]), ("a", "b", "c"))
     assert table["class"].tolist() == ["a", "b", "c"]
     assert table.precision.tolist() == [1, 0.5, 0]
     assert table.recall.tolist() == pytest.approx([2 / 3, 1, 0])
@@ -63,20 +63,20 @@ def test_by_class():
 
 
 def test_balanced_accuracy_weighs_classes_alike():
-    assert stats.balanced_accuracy(answers([0] * 9 + [1], [0] * 10)) == 0.5
+    assert statistics.balanced_accuracy(answers([0] * 9 + [1], [0] * 10)) == 0.5
 
 
 def test_top_three():
     scores = np.array([[0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4], [0.25] * 4], np.float16)
     found = {"labels": np.array([2, 0, 2]), "predicted": scores.argmax(axis=1), "scores": scores}
-    assert stats.top(found) == pytest.approx(2 / 3)  # the last one: a tie, in which 2 is the third
-    assert stats.top(found, 4) == 1
+    assert statistics.top(found) == pytest.approx(2 / 3)  # the last one: a tie, in which 2 is the third
+    assert statistics.top(found, 4) == 1
 
 
 def test_a_label_that_was_given_no_score_is_not_among_the_three():
     scores = np.zeros((1, 10))
     scores[0, 5] = 1
-    assert stats.top({"labels": np.array([0]), "predicted": np.array([5]), "scores": scores}) == 0
+    assert statistics.top({"labels": np.array([0]), "predicted": np.array([5]), "scores": scores}) == 0
 
 
 def test_runs_on_other_images_are_refused_with_both_hashes():
@@ -89,19 +89,19 @@ def test_runs_on_other_images_are_refused_with_both_hashes():
         for name, sha256 in (("mnist", "feed"), ("mnist-5k", "beef"))
     ]
     with pytest.raises(RunError, match=r"feed.*beef"):
-        stats.compare_runs(runs)
+        statistics.compare_runs(runs)
 
 
 def test_calibration():
     sure = answers([0] * 10, [0] * 6 + [1] * 4, [0.9] * 10)
-    assert stats.calibration_error(sure) == pytest.approx(0.3)
+    assert statistics.calibration_error(sure) == pytest.approx(0.3)
     mixed = answers([0] * 4, [0, 0, 0, 1], [1.0, 1.0, 0.5, 0.5])
-    assert stats.calibration_error(mixed) == 0
-    assert stats.reliability(mixed).values.tolist() == [[0.5, 0.5, 2], [1, 1, 2]]
+    assert statistics.calibration_error(mixed) == 0
+    assert statistics.reliability(mixed).values.tolist() == [[0.5, 0.5, 2], [1, 1, 2]]
 
 
 def test_rejection():
-    table = stats.rejection(answers([0] * 4, [0, 0, 1, 0], [0.9, 0.8, 0.7, 0.7]))
+    table = statistics.rejection(answers([0] * 4, [0, 0, 1, 0], [0.9, 0.8, 0.7, 0.7]))
     assert table.threshold.tolist() == [0.9, 0.8, 0.7]
     assert table.rejected.tolist() == [0.75, 0.5, 0]
     assert table.accuracy.tolist() == [1, 1, 0.75]
@@ -113,7 +113,7 @@ def test_seeds_of_one_configuration_are_a_row():
         config = {"dataset": "mnist-5k", "classifier": "mlp", "params": {"epochs": 1}, "preprocess": ["scale"]}
         return RunRecord(config=RunConfig(**config | changes), status="finished", accuracy=accuracy)
 
-    table = stats.over_seeds([run(0.9), run(0.92, seed=1), run(0.8, params={"epochs": 2})])
+    table = statistics.over_seeds([run(0.9), run(0.92, seed=1), run(0.8, params={"epochs": 2})])
     assert table.n.tolist() == [2, 1]
     assert table["mean"].tolist() == pytest.approx([0.91, 0.8])
     assert table.sd[0] == pytest.approx(0.02 / math.sqrt(2))

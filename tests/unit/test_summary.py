@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 import hcrlib as hcr
-from hcrlib import cli, summary
-from hcrlib.errors import ConfigError, RunError
+from hcrlib.cli import main
+from hcrlib.core.errors import ConfigError, RunError
+from hcrlib.reporting import html
 
 UNMEASURED = {"measure": None, "figure": None, "measured": []}
 CLAIMS = {
@@ -50,7 +51,7 @@ def made(results):
 
 
 def test_everything_is_in_the_one_file(made, results, capsys):
-    assert cli.main(["report"]) == 0
+    assert main.main(["report"]) == 0
     assert capsys.readouterr().out.strip() == str(results / "report.html")
     page = (results / "report.html").read_text()
     for text in (
@@ -69,9 +70,9 @@ def test_everything_is_in_the_one_file(made, results, capsys):
 
 def test_a_name_without_results_is_refused(made):
     with pytest.raises(ConfigError, match="no results of 'none'.*There are: tiny"):
-        summary.write(sweeps=["none"])
+        html.write(sweeps=["none"])
 
 
 def test_nothing_to_report():
     with pytest.raises(RunError, match="nothing to report"):
-        summary.write()
+        html.write()

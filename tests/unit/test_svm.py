@@ -7,7 +7,7 @@ import pytest
 from sklearn.svm import SVC
 
 from hcrlib.models import CLASSIFIERS, Task
-from hcrlib.models.base import fitted_temperature
+from hcrlib.models._base import fitted_temperature
 from hcrlib.models.svm import _margins, _votes
 
 

@@ -8,9 +8,15 @@ import types
 
 import pytest
 
-from hcrlib import cli, evaluate, files, paths, records, report, sweep
-from hcrlib.cluster import attempt, client, store
-from hcrlib.errors import ConfigError, RunError
+from hcrlib.cli import main
+from hcrlib.cluster import client
+from hcrlib.cluster import results as store
+from hcrlib.cluster import worker as attempt
+from hcrlib.core import fileio, paths
+from hcrlib.core.errors import ConfigError, RunError
+from hcrlib.reporting import sweep as report
+from hcrlib.runs import records, runner
+from hcrlib.sweeps import plan as sweep
 
 GRID = """
 question: Which k?
@@ -160,7 +166,7 @@ def test_what_is_wrong_is_told_and_nothing_runs(write, ran, capsys, results, tex
     path = write(text)
     if text == "\xff":
         path.write_bytes(b"\xff\xfe\xfa")
-    assert cli.main(["sweep", str(path)]) == 1
+    assert main.main(["sweep", str(path)]) == 1
     told = capsys.readouterr().err
     assert all(word in told for word in words), told
     assert told.count("\n") == 1
@@ -217,7 +223,7 @@ def test_ensure_makes_what_is_missing_and_leaves_failures(write, ran):
 
 
 def test_failures_are_listed_last_with_cell_and_log(write, ran, capsys):
-    assert cli.main(["sweep", str(write("grid: {classifier: [linear, dummy]}")), "--no-report"]) == 1
+    assert main.main(["sweep", str(write("grid: {classifier: [linear, dummy]}")), "--no-report"]) == 1
     told = capsys.readouterr()
     last = told.err.strip().splitlines()
     assert last[0].startswith("FAILED mnist-5k/linear/")
@@ -228,7 +234,7 @@ def test_failures_are_listed_last_with_cell_and_log(write, ran, capsys):
 
 
 def test_a_dry_run_prints_the_plan_and_runs_nothing(write, ran, capsys, results):
-    assert cli.main(["sweep", str(write(GRID)), "--dry-run"]) == 0
+    assert main.main(["sweep", str(write(GRID)), "--dry-run"]) == 0
     told = capsys.readouterr().out
     assert "k=5 seed=2" in told
     assert "epochs=3 budget=100 seed=1" in told
@@ -251,7 +257,7 @@ def test_own_data_is_named_relative_to_the_file(write, tmp_path, monkeypatch):
 
 def test_again_makes_finished_runs_once_more(write, ran):
     path = str(write("runs: [{classifier: dummy}]"))
-    assert [cli.main(["sweep", path, "--no-report", *more]) for more in ([], [], ["--again"])] == [0, 0, 0]
+    assert [main.main(["sweep", path, "--no-report", *more]) for more in ([], [], ["--again"])] == [0, 0, 0]
     assert ran == ["dummy", "dummy"]
 
 
@@ -264,10 +270,10 @@ def test_a_key_that_stands_twice_is_refused(write, text):
 def test_a_finished_run_is_kept_until_its_successor_is_there(write, attempts, tmp_path, capsys):
     path = str(write("runs: [{classifier: dummy}]"))
     [config] = sweep.load(path).configs
-    before = evaluate.run_one(config, say=lambda line: None)
+    before = runner.run_one(config, say=lambda line: None)
 
     attempts(lambda work: outcome(config, tmp_path / "made", "failed", "no luck", attempt.FAILED))
-    assert cli.main(["sweep", path, "--no-report", "--again"]) == 1
+    assert main.main(["sweep", path, "--no-report", "--again"]) == 1
     told = capsys.readouterr().err
     assert "no luck; what an earlier run measured is kept" in told
     assert store.FAILED_AGAIN in told
@@ -277,7 +283,7 @@ def test_a_finished_run_is_kept_until_its_successor_is_there(write, attempts, tm
         raise KeyboardInterrupt
 
     attempts(stopped)
-    assert cli.main(["sweep", path, "--no-report", "--again"]) == 130
+    assert main.main(["sweep", path, "--no-report", "--again"]) == 130
     assert sweep.load(path).records() == [before]
 
 
@@ -299,7 +305,7 @@ def test_own_data_changed_in_place_is_run_again(write, tmp_path):
     (tmp_path / "dataset.yml").write_text("{name: own, format: csv, images: a.csv}")
     path = write(f"runs: [{{classifier: dummy, dataset: {tmp_path}}}]")
     [config] = sweep.load(path).configs
-    evaluate.run_one(config, say=lambda line: None)
+    runner.run_one(config, say=lambda line: None)
     assert sweep.load(path).unfinished() == []
     (tmp_path / "a.csv").write_text("\n".join(rows[:-2]))
     assert sweep.load(path).unfinished() == [config]
@@ -307,7 +313,7 @@ def test_own_data_changed_in_place_is_run_again(write, tmp_path):
 
 def test_the_plan_says_which_runs_are_of_other_code(write, monkeypatch):
     path = write("runs: [{classifier: dummy}]")
-    evaluate.run_one(sweep.load(path).configs[0], say=lambda line: None)
+    runner.run_one(sweep.load(path).configs[0], say=lambda line: None)
     assert "by another version of the code" not in sweep.load(path).table()
     monkeypatch.setattr(sweep, "code_sha256", lambda: "other")
     assert "finished, by another version of the code" in sweep.load(path).table()
@@ -335,7 +341,7 @@ def test_a_run_that_another_process_is_making_is_waited_for(write, ran):
     plan = sweep.load(write("grid: {classifier: [dummy, knn]}"))
     folder = records.run_path(plan.configs[0])
     held = contextlib.ExitStack()
-    held.enter_context(files.alone(folder / evaluate.LOCK))
+    held.enter_context(fileio.alone(folder / runner.LOCK))
 
     def done():
         measured = dict(accuracy=0.5, misses=1, n_test=2, ci_low=0.1, ci_high=0.9, fit_s=0.1)

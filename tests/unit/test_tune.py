@@ -10,13 +10,18 @@ import pytest
 import yaml
 
 import hcrlib as hcr
-from hcrlib import evaluate, plots, sweep, tune, tune_commands, tuning_plots
-from hcrlib.cluster.engine import Cluster
-from hcrlib.errors import ConfigError, HcrError, RunError
+from hcrlib.cli import tune as tune_commands
+from hcrlib.cluster.backend import Cluster
+from hcrlib.core.errors import ConfigError, HcrError, RunError
 from hcrlib.models import CLASSIFIERS, Classifier
-from hcrlib.models.base import number
-from hcrlib.models.keras_loop import KerasClassifier
-from hcrlib.tuning_trials import _elsewhere, shown
+from hcrlib.models._base import number
+from hcrlib.models._keras import KerasClassifier
+from hcrlib.plotting import classification
+from hcrlib.runs import runner
+from hcrlib.sweeps import plan
+from hcrlib.tuning import plots as tuning_plots
+from hcrlib.tuning import search as tune
+from hcrlib.tuning.trials import _elsewhere, shown
 
 pytestmark = pytest.mark.filterwarnings(  # keras-tuner 1.4.8 asks for its thread in an old way
     r"ignore:(currentThread|getName)\(\) is deprecated:DeprecationWarning:keras_tuner"
@@ -171,7 +176,7 @@ def test_no_test_image_is_read(monkeypatch):
 def test_the_best_is_a_file_that_a_sweep_takes_and_training_repeats(tmp_path, results):
     search = knn(space={**TINY, "preprocess": [["scale", {"blur": {"sigma": 1}}], ["scale", "deskew"]]})
     best = search.best()
-    default, tuned = sweep.load(search.folder / "tuned-mnist-5k-knn.yml").configs
+    default, tuned = plan.load(search.folder / "tuned-mnist-5k-knn.yml").configs
     assert (default.params, default.budget) == ({"k": 3, "weighted": True}, 200)
     assert {"params": tuned.params, "preprocess": tuned.preprocess} == {
         name: best[name] for name in ("params", "preprocess")
@@ -214,19 +219,19 @@ def test_three_digits_within_the_range(learner):
 
 
 def test_parallel_coordinates_and_cost(learner):
-    ax = tuning_plots.parallel(plots.figure(), knn())
+    ax = tuning_plots.parallel(classification.figure(), knn())
     lines = [line for line in ax.lines if line.get_marker() == "o"]
     assert len(lines) == 4
     assert sum(line.get_linewidth() > 2 for line in lines) == 3
     assert [label.get_text() for label in ax.get_xticklabels()] == ["k", "weighted", "misses, log"]
     assert any(text.get_text().startswith("trial") for text in ax.texts)
     search = tune.search("learner", max_epochs=3, space={"bend": "0.01..0.9 log"}, say=quiet)
-    ax = tuning_plots.parallel(plots.figure(), search)
+    ax = tuning_plots.parallel(classification.figure(), search)
     assert [label.get_text() for label in ax.get_xticklabels()] == ["bend, log", "epochs", "misses, log"]
-    assert plots.keep(ax).data
-    ax = tuning_plots.cost(plots.figure(), search)
+    assert classification.keep(ax).data
+    ax = tuning_plots.cost(classification.figure(), search)
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
-    assert plots.keep(ax).data
+    assert classification.keep(ax).data
 
 
 def command(*words):
@@ -256,7 +261,9 @@ def test_the_command(tmp_path, capsys):
 def test_nothing_to_choose_from():
     search = tune.plan("knn")
     assert len(search.trials()) == 0
-    drawn = [functools.partial(draw, plots.figure(), search) for draw in (tuning_plots.parallel, tuning_plots.cost)]
+    drawn = [
+        functools.partial(draw, classification.figure(), search) for draw in (tuning_plots.parallel, tuning_plots.cost)
+    ]
     for ask in (search.best, search.write, *drawn):
         with pytest.raises(RunError, match="No trial has finished"):
             ask()
@@ -279,7 +286,7 @@ def test_on_other_images_a_trial_does_not_go_on_from_a_checkpoint():
     ids = []
     calls = types.SimpleNamespace(made=lambda calls: ids.extend(call["id"] for call in calls) or [])
     for content in ("a" * 64, "a" * 64, "b" * 64):
-        search = types.SimpleNamespace(config=evaluate.resolve("knn"), data=types.SimpleNamespace(sha256=content))
+        search = types.SimpleNamespace(config=runner.resolve("knn"), data=types.SimpleNamespace(sha256=content))
         assert list(_elsewhere(search, calls)([{"params": {"k": 3}, "preprocess": ["scale"]}])) == []
     assert ids[0] == ids[1] != ids[2]
 

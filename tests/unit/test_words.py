@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hcrlib.datasets import commands, dataset_names, is_text, load_text, spelt, text_names, words
-from hcrlib.errors import ConfigError, DataError
+from hcrlib.cli import data as commands
+from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.datasets import dataset_names, is_text, load_text, synthetic, text_names
+from hcrlib.datasets import text as words
 from hcrlib.runtime.image import to_grey
 
 
@@ -320,7 +322,7 @@ def test_pictures_of_iam_that_are_not_unpacked_are_asked_for(iam):
 
 
 def test_numbers_are_composed_from_digits_of_each_split_apart(monkeypatch):
-    monkeypatch.setitem(spelt.SIZES, "mnist-numbers", {"train": 300, "val": 50, "test": 100})
+    monkeypatch.setitem(synthetic.SIZES, "mnist-numbers", {"train": 300, "val": 50, "test": 100})
     numbers = load_text("mnist-numbers")
     assert "".join(numbers.classes) == "0123456789"
     parts = [set(part.texts) for part in (numbers.train, numbers.val, numbers.test)]
@@ -340,7 +342,7 @@ def test_numbers_are_composed_from_digits_of_each_split_apart(monkeypatch):
 
 def test_words_are_of_one_part_each():
     rng = np.random.default_rng(0)
-    parts = {part: {word.lower() for word in spelt._words(part, 3000, rng)} for part in ("train", "val", "test")}
+    parts = {part: {word.lower() for word in synthetic._words(part, 3000, rng)} for part in ("train", "val", "test")}
     assert not parts["train"] & parts["val"]
     assert not (parts["train"] | parts["val"]) & parts["test"]
-    assert all(spelt.decent(word) for some in parts.values() for word in some)
+    assert all(synthetic.decent(word) for some in parts.values() for word in some)

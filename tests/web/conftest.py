@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hcrlib import paths
-from hcrlib.pad import rasterised
+from hcrlib.core import paths
+from hcrlib.notebook.drawing_pad import rasterised
 from hcrlib.runtime import LinePipeline, bundle
 from hcrlib.runtime.web.app import create_app
 from hcrlib.runtime.web.corrections import Corrections
-from hcrlib.runtime.web.models import Models
+from hcrlib.runtime.web.model_store import Models
 
 ZOO = paths.project_root() / "results/zoo"
 EIGHT = [

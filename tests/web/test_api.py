@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hcrlib.runtime.web import app, pictures
+from hcrlib.runtime.web import app, images
 from hcrlib.runtime.web.app import MAX_BATCH, MAX_BODY
 
 from .conftest import CAPITAL_A, EIGHT, data_url, encoded, picture, problem
@@ -49,7 +49,7 @@ def test_an_answer_holds_all_that_the_page_shows(client):
     assert 0.5 < answer["probability"] <= 1
     assert len(answer["alternatives"]) == 5
     assert answer["alternatives"][0] == {"label": "A", "probability": answer["probability"]}
-    seen = Image.open(io.BytesIO(pictures.of_data_url(answer["seen"])))
+    seen = Image.open(io.BytesIO(images.of_data_url(answer["seen"])))
     assert seen.size == (28, 28)
     importance = np.frombuffer(base64.b64decode(answer["importance"]), np.int8)
     assert importance.shape == (784,)
@@ -270,6 +270,6 @@ def test_a_name_that_is_not_this_server_s_is_refused(client):
 
 
 def test_a_fault_tells_nothing_of_the_inside(client, monkeypatch):
-    monkeypatch.setattr(pictures, "grey", lambda data: 1 / 0)
+    monkeypatch.setattr(images, "grey", lambda data: 1 / 0)
     body = problem(ask(client, picture(EIGHT)), "fault", 500)
     assert "division" not in json.dumps(body)

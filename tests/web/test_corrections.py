@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 import hcrlib
-from hcrlib import corrections
-from hcrlib.cli import main
-from hcrlib.errors import ConfigError, DataError
+from hcrlib.cli.main import main
+from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.datasets import corrections
 from hcrlib.runtime.web.app import create_app
 
 from .conftest import CAPITAL_A, EIGHT, data_url, encoded, picture, problem

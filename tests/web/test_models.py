@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from hcrlib.runtime.web import models as web_models
-from hcrlib.runtime.web.models import Models
+from hcrlib.runtime.web import model_store as web_models
+from hcrlib.runtime.web.model_store import Models
 from hcrlib.runtime.web.problems import Problem
 
 from .conftest import ZOO, recogniser

@@ -6,7 +6,7 @@ import io
 import pytest
 from PIL import Image
 
-from hcrlib.runtime.web import reading
+from hcrlib.runtime.web import pages as reading
 from hcrlib.runtime.web.app import MAX_BODY, create_app
 
 from .conftest import EIGHT, encoded, picture, problem

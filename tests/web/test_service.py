@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hcrlib import serve_commands
-from hcrlib.errors import ConfigError, DataError
-from hcrlib.page import Box, Character, Line, Page, Word, service
+from hcrlib.cli import serve
+from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.documents import Box, Character, Line, Page, Word, service
 from hcrlib.runtime.web import cli, openapi
 from hcrlib.runtime.web.app import create_app
 from hcrlib.runtime.web.problems import Problem
@@ -41,7 +41,7 @@ def test_a_library_is_shown_to_others_only_where_it_is_named(monkeypatch, option
 def served(monkeypatch, *options):
     """([name of a model], Pages) of what `hcr serve` would answer with."""
     parser, seen = argparse.ArgumentParser(), []
-    serve_commands.add_parser(parser.add_subparsers())
+    serve.add_parser(parser.add_subparsers())
     monkeypatch.setattr(cli, "run", lambda args, find, pages: seen.append(([name for name, _ in find()], pages)) or 0)
     args = parser.parse_args(["serve", *options])
     assert args.func(args) == 0
@@ -73,9 +73,9 @@ def test_bundles_that_are_named_are_all_there_are(monkeypatch, results, tmp_path
 
 def test_nothing_of_pages_is_imported_before_the_first_one():
     code = (
-        "import sys; from hcrlib import cli, serve_commands; serve_commands.Pages(None, True); cli._parser();"
+        "import sys; from hcrlib.cli import main, serve; serve.Pages(None, True); main._parser();"
         "from hcrlib.runtime.web import app, server;"
-        "print([name for name in sys.modules if name.startswith(('cv2', 'skimage', 'hcrlib.page'))])"
+        "print([name for name in sys.modules if name.startswith(('cv2', 'skimage', 'hcrlib.documents'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -200,7 +200,7 @@ def client(zoo, tmp_path_factory):
     folder = tmp_path_factory.mktemp("kept")
     bundles = [(unit, str(recogniser(folder / unit, unit))) for unit in ("words", "lines")]
     bundles.append(("narrow", str(recogniser(folder / "narrow", "lines", width=64))))
-    own = serve_commands.Pages(folder / "library.sqlite", True, lambda: bundles)
+    own = serve.Pages(folder / "library.sqlite", True, lambda: bundles)
     return create_app(zoo, pages=own).test_client()
 
 
@@ -251,7 +251,7 @@ def test_a_recogniser_that_is_damaged_or_replaced(zoo, sheet, tmp_path, capfd):
     network = folder / "model/model.onnx"
     whole = network.read_bytes()
     network.write_bytes(whole[:-9])
-    client = create_app(zoo, pages=serve_commands.Pages(None, True, lambda: [("mine", str(folder))])).test_client()
+    client = create_app(zoo, pages=serve.Pages(None, True, lambda: [("mine", str(folder))])).test_client()
     query, page = "?model=best-digits&recognizer=mine&format=text", encoded(sheet)
     told = problem(ask(client, page, query), "not-whole", 503)
     assert "'mine'" in told["detail"]

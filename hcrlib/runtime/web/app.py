@@ -15,7 +15,9 @@ import flask
 import numpy as np
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from . import openapi, pictures, reading
+from . import images as pictures
+from . import openapi
+from . import pages as reading
 from .metrics import Metrics
 from .occlusion import occlusion
 from .problems import MEDIA_TYPE, Problem

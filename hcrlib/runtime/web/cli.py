@@ -66,11 +66,12 @@ def run(args, find, pages=None):
 
 def _work(args, find, pages, bound, number, share):
     """One process; the first speaks for all."""
-    from . import reading, server
+    from . import pages as reading
+    from . import server
     from .app import create_app
     from .corrections import Corrections
     from .metrics import Metrics
-    from .models import Models
+    from .model_store import Models
 
     metrics, stop = Metrics(), threading.Event()
     try:

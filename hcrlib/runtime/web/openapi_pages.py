@@ -1,6 +1,6 @@
 """The part of the API's description that tells of whole pages: of /api/read and /api/library."""
 
-from . import reading
+from . import pages as reading
 
 TEXT = {"type": "string"}
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}

@@ -1,0 +1,77 @@
+"""The public face: what a person types in a notebook. `hcrlib` hands it on."""
+
+from pathlib import Path
+
+from hcrlib.core import paths
+from hcrlib.core.errors import ConfigError, RunError
+from hcrlib.core.registry import did_you_mean
+from hcrlib.datasets import frame_of
+from hcrlib.datasets import load as load_any
+from hcrlib.models import Recogniser, stored
+from hcrlib.runs import device_records, records, runner
+from hcrlib.runtime import LineModel, Reading, TrainedModel, bundle
+from hcrlib.runtime.line_model import unit_of
+
+__all__ = ["Reading", "TrainedModel", "load_dataset", "load_model", "results", "train", "zoo"]
+
+
+def train(classifier, data="mnist-5k", *, seed=0, budget=None, preprocess=None, say=print, **params):
+    """Trains and evaluates; returns the RunRecord (run.accuracy, run.misses, run.fit_s, run.path, ...).
+
+    classifier: one of `hcrlib.models.CLASSIFIERS.names()`. data: a dataset's name, or the path of a folder with a
+    dataset.yml. seed: every random choice follows from it; on the same machine it gives the same predictions.
+    budget: training images to use, stratified; None for all. preprocess: steps, None for the classifier's own.
+    params: the classifier's parameters; an unknown one is a ConfigError. The record and the model are under run.path.
+    """
+    if not isinstance(data, str | Path):
+        what = f"A run is defined by its dataset's name, not by a loaded {type(data).__name__}"
+        raise ConfigError(what, hint=f"data={getattr(data, 'name', 'mnist-5k')!r}, or the path of its dataset.yml")
+    config = runner.resolve(classifier, dataset=data, seed=seed, budget=budget, preprocess=preprocess, **params)
+    return runner.run_one(config, say)
+
+
+def load_dataset(name, **how):
+    """A Dataset of characters or a TextDataset of words or lines: see hcrlib.datasets, load_dataset and load_text."""
+    return load_any(name, **how)
+
+
+def results():
+    """All records as a DataFrame: one row a run, failed and skipped ones too, and one for each of a board's measurements."""
+    return records.frame(records.read_all() + device_records.read_all())
+
+
+def load_model(source):
+    """A TrainedModel, or a LineModel of words or lines, from a zoo name, a run's id or folder, a bundle's folder, a RunRecord.
+
+    Those of the zoo and of bundles load without TensorFlow. RunError where it is unfinished or not whole; ConfigError, with the
+    names there are, where there is no such model.
+    """
+    if isinstance(source, records.RunRecord):
+        source = source.path
+    named = *(zoo / str(source) for zoo in paths.zoo_roots()), paths.runs_root() / str(source), Path(source)
+    for folder in named:
+        if (folder / "record.json").is_file() or (folder / "attempt.json").is_file():
+            run = records.read(folder)
+            if run.status != "finished":
+                raise RunError(f"This run has no model: its status is '{run.status}'", where=source, hint=run.reason)
+            is_bundle = any((folder / name).exists() for name in ("manifest.json", "golden.npz", "runtime"))
+            if is_bundle:
+                return _bundled(folder)
+            learner, pipeline, classes = stored(folder / "model")
+            if isinstance(learner, Recogniser):
+                return LineModel(learner, pipeline, classes, unit_of(folder / "model"))
+            return TrainedModel(learner, pipeline, classes, frame=frame_of(run.config.dataset))
+    raise ConfigError(f"There is no model '{source}'", hint=did_you_mean(source, zoo()))
+
+
+def _bundled(folder):
+    try:
+        return bundle.load(folder)
+    except ValueError as error:
+        hint = "Copy it again, or make it anew: hcr export"
+        raise RunError(f"This bundle is not used: {error}", where=folder, hint=hint) from error
+
+
+def zoo():
+    """The names of the small trained models: those that come with the project, and those of `hcr zoo add`."""
+    return sorted({folder.parent.name for root in paths.zoo_roots() for folder in root.glob("*/model")})

@@ -1,0 +1,136 @@
+"""What a benchmark found, kept: results/bench/<name>.json, a figure each and a page of them all."""
+
+import dataclasses
+import json
+import math
+
+from tabulate import tabulate
+
+from hcrlib.core import paths
+from hcrlib.core.fileio import write_text
+from hcrlib.core.provenance import provenance
+from hcrlib.plotting import classification
+
+FIRST = """# What the workbench costs
+
+Measured by `hcr bench`, side by side in one run each: medians, with the lowest and the highest in brackets.
+"""
+# Of a row: what its point is, and from where to where its line goes.
+DRAWN = (
+    ("median_s", "low_s", "high_s"),
+    ("p50_ms", "p50_ms", "p99_ms"),
+    ("fit_s", None, None),
+    ("accuracy", "ci_low", "ci_high"),
+    ("cer", "cer_low", "cer_high"),
+)
+AXIS = {
+    "p50_ms": "milliseconds, p50 to p99",
+    "accuracy": "share read right, 95 % interval",
+    "cer": "character error rate",
+}  # seconds, where there is no other
+
+
+def folder():
+    """results/bench."""
+    return paths.results_root() / "bench"
+
+
+def keep(bench, outcome):
+    """Writes results/bench/<name>.json and .png; returns the path of the first. Nothing is left half written."""
+    found = {"name": bench.name, "question": bench.question, **dataclasses.asdict(outcome)}
+    found["provenance"] = provenance()
+    draw(found)
+    path = folder() / f"{bench.name}.json"
+    write_text(path, json.dumps(_plain(found), indent=1, allow_nan=False) + "\n")
+    return path
+
+
+def write():
+    """Writes results/bench/README.md of all that is there; returns its path."""
+    parts = [FIRST]
+    for path in sorted(folder().glob("*.json")):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        made = found["provenance"]
+        where = f"{made['cpu']}, {made['cores']} cores, {made['system']}, {made['utc'][:10]}"
+        threads = ", ".join(f"{name} {count}" for name, count in made["threads"].items())
+        parts.append(
+            f"## {found['question']}\n\n`hcr bench {found['name']}`, rounds: {found['runs']}; {where}; threads: {threads}\n\n"
+            f"{tables(found, 'pipe')}\n\n![{found['question']}]({found['name']}.png)\n"
+        )
+    path = folder() / "README.md"
+    write_text(path, "\n".join(parts))
+    return path
+
+
+def tables(found, style):
+    """The ratios, the rows and the notes of a kept benchmark, as text."""
+    blocks = []
+    if found["ratios"]:
+        head = "", "ratio", "aim", ""
+        met = {True: "reached", False: "missed", None: ""}
+        rows = [(r["what"], _spread(r), r["aim"], met[r["met"]]) for r in found["ratios"]]
+        blocks.append(tabulate(rows, head, tablefmt=style, disable_numparse=True))
+    rows = [{key: _short(value) for key, value in row.items()} for row in found["rows"]]
+    blocks.append(tabulate(rows, "keys", tablefmt=style, disable_numparse=True))
+    blocks.append("\n".join(f"- {note}" for note in found["notes"]))
+    return "\n\n".join(filter(None, blocks))
+
+
+def draw(found):
+    """results/bench/<name>.png: times on a logarithmic axis, against the number of images where that is asked; or shares."""
+    rows = found["rows"]
+    path = folder() / f"{found['name']}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if "predict_us_per_image" in rows[0]:
+        return classification.keep(_growth(rows), path)
+    middle, low, high = next(keys for keys in DRAWN if keys[0] in rows[0])
+    ax = classification.figure(7.5, 1 + 0.32 * len(rows))
+    for at, row in enumerate(rows):
+        ax.plot(row[middle], at, "o", color="#0072b2")  # a bar's length would say nothing on this axis
+        if low in row:
+            ax.plot([row[low], row[high]], [at, at], color="black", linewidth=1.2)
+    names = [row["what"] if "how" not in row else f"{row['what']}\n{row['how']}" for row in rows]
+    ax.set_yticks(range(len(rows)), names)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    if middle not in ("accuracy", "cer"):
+        ax.set_xscale("log")
+    ax.grid(axis="x", alpha=0.3)
+    ax.set_xlabel(AXIS.get(middle, "seconds"))
+    return classification.keep(ax, path)
+
+
+def _growth(rows):
+    """Fit and predict against the number of images, both axes logarithmic; a power law is a straight line."""
+    first, second = classification.pair()
+    for ax, key, says in (
+        (first, "fit_s", "seconds to fit"),
+        (second, "predict_us_per_image", "µs to predict an image"),
+    ):
+        for name in dict.fromkeys(row["what"] for row in rows):
+            tone, mark = classification.looks(name)
+            points = [(row["images"], row[key]) for row in rows if row["what"] == name]
+            ax.plot(*zip(*points, strict=True), color=tone, marker=mark, label=name)
+        ax.set(xscale="log", yscale="log", xlabel="training images", ylabel=says)
+    second.legend(fontsize=8)
+    return second
+
+
+def _spread(found):
+    if found["ratio"] is None or not math.isfinite(found["ratio"]):
+        return "?"
+    return f"{found['ratio']:.3g}" + (f" ({found['low']:.3g} to {found['high']:.3g})" if "low" in found else "")
+
+
+def _short(value):
+    if not isinstance(value, float):
+        return value
+    return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def _plain(value):
+    """Not-a-numbers as null, for JSON."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,84 @@
+"""The ledger as it is kept: results/claims.json, and results/claims.md, which is made of it."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from hcrlib.core import paths
+from hcrlib.core.errors import RunError
+from hcrlib.core.fileio import write_text
+
+HOLDS, FAILS, UNDECIDED, OPEN = "holds", "does not hold", "undecided", "not testable here"
+
+RULES = (
+    "- A figure holds where the mean over the seeds reaches it: the paper says that it can be reached. Below it, a",
+    "  figure within the 95 % interval (Wilson, for this many test images) is undecided. One seed tells nothing of",
+    "  the spread over seeds.",
+    "- Which of several is the most accurate on the test images is decided by McNemar's exact test with Holm's",
+    "  correction, in every seed; times by a factor of 1.8, by which times of the machine differed; training",
+    "  accuracies by their order.",
+    "- A method that the paper does not describe is ours: what it reaches holds, what it does not reach stays open.",
+    "  So does what is measured on other data than the paper's.",
+)
+
+
+def write(ledger, rows, folder=None):
+    """Writes claims.json and claims.md to results/ (or a folder); returns their Paths."""
+    folder = Path(folder or paths.results_root())
+    content = {"question": ledger.question, "papers": ledger.papers, "claims": rows}
+    written = folder / f"{ledger.path.stem}.json", folder / f"{ledger.path.stem}.md"
+    write_text(written[0], json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write_text(written[1], render(content))
+    return list(written)
+
+
+def render(content):
+    """What claims.json holds as Markdown: a table a paper, then the runs behind them, each once."""
+    rows = content["claims"]
+    n = Counter(row["verdict"] for row in rows)
+    lines = [f"# {content['question']}", ""]
+    told = f"{n[HOLDS]} hold, {n[FAILS]} do not, {n[UNDECIDED]} are undecided, {n[OPEN]} cannot be tested here"
+    lines += [f"Of {len(rows)} claims {told}.", ""]
+    lines += [*RULES, ""]
+    for paper, title in content["papers"].items():
+        lines += [f"## {title}", "", "| claim | measured here | verdict |", "|:---|:---|:---|"]
+        for row in (row for row in rows if row["paper"] == paper):
+            measured = "<br>".join(entry["text"] for entry in row["measured"]) or "-"
+            remark = f"<br>*{row['remark']}*" if row["remark"] else ""
+            lines.append(f"| {row['says']}{remark} | {measured} | **{row['verdict']}**: {row['reason']} |")
+        lines.append("")
+    lines += [
+        "## The runs",
+        "",
+        "| run | fit s | made at commit, on | the command that repeats it |",
+        "|:---|---:|:---|:---|",
+    ]
+    for name, run in sorted(runs(content).items()):
+        made = f"{(run['commit'] or 'unknown')[:10]}, {run['cpu']}, {run['cores']} cores, {run['engine']}"
+        lines.append(f"| {name}, seed {run['seed']} | {run['fit_s']:.3g} | {made} | `{run['repeat']}` |")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def runs(content):
+    """id -> what is kept of it, of every run behind a claim."""
+    return {run["id"]: run for row in content["claims"] for entry in row["measured"] for run in entry["runs"]}
+
+
+def stored(path=None):
+    """What `hcr claims` wrote: the content of a claims.json, by default that of results/, else of the checkout.
+
+    RunError where there is none or it cannot be read.
+    """
+    places = (
+        [Path(path)]
+        if path
+        else [root / "claims.json" for root in (paths.results_root(), paths.project_root() / "results")]
+    )
+    place = next((place for place in places if place.exists()), places[0])
+    try:
+        content = json.loads(place.read_text(encoding="utf-8"))
+        if not {"question", "papers", "claims"} <= set(content):
+            raise ValueError("it is no ledger")
+        return content
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"The ledger cannot be read: {error}", where=place, hint="Write it anew: hcr claims") from error

@@ -1,0 +1,88 @@
+"""Figures of the ledger that `hcr claims` writes: what the papers say against what was measured."""
+
+import numpy as np
+
+from hcrlib.claims import ledger
+from hcrlib.core.errors import RunError
+from hcrlib.plotting import classification
+
+SAID, HELD = "#1a1a1a", "#0072b2"
+TONES = {ledger.HOLDS: HELD, ledger.FAILS: "#d55e00", ledger.UNDECIDED: "#cc79a7", ledger.OPEN: "#8c8c8c"}
+
+
+def against_figures(ax, content):
+    """Accuracies with their interval beside the papers' figures, a row a claim; content: of claims.json.
+
+    The axis is logarithmic in the share of mistakes. Colours are verdicts; grey: on other data than the paper's.
+    """
+    rows = [row for row in content["claims"] if row["measure"] == "accuracy" and row["figure"] and row["measured"]]
+    for at, row in enumerate(reversed(rows)):
+        entry, tone = row["measured"][0], TONES[row["verdict"]]
+        wrong, said = max(1 - entry["value"], 1e-5), 1 - row["figure"]
+        bars = [[wrong - (1 - entry["high"])], [1 - entry["low"] - wrong]]
+        ax.plot([wrong, said], [at, at], color="#cccccc", zorder=0)
+        ax.errorbar(wrong, at, xerr=bars, fmt="o", color=tone, capsize=3, markersize=6)
+        ax.plot(said, at, marker="|", color=SAID, markersize=14, markeredgewidth=2)
+    ax.set_yticks(range(len(rows)), [row["name"] for row in reversed(rows)])
+    ax.set(xscale="log", xlabel="accuracy (%)")
+    ax.invert_xaxis()
+    ticks = [0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002]
+    ax.set_xticks(ticks, [f"{100 * (1 - tick):g}" for tick in ticks])
+    ax.minorticks_off()
+    ax.grid(alpha=0.3, axis="x")
+    marks = [("the paper's figure", "|", SAID), *((verdict, "o", tone) for verdict, tone in TONES.items())]
+    for label, mark, tone in marks:
+        ax.plot([], [], linestyle="", marker=mark, color=tone, markersize=8, label=label)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=5, fontsize=8, frameon=False)
+    return ax
+
+
+def methods(ax, content, names):
+    """Bars of what several methods come to, each in its classifier's colour, a group a claim; accuracies with their interval.
+
+    names: claims of one measure, told apart by the method's label, such as "SVM".
+    """
+    rows = [_row(content, name) for name in names]
+    for group, row in enumerate(rows):
+        for place, entry in enumerate(row["measured"]):
+            tone, _ = classification.looks(entry["runs"][0]["id"].split("/")[1])
+            share = row["measure"] in ("accuracy", "train_accuracy")
+            value = 100 * entry["value"] if share else entry["value"]
+            at = group + (place - (len(row["measured"]) - 1) / 2) * 0.28
+            ax.bar(at, value, 0.25, color=tone, label=entry["label"] if group == 0 else None)
+            top = value
+            if entry["low"] is not None:
+                low, top = 100 * entry["low"], 100 * entry["high"]
+                ax.errorbar(at, value, yerr=[[value - low], [top - value]], color="#1a1a1a", capsize=4)
+            ax.text(at, top, f"{value:.2f}" if share else f"{value:.3g}", ha="center", va="bottom", fontsize=8)
+    ax.grid(alpha=0.3, axis="y")
+    ax.set_axisbelow(True)
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return ax
+
+
+def committee(ax, content, name):
+    """The members of an ensemble by their own accuracy, and the ensemble's, with its interval, as a band."""
+    row = _row(content, name)
+    entry = row["measured"][0]
+    alone = [100 * run["alone"] for run in entry["runs"]]
+    ax.axhspan(100 * entry["low"], 100 * entry["high"], color=HELD, alpha=0.15, label="its 95 % interval")
+    ax.axhline(100 * entry["value"], color=HELD, label=f"{len(alone)} averaged: {100 * entry['value']:.2f} %")
+    ax.axhline(
+        100 * row["figure"], color=SAID, linestyle="--", label=f"the paper's figure: {100 * row['figure']:.2f} %"
+    )
+    seeds = [run["seed"] for run in entry["runs"]]
+    ax.plot(seeds, alone, "o", color="#0072b2", label=f"each by itself: mean {np.mean(alone):.2f} %")
+    ax.set(xlabel="seed", ylabel="accuracy (%)")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return ax
+
+
+def _row(content, name):
+    """The claim of that name; RunError where it is not there or was not measured."""
+    for row in content["claims"]:
+        if row["name"] == name and row["measured"]:
+            return row
+    raise RunError(f"Nothing was measured for the claim '{name}'", hint="hcr claims")

@@ -1,0 +1,58 @@
+"""Whether a training that is killed after its second epoch goes on from there and ends as one that was not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+from hcrlib.claims.ledger import FAILS, HOLDS
+from hcrlib.core.errors import RunError
+
+CHILD = """
+import json, sys, time
+from hcrlib import evaluate
+from hcrlib.runs.config import RunConfig
+
+def say(line):
+    print(line, flush=True)
+    time.sleep(600 if line.startswith("epoch 2/") and sys.argv[2] == "wait" else 0)
+
+evaluate.run_one(RunConfig.from_dict(json.loads(sys.argv[1])), say)
+"""
+
+
+def judge(config):
+    """{"verdict", "reason", "measured"} on a run that is killed: does it go on where it was, to the same answers?"""
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        _train(config, one, "wait")
+        said, _ = _train(config, one, "go on"), _train(config, other, "go on")
+        killed, straight = (np.load(f"{root}/runs/{config.id}/predictions.npz") for root in (one, other))
+        same = all((killed[name] == straight[name]).all() for name in ("predicted", "scores"))
+    resumed = any(line.startswith("resumed after epoch 2") for line in said)
+    text = f"{config.classifier}: killed after epoch 2 of {config.params['epochs']}, " + (
+        "resumed there" if resumed else "started anew"
+    )
+    reason = f"{'went on from epoch 2' if resumed else 'began again'}, and all answers and scores are " + (
+        "the same as without the kill" if same else "other ones than without the kill"
+    )
+    verdict = HOLDS if resumed and same else FAILS
+    return {"verdict": verdict, "reason": reason, "measured": [{"label": "", "value": None, "text": text, "runs": []}]}
+
+
+def _train(config, root, wait):
+    """The lines that a process says which makes this run under root; wait: it is killed after its second epoch."""
+    environment = {**os.environ, "HCR_RESULTS": root}
+    command = [sys.executable, "-c", CHILD, json.dumps(config.to_dict()), wait]
+    said = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as child:
+        for line in child.stdout:
+            said.append(line)
+            if wait == "wait" and line.startswith("epoch 2/"):
+                child.send_signal(signal.SIGKILL)
+    if child.returncode != (-signal.SIGKILL if wait == "wait" else 0):
+        raise RunError("The training for the claim on resuming failed", got=f"exit status {child.returncode}")
+    return said

@@ -1,0 +1,1 @@
+"""The command `hcr`: one module a command or group of commands."""

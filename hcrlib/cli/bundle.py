@@ -1,0 +1,57 @@
+"""`hcr export`, `hcr verify` and `hcr import-record` from the command line."""
+
+from hcrlib.cli._common import add_command
+from hcrlib.core.errors import ConfigError
+from hcrlib.runtime import ENGINES
+
+
+def add_parser(subparsers):
+    """Adds `export`, `verify` and `import-record` to an argparse subparsers object; they set `func(args) -> exit status`."""
+    says = "a finished run as a bundle: ONNX, TensorFlow Lite, golden answers and the code that reads pictures with it"
+    add = add_command(subparsers, "export", _export, says, "hcr export --best mnist").add_argument
+    add("run", nargs="?", help="a run's id, as `hcr results` shows it")
+    add("--best", metavar="SWEEP", help="instead: the best run of results/SWEEP, by validation images")
+    add("--to", metavar="FOLDER", help="where it goes (results/bundles/<run>)")
+    add = add_command(subparsers, "verify", _verify, "is a bundle whole, and does it answer as it did?").add_argument
+    add("bundle", metavar="FOLDER", help="what `hcr export` wrote")
+    add("--engine", choices=list(ENGINES), help="(every one that works here)")
+
+    says = "read back what benchmark.py measured on a board: `hcr results` and `hcr leaderboard` show it"
+    add = add_command(subparsers, "import-record", _import, says, "hcr import-record board-records/*.json").add_argument
+    add("file", nargs="+", metavar="FILE")
+
+
+def _import(args):
+    from hcrlib.runs import device_records
+    from hcrlib.runtime import benchmark
+
+    for file in args.file:
+        record = device_records.add(file)
+        print(f"{record.id} on {record.measured_on}\n{benchmark.told(record.to_dict())}")
+    return 0
+
+
+def _export(args):
+    from hcrlib.export import bundle
+
+    if bool(args.run) == bool(args.best):
+        raise ConfigError("One run is exported", expected="a run's id, or --best SWEEP", hint="`hcr results` lists ids")
+    print(bundle.write(args.run or bundle.best(args.best), args.to))
+    return 0
+
+
+def _verify(args):
+    from hcrlib.core.errors import RunError
+    from hcrlib.runtime import bundle
+
+    hint = "Copy it again, or make it anew: hcr export"
+    try:
+        bundle.verify(args.bundle)
+        hint = None
+        answered = bundle.check_engines(args.bundle, args.engine)
+    except ValueError as error:
+        raise RunError(f"This bundle is not used: {error}", hint=hint) from error
+    print(f"{answered[0][0]}: every file is whole")
+    for model, apart in answered:
+        print(f"answered by {model.engine}: golden answers within {apart:.2g}")
+    return 0

@@ -1,0 +1,75 @@
+"""`hcr compose` from the command line: pages whose every box is known, and training images of them."""
+
+import json
+from pathlib import Path
+
+from hcrlib.cli._common import add_command
+from hcrlib.core.errors import ConfigError
+
+DATA = "mnist-5k"
+
+
+def add_parser(subparsers):
+    """Adds `compose` to an argparse subparsers object; it sets `func(args) -> exit status`."""
+    says = "make a page of real handwritten characters, with the truth of its boxes; or training images of many"
+    add = add_command(
+        subparsers, "compose", _compose, says, "hcr compose page.png --look ruled --data emnist-byclass-lite"
+    ).add_argument
+    add("out", help="FILE.png or .jpg, beside which FILE.json tells the truth; with --training, a folder")
+    add("--look", default="plain", metavar="NAME", help="how it is written and taken (plain); a wrong name lists them")
+    add("--seed", type=int, default=0, metavar="N", help="one seed, one page (0)")
+    add("--data", default=DATA, metavar="NAME", help=f"whose characters ({DATA})")
+    add(
+        "--split",
+        choices=("train", "val"),
+        default="val",
+        help="which of them (val); test characters are for measuring",
+    )
+    add(
+        "--training",
+        type=int,
+        metavar="N",
+        help="a data set for `hcr train`: what segmentation finds on N pages of training characters",
+    )
+
+
+def _compose(args):
+    from hcrlib.datasets import load_dataset
+
+    if args.training is not None:
+        return _training(args)
+    import numpy as np
+    from PIL import Image
+
+    from hcrlib.core.registry import did_you_mean
+    from hcrlib.documents import formats, synthesis
+
+    if args.look not in synthesis.LOOKS:
+        raise ConfigError(f"There is no look '{args.look}'", hint=did_you_mean(args.look, synthesis.LOOKS))
+    path, data = Path(args.out), load_dataset(args.data)
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise ConfigError("The picture's kind is told by its name", expected="FILE.png or FILE.jpg", got=args.out)
+    page = synthesis.compose(getattr(data, args.split), data.classes, synthesis.LOOKS[args.look], args.seed)
+    truth = formats.as_dict(page.truth) | {
+        "width": page.image.shape[1],
+        "height": page.image.shape[0],
+        "to_source": np.eye(3).tolist(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(page.image).save(path)
+    path.with_suffix(".json").write_text(json.dumps(truth), encoding="utf-8")
+    print(f"{path}\n{path.with_suffix('.json')}")
+    return 0
+
+
+def _training(args):
+    from hcrlib.datasets import load_dataset
+    from hcrlib.documents import training_set
+
+    if args.training < 1:
+        raise ConfigError("--training is not valid", expected="a whole number >= 1", got=args.training)
+    folder = Path(args.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    training_set.write(folder, load_dataset(args.data), args.training, max(1, args.training // 14))
+    print(f"{folder}\nhcr train cnn-compact --data {folder}")
+    return 0

@@ -1,0 +1,56 @@
+"""`hcr library` from the command line: what `hcr read --keep` and `hcr read --watch` have read."""
+
+from hcrlib.cli._common import add_command
+from hcrlib.core.errors import ConfigError
+
+
+def add_parser(subparsers):
+    """Adds `library` to an argparse subparsers object; its commands set `func(args) -> exit status`."""
+    parser = subparsers.add_parser("library", help="pages that were read and kept: search, list, remove")
+    library = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    says = "the pages that hold all these words; begin* and '\"two words\"' are understood, accents do not matter"
+    add = _add(library, "search", _search, says, "hcr library search invoice 'maitr*'")
+    add("query", nargs="+", metavar="WORD")
+    add("--limit", type=int, default=20, metavar="N", help="show no more pages (20)")
+    _add(library, "list", _list, "the documents there are")
+    add = _add(library, "remove", _remove, "forget documents; their files stay", "hcr library remove 3")
+    add("id", nargs="+", type=int, help="a number of `hcr library list`")
+
+
+def _add(library, name, func, says, example=None):
+    add = add_command(library, name, func, says, example).add_argument
+    add("--library", metavar="FILE", help="(this user's)")
+    return add
+
+
+def _opened(args):
+    from hcrlib.documents.store import Library
+
+    library = Library(args.library)
+    if not library.path.exists():
+        raise ConfigError("There is no library", where=library.path, hint="`hcr read FILE --keep` makes one")
+    return library
+
+
+def _search(args):
+    hits = _opened(args).search(" ".join(args.query), args.limit)
+    for hit in hits:
+        print(f"{hit.path or hit.name}, page {hit.page}: {hit.snippet}")
+    if not hits:
+        print("No page holds that.")
+    return 0
+
+
+def _list(args):
+    for document in _opened(args).documents():
+        pages = f"{document.pages} page{'s' * (document.pages != 1)}"
+        print(f"{document.id:5}  {document.at}  {pages:>9}  {document.model}  {document.path or document.name}")
+    return 0
+
+
+def _remove(args):
+    library = _opened(args)
+    missing = [number for number in args.id if not library.remove(number)]
+    if missing:
+        raise ConfigError("No such document", got=", ".join(map(str, missing)), hint="`hcr library list` shows them")
+    return 0

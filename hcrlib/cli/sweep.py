@@ -1,0 +1,151 @@
+"""`hcr sweep`: many runs from the command line."""
+
+import re
+import signal
+import sys
+
+from hcrlib.cli._common import add_command, short
+from hcrlib.core.errors import ConfigError
+
+SHOWN = 40  # notebooks that are named one by one
+UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+SIZES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+def add_parser(subparsers):
+    """Adds `sweep` to an argparse subparsers object; it sets `func(args) -> exit status`."""
+    says = "make the runs of a params/*.yml file that are not finished yet, then leaderboard and report"
+    add = add_command(subparsers, "sweep", _sweep, says, "hcr sweep params/demo.yml --dry-run").add_argument
+    add("file", help="defaults, grid and runs, in YAML")
+    add("--dry-run", action="store_true", help="only print the plan")
+    add("--again", action="store_true", help="make finished runs again, too")
+    add("--rerun-failed", action="store_true", help="try again those that failed by this very code")
+    add("--only", action="append", metavar="PATTERN", help="runs whose id matches, such as '*/svm/*'; repeatable")
+    add("--limit", type=int, metavar="N", help="make no more than N runs this time, the cheapest")
+    add("--no-report", action="store_true", help="no leaderboard files, figures and HTML report")
+    add_cluster(add)
+
+
+def add_cluster(add):
+    """Declares what says where runs are made; `cluster` reads it."""
+    add("--workers", type=int, metavar="N", help="runs at once on this machine (by cores and memory)")
+    add("--scheduler", metavar="ADDRESS", help="a Dask scheduler, such as tcp://10.0.0.1:8786, instead of this machine")
+    add("--time-limit", metavar="T", help="of one run: seconds, or 90m, 2h; what takes longer is recorded as failed")
+    add("--memory-limit", metavar="M", help="of one run: bytes, or 800M, 4G (on this machine an equal share)")
+    add("--retries", type=int, default=2, metavar="N", help="after faults of machines; wrong code is not retried (2)")
+    add("--priority", type=int, default=0, metavar="N", help="on a shared scheduler: higher goes first (0)")
+
+
+def cluster(args):
+    """The cluster.engine.Cluster that the options describe; ConfigError for what is not valid."""
+    from hcrlib.cluster.backend import Cluster
+
+    if args.scheduler and args.workers:
+        raise ConfigError(
+            "--workers is of this machine, not of --scheduler", hint="Start more workers of that scheduler"
+        )
+    for name, least in (("workers", 1), ("retries", 0)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            raise ConfigError(f"--{name} is not valid", expected=f"a whole number >= {least}", got=value)
+    return Cluster(
+        scheduler=args.scheduler,
+        workers=args.workers,
+        limit_s=_amount("--time-limit", args.time_limit, UNITS, "such as 600, 90m or 2h"),
+        limit_bytes=_amount("--memory-limit", args.memory_limit, SIZES, "such as 800M or 4G"),
+        retries=args.retries,
+        priority=args.priority,
+    )
+
+
+def _amount(option, text, units, such_as):
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
+    unit = found and found[2]
+    if unit and units is SIZES:
+        unit = unit.removesuffix("b").removesuffix("i")  # 4G, 4GB and 4GiB
+    amount = float(found[1]) * units[unit] if unit in units else 0
+    amount = int(amount) if units is SIZES else amount
+    if amount <= 0:
+        raise ConfigError(f"{option} is not valid", expected=such_as, got=repr(text))
+    return amount
+
+
+def _sweep(args):
+    from hcrlib.sweeps import plan as sweep
+
+    plan = sweep.load(args.file)
+    if args.only:
+        plan = plan.only(args.only)
+    if args.limit is not None and args.limit < 1:
+        raise ConfigError("--limit is not valid", expected="a whole number >= 1", got=args.limit)
+    where = cluster(args)
+    there = plan.look()
+    whole = plan.configs if args.again else plan.unfinished(there, args.rerun_failed)
+    todo = whole if args.limit is None or args.limit >= len(whole) else _cheapest(whole, args.limit)
+    if args.dry_run:
+        print(f"{plan.table(there, todo)}\n\n{len(plan.configs)} runs, {len(todo)} to run")
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the runs are ended too
+    _announce(plan, there, whole)
+    if len(todo) < len(whole):
+        print(f"{len(todo)} of them now (--limit)\n")
+    failed = sweep.run(todo, where)
+    return _conclude(plan, plan.look() if todo else there, failed, report=not args.no_report)
+
+
+def _announce(plan, there, todo):
+    from hcrlib.sweeps import plan as sweep
+
+    asked = {config.hash for config in todo}
+    kept = [record for key, record in there.items() if key not in asked]
+    stale = sum(map(sweep.by_other_code, kept))
+    told = f", {stale} of them made by another version of the code (--again makes them anew)" if stale else ""
+    failed = sum(record.status == "failed" for record in kept)
+    done = len(plan.configs) - len(todo) - failed
+    print(f"{plan.question}\n{len(plan.configs)} runs, {done} of them finished before{told}")
+    if failed:
+        print(f"{failed} failed before and are left alone (--rerun-failed tries them again)")
+    print()
+
+
+def _cheapest(configs, most):
+    """The cheapest runs, each after those that it is made of."""
+    from hcrlib.cluster.estimate import Estimate, known
+    from hcrlib.cluster.inputs import members
+
+    order, left, chosen = Estimate(known()).order(configs), {config.id for config in configs}, []
+    for config in (*order, *order):  # a second time for those whose members came later
+        if len(chosen) < most and config.id in left and not left.intersection(members(config)):
+            chosen.append(config)
+            left.discard(config.id)
+    return chosen
+
+
+def _conclude(plan, there, failed, report):
+    """Prints the leaderboard, writes the report and lists the failures; the exit status."""
+    from hcrlib.cluster.results import FAILED_AGAIN
+    from hcrlib.core import paths
+    from hcrlib.metrics import statistics
+    from hcrlib.reporting import leaderboard
+    from hcrlib.reporting import sweep as reports
+
+    found = [statistics.completed(record) for record in there.values()]
+    print(f"\n{leaderboard.render(found)}")
+    failed = {r.config.hash: r for r in (*found, *failed) if r.status == "failed"}
+    try:
+        written = reports.write(plan) if report else []
+        notebooks = [path for record in found[: SHOWN + 1] if (path := record.path / "notebook.ipynb").exists()]
+        if len(notebooks) > SHOWN:
+            notebooks = [paths.runs_root() / "*/*/*/notebook.ipynb"]
+        for path in notebooks + [path for path in written if path.suffix in (".ipynb", ".html", ".png")]:
+            print(short(path))
+    finally:
+        sys.stdout.flush()
+        for record in failed.values():
+            names = [name for name in (FAILED_AGAIN, "notebook.ipynb") if (record.path / name).exists()][:1]
+            names += ["log.txt"] if (record.path / "log.txt").exists() else []
+            places = "".join(f"\n  {short(record.path / name)}" for name in names)
+            print(f"\nFAILED {record.id}\n  {record.reason}{places}", file=sys.stderr)
+    return 1 if failed else 0

@@ -1,0 +1,68 @@
+"""`hcr tune`: a hyperparameter search from the command line."""
+
+import signal
+import sys
+from pathlib import Path
+
+from hcrlib.cli import sweep
+from hcrlib.cli._common import add_command
+from hcrlib.core.errors import ConfigError
+
+SHOWN = 5  # of the best trials
+
+
+def add_parser(subparsers):
+    """Adds `tune` to an argparse subparsers object; it sets `func(args) -> exit status`."""
+    says = "search a classifier's parameters by validation images: Hyperband for networks, random search for others"
+    add = add_command(subparsers, "tune", _tune, says, "hcr tune knn --data mnist-5k --trials 20").add_argument
+    add("classifier", help="a name that `hcr train --help` lists")
+    add("--data", default="mnist-5k", metavar="NAME", help="a dataset, or a folder with a dataset.yml (mnist-5k)")
+    add(
+        "--trials",
+        type=int,
+        metavar="N",
+        help="at most so many, those of earlier calls included (20; a Hyperband pass)",
+    )
+    add("--max-epochs", type=int, metavar="N", help="epochs of the longest training (the network's own)")
+    add("--budget", type=int, metavar="N", help="training images to use, stratified (all)")
+    add("--seed", type=int, default=0, metavar="N", help="every random choice follows from it (0)")
+    add("--space", metavar="FILE", help='YAML: parameter: "LOW..HIGH", "LOW..HIGH log" or a list (the one of tune.py)')
+    sweep.add_cluster(add)
+    add("--out", metavar="FILE", help="where the best parameters go, too: a file for `hcr sweep`")
+
+
+def _tune(args):
+    from tabulate import tabulate
+
+    from hcrlib.tuning import search as tune
+
+    space = _space(args.space) if args.space else None
+    asked = {"max_epochs": args.max_epochs, "space": space, "seed": args.seed, "budget": args.budget}
+    search = tune.plan(args.classifier, args.data, **asked)
+    if args.out and Path(args.out).is_dir():
+        raise ConfigError("--out is a folder", where=args.out, expected="a file, such as best.yml")
+    images = f"{args.budget:,} training images" if args.budget else "all training images"
+    print(f"{search.method} over {args.classifier} on {search.data.name}, {images}:")
+    print(tabulate([(dimension.name, dimension) for dimension in search.space], tablefmt="plain"), end="\n\n")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the trials are ended too
+    search.run(args.trials, say=lambda line: print(line, flush=True), cluster=sweep.cluster(args))
+    found = search.trials()
+    search.best()  # refuses where none has finished
+    best = found[found.status == "finished"].sort_values(["val_misses", "val_loss", "trial"]).head(SHOWN)
+    print(f"\n{best.drop(columns=['status', 'reason']).to_string(index=False)}\n")
+    print(f"{search.folder / 'trials.csv'}")
+    path = search.write(args.out)
+    print(f"{path}\n\nThe best of many is flattered by validation; measure it: hcr sweep {path}")
+    return 0
+
+
+def _space(path):
+    import yaml
+
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123
+            return yaml.safe_load(file)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(
+            f"The search space cannot be read: {getattr(error, 'strerror', error)}", where=path
+        ) from error

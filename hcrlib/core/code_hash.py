@@ -1,0 +1,131 @@
+"""A hash of the code that decides a result: equal for two checkouts that train and measure alike.
+
+Comments, docstrings, annotations of functions, the text of exceptions, the names of local variables, and the module in which a
+definition lives decide nothing, so none of them is hashed: renaming a file or rewriting its English is not other code.
+"""
+
+import ast
+import functools
+import hashlib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]  # hcrlib/
+_RUNTIME = "image", "pipeline", "line_pipeline", "line_model", "character_model"
+DECIDING = (  # glob patterns below ROOT: whatever a record's metrics and predictions follow from
+    *("models/*.py", "datasets/*.py", "metrics/*.py"),
+    *(f"runtime/{name}.py" for name in _RUNTIME),
+    *("runs/runner.py", "runs/recognition.py", "core/rng.py", "core/timing.py"),
+)
+
+
+@functools.cache
+def code_sha256(root=ROOT, patterns=DECIDING):
+    """Hex SHA-256 of the deciding definitions of an hcrlib/ folder.
+
+    Raises SyntaxError for a file that does not parse and FileNotFoundError for a pattern that matches no file.
+    """
+    found = set()
+    for pattern in patterns:
+        paths = sorted(root.glob(pattern))
+        if not paths:
+            raise FileNotFoundError(f"No deciding module matches {pattern} in {root}")
+        for path in paths:
+            found.update(definitions(path.read_text(encoding="utf-8"), root))
+    return hashlib.sha256("\n\0".join(sorted(found)).encode()).hexdigest()
+
+
+def definitions(source, root=ROOT):
+    """The normalised syntax tree of each top-level statement of a module, as a set of str."""
+    tree = ast.parse(source)
+    names, modules = {}, set()
+    stems = {path.stem for path in root.rglob("*.py")}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").partition(".")[0] == "hcrlib"):
+            folder = root.parent.joinpath(*(node.module or "").split("."))
+            relative = stems if node.level else ()
+            for alias in node.names:
+                if alias.name in relative or (folder / f"{alias.name}.py").exists() or (folder / alias.name).is_dir():
+                    modules.add(alias.asname or alias.name)
+                elif alias.asname:
+                    names[alias.asname] = alias.name
+    tree = _Normalised(names, modules).visit(tree)
+    return {_text(node) for node in tree.body}
+
+
+def _text(node):
+    """A tree as text. Unlike ast.dump and ast.unparse, the same in every version of Python."""
+    if isinstance(node, ast.AST):
+        fields = (f"{name}={_text(value)}" for name, value in ast.iter_fields(node) if value not in (None, []))
+        return f"{type(node).__name__}({' '.join(fields)})"
+    return f"[{' '.join(map(_text, node))}]" if isinstance(node, list) else repr(node)
+
+
+class _Normalised(ast.NodeTransformer):
+    """Drops what decides nothing. names: local name -> imported name; modules: local names of hcrlib's modules."""
+
+    def __init__(self, names, modules):
+        self.names, self.modules, self.local = names, modules, {}
+
+    def visit_ImportFrom(self, node):
+        inside = node.level or (node.module or "").partition(".")[0] == "hcrlib"
+        return None if inside else [ast.ImportFrom(node.module, [alias], 0) for alias in node.names]
+
+    def visit_Import(self, node):
+        return [ast.Import([alias]) for alias in node.names if alias.name.partition(".")[0] != "hcrlib"]
+
+    def visit_Attribute(self, node):
+        if isinstance(node.value, ast.Name) and node.value.id in self.modules - set(self.local):
+            return ast.Name(node.attr, node.ctx)
+        return self.generic_visit(node)
+
+    def visit_Name(self, node):
+        return ast.Name(self.local.get(node.id) or self.names.get(node.id, node.id), node.ctx)
+
+    def visit_Raise(self, node):
+        raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+        return ast.Raise(self.visit(raised) if raised else None, None)
+
+    def visit_ExceptHandler(self, node):
+        self.generic_visit(node)
+        node.name = self.local.get(node.name, node.name)
+        return node
+
+    def visit_Module(self, node):
+        return self._without_docstring(node)
+
+    def visit_ClassDef(self, node):
+        return self._without_docstring(node)
+
+    def visit_FunctionDef(self, node):
+        outermost = not self.local
+        if outermost:
+            self.local = {name: f"v{number}" for number, name in enumerate(_assigned(node))}
+        node.returns = None
+        for argument in ast.walk(node.args):
+            if isinstance(argument, ast.arg):
+                argument.annotation = None
+        node = self._without_docstring(node)
+        if outermost:
+            self.local = {}
+        return node
+
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
+
+    def _without_docstring(self, node):
+        first = node.body[0] if node.body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            node.body = node.body[1:]
+        node = self.generic_visit(node)
+        if not node.body and not isinstance(node, ast.Module):
+            node.body = [ast.Pass()]
+        return node
+
+
+def _assigned(function):
+    """The names that a function and those within it assign, but no parameters, in the order of their first use."""
+    nodes = list(ast.walk(function))
+    parameters = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    shared = {name for node in nodes if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names}
+    stored = [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    caught = [node.name for node in nodes if isinstance(node, ast.ExceptHandler) and node.name]
+    return [name for name in dict.fromkeys(stored + caught) if name not in parameters | shared]

@@ -1,0 +1,112 @@
+"""Where a number comes from: machine, versions, commit, time."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from hcrlib.core.code_hash import code_sha256
+
+PACKAGES = (
+    "hcrlib",
+    "numpy",
+    "scikit-learn",
+    "scikit-learn-intelex",
+    "faiss-cpu",
+    "keras",
+    "tensorflow",
+    "jax",
+    "torch",
+    "onnx",
+    "onnxruntime",
+    "tf2onnx",
+)
+
+LIMITS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
+
+__version__ = importlib.metadata.version("hcrlib")
+
+
+def provenance(config=None):
+    """A dict of plain values; "" or None where something cannot be known. config: the RunConfig, for `repeat`."""
+    changed = _git("status", "--porcelain", "--", ":/hcrlib", ":/pyproject.toml")
+    return {
+        "utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": None if changed is None else bool(changed),
+        "code_sha256": code_sha256(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": threads(),
+        "runs_at_once": int(
+            os.environ.get("HCR_BESIDE") or 1
+        ),  # by the sweep that made it: times are of a shared machine
+        "packages": packages(),
+        "repeat": repeat(config) if config else None,  # the command line that makes this run anew
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]) if "ipykernel" not in sys.modules else "notebook",
+    }
+
+
+def threads():
+    """How many threads each library that has been loaded computes with, and the environment variables that say so.
+
+    TensorFlow's own pool is not among them: it takes all cores unless TF_NUM_INTRAOP_THREADS says otherwise.
+    """
+    from threadpoolctl import threadpool_info
+
+    pools = {pool["internal_api"]: pool["num_threads"] for pool in threadpool_info()}
+    return {**pools, **{name: os.environ[name] for name in LIMITS if name in os.environ}}
+
+
+def repeat(config):
+    """The command line of a RunConfig, every parameter written out: it holds where defaults change."""
+    command = ["hcr", "train", config.classifier, "--data", config.dataset, "--seed", str(config.seed)]
+    command += ["--budget", str(config.budget)] if config.budget is not None else []
+    plain = all(isinstance(step, str) for step in config.preprocess) and config.preprocess
+    command += ["--preprocess", ",".join(config.preprocess) if plain else json.dumps(config.preprocess)]
+    for name, value in sorted(config.params.items()):
+        command += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
+    backend = os.environ.get("KERAS_BACKEND")
+    return f"KERAS_BACKEND={backend} {shlex.join(command)}" if backend else shlex.join(command)
+
+
+def packages():
+    """name -> version, of the libraries that results depend on and that are installed."""
+    return {name: version for name in PACKAGES if (version := _version(name))}
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git(*arguments):
+    here = Path(__file__).resolve().parent
+    try:
+        done = subprocess.run(["git", "-C", here, *arguments], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _cpu():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")

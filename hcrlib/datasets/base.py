@@ -1,0 +1,171 @@
+"""What a dataset is once it is loaded, the checks every array passes, and the hashes that name its content."""
+
+import functools
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from hcrlib.core.errors import DataError
+
+SIDE = 28
+CHUNK = 1024  # images that are moved at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """images: uint8 (n, 28, 28), upright, ink 255. labels: int64 (n,), 0-based. Both read-only."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __repr__(self):
+        return f"Split({len(self):,} images)"
+
+    def __post_init__(self):
+        self.images.flags.writeable = False
+        self.labels.flags.writeable = False
+
+    def __len__(self):
+        return len(self.labels)
+
+    def take(self, indices):
+        """A Split of the images at these indices, in their order."""
+        return Split(self.images[indices], self.labels[indices])
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A named set with its three splits; `hcrlib.datasets.load_dataset` makes it.
+
+    sha256: of all images, labels and classes, before validation is cut. test_sha256: of the test images and labels;
+    figures with different ones do not compare. source: where it was found. comparable: the test split is the official
+    one, so that figures compare with published ones. notes: what a reader of its figures should know. damaged: (file,
+    reason) of images that could not be read and are left out.
+    """
+
+    name: str
+    classes: tuple
+    train: Split
+    val: Split
+    test: Split
+    sha256: str
+    test_sha256: str
+    source: str
+    val_fraction: float
+    val_seed: int
+    comparable: bool
+    notes: tuple = ()
+    damaged: tuple = ()
+
+    @property
+    def n_classes(self):
+        return len(self.classes)
+
+
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """What a loader answers: a set as it was published, validation not cut yet. Fields as in Dataset."""
+
+    name: str
+    classes: tuple
+    train: Split
+    test: Split
+    source: str
+    comparable: bool
+    notes: tuple = ()
+    damaged: tuple = ()
+
+    @functools.cached_property
+    def sha256(self):
+        return content_sha256(self.train, self.test, classes=self.classes)
+
+    def check(self, pinned, where, hint):
+        """Itself. DataError, which names both hashes, unless its content is the pinned one."""
+        if self.sha256 != pinned:
+            what = f"The content of {self.name} is not the pinned one"
+            raise DataError(what, where=where, expected=f"sha256 {pinned}", got=self.sha256, hint=hint)
+        return self
+
+
+def check_content(images, labels, classes, where=None):
+    """Raises DataError unless images are uint8 (n, 28, 28), n > 0, and labels n whole numbers in 0..len(classes)-1."""
+    if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE):
+        wanted = f"uint8 (n, {SIDE}, {SIDE})"
+        raise DataError(
+            "The images are not 28x28 grey", where=where, expected=wanted, got=f"{images.dtype} {images.shape}"
+        )
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        found = f"{labels.dtype} {labels.shape}"
+        raise DataError("The labels are not whole numbers in one row", where=where, expected="int (n,)", got=found)
+    if len(images) != len(labels):
+        raise DataError(
+            "There are not as many labels as images",
+            where=where,
+            expected=f"{len(images)} labels",
+            got=f"{len(labels)}",
+            hint="Check that both files belong to the same split",
+        )
+    if len(labels) == 0:
+        raise DataError("There are no images", where=where)
+    _check_range(labels, classes, where)
+
+
+def to_split(entry, images, labels, where=None):
+    """The upright, 0-based Split of arrays as the files store them.
+
+    images: uint8 (n, 28, 28), turned in place where they may be written to; labels: (n,). DataError: counts differ, labels
+    out of range, images not 28x28.
+    """
+    if images.shape[1:] == (SIDE, SIDE) and entry.transposed:
+        images = _mine(images)
+        for start in range(0, len(images), CHUNK):
+            images[start : start + CHUNK] = images[start : start + CHUNK].transpose(0, 2, 1).copy()
+    whole = labels.dtype.kind in "iu" or (labels.dtype.kind == "f" and (labels == np.floor(labels)).all())
+    if whole:  # MATLAB keeps them as float64; what is not whole is refused below
+        labels = labels.astype(np.int64) - entry.first_label
+    check_content(images, labels, entry.classes, where)
+    return Split(images, labels)
+
+
+def content_sha256(*splits, classes=()):
+    """Hex SHA-256 of class names, shapes, images and labels: the same on every machine and from every file format."""
+    digest = hashlib.sha256("\n".join(classes).encode())
+    for split in splits:
+        digest.update(f"{split.images.shape}".encode())
+        digest.update(np.ascontiguousarray(split.images))
+        digest.update(np.ascontiguousarray(split.labels, dtype="<i8"))
+    return digest.hexdigest()
+
+
+def parted(split, rest, others):
+    """(Split of rest, Split of others): sorted indices, no index twice. The first takes over the memory of `split`, which
+    must not be used any more: a large set is never held twice.
+    """
+    taken, labels, images = split.take(others), split.labels[rest], _mine(split.images)
+    for start in range(0, len(rest), CHUNK):  # no image is overwritten before it was moved: each moves to the front
+        moved = images[rest[start : start + CHUNK]]
+        images[start : start + len(moved)] = moved
+    images.flags.writeable = False
+    return Split(images[: len(rest)], labels), taken
+
+
+def _mine(images):
+    """The array itself, writeable; a copy where it lies in memory that may not be written to."""
+    try:
+        images.flags.writeable = True
+    except ValueError:
+        return images.copy()
+    return images
+
+
+def _check_range(labels, classes, where):
+    outside = np.flatnonzero((labels < 0) | (labels >= len(classes)))
+    if len(outside):
+        raise DataError(
+            f"{len(outside)} of {len(labels)} labels are out of range",
+            where=where,
+            expected=f"0 to {len(classes) - 1}, one for each of the {len(classes)} classes",
+            got=f"{labels[outside[0]]} at index {outside[0]}",
+            hint="Check the class list and whether labels start at 0 or at 1",
+        )

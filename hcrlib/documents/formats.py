@@ -1,0 +1,223 @@
+"""What was read, in every format it can be kept in. Pages are taken one after the other; none is held longer than needed.
+
+FORMATS["pdf"].write(pages, "letter.pdf", "out/letter.pdf")
+
+with FORMATS["text"].writer("letter.pdf", sys.stdout.buffer) as add:  # where several formats take the same pages
+    for page in pages:
+        add(page)
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from hcrlib.core.errors import ConfigError
+from hcrlib.core.fileio import atomic
+from hcrlib.documents import hocr_alto, pdf
+from hcrlib.documents.annotate import annotated
+from hcrlib.documents.plain_text import as_printed
+
+VERSION = "hcr-pages 1"
+
+
+class Format(NamedTuple):
+    """suffix: with its dot. writer: (source, destination) -> a context manager that gives add(page).
+
+    source: the name of the file that was read. destination: a path, written atomically when the block ends well, or a binary
+    stream. OSError where it cannot be written. by_page: whether several pages are as many files.
+    """
+
+    suffix: str
+    writer: Callable
+    by_page: bool = False
+
+    def files(self, destination, pages):
+        """The paths that so many pages are written to, where the destination is a path."""
+        return _numbered(destination, pages) if self.by_page and pages > 1 else [Path(destination)]
+
+    def write(self, pages, source, destination):
+        """Writes an iterable of Pages, which may be read only as they are written."""
+        with self.writer(source, destination) as add:
+            for page in pages:
+                add(page)
+
+
+def as_dict(page):
+    """The page as JSON has it: boxes are [left, top, right, bottom] in pixels, confidences 0..1."""
+    return {
+        "number": page.number,
+        "width": page.width,
+        "height": page.height,
+        "notes": list(page.notes),
+        "seconds": round(page.seconds, 3),
+        "text": page.text,
+        "to_source": page.to_source.tolist(),
+        "lines": [_line(line) for line in page.lines],
+    }
+
+
+def _box(box):
+    return [int(side) for side in box]
+
+
+def _rounded(confidence):
+    return round(float(confidence), 4)
+
+
+def _line(line):
+    words = [{**_read(word), "characters": list(map(_character, word.characters))} for word in line.words]
+    return {"text": line.text, "box": _box(line.box), "column": line.column, "words": words}
+
+
+def _read(read):
+    return {"text": read.text, "box": _box(read.box), "confidence": _rounded(read.confidence)}
+
+
+def _character(character):
+    others = [{"text": text, "confidence": _rounded(confidence)} for text, confidence in character.alternatives]
+    return {**_read(character), "alternatives": others}
+
+
+@contextlib.contextmanager
+def _one_file(into, source, destination):
+    with _opened(destination) as file, into(source, file) as add:
+        yield add
+
+
+@contextlib.contextmanager
+def _opened(destination):
+    """The stream itself, or one to a new file that takes its place at the end."""
+    if hasattr(destination, "write"):
+        yield destination
+        return
+    with atomic(destination) as part, part.open("wb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def _pieces(head, render, between, tail, source, file):
+    """Text in UTF-8: head(source), render(page) for each, tail."""
+    first = True
+
+    def put(text):
+        file.write(text.encode("utf-8", "replace"))
+
+    def add(page):
+        nonlocal first
+        put(render(page) if first else between + render(page))
+        first = False
+
+    put(head(source))
+    yield add
+    put(tail)
+
+
+def _text(render):
+    """Pages end with a line feed and are parted by a form feed, as pdftotext does."""
+    return partial(_pieces, lambda source: "", lambda page: render(page) + "\n", "\f", "")
+
+
+def _json_head(source):
+    return f'{{"format": "{VERSION}", "source": {json.dumps(source)}, "pages": [\n'
+
+
+def _json_page(page):
+    return json.dumps(as_dict(page), ensure_ascii=False)
+
+
+def _pictures(source, destination):
+    """NAME.png for one page; NAME-1.png, NAME-2.png, ... for several, all of them or none.
+
+    ConfigError for a second page in a stream, and where such a number is the name of another picture.
+    """
+    return (_one_picture if hasattr(destination, "write") else _picture_files)(source, destination)
+
+
+@contextlib.contextmanager
+def _one_picture(source, stream):
+    written = []
+
+    def add(page):
+        if written:
+            raise ConfigError("A PNG holds one page", where=source, hint="Name a file: its pages are numbered")
+        _save(page, source, stream)
+        written.append(page.number)
+
+    yield add
+
+
+@contextlib.contextmanager
+def _picture_files(source, destination):
+    """Pages wait in a hidden folder: how many there are, and so what they are called, is known after the last one."""
+    destination, parts = Path(destination), []
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.stem}.", suffix=".part") as folder:
+
+        def add(page):
+            parts.append(Path(folder) / f"{len(parts)}.png")
+            with _opened(parts[-1]) as file:
+                _save(page, source, file)
+
+        yield add
+        if len(parts) == 1:
+            os.replace(parts[0], destination)
+        else:
+            _move(parts, _numbered(destination, len(parts)), source)
+
+
+def _save(page, source, file):
+    about = PngInfo()
+    about.add_itxt("Title", _title(source))
+    annotated(page).save(file, "PNG", compress_level=3, pnginfo=about)  # a sixth of the time of 6, as small
+
+
+def _title(source):
+    """Its name without the lone surrogates of another encoding."""
+    return source.encode("utf-8", "replace").decode()
+
+
+def _move(parts, places, source):
+    """The names were not asked for, only their stem was: none takes the place of what was not made of this source."""
+    for place in places:
+        if place.exists() and not _is_of(place, source):
+            hint = "Name another file or folder: --out"
+            raise ConfigError("This is another file, which a page would replace", where=place, hint=hint)
+    for part, place in zip(parts, places, strict=True):
+        os.replace(part, place)
+
+
+def _is_of(path, source):
+    """Whether it is a picture that was made of this source before."""
+    try:
+        with Image.open(path) as picture:
+            return picture.info.get("Title") == _title(source)
+    except OSError:
+        return False
+
+
+def _numbered(path, pages):
+    path = Path(path)
+    return [path.with_name(f"{path.stem}-{number}{path.suffix}") for number in range(1, pages + 1)]
+
+
+READING_ORDER = Format(".txt", partial(_one_file, _text(lambda page: page.text)))  # one column after the other
+FORMATS = {
+    "text": Format(".txt", partial(_one_file, _text(as_printed))),
+    "json": Format(".json", partial(_one_file, partial(_pieces, _json_head, _json_page, ",\n", "\n]}\n"))),
+    "hocr": Format(
+        ".hocr", partial(_one_file, partial(_pieces, hocr_alto.hocr_head, hocr_alto.hocr_page, "", hocr_alto.HOCR_TAIL))
+    ),
+    "alto": Format(
+        ".xml", partial(_one_file, partial(_pieces, hocr_alto.alto_head, hocr_alto.alto_page, "", hocr_alto.ALTO_TAIL))
+    ),
+    "pdf": Format(".pdf", partial(_one_file, pdf.into)),
+    "png": Format(".png", _pictures, by_page=True),
+}

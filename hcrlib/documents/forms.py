@@ -1,0 +1,212 @@
+"""Forms: named boxes of a template, found on a page by registration, read into a table.
+
+A template is a YAML file:
+
+    name: NIST handwriting sample form
+    fields:                       # in the order of the table's columns; boxes in pixels of any one scan of the form
+      zip: {box: [120, 300, 420, 380], characters: digits}
+      name: {box: [120, 420, 900, 500], characters: letters}
+
+characters: digits, lower, upper, letters, any, or a string of those that there can be ("01X"). A page is registered by the
+boxes that are printed on it: of all ways to lay the template over the boxes that were found, the one that fits the most. So a
+scan at another size, off centre or askew, and a photo of the sheet, are read with the same template.
+"""
+
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from string import ascii_lowercase, ascii_uppercase, digits
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.documents import cleaning, layout
+from hcrlib.documents import loading as load
+from hcrlib.documents.containers import Box, around
+from hcrlib.documents.evaluation import overlaps
+
+SETS = {
+    "digits": digits,
+    "lower": ascii_lowercase,
+    "upper": ascii_uppercase,
+    "letters": ascii_uppercase + ascii_lowercase,
+    "any": None,
+}
+TAKEN = "file", "page", "unsure"  # columns of the table that are no fields
+FITS = 0.6  # IoU of a template's box with one that was found
+LEAST = 0.5  # of a template's boxes that have to be found
+
+
+class Field(NamedTuple):
+    """box: in pixels of the template's scan. characters: a string, None for any."""
+
+    name: str
+    box: Box
+    characters: str | None
+
+
+@dataclass(frozen=True)
+class Template:
+    name: str
+    fields: tuple
+
+    @classmethod
+    def load(cls, path):
+        """From a YAML file. ConfigError names what is wrong in it."""
+        import yaml
+
+        try:
+            about = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(f"The template cannot be read: {error}", where=path) from error
+        if not isinstance(about, dict) or not isinstance(about.get("fields"), dict) or not about["fields"]:
+            raise ConfigError(
+                "The template names no fields", where=path, expected="name: ..., fields: {FIELD: {box: [...]}}"
+            )
+        if unknown := about.keys() - {"name", "fields"}:
+            raise ConfigError(
+                f"'{min(map(str, unknown))}' is no key of a template", where=path, expected="name, fields"
+            )
+        fields = tuple(_field(name, one, path) for name, one in about["fields"].items())
+        if len({field.name for field in fields}) < len(fields):
+            raise ConfigError("Two fields have the same name", where=path)
+        return cls(str(about.get("name", Path(path).stem)), fields)
+
+    @property
+    def columns(self):
+        """The names of a table's columns: file, page, the fields, unsure."""
+        file, page, unsure = TAKEN
+        return [file, page, *(field.name for field in self.fields), unsure]
+
+
+def _field(name, about, path):
+    where = f"{path}: {name}"
+    if name in TAKEN:
+        raise ConfigError(f"A field cannot be called '{name}'", where=path, hint="The table has such a column already")
+    about = about if isinstance(about, dict) else {}
+    if unknown := about.keys() - {"box", "characters"}:
+        raise ConfigError(f"'{min(map(str, unknown))}' is no key of a field", where=where, expected="box, characters")
+    corners, allowed = about.get("box"), about.get("characters", "any")
+    box = _box(corners)
+    if box is None:
+        raise ConfigError(
+            "'box' is not valid", where=where, expected="[left, top, right, bottom] in pixels", got=corners
+        )
+    if not isinstance(allowed, str) or not allowed:
+        raise ConfigError(
+            "'characters' is not valid", where=where, expected=f"{', '.join(SETS)}, or a string", got=allowed
+        )
+    return Field(str(name), box, SETS.get(allowed, allowed))
+
+
+def _box(corners):
+    """A Box of a list of four numbers; None for anything else, and where it holds no pixel."""
+    try:
+        box = Box(*map(round, corners))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return box if box.area and box.width > 0 else None
+
+
+def registered(template, ink):
+    """float64 (2, 3): the affine map from the template's pixels to those of bool (h, w), a page with its boxes.
+
+    DataError where fewer than half of the boxes are found.
+    """
+    there = np.array([field.box for field in template.fields], float)
+    found = np.array(list(cleaning.frames(ink)), float).reshape(-1, 4)
+    best, most = None, 0
+    for matrix in _guesses(there, found):
+        fits = overlaps(_moved(there, matrix), found).max(axis=1) >= FITS
+        if fits.sum() > most:
+            best, most = matrix, int(fits.sum())
+    if most < max(1, LEAST * len(there)):
+        expected, got = f"at least half of the {len(there)} boxes of '{template.name}'", f"{most} of them"
+        raise DataError(
+            "This page is not the template's form", expected=expected, got=got, hint="Is it whole, and upright?"
+        )
+    for _ in range(3):  # the boxes that fit tell more than the one that began it
+        shares = overlaps(_moved(there, best), found)
+        fits = np.flatnonzero(shares.max(axis=1) >= FITS)
+        corners = [[box[[0, 2, 0, 2]], box[[1, 1, 3, 3]]] for box in there[fits]]
+        targets = [[box[[0, 2, 0, 2]], box[[1, 1, 3, 3]]] for box in found[shares[fits].argmax(axis=1)]]
+        a, b = (np.concatenate([np.transpose(one) for one in some]) for some in (corners, targets))
+        refined, _ = cv2.estimateAffine2D(a, b, method=cv2.LMEDS)
+        if refined is None:
+            break
+        best = refined
+    return best
+
+
+def _guesses(there, found):
+    """Yields scale and shift for each pair of a template's box and a found one of the same shape."""
+    shapes = [(boxes[:, 2] - boxes[:, 0]) / (boxes[:, 3] - boxes[:, 1]) for boxes in (there, found)]
+    for i, j in np.argwhere(np.abs(np.log(shapes[0][:, None] / shapes[1][None])) < 0.12):
+        x, y = ((found[j, at + 2] - found[j, at]) / (there[i, at + 2] - there[i, at]) for at in (0, 1))
+        yield np.array([[x, 0, found[j, 0] - x * there[i, 0]], [0, y, found[j, 1] - y * there[i, 1]]])
+
+
+def _moved(boxes, matrix):
+    """Boxes (n, 4) around their places after an affine map."""
+    corners = np.stack([boxes[:, [0, 2, 0, 2]], boxes[:, [1, 1, 3, 3]], np.ones((len(boxes), 4))], axis=1)
+    x, y = np.moveaxis(np.einsum("ij,njk->nik", matrix, corners), 1, 0)
+    return np.stack([x.min(axis=1), y.min(axis=1), x.max(axis=1), y.max(axis=1)], axis=1)
+
+
+def read(template, image, reader):
+    """{field: Word or None where nothing is written in it} of uint8 (h, w, 3), RGB. DataError where it is another form."""
+    page = cleaning.cleaned(image, borders=True)
+    places = _moved(np.array([field.box for field in template.fields], float), registered(template, page.ink))
+    ink = cleaning.without_borders(page.ink)
+    strokes = layout.components(ink)
+    within = [_inside(strokes, _widened(place, places)) for place in places]
+    height = layout.writing_height([s for some in within for s in some])
+    lean = layout.slant(ink, height)
+    out = {}
+    for field, some in zip(template.fields, within, strict=True):
+        written = [s for s in some if len(s.y) >= max(4, layout.SPECK * height**2)]
+        if not any(s.box.height > 0.4 * height for s in written):
+            out[field.name] = None
+            continue
+        row = layout.Row((tuple(written),), around(s.box for s in written))
+        (line,) = reader.lines(page.grey, ink, layout.Layout((row,), height, lean), field.characters)
+        out[field.name] = line.words[0]
+    return out
+
+
+def table(template, sources, reader):
+    """Yields (source, number of the page, {field: Word or None}) for each page of files, one at a time.
+
+    In the place of the fields stands the error where a page is not the form or cannot be read: the others are, all the same.
+    """
+    for source in sources:
+        pages = load.pages(source)
+        for number in count(1):
+            try:
+                image = next(pages, None)
+                found = None if image is None else read(template, image, reader)
+            except Exception as error:  # of whatever kind: one odd page of a thousand stops no other
+                found = error
+            if found is None:
+                break
+            yield source, number, found
+
+
+def _widened(place, places):
+    """A box and what is free on its left and right, as far as a character or so: people write on."""
+    left, top, right, bottom = place
+    beside = places[(places[:, 1] < bottom) & (places[:, 3] > top)]
+    room = 0.9 * (bottom - top)
+    left = max([left - room, *beside[beside[:, 2] <= left, 2]])
+    return np.array([left, top, min([right + room, *beside[beside[:, 0] >= right, 0]]), bottom])
+
+
+def _inside(strokes, place):
+    """The strokes of which most lies in a box: what is written over its edge belongs to it."""
+    left, top, right, bottom = place
+    near = [
+        s for s in strokes if s.box.left < right and s.box.right > left and s.box.top < bottom and s.box.bottom > top
+    ]
+    return [s for s in near if ((s.x > left) & (s.x < right) & (s.y > top) & (s.y < bottom)).mean() > 0.5]

@@ -1,0 +1,171 @@
+"""What was read as hOCR and as ALTO: the two formats that archives, viewers and other OCR programs take.
+
+hOCR 1.2: http://kba.github.io/hocr-spec/1.2/. ALTO 4.4: https://www.loc.gov/standards/alto/v4/alto-4-4.xsd. Both are put
+together from a head, one piece a page, and a tail. Boxes are in pixels of the file that is named, as its page was before it was
+made upright and flat, and end where that ends. Characters that XML has no place for become U+FFFD.
+"""
+
+import re
+from dataclasses import replace
+from itertools import count, groupby
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+from hcrlib.documents.containers import Box, around
+
+FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, section 2.2
+HOCR_CLASSES = "ocr_page ocr_carea ocr_line ocrx_word ocrx_cinfo"
+HOCR_TAIL = "</body>\n</html>\n"
+ALTO_TAIL = "</Layout>\n</alto>\n"
+ALTO = "http://www.loc.gov/standards/alto"
+
+
+def hocr_head(source):
+    """The XHTML before the first page. source: the name of the file that was read."""
+    return f"""\
+<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
+<html xmlns="http://www.w3.org/1999/xhtml">
+<head>
+<title>{escape(_clean(source))}</title>
+<meta http-equiv="Content-Type" content="text/html; charset=utf-8"/>
+<meta name="ocr-system" content="hcrlib"/>
+<meta name="ocr-capabilities" content="{HOCR_CLASSES}"/>
+</head>
+<body>
+"""
+
+
+def hocr_page(page):
+    """A page's div. Confidences are percentages.
+
+    Words hold their characters' boxes where those spell the word; one that a lexicon has changed holds its text alone.
+    """
+    names, box = _Names(page.number), (0, 0, *_size(page))
+    root = _hocr("div", "ocr_page", f"bbox {_spaced(box)}; ppageno {page.number - 1}", f"page_{page.number}")
+    for lines in _columns(page):
+        area = _hocr("div", "ocr_carea", f"bbox {_spaced(around(line.box for line in lines))}", names("block"), root)
+        for line in lines:
+            within = _hocr("span", "ocr_line", f"bbox {_spaced(line.box)}", names("line"), area)
+            for word in line.words:
+                _hocr_word(within, word, names("word"))
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _hocr(tag, kind, title, name=None, parent=None):
+    attributes = {"class": kind, **({"id": name} if name else {}), "title": title}
+    element = ElementTree.Element(tag, attributes)
+    element.tail = "\n"
+    if parent is not None:
+        parent.append(element)
+    return element
+
+
+def _hocr_word(line, word, name):
+    element = _hocr("span", "ocrx_word", f"bbox {_spaced(word.box)}; x_wconf {_percent(word)}", name, line)
+    if word.text != "".join(character.text for character in word.characters):
+        element.text = _clean(word.text)
+        return
+    for character in word.characters:
+        title = f"x_bboxes {_spaced(character.box)}; x_confs {_percent(character)}"
+        inner = _hocr("span", "ocrx_cinfo", title, parent=element)
+        inner.text, inner.tail = _clean(character.text), None
+
+
+def alto_head(source):
+    """The XML before the first page. source: the name of the file that was read."""
+    return f"""\
+<?xml version="1.0" encoding="UTF-8"?>
+<alto xmlns="{ALTO}/ns-v4#" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" \
+xsi:schemaLocation="{ALTO}/ns-v4# {ALTO}/v4/alto-4-4.xsd" SCHEMAVERSION="4.4">
+<Description>
+<MeasurementUnit>pixel</MeasurementUnit>
+<sourceImageInformation><fileName>{escape(_clean(source))}</fileName></sourceImageInformation>
+<Processing ID="reading"><processingSoftware><softwareName>hcrlib</softwareName></processingSoftware></Processing>
+</Description>
+<Layout>
+"""
+
+
+def alto_page(page):
+    """A page's element. Confidences are 0..1; what a character may be besides stands in its Variants."""
+    names, size = _Names(page.number), dict(zip(("WIDTH", "HEIGHT"), map(str, _size(page)), strict=True))
+    root = ElementTree.Element("Page", {"ID": f"page_{page.number}", "PHYSICAL_IMG_NR": str(page.number), **size})
+    space = ElementTree.SubElement(root, "PrintSpace", {"HPOS": "0", "VPOS": "0", **size})
+    for lines in _columns(page):
+        block = _alto(space, "TextBlock", around(line.box for line in lines), ID=names("block"))
+        for line in lines:
+            _alto_line(_alto(block, "TextLine", line.box, ID=names("line")), line, names)
+    ElementTree.indent(root, "")
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _alto(parent, tag, box, **attributes):
+    place = {"HPOS": box.left, "VPOS": box.top, "WIDTH": box.width, "HEIGHT": box.height}
+    return ElementTree.SubElement(parent, tag, {**attributes, **{key: str(value) for key, value in place.items()}})
+
+
+def _alto_line(element, line, names):
+    for n, word in enumerate(line.words):
+        if n:
+            ElementTree.SubElement(element, "SP")
+        certain = f"{word.confidence:.4f}"
+        string = _alto(element, "String", word.box, ID=names("word"), CONTENT=_clean(word.text), WC=certain)
+        for character in word.characters:
+            _alto_glyph(string, character)
+
+
+def _alto_glyph(string, character):
+    certain = f"{character.confidence:.4f}"
+    glyph = _alto(string, "Glyph", character.box, CONTENT=_clean(character.text), GC=certain)
+    for text, confidence in character.alternatives:
+        if text != character.text:
+            ElementTree.SubElement(glyph, "Variant", {"CONTENT": _clean(text), "VC": f"{confidence:.4f}"})
+
+
+class _Names:
+    """Ids that are one of a kind in the document: names("word") is word_1_1, word_1_2, ..."""
+
+    def __init__(self, number):
+        self.number, self.counts = number, {}
+
+    def __call__(self, kind):
+        return f"{kind}_{self.number}_{next(self.counts.setdefault(kind, count(1)))}"
+
+
+def _columns(page):
+    """Lists of lines of one column, in reading order, with the file's boxes; lines without words are left out."""
+    lines = [_in_file(page, line) for line in page.lines if line.words]
+    return [list(column) for _, column in groupby(lines, key=lambda line: line.column)]
+
+
+def _in_file(page, line):
+    """The Line with the boxes it has in the file."""
+
+    def placed(read, **more):
+        return replace(read, box=_clipped(page.source_box(read.box), *_size(page)), **more)
+
+    words = [placed(word, characters=tuple(map(placed, word.characters))) for word in line.words]
+    return placed(line, words=tuple(words))
+
+
+def _clipped(box, width, height):
+    """The part of a Box that is on a page of this size; one without width or height at its edge where none is."""
+    return Box(*(min(max(side, 0), most) for side, most in zip(box, (width, height) * 2, strict=True)))
+
+
+def _size(page):
+    """Width and height of the file's page."""
+    return page.source_size or (page.width, page.height)
+
+
+def _spaced(box):
+    return " ".join(map(str, box))
+
+
+def _percent(read):
+    return f"{100 * read.confidence:.0f}"
+
+
+def _clean(text):
+    return FORBIDDEN.sub("\ufffd", text)

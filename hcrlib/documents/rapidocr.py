@@ -1,0 +1,62 @@
+"""RapidOCR's networks (PP-OCR, run by ONNX Runtime): text found in photos of walls, signs and screens, words read whole.
+
+An extra: pip install 'hcrlib[photos]'. Its wheel carries the models. The detector stands where one of the papers used EAST
+(Zhou et al. 2017); the recogniser is a convolutional network with CTC, trained on print and writing by others.
+"""
+
+import functools
+import logging
+
+import numpy as np
+
+from hcrlib.core.errors import ConfigError
+from hcrlib.documents.containers import Box
+
+NAME = "rapidocr"
+
+
+@functools.cache
+def _engine():
+    try:
+        from rapidocr import RapidOCR
+    except ImportError as error:
+        raise ConfigError("rapidocr is not installed", hint="pip install 'hcrlib[photos]'") from error
+    logging.getLogger("RapidOCR").setLevel(logging.ERROR)
+    return RapidOCR(params={"Global.log_level": "error"})
+
+
+def lines(image):
+    """[Box] around each line of text that the detector finds in uint8 (h, w, 3), RGB."""
+    found = _engine()(np.ascontiguousarray(image[..., ::-1]), use_det=True, use_cls=False, use_rec=False)
+    corners = [] if found.boxes is None else np.asarray(found.boxes)
+    return [
+        Box(*np.floor(c.min(axis=0)).astype(int).tolist(), *np.ceil(c.max(axis=0)).astype(int).tolist())
+        for c in corners
+    ]
+
+
+def text(image):
+    """(what is written, confidence 0..1) of uint8 (h, w, 3), RGB, of one word or line; ("", 0.0) where nothing is read."""
+    read = _engine()(np.ascontiguousarray(image[..., ::-1]), use_det=False, use_cls=False, use_rec=True)
+    if not read.txts:
+        return "", 0.0
+    return read.txts[0].strip(), float(read.scores[0])
+
+
+def page(image):
+    """The text of a whole page as RapidOCR reads it by itself, lines from top to bottom: what this project is compared with."""
+    read = _engine()(
+        np.ascontiguousarray(image[..., ::-1]), use_det=True, use_cls=True, use_rec=True
+    )  # it keeps its last
+    if read.boxes is None:
+        return ""
+    order = sorted(
+        zip(np.asarray(read.boxes).tolist(), read.txts, strict=True), key=lambda one: np.mean(one[0], axis=0)[1]
+    )
+    rows, height = [], np.median([np.ptp(np.array(corners)[:, 1]) for corners, _ in order])
+    for corners, said in order:
+        x, y = np.min(corners, axis=0)[0], np.mean(corners, axis=0)[1]
+        if not rows or y - rows[-1][0] > 0.5 * height:
+            rows.append((y, []))
+        rows[-1][1].append((x, said))
+    return "\n".join(" ".join(said for _, said in sorted(row)) for _, row in rows)

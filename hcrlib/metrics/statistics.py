@@ -1,0 +1,189 @@
+"""What predictions tell: which classifier is better and how sure that is, class by class, and how far to trust a score.
+
+Predictions are what `records.load_predictions` answers: labels int64 (n,), predicted int64 (n,), scores (n, k), rows sum to 1.
+Sources: Dietterich 1998 (McNemar's test for classifiers), Holm 1979, Guo et al. 2017 (expected calibration error), Chow 1970
+(rejection). The tests are statsmodels', the scores scikit-learn's.
+"""
+
+import dataclasses
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+
+ALPHA = 0.05
+BINS = 15  # of confidence, as in Guo et al. 2017
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Every pair of classifiers on the same images.
+
+    names: k of them. only: int (k, k), images that the row's gets right and the column's does not. p: float (k, k), exact
+    McNemar, corrected by Holm for all k (k - 1) / 2 pairs; 1 on the diagonal.
+    """
+
+    names: tuple
+    only: np.ndarray
+    p: np.ndarray
+
+    def verdict(self, row, column):
+        """One sentence about two of the names."""
+        i, j = self.names.index(row), self.names.index(column)
+        counts = f"{self.only[i, j]:,} images against {self.only[j, i]:,}, {p_value(self.p[i, j])}"
+        if self.p[i, j] >= ALPHA:
+            return f"no evidence of a difference between {row} and {column} ({counts})"
+        better, worse = (row, column) if self.only[i, j] > self.only[j, i] else (column, row)
+        return f"{better} is better than {worse} ({counts})"
+
+    def verdicts(self):
+        """A sentence for every pair, in the order of the names."""
+        return [self.verdict(*pair) for pair in itertools.combinations(self.names, 2)]
+
+    def frame(self):
+        """The corrected p as a DataFrame, names on both sides."""
+        return pd.DataFrame(self.p, self.names, self.names)
+
+
+def p_value(p):
+    """'p = 0.031', 'p < 0.001'."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def compare(predictions):
+    """The Comparison of name -> predictions, all of them on the same labels; ValueError where they are not."""
+    from statsmodels.stats.contingency_tables import mcnemar
+    from statsmodels.stats.multitest import multipletests
+
+    names = tuple(predictions)
+    labels = [predictions[name]["labels"] for name in names]
+    if any(not np.array_equal(other, labels[0]) for other in labels[1:]):
+        raise ValueError("predictions on different labels cannot be compared")
+    right = np.array([predictions[name]["predicted"] == labels[0] for name in names], dtype=np.int64)
+    only = right @ (1 - right).T
+    p, pairs = np.ones((len(names), len(names))), list(itertools.combinations(range(len(names)), 2))
+    if pairs:
+        tables = [[[0, only[i, j]], [only[j, i], 0]] for i, j in pairs]  # the exact test looks at these two cells only
+        found = [1.0 if not np.any(table) else mcnemar(table, exact=True).pvalue for table in tables]
+        for (i, j), value in zip(pairs, multipletests(found, method="holm")[1], strict=True):
+            p[i, j] = p[j, i] = value
+    return Comparison(names, only, p)
+
+
+def compare_runs(records):
+    """The Comparison of finished RunRecords of one dataset, by their names in the leaderboard.
+
+    RunError, naming both hashes, where two were tested on different images; where a run's predictions are not here.
+    """
+    from hcrlib.reporting.leaderboard import label
+    from hcrlib.runs.records import check_comparable, load_predictions
+
+    check_comparable(records, together=True)
+    return compare({label(record, records): load_predictions(record) for record in records})
+
+
+def completed(record):
+    """The RunRecord with what follows from its stored predictions and is missing in it, where they are at hand."""
+    from hcrlib.runs.records import load_predictions
+
+    known = record.balanced_accuracy is not None or record.cer is not None or record.status != "finished"
+    if known or not (record.path / "predictions.npz").exists():
+        return record
+    return dataclasses.replace(record, **derived(load_predictions(record)))
+
+
+def derived(predictions):
+    """balanced_accuracy, top3_accuracy and calibration_error (ECE) of predictions, each in 0..1."""
+    return {
+        "balanced_accuracy": balanced_accuracy(predictions),
+        "top3_accuracy": top(predictions),
+        "calibration_error": calibration_error(predictions),
+    }
+
+
+def by_class(predictions, classes):
+    """A DataFrame, a row a class: its name, precision, recall, f1 (0..1, 0 where nothing was answered), and images."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    found = precision_recall_fscore_support(
+        predictions["labels"], predictions["predicted"], labels=range(len(classes)), zero_division=0
+    )
+    return pd.DataFrame({"class": classes, **dict(zip(("precision", "recall", "f1", "images"), found, strict=True))})
+
+
+def balanced_accuracy(predictions):
+    """The mean recall of the classes that have images: accuracy as if all classes were equally frequent."""
+    labels, hits = predictions["labels"], predictions["labels"] == predictions["predicted"]
+    return float(np.mean([hits[labels == label].mean() for label in np.unique(labels)]))
+
+
+def top(predictions, most=3):
+    """The share of images whose label is among the `most` highest scores and not 0; ties go to the lower class."""
+    order = np.argsort(-predictions["scores"].astype(np.float32), axis=1, kind="stable")[:, :most]
+    labels = predictions["labels"][:, None]
+    given = np.take_along_axis(predictions["scores"], labels, axis=1)[:, 0] > 0
+    return float(((order == labels).any(axis=1) & given).mean())
+
+
+def reliability(predictions, bins=BINS):
+    """A DataFrame, a row a bin of confidence that has images: confidence and accuracy, their means in 0..1, and images."""
+    confidence, hits = _confidence(predictions)
+    at = np.minimum((confidence * bins).astype(int), bins - 1)
+    rows = [(confidence[at == b].mean(), hits[at == b].mean(), np.count_nonzero(at == b)) for b in np.unique(at)]
+    return pd.DataFrame(rows, columns=["confidence", "accuracy", "images"])
+
+
+def calibration_error(predictions, bins=BINS):
+    """The expected calibration error, 0..1: how far confidence is from accuracy in a bin, on average over the images."""
+    table = reliability(predictions, bins)
+    return float((table.images * (table.confidence - table.accuracy).abs()).sum() / table.images.sum())
+
+
+def rejection(predictions):
+    """A DataFrame, a row a threshold: images of a lower confidence are answered "?".
+
+    threshold; rejected, the share of images without an answer; accuracy of the answers that are left, 0..1; misses.
+    """
+    confidence, hits = _confidence(predictions)
+    order = np.argsort(-confidence, kind="stable")
+    confidence, wrong = confidence[order], np.cumsum(~hits[order])
+    last = np.flatnonzero(np.append(confidence[1:] != confidence[:-1], True))  # of each group of equal confidence
+    answered = last + 1
+    return pd.DataFrame(
+        {
+            "threshold": confidence[last],
+            "rejected": 1 - answered / len(hits),
+            "accuracy": 1 - wrong[last] / answered,
+            "misses": wrong[last],
+        }
+    )
+
+
+def over_seeds(records):
+    """A DataFrame of the finished records, those that differ in the seed alone as one row.
+
+    name (dataset and classifier, with what sets it apart), dataset, classifier, params, n seeds, mean and sd (NaN where
+    n = 1) of the accuracy, and a word on what n allows to say.
+    """
+    from hcrlib.reporting.leaderboard import variant
+
+    groups = {}
+    for record in records:
+        if record.status == "finished":
+            groups.setdefault(dataclasses.replace(record.config, seed=0).hash, []).append(record)
+    rows = []
+    for group in groups.values():
+        config, found = group[0].config, np.array([record.accuracy for record in group])
+        sd = found.std(ddof=1) if len(found) > 1 else math.nan
+        word = "one run: nothing is known of its spread" if len(found) == 1 else f"sd over {len(found)} seeds"
+        name = f"{config.dataset}: {config.classifier} {variant(dataclasses.replace(config, seed=0))}".rstrip()
+        rows.append((name, config.dataset, config.classifier, config.params, len(found), found.mean(), sd, word))
+    return pd.DataFrame(rows, columns=["name", "dataset", "classifier", "params", "n", "mean", "sd", "word"])
+
+
+def _confidence(predictions):
+    """(confidence, hits): float64 (n,) in 0..1, the score of the answer, and bool (n,)."""
+    scores, predicted = predictions["scores"], predictions["predicted"]
+    confidence = scores[np.arange(len(predicted)), predicted].astype(np.float64)
+    return np.clip(confidence, 0, 1), predicted == predictions["labels"]

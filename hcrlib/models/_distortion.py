@@ -1,0 +1,35 @@
+"""For networks that are shown every training image distorted anew in each epoch: how much, as parameters of their own."""
+
+import dataclasses
+
+from hcrlib.models._augmentation import Distortion, mixed
+from hcrlib.models._base import number
+
+
+@dataclasses.dataclass(kw_only=True)
+class Distorted:
+    """Comes before a KerasClassifier among the bases. The units are those of hcrlib.models._augmentation.Distortion."""
+
+    rotation: float = 0.0
+    shear: float = 0.0
+    scale: float = number(0.0, below=1)
+    translation: float = 0.0
+    perspective: float = number(0.0, below=0.5)
+    elastic: float = 0.0
+    cutout: int = number(0, least=0)
+    mixup: float = 0.0  # alpha of the blend with another image; 0: none
+
+    @property
+    def distortion(self):
+        """The Distortion that these parameters describe."""
+        return Distortion(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Distortion)})
+
+    def augmented(self, images, targets, rng):
+        images, targets = super().augmented(images, targets, rng)
+        if self.distortion != Distortion():  # else every image would be resampled, to itself
+            images = self.distortion.apply(images, rng)
+        return mixed(images, targets, self.mixup, rng) if self.mixup else (images, targets)
+
+    @property
+    def one_hot(self):
+        return super().one_hot or self.mixup > 0

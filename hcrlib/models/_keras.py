@@ -1,0 +1,321 @@
+"""The only training loop: every Keras network is trained, checkpointed, resumed and stopped here.
+
+One epoch is one call of `Model.fit`; the order of its batches, their shifts and its dropout depend on (seed, epoch) alone.
+After it the model and its optimizer go into the checkpoint, in one atomic step; a run that is killed goes on from there and
+ends with the same weights as one that was not.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+import sys
+import time
+from typing import ClassVar
+
+import numpy as np
+
+from hcrlib.core.errors import RunError
+from hcrlib.core.rng import frozen_rng, seed_for
+from hcrlib.models._augmentation import shifted
+from hcrlib.models._base import Classifier, Learner, number
+
+
+@dataclasses.dataclass(kw_only=True)
+class KerasLearner(Learner):
+    """A network and how long to train it. A subclass says what is fed in an epoch, and what is told of it."""
+
+    backend = "keras"
+    chosen_by: ClassVar[str] = "val_loss"  # what the best epoch has least of
+
+    epochs: int = 5
+    batch_size: int = 128
+    learning_rate: float = number(0.001, above=0)
+    patience: int | None = None  # stop after this many epochs in a row without a better validation loss; null: never
+    restore_best: bool = False  # end with the epoch of the best validation loss instead of the last one
+    tensorboard: bool = False  # event files beside the record
+
+    def optimizer(self, steps_per_epoch):
+        """The keras optimizer; Adam with a constant rate unless a subclass says otherwise."""
+        import keras
+
+        return keras.optimizers.Adam(self.learning_rate)
+
+    def prepare(self):
+        quiet_keras()
+
+    def answering(self):
+        """The keras.Model that answers: the trained one, unless a subclass makes something else of it."""
+        return self.model
+
+    @property
+    def n_parameters(self):
+        return int(self.model.count_params())
+
+    def save(self, folder):
+        bare = self.model.from_config(self.model.get_config())  # the optimizer is twice as large as the weights
+        bare.set_weights(self.model.get_weights())
+        bare.save(folder / "model.keras")
+
+    def _train(self, keras, task, build, feed):
+        """Trains to the last epoch, from the last finished one on. build(): a compiled model. feed(epoch): what Model.fit is
+        given in that epoch, counted from 0."""
+        self.engine = f"keras {keras.__version__} on {keras.backend.backend()}"
+        checkpoint = Checkpoint(task.folder / "checkpoint")
+        self.model, self.history = checkpoint.load(keras, task.say)
+        if self.model is None:
+            self.model = build()
+            self.model.optimizer.build(self.model.trainable_variables)  # else TensorFlow traces the first step twice
+        else:
+            task.say(f"resumed after epoch {len(self.history)}")
+            self.earlier_s = sum(row["epoch_s"] for row in self.history)
+            self.notes.append("the run was interrupted and resumed: fit_s includes the epochs of earlier attempts")
+        while len(self.history) < self.epochs and not self._stops():
+            self._epoch(keras, task, feed, checkpoint)
+        if self.restore_best and (best := self._best_epoch()) < len(self.history):
+            self.model = checkpoint.best(keras)
+            what = self.chosen_by.replace("val_", "validation ")
+            self.notes.append(f"weights of epoch {best} of {len(self.history)}, by {what}")
+        if len(self.history) < self.epochs:
+            self.notes.append(f"stopped early after epoch {len(self.history)} of {self.epochs}")
+
+    def _epoch(self, keras, task, feed, checkpoint):
+        epoch = len(self.history)
+        _reseed(self.model, seed_for(task.seed, f"random layers/{epoch}"))
+        started_at = time.perf_counter()
+        callbacks = [_bar(keras, f"epoch {epoch + 1}/{self.epochs}")]
+        if self.tensorboard:
+            callbacks.append(keras.callbacks.TensorBoard(task.folder / "tensorboard", write_graph=False))
+        fitted = self.model.fit(
+            **feed(epoch), shuffle=False, epochs=epoch + 1, initial_epoch=epoch, verbose=0, callbacks=callbacks
+        )
+        row = self._measured({name: float(of[-1]) for name, of in fitted.history.items()})
+        if wrong := [name for name, value in row.items() if not np.isfinite(value)]:
+            raise RunError(f"The {wrong[0]} is {row[wrong[0]]} after epoch {epoch + 1}", hint="Lower the learning_rate")
+        row = {"epoch": epoch + 1, **row, "epoch_s": time.perf_counter() - started_at}
+        self.history.append(row)
+        checkpoint.save(self.model, self.history, self.restore_best and self._best_epoch() == epoch + 1)
+        told = "  ".join(f"{name} {row[name]:.4f}" for name in self._told)
+        task.say(f"epoch {row['epoch']}/{self.epochs}  {told}  {row['epoch_s']:.1f} s")
+
+    def _best_epoch(self):
+        return 1 + int(np.argmin([row[self.chosen_by] for row in self.history]))
+
+    def _stops(self):
+        return bool(self.patience and self.history) and len(self.history) - self._best_epoch() >= self.patience
+
+
+@dataclasses.dataclass(kw_only=True)
+class KerasClassifier(KerasLearner, Classifier):
+    """A network that scores pictures of one character. A subclass says `network` and, where it differs, `optimizer`."""
+
+    _told = "loss", "val_loss", "val_accuracy"
+
+    shift: int = number(0, least=0)  # training images are moved by up to this many pixels each way
+    label_smoothing: float = number(0.0, below=1)
+
+    def network(self, shape, n_classes):
+        """An uncompiled keras.Model from `shape` (h, w, 1) or (d,) to n_classes probabilities."""
+        raise TypeError(f"{type(self).__name__} describes no network")
+
+    @property
+    def one_hot(self):
+        """Whether the loss takes rows of shares instead of labels: smoothing works on those only."""
+        return self.label_smoothing > 0
+
+    def loss(self):
+        """The keras loss; cross-entropy unless a subclass says otherwise."""
+        import keras
+
+        if self.one_hot:
+            return keras.losses.CategoricalCrossentropy(label_smoothing=self.label_smoothing)
+        return keras.losses.SparseCategoricalCrossentropy()
+
+    def augmented(self, images, targets, rng):
+        """An epoch's images (n, h, w, 1) and targets as the network is shown them; features (n, d) stay as they are."""
+        return (shifted(images, self.shift, rng) if self.shift and images.ndim == 4 else images), targets
+
+    def fit(self, x, y, x_val, y_val, task):
+        keras = started(task.seed)
+        self.n_classes = task.n_classes
+        x, x_val = _channelled(x), _channelled(x_val)
+
+        def feed(epoch):
+            rng = frozen_rng(seed_for(task.seed, f"epoch/{epoch}"), "order")
+            images, targets = self._shuffled(x, self._targets(y), rng)
+            return {
+                "x": images,
+                "y": targets,
+                "batch_size": self.batch_size,
+                "validation_data": (x_val, self._targets(y_val)),  # through fit, so that TensorBoard draws both curves
+                "validation_batch_size": 1024,
+            }
+
+        self._train(keras, task, lambda: self._compiled(keras, x.shape[1:], len(x)), feed)
+
+    def scores(self, x):
+        x = _channelled(x)
+        if len(x) == 0:
+            return np.zeros((0, self.n_classes), np.float32)
+        if len(x) <= 32:  # one image: Model.predict would spend 50 ms on setting itself up
+            return np.asarray(self._step()(x), np.float32)
+        return self.model.predict(x, batch_size=1024, verbose=0)
+
+    def load(self, folder):
+        self.model = quiet_keras().saving.load_model(folder / "model.keras", safe_mode=True)
+        self.n_classes = self.model.output_shape[-1]
+
+    def _step(self):
+        """The forward pass, compiled where the backend is TensorFlow."""
+        if getattr(self, "_compiled_for", None) is not self.model:
+            self._compiled_for, self._forward = self.model, forward(self.model)
+        return self._forward
+
+    def _compiled(self, keras, shape, n):
+        model = self.network(shape, self.n_classes)
+        optimizer = self.optimizer(-(-n // self.batch_size))
+        model.compile(optimizer=optimizer, loss=self.loss(), metrics=[self._accuracy], jit_compile=False)
+        return model
+
+    @property
+    def _accuracy(self):
+        """Keras' name of the metric that goes with the loss."""
+        return "categorical_accuracy" if self.one_hot else "sparse_categorical_accuracy"
+
+    def _targets(self, y):
+        return np.eye(self.n_classes, dtype=np.float32)[y] if self.one_hot else y
+
+    def _measured(self, history):
+        measured = {name.replace(self._accuracy, "accuracy"): value for name, value in history.items()}
+        return {name: measured[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+
+    def _shuffled(self, x, targets, rng):
+        """An epoch's images and targets in a new order, augmented: a function of the generator's state alone.
+
+        Whole arrays, since Keras feeds those twice as fast as batches made one by one (measured on 2 cores with TensorFlow),
+        and since every backend takes them.
+        """
+        order = rng.permutation(len(x))
+        return self.augmented(x[order], targets[order], rng)
+
+
+def forward(model):
+    """A function from arrays to the keras.Model's answers, an array; compiled where the backend is TensorFlow."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return lambda x: keras.ops.convert_to_numpy(model(x))
+    import tensorflow as tf
+
+    given = [
+        tf.TensorSpec(model.input_shape, tf.float32)
+    ]  # one graph for all sizes of batches, and all widths of lines
+    graph = tf.function(lambda x: model(x, training=False), input_signature=given)
+    return lambda x: graph(tf.constant(x)).numpy()
+
+
+class Checkpoint:
+    """One folder, replaced as a whole: the model with its optimizer, the history, and the best model so far where asked."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def load(self, keras, say=print):
+        """(model, history), or (None, []) where nothing was finished, or what was cannot be read: that is said."""
+        if not (self.folder / "history.json").exists():
+            _recover(self.folder)
+        if not (self.folder / "history.json").exists():
+            return None, []
+        try:
+            model = keras.saving.load_model(self.folder / "model.keras")
+            return model, json.loads((self.folder / "history.json").read_text())
+        except (
+            Exception
+        ) as error:  # damaged, by a power cut say: whatever Keras makes of it, there is nothing to resume
+            say(f"the checkpoint cannot be read and training starts anew ({type(error).__name__}: {error})")
+            return None, []
+
+    def best(self, keras):
+        return keras.saving.load_model(self.folder / "best.keras")
+
+    def save(self, model, history, is_best):
+        new = self.folder.with_name(self.folder.name + ".new")
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        model.save(new / "model.keras")
+        best = self.folder / "best.keras"
+        if is_best:
+            shutil.copy(new / "model.keras", new / "best.keras")
+        elif best.exists():
+            shutil.copy(best, new / "best.keras")
+        (new / "history.json").write_text(json.dumps(history))
+        old = self.folder.with_name(self.folder.name + ".old")
+        shutil.rmtree(old, ignore_errors=True)
+        if self.folder.exists():
+            os.replace(self.folder, old)  # a folder cannot be replaced in one step: `_recover` closes the gap
+        os.replace(new, self.folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def started(seed):
+    """The keras module, with every source of chance seeded and TensorFlow told to be deterministic."""
+    keras = quiet_keras()
+    keras.utils.set_random_seed(seed_for(seed, "keras"))
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    return keras
+
+
+def quiet_keras():
+    """The keras module, imported without the backend's word on CPU features and missing GPUs, which fill a notebook."""
+    if "keras" not in sys.modules:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        shown, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 2)  # some of it comes before any logging is set up: only the descriptor itself holds it back
+        try:
+            import keras  # noqa: F401
+        finally:
+            os.dup2(shown, 2)
+            os.close(shown)
+            os.close(nothing)
+    return sys.modules["keras"]
+
+
+def _reseed(model, seed):
+    """Dropout and its like draw from (seed, epoch): Keras does not store their state with the weights."""
+    weights = {id(weight) for weight in model.weights}
+    states = [variable for variable in model.variables if id(variable) not in weights]
+    for at, state in enumerate(states):
+        state.assign(np.array([seed_for(seed, at), 0], np.uint32))
+
+
+def _recover(folder):
+    """A kill between the two renames leaves only `.old`: that is then the newest complete checkpoint."""
+    old = folder.with_name(folder.name + ".old")
+    if (old / "history.json").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(old, folder)
+
+
+def _channelled(x):
+    """(n, h, w) to (n, h, w, 1); features (n, d) stay."""
+    return x[..., None] if x.ndim == 3 else x
+
+
+def _bar(keras, title):
+    """A tqdm bar over the epoch's batches, on terminals only; notebooks and logs get the line at the epoch's end."""
+    from tqdm import tqdm
+
+    class Bar(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.bar = tqdm(total=self.params["steps"], desc=title, leave=False, disable=None, unit="batch")
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.bar.update()
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.bar.close()
+
+    return Bar()

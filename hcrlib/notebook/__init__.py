@@ -1,0 +1,1 @@
+"""What only notebooks use: the drawing pad and the exploration of a dataset."""

@@ -1,0 +1,232 @@
+"""A pad to draw a character on in a notebook, with a model's answer beside it.
+
+pad(model) is an ipywidgets widget on an ipycanvas canvas; mouse, pen and finger draw. The strokes are kept as points and turned
+into pixels here, in Python: nothing is read back from the browser, and a `Drawing` does all of it without one.
+"""
+
+import base64
+import html
+import io
+import itertools
+
+import ipywidgets as widgets
+import numpy as np
+from ipycanvas import Canvas, hold_canvas
+from PIL import Image, ImageDraw
+
+from hcrlib.plotting import classification
+
+SIZE = 280  # pixels: ten of the screen for one of the glyph
+PEN = 1 / 14  # of the pad's side: the 28x28 glyph then has lines of about two pixels, as MNIST's have
+TOP = 3  # answers shown
+NOTHING = "Nothing is drawn yet."
+SEEN = 140  # pixels: the glyph five times enlarged
+
+
+def pad(model, size=SIZE):
+    """A Pad: shown as the last value of a cell, it is drawn on, and answers after each stroke.
+
+    model: a TrainedModel, or anything with its `read`. size: of the square, in pixels, at least 28; ValueError below.
+    """
+    return Pad(model, size)
+
+
+class Drawing:
+    """Strokes on a square and what a model reads in them; needs no browser.
+
+    strokes: lists of (x, y) in pixels, x to the right, y down, from the upper left corner. reading: a `hcrlib.Reading`, or
+    None where nothing is drawn. A stroke is begun, moved and ended; the answer is given at its end.
+    """
+
+    def __init__(self, model, size=SIZE, strokes=()):
+        if size < 28:
+            raise ValueError(f"The pad's side must be at least 28 pixels, got {size}")
+        self.model, self.size, self.is_down = model, size, False
+        self.draw(strokes)
+
+    def draw(self, strokes):
+        """Puts these strokes in the place of all others and reads them; the Drawing."""
+        self.strokes = [[(float(x), float(y)) for x, y in stroke] for stroke in strokes if len(stroke)]
+        return self._read()
+
+    def begin(self, x, y):
+        """The pen touches the pad: a new stroke of one point."""
+        self.is_down = True
+        self.strokes.append([(float(x), float(y))])
+
+    def move(self, x, y):
+        """(from, to), the line just drawn; None while the pen is up."""
+        if not self.is_down:
+            return None
+        self.strokes[-1].append((float(x), float(y)))
+        return tuple(self.strokes[-1][-2:])
+
+    def end(self):
+        """The pen leaves the pad: whether a stroke ended, which is when the drawing is read."""
+        if not self.is_down:
+            return False
+        self.is_down = False
+        self._read()
+        return True
+
+    def clear(self):
+        """The empty Drawing."""
+        self.is_down = False
+        return self.draw(())
+
+    def image(self):
+        """uint8 (size + 2 pens, as many), ink 255 on 0: the strokes with round ends, in a margin that no ink reaches."""
+        return rasterised(self.strokes, self.size)
+
+    @property
+    def label(self):
+        """A class name, "?" where no class is probable enough, "" where nothing is drawn."""
+        return self.reading.label if self.reading else ""
+
+    @property
+    def words(self):
+        """The answer in lines: the most probable classes with their probabilities, or that nothing is drawn."""
+        if not self.reading:
+            return NOTHING
+        best = [f"{name}: {probability:.1%}" for name, probability in self.reading.alternatives[:TOP]]
+        return "\n".join((["Not sure."] if self.reading.unsure else []) + best)
+
+    def _read(self):
+        inked = self.strokes and self.image().any()  # points beside the pad leave no ink
+        self.reading = self.model.read(self.image()) if inked else None
+        return self
+
+
+class Pad(widgets.HBox):
+    """The widget of a Drawing, which `drawing` holds: a canvas, a button that clears it, the answer, and the glyph it is of.
+
+    Where no widgets are shown, such as on GitHub, its place is taken by a picture of it as it was at the end of its cell.
+    """
+
+    def __init__(self, model, size=SIZE):
+        self.drawing = Drawing(model, size)
+        self.canvas = Canvas(width=size, height=size, layout={"border": "1px solid #888", "width": f"{size + 2}px"})
+        self.button = widgets.Button(description="Clear", tooltip="Wipe the pad", layout={"width": "100px"})
+        self.answer = widgets.HTML()
+        self.seen = widgets.Image(format="png", width=SEEN, height=SEEN)
+        super().__init__([widgets.VBox([self.canvas, self.button]), widgets.VBox([self.answer, self.seen])])
+        self._listen()
+        self._redraw()
+        self._tell()
+
+    def _listen(self):
+        self.canvas.on_mouse_down(self._begin)
+        self.canvas.on_mouse_move(self._move)
+        self.canvas.on_mouse_up(self._end)
+        self.canvas.on_mouse_out(self._end)  # let go outside, the button would seem pressed for ever
+        self.canvas.on_touch_start(lambda fingers: self._begin(*fingers[0]) if len(fingers) == 1 else None)
+        self.canvas.on_touch_move(lambda fingers: self._move(*fingers[0]))
+        self.canvas.on_touch_end(lambda fingers: None if fingers else self._end())
+        self.canvas.on_touch_cancel(lambda fingers: self._end())
+        self.canvas.on_client_ready(self._redraw)  # a page that was loaded again starts with an empty canvas
+        self.button.on_click(lambda button: self.clear())
+
+    def draw(self, strokes):
+        """Draws these strokes, each a list of (x, y) in pixels, in the place of all others; the Pad."""
+        self.drawing.draw(strokes)
+        self._redraw()
+        return self._tell()
+
+    def clear(self):
+        """The Pad, wiped."""
+        return self.draw(())
+
+    def _begin(self, x, y):
+        self.drawing.begin(x, y)
+        self._dot(x, y)
+
+    def _move(self, x, y):
+        line = self.drawing.move(x, y)
+        if line:
+            self.canvas.stroke_line(*line[0], *line[1])
+
+    def _end(self, *at):
+        if self.drawing.end():
+            self._tell()
+
+    def _dot(self, x, y):
+        self.canvas.fill_circle(x, y, self.canvas.line_width / 2)
+
+    def _redraw(self):
+        """All of it anew, white ground and pen included: a new page knows neither."""
+        size = self.drawing.size
+        with hold_canvas():
+            self.canvas.fill_style = "white"
+            self.canvas.fill_rect(0, 0, size, size)
+            self.canvas.fill_style = self.canvas.stroke_style = "black"
+            self.canvas.line_width, self.canvas.line_cap = size * PEN, "round"
+            for stroke in self.drawing.strokes:
+                self._dot(*stroke[0])
+                for start, stop in itertools.pairwise(stroke):
+                    self.canvas.stroke_line(*start, *stop)
+
+    def _tell(self):
+        reading = self.drawing.reading
+        self.answer.value = _page(self.drawing)
+        self.seen.value = _png(reading.seen if reading else np.zeros((28, 28), np.uint8))
+        return self
+
+    def __repr__(self):
+        return f"Pad({len(self.drawing.strokes)} strokes, answer {self.drawing.label!r})"
+
+    def _repr_mimebundle_(self, **asked):
+        """The widget; for pages that cannot show it, a picture."""
+        picture = classification.keep(sketch(classification.figure(5.6, 2.2), self.drawing)).data
+        return {**super()._repr_mimebundle_(**asked), "image/png": base64.b64encode(picture).decode("ascii")}
+
+
+def rasterised(strokes, size, pen=PEN):
+    """uint8 (side, side), ink 255 on 0, side = size + 2 * round(size * pen): the margin keeps the border free of ink.
+
+    strokes: lists of (x, y) in 0..size; what lies outside is cut off. pen: its width as a share of size.
+    """
+    width = max(1, round(size * pen))
+    inner = Image.new("L", (size, size), 0)
+    pencil = ImageDraw.Draw(inner)
+    for stroke in strokes:
+        pencil.line(stroke, fill=255, width=width)
+        for x, y in stroke:
+            pencil.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=255)
+    return np.pad(np.array(inner), width)
+
+
+def sketch(ax, drawing, row=0, caption=""):
+    """The drawing with its caption, the glyph it became and the answer, side by side; rows go below each other. Returns ax."""
+    top, inner = 1.15 * row, drawing.image()
+    seen = drawing.reading.seen if drawing.reading else np.zeros((28, 28), np.uint8)
+    for image, left, side in ((inner, 0, 1), (seen, 1.15, 1)):
+        box = left, left + side, top + side, top
+        ax.imshow(image, cmap="gray_r", vmin=0, vmax=255, extent=box, interpolation="nearest")
+        ax.plot(
+            [left, left + side, left + side, left, left], [top, top, top + side, top + side, top], "#888888", lw=0.8
+        )
+    ax.text(0.03, top + 0.03, caption, va="top", fontsize=9, color="#555555")
+    ax.text(2.32, top + 0.5, drawing.label, ha="left", va="center", fontsize=34)
+    ax.text(2.7, top + 0.5, drawing.words, ha="left", va="center", fontsize=10)
+    ax.set(xlim=(-0.02, 3.7), ylim=(top + 1.02, -0.12), aspect="equal")
+    if row == 0:
+        for left, caption in ((0, "drawn"), (1.15, "seen, 28 x 28"), (2.32, "answer")):
+            ax.text(left, -0.03, caption, va="bottom", fontsize=8, color="#555555")
+    ax.set_axis_off()
+    return ax
+
+
+def _page(drawing):
+    """The answer as HTML; class names may be any text."""
+    if not drawing.reading:
+        return f"<p>{NOTHING} Draw one character, as large as you like.</p>"
+    lines = "<br>".join(html.escape(line) for line in drawing.words.splitlines())
+    big = f'<div style="font-size: 48px; line-height: 60px">{html.escape(drawing.label)}</div>'
+    return f'{big}<div style="line-height: 20px">{lines}</div><div style="margin-top: 8px">What the model saw:</div>'
+
+
+def _png(glyph):
+    """PNG bytes of uint8 (28, 28), ink 255, dark on white and enlarged without blur."""
+    stream = io.BytesIO()
+    Image.fromarray(255 - glyph).resize((SEEN, SEEN), Image.NEAREST).save(stream, "png", optimize=True)
+    return stream.getvalue()

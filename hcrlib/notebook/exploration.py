@@ -1,0 +1,265 @@
+"""What a dataset holds that its name does not tell: its classes' means, copies, doubtful labels, and maps of it.
+
+Every search is bounded by a number of images, drawn stratified and by seed; neighbours are exact among those. Distances are
+root mean square differences of a pixel, in grey levels 0..255, where 0 is a copy.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from hcrlib.core.errors import ConfigError
+from hcrlib.datasets import SIDE, Split, stratified_take
+from hcrlib.models import CLASSIFIERS
+from hcrlib.models._base import Task
+from hcrlib.plotting import classification
+
+PARTS = "train", "val", "test"
+BATCH = 512  # queries at a time: 30 MB
+SPARE = 8  # further candidates: floats rank near ties wrongly, whole numbers then sort them
+COLOURS = (  # Okabe and Ito's without the yellow, which white ground swallows, and three more; repeated where there are more
+    *("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000", "#7f3c8d", "#5b3a1a", "#8c8c8c"),
+)
+
+
+def balance(data):
+    """A DataFrame of int, a row a class, by its name: images in train, val and test."""
+    counts = {part: np.bincount(getattr(data, part).labels, minlength=data.n_classes) for part in PARTS}
+    return pd.DataFrame(counts, index=pd.Index(data.classes, name="class"))
+
+
+def class_means(split, n_classes):
+    """(mean, spread): float64 (n_classes, 28, 28), grey levels 0..255, spread a pixel's standard deviation in its class.
+
+    0 for a class without images.
+    """
+    total, squares = np.zeros((2, n_classes, SIDE * SIDE))
+    for start in range(0, len(split), 8192):
+        x = split.images[start : start + 8192].reshape(-1, SIDE * SIDE).astype(np.float32)
+        member = np.eye(n_classes, dtype=np.float32)[:, split.labels[start : start + 8192]]
+        total += member @ x
+        squares += member @ x**2
+    n = np.maximum(np.bincount(split.labels, minlength=n_classes), 1)[:, None]
+    mean = total / n
+    spread = np.sqrt(np.maximum(squares / n - mean**2, 0))
+    return mean.reshape(-1, SIDE, SIDE), spread.reshape(-1, SIDE, SIDE)
+
+
+def transposed(split):
+    """The Split with the rows of every image as columns: what EMNIST's files hold, or that turned back."""
+    return Split(np.ascontiguousarray(split.images.transpose(0, 2, 1)), split.labels.copy())
+
+
+def duplicates(data):
+    """A DataFrame, a row an image that has an exact copy: group, part, index, label; a group's images are equal."""
+    seen = {}
+    for part in PARTS:
+        split = getattr(data, part)
+        for index, image in enumerate(np.ascontiguousarray(split.images)):
+            key = hashlib.blake2b(image, digest_size=16).digest()
+            seen.setdefault(key, []).append((part, index, int(split.labels[index])))
+    copies = [group for group in seen.values() if len(group) > 1]
+    rows = [(number, *image) for number, group in enumerate(copies) for image in group]
+    return pd.DataFrame(rows, columns=["group", "part", "index", "label"])
+
+
+def duplicate_counts(found):
+    """What `duplicates` found, as a dict: groups, images, groups in both train and test, groups of more than one label."""
+    groups = found.groupby("group")
+    leaks = groups["part"].agg(lambda parts: {"train", "test"} <= set(parts)) if len(found) else ()
+    return {
+        "groups": found["group"].nunique(),
+        "images": len(found),
+        "in train and test": int(sum(leaks)),
+        "of several labels": int((groups["label"].nunique() > 1).sum()),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """Images and their nearest neighbours. of: int64 (m,), indices of the images; at: int64 (m, k), indices of the
+    neighbours, nearest first, ties by index; distance: float64 (m, k), 0..255. `among`: how many images were searched.
+    """
+
+    of: np.ndarray
+    at: np.ndarray
+    distance: np.ndarray
+    among: int
+
+
+def within(split, k, look, among, seed=0):
+    """The Nearest k, itself left out, of `look` images among `among` of the same split; all where it has fewer."""
+    base = sample(split.labels, among, seed, "explore/among")
+    own = sample(split.labels[base], look, seed, "explore/look")
+    distance, at = neighbours(split.images[base[own]], split.images[base], k, own)
+    return Nearest(base[own], base[at], distance, len(base))
+
+
+def across(split, other, k, look, among, seed=0):
+    """The Nearest k of `look` images of a split among `among` of another; all where they have fewer."""
+    base = sample(other.labels, among, seed, "explore/among")
+    of = sample(split.labels, look, seed, "explore/look")
+    distance, at = neighbours(split.images[of], other.images[base], k)
+    return Nearest(of, base[at], distance, len(base))
+
+
+def sample(labels, most, seed, purpose):
+    """int64, sorted: indices of `most` images, stratified, or of all where there are fewer."""
+    return stratified_take(labels, min(most, len(labels)), seed, purpose)
+
+
+def neighbours(images, base, k, own=None):
+    """(distance, at), float64 and int64 (m, k'): the k nearest of `base` to each image, nearest first, ties by index.
+
+    images, base: uint8 (m, 28, 28) and (n, 28, 28). own: int (m,), each image's own index in base, to be left out.
+    k' is less than k where base holds fewer.
+    """
+    there = len(base) - (own is not None)
+    k = max(0, min(k, there))
+    distance, at = np.zeros((len(images), k)), np.zeros((len(images), k), np.int64)
+    if k == 0 or len(images) == 0:
+        return distance, at
+    knn = CLASSIFIERS.get("knn").create({"k": min(len(base), k + 1 + SPARE)})  # faiss where it is installed
+    knn.fit(_scaled(base), np.zeros(len(base), np.int64), None, None, Task(n_classes=1, seed=0, folder=None))
+    for start in range(0, len(images), BATCH):
+        part = slice(start, start + BATCH)
+        found = knn.search(_scaled(images[part]))[1]
+        squares = _squares(images[part], base, found)
+        if own is not None:
+            squares[found == own[part, None]] = np.iinfo(squares.dtype).max
+        order = np.lexsort((found, squares))[:, :k]
+        at[part] = np.take_along_axis(found, order, 1)
+        distance[part] = np.sqrt(np.take_along_axis(squares, order, 1) / SIDE**2)
+    return distance, at
+
+
+def _scaled(images):
+    return images.reshape(len(images), -1).astype(np.float32) / 255
+
+
+def _squares(images, base, at):
+    """int32 (m, k): exact squared distances, at most 784 * 255 ** 2."""
+    difference = base[at].reshape(*at.shape, -1).astype(np.int32) - images.reshape(len(images), 1, -1)
+    return np.einsum("mkp,mkp->mk", difference, difference)
+
+
+def closest(near, labels=None, same=False):
+    """A DataFrame, a row a pair of an image and its nearest: image, neighbour, distance, closest first.
+
+    labels: int (n,), of the images' split, to get each class's closest pair alone. same: both are of one split, so that a
+    pair found from either side counts once.
+    """
+    at, distance = near.at[:, :1].ravel(), near.distance[:, :1].ravel()  # empty where there is no other image
+    pairs = pd.DataFrame({"image": near.of[: len(at)], "neighbour": at, "distance": distance})
+    pairs = pairs.sort_values(["distance", "image"], kind="stable", ignore_index=True)
+    if same:
+        ends = np.sort(pairs[["image", "neighbour"]].to_numpy(), axis=1)
+        pairs = pairs[~pd.DataFrame(ends).duplicated()]
+    if labels is not None:
+        pairs = pairs[~pd.Series(labels[pairs["image"]], index=pairs.index).duplicated()]
+    return pairs.reset_index(drop=True)
+
+
+def median(near):
+    """The median distance to the nearest, 0..255; NaN where there is none."""
+    return float(np.median(near.distance[:, 0])) if near.distance.size else float("nan")
+
+
+def misses(near, labels, base_labels):
+    """How many images have another label than their nearest neighbour: the errors of a one-nearest-neighbour reader."""
+    return int((labels[near.of] != base_labels[near.at[:, 0]]).sum())
+
+
+def suspects(near, labels, least=0.9):
+    """A DataFrame of candidates for a wrong label, an image of which at least the share `least` of its neighbours agrees on
+    one other label: index, label, neighbours (that label), votes, distance (to the nearest that votes so).
+
+    Most votes first, then the closest. near: of `within`; labels: int (n,), the split's.
+    """
+    votes = np.zeros((len(near.of), labels.max() + 1), np.int64)
+    np.add.at(votes, (np.arange(len(near.of))[:, None], labels[near.at]), 1)
+    votes[np.arange(len(near.of)), labels[near.of]] = 0
+    other = votes.argmax(axis=1)
+    voted = votes.max(axis=1)
+    rival = np.where(labels[near.at] == other[:, None], near.distance, np.inf).min(axis=1, initial=np.inf)
+    rows = {"index": near.of, "label": labels[near.of], "neighbours": other, "votes": voted, "distance": rival}
+    found = pd.DataFrame(rows)[(voted >= least * near.at.shape[1]) & (voted > 0)]
+    return found.sort_values(["votes", "distance"], ascending=[False, True], kind="stable", ignore_index=True)
+
+
+def pca_map(images):
+    """(points, share): float64 (n, 2), the two directions in which images differ most, and their share of all variance.
+
+    ConfigError for fewer than 3 images.
+    """
+    from sklearn.decomposition import PCA
+
+    pca = PCA(2, svd_solver="covariance_eigh")
+    return pca.fit_transform(_enough(images)), float(pca.explained_variance_ratio_.sum())
+
+
+def tsne_map(images, seed=0):
+    """float32 (n, 2): t-SNE (van der Maaten, Hinton 2008) of the first 50 principal components, perplexity 30 or less.
+
+    On one core: several would add in an order that varies, and so would the map. ConfigError for fewer than 3 images.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    x = _enough(images)
+    x = PCA(min(50, len(x)), svd_solver="covariance_eigh").fit_transform(x)
+    perplexity = min(30, (len(x) - 1) / 3)
+    with threadpool_limits(1):
+        return TSNE(2, perplexity=perplexity, max_iter=500, init="pca", random_state=seed).fit_transform(x)
+
+
+def _enough(images):
+    if len(images) < 3:
+        raise ConfigError("A map needs more images", expected="at least 3", got=len(images))
+    return _scaled(images)
+
+
+def draw_means(ax, mean, spread, classes, columns=10):
+    """Each class's mean in grey above its spread in colour, with the class's name; returns the axes."""
+    for at, name in enumerate(classes):
+        left, top = (at % columns) * 32, (at // columns) * 74
+        ax.text(left + 14, top - 1, name, ha="center", va="bottom", fontsize=10)
+        for image, y, shades, most in ((mean[at], top, "gray_r", 255), (spread[at], top + 30, "viridis", 128)):
+            ax.imshow(image, cmap=shades, vmin=0, vmax=most, extent=(left, left + 28, y + 28, y))
+    rows = -(-len(classes) // columns)
+    ax.set(xlim=(-2, min(columns, len(classes)) * 32), ylim=(rows * 74 - 14, -14))
+    ax.set_axis_off()
+    return ax
+
+
+def draw_rows(ax, upper, lower, captions):
+    """Two rows of images, uint8 (n, 28, 28): each of `upper` with its partner below and a caption under both."""
+    ax = classification.glyphs(
+        ax, np.concatenate([upper, lower]), [""] * len(upper) + list(captions), columns=max(1, len(upper))
+    )
+    lines = max((caption.count("\n") + 1 for caption in captions), default=0)
+    ax.set_ylim(73 + 10 * lines, -3)
+    return ax
+
+
+def draw_maps(maps, labels, classes, width=11, height=5.9):
+    """The axes of a new Figure, one for each of title -> points (n, 2): every image as its class's name, in its colour.
+
+    A name that is no single letter or digit of ASCII stands once, amid its points.
+    """
+    axes = Figure(figsize=(width, height), layout="constrained", facecolor="white").subplots(
+        1, len(maps), squeeze=False
+    )
+    for ax, (title, points) in zip(axes[0], maps.items(), strict=True):
+        for label in np.unique(labels):
+            name, tone, own = classes[label], COLOURS[label % len(COLOURS)], points[labels == label]
+            plain = len(name) == 1 and name.isascii() and name.isalnum()
+            ax.scatter(*own.T, marker=rf"$\mathrm{{{name}}}$" if plain else "o", s=26, color=tone, linewidths=0.2)
+            if not plain:
+                ax.text(*np.median(own, axis=0), name, color="black", ha="center", va="center", parse_math=False)
+        ax.set(title=title, xticks=[], yticks=[])
+    return list(axes[0])

@@ -1,0 +1,112 @@
+"""Figures of recognisers of words and lines; functions draw on an `ax` and return it, as those of `plots`."""
+
+import numpy as np
+import pandas as pd
+
+from hcrlib.datasets.preview import under_texts
+from hcrlib.metrics import scores
+from hcrlib.plotting import classification
+from hcrlib.reporting import leaderboard
+
+LIKELY = 0.05  # a character's probability, from which on it is shown
+NAMES = {" ": "space", "": "nothing"}
+
+
+def steps(ax, log_probabilities, classes):
+    """What a network thinks at each time step: shades are probabilities, a row for each character that is ever likely."""
+    shares = np.exp(log_probabilities)
+    rows = [0, *(1 + np.flatnonzero(shares[:, 1:].max(axis=0) > LIKELY))]
+    ax.imshow(shares[:, rows].T, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    ax.set_yticks(range(len(rows)), ["blank", *(NAMES.get(classes[at - 1], classes[at - 1]) for at in rows[1:])])
+    ax.set(xlabel="time step")
+    return ax
+
+
+def rates(ax, records):
+    """Character and word error rates with their 95 % intervals, the least error first."""
+    records = sorted(records, key=lambda record: record.cer)
+    places = np.arange(len(records))
+    for unit, tone, mark, off in (("cer", "#0072b2", "o", -0.1), ("wer", "#d55e00", "s", 0.1)):
+        middle, low, high = (np.array([getattr(r, unit + end) for r in records]) for end in ("", "_low", "_high"))
+        spread = 100 * np.array([middle - low, high - middle])
+        word = {"cer": "characters (CER)", "wer": "words (WER)"}[unit]
+        ax.errorbar(100 * middle, places + off, xerr=spread, fmt=mark, color=tone, capsize=4, label=word)
+    ax.set_yticks(places, [leaderboard.label(record, records) for record in records])
+    ax.set_ylim(len(records) - 0.5, -0.5)
+    ax.set_xlim(left=0)
+    ax.set(xlabel="wrong (%), 95 % interval")
+    ax.grid(axis="x", alpha=0.3)
+    ax.legend(fontsize="small")
+    return ax
+
+
+def learning_curves(ax, records):
+    """The character error rate on validation after each epoch."""
+    for at, record in enumerate(records):
+        tone, mark = classification.looks(record.config.classifier, at)
+        rates = [100 * min(row["val_cer"], 1) for row in record.history]
+        name = leaderboard.label(record, records)
+        ax.plot([row["epoch"] for row in record.history], rates, "-" + mark, color=tone, markersize=4, label=name)
+    ax.set(xlabel="epoch", ylabel="characters wrong, validation (%)", yscale="log")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter("{x:g}")
+    ax.grid(alpha=0.3, which="both")
+    ax.legend(fontsize="small")
+    return ax
+
+
+def by_length(ax, answers, parts=6):
+    """Error rates of texts by their length, in about equally many of each. answers: of `records.load_predictions`."""
+    truth, said = answers["labels"], answers["predicted"]
+    lengths = np.array([len(text) for text in truth])
+    edges = np.unique(np.quantile(lengths, np.linspace(0, 1, parts + 1)[:-1], method="lower"))  # where a part begins
+    part, names = np.digitize(lengths, edges) - 1, []
+    for at in range(len(edges)):
+        mine = part == at
+        rate, low, high = (100 * value for value in scores.error_rate(said[mine], truth[mine]))
+        ax.errorbar(at, rate, yerr=[[rate - low], [high - rate]], fmt="o", color="#0072b2", capsize=4)
+        names.append(f"{lengths[mine].min()} to {lengths[mine].max()}")
+    ax.set_xticks(range(len(names)), names)
+    ax.set_ylim(bottom=0)
+    ax.set(xlabel="characters of the text", ylabel="characters wrong (%), 95 % interval")
+    ax.grid(axis="y", alpha=0.3)
+    return ax
+
+
+def mistaken(ax, answers, most=15):
+    """The most frequent mistakes, character by character: what is written → what was read."""
+    found = scores.mistaken(answers["predicted"], answers["labels"]).most_common(most)
+    places = np.arange(len(found))
+    ax.hlines(places, 0, [n for _, n in found], "#cccccc")
+    ax.plot([n for _, n in found], places, "o", color="#0072b2")
+    ax.set_yticks(places, [f"{NAMES.get(a, a)} → {NAMES.get(b, b)}" for (a, b), _ in found])
+    ax.set_ylim(max(len(found), 1) - 0.5, -0.5)
+    ax.set(xlabel="times", ylabel="written → read")
+    ax.grid(axis="x", alpha=0.3)
+    return ax
+
+
+def rates_of(said, truth):
+    """A DataFrame of {name: texts} beside the true ones: CER and WER in percent, with their 95 % intervals."""
+    columns = {"CER % (95 % interval)": "characters", "WER % (95 % interval)": "words"}
+    rows = [[_told(*scores.error_rate(texts, truth, unit)) for unit in columns.values()] for texts in said.values()]
+    return pd.DataFrame(rows, list(said), list(columns))
+
+
+def _told(rate, low, high):
+    return f"{100 * rate:.2f} ({100 * low:.2f} to {100 * high:.2f})"
+
+
+def gallery(told, columns=1):
+    """`under_texts` as axes, for plots.keep: [(text, picture)]."""
+    return under_texts(told, columns).axes[0]
+
+
+def worst(images, answers, most=8):
+    """[(true text → what was read, picture)] with the most characters wrong, for `gallery`."""
+    pairs = zip(answers["predicted"].tolist(), answers["labels"].tolist(), strict=True)
+    wrong = np.array([scores.edits(said, truth) for said, truth in pairs])
+    order = [at for at in np.argsort(-wrong, kind="stable")[:most] if wrong[at]]
+    told = [f"{answers['labels'][at]} → {answers['predicted'][at] or '(nothing)'}" for at in order]
+    return [(text, images[at]) for text, at in zip(told, order, strict=True)]

@@ -1,0 +1,1 @@
+"""Leaderboards, queries and reports of records."""

@@ -1,0 +1,132 @@
+"""One HTML file that can be mailed: leaderboards, figures, the ledger of claims and where every number comes from."""
+
+import base64
+import html
+import re
+from pathlib import Path
+
+from hcrlib.claims import ledger, plots
+from hcrlib.core import paths
+from hcrlib.core.errors import ConfigError, RunError
+from hcrlib.core.fileio import write_text
+from hcrlib.core.provenance import provenance, repeat
+from hcrlib.plotting import classification
+from hcrlib.reporting import leaderboard
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 90rem; margin: 2rem auto; padding: 0 1rem }
+body { color: #1a1a1a; background: #fff }
+table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; font-variant-numeric: tabular-nums }
+th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
+td[style], th[style], td:last-child:not(:has(b)) { white-space: nowrap }
+img { max-width: 100%; margin: .5rem 0 } code { font-size: .85em; overflow-wrap: anywhere }
+.holds { color: #00693e } .fails { color: #a23b00 } .open { color: #555 }
+"""
+VERDICTS = {ledger.HOLDS: "holds", ledger.FAILS: "fails"}
+MADE = "commit", "dirty", "utc", "python", "cpu", "cores", "threads", "packages"
+
+
+def write(out=None, sweeps=None):
+    """Writes the page to `out` (results/report.html) and returns its Path.
+
+    sweeps: names of results/ folders, all that have records where left out. ConfigError for one without;
+    RunError where there is nothing to report at all.
+    """
+    root = paths.results_root()
+    there = sorted(path.parent.name for path in root.glob("*/records.jsonl"))
+    for name in sweeps or ():
+        if name not in there:
+            raise ConfigError(
+                f"There are no results of '{name}'", where=root, hint=f"There are: {', '.join(there) or 'none'}"
+            )
+    names, claims = sweeps or there, root / "claims.json"
+    if not names and not claims.exists():
+        raise RunError("There is nothing to report yet", where=root, hint="Make runs first: hcr sweep params/demo.yml")
+    stored = {name: leaderboard.stored(root / name) for name in names}
+    parts = [
+        _head(),
+        f"<p>In it: {', '.join(map(html.escape, [*names, *(['the claims'] if claims.exists() else [])]))}.</p>",
+    ]
+    parts += [_claims(ledger.stored(claims))] if claims.exists() else []
+    parts += [_sweep(root / name, found) for name, found in stored.items()]
+    parts += [
+        "<h2>Where the numbers come from</h2>",
+        *(_origin(record) for found in stored.values() for record in found),
+    ]
+    out = Path(out or root / "report.html")
+    write_text(out, "\n".join([*parts, "</html>"]) + "\n")
+    return out
+
+
+def _head():
+    made = provenance()
+    state = f"commit {made['commit'] or 'unknown'}{', changed since' if made['dirty'] else ''}"
+    told = f"Written {made['utc']} by hcrlib at {state}."
+    title = "Handwritten character recognition: results"
+    meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    return f'<!doctype html><html lang="en">{meta}<title>{title}</title><style>{STYLE}</style><h1>{title}</h1><p>{told}</p>'
+
+
+def _sweep(folder, found):
+    question = (folder / "leaderboard.md").read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+    parts = [f"<h2>{html.escape(question)}</h2>", leaderboard.render(found, "html")]
+    for path in sorted(folder.glob("figures/*.png")):
+        parts.append(_image(path.stem, path.read_bytes()))
+    return "\n".join(parts)
+
+
+def _claims(content):
+    figure = classification.keep(plots.against_figures(classification.figure(8.5, 5), content)).data
+    return f"<h2>{_text(content['question'])}</h2>{claims_table(content)}{_image('figures and ours', figure)}{_runs(content)}"
+
+
+def _runs(content):
+    """The runs behind the claims, each once."""
+    rows = []
+    for name, run in sorted(ledger.runs(content).items()):
+        made = f"fit {run['fit_s']:.3g} s; commit {run['commit']}; {run['cpu']}, {run['cores']} cores; {run['engine']}"
+        rows.append(
+            f"<p><code>{_text(name)}</code>, seed {run['seed']}<br>{_text(made)}<br><code>{_text(run['repeat'])}</code></p>"
+        )
+    return f"<details><summary>The runs behind the claims</summary>{''.join(rows)}</details>"
+
+
+def _image(name, png):
+    return f'<img alt="{html.escape(name)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+
+
+def claims_table(content):
+    """The ledger as an HTML table; content: what claims.json holds."""
+    rows = []
+    for row in content["claims"]:
+        measured = "<br>".join(_text(entry["text"]) for entry in row["measured"]) or "-"
+        remark = f"<br><small>{_text(row['remark'])}</small>" if row["remark"] else ""
+        mark = VERDICTS.get(row["verdict"], "open")
+        paper = _text(content["papers"][row["paper"]])
+        cells = (
+            paper,
+            _text(row["says"]) + remark,
+            measured,
+            f'<b class="{mark}">{row["verdict"]}</b>: {_text(row["reason"])}',
+        )
+        rows.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    head = "".join(f"<th>{name}</th>" for name in ("paper", "claim", "measured here", "verdict"))
+    return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+
+
+def _origin(record):
+    made, data = record.provenance, record.data
+    lines = [f"seed {record.config.seed}", f"data sha256 {data.get('sha256')}, test {data.get('test_sha256')}"]
+    lines += [f"{name}: {_plain(made[name])}" for name in MADE if made.get(name) is not None]
+    told = "<br>".join(map(_text, lines))
+    command = html.escape(repeat(record.config))
+    return f"<details><summary><code>{html.escape(record.id)}</code></summary><p>{told}<br><code>{command}</code></p></details>"
+
+
+def _plain(value):
+    return ", ".join(f"{key} {text}" for key, text in value.items()) if isinstance(value, dict) else value
+
+
+def _text(value):
+    """Escaped; `code` is set as code."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(str(value)))

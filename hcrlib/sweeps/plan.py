@@ -1,0 +1,269 @@
+"""From params/X.yml to records: a checked plan, then one process per run, on as many machines as there are (`cluster`).
+
+A file holds `question`, `defaults`, `grid` (key -> list, all combinations; a value that is a mapping sets several keys at
+once) and `runs` (a list of mappings). Keys are dataset (a name, or a path relative to the file), classifier, seed, budget,
+preprocess and the classifier's parameters.
+Each run is notebooks/10_train.ipynb, or 50_words_crnn.ipynb for recognisers of words and lines, executed by papermill in a
+process of its own: results/runs/<id>/notebook.ipynb, log.txt. Characters and lines go into files of their own. A plan is a set
+of configurations, each known by its hash: what has a record is not made again, whoever made it, whatever interrupted it.
+"""
+
+import contextlib
+import dataclasses
+import fnmatch
+import itertools
+from pathlib import Path
+
+import yaml
+from tabulate import tabulate
+
+from hcrlib.core import paths
+from hcrlib.core.code_hash import code_sha256
+from hcrlib.core.errors import ConfigError, DataError, RunError
+from hcrlib.core.registry import did_you_mean
+from hcrlib.datasets import TEXTS, dataset_names, is_text, text_names
+from hcrlib.datasets import load as load_data
+from hcrlib.metrics import statistics
+from hcrlib.models import RECOGNISERS, named
+from hcrlib.models._base import names
+from hcrlib.reporting import leaderboard
+from hcrlib.runs import records, runner
+
+KEYS = "question", "defaults", "grid", "runs"
+RUN_KEYS = "dataset", "classifier", "seed", "budget", "preprocess"
+TRAIN, TRAIN_LINES = (
+    "10_train.ipynb",
+    "50_words_crnn.ipynb",
+)  # what a run of characters is made with, and one of words or lines
+TAKEN = "runs", "zoo", "figures", "tuning"  # folders of results/ that no sweep may write to
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """One question and the runs that answer it: `configs` is a list of RunConfig, no two the same.
+
+    own: path -> content hash, of the data sets that are the user's own: what was run on earlier content is to run again.
+    """
+
+    path: Path
+    question: str
+    configs: list
+    own: dict
+
+    @property
+    def of_lines(self):
+        """Whether its runs are of recognisers of words and lines."""
+        return _of_lines(self.configs[0])
+
+    @property
+    def folder(self):
+        """results/<name of the file>: leaderboard, figures and report."""
+        return paths.results_root() / self.path.stem
+
+    def look(self):
+        """hash -> RunRecord of the runs that came to their end, read from the disk now."""
+        root = paths.runs_root()
+        return {config.hash: record for config in self.configs if (record := self._record(config, root))}
+
+    def records(self):
+        """The RunRecords there are, in the order of the plan."""
+        return [statistics.completed(record) for record in self.look().values()]
+
+    def missing(self):
+        """The RunConfigs that have no record."""
+        there = self.look()
+        return [config for config in self.configs if config.hash not in there]
+
+    def unfinished(self, there=None, rerun_failed=False):
+        """The RunConfigs still to run: those without a record, and those that failed, if they did by other code than this one.
+
+        there: what `look` found. rerun_failed: those that failed by this very code, too.
+        """
+        there = self.look() if there is None else there
+        return [c for c in self.configs if _to_run(there.get(c.hash), rerun_failed)]
+
+    def only(self, patterns):
+        """The same plan with no other runs than those whose ids match a pattern, such as `*/svm/*`; ConfigError for none."""
+        chosen = [c for c in self.configs if any(fnmatch.fnmatch(c.id, pattern) for pattern in patterns)]
+        if not chosen:
+            expected = f"a pattern of ids, such as {self.configs[0].id.rpartition('/')[0]}/*"
+            raise ConfigError(
+                "No run of this sweep matches", where=self.path, expected=expected, got=", ".join(patterns)
+            )
+        return dataclasses.replace(self, configs=chosen)
+
+    def table(self, there=None, todo=None):
+        """The plan as text: a line a run. there: what `look` found; todo: the RunConfigs to run, None: the unfinished ones."""
+        there = self.look() if there is None else there
+        asked = {config.hash for config in (self.unfinished(there) if todo is None else todo)}
+        states = [_state(there.get(config.hash), config.hash in asked) for config in self.configs]
+        rows = [(c.id, leaderboard.variant(c), state) for c, state in zip(self.configs, states, strict=True)]
+        return tabulate(rows, ("run", "other than default", "state"))
+
+    def _record(self, config, root):
+        """The record of a run that came to its end, or None."""
+        with contextlib.suppress(RunError):  # one that cannot be read is as good as none: the run is made again
+            record, content = records.find(config, root), self.own.get(config.dataset)
+            changed = record and content and record.data.get("sha256", content) != content
+            return None if changed else record
+        return None
+
+
+def by_other_code(record):
+    """Whether code other than this one made a record."""
+    return record.provenance.get("code_sha256") != code_sha256()
+
+
+def _to_run(record, rerun_failed):
+    return record is None or (record.status == "failed" and (rerun_failed or by_other_code(record)))
+
+
+def _state(record, asked):
+    if asked or record is None:
+        again = "failed, to run again" if record and record.status == "failed" else "to run again"
+        return "to run another time" if not asked else again if record else "to run"
+    if record.status == "failed":
+        return f"failed: {record.reason}"
+    return f"{record.status}, by another version of the code" if by_other_code(record) else record.status
+
+
+def load(path):
+    """The Sweep of a file, looked for here and in the project's folder.
+
+    ConfigError, naming the file and the place, for whatever is wrong in it: nothing has been run then.
+    """
+    path = found(path)
+    if path.stem in TAKEN:
+        raise ConfigError(
+            "A sweep of this name has no place: its results/ folder is another's", where=path, hint="Rename it"
+        )
+    content = parsed(path)
+    folder, catalogue = path.resolve().parent, {*dataset_names(), *text_names()}
+    entries = [(place, _beside(entry, folder, catalogue)) for place, entry in _expanded(content, path)]
+    configs = [checked(entry, f"{path.name}, {place}") for place, entry in entries]
+    if not configs:
+        raise ConfigError("This sweep has no runs", where=path, hint="Give it a grid or a list of runs")
+    if len({_of_lines(config) for config in configs}) > 1:
+        expected = "classifiers of characters, or recognisers of words and lines"
+        raise ConfigError("This sweep compares what cannot be compared", where=path, expected=expected, got="both")
+    own = {}
+    made = {
+        *dataset_names(),
+        *(name for name in text_names() if TEXTS.get(name).characters),
+    }  # pinned, or made of what is
+    for name in {config.dataset for config in configs} - made:
+        with contextlib.suppress(DataError):  # its runs will say it, and the others are made
+            own[name] = load_data(name).sha256
+    question = str(content.get("question") or path.stem)
+    return Sweep(path.resolve(), question, list({c.hash: c for c in configs}.values()), own)
+
+
+def found(path):
+    """The Path of a file of params/, looked for here and in the project's folder."""
+    path = Path(path)
+    return path if path.exists() or path.is_absolute() else paths.project_root() / path
+
+
+def ensure(path):
+    """The RunRecords of a sweep file; runs without one are made first. For notebooks: failed runs are not tried again."""
+    sweep = load(path)
+    run(sweep.missing())
+    return sweep.records()
+
+
+def run(configs, cluster=None):
+    """Makes these runs, and returns the RunRecords of those that failed: they stop no others. See `cluster.client.run`.
+
+    cluster: a cluster.engine.Cluster, where and within which limits; None: this machine.
+    """
+    from hcrlib.cluster import client
+
+    return client.run([(config, _notebook(config)) for config in configs], cluster)
+
+
+def parsed(path, keys=KEYS):
+    """The mapping in a YAML file, its keys and their kinds checked; ConfigError, with the line, where it is none."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}, line {mark.line + 1}" if mark else path
+        raise ConfigError(f"This is not YAML: {getattr(error, 'problem', error)}", where=where) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The sweep cannot be read: {getattr(error, 'strerror', error)}", where=path) from error
+    if not isinstance(content, dict):
+        kind = "an empty file" if content is None else type(content).__name__
+        raise ConfigError("This file is not a mapping", where=path, expected=f"the keys {', '.join(keys)}", got=kind)
+    for key, value in content.items():
+        if key not in keys:
+            raise ConfigError(f"'{key}' is no part of this file", where=path, hint=did_you_mean(key, keys))
+        kind = {"question": str, "runs": list, "claims": list}.get(key, dict)
+        if not isinstance(value, kind) and value is not None:
+            wanted = {str: "text", list: "a list", dict: "a mapping"}[kind]
+            raise ConfigError(f"'{key}' is not valid", where=path, expected=wanted, got=repr(value))
+    return content
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice: what the first one says would be lost."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _expanded(content, path):
+    """(place, flat mapping) of every entry: the grid's combinations, then the runs, each over the defaults."""
+    grid = content.get("grid") or {}
+    for key, values in grid.items():
+        if not isinstance(values, list) or not values:
+            raise ConfigError(f"The grid's '{key}' is not valid", where=path, expected="a list", got=repr(values))
+    points = list(itertools.product(*grid.values())) if grid else []
+    entries = []
+    for number, point in enumerate(points, 1):
+        entry = dict(content.get("defaults") or {})
+        for key, value in zip(grid, point, strict=True):
+            entry.update(value if isinstance(value, dict) else {key: value})
+        entries.append((f"combination {number} of the grid", entry))
+    for number, own in enumerate(content.get("runs") or [], 1):
+        if not isinstance(own, dict):
+            raise ConfigError(f"Run {number} is not valid", where=path, expected="a mapping", got=repr(own))
+        entries.append((f"run {number}", {**(content.get("defaults") or {}), **own}))
+    return entries
+
+
+def _beside(entry, folder, catalogue):
+    """The entry with the path of the user's own data made absolute, where it is relative to the sweep's folder."""
+    if "dataset" not in entry or entry["dataset"] in catalogue:
+        return entry
+    own = folder / str(entry["dataset"])
+    there = own.is_file() if own.suffix in (".yml", ".yaml") else (own / "dataset.yml").is_file()
+    there = there or is_text(own)
+    return {**entry, "dataset": str(own)} if there else entry
+
+
+def checked(entry, where):
+    """The RunConfig of a flat mapping; ConfigError with the place in the file."""
+    if not isinstance(entry.get("classifier"), str):
+        raise ConfigError("This run names no classifier", where=where, hint=did_you_mean("", names()))
+    try:
+        known = [*RUN_KEYS, *named(entry["classifier"]).parameters()]
+        for key in entry:
+            if key not in known:
+                what = f"'{key}' is no parameter of {entry['classifier']}"
+                raise ConfigError(what, hint=did_you_mean(key, known))
+        return runner.resolve(**entry)
+    except ConfigError as error:
+        raise ConfigError(error.what, where=where, expected=error.expected, got=error.got, hint=error.hint) from error
+
+
+def _of_lines(config):
+    return named(config.classifier).registry is RECOGNISERS
+
+
+def _notebook(config):
+    return TRAIN_LINES if _of_lines(config) else TRAIN

@@ -1,0 +1,1 @@
+"""The search for hyperparameters: strategies, trials and their figures."""

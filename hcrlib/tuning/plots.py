@@ -1,0 +1,154 @@
+"""Figures of a search: functions draw a `tune.Search` on an `ax` and return it, as those in `plots` do.
+
+Better trials are darker (viridis, which colour-blind readers and grey prints keep in order), and the best ones thick.
+"""
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+
+from hcrlib.tuning.search import Dimension
+from hcrlib.tuning.trials import shown
+
+GHOST = 0.45  # how much of a lesser trial's line is seen
+SPREAD = 0.025  # lines through the same choice lie this far apart at most, in shares of the axis
+
+
+def parallel(ax, search, best=3):
+    """Parallel coordinates: each trial is a line over one axis for each parameter and, at the right, what it missed.
+
+    Axes are logarithmic where the space is. The `best` trials are thick, named by their number. Failed ones are left out;
+    RunError where none has finished.
+    """
+    rows = _ranked(search)
+    dimensions = [dimension for dimension in search.space if dimension.varies]
+    if search.max_epochs is not None:
+        dimensions.append(Dimension("epochs", low=1, high=max(2, search.max_epochs), whole=True))
+    misses = [row["val_misses"] for row in rows]
+    dimensions.append(_misses_axis(misses))
+    for at, (row, tone) in reversed([*enumerate(zip(rows, _tones(misses), strict=True))]):
+        places = [_place(dimension, row, row["trial"]) for dimension in dimensions]
+        first = at < best
+        style = {"linewidth": 2.6, "zorder": 3} if first else {"linewidth": 1.1, "alpha": GHOST}
+        ax.plot(range(len(places)), places, color=tone, marker="o", markersize=5 if first else 3, **style)
+    _draw_axes(ax, dimensions)
+    _name(ax, rows[:best], dimensions)
+    return ax
+
+
+def cost(ax, search, best=3):
+    """What each trial missed against the seconds it took, both on a log scale; a line leads from a trial that Hyperband
+    promoted to its longer training. Left is cheaper, up is better. RunError where no trial has finished.
+    """
+    rows = _ranked(search)
+    place = {row["trial"]: (row["seconds"], max(row["val_misses"], 0.5)) for row in rows}
+    for row in rows:
+        if row["promoted_from"] in place:
+            arrow = {"arrowstyle": "->", "color": "#8c8c8c", "shrinkA": 5, "shrinkB": 5}
+            ax.annotate("", place[row["trial"]], place[row["promoted_from"]], arrowprops=arrow)
+    for at, (row, tone) in enumerate(zip(rows, _tones([row["val_misses"] for row in rows]), strict=True)):
+        size = 70 if at < best else 36
+        ax.scatter(*place[row["trial"]], size, color=tone, edgecolor="black" if at < best else "none", zorder=3)
+    for at, row in enumerate(rows[:best]):  # to the right, to the left, to the right: the best ones lie close together
+        style = {"xytext": (-7 if at % 2 else 7, -9 if at == 2 else 4), "ha": "right" if at % 2 else "left"}
+        ax.annotate(f"trial {row['trial']}", place[row["trial"]], textcoords="offset points", fontsize=8, **style)
+    ax.set(xscale="log", yscale="log", xlabel="time to fit and to score the validation images (s)")
+    ax.set_ylabel(f"misses of {rows[0]['n_val']:,} validation images")
+    for axis, values in zip((ax.xaxis, ax.yaxis), zip(*place.values(), strict=True), strict=True):
+        axis.set_major_locator(FixedLocator(_marks(values)))
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.set_minor_locator(NullLocator())
+    ax.invert_yaxis()
+    ax.margins(0.12)
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def _ranked(search):
+    """The finished trials, the best first, as `Search.best` ranks them; RunError where there is none."""
+    search.best()
+    finished = [row for row in search.rows() if row["status"] == "finished"]
+    return sorted(finished, key=lambda row: (row["val_misses"], row["val_loss"], row["trial"]))
+
+
+def _tones(misses):
+    """A colour for each, of rank: dark for the fewest. The palest fifth of viridis is left out: white swallows it."""
+    _, ranks = np.unique(misses, return_inverse=True)
+    return colormaps["viridis"](0.8 * ranks / max(1, ranks.max(initial=0)))
+
+
+def _misses_axis(misses):
+    low, high = max(min(misses, default=1), 0.5), max(max(misses, default=1), 1)
+    return Dimension("misses", low=low, high=high if high > low else low + 1, log=True)
+
+
+def _place(dimension, row, number):
+    """0..1: where a trial's line crosses an axis."""
+    if dimension.name == "misses":
+        return 1 - dimension.place(max(row["val_misses"], dimension.low))  # up is better
+    value = row["preprocess"] if dimension.name == "preprocess" else row["params"][dimension.name]
+    if dimension.choices is None:
+        return dimension.place(value)
+    return dimension.place(value) + SPREAD * ((number * 0.618) % 1 - 0.5) * 2  # the golden ratio spreads evenly
+
+
+def _draw_axes(ax, dimensions):
+    """Vertical axes with their ticks beside them; the names above."""
+    for x, dimension in enumerate(dimensions):
+        ax.vlines(x, 0, 1, color="#555555", linewidth=1, zorder=0)
+        for place, label in _ticks(dimension):
+            ax.plot([x - 0.02, x], [place, place], color="#555555", linewidth=1, zorder=0)
+            _label(ax, x, place, label)
+    names = [f"{dimension.name}{', log' * dimension.log}".replace("_", " ") for dimension in dimensions]
+    ax.set_xticks(range(len(names)), names, fontsize=9)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.set(yticks=[], ylim=(-0.1, 1.1), xlim=(-0.15, len(names) - 1 + 0.55))
+    for side in ax.spines.values():
+        side.set_visible(False)
+
+
+def _label(ax, x, place, label):
+    """Beside the axis, and at its ends beyond it, where no line runs."""
+    end = int(place > 0.999) - int(place < 0.001)
+    at = (x, place + end * 0.035) if end else (x + 0.05, place)
+    style = {"ha": "center" if end else "left", "va": {1: "bottom", 0: "center", -1: "top"}[end]}
+    box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8}
+    ax.text(*at, label, fontsize=8, zorder=4, bbox=box, **style)
+
+
+def _ticks(dimension):
+    """[(place, label)]: every choice, or a few round numbers and, for a log scale, one or more a decade."""
+    if dimension.choices is not None:
+        return [(dimension.place(choice), shown(choice)) for choice in dimension.choices]
+    if dimension.log:
+        decades = range(int(np.floor(np.log10(dimension.low))), int(np.ceil(np.log10(dimension.high))) + 1)
+        values = [step * 10.0**power for power in decades for step in (1, 3)]
+    else:
+        values = MaxNLocator(4, integer=dimension.whole).tick_values(dimension.low, dimension.high)
+    inside = [value for value in values if dimension.low < value < dimension.high]
+    ends = [dimension.low, dimension.high]
+    inside = [value for value in inside if min(abs(dimension.place(value) - place) for place in (0, 1)) > 0.06]
+    turn = dimension.name == "misses"
+    return [(abs(turn - dimension.place(value)), f"{value:.3g}") for value in [*ends, *inside]]
+
+
+def _name(ax, rows, dimensions):
+    """Numbers of the best trials beside the last axis; equal ones share a line, and lines keep apart."""
+    at_place = {}
+    for row in rows:
+        at_place.setdefault(_place(dimensions[-1], row, row["trial"]), []).append(str(row["trial"]))
+    free = 2.0
+    for place, numbers in at_place.items():
+        free = min(place, free - 0.05)
+        word = "trial " if len(numbers) == 1 else "trials "
+        ax.text(len(dimensions) - 1 + 0.3, free, word + ", ".join(numbers), fontsize=8, va="center", weight="bold")
+
+
+def _marks(values):
+    """Some round numbers over the range of the values, for a log scale."""
+    low, high = min(values), max(values)
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    marks = [step * 10.0**power for power in powers for step in (1, 2, 5)]
+    inside = [mark for mark in marks if low * 0.99 <= mark <= high * 1.01]
+    return inside if len(inside) > 2 else np.unique([float(f"{value:.2g}") for value in np.geomspace(low, high, 4)])

@@ -1,0 +1,261 @@
+"""Hyperparameter search: Hyperband for networks, random search for every other classifier, by validation images alone.
+
+Sources: Li et al. 2018, "Hyperband" (JMLR 18-185); Bergstra and Bengio 2012, "Random search for hyper-parameter
+optimization" (JMLR 13). Both are keras-tuner's, which imports TensorFlow (4 s) even where a knn is searched; `tuning_trials`
+holds what it is given to do. The test split is not read: a search ends in a params file for `hcr sweep`, which measures.
+A search is kept in results/tuning/<dataset>/<classifier>/<hash of the question>/: trials/, trials.csv, tuned-*.yml.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+import re
+
+import yaml
+
+from hcrlib.core import paths
+from hcrlib.core.errors import ConfigError, DataError, RunError
+from hcrlib.core.fileio import write_text
+from hcrlib.core.registry import did_you_mean
+from hcrlib.datasets import Dataset, load_dataset
+from hcrlib.models import CLASSIFIERS
+from hcrlib.runs import runner
+from hcrlib.runs.config import RunConfig
+from hcrlib.tuning import trials as tuning_trials
+from hcrlib.tuning.trials import shown
+
+SPACES = {  # what is searched unless a user says otherwise: "LOW..HIGH", evenly or on a log scale, or a list of choices
+    "cnn-basic": {
+        "learning_rate": "0.001..0.03 log",
+        "dropout": "0..0.6",
+        "width": [8, 16, 24, 32, 48],
+        "shift": [0, 1, 2],
+        "batch_size": [64, 128, 256],
+    },
+    "mlp": {
+        "learning_rate": "0.0005..0.02 log",
+        "dropout": "0..0.6",
+        "hidden": [128, 256, 512, 1024],
+        "shift": [0, 1, 2],
+        "batch_size": [64, 128, 256],
+    },
+    "svm": {"c": "0.3..300 log", "gamma": "0.003..0.3 log", "preprocess": [["scale"], ["scale", "deskew"]]},
+    "knn": {
+        "k": "1..15",
+        "weighted": [False, True],
+        "preprocess": [["scale"], ["scale", "deskew"], ["scale", "blur"], ["scale", "deskew", "blur"]],
+    },
+    "linear": {"inverse_l2": "0.001..100 log", "preprocess": [["scale"], ["scale", "deskew"]]},
+}
+NETWORK = {"learning_rate": "0.0003..0.03 log", "batch_size": [32, 64, 128, 256], "shift": [0, 1, 2]}  # any other one's
+RANDOM_TRIALS = 20  # a random search of so many finds one of the best 14 % of a space with a chance of 95 %
+RANGE = re.compile(r"\s*(\S+?)\s*\.\.\s*(\S+?)(\s+log)?\s*")
+MEASURED = "val_accuracy", "val_misses", "val_loss", "seconds", "status", "reason"
+
+
+@dataclasses.dataclass(frozen=True)
+class Dimension:
+    """One parameter of a space: a list of `choices`, or all numbers from `low` to `high`, whole ones or not."""
+
+    name: str
+    choices: list | None = None
+    low: float = 0
+    high: float = 0
+    log: bool = False
+    whole: bool = False
+
+    def __str__(self):
+        if self.choices is not None:
+            return ", ".join(map(shown, self.choices))
+        return f"{self.low:g}..{self.high:g}{' log' if self.log else ''}"
+
+    @property
+    def varies(self):
+        return len(self.choices) > 1 if self.choices is not None else self.high > self.low
+
+    def place(self, value):
+        """0..1: where on this dimension's axis a value lies."""
+        if self.choices is not None:
+            return self.choices.index(value) / max(1, len(self.choices) - 1)
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Search:
+    """A question: which parameters of a classifier are best for these images? `plan` makes it, checked.
+
+    config: the RunConfig of the classifier's defaults, with the dataset, seed and budget of every trial. space: the
+    Dimensions. max_epochs: of one training; None where there are no epochs. data: the Dataset.
+    """
+
+    config: RunConfig
+    space: list
+    max_epochs: int | None
+    data: Dataset
+
+    @property
+    def folder(self):
+        """Where it is kept. Other images, another space, seed, budget, longest training or default: another folder."""
+        config = {**self.config.to_dict(), "dataset": self.data.sha256}  # its content counts, not where it lies
+        space = [dataclasses.asdict(dimension) for dimension in self.space]
+        asked = [config, self.data.val_fraction, self.data.val_seed, space, self.max_epochs]
+        text = json.dumps(asked, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        return paths.results_root() / "tuning" / self._short / self.config.classifier / digest
+
+    @property
+    def method(self):
+        return "random search" if self.max_epochs is None else "Hyperband"
+
+    def run(self, trials=None, say=print, cluster=None):
+        """Itself, once the trials are made; what earlier calls made of this question is kept, not made again.
+
+        trials: how many there may be at most, earlier ones included; None: one pass of Hyperband, or 20. A random
+        search ends sooner where it draws nothing new 20 times in a row. say: takes one line for each trial. cluster: a
+        cluster.engine.Cluster to make trials on, several at once; None: this process, one after the other. A training
+        that fails is a trial with its reason. RunError where another process is at this very search.
+        """
+        if trials is not None and (not isinstance(trials, int) or isinstance(trials, bool) or trials < 1):
+            raise ConfigError("'trials' is not valid", expected="a whole number >= 1", got=repr(trials))
+        tuning_trials.run(self, trials or (RANDOM_TRIALS if self.max_epochs is None else None), say, cluster)
+        write_text(self.folder / "trials.csv", self.trials().to_csv(index=False))
+        if any(row["status"] == "finished" for row in self.rows()):
+            self.write()
+        return self
+
+    def rows(self):
+        """What is known of each ended trial, a dict each, in their order; `params` and `preprocess` as `resolve` takes them."""
+        return tuning_trials.read(self.folder)
+
+    def trials(self):
+        """A DataFrame, a row a trial: trial, the searched parameters, epochs (of networks), val_accuracy in 0..1,
+        val_misses, val_loss, seconds (to fit and to score the validation images), status, reason (of a failure)."""
+        import pandas
+
+        names = [dimension.name for dimension in self.space]
+        epochs = [] if self.max_epochs is None else ["epochs"]
+        table = [{**row, **row["params"], "preprocess": shown(row["preprocess"])} for row in self.rows()]
+        frame = pandas.DataFrame(table, columns=["trial", *names, *epochs, *MEASURED])
+        return frame.astype({"val_misses": "Int64"})  # whole numbers, of which a failed trial has none
+
+    def best(self):
+        """The row of the finished trial with the fewest validation misses; of several, the one of the lowest loss.
+
+        RunError where no trial has finished.
+        """
+        finished = [row for row in self.rows() if row["status"] == "finished"]
+        if not finished:
+            reasons = {row["reason"] for row in self.rows()}
+            raise RunError("No trial has finished", where=self.folder, got="; ".join(sorted(reasons)) or None)
+        return min(finished, key=lambda row: (row["val_misses"], row["val_loss"], row["trial"]))
+
+    def write(self, path=None):
+        """The path of a params file for `hcr sweep`: the default and the best parameters, equally long trained."""
+        best, config = self.best(), self.config
+        path = path or self.folder / f"tuned-{self._short}-{config.classifier}.yml"
+        same = {"classifier": config.classifier}
+        default = same if self.max_epochs is None else {**same, "epochs": self.max_epochs}
+        defaults = {"dataset": config.dataset, "seed": config.seed, "budget": config.budget}
+        content = {
+            "question": f"Does tuning {config.classifier} on {self._short} pay?",
+            "defaults": {name: value for name, value in defaults.items() if value is not None},
+            "runs": [default, {**same, **best["params"], "preprocess": best["preprocess"]}],
+        }
+        told = f"# {len(self.rows())} trials of {self.method}; the best missed {best['val_misses']} of {best['n_val']} "
+        told += "validation images.\n# That figure flatters it, being the best of many: measure it with `hcr sweep`.\n"
+        write_text(path, told + yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120))
+        return path
+
+    @property
+    def _short(self):
+        return self.config.id.split("/")[0]
+
+
+def search(classifier, dataset="mnist-5k", *, trials=None, max_epochs=None, space=None, seed=0, budget=None, say=print):
+    """The finished Search: `plan` and `Search.run` in one."""
+    asked = plan(classifier, dataset, max_epochs=max_epochs, space=space, seed=seed, budget=budget)
+    return asked.run(trials, say)
+
+
+def plan(classifier, dataset="mnist-5k", *, max_epochs=None, space=None, seed=0, budget=None):
+    """A Search of which nothing has been run; all that it is given is checked.
+
+    dataset, seed, budget: as in `hcr train`; every trial has this seed, so that the best can be repeated. max_epochs: of
+    the longest training, for networks only; None: the classifier's own. space: a mapping of parameters, and `preprocess`,
+    to "LOW..HIGH", "LOW..HIGH log", a list of choices or one fixed value; None: the one in SPACES.
+    ConfigError, with a suggestion, for what is unknown or out of a parameter's limits; DataError for too few images.
+    """
+    config = runner.resolve(classifier, dataset=dataset, seed=seed, budget=budget)
+    kind = CLASSIFIERS.get(classifier)
+    epochs = _longest(kind, max_epochs)
+    dimensions = _space(kind, space)
+    data = load_dataset(config.dataset)
+    if not len(data.val) or len(data.classes) < 2:
+        got = f"{len(data.val)} validation images of {len(data.classes)} classes"
+        raise DataError(f"{data.name} has too few images to choose by", got=got)
+    if reason := kind.create({}).skip(data):
+        raise ConfigError(f"{classifier} declines {data.name}: {reason}")
+    return Search(config, dimensions, epochs, data)
+
+
+def _longest(kind, max_epochs):
+    if kind.backend != "keras":
+        if max_epochs is not None:
+            raise ConfigError(f"{kind.name} has no epochs", hint="Leave max_epochs out")
+        return None
+    return kind.create({} if max_epochs is None else {"epochs": max_epochs}).epochs
+
+
+def _space(kind, given):
+    """The Dimensions of a space as it was written down, in its order."""
+    if given is None:
+        given = SPACES.get(kind.name) or (NETWORK if kind.backend == "keras" else None)
+    if given is None:
+        hint = f"Give it one, such as {{'k': '1..15'}}; there are spaces for {', '.join(SPACES)}"
+        raise ConfigError(f"There is no search space for {kind.name}", hint=hint)
+    if not isinstance(given, dict) or not given:
+        raise ConfigError("The search space is not valid", expected="a mapping of parameters", got=repr(given))
+    if kind.backend == "keras" and "epochs" in given:
+        raise ConfigError("'epochs' is Hyperband's own choice", hint="Say max_epochs for the longest training")
+    dimensions = [_dimension(kind, name, wanted) for name, wanted in given.items()]
+    if not any(dimension.varies for dimension in dimensions):
+        raise ConfigError("In this search space nothing varies", hint="Give a range or a list of choices")
+    return dimensions
+
+
+def _dimension(kind, name, wanted):
+    known = [*kind.parameters(), "preprocess"]
+    if name not in known:
+        raise ConfigError(f"'{name}' is no parameter of {kind.name}", hint=did_you_mean(name, known))
+    if name != "preprocess" and isinstance(wanted, str) and (found := RANGE.fullmatch(wanted)):
+        return _range(kind, name, *found.groups())
+    choices = wanted if isinstance(wanted, list) else [wanted]
+    if not choices:
+        raise ConfigError(f"The space of '{name}' is empty", expected="LOW..HIGH, a list of choices or one value")
+    return Dimension(name, choices=[_valid(kind, name, choice) for choice in choices])
+
+
+def _range(kind, name, low, high, log):
+    try:
+        low, high = (_valid(kind, name, yaml.safe_load(text)) for text in (low, high))
+        numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
+    except yaml.YAMLError:
+        numbers = False
+    if not numbers or low > high or (log and low <= 0):
+        wanted = "LOW..HIGH, two numbers, the lower one first" + (" and above 0, for a log scale" if log else "")
+        raise ConfigError(f"The range of '{name}' is not valid", expected=wanted, got=f"{low}..{high}")
+    return Dimension(name, low=low, high=high, log=bool(log), whole=isinstance(low, int) and isinstance(high, int))
+
+
+def _valid(kind, name, value):
+    """The value as the classifier takes it; ConfigError where it does not."""
+    if name != "preprocess":
+        return getattr(kind.create({name: value}), name)
+    if not isinstance(value, list):
+        raise ConfigError(
+            "The space of 'preprocess' is not valid", expected="a list of lists of steps", got=repr(value)
+        )
+    return runner.resolve(kind.name, preprocess=value).preprocess

@@ -1,0 +1,253 @@
+"""The search for the most probable text, against trying every one; what size, place and neighbours tell."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from hcrlib.documents import decoding
+from hcrlib.documents.containers import Box
+from hcrlib.documents.decoding import Alphabet, Hypothesis, Lexicon, Measures
+
+LINE = Measures(20.0, 100.0, 0.0)  # the baseline is y = 100, an x is 20 high
+CLASSES = (*"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "none")
+
+
+def one(at, shares, alphabet, *, box=None, whole=0.95, last=None, mark=False):
+    """A Hypothesis; shares: {text: probability}."""
+    probabilities = np.full(len(alphabet.texts), 1e-4)
+    for text, share in shares.items():
+        probabilities[alphabet.texts.index(text)] = share
+    box = box or Box(30 * at, 80, 30 * at + 18, 100)
+    return Hypothesis(at, last or at + 1, box, probabilities / probabilities.sum(), whole, mark)
+
+
+def said(hypotheses, alphabet, count, **options):
+    evidence = decoding.emissions(hypotheses, alphabet, LINE)
+    read = decoding.read(hypotheses, evidence, alphabet, count, **{"unsure_below": 0.0, **options})
+    return "".join(c.text for c in read)
+
+
+def random_word(rng, alphabet, count):
+    """(hypotheses, evidence) of all runs of up to three pieces."""
+    spans = [(i, j) for i in range(count) for j in range(i + 1, min(i + 3, count) + 1)]
+    k = len(alphabet.texts)
+    hypotheses = [Hypothesis(i, j, Box(10 * i, 80, 10 * j, 100), np.full(k, 1 / k), 0.5) for i, j in spans]
+    return hypotheses, rng.normal(0, 3, (len(spans), k))
+
+
+def ways(hypotheses, count, start=0):
+    """Every list of hypotheses that follow each other from the first piece to the last."""
+    if start == count:
+        yield []
+    for at, hypothesis in enumerate(hypotheses):
+        if hypothesis.first == start:
+            for rest in ways(hypotheses, count, hypothesis.last):
+                yield [at, *rest]
+
+
+def scored(path, evidence, alphabet):
+    """The score of [(hypothesis, class)]: evidence of each, transition to each."""
+    before = [len(alphabet.texts), *(c for _, c in path[:-1])]
+    return sum(evidence[at, c] + alphabet.transitions[b, c] for b, (at, c) in zip(before, path, strict=True))
+
+
+def every_path(hypotheses, alphabet, count):
+    for way in ways(hypotheses, count):
+        for labels in product(range(len(alphabet.texts)), repeat=len(way)):
+            yield list(zip(way, labels, strict=True))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_best_path_is_the_best_of_all(seed):
+    rng, alphabet = np.random.default_rng(seed), Alphabet.of(tuple("0aA"), "0aA")
+    count = 1 + seed % 4
+    hypotheses, evidence = random_word(rng, alphabet, count)
+    path, score = decoding.best_path(hypotheses, evidence, alphabet, count)
+    best = max(every_path(hypotheses, alphabet, count), key=lambda one: scored(one, evidence, alphabet))
+    assert path == best
+    assert score == pytest.approx(scored(best, evidence, alphabet))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_best_word_of_a_lexicon_is_the_best_of_all_that_spell_one(seed):
+    rng, alphabet = np.random.default_rng(seed), Alphabet.of(tuple("abc"), "abc")
+    hypotheses, evidence = random_word(rng, alphabet, 4)
+    words = {"".join(rng.choice(list("abc"), rng.integers(1, 5))) for _ in range(6)}
+    spelt = [
+        path for path in every_path(hypotheses, alphabet, 4) if "".join(alphabet.texts[c] for _, c in path) in words
+    ]
+    path, score = Lexicon(words).best_path(hypotheses, evidence, alphabet, 4)
+    if not spelt:
+        assert (path, score) == ([], -np.inf)
+        return
+    best = max(spelt, key=lambda one: scored(one, evidence, alphabet))
+    assert path == best
+    assert score == pytest.approx(scored(best, evidence, alphabet))
+
+
+def test_a_lexicon_holds_its_words_in_any_case_and_no_others():
+    lexicon = Lexicon(["Cat", "cats", " dog ", "", "é"])
+    assert [word in lexicon for word in ("cat", "CATS", "dog", "É")] == [True] * 4
+    assert [word in lexicon for word in ("ca", "catsy", "", "bird", "do")] == [False] * 5
+
+
+def test_a_word_that_is_known_wins_unless_what_is_written_is_sure():
+    alphabet = Alphabet.of(CLASSES)
+    blurred = [one(0, {"c": 0.9}, alphabet), one(1, {"o": 0.55, "a": 0.45}, alphabet), one(2, {"r": 0.9}, alphabet)]
+    clear = [blurred[0], one(1, {"o": 0.99999}, alphabet), blurred[2]]
+    known = Lexicon(["car"])
+    assert said(blurred, alphabet, 3) == "cor"
+    assert said(blurred, alphabet, 3, lexicon=known) == "car"
+    assert said(clear, alphabet, 3, lexicon=known) == "cor"
+    assert said(blurred, alphabet, 3, lexicon=Lexicon([])) == "cor"
+
+
+def test_a_number_is_not_made_a_word():
+    alphabet = Alphabet.of(CLASSES)
+    digits = [one(at, {"1": 0.6, "l": 0.3}, alphabet, box=Box(30 * at, 67, 30 * at + 10, 100)) for at in range(2)]
+    assert said(digits, alphabet, 2, lexicon=Lexicon(["ll"])) == "11"
+
+
+@pytest.mark.parametrize("pair", ["oO", "cC", "sS", "xX", "vV"])
+def test_case_by_height(pair):
+    alphabet = Alphabet.of(CLASSES)
+    shares = dict.fromkeys(pair, 0.5)
+    word = [one(0, {"n": 0.99}, alphabet), one(1, shares, alphabet), one(2, {"n": 0.99}, alphabet)]
+    assert said(word, alphabet, 3) == f"n{pair[0]}n"
+    tall = [one(0, shares, alphabet, box=Box(0, 67, 25, 100)), *word[1:2], word[2]]
+    assert said(tall, alphabet, 3) == f"{pair[1]}{pair[0]}n"
+
+
+def test_p_by_its_place_under_the_line():
+    alphabet = Alphabet.of(CLASSES)
+    shares = {"p": 0.5, "P": 0.5}
+    assert said([one(0, shares, alphabet, box=Box(0, 80, 18, 113))], alphabet, 1) == "p"
+    assert said([one(0, shares, alphabet, box=Box(0, 67, 18, 100))], alphabet, 1) == "P"
+
+
+def test_a_round_thing_is_a_zero_among_digits_and_an_o_among_letters():
+    alphabet = Alphabet.of(CLASSES)
+    tall = [Box(30 * at, 67, 30 * at + 20, 100) for at in range(3)]
+    either = one(1, {"0": 0.5, "O": 0.5}, alphabet, box=tall[1])
+    digits = [one(at, {str(at + 3): 0.99}, alphabet, box=tall[at]) for at in (0, 2)]
+    letters = [one(at, {"RST"[at]: 0.99}, alphabet, box=tall[at]) for at in (0, 2)]
+    assert said([digits[0], either, digits[1]], alphabet, 3) == "305"
+    assert said([letters[0], either, letters[1]], alphabet, 3) == "ROT"
+
+
+def test_one_character_rather_than_its_halves_and_two_rather_than_both_as_one():
+    alphabet = Alphabet.of(CLASSES)
+    halves = [one(at, {"l": 0.9}, alphabet, whole=0.05) for at in (0, 1)]
+    whole = one(0, {"n": 0.9}, alphabet, box=Box(0, 80, 48, 100), last=2)
+    assert said([halves[0], whole, halves[1]], alphabet, 2) == "n"
+    sure = [one(at, {"n": 0.9}, alphabet) for at in (0, 1)]
+    both = one(0, {"m": 0.6}, alphabet, box=Box(0, 80, 48, 100), whole=0.05, last=2)
+    assert said([sure[0], both, sure[1]], alphabet, 2) == "nn"
+
+
+def test_punctuation_by_its_shape_and_place():
+    alphabet = Alphabet.of(CLASSES)
+    boxes = {".": Box(30, 96, 34, 100), ",": Box(30, 96, 34, 107), "'": Box(30, 62, 33, 72), "-": Box(26, 88, 40, 91)}
+    for mark, box in boxes.items():
+        word = [one(0, {"n": 0.99}, alphabet), one(1, {"r": 0.3}, alphabet, box=box, whole=0.1, mark=True)]
+        assert said(word, alphabet, 2) == f"n{mark}"
+        no_mark = word[1]._replace(mark=False)
+        assert said([word[0], no_mark], alphabet, 2)[1].isalnum()
+
+
+def test_under_the_threshold_is_a_question_mark_and_its_alternatives_stay():
+    alphabet = Alphabet.of(CLASSES)
+    word = [one(0, {"a": 0.5, "u": 0.4}, alphabet)]
+    evidence = decoding.emissions(word, alphabet, LINE)
+    [unsure], [sure] = (decoding.read(word, evidence, alphabet, 1, unsure_below=at) for at in (0.9, 0.1))
+    assert (unsure.text, sure.text) == ("?", "a")
+    assert unsure.alternatives[0][0] == "a"
+    assert unsure.confidence == sure.confidence == unsure.alternatives[0][1]
+    shares = [share for _, share in sure.alternatives]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) <= 1 + 1e-9
+
+
+def test_no_confidence_is_more_than_that_of_being_a_character():
+    alphabet = Alphabet.of(CLASSES)
+    [read] = decoding.read(*_given([one(0, {"a": 0.999}, alphabet, whole=0.3)], alphabet), alphabet, 1)
+    assert read.confidence <= 0.3 + 1e-9
+
+
+def _given(word, alphabet):
+    return word, decoding.emissions(word, alphabet, LINE)
+
+
+def test_allowed_characters_take_the_evidence_of_what_looks_like_them():
+    alphabet = Alphabet.of(("o", "O", "b", "7", "none"), "O7-")
+    assert alphabet.texts == ("O", "7", "-")
+    assert alphabet.sources == ((1, 0), (3,), ())
+    shares, whole = alphabet.probabilities(np.array([[0.3, 0.2, 0.1, 0.25, 0.15]]))
+    assert shares[0] == pytest.approx([0.5 / 0.75, 0.25 / 0.75, 0])
+    assert whole[0] == pytest.approx(0.75 / 0.9)  # against "none": what is no allowed character tells nothing
+
+
+@pytest.mark.parametrize("group", decoding.ALIKE)
+def test_all_that_look_alike_count_for_the_one_that_is_allowed(group):
+    alphabet = Alphabet.of(CLASSES, group[0])
+    assert alphabet.texts == (group[0],)
+    assert sorted(alphabet.sources[0]) == sorted(CLASSES.index(name) for name in group if name in CLASSES)
+
+
+def test_all_that_a_model_knows_and_punctuation():
+    alphabet = Alphabet.of(("0", "1"))
+    assert alphabet.texts == ("0", "1", *decoding.PUNCTUATION)
+    assert alphabet.nothing is None
+    shares, whole = alphabet.probabilities(np.array([[0.75, 0.25]]))
+    assert shares[0, :2] == pytest.approx([0.75, 0.25])
+    assert whole[0] == pytest.approx(0.75)  # a model that knows no "none" is as sure as of its best class
+
+
+def test_characters_that_a_model_does_not_know_are_refused():
+    with pytest.raises(ValueError, match="knows none of the characters xyz: it knows 0 1"):
+        Alphabet.of(("0", "1", "none"), "xyz")
+
+
+def test_scores_of_nothing_at_all_are_no_division_by_zero():
+    alphabet = Alphabet.of(("0", "none"))
+    shares, whole = alphabet.probabilities(np.array([[0.0, 1.0], [0.0, 0.0]]))
+    assert np.isfinite(shares).all()
+    assert whole.tolist() == [0, 0]
+
+
+def test_the_measures_of_a_line_that_rises():
+    alphabet = Alphabet.of(CLASSES)
+    boxes = [Box(50 * n, 80 - 3 * n, 50 * n + 18, 100 - 3 * n) for n in range(8)]
+    line = decoding.measures([one(n, {"n": 0.99}, alphabet, box=box) for n, box in enumerate(boxes)], alphabet, 25)
+    assert line.x_height == 20
+    assert line.slope == pytest.approx(-3 / 50)
+    assert line.at + line.slope * 9 == pytest.approx(100)
+
+
+def test_a_tail_and_a_capital_tell_the_same_line():
+    alphabet = Alphabet.of(CLASSES)
+    word = [("R", Box(0, 67, 20, 100)), ("n", Box(30, 80, 50, 100)), ("g", Box(60, 80, 80, 113))]
+    line = decoding.measures([one(n, {c: 0.99}, alphabet, box=box) for n, (c, box) in enumerate(word)], alphabet, 25)
+    assert (line.x_height, line.at) == (pytest.approx(20), pytest.approx(100, abs=0.5))
+
+
+def test_measures_where_nothing_is_sure():
+    alphabet = Alphabet.of(CLASSES)
+    unsure = [one(0, {"n": 0.9}, alphabet, box=Box(0, 80, 18, 97), whole=0.2)]
+    assert decoding.measures(unsure, alphabet, 25) == Measures(20.0, 97.0, 0.0)
+    assert decoding.measures([], alphabet, 25) == Measures(20.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("mark", [".", ",", "!"])
+def test_a_word_of_the_lexicon_may_end_in_a_mark_and_none_of_it_is_unsure(mark):
+    alphabet = Alphabet.of([*"abcdefghijklmnopqrstuvwxyz"])
+    shares = [{"c": 0.5, "e": 0.5}, {"a": 0.4, "o": 0.6}, {"t": 0.9}]
+    word = [one(at, share, alphabet) for at, share in enumerate(shares)] + [one(3, {"l": 0.3}, alphabet)]
+    evidence = np.log(np.stack([h.probabilities for h in word]))
+    evidence[3, alphabet.texts.index(mark)] = 3.0
+    free = decoding.read(word, evidence, alphabet, 4, unsure_below=0.9)
+    assert "?" in "".join(c.text for c in free)
+    known = decoding.read(word, evidence, alphabet, 4, Lexicon(["cat"]), unsure_below=0.9)
+    assert "".join(c.text for c in known) == f"cat{mark}"
+    assert all(c.text == c.alternatives[0][0] for c in known)

@@ -1,0 +1,230 @@
+"""From ink to lines, words and columns, on ink that is drawn: a letter is a ring of 20 x 20 pixels."""
+
+import cv2
+import numpy as np
+import pytest
+
+from hcrlib.documents import layout
+from hcrlib.documents.containers import Box
+from hcrlib.documents.layout import Row, Stroke
+
+SIDE = 20
+
+
+class Sheet:
+    """Ink to draw on; `of` tells which words a Layout has, as texts of what was drawn there."""
+
+    def __init__(self, width=900, height=500):
+        self.ink, self.drawn = np.zeros((height, width), np.uint8), []
+
+    def write(self, text, x, y, step=25, gap=22):
+        """Letters from x on, on the baseline y: rings, where none of i . ! , is said."""
+        for letter in text:
+            if letter == " ":
+                x += gap
+                continue
+            self._letter(letter, x, y)
+            x += step if letter not in "i.!," else 10
+        return self
+
+    def _letter(self, letter, x, y):
+        before = self.ink.copy()
+        if letter in "i!":
+            cv2.rectangle(
+                self.ink, (x, y - (14 if letter == "i" else 20)), (x + 3, y - (0 if letter == "i" else 8)), 1, -1
+            )
+            top = y - 22 if letter == "i" else y - 4
+            cv2.rectangle(self.ink, (x, top), (x + 3, top + 3), 1, -1)
+        elif letter in ".,":
+            cv2.rectangle(self.ink, (x, y - 3), (x + 3, y if letter == "." else y + 4), 1, -1)
+        else:
+            cv2.ellipse(self.ink, (x + 10, y - 10), (8, 9), 0, 0, 360, 1, 3)
+        new = np.argwhere(self.ink != before)
+        self.drawn.append((letter, new))
+
+    def layout(self, **options):
+        return layout.layout(self.ink > 0, **options)
+
+    def texts(self, found=None):
+        """[(column, text of the line)] in the order of the layout."""
+        found = found or self.layout()
+        return [(row.column, " ".join(map(self._text, row.words))) for row in found.rows]
+
+    def _text(self, word):
+        held = {(y, x) for s in word for y, x in zip(s.y.tolist(), s.x.tolist(), strict=True)}
+        letters = [(at[:, 1].min(), letter) for letter, at in self.drawn if tuple(at[0]) in held]
+        return "".join(letter for _, letter in sorted(letters))
+
+
+def test_components_hold_their_pixels_and_boxes():
+    ink = np.zeros((10, 12), bool)
+    ink[1:3, 2:5] = ink[5, 7] = ink[6, 8] = True
+    a, b = sorted(layout.components(ink), key=lambda s: s.box.top)
+    assert (a.box, b.box) == (Box(2, 1, 5, 3), Box(7, 5, 9, 7))
+    assert sorted(zip(b.y.tolist(), b.x.tolist(), strict=True)) == [(5, 7), (6, 8)]
+    assert len(a.y) == 6
+    assert layout.components(np.zeros((5, 5), bool)) == []
+
+
+@pytest.mark.parametrize("ink", [np.zeros((300, 300), bool), np.eye(300, dtype=bool) & (np.arange(300) < 3)])
+def test_a_blank_page_has_no_rows(ink):
+    assert layout.layout(ink) == layout.Layout((), 0.0, 0.0)
+
+
+def test_dust_is_no_writing():
+    ink, rng = np.zeros((400, 400), bool), np.random.default_rng(0)
+    ink[rng.integers(400, size=300), rng.integers(400, size=300)] = True
+    assert layout.layout(ink).rows == ()
+
+
+def test_dust_beside_writing_is_left_out():
+    sheet = Sheet().write("aaaa aaaa", 50, 100)
+    sheet.ink[300, ::40] = 1
+    assert sheet.texts() == [(0, "aaaa aaaa")]
+
+
+def test_the_height_of_writing():
+    found = Sheet().write("aaaaaaaa", 50, 100).layout()
+    assert found.height == pytest.approx(SIDE, abs=3)
+    assert layout.writing_height([]) == 0
+
+
+def test_lines_from_top_to_bottom_words_from_left_to_right():
+    sheet = Sheet().write("aaa aa", 60, 220).write("a aaaa aa", 50, 100).write("aaaaa", 60, 160)
+    assert sheet.texts() == [(0, "a aaaa aa"), (0, "aaaaa"), (0, "aaa aa")]
+    boxes = [row.box for row in sheet.layout().rows]
+    assert [box.bottom for box in boxes] == pytest.approx([100, 160, 220], abs=3)
+    assert boxes[0].left == pytest.approx(50, abs=3)
+
+
+def test_a_line_that_rises_is_one():
+    sheet = Sheet()
+    for n in range(24):
+        sheet.write("a", 50 + 30 * n, 250 - 4 * n)
+    sheet.write("aaaaaaaaaa", 50, 330).write("aaaaaaaaaa", 450, 330 - 53)
+    found = sheet.layout()
+    assert sheet.texts(found)[0][1].count("a") == 24
+
+
+def test_words_part_where_the_gaps_are_wide():
+    """Letters stand 5 pixels apart in one hand and 12 in the other; words 27 and 40: the page tells which is which."""
+    narrow, wide = Sheet(), Sheet()
+    for y in (80, 130, 180, 230):
+        narrow.write("aaa aaaa aa aaa", 50, y)
+        wide.write("aaa aaaa aa aaa", 50, y, step=30, gap=24)
+    for sheet in (narrow, wide):
+        assert {text for _, text in sheet.texts()} == {"aaa aaaa aa aaa"}
+
+
+def test_with_few_gaps_a_typical_one_parts_words():
+    assert layout.word_gap([], 20) == layout.TYPICAL_GAP * 20
+    assert Sheet().write("aa aa", 50, 100).texts() == [(0, "aa aa")]
+
+
+def test_the_dot_of_an_i_is_in_its_word():
+    sheet = Sheet()
+    for y in (80, 130, 180):
+        sheet.write("aia ia ai", 50, y)
+    found = sheet.layout()
+    assert sheet.texts(found) == [(0, "aia ia ai")] * 3
+    counts = [[len(word) for word in row.words] for row in found.rows]
+    assert counts == [[4, 3, 3]] * 3  # i is two strokes
+
+
+def test_a_full_stop_a_comma_and_an_exclamation_mark_close_their_word():
+    sheet = Sheet()
+    for x, y in ((50, 80), (120, 130), (85, 180), (155, 230)):
+        sheet.write("aaa aaa", x, y).write(".", x + 160, y).write("aaa", x + 220, y)
+        sheet.write("!", x + 305, y).write("aaa", x + 380, y).write(",", x + 462, y).write("aa", x + 520, y)
+    assert sheet.texts() == [(0, "aaa aaa. aaa! aaa, aa")] * 4
+
+
+def test_strokes_that_touch_over_two_lines_are_parted():
+    sheet = Sheet()
+    for y in (100, 135, 170):
+        sheet.write("aaaa aaaaaa aaaa", 50, y)
+    sheet.ink[95:120, 60:63] = 1  # from a letter of the first line into one of the second
+    found = sheet.layout()
+    assert len(found.rows) == 3
+    heights = [s.box.height for row in found.rows for word in row.words for s in word]
+    assert max(heights) < 2 * SIDE  # as one it would be 55
+    assert sum(len(s.y) for row in found.rows for word in row.words for s in word) == sheet.ink.sum()
+
+
+def test_two_columns_one_after_the_other():
+    sheet = Sheet(width=1000)
+    for n, y in enumerate((100, 150, 200, 250)):
+        sheet.write("aaa aaaa"[: 8 - n], 50, y).write("aaaa aaa aa", 560, y + 10)
+    found = sheet.layout()
+    assert [row.column for row in found.rows] == [0] * 4 + [1] * 4
+    assert [row.box.left > 500 for row in found.rows] == [False] * 4 + [True] * 4
+    assert [text for _, text in sheet.texts(found)][:4] == ["aaa aaaa", "aaa aaa", "aaa aa", "aaa a"]
+
+
+def test_a_heading_over_two_columns_comes_first():
+    sheet = Sheet(width=1000).write("aaaaaaaa aaaaaaaaa aaaaaaaaa aaa", 50, 60)
+    for y in (140, 190, 240):
+        sheet.write("aaa aaaa", 50, y).write("aaaa aaa aa", 560, y)
+    texts = [text for _, text in sheet.texts()]
+    assert texts == ["aaaaaaaa aaaaaaaaa aaaaaaaaa aaa"] + ["aaa aaaa"] * 3 + ["aaaa aaa aa"] * 3
+
+
+def test_a_wide_space_in_one_line_is_no_column():
+    sheet = Sheet(width=1000).write("aaa", 50, 100).write("aaa", 600, 100)
+    for y in (150, 200):
+        sheet.write("aaaa aaaaa aaaaa aaaaa aaaaaa", 50, y)
+    assert {row.column for row in sheet.layout().rows} == {0}
+
+
+@pytest.mark.parametrize("degrees", [-15, 0, 12, 25])
+def test_slant_of_upright_strokes(degrees):
+    ink = np.zeros((300, 600), np.uint8)
+    for x in range(80, 560, 30):
+        cv2.line(ink, (x, 200), (round(x + 60 * np.tan(np.radians(degrees))), 140), 1, 3)
+    assert layout.slant(ink > 0, 27) == pytest.approx(degrees, abs=2)
+    assert layout.slant(np.zeros((50, 50), bool), 27) == 0
+
+
+def test_letters_that_lean_over_each_other_are_apart():
+    sheet = Sheet()
+    for y in (100, 160, 220):
+        for x in range(60, 560, 16):
+            cv2.line(sheet.ink, (x, y), (x + 12, y - 26), 1, 3)  # 25 degrees: what is over a letter is its neighbour's
+    rows = sheet.layout().rows
+    assert [len([s for word in row.words for s in word]) for row in rows] == [32] * 3
+
+
+def test_regions_of_a_detector_are_the_lines():
+    sheet = Sheet().write("aaa aaa", 50, 100).write("aaaa", 50, 160).write("aa", 50, 300)
+    found = sheet.layout(regions=[Box(0, 130, 900, 170), Box(0, 60, 900, 110)])
+    assert sheet.texts(found) == [(0, "aaa aaa"), (0, "aaaa")]
+    assert sheet.layout(regions=[]).rows == ()
+
+
+def stroke(left, top, width, height):
+    y, x = np.mgrid[top : top + height, left : left + width].astype(np.int32)
+    return Stroke(y.ravel(), x.ravel(), Box(left, top, left + width, top + height))
+
+
+def test_reading_order_of_blocks():
+    """Two columns whose lines are not level, and a line below both: column after column, then the line."""
+    left = [Row(((stroke(50, y, 300, 20),),), Box(50, y, 350, y + 20)) for y in (100, 140, 180)]
+    right = [Row(((stroke(500, y, 300, 20),),), Box(500, y, 800, y + 20)) for y in (115, 155)]
+    below = Row(((stroke(50, 300, 800, 20),),), Box(50, 300, 850, 320))
+    found = layout.in_reading_order([right[1], below, left[2], left[0], right[0], left[1]], 20)
+    assert [(row.box.left, row.box.top) for row in found] == [
+        (50, 100),
+        (50, 140),
+        (50, 180),
+        (500, 115),
+        (500, 155),
+        (50, 300),
+    ]
+
+
+def test_columns_of_which_one_is_longer_under_a_heading():
+    heading = Row(((stroke(50, 20, 800, 20),),), Box(50, 20, 850, 40))
+    left = [Row(((stroke(50, y, 300, 20),),), Box(50, y, 350, y + 20)) for y in (100, 140, 180, 220, 260)]
+    right = [Row(((stroke(500, y, 300, 20),),), Box(500, y, 800, y + 20)) for y in (100, 140)]
+    found = layout.in_reading_order([*right, heading, *left], 20)
+    assert [row.box for row in found] == [row.box for row in (heading, *left, *right)]

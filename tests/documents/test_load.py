@@ -1,0 +1,287 @@
+"""Pages of every kind of file, and a DataError that says what is wrong with every other."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pypdfium2
+import pytest
+from PIL import Image
+from reportlab.lib.pdfencrypt import StandardEncryption
+from reportlab.pdfgen.canvas import Canvas
+
+from hcrlib.core.errors import DataError
+from hcrlib.documents import loading
+
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+
+def coded(image, kind="PNG", **options):
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def halves(left=RED, right=BLUE, size=(40, 30)):
+    image = Image.new("RGB", size, left)
+    image.paste(right, (size[0] // 2, 0, *size))
+    return image
+
+
+def pdf(*texts, size=(200, 100), encrypt=None):
+    stream = io.BytesIO()
+    canvas = Canvas(stream, pagesize=size, encrypt=encrypt)
+    for text in texts:
+        canvas.drawString(20, 50, text)
+        canvas.showPage()
+    canvas.save()
+    return stream.getvalue()
+
+
+def only(source):
+    [image] = loading.pages(source)
+    assert (image.dtype, image.ndim, image.shape[2]) == (np.uint8, 3, 3)
+    return image
+
+
+def refused(source):
+    with pytest.raises(DataError) as told:
+        list(loading.pages(source))
+    return str(told.value)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP"])
+def test_a_picture_of_any_kind_is_a_page(kind, tmp_path):
+    path = tmp_path / "named_anything"
+    path.write_bytes(coded(halves(), kind, **({"lossless": True} if kind == "WEBP" else {})))
+    assert np.array_equal(only(path), np.array(halves()))
+    assert loading.count(path) == 1
+
+
+def test_bytes_are_read_as_a_file_is():
+    assert np.array_equal(only(memoryview(coded(halves()))), np.array(halves()))
+
+
+@pytest.mark.parametrize(("orientation", "turns"), [(3, 2), (6, 3), (8, 1)])
+def test_a_phones_jpeg_stands_upright(orientation, turns):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = only(coded(halves(), "JPEG", exif=exif, quality=95, subsampling=0))
+    expected = np.rot90(np.array(halves()), turns)
+    assert image.shape == expected.shape
+    assert np.abs(image.astype(int) - expected).mean() < 5
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "P"])
+def test_what_is_transparent_is_white(mode):
+    image = Image.new("RGBA", (20, 20), (0, 0, 0, 0))
+    image.paste((0, 0, 0, 255), (0, 0, 10, 20))
+    if mode == "P":  # a palette with one colour that is none
+        image = Image.new("P", (20, 20), 1)
+        image.putpalette([0, 0, 0, 255, 0, 0])
+        image.paste(0, (0, 0, 10, 20))
+        data = coded(image, transparency=1)
+    elif mode == "PA":
+        data = coded(image.quantize(4))
+    else:
+        data = coded(image.convert(mode))
+    page = only(data)
+    assert (page[:, :10] == 0).all()
+    assert (page[:, 10:] == 255).all()
+
+
+def test_half_transparent_ink_is_grey():
+    assert only(coded(Image.new("RGBA", (20, 20), (0, 0, 0, 128))))[0, 0].tolist() == [127] * 3
+
+
+def test_a_palette_is_its_colours():
+    assert np.array_equal(only(coded(halves().quantize(4))), np.array(halves()))
+
+
+def test_sixteen_bits_are_brought_to_eight():
+    values = np.full((20, 20), 65535, np.uint16)
+    values[:, :10] = 257 * 100
+    page = only(coded(Image.fromarray(values)))
+    assert (page[0, 0, 0], page[0, 19, 0]) == (100, 255)
+
+
+def test_a_fax_of_one_bit():
+    values = np.zeros((20, 20), bool)
+    values[:, 10:] = True
+    page = only(coded(Image.fromarray(values), "TIFF", compression="group4"))
+    assert (page[0, 0, 0], page[0, 19, 0]) == (0, 255)
+
+
+def test_cmyk_is_rgb():
+    assert only(coded(Image.new("CMYK", (20, 20), (0, 0, 0, 0)), "JPEG"))[0, 0].tolist() == [255] * 3
+
+
+def test_every_page_of_a_tiff_but_one_of_an_animation():
+    frames = [Image.new("RGB", (20 + n, 20), colour) for n, colour in enumerate((RED, GREEN, BLUE))]
+    data = coded(frames[0], "TIFF", save_all=True, append_images=frames[1:])
+    assert loading.count(data) == 3
+    found = [(image.shape[1], tuple(image[0, 0].tolist())) for image in loading.pages(data)]
+    assert found == [(20, RED), (21, GREEN), (22, BLUE)]
+    same = [frame.resize((20, 20)) for frame in frames]
+    animated = coded(same[0], "WEBP", save_all=True, append_images=same[1:], lossless=True)
+    assert loading.count(animated) == len(list(loading.pages(animated))) == 1
+
+
+def test_every_page_of_a_pdf_at_its_resolution():
+    data = pdf("one", "two", "")
+    assert loading.count(data) == 3
+    pages = list(loading.pages(data))
+    assert [image.shape for image in pages] == [(278, 556, 3)] * 3  # 200 x 100 points at 200 dpi
+    assert [image.min() < 100 for image in pages] == [True, True, False]
+    assert pages[2].min() == 255
+
+
+def test_a_pdfs_colours_are_in_order():
+    stream = io.BytesIO()
+    halves().save(stream, "PDF")
+    page = only(stream.getvalue())
+    assert np.abs(page[page.shape[0] // 2, [3, -4]].astype(int) - [RED, BLUE]).max() < 10
+
+
+def test_a_poster_of_a_pdf_is_drawn_no_larger_than_a_page():
+    assert max(only(pdf("x", size=(14_400, 7_200))).shape) == loading.PDF_LONGEST
+
+
+def test_a_pdf_is_closed_whether_it_is_read_to_the_end_or_not(monkeypatch):
+    opened = []
+
+    class Noted(pypdfium2.PdfDocument):
+        def __init__(self, data):
+            super().__init__(data)
+            opened.append(self)
+
+    monkeypatch.setattr(pypdfium2, "PdfDocument", Noted)
+    data = pdf("one", "two")
+    list(loading.pages(data))
+    loading.count(data)
+    pages = loading.pages(data)
+    next(pages)
+    pages.close()
+    assert [document.raw for document in opened] == [None] * 3
+
+
+def test_junk_before_a_pdfs_beginning_is_passed_over():
+    assert only(b"\n \n" + pdf("one")).min() < 100
+
+
+@pytest.mark.parametrize(
+    "encryption", [StandardEncryption("secret"), StandardEncryption("secret", ownerPassword="other", strength=128)]
+)
+def test_an_encrypted_pdf(encryption):
+    told = refused(pdf("one", encrypt=encryption))
+    assert "encrypted" in told
+    assert "without its password" in told
+
+
+def test_a_pdf_that_only_its_owner_may_change_is_read():
+    assert only(pdf("one", encrypt=StandardEncryption("", ownerPassword="other"))).min() < 100
+
+
+def test_an_empty_file(tmp_path):
+    path = tmp_path / "empty.pdf"
+    path.touch()
+    for source in (path, b""):
+        assert refused(source).startswith("This file is empty")
+    assert str(path) in refused(path)
+    with pytest.raises(DataError, match="no picture"):
+        loading.count(b"")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (15, 900), (900, 15)])
+def test_a_picture_too_small_for_a_character(size):
+    told = refused(coded(Image.new("L", size)))
+    assert "too small" in told
+    assert f"got {size[0]} x {size[1]} pixels" in told
+
+
+def test_a_small_page_of_several_is_named():
+    frames = [Image.new("L", (20, 20)), Image.new("L", (2, 20))]
+    assert refused(coded(frames[0], "TIFF", save_all=True, append_images=frames[1:])).startswith("Page 2 is too small")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "BMP", "PDF"])
+@pytest.mark.parametrize("kept", [0.02, 0.5, 0.9])
+def test_a_file_that_breaks_off(kind, kept, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    whole = coded(Image.fromarray(noise), kind)
+    path = tmp_path / "cut"
+    path.write_bytes(whole[: max(5, int(kept * len(whole)))])
+    told = refused(path)
+    assert str(path) in told
+    assert "damaged" in told or "no picture" in told
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "PDF"])
+def test_flipped_bytes_are_read_or_refused(kind):
+    """Nothing but DataError, whatever byte is wrong."""
+    several = {"save_all": True, "append_images": [halves(GREEN)]} if kind in ("TIFF", "PDF") else {}
+    whole, rng = bytearray(coded(halves(), kind, **several)), np.random.default_rng(0)
+    for _ in range(60):
+        data = bytearray(whole)
+        for at in rng.integers(4 if kind == "PDF" else 0, len(data), 3):
+            data[at] = rng.integers(256)
+        try:
+            for image in loading.pages(bytes(data)):
+                assert image.dtype == np.uint8
+            loading.count(bytes(data))
+        except DataError:
+            pass
+
+
+def test_text_that_is_called_a_picture(tmp_path):
+    path = tmp_path / "notes.png"
+    path.write_text("no picture at all")
+    told = refused(path)
+    assert "no picture that can be read" in told
+    assert "17 bytes that begin with b'no pictu'" in told
+    with pytest.raises(DataError, match="no picture"):
+        loading.count(path)
+
+
+def test_a_pdf_that_is_none():
+    assert refused(b"%PDF-1.4\n" + b"no such thing " * 20).startswith("This PDF is damaged")
+
+
+def test_a_pdf_without_pages():
+    with pypdfium2.PdfDocument.new() as document:
+        stream = io.BytesIO()
+        document.save(stream)
+    assert "no pages" in refused(stream.getvalue())
+
+
+def test_a_folder_and_what_is_not_there(tmp_path):
+    assert "--watch" in refused(tmp_path)
+    assert "No such file" in refused(tmp_path / "none.png")
+
+
+def _png_of(width, height):
+    """A PNG that says it has this size; Pillow looks no further before it is asked for the pixels."""
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(("width", "height"), [(13_360, 13_350), (30_000, 30_000), (2 * 10**9, 2 * 10**9)])
+def test_a_decompression_bomb_is_not_unpacked(width, height):
+    assert "too many pixels" in refused(_png_of(width, height))
+
+
+def test_every_frame_of_a_tiff_is_held_to_the_limit(monkeypatch):
+    monkeypatch.setattr(loading, "MAX_PIXELS", 1000)
+    frames = [Image.new("L", (20, 20)), Image.new("L", (40, 40))]
+    data = coded(frames[0], "TIFF", save_all=True, append_images=frames[1:])
+    assert "too many pixels" in refused(data)
+
+
+def test_pillows_own_warning_at_half_the_limit_is_not_one(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # warns from here, refuses from twice as many
+    assert only(coded(halves())).shape == (30, 40, 3)

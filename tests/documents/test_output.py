@@ -1,0 +1,336 @@
+"""What was read, in every format: right places, valid markup, odd text, whole files."""
+
+import errno
+import io
+import json
+import re
+import weakref
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pypdfium2
+import pytest
+from PIL import Image
+
+from hcrlib.core.errors import ConfigError
+from hcrlib.documents.containers import Box
+from hcrlib.documents.formats import FORMATS, READING_ORDER, as_dict
+from hcrlib.documents.plain_text import as_printed
+
+from .made import line, page
+
+ODD = page("a<b>&\"c' ]]>", "Élève ?", "naïve façade œuvre")
+EMPTY = page()
+XHTML = "{http://www.w3.org/1999/xhtml}"
+ALTO = "{http://www.loc.gov/standards/alto/ns-v4#}"
+
+
+def written(name, *pages, source="scan.png"):
+    """The bytes of a format."""
+    stream = io.BytesIO()
+    FORMATS[name].write(iter(pages), source, stream)
+    return stream.getvalue()
+
+
+def test_columns_stand_side_by_side():
+    left, right = ["one two", "three"], ["four", "five six"]
+    lines = [line(text, 100, 30 * n) for n, text in enumerate(left)]
+    lines += [line(text, 300, 30 * n + 4, 1) for n, text in enumerate(right)]
+    assert as_printed(page(*lines)) == "one two             four\nthree               five six"
+    assert page(*lines).text == "one two\nthree\n\nfour\nfive six"
+
+
+def test_a_column_that_needs_more_room_moves_the_next_in_every_row():
+    small = [line("tiny" * 6, step=5), line("x", top=30)]
+    large = [line("aaaa", 200, 0, 1, step=30), line("bbbb", 200, 30, 1, step=30), line("cccc", 230, 60, 1, step=30)]
+    rows = as_printed(page(*small, *large)).splitlines()  # 200 pixels are 15 of its characters, the left column has 24
+    assert rows == ["tiny" * 6 + "  aaaa", "x".ljust(26) + "bbbb", " " * 28 + "cccc"]
+
+
+def test_what_touches_is_kept_apart_whatever_its_columns_are():
+    lines = [line("aaaa", 0, 0, 1), line("bbbb", 40, 0, 0), line("cccc", 0, 30, 0), line("dddd", 40, 30, 1)]
+    for row in as_printed(page(*lines)).splitlines():
+        assert re.search(r"[ac]{4} {2,}[bd]{4}$", row)
+
+
+def test_indents_gaps_and_blank_lines_are_kept_within_bounds():
+    spread = [line("Title", 50), line("a      b", top=30), line("c d", top=60), line("e", top=590), line("f", top=620)]
+    assert as_printed(page(*spread)) == "     Title\na      b\nc d\n\n\ne\nf"
+
+
+def test_rows_that_are_set_off_against_each_other_are_rows_of_their_own():
+    lines = [line("a", 0, 0), line("b", 0, 40), line("c", 100, 20, 1), line("d", 100, 60, 1)]
+    assert [row.strip() for row in as_printed(page(*lines)).splitlines() if row] == ["a", "c", "b", "d"]
+
+
+def test_boxes_without_any_width_are_no_trouble():
+    word = replace(line("abc").words[0], box=Box(5, 5, 5, 5), characters=())
+    flat = replace(line("abc"), words=(word, word), box=Box(5, 5, 5, 5))
+    odd = page(flat, flat)
+    assert as_printed(odd).split() == ["abc"] * 4
+    for name in FORMATS:
+        assert written(name, odd)
+
+
+def test_text_has_a_form_feed_between_pages():
+    assert written("text", page("one"), page("two", number=2)) == b"one\n\ftwo\n"
+    stream = io.BytesIO()
+    READING_ORDER.write([page(line("b", 90), line("a", column=1))], "x", stream)
+    assert stream.getvalue() == b"b\n\na\n"
+
+
+def test_json_has_every_word_and_character():
+    document = json.loads(written("json", ODD, replace(EMPTY, number=2), source="näme.png"))
+    assert (document["format"], document["source"]) == ("hcr-pages 1", "näme.png")
+    first, second = document["pages"]
+    assert first == as_dict(ODD)
+    assert (second["number"], second["lines"], second["text"]) == (2, [], "")
+    assert (first["width"], first["height"], first["seconds"], first["notes"]) == (800, 600, 1.235, ["Turned by 90°."])
+    word = first["lines"][1]["words"][0]
+    assert (word["text"], word["box"], word["confidence"]) == ("Élève", [0, 30, 50, 50], 0.9)
+    assert word["characters"][0]["alternatives"] == [
+        {"text": "É", "confidence": 0.9},
+        {"text": "o", "confidence": 0.05},
+    ]
+    assert first["to_source"] == np.eye(3).tolist()
+
+
+def test_json_takes_the_numbers_of_numpy():
+    word = line("a").words[0]
+    read = replace(word, confidence=np.float32(0.5), box=Box(*np.arange(4)))
+    [found] = as_dict(page(replace(line("a"), words=(read,))))["lines"][0]["words"]
+    assert json.loads(json.dumps(found))["box"] == [0, 1, 2, 3]
+
+
+def test_hocr_has_the_page_columns_lines_words_and_characters():
+    side = page(line("one two"), line("x", 300, column=1))
+    root = ElementTree.fromstring(written("hocr", side, page("y", number=2), source="a<b>.png"))
+    assert root.find(f"{XHTML}head/{XHTML}title").text == "a<b>.png"
+    kinds = {kind: found(root, kind) for kind in ("ocr_page", "ocr_carea", "ocr_line", "ocrx_word", "ocrx_cinfo")}
+    assert {kind: len(each) for kind, each in kinds.items()} == {
+        **{"ocr_page": 2, "ocr_carea": 3, "ocr_line": 3},
+        **{"ocrx_word": 4, "ocrx_cinfo": 8},
+    }
+    assert kinds["ocr_page"][1].get("title") == "bbox 0 0 800 600; ppageno 1"
+    assert kinds["ocrx_word"][1].get("title") == "bbox 40 0 70 20; x_wconf 90"
+    assert "".join(kinds["ocrx_word"][1].itertext()) == "two"
+    assert kinds["ocrx_cinfo"][0].get("title") == "x_bboxes 0 0 10 20; x_confs 90"
+    names = [element.get("id") for element in root.iter() if element.get("id")]
+    assert len(names) == len(set(names)) == 12
+
+
+def found(root, kind):
+    return [element for element in root.iter() if element.get("class") == kind]
+
+
+def test_hocr_of_a_word_that_a_lexicon_changed_is_its_text():
+    read = line("tnis")
+    changed = page(replace(read, words=(replace(read.words[0], text="this"),)))
+    root = ElementTree.fromstring(written("hocr", changed))
+    assert ["".join(word.itertext()) for word in found(root, "ocrx_word")] == ["this"]
+    assert not found(root, "ocrx_cinfo")
+
+
+def test_alto_has_blocks_lines_strings_and_glyphs_with_variants():
+    side = page(line("one two"), line("x", 300, column=1))
+    root = ElementTree.fromstring(written("alto", side, replace(EMPTY, number=2)))
+    assert [child.tag.removeprefix(ALTO) for child in root] == ["Description", "Layout"]
+    assert root.findtext(f"{ALTO}Description/{ALTO}MeasurementUnit") == "pixel"
+    first, second = root.iter(f"{ALTO}Page")
+    assert (first.get("PHYSICAL_IMG_NR"), second.get("WIDTH"), len(second[0])) == ("1", "800", 0)
+    assert [len(block) for block in first.iter(f"{ALTO}TextBlock")] == [1, 1]
+    top = next(first.iter(f"{ALTO}TextLine"))
+    assert [child.tag.removeprefix(ALTO) for child in top] == ["String", "SP", "String"]
+    two = top[2]
+    assert {key: two.get(key) for key in ("CONTENT", "WC", "HPOS", "VPOS", "WIDTH", "HEIGHT")} == dict(
+        CONTENT="two", WC="0.9000", HPOS="40", VPOS="0", WIDTH="30", HEIGHT="20"
+    )
+    assert [glyph.get("CONTENT") for glyph in two] == list("two")
+    assert [variant.attrib for variant in two[0]] == [{"CONTENT": "o", "VC": "0.0500"}]
+    names = [element.get("ID") for element in root.iter() if element.get("ID")]
+    assert len(names) == len(set(names))
+
+
+TURNED = np.array([[0, 2, 0], [-2, 0, 300], [0, 0, 1.0]])  # (x, y) of the image is (2 y, 300 - 2 x) of the file
+
+
+def test_markup_has_the_boxes_of_the_file():
+    turned = replace(page(line("ab", 100, 30), line("c", 140, 60)), to_source=TURNED, source_size=(150, 310))
+    root = ElementTree.fromstring(written("hocr", turned))
+    titles = {
+        kind: [each.get("title").partition(";")[0] for each in found(root, kind)] for kind in ("ocr_page", "ocr_line")
+    }
+    assert titles == {"ocr_page": ["bbox 0 0 150 310"], "ocr_line": ["bbox 60 60 100 100", "bbox 120 0 150 20"]}
+    assert found(root, "ocr_carea")[0].get("title") == "bbox 60 0 150 100"
+    assert found(root, "ocrx_word")[0].get("title") == "bbox 60 60 100 100; x_wconf 90"
+    assert found(root, "ocrx_cinfo")[1].get("title") == "x_bboxes 60 60 100 80; x_confs 90"
+    root = ElementTree.fromstring(written("alto", turned))
+    boxes = {tag: [place(each) for each in root.iter(f"{ALTO}{tag}")] for tag in ("PrintSpace", "TextBlock", "String")}
+    assert boxes == {
+        "PrintSpace": [(0, 0, 150, 310)],
+        "TextBlock": [(60, 0, 90, 100)],
+        "String": [(60, 60, 40, 40), (120, 0, 30, 20)],
+    }
+    assert place(list(root.iter(f"{ALTO}Glyph"))[1]) == (60, 60, 40, 20)
+    assert next(root.iter(f"{ALTO}Page")).get("HEIGHT") == "310"
+
+
+def place(element):
+    return tuple(int(element.get(key)) for key in ("HPOS", "VPOS", "WIDTH", "HEIGHT"))
+
+
+def test_markup_of_what_lies_beyond_the_file_is_at_its_edge():
+    beyond = replace(page(line("ab", 100, 30)), source_size=(90, 20))
+    root = ElementTree.fromstring(written("alto", beyond))
+    assert {place(each) for each in root.iter(f"{ALTO}String")} == {(90, 20, 0, 0)}
+
+
+@pytest.mark.parametrize("name", ["hocr", "alto"])
+def test_markup_takes_any_text(name):
+    odd = page('<&>"', "a\x00\x0bb\ud800c", "Élève")
+    root = ElementTree.fromstring(written(name, odd, source='<&>"\x01\udcff.png'))
+    text = "".join(root.itertext()) + "".join(value for element in root.iter() for value in element.attrib.values())
+    for expected in ('<&>"', "a\ufffd\ufffdb\ufffdc", "Élève"):
+        assert expected in text
+
+
+def pdf_text(document, index=0):
+    return document[index].get_textpage()
+
+
+def test_pdf_text_lies_where_the_words_are():
+    document = pypdfium2.PdfDocument(written("pdf", ODD, page("second", number=2)))
+    text = pdf_text(document)
+    width, height = document[0].get_size()
+    assert (round(width), round(height)) == (842, round(842 * 600 / 800))
+    assert text.get_text_bounded().split() == ODD.text.split()
+    scale = 842 / 800
+    for word in ODD.words:
+        start, length = text.search(word.text, match_case=True).get_next()
+        boxes = [text.get_charbox(at, loose=True) for at in range(start, start + length)]
+        around = *np.min(boxes, axis=0)[:2], *np.max(boxes, axis=0)[2:]
+        expected = word.box.left, 600 - word.box.bottom, word.box.right, 600 - word.box.top
+        assert np.all(np.abs(around - np.multiply(expected, scale)) < (1, 1, 1, 4))  # accents reach higher
+    assert pdf_text(document, 1).get_text_bounded().split() == ["second"]
+
+
+def test_pdf_finds_a_phrase_and_shows_the_picture_alone():
+    dark = replace(ODD, image=np.full((600, 800, 3), (10, 90, 200), np.uint8))
+    document = pypdfium2.PdfDocument(written("pdf", dark))
+    assert pdf_text(document).search("naïve façade").get_next()
+    shown = np.asarray(document[0].render(scale=1).to_pil().convert("RGB"), int)
+    assert np.abs(shown - (10, 90, 200)).max() <= 3
+
+
+def test_pdf_takes_what_its_face_has_no_glyphs_for():
+    document = pypdfium2.PdfDocument(written("pdf", page("before 漢字 😀x after", "Ωmega жук łódź"), EMPTY))
+    text = pdf_text(document).get_text_bounded()
+    for word in ("before", "after", "Ωmega", "жук", "łódź"):
+        assert word in text
+    assert len(document) == 2
+
+
+def test_equal_pages_are_equal_bytes():
+    for name in FORMATS:
+        assert written(name, ODD) == written(name, ODD)
+
+
+def test_a_picture_shows_how_sure_every_word_is():
+    sure, unsure = line("sure", 10, 100), line("unsure", 10, 200, confidence=0.3)
+    picture = Image.open(io.BytesIO(written("png", page(sure, unsure))))
+    assert picture.size == (800, 600)
+    assert picture.getpixel((10, 110)) == (0, 114, 178)
+    assert picture.getpixel((12, 210)) == (213, 94, 0)  # a thicker frame
+    assert picture.getpixel((12, 110)) == (255, 255, 255)
+    assert np.asarray(picture)[75:99, 10:50].min() < 50  # the text above it
+    assert not np.array_equal(picture, Image.open(io.BytesIO(written("png", EMPTY))))
+
+
+def test_pictures_of_several_pages_are_numbered(tmp_path):
+    FORMATS["png"].write([page("one")], "x", tmp_path / "one.png")
+    FORMATS["png"].write((page("p", number=n) for n in (1, 2, 3)), "x", tmp_path / "more.png")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["more-1.png", "more-2.png", "more-3.png", "one.png"]
+    with pytest.raises(ConfigError, match="one page"):
+        written("png", ODD, ODD)
+
+
+def test_pictures_of_several_pages_take_no_other_s_place(tmp_path):
+    def write(source):
+        FORMATS["png"].write((page("p", number=n) for n in (1, 2)), source, tmp_path / "two.png")
+
+    (tmp_path / "two.png").write_bytes(b"mine")
+    (tmp_path / "two-2.png").write_bytes(b"mine too")
+    with pytest.raises(ConfigError, match=r"another file.*two-2\.png"):
+        write("two.pdf")
+    there = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert there == {"two.png": b"mine", "two-2.png": b"mine too"}
+    (tmp_path / "two-2.png").unlink()
+    write("tw\udcff.pdf")
+    write("tw\udcff.pdf")  # what it made before is replaced
+    assert (tmp_path / "two.png").read_bytes() == b"mine"
+    with pytest.raises(ConfigError, match=r"two-1\.png"):
+        write("two.tif")
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_pictures_of_several_pages_are_written_all_or_none(tmp_path):
+    def fails():
+        yield from (page("one"), page("two", number=2))
+        raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(OSError, match="Input"):
+        FORMATS["png"].write(fails(), "x", tmp_path / "x.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pages_are_let_go_as_they_are_written(tmp_path):
+    """No writer asks for a page before the one before is done, and none keeps the pictures."""
+    alive = []
+
+    def pages():
+        for number in range(1, 5):
+            assert sum(ref() is not None for ref in alive) <= 1
+            made = page("text", number=number)
+            alive.append(weakref.ref(made.image))
+            yield made
+            del made
+
+    for name, each in FORMATS.items():
+        alive.clear()
+        each.write(pages(), "x", tmp_path / f"out{each.suffix}"), name
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_file_is_written_whole_or_not_at_all(name, tmp_path):
+    def fails():
+        yield page("one")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    place = tmp_path / "folder" / f"out{FORMATS[name].suffix}"
+    FORMATS[name].write([ODD], "x", place)
+    before = place.read_bytes()
+    with pytest.raises(OSError, match="No space"):
+        FORMATS[name].write(fails(), "x", place)
+    assert [path.name for path in place.parent.iterdir()] == [place.name]
+    assert place.read_bytes() == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a device that is always full")
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_full_disk_is_an_error(name):
+    with pytest.raises(OSError, match="No space left"), Path("/dev/full").open("wb") as full:
+        FORMATS[name].write([ODD], "x", full)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_nothing_read_is_a_page_too(name):
+    assert written(name, EMPTY)
+
+
+def test_a_huge_page_is_written():
+    dense = [line(" ".join(["word"] * 12), 2700 * column, 60 * row, column) for column in range(2) for row in range(40)]
+    huge = page(*dense, size=(6000, 4000))
+    assert written("text", huge).count(b"word") == 960
+    assert pypdfium2.PdfDocument(written("pdf", huge))[0].get_size()[0] == 842

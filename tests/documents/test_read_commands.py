@@ -1,0 +1,355 @@
+"""`hcr read` and `hcr library`: where the output goes, what goes on when a file cannot be read, watching a folder."""
+
+import io
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pypdfium2
+import pytest
+from PIL import Image
+
+from hcrlib.cli import read as read_commands
+from hcrlib.cli.main import main
+from hcrlib.core import paths
+from hcrlib.documents import batch, formats, loading, rapidocr
+from hcrlib.documents.store import Library
+
+from .made import StandIn
+
+
+@pytest.fixture(autouse=True)
+def reader(monkeypatch, tmp_path):
+    StandIn.made = []
+    module = types.SimpleNamespace(Reader=StandIn, MODEL="page-62")
+    monkeypatch.setitem(sys.modules, "hcrlib.documents.reader", module)
+    monkeypatch.setattr(batch, "count", lambda path: Path(path).read_bytes().count(b"\f") + 1)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+
+def files(**texts):
+    """The names of files with these texts, in the current folder."""
+    for name, text in texts.items():
+        Path(f"{name}.png").write_text(text, "latin-1")
+    return [f"{name}.png" for name in texts]
+
+
+def run(capsys, *argv):
+    """(exit status, what was printed, what was said on stderr)."""
+    status = main(list(argv))
+    told = capsys.readouterr()
+    return status, told.out, told.err
+
+
+def refused(capsys, *argv):
+    """What is said, one paragraph; nothing was read, not even the model."""
+    status, out, err = run(capsys, *argv)
+    assert (status, out, StandIn.made, err.count("\n")) == (1, "", [], 1)
+    return err
+
+
+def test_one_file_is_text_on_the_screen(capsys):
+    assert run(capsys, "read", *files(a="one two\nthree")) == (0, "one two\nthree\n", "")
+    nothing = dict.fromkeys(("lexicon", "unsure_below", "characters", "detector", "recognizer"))
+    assert StandIn.made == [("page-62", nothing)]
+
+
+def test_options_reach_the_reader(capsys):
+    options = "--model mine --lexicon en --unsure-below 0.5 --characters 01 --detector rapidocr --recognizer rapidocr"
+    assert run(capsys, "read", *files(a="x"), *options.split())[0] == 0
+    given = dict(lexicon="en", unsure_below=0.5, characters="01", detector="rapidocr", recognizer="rapidocr")
+    assert StandIn.made == [("mine", given)]
+    main(["read", "a.png", "--plate"])
+    assert StandIn.made[1][1]["characters"] == read_commands.PLATE
+
+
+def test_pages_of_a_file_follow_each_other(capsys):
+    assert run(capsys, "read", *files(a="one\ftwo"))[1] == "one\n\ftwo\n"
+
+
+def test_several_files_have_headings_and_one_that_is_damaged_stops_no_other(capsys):
+    names = files(a="one", b="damaged", c="odd", d="two")
+    status, out, err = run(capsys, "read", *names, "none.png")
+    assert status == 1
+    assert out == "==> a.png <==\none\n==> b.png <==\n==> c.png <==\n==> d.png <==\ntwo\n==> none.png <==\n"
+    assert err.splitlines() == [
+        "hcr: b.png: This picture is damaged (b.png).",
+        "hcr: c.png: ValueError: odd",
+        "hcr: none.png: No such file or directory",
+    ]
+
+
+def test_one_format_into_one_file(capsys):
+    assert run(capsys, "read", *files(a="<one>"), "--to", "json", "--out", "new/out.json") == (0, "", "")
+    assert json.loads(Path("new/out.json").read_text())["pages"][0]["text"] == "<one>"
+    assert json.loads(run(capsys, "read", "a.png", "--to", "json")[1])["source"] == "a.png"
+
+
+def test_several_formats_into_a_folder_from_one_reading(capsys):
+    argv = [part for name in read_commands.FORMATS for part in ("--to", name)]
+    assert run(capsys, "read", *files(a="one\ftwo"), *argv, "--to", "text", "--out", "out")[0] == 0
+    names = sorted(path.name for path in Path("out").iterdir())
+    assert names == ["a-1.png", "a-2.png", "a.hocr", "a.json", "a.pdf", "a.txt", "a.xml"]
+    assert len(pypdfium2.PdfDocument("out/a.pdf")) == 2
+
+
+def test_the_formats_are_those_there_are():
+    assert set(read_commands.FORMATS) == set(formats.FORMATS)
+    assert read_commands.WHOLE_WORDS == rapidocr.NAME
+
+
+def test_out_is_a_folder_where_it_ends_like_one_or_is_one(capsys):
+    [name] = files(a="one")
+    Path("there").mkdir()
+    for out in ("new/", "there"):
+        assert run(capsys, "read", name, "--out", out)[0] == 0
+        assert Path(out, "a.txt").read_text() == "one\n"
+
+
+def test_reading_order_is_text_of_one_column_after_the_other(capsys, monkeypatch):
+    monkeypatch.setattr(formats, "READING_ORDER", formats.FORMATS["json"])
+    assert run(capsys, "read", *files(a="one"), "--reading-order")[1].startswith('{"format"')
+    assert run(capsys, "read", "a.png", "--columns")[1] == "one\n"
+
+
+def test_nothing_that_was_there_is_written_over_by_another(capsys):
+    files(a="one")
+    Path("other").mkdir()
+    Path("other/a.png").write_text("two")
+    status, _, err = run(capsys, "read", "a.png", "other/a.png", "--out", "out")
+    assert (status, Path("out/a.txt").read_text()) == (1, "one\n")
+    assert "other/a.png: This has the same place as what was read from a.png (out/a.txt)." in err
+    status, _, err = run(capsys, "read", "a.png", "--to", "png", "--out", ".")
+    assert (status, Path("a.png").read_text()) == (1, "one")
+    assert "would replace what is read" in err
+
+
+def test_no_numbered_picture_replaces_what_is_read_or_was_written(capsys):
+    files(**{"a": "one\ftwo", "a-2": "three"})
+    Path("scan").write_bytes(Path("a.png").read_bytes())
+    Path("scan-1.png").write_text("four")
+    status, _, err = run(capsys, "read", "scan", "scan-1.png", "--to", "png", "--out", ".")
+    assert (status, Path("scan-1.png").read_text()) == (1, "four")
+    assert err.count("would replace what is read") == 2
+    assert "scan: What is written would replace what is read (scan-1.png)" in err
+    assert not list(Path().glob("scan-2*"))
+    status, _, err = run(capsys, "read", "a.png", "a-2.png", "--to", "png", "--out", "out")
+    assert (status, sorted(path.name for path in Path("out").iterdir())) == (1, ["a-1.png", "a-2.png"])
+    assert "a-2.png: This has the same place as what was read from a.png" in err
+    assert run(capsys, "read", "a.png", "--to", "png", "--out", "out") == (0, "", "")
+
+
+def test_nothing_takes_the_place_of_another_file_that_is_read(capsys):
+    files(a="one")
+    Path("a.tif").write_text("two")
+    status, _, err = run(capsys, "read", "a.tif", "a.png", "--to", "png", "--out", ".")
+    assert (status, Path("a.png").read_text(), err.count("replace what is read")) == (1, "one", 2)
+
+
+def test_a_file_that_is_damaged_on_its_second_page_leaves_nothing(capsys):
+    status, _, _ = run(capsys, "read", *files(a="one\fdamaged"), "--to", "json", "--out", "out.json", "--keep")
+    assert status == 1
+    assert not Path("out.json").exists()
+    assert Library().documents() == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ("read", "nothing to read"),
+        ("read --character", "nothing to read"),
+        ("read a.png --watch .", "not both"),
+        ("read a.png --to json --to text", "--out DIR"),
+        ("read a.png b.png --to json", "--out DIR"),
+        ("read --watch . --to json", "--out DIR"),
+        ("read --watch . --out ./x/..", "would be read again"),
+        ("read a.png --unsure-below 2", "Expected 0 to 1, got 2.0"),
+        ("read a.png --character --keep --to json", "Got --to, --keep"),
+        ("read a.png --character --unsure-below 0.0", "--unsure-below"),
+        ("read --watch nowhere", "no such folder"),
+        ("read a.png --character --template a.yml", "Got --template"),
+        ("read a.png --character --line", "Got --character"),
+        ("read a.png --line --model words-52", "With --line go files and --recognizer. Got --model"),
+        ("read a.png --line --recognizer best-47", "does not read that"),
+        ("read a.png --character --model words-52", "does not read that"),
+        ("read --template a.yml", "nothing to read"),
+        (
+            "read a.png --template a.yml --to json --keep",
+            "--model, --lexicon, --unsure-below and --out. Got --to, --keep",
+        ),
+        ("read a.png --template a.yml --watch . --plate", "Got --plate, --watch"),
+        ("read a.png --template a.yml --characters 0 --detector rapidocr", "Got --detector, --characters"),
+        ("read a.png --template a.yml --unsure-below 2", "Expected 0 to 1, got 2.0"),
+        ("read a.png --template a.yml --out ./x/../a.png", "would replace what is read"),
+        ("read a.png --template a.yml --out a.yml", "would replace what is read"),
+        ("read a.png --template a.yml", "The template cannot be read"),
+        ("library search x", "hcr read FILE --keep"),
+        ("library list --library other.sqlite", "There is no library (other.sqlite)"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_first(capsys, argv, words):
+    assert words in refused(capsys, *argv.split())
+
+
+def test_a_word_that_is_cut_out_is_read_as_a_whole(capsys):
+    golden = np.load(paths.project_root() / "results/zoo/words-52/golden.npz")
+    Image.fromarray(golden["image-1"]).save("word.png")
+    Path("none.png").write_bytes(b"nothing")
+    status, out, err = run(capsys, "read", "word.png", "none.png", "--line")
+    assert status == 1
+    assert out.startswith(f"word.png: {golden['text-1']}  (")
+    assert "none.png: cannot be read" in err
+
+
+def test_binary_files_do_not_go_to_a_terminal(capsys, monkeypatch):
+    assert run(capsys, "read", *files(a="one"), "--to", "pdf", "--out", "a.pdf")[0] == 0
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    StandIn.made = []
+    assert "Name a file: --out FILE" in refused(capsys, "read", "a.png", "--to", "pdf")
+
+
+def test_a_terminal_is_told_the_page(capsys, monkeypatch):
+    frames = [Image.new("L", (20, 20), shade) for shade in (0, 255)]
+    stream = io.BytesIO()
+    frames[0].save(stream, "TIFF", save_all=True, append_images=frames[1:])
+    Path("two.tif").write_bytes(stream.getvalue())
+    monkeypatch.setattr(batch, "count", loading.count)
+    assert run(capsys, "read", "two.tif", "--to", "json", "--out", "x")[2] == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    err = run(capsys, "read", "two.tif", "--to", "json", "--out", "x")[2]
+    assert "two.tif: page 1 of 2" in err
+    assert err.endswith("\r\x1b[K")
+
+
+def test_a_stop_tells_how_far_it_came(capsys):
+    status, out, err = run(capsys, "read", *files(a="one", b="Ctrl-C"), "--to", "text", "--out", "out")
+    assert (status, out) == (130, "")
+    assert "stopped; 1 of 2 files were read" in err
+    assert [path.name for path in Path("out").iterdir()] == ["a.txt"]
+
+
+def test_kept_pages_are_found_listed_and_removed(capsys):
+    assert run(capsys, "read", *files(a="one two\fÉlève"), "--keep")[1] == "one two\n\fÉlève\n"
+    here = Path("a.png").absolute()
+    assert run(capsys, "library", "search", "eleve") == (0, f"{here}, page 2: [Élève]\n", "")
+    assert run(capsys, "library", "search", "three")[1] == "No page holds that.\n"
+    assert "nothing to look for" in run(capsys, "library", "search", "!")[2]
+    assert "limit of 1 or more, got 0" in run(capsys, "library", "search", "eleve", "--limit", "0")[2]
+    out = run(capsys, "library", "list")[1]
+    assert out.split()[0] == "1"
+    assert out.rstrip().endswith(f"2 pages  page-62  {here}")
+    status, _, err = run(capsys, "library", "remove", "1", "7")
+    assert (status, "Got 7" in err) == (1, True)
+    assert run(capsys, "library", "list")[1] == ""
+
+
+def test_another_library(capsys):
+    assert run(capsys, "read", *files(a="one"), "--library", "mine.sqlite")[0] == 0
+    assert "page 1: [one]" in run(capsys, "library", "search", "one", "--library", "mine.sqlite")[1]
+    assert not Library().path.exists()
+    Path("none.sqlite").write_text("no library" * 100)
+    StandIn.made = []
+    assert "no library" in refused(capsys, "read", "a.png", "--library", "none.sqlite")
+
+
+def test_a_full_library_is_told_and_the_text_is_not_lost(capsys, monkeypatch):
+    def full(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Library, "_keep", full)
+    status, out, err = run(capsys, "read", *files(a="one"), "--keep")
+    assert (status, out) == (1, "one\n")
+    assert "database or disk is full" in err
+
+
+def watching(monkeypatch, *steps):
+    """Makes `watch` hand on the picture files there are after each step, then end as by Ctrl-C."""
+
+    def watch(folder, handle):
+        for step in steps:
+            step()
+            for path in sorted(Path(folder).glob("*.png")):
+                handle(path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hcrlib.documents.watch.watch", watch)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+
+def test_a_watched_folder_is_kept_each_file_once(capsys, monkeypatch):
+    watching(monkeypatch, lambda: files(a="one\ftwo", b="damaged"), lambda: files(c="three"))
+    status, out, err = run(capsys, "read", "--watch", ".", "--out", "out", "--to", "json")
+    assert status == 0
+    assert out.splitlines() == [
+        ". is watched; Ctrl-C ends it",
+        "a.png: 2 pages",
+        "c.png: 1 page",
+        "",
+        "files read: 2, not readable: 2",
+    ]
+    assert err.count("b.png: This picture is damaged") == 2
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a.json", "c.json"]
+    assert [document.name for document in Library().documents()] == ["a.png", "c.png"]
+
+
+def test_a_watched_folder_after_a_restart(capsys, monkeypatch):
+    watching(monkeypatch, lambda: files(a="one"))
+    for expected in ("files read: 1, not readable: 0", "files read: 0, not readable: 0"):
+        assert run(capsys, "read", "--watch", ".")[1].splitlines()[-1] == expected
+
+
+def test_what_a_watched_folder_lacks_is_written_of_files_that_the_library_has(capsys, monkeypatch):
+    run(capsys, "read", *files(a="one\ftwo"), "--keep")
+    watching(monkeypatch, lambda: None)
+    argv = "read", "--watch", ".", "--out", "out", "--to", "json", "--to", "png"
+    for gone, count in ((None, 1), (None, 0), ("a.json", 1), ("a-2.png", 1), (None, 0)):
+        if gone:
+            Path("out", gone).unlink()
+        assert run(capsys, *argv)[1].splitlines()[-1] == f"files read: {count}, not readable: 0"
+        assert sorted(path.name for path in Path("out").iterdir()) == ["a-1.png", "a-2.png", "a.json"]
+    assert len(Library().documents()) == 1
+
+
+WATCHER = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs tests in the background ignores it, and so would this
+from hcrlib.documents import watch
+watch.watch.__kwdefaults__["poll_s"] = 0.02
+from tests.documents.made import StandIn
+sys.modules["hcrlib.documents.reader"] = type(sys)("reader")
+sys.modules["hcrlib.documents.reader"].__dict__.update(Reader=StandIn, MODEL="m", UNSURE="unsure")
+from hcrlib.cli.main import main
+sys.exit(main(["read", "--watch", sys.argv[1]]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_watch_with_a_count(number, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    argv = [sys.executable, "-c", WATCHER, str(folder)]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root) as process:
+        assert "is watched" in process.stdout.readline()
+        (folder / "part").write_text("one\ftwo")
+        os.replace(folder / "part", folder / "a.png")
+        assert process.stdout.readline() == f"{folder}/a.png: 2 pages\n"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (0, "\nfiles read: 1, not readable: 0\n", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"), [("a.pdf", b"%PDF"), ("a.json", b"{"), ("a.PNG", b"\x89PNG"), ("a.txt", b"one")]
+)
+def test_the_end_of_out_names_the_format(capsys, name, begins):
+    [given] = files(a="one")
+    assert run(capsys, "read", given, "--out", f"out/{name}")[0] == 0
+    assert Path("out", name).read_bytes().lstrip().startswith(begins)
