@@ -33,7 +33,7 @@ def real_data():
 
 LONGEST = (  # files of over a minute, the longest first
     *("test_training_faults", "test_execution_lines", "test_sweep_faults", "test_classifiers", "test_tune_faults"),
-    *("test_execution", "test_lines", "test_browser", "test_papermill", "test_zoo"),
+    *("test_execution", "test_runs_recognition", "test_browser", "test_papermill", "test_zoo"),
 )
 
 

@@ -58,7 +58,7 @@ cp -r deploy "$root/srv/deploy"
 mkdir -p "$root/srv/hcrlib" "$root/srv/tests"
 cp -r hcrlib/runtime "$root/srv/hcrlib/runtime"
 touch "$root/srv/hcrlib/__init__.py"
-cp tests/unit/test_image.py tests/unit/test_pipeline.py "$root/srv/tests/"
+cp tests/unit/test_runtime_image.py tests/unit/test_runtime_pipeline.py "$root/srv/tests/"
 
 there() {
     echo "+ $*"

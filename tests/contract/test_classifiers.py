@@ -31,7 +31,7 @@ PARAMETERS = {
 NAMES = [
     pytest.param(n, marks=[pytest.mark.slow] if CLASSIFIERS.get(n).backend == "keras" else [])
     for n in CLASSIFIERS.names()
-    if n not in ("ensemble", "cnn-distilled")  # made of finished runs: tests/unit/test_ensemble.py
+    if n not in ("ensemble", "cnn-distilled")  # made of finished runs: tests/unit/test_models_ensemble.py
 ]
 
 

@@ -186,7 +186,7 @@ def test_a_file_is_also_found_in_the_projects_folder(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", sorted((paths.project_root() / "params").glob("*.yml")), ids=lambda path: path.stem)
 def test_the_projects_own_files_are_valid(path):
-    if path.stem != "claims":  # tests/unit/test_claims.py
+    if path.stem != "claims":  # tests/unit/test_claims_judge.py
         assert sweep.load(path).configs
 
 
