@@ -1,4 +1,4 @@
-"""`hcr bench` from the command line."""
+"""`hcr bench`: measure the workbench itself."""
 
 import dataclasses
 
@@ -7,13 +7,11 @@ from hcrlib.core.errors import ConfigError
 
 
 def add_parser(subparsers):
-    """Adds `bench` to an argparse subparsers object; it sets `func(args) -> exit status`."""
-    says = "measure the workbench itself, side by side; results/bench/ keeps it"
-    add = add_command(subparsers, "bench", _bench, says, "hcr bench knn --images 10000").add_argument
-    there = (
-        "decoders, knn, lines, loading, one-image, overhead, page, page-accuracy, reading, reading-real, reading-time"
-    )
-    add("name", nargs="*", help=f"benchmarks (all): {there}, scaling, svm, sweep, time-to-accuracy")
+    """Add `bench` to an argparse subparsers object."""
+    summary = "measure the workbench itself, side by side; results go to results/bench/"
+    add = add_command(subparsers, "bench", _bench, summary, "hcr bench knn --images 10000").add_argument
+    add("name", nargs="*", help="benchmarks (all); --list shows their names")
+    add("--list", action="store_true", help="list the benchmarks and their questions")
     add("--runs", type=int, default=5, metavar="N", help="rounds; figures are medians (5)")
     add("--images", type=int, default=10_000, metavar="N", help="training images of svm and knn (10000)")
 
@@ -25,6 +23,9 @@ def _bench(args):
     for name, value in (("--runs", args.runs), ("--images", args.images)):
         if value < 1:
             raise ConfigError(f"{name} is not valid", expected="a whole number >= 1", got=value)
+    if args.list:
+        print("\n".join(f"{name:18} {BENCHES.get(name).question}" for name in BENCHES.names()))
+        return 0
     for bench in [BENCHES.get(name) for name in args.name or BENCHES.names()]:
         print(f"{bench.name}: {bench.question}", flush=True)
         outcome = bench(Asked(args.runs, args.images, lambda line: print(f"  {line}", flush=True)))

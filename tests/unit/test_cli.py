@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import hcrlib
-from hcrlib.cli import main
+from hcrlib.cli import doctor, main
 from hcrlib.runs import records
 
 
@@ -45,7 +45,7 @@ def test_help_names_every_command_and_loads_nothing_heavy():
     [
         ([], "required"),
         (["swep"], "Did you mean 'sweep'"),
-        (["train"], "classifier"),
+        (["train"], "MODEL"),
         (["results", "--format", "xml"], "'xml'"),
         (["train", "knn", "--seed", "x"], "--seed"),
     ],
@@ -93,7 +93,7 @@ def test_what_hcrlib_refuses_is_one_paragraph_and_1(argv, words, capsys, results
     ("error", "status", "words"),
     [
         (KeyboardInterrupt(), 130, "Stopped."),
-        (OSError(errno.ENOSPC, "No space left on device", "/x"), 1, "No space left on device (/x). Make room"),
+        (OSError(errno.ENOSPC, "No space left on device", "/x"), 1, "No space left on device (/x). Free some space"),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), 1, "Permission denied (/x)"),
     ],
 )
@@ -158,7 +158,7 @@ def test_zoo_add_list_and_read(run, capsys, tmp_path, results):
 
 
 def test_doctor_names_packages_data_folders_and_what_to_do(capsys, monkeypatch):
-    monkeypatch.setitem(main.OPTIONAL, "a-package-that-is-not-there", "pip install it")
+    monkeypatch.setitem(doctor.OPTIONAL, "a-package-that-is-not-there", "pip install it")
     monkeypatch.delenv("HCR_DATA", raising=False)
     assert main.main(["doctor"]) == 0
     out = told(capsys)[0]

@@ -21,7 +21,7 @@ def copy(tmp_path):
     return root, code_sha256(root)
 
 
-@pytest.mark.parametrize("name", ["evaluate_lines.py", "models/knn.py"])
+@pytest.mark.parametrize("name", ["runs/recognition.py", "models/knn.py"])
 def test_a_statement_added_to_a_deciding_module_is_other_code(copy, name):
     root, before = copy
     with (root / name).open("a") as file:
@@ -30,7 +30,7 @@ def test_a_statement_added_to_a_deciding_module_is_other_code(copy, name):
     assert code_sha256(root) != before
 
 
-@pytest.mark.parametrize("name", ["evaluate.py", "evaluate_lines.py", "models/crnn.py", "stats.py"])
+@pytest.mark.parametrize("name", ["runs/runner.py", "runs/recognition.py", "models/crnn.py", "metrics/statistics.py"])
 def test_measuring_is_deciding(name):
     """Recognisers' measuring was once forgotten: a changed CER then passed as the same code."""
     assert Path(name) in DECIDING_FILES
@@ -99,17 +99,17 @@ def test_what_is_computed_decides(old, new):
 
 def test_a_definition_that_moves_to_another_deciding_module_is_the_same_code(copy):
     root, before = copy
-    text = (root / "timing.py").read_text().split('"""', 2)[2]
-    (root / "timing.py").write_text("")
-    with (root / "metrics.py").open("a") as file:
+    text = (root / "core/timing.py").read_text().split('"""', 2)[2]
+    (root / "core/timing.py").write_text("")
+    with (root / "metrics/scores.py").open("a") as file:
         file.write(text)
     code_sha256.cache_clear()
     assert code_sha256(root) == before
 
 
 def test_a_pattern_that_matches_nothing_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match="evaluate_lines"):
-        code_sha256(tmp_path, ("evaluate_lines.py",))
+    with pytest.raises(FileNotFoundError, match="recognition"):
+        code_sha256(tmp_path, ("runs/recognition.py",))
 
 
 def test_the_hash_is_cached():

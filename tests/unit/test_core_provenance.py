@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hcrlib.cli import main
+from hcrlib.cli import main, train
 from hcrlib.core import provenance
 from hcrlib.runs import runner
 
@@ -15,7 +15,7 @@ from hcrlib.runs import runner
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A repository with hcrlib/ in it, in place of this one."""
-    (tmp_path / "hcrlib").mkdir()
+    (tmp_path / "hcrlib/core").mkdir(parents=True)
     copy = shutil.copy(provenance.__file__, tmp_path / "hcrlib/core/provenance.py")
     who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
     for words in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "first"]):
@@ -40,14 +40,14 @@ def test_the_command_that_repeats_a_run_asks_for_the_same_run(results):
     steps = ["scale", {"blur": {"sigma": 1.0}}]
     config = runner.resolve("mlp", budget=300, seed=4, preprocess=steps, epochs=1, patience=None, learning_rate=1e-3)
     command = provenance.repeat(config)
-    args = main._parser().parse_args(shlex.split(command)[1:])
+    args = main.parser().parse_args(shlex.split(command)[1:])
     again = runner.resolve(
         args.classifier,
         dataset=args.data,
         seed=args.seed,
         budget=args.budget,
-        preprocess=main._steps(args.preprocess),
-        **dict(map(main._setting, args.set)),
+        preprocess=train.parse_steps(args.preprocess),
+        **dict(map(train.parse_setting, args.set)),
     )
     assert again == config
 

@@ -73,7 +73,7 @@ def test_bundles_that_are_named_are_all_there_are(monkeypatch, results, tmp_path
 
 def test_nothing_of_pages_is_imported_before_the_first_one():
     code = (
-        "import sys; from hcrlib.cli import main, serve; serve.Pages(None, True); main._parser();"
+        "import sys; from hcrlib.cli import main, serve; serve.Pages(None, True); main.parser();"
         "from hcrlib.runtime.web import app, server;"
         "print([name for name in sys.modules if name.startswith(('cv2', 'skimage', 'hcrlib.documents'))])"
     )

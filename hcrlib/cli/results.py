@@ -1,0 +1,101 @@
+"""`hcr results`, `hcr leaderboard` and `hcr report`: the records of finished runs as tables and pages."""
+
+from pathlib import Path
+
+from hcrlib.cli._common import add_command, short
+from hcrlib.core.errors import ConfigError
+
+COLUMNS = "id", "measured_on", "status", "accuracy", "misses", "n_test", "fit_s", "predict_ms_p50", "reason"
+
+
+def add_parser(subparsers):
+    """Add `results`, `leaderboard` and `report` to an argparse subparsers object."""
+    example = 'hcr results --sql "select classifier, max(accuracy) from results group by all"'
+    add = add_command(subparsers, "results", _results, "list all records, one row a run", example).add_argument
+    add("--sql", metavar="QUERY", help="query the table `results` (DESCRIBE results: its columns)")
+    add("--format", choices=("table", "csv", "html"), default="table", help="(table)")
+    add("--out", metavar="FILE", help="write to a file instead of the terminal")
+
+    add = add_command(subparsers, "leaderboard", _leaderboard, "rank the finished runs, best first").add_argument
+    add("source", nargs="?", metavar="SWEEP.yml|DIR", help="a sweep's runs, or a folder's records (all runs)")
+    add("--format", choices=("table", "markdown", "csv", "html"), default="table", help="(table)")
+    add("--out", metavar="FILE", help="write to a file instead of the terminal")
+    add("--readme", action="store_true", help="rewrite the tables in README.md from results/*/records.jsonl")
+    add("--check", action="store_true", help="with --readme: write nothing, fail if the tables are stale")
+
+    summary = "write one HTML file to mail: leaderboards, figures, claims and the origin of every number"
+    add = add_command(subparsers, "report", _report, summary, "hcr report mnist --out mnist.html").add_argument
+    add("sweep", nargs="*", help="names of results/ folders (all)")
+    add("--out", metavar="FILE", help="the file to write (results/report.html)")
+
+
+def _results(args):
+    import hcrlib
+
+    if args.sql:
+        from hcrlib.reporting import query
+
+        frame = query.sql(args.sql)
+        if args.format == "table":
+            return _print(frame.to_string(index=False, na_rep="") if len(frame) else "No rows.", args.out)
+    else:
+        frame = hcrlib.results()
+    if args.format == "table":
+        names = [name for name in COLUMNS if name in frame and (name != "measured_on" or frame[name].any())]
+        text = frame[names].to_string(index=False, na_rep="") if len(frame) else "There are no records yet."
+    else:
+        text = frame.to_csv(index=False) if args.format == "csv" else frame.to_html(index=False, border=0, na_rep="")
+    return _print(text, args.out)
+
+
+def _leaderboard(args):
+    from hcrlib.core import paths
+    from hcrlib.reporting import leaderboard
+
+    if args.check and not args.readme:
+        raise ConfigError("--check needs --readme", hint="hcr leaderboard --readme --check")
+    if args.readme:
+        root = paths.project_root()
+        current = leaderboard.update_readme(root / "README.md", root / "results", check=args.check)
+        print("README.md is up to date" if current else "README.md is stale" if args.check else "README.md updated")
+        return 1 if args.check and not current else 0
+    records = _records(args.source)
+    if not records and args.format == "table":
+        return _print("There are no records yet.", args.out)
+    return _print(leaderboard.render(records, args.format), args.out)
+
+
+def _records(source):
+    from hcrlib.metrics import statistics
+    from hcrlib.reporting import leaderboard
+    from hcrlib.runs import device_records, records
+    from hcrlib.sweeps import plan
+
+    if source is None:
+        found = [statistics.completed(record) for record in records.read_all()]
+    elif Path(source).is_dir():
+        has_lines = (Path(source) / "records.jsonl").exists()
+        found = leaderboard.stored(source) if has_lines else records.read_all(source)
+    else:
+        found = plan.load(source).records()
+    ids = {record.id for record in found}
+    return found + [record for record in device_records.read_all() if record.id in ids]
+
+
+def _report(args):
+    from hcrlib.reporting import html
+
+    print(short(html.write(args.out, args.sweep)))
+    return 0
+
+
+def _print(text, path):
+    """Print a text, or write it to a file and print the file's path."""
+    if path is None:
+        print(text.rstrip())
+        return 0
+    from hcrlib.core.fileio import write_text
+
+    write_text(path, text)
+    print(path)
+    return 0

@@ -1,0 +1,69 @@
+"""`hcr train` and `hcr rerun`: make one run, or repeat a recorded one."""
+
+import contextlib
+
+from hcrlib.cli._common import add_command
+from hcrlib.core.errors import ConfigError
+from hcrlib.models import named
+from hcrlib.models._base import names
+
+
+def add_parser(subparsers):
+    """Add `train` and `rerun` to an argparse subparsers object."""
+    example = "hcr train cnn-basic --data mnist-5k --set epochs=2"
+    add = add_command(subparsers, "train", _train, "train and evaluate one model", example).add_argument
+    add("classifier", metavar="MODEL", help=", ".join(names()))
+    data = "a dataset, or a folder with a dataset.yml or a TSV (mnist-5k)"
+    add("--data", default="mnist-5k", metavar="NAME", help=data)
+    add("--seed", type=int, default=0, metavar="N", help="seed of every random choice (0)")
+    add("--budget", type=int, metavar="N", help="number of training images, stratified (all)")
+    add("--preprocess", metavar="STEP,STEP", help="steps such as scale,deskew, or a YAML list (the model's own)")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the model; repeatable")
+    summary = "repeat a recorded run and compare the results"
+    add = add_command(subparsers, "rerun", _rerun, summary, "hcr rerun best-digits").add_argument
+    add("record", help="a run's id or folder, a record.json, or a name of `hcr zoo list`")
+
+
+def _train(args):
+    import hcrlib
+
+    steps = parse_steps(args.preprocess) if args.preprocess else None
+    settings = dict(map(parse_setting, args.set))
+    named(args.classifier).create(settings)  # rejects what is not one of its parameters, such as `seed`
+    run = hcrlib.train(args.classifier, args.data, seed=args.seed, budget=args.budget, preprocess=steps, **settings)
+    print(run)
+    print(run.path)
+    return 0
+
+
+def _rerun(args):
+    from hcrlib.runs import rerun
+
+    outcome = rerun.rerun(args.record)
+    print(f"{outcome.verdict}: {outcome.reason}")
+    for line in outcome.changed:
+        print(f"  {line}")
+    return 1 if outcome.verdict == rerun.DIFFERENT else 0
+
+
+def parse_steps(text):
+    """Return the steps of 'scale,deskew', or of a YAML list where they have options: '[scale, {blur: {sigma: 1}}]'."""
+    import yaml
+
+    if not text.lstrip().startswith("["):
+        return [step.strip() for step in text.split(",")]
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError("--preprocess is not valid", expected="STEP,STEP or a YAML list", got=text) from error
+
+
+def parse_setting(text):
+    """Return (key, value) of KEY=VALUE; the value is parsed as YAML."""
+    import yaml
+
+    key, equals, value = text.partition("=")
+    with contextlib.suppress(yaml.YAMLError):
+        if key and equals:
+            return key, yaml.safe_load(value)
+    raise ConfigError(f"'--set {text}' is not valid", expected="KEY=VALUE")
