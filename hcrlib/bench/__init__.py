@@ -1,4 +1,4 @@
-"""`hcr bench`: the workbench measures itself, side by side in one run. One question is one file in this folder."""
+"""`hcr bench`: measure the workbench itself, alternatives side by side in one run. Each file answers one question."""
 
 import importlib
 import pkgutil

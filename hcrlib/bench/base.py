@@ -1,7 +1,7 @@
-"""How a benchmark is made: alternatives take turns in one run, so that a busy machine slows all of them alike.
+"""What benchmarks share: alternatives take turns in one run, so that a busy machine slows all of them alike.
 
-Figures are medians with the lowest and highest of all rounds; a ratio is taken round by round, from times that lie beside each
-other. Absolute times are of this machine, ratios travel better; neither is ever a condition of a test.
+Results are medians with the minimum and maximum of all rounds; a ratio is taken round by round, from adjacent times. Absolute
+times hold for one machine, ratios transfer better; no test depends on either.
 """
 
 import dataclasses
@@ -21,17 +21,17 @@ BENCHES = Registry("benchmark")
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
-    """runs: rounds. images: how many to train on, where that is asked. say: takes a line of progress."""
+class Request:
+    """runs: rounds. images: training images of the benchmarks that train. log: a function of one line of progress."""
 
     runs: int = 5
     images: int = 10_000
-    say: Any = print
+    log: Any = print
 
 
 @dataclasses.dataclass
 class Outcome:
-    """rows: dicts of plain values, `what` first, of the same keys. ratios: from `ratio`. notes: sentences. runs: rounds."""
+    """rows: dicts of plain values with the same keys, `what` first. ratios: from `ratio`. notes: sentences. runs: rounds."""
 
     rows: list = dataclasses.field(default_factory=list)
     ratios: list = dataclasses.field(default_factory=list)
@@ -40,37 +40,37 @@ class Outcome:
 
 
 def bench(name, question):
-    """Registers a function of Asked that answers with an Outcome."""
+    """Register a function of Request that returns an Outcome."""
 
-    def keep(measure):
+    def register(measure):
         measure.name, measure.question = name, question
         return BENCHES.add(name, measure)
 
-    return keep
+    return register
 
 
-def side_by_side(calls, runs, say=lambda line: None):
-    """name -> seconds of each round, a list of `runs`; calls: name -> function without arguments, in turns.
+def side_by_side(calls, runs, log=lambda line: None):
+    """Time alternatives in turns; return name -> list of `runs` durations in s.
 
-    The first round is a warm-up that does not count, unless there is but one.
+    calls: name -> function without arguments. An extra first round warms up and does not count, unless runs is 1.
     """
     times = {name: [] for name in calls}
-    for at in range(runs + (runs > 1)):
+    for index in range(runs + (runs > 1)):
         for name, call in calls.items():
             begun = time.perf_counter()
             call()
             times[name].append(time.perf_counter() - begun)
-        say(f"round {at + 1} of {runs + (runs > 1)}: " + ", ".join(f"{n} {t[-1]:.3g} s" for n, t in times.items()))
+        log(f"round {index + 1} of {runs + (runs > 1)}: " + ", ".join(f"{n} {t[-1]:.3g} s" for n, t in times.items()))
     return {name: taken[runs > 1 :] for name, taken in times.items()}
 
 
 def row(what, seconds, **more):
-    """A row of times: median, lowest and highest, in seconds."""
+    """Return a row of an Outcome: median, minimum and maximum of durations in s."""
     return {"what": what, "median_s": float(np.median(seconds)), "low_s": min(seconds), "high_s": max(seconds), **more}
 
 
 def ratio(what, first, second, at_least=None, at_most=None):
-    """first / second, round by round: median, lowest, highest; and whether the median holds the limit, where there is one."""
+    """Return first / second, round by round: median, minimum, maximum, and whether the median meets the limit, if any."""
     found = np.asarray(first, float) / np.asarray(second, float)
     median = float(np.median(found))
     aim = f"at least {at_least:g}" if at_least is not None else f"at most {at_most:g}" if at_most is not None else ""
@@ -80,7 +80,7 @@ def ratio(what, first, second, at_least=None, at_most=None):
 
 
 def in_child(*arguments, environment=None):
-    """What a Python process of its own printed: `python ARGUMENTS`. RunError, with the end of what it said, where it fails."""
+    """Run `python ARGUMENTS` and return its standard output; RunError with the end of its standard error if it fails."""
     command = [sys.executable, *map(str, arguments)]
     child = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(environment or {})})
     if child.returncode:
@@ -97,7 +97,7 @@ def measured(call):
     return time.perf_counter() - begun
 def peak():
     status = Path("/proc/self/status")
-    if status.exists():  # getrusage would answer with what the parent held when it forked
+    if status.exists():  # getrusage would include what the parent held when it forked
         return 1024 * int(next(line for line in status.read_text().splitlines() if line.startswith("VmHWM")).split()[1])
     import resource
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -106,10 +106,10 @@ def forget_peak():
     if clear.exists():
         clear.write_text("5")
 """
-"""What a measured process begins with: `measured`, seconds of a call; `peak`, the most bytes it held since `forget_peak`."""
+"""Preamble of a measured process: `measured`, duration of a call in s; `peak`, the peak memory in bytes since `forget_peak`."""
 
 
-def told(code, *arguments, environment=None):
-    """What a Python process of its own found out: the JSON in the last line that `code`, after MEASURED, printed."""
+def run_json(code, *arguments, environment=None):
+    """Run MEASURED and `code` in a Python process of its own; return the JSON that its last line of output holds."""
     printed = in_child("-c", MEASURED + code, *arguments, environment=environment)
     return json.loads(printed.splitlines()[-1])

@@ -13,7 +13,7 @@ BEAM_MS, WORDS_MS = 20, 60
 
 
 @bench("decoders", "How long does it take to decode a line, and how does beam search compare with TensorFlow's?")
-def decoders(asked):
+def decoders(request):
     import tensorflow as tf
 
     lines, classes = _lines()
@@ -27,7 +27,7 @@ def decoders(asked):
     calls["TensorFlow's beam search"] = lambda: [
         tf.nn.ctc_beam_search_decoder(one, [STEPS], ctc.BEAM, 1)[0][0].values.numpy() for one in theirs
     ]
-    times = side_by_side(calls, asked.runs, asked.say)
+    times = side_by_side(calls, request.runs, request.log)
     each = {name: [seconds / LINES for seconds in taken] for name, taken in times.items()}
     ms = {name: [1e3 * seconds for seconds in taken] for name, taken in each.items()}
     limits = [ratio("milliseconds of beam search", ms["beam search"], 1, at_most=BEAM_MS)]
@@ -39,7 +39,7 @@ def decoders(asked):
         f"a line: {STEPS} steps of {CHARACTERS} characters, noise with clear peaks; beam {ctc.BEAM}; one thread each",
         f"dictionary: the {WORDS:,} most frequent English words of plain letters; bigrams of neighbours in that list",
     ]
-    return Outcome([row(name, taken) for name, taken in each.items()], [*limits, beside], notes, asked.runs)
+    return Outcome([row(name, taken) for name, taken in each.items()], [*limits, beside], notes, request.runs)
 
 
 def _lines():

@@ -1,4 +1,4 @@
-"""One image at a time, as a page or a board asks: our runtime against the bare engine and against Keras."""
+"""Latency of single images, as the web app and boards need them: our runtime, the bare engine, and Keras."""
 
 import json
 import tempfile
@@ -18,8 +18,8 @@ from hcrlib.runtime import Pipeline, TrainedModel
 NETWORK = "cnn-compact"
 IMAGES = 300
 COMPARED = "ONNX Runtime, bare", "runtime: scores", "keras.Model.predict"
-MOST, LEAST = 1.5, 100  # times the bare call; times as fast as Keras
-START_S = 1.0  # from nothing to the first answer
+MOST, LEAST = 1.5, 100  # at most this multiple of the bare call; at least this many times as fast as Keras
+START_S = 1.0  # from a cold start to the first result
 START = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -30,7 +30,8 @@ assert "tensorflow" not in sys.modules
 
 
 @bench("one-image", "How long does one image take, beside a bare call of the engine and Keras' predict?")
-def one_image(asked):
+def one_image(request):
+    """Time one image by each way of running the same network, and a cold start of the runtime."""
     data = load_dataset("mnist-5k")
     pipeline = Pipeline(CLASSIFIERS.get(NETWORK).preprocess).fit(data.train.images)
     images = data.val.images[:IMAGES]
@@ -38,16 +39,16 @@ def one_image(asked):
     classifier = CLASSIFIERS.get(NETWORK).create({})
     classifier.prepare()
     classifier.n_classes = len(data.classes)
-    classifier.model = classifier.network(x.shape[1:], classifier.n_classes)  # the time is that of any weights
+    classifier.model = classifier.network(x.shape[1:], classifier.n_classes)  # untrained weights take the same time
     with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
         write_onnx(classifier, Path(folder) / "model.onnx", x[:32])
         about = {"classifier": NETWORK, "pipeline": pipeline.to_dict(), "classes": data.classes}
         (Path(folder) / "model.json").write_text(json.dumps(about))
         model = TrainedModel.load(folder)
-        picture = Path(folder) / "picture.png"
-        Image.fromarray(images[0]).save(picture)
-        start = {"a start": lambda: in_child("-c", START, Path(hcrlib.__file__).parent, folder, picture)}
-        cold = side_by_side(start, asked.runs, asked.say)["a start"]
+        image_file = Path(folder) / "image.png"
+        Image.fromarray(images[0]).save(image_file)
+        start = {"a start": lambda: in_child("-c", START, Path(hcrlib.__file__).parent, folder, image_file)}
+        cold = side_by_side(start, request.runs, request.log)["a start"]
     session, given = model.classifier.session, model.classifier.given
     calls = {
         "ONNX Runtime, bare": lambda i: session.run(None, {given: x[i : i + 1]}),
@@ -57,10 +58,10 @@ def one_image(asked):
         "keras.Model.predict": lambda i: classifier.model.predict(x[i : i + 1], verbose=0),
     }
     found = {name: [] for name in calls}
-    for at in range(asked.runs):
+    for index in range(request.runs):
         for name, call in calls.items():
             found[name].append(timing.latency_ms(call, range(len(images))))
-        asked.say(f"round {at + 1} of {asked.runs}: {found['runtime: scores'][-1]['p50']:.3f} ms")
+        request.log(f"round {index + 1} of {request.runs}: {found['runtime: scores'][-1]['p50']:.3f} ms")
     rows = [
         {"what": name, **{f"{p}_ms": float(np.median([each[p] for each in rounds])) for p in ("p50", "p90", "p99")}}
         for name, rounds in found.items()
@@ -71,10 +72,10 @@ def one_image(asked):
         [
             ratio("runtime: scores / ONNX Runtime, bare", scores, bare, at_most=MOST),
             ratio("keras.Model.predict / runtime: scores", predict, scores, at_least=LEAST),
-            ratio("seconds from a cold start to the first answer", cold, 1, at_most=START_S),
+            ratio("seconds from a cold start to the first result", cold, 1, at_most=START_S),
         ],
         [
-            f"{NETWORK}, {len(images)} images one by one; scores: preprocessing, network; read: a picture, boxed and centred"
+            f"{NETWORK}, {len(images)} images one by one; scores: preprocessing and network; read: any image, framed first"
         ],
-        asked.runs,
+        request.runs,
     )

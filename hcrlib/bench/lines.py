@@ -23,21 +23,21 @@ ONE_WORD, ONE_LINE = "8", "7"  # Tesseract's page segmentation
 
 
 @bench("lines", "How well are words and lines read: by each decoder, by single characters, by Tesseract?")
-def lines(asked):
-    """asked.images: the most test pictures of each set."""
+def lines(request):
+    """request.images: the most test pictures of each set."""
     if shutil.which("tesseract") is None:
         raise DataError("Tesseract is not installed", hint="apt install tesseract-ocr, or your system's package of it")
     outcome = Outcome()
     there = [(name, hcrlib.load_model(name), load_text(dataset)) for name, (dataset, _) in MODELS.items()]
     for name, model, data in there:
         dataset, language = MODELS[name]
-        test = data.test.take(range(min(asked.images, len(data.test))))
+        test = data.test.take(range(min(request.images, len(data.test))))
         for what, read in _ways(model, data, language).items():
             begun = time.perf_counter()
             said = read(test.images)
             ms = 1e3 * (time.perf_counter() - begun) / len(test)
             outcome.rows.append({"what": f"{dataset}: {what}", **_measured(said, test.texts), "ms": ms})
-            asked.say(", ".join(f"{key} {value}" for key, value in outcome.rows[-1].items()))
+            request.log(", ".join(f"{key} {value}" for key, value in outcome.rows[-1].items()))
         outcome.notes += _about(name, data, test)
     outcome.notes += [
         "cer, wer: characters and words wrong, missing or too many, of those that are there; right: pictures without an error; "

@@ -1,18 +1,18 @@
-"""Datasets: the first load, later ones, and the memory they take, against a bare numpy read of the same arrays."""
+"""Loading of datasets: the first load, later ones and their memory, against numpy.load of the same arrays."""
 
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from hcrlib.bench.base import Outcome, bench, ratio, row, told
+from hcrlib.bench.base import Outcome, bench, ratio, row, run_json
 from hcrlib.datasets import describe, load_dataset
 
 PEAK = 1.3  # times the arrays
 OURS = """
 from hcrlib.datasets import load_dataset
 import numpy
-load_dataset("mnist-5k")  # for the modules that loading needs: they are no part of any dataset's memory
+load_dataset("mnist-5k")  # imports what loading needs, which is not part of a dataset's memory
 forget_peak()
 before = peak()
 def load():
@@ -36,18 +36,19 @@ print(json.dumps({"s": seconds, "peak": peak() - before, "arrays": sum(array.nby
 
 
 @bench("loading", "How long does a dataset take to load, and how much memory?")
-def loading(asked):
-    outcome = Outcome(runs=asked.runs)
+def loading(request):
+    """Time cold and warm loads of every available dataset, and measure their memory."""
+    outcome = Outcome(runs=request.runs)
     for name in (entry["name"] for entry in describe() if entry["here"]):
-        asked.say(name)
-        told(OURS, name)  # what is built from other files is in the cache from here on
+        request.log(name)
+        run_json(OURS, name)  # from here on, built datasets are in the cache
         cold, warm, bare = [], [], []
         with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
             paths = _saved(load_dataset(name), Path(folder))
-            for at in range(asked.runs):
-                cold.append(told(OURS, name, environment={"HCR_CACHE": f"{folder}/{at}"}))
-                warm.append(told(OURS, name))
-                bare.append(told(BARE, *paths))
+            for index in range(request.runs):
+                cold.append(run_json(OURS, name, environment={"HCR_CACHE": f"{folder}/{index}"}))
+                warm.append(run_json(OURS, name))
+                bare.append(run_json(BARE, *paths))
         times = {
             what: [each["s"] for each in found] for what, found in (("", cold), ("again", warm), ("numpy.load", bare))
         }
@@ -63,8 +64,8 @@ def loading(asked):
             ),
         ]
     outcome.notes.append(
-        "The first load is with an empty cache: what is built from other files is built. Files are in the system's cache. "
-        "Memory is what one load adds to a process that has loaded another set before."
+        "The first load starts with an empty cache, so datasets that are built from other files are built. Files are in the "
+        "system's cache. Memory is what one load adds to a process that has loaded another dataset before."
     )
     return outcome
 

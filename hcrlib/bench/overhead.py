@@ -1,4 +1,4 @@
-"""What the workbench itself costs: its import, its command line, and a notebook around a run."""
+"""The overhead of the workbench: its import, its command line, and a notebook around a run."""
 
 import tempfile
 
@@ -18,7 +18,8 @@ sys.exit(report.execute("10_train.ipynb", folder / "out.ipynb", given, folder / 
 
 
 @bench("overhead", "What do an import, a command and a notebook cost?")
-def overhead(asked):
+def overhead(request):
+    """Time a bare Python process, an import, a command, a run, and the same run in a notebook."""
     with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
         own = {"HCR_RESULTS": folder}
         calls = {
@@ -28,7 +29,7 @@ def overhead(asked):
             "hcr train dummy": lambda: in_child("-c", CLI, "train", *RUN, environment=own),
             "the same in a notebook": lambda: in_child("-c", NOTEBOOK, folder, environment=own),
         }
-        times = side_by_side(calls, asked.runs, asked.say)
+        times = side_by_side(calls, request.runs, request.log)
     bare, imported, helped, run, notebook = times.values()
     beyond = [a - b for a, b in zip(imported, bare, strict=True)]
     limits = [
@@ -39,4 +40,4 @@ def overhead(asked):
     rows = [row(name, taken) for name, taken in times.items()] + [
         row("papermill, the kernel and the notebook's figures add", added)
     ]
-    return Outcome(rows, [*limits, ratio("a run in a notebook / a bare run", notebook, run)], runs=asked.runs)
+    return Outcome(rows, [*limits, ratio("a run in a notebook / a bare run", notebook, run)], runs=request.runs)

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hcrlib.bench.base import Outcome, bench, told
+from hcrlib.bench.base import Outcome, bench, run_json
 from hcrlib.core import paths
 from hcrlib.core.errors import DataError
 from hcrlib.datasets import load_dataset
@@ -26,21 +26,21 @@ LEVELS = "lines", "words", "characters"
 
 
 @bench("reading", "How well are composed pages read, and how does each degradation change it?")
-def reading(asked):
-    """asked.runs: pages of each look."""
+def reading(request):
+    """request.runs: pages of each look."""
     data = load_dataset(CHARACTERS)
     readers = {"cer": Reader(unsure_below=0), "cer_lexicon": Reader(unsure_below=0, lexicon="en")}
     others = {"cer_tesseract": tesseract, "cer_rapidocr": rapidocr.page}
     if shutil.which("tesseract") is None:
         raise DataError("Tesseract is not installed", hint="apt install tesseract-ocr, or your system's package of it")
-    outcome, every = Outcome(runs=asked.runs), []
+    outcome, every = Outcome(runs=request.runs), []
     for name, look in LOOKS.items():
         pages = [
-            _measured(compose(data.test, data.classes, look, SEED + n), readers, others) for n in range(asked.runs)
+            _measured(compose(data.test, data.classes, look, SEED + n), readers, others) for n in range(request.runs)
         ]
         every += pages
         outcome.rows.append(_row(name, pages))
-        asked.say(", ".join(f"{key} {_short(value)}" for key, value in outcome.rows[-1].items()))
+        request.log(", ".join(f"{key} {_short(value)}" for key, value in outcome.rows[-1].items()))
     outcome.rows.insert(0, _row("all pages", every))
     outcome.notes += [
         f"{len(every)} pages of {every[0]['cer'].there} characters or so, composed from test characters of {CHARACTERS}",
@@ -96,7 +96,7 @@ def tesseract(image):
 
 
 @bench("reading-real", "How well are real pages read?")
-def reading_real(asked):
+def reading_real(request):
     import yaml
 
     about = yaml.safe_load((paths.project_root() / "params/forms/real_pages.yml").read_text(encoding="utf-8"))
@@ -182,14 +182,14 @@ print(json.dumps({"seconds": times, "peak": peak(), "characters": sum(len(w.char
 
 
 @bench("reading-time", "How long does a page of 12 megapixels take, and how much memory?")
-def reading_time(asked):
-    data, outcome = load_dataset(CHARACTERS), Outcome(runs=asked.runs)
+def reading_time(request):
+    data, outcome = load_dataset(CHARACTERS), Outcome(runs=request.runs)
     for name, size, look in (("composed page", 1, "plain"), ("the same on a photo", 2.03, "all at once")):
         image = compose(data.val, data.classes, LOOKS[look], SEED).image
         image = cv2.resize(image, None, fx=size, fy=size, interpolation=cv2.INTER_CUBIC)
         with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
             np.save(Path(folder) / "page.npy", image)
-            found = told(TIMED, Path(folder) / "page.npy", asked.runs)
+            found = run_json(TIMED, Path(folder) / "page.npy", request.runs)
         seconds = found["seconds"]
         outcome.rows.append(
             {

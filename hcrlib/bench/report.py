@@ -1,4 +1,4 @@
-"""What a benchmark found, kept: results/bench/<name>.json, a figure each and a page of them all."""
+"""The results of benchmarks: results/bench/<name>.json with a figure each, and a page of all of them."""
 
 import dataclasses
 import json
@@ -11,11 +11,11 @@ from hcrlib.core.fileio import write_text
 from hcrlib.core.provenance import provenance
 from hcrlib.plotting import classification
 
-FIRST = """# What the workbench costs
+HEADER = """# What the workbench costs
 
 Measured by `hcr bench`, side by side in one run each: medians, with the lowest and the highest in brackets.
 """
-# Of a row: what its point is, and from where to where its line goes.
+# keys of a row: its point, and the ends of its line
 DRAWN = (
     ("median_s", "low_s", "high_s"),
     ("p50_ms", "p50_ms", "p99_ms"),
@@ -27,16 +27,16 @@ AXIS = {
     "p50_ms": "milliseconds, p50 to p99",
     "accuracy": "share read right, 95 % interval",
     "cer": "character error rate",
-}  # seconds, where there is no other
+}  # otherwise seconds
 
 
 def folder():
-    """results/bench."""
+    """Return results/bench."""
     return paths.results_root() / "bench"
 
 
-def keep(bench, outcome):
-    """Writes results/bench/<name>.json and .png; returns the path of the first. Nothing is left half written."""
+def save(bench, outcome):
+    """Write results/bench/<name>.json and .png atomically; return the path of the JSON file."""
     found = {"name": bench.name, "question": bench.question, **dataclasses.asdict(outcome)}
     found["provenance"] = provenance()
     draw(found)
@@ -46,8 +46,8 @@ def keep(bench, outcome):
 
 
 def write():
-    """Writes results/bench/README.md of all that is there; returns its path."""
-    parts = [FIRST]
+    """Write results/bench/README.md from all saved benchmarks; return its path."""
+    parts = [HEADER]
     for path in sorted(folder().glob("*.json")):
         found = json.loads(path.read_text(encoding="utf-8"))
         made = found["provenance"]
@@ -63,7 +63,7 @@ def write():
 
 
 def tables(found, style):
-    """The ratios, the rows and the notes of a kept benchmark, as text."""
+    """Return the ratios, rows and notes of a saved benchmark as text. style: a table format of tabulate."""
     blocks = []
     if found["ratios"]:
         head = "", "ratio", "aim", ""
@@ -77,7 +77,7 @@ def tables(found, style):
 
 
 def draw(found):
-    """results/bench/<name>.png: times on a logarithmic axis, against the number of images where that is asked; or shares."""
+    """Draw results/bench/<name>.png: durations on a logarithmic axis, by number of images if the rows have one; or shares."""
     rows = found["rows"]
     path = folder() / f"{found['name']}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,10 +85,10 @@ def draw(found):
         return classification.keep(_growth(rows), path)
     middle, low, high = next(keys for keys in DRAWN if keys[0] in rows[0])
     ax = classification.figure(7.5, 1 + 0.32 * len(rows))
-    for at, row in enumerate(rows):
-        ax.plot(row[middle], at, "o", color="#0072b2")  # a bar's length would say nothing on this axis
+    for index, row in enumerate(rows):
+        ax.plot(row[middle], index, "o", color="#0072b2")  # a bar's length means nothing on a logarithmic axis
         if low in row:
-            ax.plot([row[low], row[high]], [at, at], color="black", linewidth=1.2)
+            ax.plot([row[low], row[high]], [index, index], color="black", linewidth=1.2)
     names = [row["what"] if "how" not in row else f"{row['what']}\n{row['how']}" for row in rows]
     ax.set_yticks(range(len(rows)), names)
     ax.set_ylim(len(rows) - 0.5, -0.5)
@@ -100,7 +100,7 @@ def draw(found):
 
 
 def _growth(rows):
-    """Fit and predict against the number of images, both axes logarithmic; a power law is a straight line."""
+    """Plot fit and predict times against the number of images, both axes logarithmic: a power law is a straight line."""
     first, second = classification.pair()
     for ax, key, says in (
         (first, "fit_s", "seconds to fit"),
@@ -128,7 +128,7 @@ def _short(value):
 
 
 def _plain(value):
-    """Not-a-numbers as null, for JSON."""
+    """Return a value with NaN and infinities replaced by None, for JSON."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list):

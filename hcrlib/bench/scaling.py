@@ -5,7 +5,7 @@ import tempfile
 
 import numpy as np
 
-from hcrlib.bench.base import Outcome, bench, told
+from hcrlib.bench.base import Outcome, bench, run_json
 from hcrlib.bench.libraries import best_set
 from hcrlib.datasets.catalog import DATASETS
 
@@ -42,15 +42,15 @@ print(json.dumps({"images": len(x), "fit_s": fit, "predict_us_per_image": us, "p
 
 
 @bench("scaling", "How do time and memory grow with the number of training images?")
-def scaling(asked):
+def scaling(request):
     name = best_set(*ORDER)
     most = DATASETS.get(name).releases[0][0]  # images, validation included
     sizes = [*(n for n in SIZES if n < most), most] if most < SIZES[-1] else SIZES
     outcome = Outcome(
         notes=[
-            f"{name}; networks are trained for one epoch; medians of {asked.runs}; memory while fitting and scoring"
+            f"{name}; networks are trained for one epoch; medians of {request.runs}; memory while fitting and scoring"
         ],
-        runs=asked.runs,
+        runs=request.runs,
     )
     for classifier in CLASSIFIERS:
         points = []
@@ -59,9 +59,9 @@ def scaling(asked):
                 outcome.notes.append(f"{classifier} at {n:,}: left out, its fit would take about {expected:,.0f} s")
                 break
             with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
-                found = [told(POINT, name, classifier, n, folder) for _ in range(asked.runs)]
+                found = [run_json(POINT, name, classifier, n, folder) for _ in range(request.runs)]
             points.append({"what": classifier, **{key: float(np.median([f[key] for f in found])) for key in found[0]}})
-            asked.say(
+            request.log(
                 f"{classifier} at {n:,}: fit {points[-1]['fit_s']:.3g} s, {points[-1]['peak_mb']:,.0f} MB at most"
             )
         outcome.rows += points

@@ -42,7 +42,7 @@ wrk.headers["Content-Type"] = "image/png"
 
 
 @bench("page", "How many drawings a second does the page read, with 32 asking at once?")
-def page(asked):
+def page(request):
     if not shutil.which("wrk"):
         raise RunError("There is no wrk, which asks the questions", hint="Debian: apt install wrk")
     model = hcrlib.load_model(MODEL)
@@ -51,11 +51,11 @@ def page(asked):
         picture.write_bytes(_drawn(load_dataset("mnist-5k").val.images[0]))
         script.write_text(POST.format(path=picture))
         rounds, bare = [], []
-        for at in range(asked.runs):
+        for at in range(request.runs):
             bare.append(_bare(model))
             rounds.append(_load(script))
-            asked.say(
-                f"round {at + 1} of {asked.runs}: {rounds[-1]['a_second']:.0f} a second, p99 {rounds[-1]['p99_ms']:.0f} ms"
+            request.log(
+                f"round {at + 1} of {request.runs}: {rounds[-1]['a_second']:.0f} a second, p99 {rounds[-1]['p99_ms']:.0f} ms"
             )
     rows = [{"what": f"page, {CONNECTIONS} connections, {SECONDS} s", **each} for each in rounds]
     alone = {f"{p}_ms": float(np.median([each[p] for each in bare])) for p in ("p50", "p90", "p99")}
@@ -80,12 +80,12 @@ def page(asked):
             f"{MODEL}, a PNG of {SIDE} x {SIDE} pixels as the page sends it; the server, as it is by default, and wrk share "
             "the cores; memory: of all its processes, first after 5 s of warm-up",
         ],
-        asked.runs,
+        request.runs,
     )
 
 
 @bench("page-accuracy", "How right is what the page reads: drawn, photographed?")
-def page_accuracy(asked):
+def page_accuracy(request):
     rows, notes = [], []
     for data_name, model in PAIRS:
         try:
@@ -115,7 +115,7 @@ def page_accuracy(asked):
                     "ci_high": high,
                 }
             )
-            asked.say(f"{data_name}, {what}: {right / len(truth):.2%}")
+            request.log(f"{data_name}, {what}: {right / len(truth):.2%}")
     notes.append(
         f"up to {READ:,} test images of each; every answer comes through POST /api/predict. drawn: enlarged to {SIDE} pixels, "
         "with a pen's sharp edge. photographed: the same in ink on grey paper, in perspective, turned, in uneven light, "

@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from hcrlib.bench.base import Outcome, bench, in_child, ratio, row, told
+from hcrlib.bench.base import Outcome, bench, in_child, ratio, row, run_json
 
 RUN_S = 10  # of the runs that two workers share
 SHARED, SHORT, MANY = 6, 24, 10_000  # runs: for two workers, for what one costs, and of a large plan
@@ -121,12 +121,12 @@ CLI = "import sys; from hcrlib.cli.main import main; sys.exit(main())"
 
 
 @bench("sweep", "What does a sweep cost beside its runs, and ten thousand of them?")
-def measure(asked):
+def measure(request):
     with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
         folder = Path(folder)
         rows, ratios = [], []
         for part in (_efficiency, _beyond, _many):
-            more, limits = part(asked, folder)
+            more, limits = part(request, folder)
             rows, ratios = rows + more, ratios + limits
     notes = [
         f"runs that wait take {RUN_S} s each and no processor: what is lost of two workers is the sweep's own",
@@ -141,7 +141,7 @@ def _own(folder, name):
     return {"HCR_RESULTS": str(folder / name), "HCR_CACHE": str(folder / "cache")}
 
 
-def _efficiency(asked, folder):
+def _efficiency(request, folder):
     rows, ratios = [], []
     begun = time.perf_counter()
     exec(WORK.format(n=200), {})  # how much of it takes as long
@@ -150,25 +150,25 @@ def _efficiency(asked, folder):
         taken = {}
         for workers in (1, 2):
             own = _own(folder, f"{what}-{workers}")
-            taken[workers] = told(EFFICIENT, SHARED, workers, text, environment=own)
-            asked.say(f"{SHARED} runs that {what} for {RUN_S} s, {workers} workers: {taken[workers]:.1f} s")
+            taken[workers] = run_json(EFFICIENT, SHARED, workers, text, environment=own)
+            request.log(f"{SHARED} runs that {what} for {RUN_S} s, {workers} workers: {taken[workers]:.1f} s")
             rows.append(row(f"{SHARED} runs that {what} for {RUN_S} s, workers: {workers}", [taken[workers]]))
         limit = EFFICIENCY if what == "wait" else None
         ratios.append(ratio(f"parallel efficiency, runs that {what}", [taken[1]], [2 * taken[2]], at_least=limit))
     return rows, ratios
 
 
-def _beyond(asked, folder):
+def _beyond(request, folder):
     """A notebook that does nothing, as a run of a sweep: how much of that is papermill's, and what papermill alone takes."""
     own = _own(folder, "short")
-    within, swept = told(ONE, SHORT, folder, environment=own)
+    within, swept = run_json(ONE, SHORT, folder, environment=own)
     times = []
     for _ in range(5):
         begun = time.perf_counter()
         in_child("-c", PAPERMILL, folder / "x.ipynb", folder / "out.ipynb", environment=own)
         times.append(time.perf_counter() - begun)
     plain = sorted(times)[2]
-    asked.say(f"papermill {plain:.2f} s; a run of a sweep {swept:.2f} s, of which papermill's {within:.2f} s")
+    request.log(f"papermill {plain:.2f} s; a run of a sweep {swept:.2f} s, of which papermill's {within:.2f} s")
     rows = [
         row("a notebook that does nothing, papermill in a new process", times),
         row("the same, as a run of a sweep", [swept]),
@@ -178,22 +178,22 @@ def _beyond(asked, folder):
     return rows, [beyond, ratio("papermill in a new process / a run of a sweep", [plain], [swept])]
 
 
-def _many(asked, folder):
+def _many(request, folder):
     own = _own(folder, "many")
     path = folder / "many.yml"
     grid = {"budget": list(range(100, 200)), "seed": list(range(MANY // 100))}
     path.write_text(json.dumps({"defaults": {"classifier": "dummy"}, "grid": grid}))
-    planned = [told(PLAN, path, environment=own) for _ in range(min(3, asked.runs))]
-    asked.say(f"planning {MANY:,} runs: {min(planned):.2f} s")
-    small, large, each = told(GROWN, MANY, path, environment=own)
-    asked.say(f"{MANY:,} runs of no work: {each * 1000:.1f} ms each, {small / 1e6:.0f} MB, then {large / 1e6:.0f} MB")
+    planned = [run_json(PLAN, path, environment=own) for _ in range(min(3, request.runs))]
+    request.log(f"planning {MANY:,} runs: {min(planned):.2f} s")
+    small, large, each = run_json(GROWN, MANY, path, environment=own)
+    request.log(f"{MANY:,} runs of no work: {each * 1000:.1f} ms each, {small / 1e6:.0f} MB, then {large / 1e6:.0f} MB")
     given = {"HCR_RESULTS": own["HCR_RESULTS"], "HCR_CACHE": own["HCR_CACHE"]}
     resumed = []
-    for _ in range(min(3, asked.runs)):
+    for _ in range(min(3, request.runs)):
         begun = time.perf_counter()
         in_child("-c", CLI, "sweep", path, "--no-report", environment={**os.environ, **given})
         resumed.append(time.perf_counter() - begun)
-    asked.say(f"resuming {MANY:,} finished runs: {min(resumed):.2f} s")
+    request.log(f"resuming {MANY:,} finished runs: {min(resumed):.2f} s")
     rows = [
         row(f"planning {MANY:,} runs", planned),
         row(f"`hcr sweep` of {MANY:,} runs that are there, Python's start and leaderboard included", resumed),

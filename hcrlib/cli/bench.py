@@ -18,7 +18,7 @@ def add_parser(subparsers):
 
 def _bench(args):
     from hcrlib.bench import BENCHES, report
-    from hcrlib.bench.base import Asked
+    from hcrlib.bench.base import Request
 
     for name, value in (("--runs", args.runs), ("--images", args.images)):
         if value < 1:
@@ -28,8 +28,8 @@ def _bench(args):
         return 0
     for bench in [BENCHES.get(name) for name in args.name or BENCHES.names()]:
         print(f"{bench.name}: {bench.question}", flush=True)
-        outcome = bench(Asked(args.runs, args.images, lambda line: print(f"  {line}", flush=True)))
-        path = report.keep(bench, outcome)
+        outcome = bench(Request(args.runs, args.images, lambda line: print(f"  {line}", flush=True)))
+        path = report.save(bench, outcome)
         print(f"\n{report.tables(dataclasses.asdict(outcome), 'simple')}\n\n{path}\n", flush=True)
     print(report.write())
     return 0
