@@ -1,4 +1,4 @@
-"""One HTML file that can be mailed: leaderboards, figures, the ledger of claims and where every number comes from."""
+"""One self-contained HTML file: leaderboards, figures, the claims and the origin of every number."""
 
 import base64
 import html
@@ -23,35 +23,37 @@ img { max-width: 100%; margin: .5rem 0 } code { font-size: .85em; overflow-wrap:
 .holds { color: #00693e } .fails { color: #a23b00 } .open { color: #555 }
 """
 VERDICTS = {ledger.HOLDS: "holds", ledger.FAILS: "fails"}
-MADE = "commit", "dirty", "utc", "python", "cpu", "cores", "threads", "packages"
+ORIGIN = "commit", "dirty", "utc", "python", "cpu", "cores", "threads", "packages"
 
 
 def write(out=None, sweeps=None):
-    """Writes the page to `out` (results/report.html) and returns its Path.
+    """Write the report to `out` (default: results/report.html) and return its Path.
 
-    sweeps: names of results/ folders, all that have records where left out. ConfigError for one without;
-    RunError where there is nothing to report at all.
+    sweeps: names of results/ folders; all that have records by default. ConfigError for a folder without records, RunError if
+    there is nothing to report.
     """
     root = paths.results_root()
-    there = sorted(path.parent.name for path in root.glob("*/records.jsonl"))
+    available = sorted(path.parent.name for path in root.glob("*/records.jsonl"))
     for name in sweeps or ():
-        if name not in there:
+        if name not in available:
             raise ConfigError(
-                f"There are no results of '{name}'", where=root, hint=f"There are: {', '.join(there) or 'none'}"
+                f"There are no results of '{name}'", where=root, hint=f"Available: {', '.join(available) or 'none'}"
             )
-    names, claims = sweeps or there, root / "claims.json"
+    names, claims = sweeps or available, root / "claims.json"
     if not names and not claims.exists():
-        raise RunError("There is nothing to report yet", where=root, hint="Make runs first: hcr sweep params/demo.yml")
+        raise RunError(
+            "There is nothing to report yet", where=root, hint="Run a sweep first: hcr sweep params/demo.yml"
+        )
     stored = {name: leaderboard.stored(root / name) for name in names}
     parts = [
         _head(),
-        f"<p>In it: {', '.join(map(html.escape, [*names, *(['the claims'] if claims.exists() else [])]))}.</p>",
+        f"<p>Contents: {', '.join(map(html.escape, [*names, *(['the claims'] if claims.exists() else [])]))}.</p>",
     ]
     parts += [_claims(ledger.stored(claims))] if claims.exists() else []
-    parts += [_sweep(root / name, found) for name, found in stored.items()]
+    parts += [_sweep(root / name, records) for name, records in stored.items()]
     parts += [
-        "<h2>Where the numbers come from</h2>",
-        *(_origin(record) for found in stored.values() for record in found),
+        "<h2>Origin of the numbers</h2>",
+        *(_origin(record) for records in stored.values() for record in records),
     ]
     out = Path(out or root / "report.html")
     write_text(out, "\n".join([*parts, "</html>"]) + "\n")
@@ -61,15 +63,15 @@ def write(out=None, sweeps=None):
 def _head():
     made = provenance()
     state = f"commit {made['commit'] or 'unknown'}{', changed since' if made['dirty'] else ''}"
-    told = f"Written {made['utc']} by hcrlib at {state}."
+    origin = f"Written {made['utc']} by hcrlib at {state}."
     title = "Handwritten character recognition: results"
     meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-    return f'<!doctype html><html lang="en">{meta}<title>{title}</title><style>{STYLE}</style><h1>{title}</h1><p>{told}</p>'
+    return f'<!doctype html><html lang="en">{meta}<title>{title}</title><style>{STYLE}</style><h1>{title}</h1><p>{origin}</p>'
 
 
-def _sweep(folder, found):
+def _sweep(folder, records):
     question = (folder / "leaderboard.md").read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
-    parts = [f"<h2>{html.escape(question)}</h2>", leaderboard.render(found, "html")]
+    parts = [f"<h2>{html.escape(question)}</h2>", leaderboard.render(records, "html")]
     for path in sorted(folder.glob("figures/*.png")):
         parts.append(_image(path.stem, path.read_bytes()))
     return "\n".join(parts)
@@ -81,7 +83,7 @@ def _claims(content):
 
 
 def _runs(content):
-    """The runs behind the claims, each once."""
+    """List the runs behind the claims, each once."""
     rows = []
     for name, run in sorted(ledger.runs(content).items()):
         made = f"fit {run['fit_s']:.3g} s; commit {run['commit']}; {run['cpu']}, {run['cores']} cores; {run['engine']}"
@@ -96,7 +98,7 @@ def _image(name, png):
 
 
 def claims_table(content):
-    """The ledger as an HTML table; content: what claims.json holds."""
+    """Return the claims as an HTML table. content: that of claims.json."""
     rows = []
     for row in content["claims"]:
         measured = "<br>".join(_text(entry["text"]) for entry in row["measured"]) or "-"
@@ -117,10 +119,10 @@ def claims_table(content):
 def _origin(record):
     made, data = record.provenance, record.data
     lines = [f"seed {record.config.seed}", f"data sha256 {data.get('sha256')}, test {data.get('test_sha256')}"]
-    lines += [f"{name}: {_plain(made[name])}" for name in MADE if made.get(name) is not None]
-    told = "<br>".join(map(_text, lines))
+    lines += [f"{name}: {_plain(made[name])}" for name in ORIGIN if made.get(name) is not None]
+    text = "<br>".join(map(_text, lines))
     command = html.escape(repeat(record.config))
-    return f"<details><summary><code>{html.escape(record.id)}</code></summary><p>{told}<br><code>{command}</code></p></details>"
+    return f"<details><summary><code>{html.escape(record.id)}</code></summary><p>{text}<br><code>{command}</code></p></details>"
 
 
 def _plain(value):
@@ -128,5 +130,5 @@ def _plain(value):
 
 
 def _text(value):
-    """Escaped; `code` is set as code."""
+    """Return a value as escaped HTML; `code` becomes a code element."""
     return re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(str(value)))
