@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
+from hcrlib.core.extras import explained
 from hcrlib.core.registry import did_you_mean
 from hcrlib.datasets import frame_of
 from hcrlib.datasets import load as load_any
@@ -15,6 +16,7 @@ from hcrlib.runtime.line_model import unit_of
 __all__ = ["Reading", "TrainedModel", "load_dataset", "load_model", "results", "train", "zoo"]
 
 
+@explained()
 def train(classifier, data="mnist-5k", *, seed=0, budget=None, preprocess=None, say=print, **params):
     """Trains and evaluates; returns the RunRecord (run.accuracy, run.misses, run.fit_s, run.path, ...).
 
@@ -30,6 +32,7 @@ def train(classifier, data="mnist-5k", *, seed=0, budget=None, preprocess=None, 
     return runner.run_one(config, say)
 
 
+@explained()
 def load_dataset(name, **how):
     """A Dataset of characters or a TextDataset of words or lines: see hcrlib.datasets, load_dataset and load_text."""
     return load_any(name, **how)
@@ -40,6 +43,7 @@ def results():
     return records.frame(records.read_all() + device_records.read_all())
 
 
+@explained()
 def load_model(source):
     """A TrainedModel, or a LineModel of words or lines, from a zoo name, a run's id or folder, a bundle's folder, a RunRecord.
 

@@ -3,19 +3,12 @@
 import contextlib
 import importlib.metadata
 import os
+import re
 import shutil
 
 from hcrlib.cli._common import add_command
 
-NEEDED = (
-    *("numpy", "scikit-learn", "pandas", "matplotlib", "mlxtend", "tensorflow", "keras", "onnxruntime"),
-    *("papermill", "jupyterlab"),
-)
-OPTIONAL = {
-    "faiss-cpu": "exact knn in half the time: pip install 'hcrlib[fast]'",
-    "scikit-learn-intelex": "the svm in a tenth of the time: pip install 'hcrlib[fast]'",
-    "nbval": "the tests of the notebooks: pip install 'hcrlib[test]'",
-}
+DEMO = "train", "cluster"  # the extras that `make demo` needs
 
 
 def add_parser(subparsers):
@@ -25,29 +18,51 @@ def add_parser(subparsers):
 
 
 def _doctor(args):
-    """Print one line per package, dataset and folder; return 0 if the demo has all it needs."""
+    """Print one line per package, extra, plug-in, dataset and folder; return 0 if the demo has all it needs."""
     from hcrlib import datasets
-    from hcrlib.core import paths
+    from hcrlib.core import paths, plugins
 
-    missing = [name for name in NEEDED if not _print_version(name, "needed: make env")]
-    for name, hint in OPTIONAL.items():
-        _print_version(name, hint)
-    print(f"{'keras backend':22} {os.environ.get('KERAS_BACKEND', 'tensorflow')}\n")
+    complete = {extra: _print_extra(extra, names) for extra, names in requirements().items()}
+    print(f"{'keras backend':22} {os.environ.get('KERAS_BACKEND', 'tensorflow')}")
+    for plugin in plugins.LOADED:
+        print(f"plug-in {plugin.name:14} {plugin.distribution} {plugin.version}: {plugin.error or 'loaded'}")
+    print()
     for row in datasets.describe():
         how = row["here"] or f"not here; get it: hcr data fetch {row['name']}, {row['download_bytes'] / 1e6:,.0f} MB"
         print(f"{row['name']:22} {how}")
     print()
     for name, folder in (("data", paths.data_root()), ("results", paths.results_root()), ("cache", paths.cache_root())):
         print(f"{name:22} {folder or 'HCR_DATA is not set'}{_free_space(folder)}")
-    return 1 if missing else 0
+    return 0 if all(complete.get(extra, True) for extra in ("", *DEMO)) else 1
 
 
-def _print_version(package, hint):
+def requirements():
+    """Return extra -> names of the distributions it needs, from hcrlib's own metadata; "" for what is always needed."""
+    needed = {}
+    for line in importlib.metadata.requires("hcrlib") or []:
+        extra = re.search(r"""extra == ["'](.+?)["']""", line)
+        name = re.match(r"[\w.-]+", line)[0]
+        if name != "hcrlib" and "platform_machine" not in line:
+            needed.setdefault(extra[1] if extra else "", []).append(name)
+    return needed
+
+
+def _print_extra(extra, names):
+    """Print which distributions of an extra are installed and missing; return whether all are installed."""
+    versions = {name: _version(name) for name in names}
+    missing = [name for name, version in versions.items() if version is None]
+    text = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    if missing:
+        target = f"hcrlib[{extra}]" if extra else "hcrlib"
+        text = f'missing: {", ".join(missing)}; get it: pip install "{target}"'
+    print(f"{extra or 'hcrlib':22} {text}")
+    return not missing
+
+
+def _version(package):
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        print(f"{package:22} {importlib.metadata.version(package)}")
-        return True
-    print(f"{package:22} missing; {hint}")
-    return False
+        return importlib.metadata.version(package)
+    return None
 
 
 def _free_space(folder):

@@ -23,6 +23,7 @@ from hcrlib.cli import (
     zoo,
 )
 from hcrlib.core.errors import HcrError
+from hcrlib.core.extras import explained
 from hcrlib.core.registry import did_you_mean
 
 COMMANDS = data, train, sweep, tune, claims, results, read, library, compose, zoo, bundle, serve, bench, doctor
@@ -37,7 +38,8 @@ def main(argv=None):
     """
     args = parser().parse_args(argv)
     try:
-        status = args.func(args)
+        with explained():
+            status = args.func(args)
         sys.stdout.flush()
     except HcrError as error:
         return _fail(error)

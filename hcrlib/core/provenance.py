@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from hcrlib.core import plugins
 from hcrlib.core.code_hash import code_sha256
 
 PACKAGES = (
@@ -84,8 +85,9 @@ def repeat(config):
 
 
 def packages():
-    """name -> version, of the libraries that results depend on and that are installed."""
-    return {name: version for name in PACKAGES if (version := _version(name))}
+    """Return name -> version of the installed libraries, plug-ins included, that results depend on."""
+    names = dict.fromkeys([*PACKAGES, *(plugin.distribution for plugin in plugins.LOADED)])
+    return {name: version for name in names if (version := _version(name))}
 
 
 def _version(package):

@@ -1,5 +1,6 @@
-"""Datasets: `load_dataset`, and what stands behind `hcr data`. To add one: a row in catalog.py, or a dataset.yml."""
+"""Datasets: `load_dataset`, and what stands behind `hcr data`. To add one: a row in catalog.py, a dataset.yml, or a plug-in."""
 
+from hcrlib.core import plugins
 from hcrlib.datasets.base import SIDE, Dataset, Split, check_content
 from hcrlib.datasets.importers import Imported, import_file
 from hcrlib.datasets.inventory import dataset_names, describe, fetch, frame_of, load, verify
@@ -32,3 +33,5 @@ __all__ = [
     "text_names",
     "verify",
 ]
+
+plugins.load("hcrlib.datasets")

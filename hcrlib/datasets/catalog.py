@@ -5,6 +5,7 @@ an official file. Counts: Cohen, Afshar, Tapson, van Schaik 2017, arXiv 1702.053
 traps).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from string import ascii_lowercase, ascii_uppercase, digits
 
@@ -40,7 +41,7 @@ class File:
 
 @dataclass(frozen=True)
 class Entry:
-    """One dataset. kind: "embedded", "official" or "lite".
+    """One dataset. kind: "embedded", "official", "lite", or "plug-in".
 
     files: for an official set train images, train labels, test images, test labels; for a lite set what it is built
     from. releases: the (train, test) counts it exists in. sha256: of the loaded content, where pinned. comparable: the
@@ -60,6 +61,7 @@ class Entry:
     licence: str = ""
     source: str = ""
     traps: tuple = ()
+    load: Callable | None = None  # of a plug-in: takes the Entry, returns a base.Whole
 
     def pair(self, part):
         """(images, labels): the files of an official set's "train" or "test" part."""

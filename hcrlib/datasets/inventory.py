@@ -116,7 +116,7 @@ def verify(name):
     for part in PARTS:
         if entry.kind == "official" and import_store.present(entry, part):
             findings.append(_finding(f"{part} part", lambda part=part: import_store.load(entry, part)[1]))
-    if entry.kind == "embedded" or _built(entry):
+    if entry.kind in ("embedded", "plug-in") or _built(entry):
         findings.append(_finding(f"the content of {name}", lambda: load_dataset(name).source))
     return findings
 
@@ -149,8 +149,8 @@ def _text_row(name, entry, characters):
 
 
 def _here(entry, missing):
-    if entry.kind == "embedded":
-        return "embedded"
+    if entry.kind in ("embedded", "plug-in"):
+        return entry.kind
     if _built(entry):
         return "cache"
     if not missing:

@@ -24,7 +24,7 @@ def load_dataset(name, *, val_fraction=0.1, val_seed=0):
     if str(name) not in DATASETS.names() and _is_path(name):
         return _cut(load_own(paths.here(name)), val_fraction, val_seed)
     entry = DATASETS.get(str(name))
-    return _cut(LOADERS[entry.kind](entry), val_fraction, val_seed)
+    return _cut((entry.load or LOADERS[entry.kind])(entry), val_fraction, val_seed)
 
 
 def _is_path(name):

@@ -9,12 +9,15 @@ import html
 import io
 import itertools
 
-import ipywidgets as widgets
 import numpy as np
-from ipycanvas import Canvas, hold_canvas
 from PIL import Image, ImageDraw
 
+from hcrlib.core.extras import explained
 from hcrlib.plotting import classification
+
+with explained():
+    import ipywidgets as widgets
+    from ipycanvas import Canvas, hold_canvas
 
 SIZE = 280  # pixels: ten of the screen for one of the glyph
 PEN = 1 / 14  # of the pad's side: the 28x28 glyph then has lines of about two pixels, as MNIST's have

@@ -158,7 +158,8 @@ def test_zoo_add_list_and_read(run, capsys, tmp_path, results):
 
 
 def test_doctor_names_packages_data_folders_and_what_to_do(capsys, monkeypatch):
-    monkeypatch.setitem(doctor.OPTIONAL, "a-package-that-is-not-there", "pip install it")
+    needed = {"": ["numpy"], "train": ["tensorflow"], "sql": ["a-package-that-does-not-exist"]}
+    monkeypatch.setattr(doctor, "requirements", lambda: needed)
     monkeypatch.delenv("HCR_DATA", raising=False)
     assert main.main(["doctor"]) == 0
     out = told(capsys)[0]
@@ -167,7 +168,7 @@ def test_doctor_names_packages_data_folders_and_what_to_do(capsys, monkeypatch):
         "mnist-5k               embedded",
         "hcr data fetch",
         "GB free",
-        "missing; pip install it",
+        'missing: a-package-that-does-not-exist; get it: pip install "hcrlib[sql]"',
     ):
         assert word in out
 
