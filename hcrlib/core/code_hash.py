@@ -19,8 +19,8 @@ DECIDING = (  # glob patterns below ROOT: whatever a record's metrics and predic
 
 
 @functools.cache
-def code_sha256(root=ROOT, patterns=DECIDING):
-    """Hex SHA-256 of the deciding definitions of an hcrlib/ folder.
+def code_sha256(root: Path = ROOT, patterns: tuple[str, ...] = DECIDING) -> str:
+    """Return the hex SHA-256 of the deciding definitions of an hcrlib/ folder.
 
     Raises SyntaxError for a file that does not parse and FileNotFoundError for a pattern that matches no file.
     """
@@ -34,8 +34,8 @@ def code_sha256(root=ROOT, patterns=DECIDING):
     return hashlib.sha256("\n\0".join(sorted(found)).encode()).hexdigest()
 
 
-def definitions(source, root=ROOT):
-    """The normalised syntax tree of each top-level statement of a module, as a set of str."""
+def definitions(source: str, root: Path = ROOT) -> set[str]:
+    """Return the normalised syntax tree of each top-level statement of a module as text."""
     tree = ast.parse(source)
     names, modules = {}, set()
     stems = {path.stem for path in root.rglob("*.py")}

@@ -236,7 +236,7 @@ def test_adding_a_classifier_is_adding_a_class():
     try:
         assert hcr.train("coin", **QUIET).misses > 800
     finally:
-        CLASSIFIERS._things.pop("coin")
+        CLASSIFIERS.remove("coin")
 
 
 def test_one_class_is_too_few():
