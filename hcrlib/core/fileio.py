@@ -4,11 +4,13 @@ import contextlib
 import os
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 
 @contextlib.contextmanager
-def atomic(path):
+def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it is moved into place when the block succeeds, and removed when it fails."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -25,13 +27,13 @@ def atomic(path):
         part.unlink(missing_ok=True)
 
 
-def write_text(path, text):
+def write_text(path: str | Path, text: str) -> None:
     """Write text as UTF-8, atomically."""
     with atomic(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
-def file_lock(path, timeout=-1):
+def file_lock(path: str | Path, timeout: float = -1) -> contextlib.AbstractContextManager:
     """Return a context manager that holds the lock of a file, which ends with the process at the latest.
 
     timeout: seconds to wait for another holder, -1 for no limit. The context raises TimeoutError after that.
@@ -41,7 +43,7 @@ def file_lock(path, timeout=-1):
     return filelock.FileLock(path, timeout=timeout)
 
 
-def unpack(file, folder):
+def unpack(file: IO[bytes], folder: str | Path) -> None:
     """Unpack an open tar file of plain files and folders.
 
     Raises tarfile.TarError for links, devices, and names that lead out of the folder.
@@ -51,4 +53,7 @@ def unpack(file, folder):
             path = PurePosixPath(member.name)
             if not (member.isreg() or member.isdir()) or path.is_absolute() or ".." in path.parts:
                 raise tarfile.TarError(f"{member.name} is not a plain file inside the archive")
-        tar.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+        if hasattr(tarfile, "data_filter"):
+            tar.extractall(folder, filter="data")
+        else:
+            tar.extractall(folder)
