@@ -1,4 +1,4 @@
-"""The page: how many drawings a second it reads, beside bare calls of the engine, and how right it reads them."""
+"""The web app: how many drawings a second it reads, compared with bare calls of the engine, and how accurately."""
 
 import http.client
 import io
@@ -24,7 +24,7 @@ from hcrlib.datasets import load_dataset, stratified_take
 from hcrlib.metrics import scores
 from hcrlib.runtime.web.app import create_app
 from hcrlib.runtime.web.images import png
-from hcrlib.runtime.web.model_store import Models
+from hcrlib.runtime.web.model_store import ModelStore
 
 MODEL = "best-47"
 CONNECTIONS, SECONDS = 32, 60
@@ -32,7 +32,7 @@ LEAST_A_SECOND, MOST_P99_MS, MOST_GROWTH = 400, 50, 1.1
 CALLS = 2000
 READ = 2000  # test images of each set
 PAIRS = ("mnist", "best-digits"), ("emnist-bymerge-lite", "best-47"), ("emnist-letters-lite", "best-letters")
-SIDE = 140  # pixels, what the page sends
+SIDE = 140  # pixels of the images that the web app sends
 POST = """
 local file = io.open("{path}", "rb")
 wrk.method = "POST"
@@ -41,34 +41,33 @@ wrk.headers["Content-Type"] = "image/png"
 """
 
 
-@bench("page", "How many drawings a second does the page read, with 32 asking at once?")
+@bench("page", "How many drawings a second does the web app read, with 32 connections?")
 def page(request):
     if not shutil.which("wrk"):
-        raise RunError("There is no wrk, which asks the questions", hint="Debian: apt install wrk")
+        raise RunError("wrk, the load generator, is not installed", hint="Debian: apt install wrk")
     model = hcrlib.load_model(MODEL)
     with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
-        picture, script = Path(folder) / "drawing.png", Path(folder) / "post.lua"
-        picture.write_bytes(_drawn(load_dataset("mnist-5k").val.images[0]))
-        script.write_text(POST.format(path=picture))
+        image_path, script = Path(folder) / "drawing.png", Path(folder) / "post.lua"
+        image_path.write_bytes(_drawn(load_dataset("mnist-5k").val.images[0]))
+        script.write_text(POST.format(path=image_path))
         rounds, bare = [], []
-        for at in range(request.runs):
+        for number in range(request.runs):
             bare.append(_bare(model))
             rounds.append(_load(script))
-            request.log(
-                f"round {at + 1} of {request.runs}: {rounds[-1]['a_second']:.0f} a second, p99 {rounds[-1]['p99_ms']:.0f} ms"
-            )
-    rows = [{"what": f"page, {CONNECTIONS} connections, {SECONDS} s", **each} for each in rounds]
+            measured = f"{rounds[-1]['a_second']:.0f} a second, p99 {rounds[-1]['p99_ms']:.0f} ms"
+            request.log(f"round {number + 1} of {request.runs}: {measured}")
+    rows = [{"what": f"web app, {CONNECTIONS} connections, {SECONDS} s", **each} for each in rounds]
     alone = {f"{p}_ms": float(np.median([each[p] for each in bare])) for p in ("p50", "p90", "p99")}
     calls = [1000 / each["p50"] for each in bare]
-    about = {"what": "ONNX Runtime, bare, one after another", **dict.fromkeys(rounds[0])}
-    rows.append({**about, **alone, "a_second": float(np.median(calls))})
+    row = {"what": "ONNX Runtime, bare, one after another", **dict.fromkeys(rounds[0])}
+    rows.append({**row, **alone, "a_second": float(np.median(calls))})
     return Outcome(
         rows,
         [
             ratio("drawings a second", [each["a_second"] for each in rounds], 1, at_least=LEAST_A_SECOND),
             ratio("p99, ms", [each["p99_ms"] for each in rounds], 1, at_most=MOST_P99_MS),
-            ratio("answers that were errors", [each["errors"] for each in rounds], 1, at_most=0),
-            ratio("a second, page / bare ONNX Runtime", [each["a_second"] for each in rounds], calls),
+            ratio("errors", [each["errors"] for each in rounds], 1, at_most=0),
+            ratio("a second, web app / bare ONNX Runtime", [each["a_second"] for each in rounds], calls),
             ratio(
                 "memory after / before",
                 [e["mb_after"] for e in rounds],
@@ -77,31 +76,31 @@ def page(request):
             ),
         ],
         [
-            f"{MODEL}, a PNG of {SIDE} x {SIDE} pixels as the page sends it; the server, as it is by default, and wrk share "
+            f"{MODEL}, a PNG of {SIDE} x {SIDE} pixels as the web app sends it; the server with its defaults and wrk share "
             "the cores; memory: of all its processes, first after 5 s of warm-up",
         ],
         request.runs,
     )
 
 
-@bench("page-accuracy", "How right is what the page reads: drawn, photographed?")
+@bench("page-accuracy", "How accurate is the web app on drawn and photographed characters?")
 def page_accuracy(request):
     rows, notes = [], []
     for data_name, model in PAIRS:
         try:
             data = load_dataset(data_name)
         except HcrError as error:
-            notes.append(f"{data_name} is left out: {error.what}")
+            notes.append(f"{data_name} was skipped: {error.what}")
             continue
         folder = next(str(root / model) for root in paths.zoo_roots() if (root / model).is_dir())
-        served = Models(lambda m=model, f=folder: [(m, f)], "onnxruntime", say=lambda line: None)
-        client = create_app(served).test_client()
+        models = ModelStore(lambda m=model, f=folder: [(m, f)], "onnxruntime", log=lambda line: None)
+        client = create_app(models).test_client()
         chosen = stratified_take(data.test.labels, min(READ, len(data.test)), 0, "bench/page")
         images, truth = data.test.images[chosen], [data.classes[i] for i in data.test.labels[chosen]]
-        found = {"as it is in the file": served.get().model.predict(images)}
+        found = {"as it is in the file": models.get().model.predict(images)}
         for what, make in (("drawn", _drawn), ("photographed", _photographed)):
             rng = np.random.default_rng(seed_for(0, f"bench/{what}"))
-            found[what] = [_asked(client, make(image, rng)) for image in images]
+            found[what] = [_ask(client, make(image, rng)) for image in images]
         for what, answers in found.items():
             right = sum(a == b for a, b in zip(answers, truth, strict=True))
             low, high = scores.wilson(right, len(truth))
@@ -117,24 +116,24 @@ def page_accuracy(request):
             )
             request.log(f"{data_name}, {what}: {right / len(truth):.2%}")
     notes.append(
-        f"up to {READ:,} test images of each; every answer comes through POST /api/predict. drawn: enlarged to {SIDE} pixels, "
-        "with a pen's sharp edge. photographed: the same in ink on grey paper, in perspective, turned, in uneven light, "
-        "out of focus, with grain, as a JPEG - rendered, no camera was used"
+        f"up to {READ:,} test images of each; every image goes through POST /api/predict. drawn: enlarged to {SIDE} pixels, "
+        "with a pen's sharp edge. photographed: the same as ink on grey paper, with perspective, rotation, uneven light, "
+        "blur, grain and JPEG compression; rendered, no camera was used"
     )
     return Outcome(rows, [], notes, 1)
 
 
-def _asked(client, data):
-    """The most probable class, or None where the page refuses."""
+def _ask(client, data):
+    """Return the most probable class, or None if the server refuses the image."""
     answer = client.post("/api/predict", data=data, content_type="application/octet-stream")
     return answer.json["alternatives"][0]["label"] if answer.status_code == 200 else None
 
 
 def _bare(model):
-    """timing.latency_ms of the engine alone, one image after another."""
+    """Return timing.latency_ms of the engine alone, one image after another."""
     x, network = model.pipeline.apply(load_dataset("mnist-5k").val.images[:1]), model.classifier
     x = np.ascontiguousarray(x.reshape((1, *network.shape)), np.float32)
-    return timing.latency_ms(lambda at: network.session.run(None, {network.given: x}), range(CALLS))
+    return timing.latency_ms(lambda _: network.session.run(None, {network.given: x}), range(CALLS))
 
 
 def _load(script):
@@ -150,7 +149,7 @@ def _load(script):
         ask = ["wrk", "-t1", f"-c{CONNECTIONS}", "--latency", "-s", str(script)]
         subprocess.run([*ask, "-d5s", address], check=True, capture_output=True)
         before = _memory(server)
-        said = subprocess.run([*ask, f"-d{SECONDS}s", address], check=True, capture_output=True, text=True).stdout
+        output = subprocess.run([*ask, f"-d{SECONDS}s", address], check=True, capture_output=True, text=True).stdout
         after = _memory(server)
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         connection.request("GET", "/healthz")
@@ -159,11 +158,11 @@ def _load(script):
     finally:
         server.send_signal(signal.SIGTERM)
         server.communicate(timeout=30)
-    failed = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
-    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
+    failed = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
+    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", output)
     return {
-        "a_second": float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]),
-        **{f"p{p}_ms": _milliseconds(said, p) for p in (50, 90, 99)},
+        "a_second": float(re.search(r"Requests/sec:\s+([\d.]+)", output)[1]),
+        **{f"p{p}_ms": _milliseconds(output, p) for p in (50, 90, 99)},
         "errors": (int(failed[1]) if failed else 0)
         + sum(map(int, broken.groups()) if broken else [0])
         + (healthy != "ok"),
@@ -172,19 +171,19 @@ def _load(script):
     }
 
 
-def _milliseconds(said, percentile):
-    value, unit = re.search(rf"{percentile}%\s+([\d.]+)(us|ms|s)\s", said).groups()
+def _milliseconds(output, percentile):
+    value, unit = re.search(rf"{percentile}%\s+([\d.]+)(us|ms|s)\s", output).groups()
     return float(value) * {"us": 1e-3, "ms": 1, "s": 1e3}[unit]
 
 
 def _memory(server):
-    """MB that its processes hold."""
+    """Return the memory of all its processes, in MB."""
     process = psutil.Process(server.pid)
     return sum(each.memory_info().rss for each in [process, *process.children(recursive=True)]) / 1e6
 
 
 def _ink(glyph, side):
-    """float (side, side) in 0..1: a glyph enlarged, with the sharp edge of a pen."""
+    """Enlarge a glyph to float (side, side) in 0..1, with the sharp edge of a pen."""
     large = np.asarray(Image.fromarray(glyph).resize((side, side), Image.BICUBIC), float)
     return np.clip((large - 96) / 64, 0, 1)
 

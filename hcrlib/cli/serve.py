@@ -1,4 +1,4 @@
-"""`hcr serve` and `hcr corrections` from the command line."""
+"""`hcr serve` and `hcr corrections`: the web app, and the corrections that its users store."""
 
 from functools import cached_property
 from pathlib import Path
@@ -11,33 +11,34 @@ from hcrlib.runtime.line_model import unit_of
 from hcrlib.runtime.web import cli
 
 DEFAULT = "best-47"  # of the zoo: digits and letters
-OF_PAGES = "page-62", "best-62"  # of the zoo: capitals and small letters told apart, as words need it
+PAGE_MODELS = "page-62", "best-62"  # of the zoo: they tell capitals from small letters, which words need
 
 
 def add_parser(subparsers):
-    """Adds `serve` and `corrections` to an argparse subparsers object; they set `func(args) -> exit status`."""
-    says = "the page to draw on, upload to and photograph with, and its API; it reads whole pages, too"
-    add = add_command(subparsers, "serve", _serve, says, "hcr serve --port 8000").add_argument
-    cli.add_arguments(add)
-    says = "the pages that were kept, for its search (this user's, where nobody but this computer can ask)"
-    add("--library", metavar="FILE", help=says)
-    says = "what people said on the page that pictures are, as a dataset that `hcr train --data` takes"
-    add = add_command(subparsers, "corrections", _corrections, says, "hcr corrections --to mine").add_argument
-    add("--to", metavar="FOLDER", required=True, help="a folder that is not there yet")
-    add("--corrections", metavar="FILE", help="where `hcr serve` stored them")
+    """Add `serve` and `corrections` to an argparse subparsers object."""
+    summary = "start the web app and its API: draw, upload or photograph characters, or read whole pages"
+    parser = add_command(subparsers, "serve", _serve, summary, "hcr serve --port 8000")
+    cli.add_arguments(parser.add_argument)
+    text = "the library of pages to add to and search (your own, unless other machines can connect: then none)"
+    parser.add_argument("--library", metavar="FILE", help=text)
+    summary = "export user corrections from the web app as a dataset"
+    parser = add_command(subparsers, "corrections", _corrections, summary, "hcr corrections --to mine")
+    text = "a new folder for the dataset, to use with `hcr train --data`"
+    parser.add_argument("--to", metavar="FOLDER", required=True, help=text)
+    parser.add_argument("--corrections", metavar="FILE", help="the file that `hcr serve` stored them in")
 
 
-def found():
-    """[(name, folder)] of every bundle: the zoo's, the default first, then those of `hcr export`."""
+def find_bundles():
+    """Return [(name, folder)] of every bundle: the zoo's, the default first, then those of `hcr export`."""
     from hcrlib.core import paths
 
-    places = [*paths.zoo_roots(), paths.results_root() / "bundles"]
-    folders = [path.parent for place in places for path in sorted(place.glob("*/manifest.json"))]
+    roots = [*paths.zoo_roots(), paths.results_root() / "bundles"]
+    folders = [path.parent for root in roots for path in sorted(root.glob("*/manifest.json"))]
     return sorted(((folder.name, str(folder)) for folder in folders), key=lambda each: each[0] != DEFAULT)
 
 
-class Whole(NamedTuple):
-    """A bundle whose recogniser reads whole words or lines. unit: "words" or "lines". digest: of its manifest."""
+class RecognizerBundle(NamedTuple):
+    """A bundle that reads whole words or lines. unit: "words" or "lines". digest: of its manifest."""
 
     name: str
     unit: str
@@ -45,29 +46,29 @@ class Whole(NamedTuple):
     digest: str
 
 
-def wholes(bundles):
-    """[Whole] of those of [(name, folder)] that are no models of characters; none of them is loaded."""
-    named = {}
-    for name, folder in bundles:
-        if unit := _unit(folder):
-            named.setdefault(name, Whole(name, unit, folder, _digest(folder)))
-    return list(named.values())
+class PageReader:
+    """Reads pages for the server: see hcrlib.runtime.web.pages.
 
+    hcrlib.documents is imported with the first page, so that the server starts at once.
 
-class Pages:
-    """Read pages for the server by hcrlib.documents.service, imported by the first page, so that the server starts at once.
-
-    library: the path of one, or None for this user's own. private: whether nobody but this computer can ask: nobody else is
-    shown a library unless it was named. find: a function that returns [(name, folder)] of the bundles there are.
+    Args:
+        library: its path, or None for the user's own.
+        private: whether only this computer can connect; other machines get no library unless it is named.
+        find: a function that returns [(name, folder)] of the bundles.
     """
 
-    models = OF_PAGES
+    models = PAGE_MODELS
 
-    def __init__(self, library, private, find=found):
+    def __init__(self, library, private, find=find_bundles):
         self.library, self._path, self._find = bool(library or private), library, find
 
     def recognizers(self):
-        return wholes(self._find())
+        """Return the RecognizerBundles, without loading them."""
+        recognizers = {}
+        for name, folder in self._find():
+            if unit := _unit(folder):
+                recognizers.setdefault(name, RecognizerBundle(name, unit, folder, _digest(folder)))
+        return list(recognizers.values())
 
     def read(self, *args):
         return self._service.read(*args)
@@ -83,20 +84,20 @@ class Pages:
 
 
 def _serve(args):
-    named = [(Path(folder).resolve().name, folder) for folder in args.bundle or ()]
-    if named and all(_unit(folder) for _, folder in named):
-        hint = "A recogniser of words or lines needs one beside it"
-        raise ConfigError("No --bundle is a model of characters", hint=hint)
-    find = (lambda: named) if named else found
+    bundles = [(Path(folder).resolve().name, folder) for folder in args.bundle or ()]
+    if bundles and all(_unit(folder) for _, folder in bundles):
+        hint = "Add one: a recognizer of words or lines cannot be served without it"
+        raise ConfigError("None of the --bundle folders holds a model of characters", hint=hint)
+    find = (lambda: bundles) if bundles else find_bundles
 
-    def models():
+    def find_models():
         return [(name, folder) for name, folder in find() if not _unit(folder)]
 
-    return cli.run(args, models, Pages(args.library, cli.is_private(args), find))
+    return cli.run(args, find_models, PageReader(args.library, cli.is_private(args), find))
 
 
 def _unit(folder):
-    """What a bundle's recogniser reads; None for a model of characters, and for what cannot be told: loading that tells why."""
+    """Return what a bundle's recognizer reads, None for a model of characters or if loading it will report an error."""
     try:
         return unit_of(Path(folder) / "model")
     except ValueError:
@@ -104,7 +105,7 @@ def _unit(folder):
 
 
 def _digest(folder):
-    """12 digits of its manifest's SHA-256; none where there is no manifest: loading that tells so."""
+    """Return 12 digits of the manifest's SHA-256, or "" if there is none: loading the bundle will report that."""
     try:
         return bundle.sha256(Path(folder) / "manifest.json")[:12]
     except OSError:

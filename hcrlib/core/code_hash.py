@@ -8,7 +8,6 @@ import ast
 import functools
 import hashlib
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]  # hcrlib/
 _RUNTIME = "image", "pipeline", "line_pipeline", "line_model", "character_model"
@@ -20,8 +19,8 @@ DECIDING = (  # glob patterns below ROOT: whatever a record's metrics and predic
 
 
 @functools.cache
-def code_sha256(root: Path = ROOT, patterns: tuple[str, ...] = DECIDING) -> str:
-    """Return the hex SHA-256 of the deciding definitions of an hcrlib/ folder.
+def code_sha256(root=ROOT, patterns=DECIDING):
+    """Hex SHA-256 of the deciding definitions of an hcrlib/ folder.
 
     Raises SyntaxError for a file that does not parse and FileNotFoundError for a pattern that matches no file.
     """
@@ -35,8 +34,8 @@ def code_sha256(root: Path = ROOT, patterns: tuple[str, ...] = DECIDING) -> str:
     return hashlib.sha256("\n\0".join(sorted(found)).encode()).hexdigest()
 
 
-def definitions(source: str, root: Path = ROOT) -> set[str]:
-    """Return the normalised syntax tree of each top-level statement of a module as text."""
+def definitions(source, root=ROOT):
+    """The normalised syntax tree of each top-level statement of a module, as a set of str."""
     tree = ast.parse(source)
     names, modules = {}, set()
     stems = {path.stem for path in root.rglob("*.py")}
@@ -53,7 +52,7 @@ def definitions(source: str, root: Path = ROOT) -> set[str]:
     return {_text(node) for node in tree.body}
 
 
-def _text(node: object) -> str:
+def _text(node):
     """A tree as text. Unlike ast.dump and ast.unparse, the same in every version of Python."""
     if isinstance(node, ast.AST):
         fields = (f"{name}={_text(value)}" for name, value in ast.iter_fields(node) if value not in (None, []))
@@ -64,41 +63,40 @@ def _text(node: object) -> str:
 class _Normalised(ast.NodeTransformer):
     """Drops what decides nothing. names: local name -> imported name; modules: local names of hcrlib's modules."""
 
-    def __init__(self, names: dict[str, str], modules: set[str]) -> None:
-        self.names, self.modules = names, modules
-        self.local: dict[str, str] = {}
+    def __init__(self, names, modules):
+        self.names, self.modules, self.local = names, modules, {}
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> list[ast.ImportFrom] | None:
+    def visit_ImportFrom(self, node):
         inside = node.level or (node.module or "").partition(".")[0] == "hcrlib"
         return None if inside else [ast.ImportFrom(node.module, [alias], 0) for alias in node.names]
 
-    def visit_Import(self, node: ast.Import) -> list[ast.Import]:
+    def visit_Import(self, node):
         return [ast.Import([alias]) for alias in node.names if alias.name.partition(".")[0] != "hcrlib"]
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+    def visit_Attribute(self, node):
         if isinstance(node.value, ast.Name) and node.value.id in self.modules - set(self.local):
             return ast.Name(node.attr, node.ctx)
         return self.generic_visit(node)
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:
+    def visit_Name(self, node):
         return ast.Name(self.local.get(node.id) or self.names.get(node.id, node.id), node.ctx)
 
-    def visit_Raise(self, node: ast.Raise) -> ast.Raise:
+    def visit_Raise(self, node):
         raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         return ast.Raise(self.visit(raised) if raised else None, None)
 
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.ExceptHandler:
+    def visit_ExceptHandler(self, node):
         self.generic_visit(node)
-        node.name = self.local.get(node.name or "", node.name or "") or None
+        node.name = self.local.get(node.name, node.name)
         return node
 
-    def visit_Module(self, node: ast.Module) -> ast.AST:
+    def visit_Module(self, node):
         return self._without_docstring(node)
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+    def visit_ClassDef(self, node):
         return self._without_docstring(node)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
+    def visit_FunctionDef(self, node):
         outermost = not self.local
         if outermost:
             self.local = {name: f"v{number}" for number, name in enumerate(_assigned(node))}
@@ -106,14 +104,14 @@ class _Normalised(ast.NodeTransformer):
         for argument in ast.walk(node.args):
             if isinstance(argument, ast.arg):
                 argument.annotation = None
-        normalised = self._without_docstring(node)
+        node = self._without_docstring(node)
         if outermost:
             self.local = {}
-        return normalised
+        return node
 
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 
-    def _without_docstring(self, node: Any) -> ast.AST:
+    def _without_docstring(self, node):
         first = node.body[0] if node.body else None
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
             node.body = node.body[1:]
@@ -123,8 +121,8 @@ class _Normalised(ast.NodeTransformer):
         return node
 
 
-def _assigned(function: ast.AST) -> list[str]:
-    """Return the names that a function and those within it assign, but no parameters, in the order of their first use."""
+def _assigned(function):
+    """The names that a function and those within it assign, but no parameters, in the order of their first use."""
     nodes = list(ast.walk(function))
     parameters = {node.arg for node in nodes if isinstance(node, ast.arg)}
     shared = {name for node in nodes if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names}

@@ -1,4 +1,4 @@
-"""What people said on the page that pictures are, as a dataset of one's own: dataset.yml and a CSV."""
+"""Export user corrections from the web app as a custom dataset: dataset.yml and a CSV file."""
 
 import csv
 import os
@@ -10,36 +10,42 @@ from hcrlib.runtime import to_glyph
 from hcrlib.runtime.web.cli import default_store
 from hcrlib.runtime.web.corrections import Corrections
 
-ABOUT = """\
-# {n:,} corrections of {path}
+DESCRIPTION = """\
+# {n:,} corrections from {path}
 name: corrections
 format: csv
 images: corrections.csv
 ink: light
-source: drawn and labelled on the page of `hcr serve`, with consent
+source: drawn and labelled in the web app of `hcr serve`, with consent
 """
 
 
 def export(folder, path=None):
-    """Writes a folder that is not there yet, which `hcr train --data` takes; returns its Path.
+    """Write a new folder that `hcr train --data` accepts, and return its Path.
 
-    Each row: the label, then the 784 pixels that `to_glyph` makes of the picture, ink 255. ConfigError for a folder that is
-    there; DataError where no corrections are stored.
+    Each row of the CSV holds the label and the 784 pixels that `to_glyph` makes of the image, ink 255.
+
+    Args:
+        folder: the folder to create.
+        path: the file of corrections; None for the default of `hcr serve`.
+
+    Raises:
+        ConfigError: the folder exists.
+        DataError: no corrections are stored.
     """
     folder, path = Path(folder), Path(path or default_store())
     rows = Corrections(path).rows()
     if not rows:
-        raise DataError(
-            "No corrections are stored", where=path, hint="`hcr serve` stores them; --corrections names another"
-        )
+        hint = "Store some in the web app (`hcr serve`), or name another file with --corrections"
+        raise DataError("No corrections are stored", where=path, hint=hint)
     if folder.exists():
-        raise ConfigError("There is something already", where=folder, hint="Delete it, or name another folder: --to")
+        raise ConfigError("Output folder already exists", where=folder, hint="Delete it, or choose another with --to")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as scratch:
         new = Path(scratch) / "new"
         new.mkdir()
         with (new / "corrections.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([row["label"], *to_glyph(row["image"]).ravel()] for row in rows)
-        (new / "dataset.yml").write_text(ABOUT.format(n=len(rows), path=path), encoding="utf-8")
-        os.replace(new, folder)  # complete, or not there at all
+        (new / "dataset.yml").write_text(DESCRIPTION.format(n=len(rows), path=path), encoding="utf-8")
+        os.replace(new, folder)  # atomic: complete or not there at all
     return folder

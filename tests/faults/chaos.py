@@ -81,8 +81,7 @@ time.time = time_of_a_clock_that_is_set
 START = """
 import pathlib, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in a shell's background would ignore it
-from hcrlib.cli import main as cli
-from hcrlib.core import paths
+from hcrlib import cli, paths
 if {root!r}:
     paths.project_root = lambda: pathlib.Path({root!r})
 sys.exit(cli.main())

@@ -1,10 +1,13 @@
-"""What the page's tests share: the zoo's models, a client, drawn characters as files."""
+"""Shared by the web app's tests: the zoo's models, a client, drawn characters as files."""
 
 import base64
 import io
 import json
+import re
 import shutil
+from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,11 +15,13 @@ from PIL import Image
 from hcrlib.core import paths
 from hcrlib.notebook.drawing_pad import rasterised
 from hcrlib.runtime import LinePipeline, bundle
+from hcrlib.runtime.web import STATIC
 from hcrlib.runtime.web.app import create_app
 from hcrlib.runtime.web.corrections import Corrections
-from hcrlib.runtime.web.model_store import Models
+from hcrlib.runtime.web.model_store import ModelStore
 
 ZOO = paths.project_root() / "results/zoo"
+OPENAPI = json.loads((Path(STATIC) / "openapi.json").read_text(encoding="utf-8"))
 EIGHT = [
     [
         (0.62, 0.24), (0.5, 0.18), (0.38, 0.25), (0.4, 0.38), (0.52, 0.47), (0.63, 0.58), (0.64, 0.74), (0.5, 0.83),
@@ -27,13 +32,13 @@ CAPITAL_A = [[(0.26, 0.84), (0.5, 0.14), (0.74, 0.84)], [(0.35, 0.58), (0.65, 0.
 
 
 def picture(strokes, kind="png", size=280):
-    """bytes of strokes in 0..1, black on white."""
+    """Draw strokes of points in 0..1, black on white, as an image file's bytes."""
     ink = rasterised([[(x * size, y * size) for x, y in stroke] for stroke in strokes], size)
     return encoded(Image.fromarray(255 - ink), kind)
 
 
 def encoded(image, kind="png", **options):
-    """bytes of a PIL image."""
+    """Encode a PIL image."""
     stream = io.BytesIO()
     image.save(stream, kind, **options)
     return stream.getvalue()
@@ -43,8 +48,8 @@ def data_url(data, kind="png"):
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def recogniser(folder, unit="words", letter="a", width="width"):
-    """A bundle's folder, made: what it says reads `letter` wherever there is ink without a gap. width: of the network."""
+def recognizer_bundle(folder, unit="words", letter="a", width="width"):
+    """Make a bundle whose recognizer reads `letter` wherever there is ink without a gap. width: of the network."""
     from onnx import TensorProto, helper, numpy_helper, save
 
     constants = {"weights": [[-8, 8]], "bias": [4, -4]}  # of the blank and the letter
@@ -70,27 +75,30 @@ def recogniser(folder, unit="words", letter="a", width="width"):
     return folder
 
 
+def validate(value, schema):
+    """Check a value against one of the schemas of the API's description."""
+    jsonschema.validate(value, {**OPENAPI, "$ref": f"#/components/schemas/{schema}"})
+
+
 def problem(response, name, status):
-    """The problem's members; it fails where the answer is another, or not in the form of RFC 9457."""
+    """Check that a response is this problem, in the form of RFC 9457, and return its members."""
     assert response.status_code == status, response.get_data(as_text=True)
     assert response.mimetype == "application/problem+json"
     body = json.loads(response.data)
-    assert body["type"] == f"/api/docs#{name}"
-    assert body["status"] == status
-    assert body["title"]
+    validate(body, "Problem")
+    assert (body["type"], body["status"]) == (f"/api/docs#{name}", status)
     assert body["detail"]
     assert "Traceback" not in body["detail"]
-    assert "/" not in body["detail"].replace("image/", "").replace("multipart/", "").replace(
-        "application/", ""
-    ).replace("text/", "").replace("at /, ", "").replace("/api/docs", "")
+    allowed = r"(image|multipart|application|text)/|at /, |/api/docs"
+    assert "/" not in re.sub(allowed, "", body["detail"])  # no path of this machine
     return body
 
 
 @pytest.fixture(scope="session")
 def zoo():
-    """Two of the zoo's models, the default one first."""
-    named = [(name, str(ZOO / name)) for name in ("best-47", "best-digits")]
-    return Models(lambda: named, "onnxruntime", threads=1, say=lambda line: None)
+    """Two of the zoo's models, the default first."""
+    bundles = [(name, str(ZOO / name)) for name in ("best-47", "best-digits")]
+    return ModelStore(lambda: bundles, "onnxruntime", threads=1, log=lambda line: None)
 
 
 @pytest.fixture
@@ -105,5 +113,5 @@ def client(zoo, kept):
 
 @pytest.fixture
 def copy(tmp_path):
-    """A bundle's folder that may be written to."""
+    """A copy of a bundle that tests may change."""
     return shutil.copytree(ZOO / "best-digits", tmp_path / "bundles" / "mine")

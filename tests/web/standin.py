@@ -1,4 +1,4 @@
-"""Pages as if they had been read, for tests of what is around the reading."""
+"""A stand-in for the page reader, with fixed results, to test everything around it."""
 
 import argparse
 import base64
@@ -18,15 +18,15 @@ from hcrlib.runtime.web.problems import Problem
 LINES = ["The quick brown fox", "jumps over the lazy", "dog. <b>Twice</b>"]
 SLOW = b"%PDF that takes 2 s"
 UNSURE = {"quick": 0.55, "lazy": 0.8}  # the others: 0.97
-WHOLES = [SimpleNamespace(name=f"whole-{unit}", unit=unit) for unit in ("words", "lines")]
+RECOGNIZERS = [SimpleNamespace(name=f"whole-{unit}", unit=unit) for unit in ("words", "lines")]
 SIZE = 40  # pixels of a letter
 
 
 def page(number=1):
-    """What /api/read tells of a page: LINES, printed, each word with its boxes; the first letter of `quick` is unsure."""
+    """Return the JSON of a page: LINES, printed, each word with its boxes; the first letter of `quick` is unsure."""
     image = Image.new("RGB", (700, 900), "#fbf9f2")
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(SIZE)
-    lines = [_line(pen, font, text, 120 + 90 * at) for at, text in enumerate(LINES)]
+    lines = [_line(pen, font, text, 120 + 90 * index) for index, text in enumerate(LINES)]
     stream = io.BytesIO()
     image.save(stream, "JPEG")
     return {
@@ -54,10 +54,10 @@ def _line(pen, font, text, top):
 
 def _word(pen, font, text, left, top):
     confidence, characters = UNSURE.get(text, 0.97), []
-    for at, letter in enumerate(text):
+    for index, letter in enumerate(text):
         right = left + int(pen.textlength(letter, font))
         pen.text((left, top - 6), letter, "#20242c", font)
-        sure = not (text == "quick" and at == 0)
+        sure = not (text == "quick" and index == 0)
         alternatives = [{"text": letter, "confidence": confidence}, {"text": "g", "confidence": 0.02}]
         box = [left, top, right, top + SIZE]
         read = {"text": letter if sure else "?", "box": box, "confidence": confidence, "alternatives": alternatives}
@@ -68,38 +68,38 @@ def _word(pen, font, text, left, top):
     return {"text": shown, "box": box, "confidence": confidence, "characters": characters}
 
 
-class Pages:
-    """Reads pages at once; a PDF has three. What is kept is found by its words. wholes: the recognisers there are."""
+class StandIn:
+    """Reads pages at once; a PDF has three. Whatever was kept matches every search."""
 
     models = "of-pages", "best-digits"
 
-    def __init__(self, library=True, wholes=WHOLES):
-        self.library, self.wholes = library, wholes
-        self.kept, self.asked = [], []  # asked: (name of the model, or of the recogniser, form) of what was read
-        self.begun, self.go_on = threading.Event(), threading.Event()
-        self.go_on.set()
+    def __init__(self, library=True):
+        self.library, self.available = library, RECOGNIZERS
+        self.kept, self.calls = [], []  # calls: (name of the model or the recognizer, format)
+        self.started, self.proceed = threading.Event(), threading.Event()
+        self.proceed.set()
 
     def recognizers(self):
-        return self.wholes
+        return self.available
 
-    def read(self, data, name, served, form, keep, recognizer):
-        self.asked.append(((recognizer or served).name, form))
-        self.begun.set()
-        self.go_on.wait(20)
+    def read(self, data, name, loaded, output, keep, recognizer):
+        self.calls.append(((recognizer or loaded).name, output))
+        self.started.set()
+        self.proceed.wait(20)
         if data == SLOW:
             time.sleep(2)
         if b"/Encrypt" in data:
             raise Problem("unreadable", "This PDF is encrypted. Save a copy without its password, and read that.")
         if keep:
             self.kept.append(name)
-        if form != "json":
-            return form.encode()
+        if output != "json":
+            return output.encode()
         numbers = range(1, 4) if data.startswith(b"%PDF") else [1]
-        found = [page(number) for number in numbers]
-        for word in (word for each in found for line in each["lines"] for word in line["words"] if recognizer):
+        pages = [page(number) for number in numbers]
+        for word in (word for each in pages for line in each["lines"] for word in line["words"] if recognizer):
             word["characters"] = []
-        by = {"model": served.name, "recognizer": recognizer and recognizer.name}
-        return json.dumps({"pages": found, **by, "kept": keep}).encode()
+        by = {"model": loaded.name, "recognizer": recognizer and recognizer.name}
+        return json.dumps({"pages": pages, **by, "kept": keep}).encode()
 
     def search(self, text, limit):
         snippet = [{"text": "The ", "hit": False}, {"text": text, "hit": True}, {"text": " <b>fox</b>", "hit": False}]
@@ -107,11 +107,11 @@ class Pages:
 
 
 def main():
-    """A server with such pages, and the options of `python -m hcrlib.runtime.web`."""
+    """Start a server with the stand-in, with the options of `python -m hcrlib.runtime.web`."""
     parser = argparse.ArgumentParser()
     cli.add_arguments(parser.add_argument)
     args = parser.parse_args()
-    return cli.run(args, lambda: [(Path(folder).name, folder) for folder in args.bundle], Pages())
+    return cli.run(args, lambda: [(Path(folder).name, folder) for folder in args.bundle], StandIn())
 
 
 if __name__ == "__main__":

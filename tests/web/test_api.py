@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from hcrlib.runtime.web import app, images
-from hcrlib.runtime.web.app import MAX_BATCH, MAX_BODY
+from hcrlib.runtime.web.app import MAX_BODY
+from hcrlib.runtime.web.characters import MAX_BATCH
 
 from .conftest import CAPITAL_A, EIGHT, data_url, encoded, picture, problem
 
@@ -49,7 +50,7 @@ def test_an_answer_holds_all_that_the_page_shows(client):
     assert 0.5 < answer["probability"] <= 1
     assert len(answer["alternatives"]) == 5
     assert answer["alternatives"][0] == {"label": "A", "probability": answer["probability"]}
-    seen = Image.open(io.BytesIO(images.of_data_url(answer["seen"])))
+    seen = Image.open(io.BytesIO(images.from_data_url(answer["seen"])))
     assert seen.size == (28, 28)
     importance = np.frombuffer(base64.b64decode(answer["importance"]), np.int8)
     assert importance.shape == (784,)

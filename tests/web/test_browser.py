@@ -1,6 +1,6 @@
-"""The page in a real browser, as a person uses it: mouse, finger and keyboard; files; no connection; a reader of screens.
+"""The web app in a real browser: mouse, touch and keyboard; files; no connection; accessibility.
 
-Needs Chromium of the system (Debian: apt install chromium); HCR_SHOTS names a folder for pictures of every state.
+Needs the system's Chromium (Debian: apt install chromium). Set HCR_SHOTS to a folder for screenshots of every state.
 """
 
 import os
@@ -17,7 +17,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium: apt install chromium"),
+    pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed: apt install chromium"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 SIZES = {
@@ -134,17 +134,17 @@ def test_another_model(page):
 
 def test_a_file_is_read_and_removed(page, tmp_path):
     (tmp_path / "a.png").write_bytes(picture(CAPITAL_A))
-    page.locator("#tab-picture").click()
-    expect(page.locator("#words")).to_have_text("No picture yet.")
-    shot(page, "picture-empty")
+    page.locator("#tab-image").click()
+    expect(page.locator("#words")).to_have_text("No image yet.")
+    shot(page, "image-empty")
     page.locator("#file").set_input_files(tmp_path / "a.png")
     answered(page, "A")
     expect(page.locator("#preview")).to_be_visible()
     page.wait_for_timeout(700)
-    shot(page, "picture")
-    page.locator("#clear-picture").click()
+    shot(page, "image")
+    page.locator("#clear-image").click()
     expect(page.locator("#preview")).to_be_hidden()
-    expect(page.locator("#words")).to_have_text("No picture yet.")
+    expect(page.locator("#words")).to_have_text("No image yet.")
 
 
 @pytest.mark.parametrize("way", ["paste", "drop"])
@@ -169,15 +169,15 @@ def test_a_picture_is_pasted_or_dropped(desktop, way):
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
-        ("a.txt", b"hello", "is no picture"),
-        ("a.png", b"hello", "are none of them"),
-        ("white.png", picture([]), "no ink in this picture"),
+        ("a.txt", b"hello", "not an image"),
+        ("a.png", b"hello", "is not a JPEG"),
+        ("white.png", picture([]), "image is blank"),
         ("big.png", bytes(9 << 20), "up to 8 MB"),
     ],
 )
 def test_what_cannot_be_read_is_said(desktop, tmp_path, name, data, words):
     (tmp_path / name).write_bytes(data)
-    desktop.locator("#tab-picture").click()
+    desktop.locator("#tab-image").click()
     desktop.locator("#file").set_input_files(tmp_path / name)
     expect(desktop.locator("#trouble:visible, #words:visible").filter(has_text=words)).to_have_count(1)
     expect(desktop.locator("#label")).to_have_text("")
@@ -215,10 +215,10 @@ def test_a_correction_is_kept_and_taken_back(desktop, served):
     expect(desktop.locator("#kept")).to_have_text("")
     desktop.locator("#consent").check()
     desktop.locator("#correct button[type=submit]").click()
-    expect(desktop.locator("#kept")).to_have_text("Stored. Thank you.")
+    expect(desktop.locator("#kept")).to_have_text("Stored. Thank you!")
     shot(desktop, "corrected")
     desktop.locator("#take-back").click()
-    expect(desktop.locator("#kept")).to_have_text("It is deleted.")
+    expect(desktop.locator("#kept")).to_have_text("Deleted.")
 
 
 def test_a_correction_is_of_the_picture_that_is_shown(desktop):
@@ -262,14 +262,14 @@ def test_axe_finds_nothing_serious(browser, served, size, scheme):
     pages = _page(browser, served, SIZES[size], size, color_scheme=scheme)
     page = next(pages)
     found = []
-    for state in ("drawn", "picture", "docs"):
+    for state in ("drawn", "image", "docs"):
         if state == "drawn":
             draw(page, EIGHT)
             answered(page, "8")
             page.locator("#right summary").click()
             shot(page, f"{scheme}-{state}")
-        elif state == "picture":
-            page.locator("#tab-picture").click()
+        elif state == "image":
+            page.locator("#tab-image").click()
             expect(page.locator("#chooser")).to_be_visible()
         else:
             page.goto(f"http://localhost:{served.port}/api/docs")

@@ -1,6 +1,6 @@
-"""Reading a page in a real browser: chosen, pasted, dropped; picture and text that point at each other; downloads; the library.
+"""Reading pages in a real browser: choosing files; words in image and text; downloads; the library.
 
-What reads is a stand-in: it answers at once. HCR_SHOTS names a folder for pictures of every state.
+A stand-in reads the pages. Set HCR_SHOTS to a folder for screenshots of every state.
 """
 
 import json
@@ -13,12 +13,12 @@ from werkzeug.serving import make_server
 from hcrlib.runtime.web.app import create_app
 
 from .conftest import EIGHT, picture
-from .standin import LINES, WHOLES, Pages
+from .standin import LINES, RECOGNIZERS, StandIn
 from .test_browser import CHROMIUM, SIZES, browser, playwright, shot  # noqa: F401 - browser is a fixture
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium: apt install chromium"),
+    pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed: apt install chromium"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 expect = playwright.expect
@@ -28,8 +28,8 @@ SHOWN = "\n".join(LINES).replace("quick", "?uick")
 @pytest.fixture(scope="module")
 def served(zoo):
     """The server's port and its stand-in."""
-    pages = Pages()
-    server = make_server("127.0.0.1", 0, create_app(zoo, hosts=("localhost",), pages=pages), threaded=True)
+    pages = StandIn()
+    server = make_server("127.0.0.1", 0, create_app(zoo, hosts=("localhost",), page_reader=pages), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server.server_port, pages
@@ -54,8 +54,8 @@ def desktop(browser, served):  # noqa: F811
 def opened(browser, served, size, **more):  # noqa: F811
     port, pages = served
     pages.kept.clear()
-    pages.wholes = WHOLES
-    pages.go_on.set()
+    pages.available = RECOGNIZERS
+    pages.proceed.set()
     context = browser.new_context(**SIZES[size], service_workers="block", **more)
     page = context.new_page()
     page.kind, page.pages, page.errors = size, pages, []
@@ -79,16 +79,16 @@ def word(page, text):
 def test_a_page_is_read(page):
     expect(page.locator("#nothing")).to_have_text("No page yet.")
     shot(page, "page-empty")
-    page.pages.go_on.clear()
+    page.pages.proceed.clear()
     choose(page)
     expect(page.locator("#doing")).to_have_text("Reading notes.pdf")
     shot(page, "page-working")
-    page.pages.go_on.set()
+    page.pages.proceed.set()
     expect(page.locator("#text p")).to_have_text(SHOWN.splitlines())  # what is HTML in it stays text
     expect(page.locator("#boxes rect")).to_have_count(10)
     expect(page.locator("#text mark")).to_have_text(["?"])
     expect(page.locator("#notes")).to_contain_text("turned by 90 degrees")
-    box, picture = (page.locator(place).bounding_box() for place in ("#boxes", "#picture"))
+    box, picture = (page.locator(place).bounding_box() for place in ("#boxes", "#sheet-image"))
     assert box == picture
     assert picture["width"] / picture["height"] == pytest.approx(700 / 900, rel=0.01)
     shot(page, "page-read")
@@ -125,7 +125,7 @@ def test_with_the_keyboard_alone(desktop):
     expect(word(desktop, "The").first).to_be_focused()
     desktop.keyboard.press("ArrowRight")
     expect(desktop.locator("#word")).to_have_text("?uick")
-    expect(desktop.locator("#spoken")).to_have_text("Perhaps q, g.")
+    expect(desktop.locator("#spoken")).to_have_text("It may be q, g.")
     desktop.keyboard.press("ArrowDown")
     expect(desktop.locator("#word")).to_have_text("over")
     desktop.keyboard.press("End")
@@ -168,8 +168,8 @@ def test_a_file_is_pasted_or_dropped(desktop):
 
 
 REFUSED = [
-    (b"hello", "a.txt", "text/plain", "neither a picture nor a PDF"),
-    (b"hello", "a.png", "image/png", "are none of them"),
+    (b"hello", "a.txt", "text/plain", "neither an image nor a PDF"),
+    (b"hello", "a.png", "image/png", "is not a JPEG"),
     (b"%PDF-1.7 /Encrypt", "a.pdf", "application/pdf", "Save a copy without its password"),
 ]
 
@@ -189,7 +189,7 @@ def test_a_file_that_is_too_large_is_not_sent(desktop, tmp_path):
     with (tmp_path / "a.png").open("wb") as file:
         file.truncate(31 << 20)
     desktop.locator("#file").set_input_files(tmp_path / "a.png")
-    expect(desktop.locator("#trouble")).to_contain_text("up to 30 MB")
+    expect(desktop.locator("#trouble")).to_contain_text("limit is 30 MB")
 
 
 def test_it_waits_for_its_turn_and_can_be_cancelled(desktop):
@@ -199,12 +199,12 @@ def test_it_waits_for_its_turn_and_can_be_cancelled(desktop):
     choose(desktop)
     expect(desktop.locator("#doing")).to_contain_text("Yours is next")
     expect(desktop.locator("#text p")).to_have_count(3)
-    desktop.pages.go_on.clear()
+    desktop.pages.proceed.clear()
     choose(desktop)
     desktop.locator("#cancel").click()
     expect(desktop.locator("#chooser")).to_be_visible()
     expect(desktop.locator("#trouble")).to_be_hidden()
-    desktop.pages.go_on.set()
+    desktop.pages.proceed.set()
     desktop.route("**/api/read*", lambda route: route.abort(), times=1)
     desktop.wait_for_timeout(100)
     choose(desktop)
@@ -231,12 +231,12 @@ def test_it_is_taken_along(desktop):
 
 
 def test_it_is_taken_along_as_the_model_read_it_that_is_shown(desktop):
-    desktop.pages.asked.clear()
+    desktop.pages.calls.clear()
     choose(desktop)
     expect(desktop.locator("#notes")).to_contain_text("Read by best-digits")
     desktop.locator("#model").select_option("best-47")
     download(desktop, "alto")
-    assert desktop.pages.asked == [("best-digits", "json"), ("best-digits", "alto")]
+    assert desktop.pages.calls == [("best-digits", "json"), ("best-digits", "alto")]
     desktop.locator("#next").click()
     expect(desktop.locator("#notes")).to_contain_text("Read by best-digits")
     choose(desktop)
@@ -244,12 +244,12 @@ def test_it_is_taken_along_as_the_model_read_it_that_is_shown(desktop):
 
 
 def test_what_reads_words_or_lines_is_chosen_and_remembered(page):
-    choice = page.get_by_label("It reads")
+    choice = page.get_by_label("Read", exact=True)
     offered = ["Character by character", "Whole words: whole-words", "Whole lines: whole-lines"]
     expect(choice.locator("option")).to_have_text(offered)
     expect(choice).to_have_value("")
     choice.select_option("whole-words")
-    page.pages.asked.clear()
+    page.pages.calls.clear()
     choose(page)
     expect(page.locator("#notes")).to_contain_text("Read by whole-words")
     word(page, "lazy").click()
@@ -258,18 +258,18 @@ def test_what_reads_words_or_lines_is_chosen_and_remembered(page):
     shot(page, "page-whole-words")
     choice.select_option("")
     download(page, "alto")
-    assert page.pages.asked == [("whole-words", "json"), ("whole-words", "alto")]
+    assert page.pages.calls == [("whole-words", "json"), ("whole-words", "alto")]
     choice.select_option("whole-lines")
     page.reload()
     expect(choice).to_have_value("whole-lines")
-    page.pages.wholes = WHOLES[:1]
+    page.pages.available = RECOGNIZERS[:1]
     page.reload()
     expect(choice.locator("option")).to_have_count(2)
     expect(choice).to_have_value("")
 
 
 def test_without_a_recogniser_there_is_no_choice(desktop):
-    desktop.pages.wholes = []
+    desktop.pages.available = []
     desktop.reload()
     expect(desktop.locator("#model option")).to_have_count(2)
     expect(desktop.locator("#recognizer")).to_be_hidden()
@@ -280,22 +280,22 @@ def test_without_a_recogniser_there_is_no_choice(desktop):
 @pytest.mark.parametrize("keep", [True, False])
 def test_what_is_cancelled_may_be_kept_and_that_is_said(desktop, keep):
     desktop.locator("#keep").set_checked(keep)
-    desktop.pages.go_on.clear()
+    desktop.pages.proceed.clear()
     choose(desktop)
     desktop.locator("#cancel").click()
     expect(desktop.locator("#chooser")).to_be_visible()
     if keep:
-        expect(desktop.locator("#trouble")).to_contain_text("kept in your library all the same")
+        expect(desktop.locator("#trouble")).to_contain_text("may still be added to your library")
     else:
         expect(desktop.locator("#trouble")).to_be_hidden()
-    desktop.pages.go_on.set()
+    desktop.pages.proceed.set()
 
 
 def test_the_text_is_copied(desktop):
     desktop.context.grant_permissions(["clipboard-read", "clipboard-write"])
     choose(desktop, picture(EIGHT), "a.png", "image/png")
     desktop.locator("#copy").click()
-    expect(desktop.locator("#told")).to_have_text("Copied.")
+    expect(desktop.locator("#status")).to_have_text("Copied.")
     assert desktop.evaluate("navigator.clipboard.readText()") == SHOWN
 
 
@@ -305,7 +305,7 @@ def test_only_what_is_ticked_is_kept_and_found(page):
     page.locator("#another").click()
     page.locator("#keep").check()
     choose(page)
-    expect(page.locator("#told")).to_have_text("It is kept in your library.")
+    expect(page.locator("#status")).to_have_text("Added to your library.")
     page.locator("#query").fill("<i>brown")
     page.keyboard.press("Enter")
     expect(page.locator("#hits li b")).to_have_text(["notes.pdf, page 1"])
@@ -313,7 +313,7 @@ def test_only_what_is_ticked_is_kept_and_found(page):
     shot(page, "page-found")
     page.pages.kept.clear()
     page.keyboard.press("Enter")
-    expect(page.locator("#found")).to_contain_text("none of the pages")
+    expect(page.locator("#found")).to_contain_text("No page in your library")
 
 
 def test_the_modes_lead_to_each_other(desktop):

@@ -110,5 +110,5 @@ def test_what_the_export_refuses(kept, tmp_path):
     with pytest.raises(DataError, match="No corrections"):
         corrections.export(tmp_path / "mine", kept.path)
     kept.add("8", "8", 0.9, "best-47 0", picture(EIGHT))
-    with pytest.raises(ConfigError, match="something already"):
+    with pytest.raises(ConfigError, match="already exists"):
         corrections.export(tmp_path, kept.path)

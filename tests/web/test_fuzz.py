@@ -15,7 +15,7 @@ from hcrlib.runtime.web.app import create_app
 from hcrlib.runtime.web.corrections import Corrections
 
 from .conftest import EIGHT, picture
-from .standin import Pages
+from .standin import StandIn
 
 EXAMPLES = int(os.environ.get("HCR_FUZZ", "100"))
 SETTINGS = hypothesis.settings(
@@ -30,7 +30,7 @@ PNG, JPEG, WEBP = (picture(EIGHT, kind) for kind in ("png", "jpeg", "webp"))
 
 @pytest.fixture(scope="module")
 def app(zoo, tmp_path_factory):
-    return create_app(zoo, Corrections(tmp_path_factory.mktemp("kept") / "corrections.sqlite"), pages=Pages())
+    return create_app(zoo, Corrections(tmp_path_factory.mktemp("kept") / "corrections.sqlite"), page_reader=StandIn())
 
 
 @pytest.mark.parametrize(

@@ -1,151 +1,144 @@
-"""Bundles come and go while the page answers: each is used whole or not at all."""
+"""Bundles appear, change and vanish while the server runs: each is used complete or not at all."""
 
 import shutil
 import threading
 
+import numpy as np
 import pytest
 
-from hcrlib.runtime.web import model_store as web_models
-from hcrlib.runtime.web.model_store import Models
+from hcrlib.runtime.web import model_store
+from hcrlib.runtime.web.model_store import ModelStore
 from hcrlib.runtime.web.problems import Problem
 
-from .conftest import ZOO, recogniser
+from .conftest import ZOO, recognizer_bundle
 
 
 @pytest.fixture
-def said():
+def log():
     return []
 
 
 @pytest.fixture
-def models(copy, said):
-    return Models(lambda: [("mine", str(copy))], "onnxruntime", threads=1, say=said.append)
+def models(copy, log):
+    return ModelStore(lambda: [("mine", str(copy))], "onnxruntime", threads=1, log=log.append)
 
 
 def replace(copy, name):
-    """Another bundle in its place, in the two steps of `mv`."""
+    """Put another bundle in its place, in the two steps of `mv`."""
     new = shutil.copytree(ZOO / name, copy.with_name("new"))
     copy.rename(copy.with_name("old"))
     new.rename(copy)
 
 
-def test_a_replaced_bundle_is_taken_up(models, copy):
+def test_a_replaced_bundle_is_reloaded(models, copy):
     before = models.get("mine")
+    models.refresh()
+    assert models.get("mine") is before
     replace(copy, "best-47")
     models.refresh()
     assert models.get("mine").digest != before.digest
     assert len(models.get("mine").model.classes) == 47
-    assert len(before.model.classes) == 10  # a request that began with it ends with it
+    assert len(before.model.classes) == 10  # a request that started with it finishes with it
 
 
-def test_half_a_bundle_is_not_used(models, copy, said):
+def test_an_incomplete_bundle_is_not_used(models, copy, log):
     before = models.get("mine")
-    whole = (copy / "model/model.onnx").read_bytes()
-    (copy / "model/model.onnx").write_bytes(whole[:-1000])
+    complete = (copy / "model/model.onnx").read_bytes()
+    (copy / "model/model.onnx").write_bytes(complete[:-1000])
     models.refresh()
     models.refresh()
     assert models.get("mine") is before
-    assert [line for line in said if "not used" in line and "model.onnx" in line] == said[1:]  # told once
-    (copy / "model/model.onnx").write_bytes(whole)
+    (line,) = log[1:]  # reported once
+    assert line.startswith("hcr serve: cannot load mine: ")
+    assert "model.onnx" in line
+    assert line.endswith("; its previous version stays in use")
+    (copy / "model/model.onnx").write_bytes(complete)
     models.refresh()
     assert models.get("mine").digest == before.digest
 
 
-def test_a_recogniser_of_words_is_no_model_of_characters(copy, tmp_path, said):
-    named = [("whole", str(recogniser(tmp_path / "whole"))), ("mine", str(copy))]
-    models = Models(lambda: named, "onnxruntime", threads=1, say=said.append)
-    assert [served.name for served in models.all()] == ["mine"]
-    assert said[0] == "hcr serve: whole is not used: it reads whole words or lines, no characters"
+def test_a_recognizer_of_words_is_not_a_model_of_characters(copy, tmp_path, log):
+    bundles = [("words", str(recognizer_bundle(tmp_path / "words"))), ("mine", str(copy))]
+    models = ModelStore(lambda: bundles, "onnxruntime", threads=1, log=log.append)
+    assert [each.name for each in models.all()] == ["mine"]
+    assert log[0] == "hcr serve: cannot load words: it reads whole words or lines, not single characters"
 
 
-def test_a_bundle_that_is_gone_answers_on(models, copy):
+def test_a_vanished_bundle_stays_in_use(models, copy):
     shutil.rmtree(copy)
     models.refresh()
     assert models.get("mine").model.classes == tuple("0123456789")
 
 
-def test_a_look_between_two_renames_does_not_matter(models, copy, monkeypatch):
-    """The folder is away at the first look; the whole new one is there before that look has noted why it failed."""
+def test_a_refresh_between_two_renames_does_no_harm(models, copy, monkeypatch):
+    """The folder is missing at the first refresh, and the complete new one appears before that has noted the failure."""
     new = shutil.copytree(ZOO / "best-47", copy.with_name("new"))
     copy.rename(copy.with_name("old"))
-    seen = web_models.signature
+    original = model_store.signature
 
-    def look(folder):
+    def signature(folder):
         try:
-            return seen(folder)
+            return original(folder)
         finally:
             if new.exists():
                 new.rename(copy)
 
-    monkeypatch.setattr(web_models, "signature", look)
+    monkeypatch.setattr(model_store, "signature", signature)
     models.refresh()
     models.refresh()
     assert len(models.get("mine").model.classes) == 47
 
 
 def test_two_bundles_are_never_mixed(models, copy, monkeypatch):
-    """It is replaced while it is read: what was read is not used, and the new one is at the next look."""
-    load = web_models.bundle.load
+    """A bundle that is replaced while it is loaded is discarded; the next refresh loads the new one."""
+    original = model_store.bundle.load
 
-    def slow(*given):
-        found = load(*given)
-        monkeypatch.setattr(web_models.bundle, "load", load)
+    def load(*args):
+        loaded = original(*args)
+        monkeypatch.setattr(model_store.bundle, "load", original)
         shutil.rmtree(copy.with_name("old"))
         replace(copy, "best-digits")
-        return found
+        return loaded
 
     replace(copy, "best-47")
-    monkeypatch.setattr(web_models.bundle, "load", slow)
+    monkeypatch.setattr(model_store.bundle, "load", load)
     before = models.get("mine")
     models.refresh()
     assert models.get("mine") is before
     models.refresh()
-    assert models.get("mine").about["trained_on"] == "mnist"
+    assert models.get("mine").description["trained_on"] == "mnist"
     assert len(models.get("mine").model.classes) == 10
 
 
-def test_the_default_stays_the_default_while_it_is_away(copy):
+def test_the_default_stays_the_default_while_it_is_missing(copy):
     other = shutil.copytree(ZOO / "best-47", copy.with_name("other"))
-    models = Models(
-        lambda: [(f.name, str(f)) for f in (copy, other) if f.exists()], "onnxruntime", say=lambda line: None
-    )
+    folders = copy, other
+    models = ModelStore(lambda: [(f.name, str(f)) for f in folders if f.exists()], "onnxruntime", log=lambda line: None)
     copy.rename(copy.with_name("away"))
     models.refresh()
     assert models.get().name == "mine"
 
 
-def test_nothing_changes_nothing(models):
-    before = models.get("mine")
-    models.refresh()
-    assert models.get() is before
-
-
-def test_without_any_model(tmp_path):
+def test_missing_models_are_reported(models, tmp_path):
     with pytest.raises(ValueError, match="No bundle was found"):
-        Models(lambda: [])
+        ModelStore(lambda: [])
     with pytest.raises(ValueError, match=r"mine: .*manifest.json"):
-        Models(lambda: [("mine", str(tmp_path))], say=lambda line: None)
-
-
-def test_no_such_model(models):
-    with pytest.raises(Problem, match="there are: mine"):
+        ModelStore(lambda: [("mine", str(tmp_path))], log=lambda line: None)
+    with pytest.raises(Problem, match="Available: mine"):
         models.get("other")
 
 
 @pytest.mark.slow
-def test_answers_are_of_one_model_while_it_is_replaced(models, copy):
-    """Threads ask while two bundles take turns: never a mixture of one's classes and the other's network."""
+def test_classes_and_network_belong_together_while_bundles_are_replaced(models, copy):
     wrong, stop = [], threading.Event()
+    glyph = np.zeros((1, 28, 28), np.uint8)
+    glyph[0, 4:24, 13:15] = 255
 
     def ask():
-        import numpy as np
-
-        glyph = np.zeros((1, 28, 28), np.uint8)
-        glyph[0, 4:24, 13:15] = 255
         while not stop.is_set():
-            served = models.get("mine")
-            if served.model.scores(glyph).shape[1] != len(served.model.classes):
-                wrong.append(served.name)
+            loaded = models.get("mine")
+            if loaded.model.scores(glyph).shape[1] != len(loaded.model.classes):
+                wrong.append(loaded.name)
 
     threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:

@@ -86,8 +86,8 @@ def test_it_answers_and_stops(running):
 
 def test_no_training_library_is_loaded(tmp_path):
     code = (
-        "import sys; from hcrlib.runtime.web import app, models, metrics, server;"
-        f"app.create_app(models.Models(lambda: [('a', {str(ZOO / 'best-digits')!r})]));"
+        "import sys; from hcrlib.runtime.web import app, model_store, metrics, server;"
+        f"app.create_app(model_store.ModelStore(lambda: [('a', {str(ZOO / 'best-digits')!r})]));"
         "print([name for name in ('tensorflow', 'keras', 'pandas', 'sklearn') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -131,8 +131,9 @@ def test_what_was_begun_is_answered_before_it_stops(running, number):
 
 def test_refused_at_once_while_too_many_wait():
     called, metrics = [], Metrics()
-    queue = [None] * (server.MOST_WAITING + 1)
-    admission = server.Admission(lambda environ, start: called.append(environ) or [b""], lambda: len(queue), metrics)
+    queue = [None] * (server.MAX_WAITING + 1)
+    admission = server.Admission(lambda environ, start: called.append(environ) or [b""], metrics)
+    admission.queue = queue
     answers = []
     body = b"".join(
         admission({"REQUEST_METHOD": "POST"}, lambda status, headers: answers.append((status, dict(headers))))
@@ -166,7 +167,7 @@ def test_an_overload_ends_in_503_not_in_waiting(running):
         (b"NONSENSE\r\n\r\n", 400),
         (b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n", 400),
         (b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n", 413),
-        ((b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * server.MAX_HEAD)[: server.MAX_HEAD], 431),
+        ((b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * server.MAX_HEADER)[: server.MAX_HEADER], 431),
     ],
 )
 def test_what_the_server_itself_refuses_is_told_alike(running, data, status):
@@ -234,7 +235,7 @@ def test_a_page_may_be_larger_than_a_character(reading):
     large = b"%PDF" + bytes(20 << 20)
     assert reading.ask(path="/api/read", body=large)[0] == 200
     assert reading.raw(b"POST /api/read HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n").startswith(b"HTTP/1.1 413")
-    assert reading.raw(b"POST /api/predict HTTP/1.1\r\nContent-Length: 20000000\r\n\r\n").startswith(b"HTTP/1.1 413")
+    assert reading.ask(body=large)[0] == 413
 
 
 def test_a_client_that_goes_away(running):

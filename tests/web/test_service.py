@@ -1,4 +1,4 @@
-"""What reads pages for `hcr serve`: its answers, its limits, and to whom it shows a library."""
+"""How `hcr serve` reads pages: its responses and limits, and who is shown a library."""
 
 import argparse
 import base64
@@ -8,7 +8,6 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-import jsonschema
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,64 +15,65 @@ from PIL import Image
 from hcrlib.cli import serve
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.documents import Box, Character, Line, Page, Word, service
-from hcrlib.runtime.web import cli, openapi
+from hcrlib.runtime.web import cli
 from hcrlib.runtime.web.app import create_app
 from hcrlib.runtime.web.problems import Problem
 
-from .conftest import EIGHT, ZOO, encoded, picture, problem, recogniser
+from .conftest import EIGHT, OPENAPI, ZOO, encoded, picture, problem, recognizer_bundle, validate
+
+
+def served(monkeypatch, *options):
+    """Return ([names of models], PageReader) that `hcr serve` would serve."""
+    parser, calls = argparse.ArgumentParser(), []
+    serve.add_parser(parser.add_subparsers())
+    monkeypatch.setattr(
+        cli, "run", lambda args, find, reader: calls.append(([name for name, _ in find()], reader)) or 0
+    )
+    args = parser.parse_args(["serve", *options])
+    assert args.func(args) == 0
+    return calls[0]
 
 
 @pytest.mark.parametrize(
-    ("options", "there"),
+    ("options", "expected"),
     [
         ([], True),
         (["--host", "localhost"], True),
         (["--host", "0.0.0.0"], False),
-        (["--host", "192.168.0.2"], False),
-        (["--allow-host", "read.example.org"], False),  # a proxy stands before it
+        (["--allow-host", "read.example.org"], False),  # behind a proxy
         (["--host", "0.0.0.0", "--library", "mine.sqlite"], True),
     ],
 )
-def test_a_library_is_shown_to_others_only_where_it_is_named(monkeypatch, options, there):
-    assert served(monkeypatch, *options)[1].library is there
+def test_other_machines_see_a_library_only_if_it_is_named(monkeypatch, options, expected):
+    assert served(monkeypatch, *options)[1].library is expected
 
 
-def served(monkeypatch, *options):
-    """([name of a model], Pages) of what `hcr serve` would answer with."""
-    parser, seen = argparse.ArgumentParser(), []
-    serve.add_parser(parser.add_subparsers())
-    monkeypatch.setattr(cli, "run", lambda args, find, pages: seen.append(([name for name, _ in find()], pages)) or 0)
-    args = parser.parse_args(["serve", *options])
-    assert args.func(args) == 0
-    return seen[0]
-
-
-def test_the_zoo_s_recognisers_are_offered_and_are_no_models_of_characters(monkeypatch, results):
-    folder = recogniser(results / "zoo/mine")
-    models, pages = served(monkeypatch)
+def test_recognizers_in_the_zoo_are_offered_and_are_not_models_of_characters(monkeypatch, results):
+    folder = recognizer_bundle(results / "zoo/mine")
+    models, reader = served(monkeypatch)
     assert models[0] == "best-47"
     assert "mine" not in models
-    assert ("mine", "words", str(folder)) in [one[:3] for one in pages.recognizers()]
+    assert ("mine", "words", str(folder)) in [each[:3] for each in reader.recognizers()]
     (folder / "model/model.json").write_text("{")
-    models, pages = served(monkeypatch)
-    assert "mine" in models  # it is loaded there, and refused with the reason
-    assert "mine" not in [one.name for one in pages.recognizers()]
+    models, reader = served(monkeypatch)
+    assert "mine" in models  # loading it reports why it cannot be used
+    assert "mine" not in [each.name for each in reader.recognizers()]
 
 
-def test_bundles_that_are_named_are_all_there_are(monkeypatch, results, tmp_path):
-    recogniser(results / "zoo/other")
-    mine = "--bundle", str(recogniser(tmp_path / "mine", "lines"))
-    models, pages = served(monkeypatch, *mine, "--bundle", str(ZOO / "best-digits"))
+def test_named_bundles_replace_all_others(monkeypatch, results, tmp_path):
+    recognizer_bundle(results / "zoo/other")
+    mine = "--bundle", str(recognizer_bundle(tmp_path / "mine", "lines"))
+    models, reader = served(monkeypatch, *mine, "--bundle", str(ZOO / "best-digits"))
     assert models == ["best-digits"]
-    assert [(one.name, one.unit) for one in pages.recognizers()] == [("mine", "lines")]
+    assert [(each.name, each.unit) for each in reader.recognizers()] == [("mine", "lines")]
     assert served(monkeypatch, "--bundle", str(ZOO / "best-digits"))[1].recognizers() == []
     with pytest.raises(ConfigError, match="model of characters"):
         served(monkeypatch, *mine)
 
 
-def test_nothing_of_pages_is_imported_before_the_first_one():
+def test_page_reading_is_imported_with_the_first_page():
     code = (
-        "import sys; from hcrlib.cli import main, serve; serve.Pages(None, True); main.parser();"
+        "import sys; from hcrlib.cli import main, serve; serve.PageReader(None, True); main.parser();"
         "from hcrlib.runtime.web import app, server;"
         "print([name for name in sys.modules if name.startswith(('cv2', 'skimage', 'hcrlib.documents'))])"
     )
@@ -81,13 +81,13 @@ def test_nothing_of_pages_is_imported_before_the_first_one():
     assert done.stdout.strip() == "[]"
 
 
-class Reads:
-    """In place of a Reader: pages of 3200 x 2000 pixels with one word each."""
+class FakeReader:
+    """Takes the place of a Reader: one page of 3200 x 2000 pixels with one word for each byte."""
 
-    made = 0
+    count = 0
 
-    def __init__(self, model, recognizer=None):
-        Reads.made += 1
+    def __init__(self, *args, **kwargs):
+        FakeReader.count += 1
 
     def read(self, data):
         if data == b"blank":
@@ -100,117 +100,110 @@ class Reads:
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
-    monkeypatch.setattr(service, "Reader", Reads)
-    monkeypatch.setattr(service.load, "count", len)
+    monkeypatch.setattr(service, "Reader", FakeReader)
+    monkeypatch.setattr(service.loading, "count", len)
     return service.Service(tmp_path / "library.sqlite")
 
 
-SERVED = SimpleNamespace(name="best-62", digest="abc", model=None)
+LOADED = SimpleNamespace(name="best-62", digest="abc", model=None)
 
 
 def test_the_service_reads(mine):
-    before = Reads.made
-    answer = json.loads(mine.read(b"12", "a.pdf", SERVED, "json"))
+    before = FakeReader.count
+    answer = json.loads(mine.read(b"12", "a.pdf", LOADED, "json"))
+    validate(answer, "Pages")
     assert [page["text"] for page in answer["pages"]] == ["fox", "fox"]
     assert answer["kept"] is False
-    shown = Image.open(io.BytesIO(base64.b64decode(answer["pages"][0]["picture"].partition(",")[2])))
-    assert shown.size == (1600, 1000)
+    image = Image.open(io.BytesIO(base64.b64decode(answer["pages"][0]["picture"].partition(",")[2])))
+    assert image.size == (1600, 1000)
     assert answer["pages"][0]["scale"] == 0.5
-    assert mine.read(b"1", "a.png", SERVED, "text").decode().split() == ["fox"]
-    assert mine.read(b"1", "a.png", SERVED, "pdf").startswith(b"%PDF")
-    assert Reads.made == before + 1
+    assert mine.read(b"1", "a.png", LOADED, "text").decode().split() == ["fox"]
+    assert mine.read(b"1", "a.png", LOADED, "pdf").startswith(b"%PDF")
+    assert FakeReader.count == before + 1
 
 
-def test_a_reader_is_kept_for_each_recogniser_but_not_for_many(mine, monkeypatch):
-    loaded = []
-    monkeypatch.setattr(service.bundle, "load", lambda folder, threads: loaded.append(folder))
-    one, *others = [SimpleNamespace(name=str(at), folder=str(at), digest=str(at)) for at in range(9)]
+def test_readers_are_cached_up_to_a_limit(mine, monkeypatch):
+    loads = []
+    monkeypatch.setattr(service.bundle, "load", lambda folder, threads: loads.append(folder))
+    first, *others = [SimpleNamespace(name=number, folder=number, digest=number) for number in "012345678"]
     for _ in range(2):
-        assert json.loads(mine.read(b"1", "a", SERVED, "json", False, one))["recognizer"] == "0"
-        mine.read(b"1", "a", SERVED, "json")
-    assert loaded == ["0"]
-    mine.read(b"1", "a", SERVED, "json", False, SimpleNamespace(name="0", folder="0", digest="new"))
-    assert loaded == ["0", "0"]
+        assert json.loads(mine.read(b"1", "a", LOADED, "json", False, first))["recognizer"] == "0"
+        mine.read(b"1", "a", LOADED, "json")
+    assert loads == ["0"]
+    mine.read(b"1", "a", LOADED, "json", False, SimpleNamespace(name="0", folder="0", digest="new"))
+    assert loads == ["0", "0"]
     for other in others:
-        mine.read(b"1", "a", SERVED, "json", False, other)
+        mine.read(b"1", "a", LOADED, "json", False, other)
         assert len(mine._readers) <= service.MOST_READERS
-
-
-def test_the_service_s_answers_are_what_the_document_says(mine):
-    document = {**openapi.document(64, 1), "$ref": "#/components/schemas/Pages"}
-    jsonschema.validate(json.loads(mine.read(b"1", "a", SERVED, "json")), document)
-    mine.read(b"1", "a", SERVED, "json", True)
-    jsonschema.validate({"hits": mine.search("fox", 10)}, {**document, "$ref": "#/components/schemas/Hits"})
 
 
 def test_the_service_keeps_and_finds(mine):
     assert mine.search("fox", 10) == []
-    assert json.loads(mine.read(b"1", "a.png", SERVED, "json", True))["kept"] is True
-    mine.read(b"2", "b.png", SERVED, "json")
+    assert json.loads(mine.read(b"1", "a.png", LOADED, "json", True))["kept"] is True
+    mine.read(b"2", "b.png", LOADED, "json")
+    hits = mine.search("FOX", 10)
+    validate({"hits": hits}, "Hits")
     snippet = [{"text": "fox", "hit": True}]
-    assert mine.search("FOX", 10) == [
-        {"document": "a.png", "page": 1, "snippet": snippet, "boxes": [[100, 100, 300, 160]]}
-    ]
+    assert hits == [{"document": "a.png", "page": 1, "snippet": snippet, "boxes": [[100, 100, 300, 160]]}]
 
 
 @pytest.mark.parametrize(
-    ("data", "form", "name", "words"),
+    ("data", "output", "name", "words"),
     [
         (b"blank", "json", "unreadable", "There is no ink on this page. Is it the right side?"),
-        (bytes(41), "json", "too-large", "41 pages; at most 40"),
-        (b"12", "png", "not-valid", "A PNG holds one page"),
+        (bytes(41), "json", "too-large", "41 pages"),
+        (b"12", "png", "not-valid", "one page"),
     ],
 )
-def test_what_the_service_refuses(mine, data, form, name, words):
-    with pytest.raises(Problem, match=words) as told:
-        mine.read(data, "a", SERVED, form, True)
-    assert told.value.name == name
-    assert "secret" not in str(told.value)
-    assert mine.search("fox", 10) == []  # nothing of it was kept
+def test_what_the_service_refuses(mine, data, output, name, words):
+    with pytest.raises(Problem, match=words) as caught:
+        mine.read(data, "a", LOADED, output, True)
+    assert caught.value.name == name
+    assert "secret" not in str(caught.value)
+    assert mine.search("fox", 10) == []  # nothing was kept
 
 
-def test_the_service_ends_in_time(mine, monkeypatch):
+def test_the_service_stops_in_time(mine, monkeypatch):
     monkeypatch.setattr(service, "MOST_S", -1)
     with pytest.raises(Problem, match="fewer pages"):
-        mine.read(b"12", "a", SERVED, "text")
+        mine.read(b"12", "a", LOADED, "text")
 
 
-def test_a_library_that_is_none(mine, tmp_path):
+def test_a_damaged_library(mine, tmp_path):
     (tmp_path / "library.sqlite").write_bytes(b"something else" * 99)
-    with pytest.raises(Problem, match="no library") as told:
-        mine.search("fox", 10)
-    assert told.value.name == "no-library"
-    assert str(told.value.status) in openapi.document(64, 1)["paths"]["/api/library"]["get"]["responses"]
-    assert str(tmp_path) not in str(told.value)
-    with pytest.raises(Problem, match="no library"):
-        mine.read(b"1", "a", SERVED, "json", True)
+    for use in (lambda: mine.search("fox", 10), lambda: mine.read(b"1", "a", LOADED, "json", True)):
+        with pytest.raises(Problem) as caught:
+            use()
+        assert caught.value.name == "no-library"
+        assert str(caught.value.status) in OPENAPI["paths"]["/api/library"]["get"]["responses"]
+        assert str(tmp_path) not in str(caught.value)
 
 
 def test_a_search_without_words(mine):
-    with pytest.raises(Problem) as told:
+    with pytest.raises(Problem) as caught:
         mine.search("...", 10)
-    assert told.value.name == "bad-request"
+    assert caught.value.name == "bad-request"
 
 
-# --- with the reader itself --------------------------------------------------------------------------------------------
+# --- with the real reader ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def client(zoo, tmp_path_factory):
     folder = tmp_path_factory.mktemp("kept")
-    bundles = [(unit, str(recogniser(folder / unit, unit))) for unit in ("words", "lines")]
-    bundles.append(("narrow", str(recogniser(folder / "narrow", "lines", width=64))))
-    own = serve.Pages(folder / "library.sqlite", True, lambda: bundles)
-    return create_app(zoo, pages=own).test_client()
+    bundles = [(unit, str(recognizer_bundle(folder / unit, unit))) for unit in ("words", "lines")]
+    bundles.append(("narrow", str(recognizer_bundle(folder / "narrow", "lines", width=64))))
+    reader = serve.PageReader(folder / "library.sqlite", True, lambda: bundles)
+    return create_app(zoo, page_reader=reader).test_client()
 
 
 @pytest.fixture(scope="module")
 def sheet():
-    """A PIL image: three lines of eights."""
+    """A PIL image of three lines of eights."""
     glyph = Image.open(io.BytesIO(picture(EIGHT, size=90)))
     image = Image.new("L", (800, 600), 255)
-    for at in range(18):
-        image.paste(glyph, (80 + 100 * (at % 6), 100 + 150 * (at // 6)))
+    for index in range(18):
+        image.paste(glyph, (80 + 100 * (index % 6), 100 + 150 * (index // 6)))
     return image
 
 
@@ -229,48 +222,45 @@ def test_a_photo_and_a_pdf_are_read(client, sheet):
 
 
 @pytest.mark.parametrize("unit", ["words", "lines"])
-def test_words_and_lines_are_read_as_wholes(client, sheet, unit):
+def test_recognizers_read_whole_words_and_lines(client, sheet, unit):
     answer = ask(client, encoded(sheet), f"?model=best-digits&recognizer={unit}").json
+    validate(answer, "Pages")
     assert answer["pages"][0]["text"].replace(" ", "").splitlines() == ["aaaaaa"] * 3
     assert (answer["model"], answer["recognizer"]) == ("best-digits", unit)
     assert all(word["characters"] == [] for line in answer["pages"][0]["lines"] for word in line["words"])
-    document = {**openapi.document(64, 1), "$ref": "#/components/schemas/Pages"}
-    jsonschema.validate(answer, document)
-    about = {**document, "$ref": "#/components/schemas/Models"}
-    jsonschema.validate(client.get("/api/models").json, about)
     assert ask(client, encoded(sheet), f"?recognizer={unit}&format=alto").data.count(b'CONTENT="a') >= 3
 
 
-def test_a_line_that_is_too_long_for_the_recogniser(client, sheet):
-    told = problem(ask(client, encoded(sheet), "?recognizer=narrow"), "unreadable", 422)
-    assert "the network takes 56; it needs" in told["detail"]
+def test_a_line_that_is_too_long_for_the_recognizer(client, sheet):
+    body = problem(ask(client, encoded(sheet), "?recognizer=narrow"), "unreadable", 422)
+    assert "56" in body["detail"]
 
 
-def test_a_recogniser_that_is_damaged_or_replaced(zoo, sheet, tmp_path, capfd):
-    folder = recogniser(tmp_path / "mine")
+def test_a_damaged_or_replaced_recognizer(zoo, sheet, tmp_path, capfd):
+    folder = recognizer_bundle(tmp_path / "mine")
     network = folder / "model/model.onnx"
-    whole = network.read_bytes()
-    network.write_bytes(whole[:-9])
-    client = create_app(zoo, pages=serve.Pages(None, True, lambda: [("mine", str(folder))])).test_client()
+    complete = network.read_bytes()
+    network.write_bytes(complete[:-9])
+    reader = serve.PageReader(None, True, lambda: [("mine", str(folder))])
+    client = create_app(zoo, page_reader=reader).test_client()
     query, page = "?model=best-digits&recognizer=mine&format=text", encoded(sheet)
-    told = problem(ask(client, page, query), "not-whole", 503)
-    assert "'mine'" in told["detail"]
+    assert "'mine'" in problem(ask(client, page, query), "not-whole", 503)["detail"]
     assert str(network) in capfd.readouterr().err
     assert ask(client, page, "?model=best-digits&format=text").data.split()[0].startswith(b"8")
-    network.write_bytes(whole)
+    network.write_bytes(complete)
     assert set(ask(client, page, query).data.split()[0]) == {ord("a")}
     folder.rename(tmp_path / "old")
     problem(ask(client, page, query), "no-such-recognizer", 404)
-    recogniser(folder, letter="b")
+    recognizer_bundle(folder, letter="b")
     assert set(ask(client, page, query).data.split()[0]) == {ord("b")}
 
 
-def test_what_is_damaged_is_told(client, sheet):
+def test_damaged_files_are_reported(client, sheet):
     for kind in ("png", "jpeg", "pdf"):
         data = encoded(sheet, kind)
         for part in (data[: len(data) // 2], data[:60] + bytes(40) + data[100:]):
             answer = ask(client, part)
-            if answer.status_code != 200:  # a hole in a JPEG may be seen, or not
+            if answer.status_code != 200:  # a gap in a JPEG may or may not be noticed
                 problem(answer, json.loads(answer.data)["type"].split("#")[1], 422)
     problem(ask(client, b"%PDF-1.7\nnothing"), "unreadable", 422)
     problem(ask(client, encoded(Image.new("L", (9, 9), 255))), "unreadable", 422)

@@ -1,4 +1,10 @@
-"""The page: draw, upload or photograph a character and see what a bundle reads. Flask and waitress beside the runtime's needs.
+"""The web app: draw, upload or photograph a character and see what a model reads. Needs Flask and waitress.
 
-`python3 -m runtime.web` in a bundle's folder serves that bundle; `hcr serve` every bundle of the workbench.
+`python3 -m runtime.web` in a bundle's folder serves that bundle; `hcr serve` serves every bundle of the workbench.
 """
+
+import os
+
+STATIC = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "static"
+)  # HTML, JavaScript, and the API's description

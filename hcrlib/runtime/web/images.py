@@ -1,7 +1,7 @@
-"""From the bytes of an upload to grey pixels, without trusting them.
+"""Decode uploads to grey pixels, without trusting them.
 
-Only the formats that are named are decoded, bounded in pixels before a pixel is read; what is kept of a picture is its
-pixels, never the bytes that came: neither where it was taken nor what was hidden behind its end.
+Only the formats in FORMATS are decoded, and the number of pixels is checked first. Only pixels are passed on, never the
+bytes of the file, which may hold the place where a photo was taken or data hidden behind the image.
 """
 
 import base64
@@ -23,67 +23,67 @@ try:
 
     pillow_heif.register_heif_opener()
     FORMATS.append("HEIF")
-except ImportError:  # HEIC is read where pillow-heif is installed
+except ImportError:  # HEIC needs pillow-heif
     pass
 MAX_PIXELS = 50 * 1000 * 1000  # a phone's 48 megapixels, as a JPEG: decoded at an eighth
-MAX_DECODED = 12 * 1000 * 1000  # in other formats, whose every pixel has to be decoded
+MAX_DECODED = 12 * 1000 * 1000  # in other formats, which have to be decoded in full
 MAX_SIDE = 20000
-BIG = 4 * 1000 * 1000  # pixels: such are decoded one at a time in each process, which bounds the memory
-KEPT = 1024  # of the longer side: a character needs no more
-_one_at_a_time = threading.Lock()
+LARGE = 4 * 1000 * 1000  # pixels: each process decodes such images one at a time, to bound its memory
+LONGER_SIDE = 1024  # pixels: enough for a character
+_large = threading.Lock()
 
 
-def grey(data, side=KEPT):
-    """uint8 (h, w), at most `side` on a side, of an image file's bytes. Problem for what is none, or too large."""
-    image = opened(data)
-    if image.width * image.height <= BIG:
-        return _decoded(image, side)
-    with _one_at_a_time:
-        image.draft("L", (KEPT, KEPT))  # JPEG: decoded at a half, a quarter, an eighth
-        return _decoded(image, side)
+def grey(data, side=LONGER_SIDE):
+    """Return uint8 (h, w), at most `side` on a side, of an image file's bytes. Problem if they are not one, or too large."""
+    image = open_image(data)
+    if image.width * image.height <= LARGE:
+        return _decode(image, side)
+    with _large:
+        image.draft("L", (LONGER_SIDE, LONGER_SIDE))  # decodes a JPEG at a half, a quarter or an eighth of its size
+        return _decode(image, side)
 
 
-def opened(data, most=MAX_DECODED, also=()):
-    """A PIL image, nothing of it decoded yet. Problem for what is none, or too large.
+def open_image(data, max_pixels=MAX_DECODED, also=()):
+    """Return a PIL image, not decoded yet. Problem if the bytes are not an image, or one that is too large.
 
-    most: pixels of what is no JPEG. also: formats that the caller reads besides, for the sentence that tells what is read.
+    max_pixels: for formats other than JPEG. also: further formats that the caller accepts, for the error message.
     """
     if not data:
-        raise Problem("not-an-image", "The image has no bytes.")
-    limits = MAX_PIXELS // 10**6, most // 10**6, MAX_SIDE
-    told = "at most %d million (JPEG) or %d million, and %d on a side, are read" % limits
+        raise Problem("not-an-image", "The image is empty.")
+    limits = MAX_PIXELS // 10**6, max_pixels // 10**6, MAX_SIDE
+    limits = "the limit is %d million (JPEG) or %d million (other formats), and %d on a side" % limits
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise Problem("too-many-pixels", "The image has too many pixels; %s." % told)
-    except Exception:  # Pillow raises many kinds for damaged files, and tells of its inside
+        raise Problem("too-many-pixels", "The image has too many pixels; %s." % limits)
+    except Exception:  # damaged files make Pillow raise many kinds of errors, with internals in their messages
         known = FORMATS + list(also)
-        known = ", ".join(known[:-1]) + " and " + known[-1]
-        raise Problem("not-an-image", "%s are read; these %d bytes are none of them." % (known, len(data)))
+        known = ", ".join(known[:-1]) + " or " + known[-1]
+        raise Problem("not-an-image", "This file (%d bytes) is not a %s file." % (len(data), known))
     width, height = image.size
-    if width * height > (MAX_PIXELS if image.format == "JPEG" else most) or max(width, height) > MAX_SIDE:
-        raise Problem("too-many-pixels", "The image has %d x %d pixels; %s." % (width, height, told))
+    if width * height > (MAX_PIXELS if image.format == "JPEG" else max_pixels) or max(width, height) > MAX_SIDE:
+        raise Problem("too-many-pixels", "The image has %d x %d pixels; %s." % (width, height, limits))
     return image
 
 
-def _decoded(image, side):
-    name = image.format
+def _decode(image, side):
+    name = image.format  # to_grey may return another image
     try:
         pixels = to_grey(image)
     except (ValueError, MemoryError):
         raise Problem("not-an-image", "The %s file is damaged or incomplete." % name)
-    share = max(pixels.shape) / float(side)
-    if share <= 1:
+    factor = max(pixels.shape) / float(side)
+    if factor <= 1:
         return pixels
-    size = tuple(max(1, int(round(n / share))) for n in pixels.shape[::-1])
+    size = tuple(max(1, int(round(n / factor))) for n in pixels.shape[::-1])
     return np.array(Image.fromarray(pixels).resize(size, Image.BOX))
 
 
-def of_data_url(text):
-    """bytes of `data:image/png;base64,...`, or of base64 alone."""
+def from_data_url(text):
+    """Return the bytes of `data:image/png;base64,...`, or of plain base64."""
     head, comma, tail = text.partition(",")
     if head.lstrip()[:5].lower() == "data:" and not (comma and head.rstrip().lower().endswith(";base64")):
-        raise Problem("bad-request", "A data URL of an image reads data:image/png;base64,...")
+        raise Problem("bad-request", "The data URL must start like data:image/png;base64,")
     try:
         return base64.b64decode("".join((tail if comma else head).split()), validate=True)
     except (binascii.Error, ValueError):
@@ -91,9 +91,9 @@ def of_data_url(text):
 
 
 def png(pixels):
-    """bytes of a PNG file (RFC 2083), uint8 (h, w): in a fifth of the time that Pillow takes for so small a one."""
+    """Encode uint8 (h, w) as PNG (RFC 2083). For small images it takes a fifth of Pillow's time."""
     height, width = pixels.shape
-    rows = np.zeros((height, width + 1), np.uint8)  # each begins with its filter: none
+    rows = np.zeros((height, width + 1), np.uint8)  # each row begins with its filter type: none
     rows[:, 1:] = pixels
     parts = (
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
@@ -107,5 +107,5 @@ def png(pixels):
 
 
 def data_url(pixels):
-    """`data:image/png;base64,...` of uint8 (h, w)."""
+    """Encode uint8 (h, w) as `data:image/png;base64,...`."""
     return "data:image/png;base64," + base64.b64encode(png(pixels)).decode("ascii")

@@ -1,4 +1,4 @@
-"""The models that a page answers with: every bundle that is found, loaded and verified; new ones are taken up while it runs."""
+"""The models of a server: every bundle that is found is verified and loaded; changed bundles are reloaded at run time."""
 
 import io
 import json
@@ -10,32 +10,32 @@ from .. import bundle
 from ..line_model import LineModel
 from .problems import Problem
 
-LOOK_S = 1.0  # seconds between two looks at the folders
+REFRESH_S = 1.0  # seconds between two checks of the folders
 
 
-class Served:
-    """One model as it was when it was loaded; it does not change.
+class LoadedModel:
+    """One model as it was when it was loaded; immutable.
 
-    name: its folder's. model: a TrainedModel. digest: 12 digits of its manifest's SHA-256. about: what `GET /api/models` tells.
-    ValueError where it is not whole, reads no characters, or was replaced while it was read.
+    Attributes: `name` of its folder; `model`, a TrainedModel; `digest`, 12 digits of its manifest's SHA-256; `description`
+    for `GET /api/models`. Raises ValueError if the bundle is damaged, does not read characters, or changes meanwhile.
     """
 
     def __init__(self, name, folder, engine=None, threads=None):
         self.signature = signature(folder)
         self.name, self.model = name, bundle.load(folder, engine, threads)
         if isinstance(self.model, LineModel):
-            raise ValueError("it reads whole words or lines, no characters")
+            raise ValueError("it reads whole words or lines, not single characters")
         self.digest = bundle.sha256(os.path.join(folder, "manifest.json"))[:12]
         record = _record(folder)
         if signature(folder) != self.signature:
             raise ValueError("it is being replaced")
         data = record.get("data") or {}
-        self.about = {
+        self.description = {
             "name": name,
             "digest": self.digest,
             "classes": list(self.model.classes),
             "unsure_below": self.model.unsure_below,
-            "engine": self.model.classifier.engine,
+            "engine": self.model.engine,
             "classifier": self.model.classifier.name,
             "trained_on": data.get("name"),
             "accuracy": record.get("accuracy"),
@@ -44,96 +44,104 @@ class Served:
         }
 
 
-class Models:
-    """name -> Served, kept fresh.
+class ModelStore:
+    """The LoadedModels by name, kept up to date.
 
-    find: a function without arguments that returns [(name, folder)], the default one first. A bundle that was replaced is taken
-    up when it is whole again, and until then, or where it never is, the one before it answers on. `say` is told of it.
-    ValueError where none of them can be loaded at the start.
+    When a bundle is replaced, its old version stays in use until the new one has been verified and loaded.
+
+    Args:
+        find: a function that returns [(name, folder)], the default model first.
+        engine, threads: see `bundle.load`.
+        log: a function that takes a line of text; None for stderr.
+
+    Raises:
+        ValueError: no bundle could be loaded.
     """
 
-    def __init__(self, find, engine=None, threads=None, say=None):
+    def __init__(self, find, engine=None, threads=None, log=None):
         self._find, self._engine, self._threads = find, engine, threads
-        self._say = say or (lambda line: sys.stderr.write(line + "\n"))
-        self._served, self._refused, self._refreshing = {}, {}, threading.Lock()
+        self._log = log or (lambda line: sys.stderr.write(line + "\n"))
+        self._loaded, self._failures, self._refreshing = {}, {}, threading.Lock()
         self.refresh()
-        if not self._served:
-            told = "; ".join("%s: %s" % (name, reason) for name, (_, reason) in sorted(self._refused.items()))
-            raise ValueError("there is no model to answer with. %s" % (told or "No bundle was found"))
+        if not self._loaded:
+            reasons = "; ".join("%s: %s" % (name, reason) for name, (_, reason) in sorted(self._failures.items()))
+            raise ValueError("no model could be loaded. %s" % (reasons or "No bundle was found"))
 
     def get(self, name=None):
-        """The Served of this name, or the default one. Problem for a name that there is not."""
-        served = self._served  # one dict for the whole of this request
+        """Return the LoadedModel of this name, or the default one. Problem if there is none of this name."""
+        loaded = self._loaded  # refresh() may replace the dict meanwhile
         if not name:
-            return next(iter(served.values()))
-        if name not in served:
-            raise Problem("no-such-model", "There is no model '%s'; there are: %s." % (name, ", ".join(served)))
-        return served[name]
+            return next(iter(loaded.values()))
+        if name not in loaded:
+            raise Problem("no-such-model", "There is no model '%s'. Available: %s." % (name, ", ".join(loaded)))
+        return loaded[name]
 
     def all(self):
-        """[Served], the default one first."""
-        return list(self._served.values())
+        """Return the list of LoadedModels, the default one first."""
+        return list(self._loaded.values())
 
     def refresh(self):
-        """Loads what is new or was replaced; the other models answer meanwhile."""
+        """Load new and changed bundles; the other models stay available meanwhile."""
         with self._refreshing:
             folders = {}
             for name, folder in self._find():
                 folders.setdefault(name, folder)
-            fresh = dict(self._served)  # in the order they came in; one whose folder is gone may be on its way back
+            fresh = dict(self._loaded)  # keeps the order, and models whose folder is gone: it may be about to return
             for name, folder in folders.items():
-                served = self._one(name, folder, self._served.get(name))
-                if served:
-                    fresh[name] = served
-            self._served = fresh  # at once
+                loaded = self._load(name, folder, self._loaded.get(name))
+                if loaded:
+                    fresh[name] = loaded
+            self._loaded = fresh  # atomic: requests see the old dict or the new one
 
     def watch(self, stop):
-        """Refreshes, in a thread of its own, until the threading.Event `stop` is set."""
+        """Refresh in a daemon thread until the threading.Event `stop` is set; return the thread."""
 
-        def look():
-            while not stop.wait(LOOK_S):
+        def watch():
+            while not stop.wait(REFRESH_S):
                 try:
                     self.refresh()
-                except Exception as error:  # such as a folder that cannot be listed: the next look may succeed
-                    self._say("hcr serve: the bundles were not looked at: %s" % error)
+                except Exception as error:  # such as a folder that cannot be listed: the next attempt may succeed
+                    self._log("hcr serve: cannot check the bundles for changes: %s" % error)
 
-        thread = threading.Thread(target=look, name="models", daemon=True)
+        thread = threading.Thread(target=watch, name="models", daemon=True)
         thread.start()
         return thread
 
-    def _one(self, name, folder, before):
-        now = None
+    def _load(self, name, folder, before):
+        """Return the LoadedModel of a folder, or `before`, which may be None, if it is unchanged or cannot be loaded."""
+        current = None
         try:
-            now = signature(folder)
-            if before and before.signature == now:
+            current = signature(folder)
+            if before and before.signature == current:
                 return before
-            if self._refused.get(name, (None,))[0] == now:  # seen, refused and unchanged since
+            if self._failures.get(name, (None,))[0] == current:  # failed before and unchanged since
                 return before
-            served = Served(name, folder, self._engine, self._threads)
-        except Exception as error:  # whatever is wrong with one bundle, the others answer
-            if self._refused.get(name, (None, ""))[1] != str(error):
-                self._say("hcr serve: %s is not used%s: %s" % (name, " yet" if before else "", error))
-            self._refused[name] = (now, str(error))
+            loaded = LoadedModel(name, folder, self._engine, self._threads)
+        except Exception as error:  # whatever is wrong with one bundle, the others stay available
+            if self._failures.get(name, (None, ""))[1] != str(error):
+                kept = "; its previous version stays in use" if before else ""
+                self._log("hcr serve: cannot load %s: %s%s" % (name, error, kept))
+            self._failures[name] = (current, str(error))
             return before
-        self._refused.pop(name, None)
-        self._say("hcr serve: %s %s, %s" % (name, served.digest, "replaced" if before else "loaded"))
-        return served
+        self._failures.pop(name, None)
+        self._log("hcr serve: %s %s, %s" % (name, loaded.digest, "replaced" if before else "loaded"))
+        return loaded
 
 
 def signature(folder):
-    """What changes when a file that the manifest lists does. OSError or ValueError where there is no whole manifest."""
+    """Return a value that changes with the files of the manifest. OSError or ValueError if the manifest is not valid."""
     path = os.path.join(folder, "manifest.json")
     with io.open(path, encoding="utf-8") as file:
         listed = json.load(file)["files"]
-    found = []
+    stats = []
     for name in ["manifest.json"] + sorted(listed):
-        about = os.stat(os.path.join(folder, name))
-        found.append((name, about.st_mtime_ns, about.st_size, about.st_ino))
-    return tuple(found)
+        stat = os.stat(os.path.join(folder, name))
+        stats.append((name, stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    return tuple(stats)
 
 
 def _record(folder):
-    """record.json, or {}: a bundle made elsewhere needs none."""
+    """Return record.json, or {}: bundles made elsewhere may have none."""
     try:
         with io.open(os.path.join(folder, "record.json"), encoding="utf-8") as file:
             record = json.load(file)

@@ -1,6 +1,9 @@
-"""The application on a port, by waitress: bounded in what waits, and it ends what it has begun when it is told to stop."""
+"""Serve the app with waitress: a bounded queue, errors as problem details, and a graceful stop.
 
-import copy
+waitress has no settings for these three, so this module uses parts of it that are not documented: `channel_class` and
+`error_task_class`, the queue of its dispatcher, and the channels of its main loop.
+"""
+
 import logging
 import signal
 import socket
@@ -9,27 +12,29 @@ import time
 from .app import HEADERS, MAX_BODY
 from .problems import MEDIA_TYPE, Problem
 
-MOST_WAITING = 32  # requests in each process: less than a tenth of a second's work, where each is one drawing
+MAX_WAITING = 32  # requests in each process: less than a tenth of a second's work if each holds one drawing
 RETRY_AFTER_S = 1
-CONNECTIONS = 512
-MAX_HEAD = 32 * 1024  # bytes
-SLACK = 1 << 16  # bytes over an address' limit that are let in: the application tells of what is little too much
-IN_MEMORY = 1 << 30  # bytes: more than any request or answer has, so that none of them is written to a disk
-DRAIN_S = 10.0  # for what was begun, once it is told to stop
-INSISTS_S = 1.0  # one who says it again after that will not wait
+MAX_CONNECTIONS = 512
+MAX_HEADER = 32 * 1024  # bytes
+SLACK = 1 << 16  # bytes over the limit that are let in, so that the app itself can report a body slightly too large
+IN_MEMORY = 1 << 30  # bytes: larger than any request or response, so that waitress writes none to disk
+DRAIN_S = 10.0  # to finish running requests after a signal to stop
+INSIST_S = 1.0  # a second signal later than this stops at once
 
 
 class Admission:
-    """A WSGI application that refuses to read images, at once, while too many requests wait."""
+    """A WSGI application that refuses to read images, at once, while too many requests are waiting in `queue`."""
 
-    def __init__(self, app, waiting, metrics):
-        self.app, self.waiting, self.metrics = app, waiting, metrics
+    queue = ()  # waitress' queue, set once the server exists
+
+    def __init__(self, app, metrics):
+        self.app, self.metrics = app, metrics
 
     def __call__(self, environ, start_response):
-        if environ["REQUEST_METHOD"] != "POST" or self.waiting() <= MOST_WAITING:
+        if environ["REQUEST_METHOD"] != "POST" or len(self.queue) <= MAX_WAITING:
             return self.app(environ, start_response)
-        self.metrics.refused()
-        body = Problem("busy", "Ask again in a second.").body
+        self.metrics.count_refusal()
+        body = Problem("busy", "Try again in a second.").body
         headers = [
             ("Content-Type", MEDIA_TYPE),
             ("Retry-After", str(RETRY_AFTER_S)),
@@ -40,68 +45,59 @@ class Admission:
 
 
 def listen(host, port):
-    """A bound TCP socket; port 0 takes any free one. OSError where it is taken or not this computer's."""
+    """Return a bound, listening TCP socket; port 0 takes any free one. OSError if the address cannot be used."""
     family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
         bound.setblocking(False)
-        bound.listen(CONNECTIONS)  # whoever connects from now on waits until it answers
+        bound.listen(MAX_CONNECTIONS)  # clients that connect before the models are loaded wait in this queue
     except OSError:
         bound.close()
         raise
     return bound
 
 
-def serve(app, metrics, bound, threads, may_take=None, larger=()):
-    """Answers until SIGTERM or SIGINT, then ends what was begun, for at most 10 s. bound: a socket of `listen`.
+def serve(app, metrics, bound, threads, may_accept=None, max_body=MAX_BODY):
+    """Serve until SIGTERM or SIGINT, then finish running requests, for at most 10 s.
 
-    may_take: a function of how many connections there are that tells whether to take another, or None for as many as come.
-    larger: {path: bytes} of the addresses whose bodies may have more than MAX_BODY bytes.
+    Args:
+        app, metrics: of `create_app`.
+        bound: a socket from `listen`.
+        threads: requests to process at once.
+        may_accept: a function of the number of open connections that returns whether to accept another; None for always.
+        max_body: bytes of the largest request; the app may set lower limits for some addresses.
     """
     import waitress
     from waitress.channel import HTTPChannel
-    from waitress.parser import HTTPRequestParser
     from waitress.task import ErrorTask
 
-    class Parser(HTTPRequestParser):
-        """Lets a larger body in where the address allows it."""
-
-        def parse_header(self, head):
-            super().parse_header(head)
-            if self.path in larger:
-                self.adj = copy.copy(self.adj)
-                self.adj.max_request_body_size = larger[self.path] + SLACK
-
     class ProblemTask(ErrorTask):
-        """What waitress itself refuses - a head it cannot read, a body that is too long - told like everything else."""
+        """Report what waitress itself refuses, such as a malformed header, like every other error."""
 
         def execute(self):
             error = self.request.error
             problem = Problem({413: "too-large", 500: "fault"}.get(error.code, "bad-request"), error.reason + ".")
             problem.members["status"] = error.code
-            body, self.status = problem.body, "%d %s" % (error.code, error.reason)
-            self.response_headers += [("Content-Type", MEDIA_TYPE), ("Connection", "close")] + HEADERS
-            self.close_on_finish = True
-            self.content_length = len(body)
-            self.write(body)
+            headers = [("Content-Type", MEDIA_TYPE)] + HEADERS
+            error.to_response = lambda *args: ("%d %s" % (error.code, error.reason), headers, problem.body)
+            super().execute()
 
     class Channel(HTTPChannel):
         error_task_class = ProblemTask
-        parser_class = Parser
 
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that some wait is no news
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # waiting requests are not worth a warning
     logging.getLogger("waitress").addHandler(logging.StreamHandler())
-    waiting = []  # the queue, known once there is a server
+    admission = Admission(app, metrics)
     server = waitress.create_server(
-        Admission(app, lambda: len(waiting[0]), metrics),
+        admission,
         sockets=[bound],
         threads=threads,
-        connection_limit=CONNECTIONS,
+        connection_limit=MAX_CONNECTIONS,
         asyncore_use_poll=True,
-        max_request_header_size=MAX_HEAD,
-        max_request_body_size=MAX_BODY + SLACK,
+        max_request_header_size=MAX_HEADER,
+        max_request_body_size=max_body + SLACK,
         inbuf_overflow=IN_MEMORY,
         outbuf_overflow=IN_MEMORY,
         channel_timeout=30,
@@ -109,18 +105,19 @@ def serve(app, metrics, bound, threads, may_take=None, larger=()):
         clear_untrusted_proxy_headers=True,
     )
     server.channel_class = Channel
-    if may_take:
-        accepting = server.readable
-        server.readable = lambda: accepting() and may_take(len(server.active_channels))
-    waiting.append(server.task_dispatcher.queue)
+    if may_accept:
+        readable = server.readable
+        server.readable = lambda: readable() and may_accept(len(server.active_channels))
+    admission.queue = server.task_dispatcher.queue
     _run(server)
 
 
 def _run(server):
-    stopping = []  # when it was told to
+    """Run waitress' main loop, like its own `run`, but finish running requests before it returns."""
+    signalled = []  # times
 
     def stop(number, frame):
-        stopping.append(time.time())
+        signalled.append(time.monotonic())
         server.pull_trigger()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -130,14 +127,14 @@ def _run(server):
     def step(timeout):
         server.asyncore.loop(timeout=timeout, use_poll=True, map=server._map, count=1)
 
-    while not stopping:
+    while not signalled:
         step(1)
     server.del_channel()
-    server.socket.close()  # nobody new
-    until = time.monotonic() + DRAIN_S
-    while server.active_channels and time.monotonic() < until and stopping[-1] - stopping[0] < INSISTS_S:
+    server.socket.close()  # accept no new connections
+    deadline = time.monotonic() + DRAIN_S
+    while server.active_channels and time.monotonic() < deadline and signalled[-1] - signalled[0] < INSIST_S:
         for channel in list(server.active_channels.values()):
-            if not channel.requests and not channel.request and not channel.total_outbufs_len:
+            if not channel.requests and not channel.request and not channel.total_outbufs_len:  # idle
                 channel.handle_close()
         step(0.05)
     server.task_dispatcher.shutdown(timeout=1)

@@ -1,4 +1,4 @@
-"""Several processes that answer on one socket, so that Python's lock is not the limit, and one that looks after them."""
+"""Several processes that serve one socket, so that Python's global lock is not the limit, and their supervisor."""
 
 import contextlib
 import importlib.util
@@ -9,54 +9,59 @@ import struct
 import sys
 import time
 
-SOON_S = 5.0  # a worker that ends sooner than this will not live any longer the next time
-MOST = 4
-SLACK = 1  # connections that a process may have more than another and still take a new one
-FRESH_S = 2.0  # a process that was not heard of for longer is not waited for
+MIN_LIFE_S = 5.0  # a process that ends sooner is not restarted: it would fail again
+MAX_PROCESSES = 4
+SLACK = 1  # a process may have this many connections more than another and still accept a new one
+FRESH_S = 2.0  # a process that has not updated its number of connections for longer is ignored
 
 
-class Share:
-    """What each process tells the others: how many connections it has. It keeps one from taking them all.
+class Peers:
+    """What the processes share: the number of connections of each, and which of them reports an error first.
 
-    The kernel gives a new connection to whichever process wakes first, and a browser or a proxy keeps its connections.
+    The kernel gives a new connection to the process that wakes first, and browsers and proxies keep their connections
+    open; without the counts one process could end up with all of them. Create it before forking.
     """
 
-    RECORD = struct.Struct("=id")  # connections, seconds
+    RECORD = struct.Struct("=id")  # connections, time
 
     def __init__(self, count):
-        self.count, self.memory = (
-            count,
-            mmap.mmap(-1, count * self.RECORD.size),
-        )  # shared with processes that are forked
-        self._word, given = os.pipe()
-        os.write(given, b"1")  # whoever reads it has the word
-        os.close(given)
+        self.count = count
+        self.memory = mmap.mmap(-1, count * self.RECORD.size)  # shared with forked processes
+        self._token, token_in = os.pipe()
+        os.write(token_in, b"1")  # whoever reads it may report
+        os.close(token_in)
 
-    def has_the_word(self):
-        """True for the first process that asks: it alone tells why they cannot go on, and is not ended while it does."""
+    def claim_report(self):
+        """Return True in the first process that asks: it alone reports why they cannot start.
+
+        It is not terminated while it does so.
+        """
         if self.count > 1:
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        return os.read(self._word, 1) == b"1"
+        return os.read(self._token, 1) == b"1"
 
-    def may_take(self, number, connections):
-        """Whether process `number`, which has so many, is to take another one."""
+    def may_accept(self, number, connections):
+        """Return whether process `number`, which has so many connections, should accept another."""
         now = time.time()
         self.RECORD.pack_into(self.memory, number * self.RECORD.size, connections, now)
-        others = (self.RECORD.unpack_from(self.memory, at * self.RECORD.size) for at in range(self.count))
-        return connections <= SLACK + min(held for held, heard in others if now - heard < FRESH_S)
+        records = (self.RECORD.unpack_from(self.memory, index * self.RECORD.size) for index in range(self.count))
+        return connections <= SLACK + min(held for held, updated in records if now - updated < FRESH_S)
 
 
 def default(engine):
-    """How many are worth it: one a core, up to 4; one where processes cannot fork or where each would fill a GPU's memory."""
+    """Return a good number of processes: one a core, up to 4; only one if fork is missing or each would need the GPU."""
     if not hasattr(os, "fork") or engine == "tensorrt" or (engine is None and importlib.util.find_spec("tensorrt")):
         return 1
-    return min(os.cpu_count() or 1, MOST)
+    return min(os.cpu_count() or 1, MAX_PROCESSES)
 
 
 def run(count, work):
-    """Runs work(number) in `count` processes until SIGTERM or SIGINT; the exit status of the first that cannot go on, or 0.
+    """Run work(number) in `count` processes until SIGTERM or SIGINT, and restart those that die.
 
-    work: a function of 0..count-1 that returns an exit status, and ends upon SIGTERM. One that dies is started again.
+    work: a function of 0..count-1 that returns an exit status, and ends upon SIGTERM.
+
+    Returns:
+        The exit status: 0, or that of the first process that ended right after its start.
     """
     if count == 1:
         return work(0)
@@ -65,7 +70,8 @@ def run(count, work):
     def stop(number, frame):
         stopping.append(number)
         for child in list(alive):
-            _tell(child)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
@@ -74,21 +80,23 @@ def run(count, work):
     failed = 0
     while alive:
         child, status = os.wait()
-        number, since = alive.pop(child)
+        number, started = alive.pop(child)
         if stopping:
             continue
-        if time.time() - since < SOON_S:
+        if time.time() - started < MIN_LIFE_S:
             failed = 1
             stop(signal.SIGTERM, None)
         else:
-            sys.stderr.write("hcr serve: process %d ended (status %d) and is started again\n" % (child, status))
+            sys.stderr.write("hcr serve: process %d ended (status %d); restarting it\n" % (child, status))
             _start(alive, number, work, stopping)
     return failed
 
 
 def _start(alive, number, work, stopping):
     signals = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # until parent and child are what they are to be
+    signal.pthread_sigmask(
+        signal.SIG_BLOCK, signals
+    )  # until `alive` holds the child and the child has its own handlers
     if stopping:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
         return
@@ -101,15 +109,12 @@ def _start(alive, number, work, stopping):
     status = 1
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all of them: the parent passes it on
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # a terminal sends Ctrl-C to all processes: the parent passes it on
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
         status = work(number)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
-
-
-def _tell(child):
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(child, signal.SIGTERM)

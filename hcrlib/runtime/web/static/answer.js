@@ -1,14 +1,14 @@
-// The answer as it is shown: a large label, bars, the glyph that was judged and which of its pixels mattered.
+// Shows an answer: a large label, bars, the glyph that the model saw, and which of its pixels mattered.
 
 import { fill, t } from "./strings.js";
 
 const $ = (id) => document.getElementById(id);
 const percent = (share) => (100 * share).toFixed(1);
-let glyph = null; // ImageData of what was seen
+let glyph = null; // ImageData of the model's input
 let importance = null; // Int8Array of 784
 
-// What `show` needs of an answer, so that the page then changes at once or not at all.
-export async function prepared(answer) {
+// Decodes the glyph of an answer first, so that `show` changes everything at once.
+export async function prepare(answer) {
   return { ...answer, glyph: await pixels(answer.seen) };
 }
 
@@ -23,27 +23,27 @@ export function show(answer) {
   for (const id of ["alternatives", "seen-part"]) $(id).hidden = false;
 }
 
-export function showNothing(words) {
+export function showNothing(message) {
   $("label").textContent = "";
-  $("words").textContent = words;
-  $("spoken").textContent = words;
+  $("words").textContent = message;
+  $("spoken").textContent = message;
   for (const id of ["alternatives", "seen-part"]) $(id).hidden = true;
 }
 
-// For those who listen: once the hand rests, not at every stroke.
+// For screen readers: called when the drawing pauses, not at every stroke.
 export function speak(answer) {
   const best = answer.alternatives[0];
-  const words = answer.unsure ? t.spoken_unsure : t.spoken;
-  $("spoken").textContent = fill(words, { label: best.label, percent: percent(best.probability) });
+  const sentence = answer.unsure ? t.spoken_unsure : t.spoken;
+  $("spoken").textContent = fill(sentence, { label: best.label, percent: percent(best.probability) });
 }
 
 export function paint() {
   if (!glyph) return;
-  const wanted = $("explain").checked;
+  const explain = $("explain").checked;
   const shown = new ImageData(28, 28);
   for (let i = 0; i < 784; i++) {
     const ink = glyph.data[4 * i];
-    const weight = wanted && importance ? Math.sqrt(Math.abs(importance[i]) / 127) : 0;
+    const weight = explain && importance ? Math.sqrt(Math.abs(importance[i]) / 127) : 0;
     const color = (importance?.[i] ?? 0) >= 0 ? [214, 39, 40] : [31, 95, 191];
     color.forEach((c, j) => {
       shown.data[4 * i + j] = 255 - (ink * (255 - c * weight)) / 255;
@@ -51,7 +51,7 @@ export function paint() {
     shown.data[4 * i + 3] = 255;
   }
   $("seen").getContext("2d").putImageData(shown, 0, 0);
-  $("explain-hint").hidden = !wanted;
+  $("explain-hint").hidden = !explain;
 }
 
 function bar({ label, probability }) {

@@ -1,10 +1,10 @@
-// The server's API as functions. Each throws a Trouble: `kind` is the problem's name, "offline" where no answer came.
+// The server's API as functions. They throw Trouble: its `kind` is the problem's name, or "offline" if there was no response.
 
 export class Trouble extends Error {
   constructor(kind, detail, wait) {
     super(detail);
     this.kind = kind;
-    this.wait = wait; // seconds until it is worth asking again
+    this.wait = wait; // seconds to wait before trying again
   }
 }
 
@@ -27,15 +27,15 @@ export function models() {
   return ask("/api/models");
 }
 
-// picture: a Blob, sent as it is.
-export function predict(picture, { model, explain, signal }) {
+// image: a Blob, sent unchanged.
+export function predict(image, { model, explain, signal }) {
   const query = new URLSearchParams({ model, ...(explain && { explain: "1" }) });
-  const headers = { "Content-Type": picture.type || "application/octet-stream" };
-  return ask(`/api/predict?${query}`, { method: "POST", body: picture, headers, signal });
+  const headers = { "Content-Type": image.type || "application/octet-stream" };
+  return ask(`/api/predict?${query}`, { method: "POST", body: image, headers, signal });
 }
 
-// page: a File, an image or a PDF. recognizer: a name, or nothing for the model, character by character. What comes back is the
-// JSON, or a Blob of another format.
+// page: a File, an image or a PDF. recognizer: a name; if empty, the model reads character by character. Returns the parsed JSON,
+// or a Blob for other formats.
 export function read(page, { model, recognizer, format = "json", keep, signal }) {
   const query = new URLSearchParams({ model, format, name: page.name, ...(recognizer && { recognizer }), ...(keep && { keep: "1" }) });
   const headers = { "Content-Type": page.type || "application/octet-stream" };
@@ -43,16 +43,16 @@ export function read(page, { model, recognizer, format = "json", keep, signal })
   return ask(`/api/read?${query}`, { method: "POST", body: page, headers, signal }, as);
 }
 
-export function search(words) {
-  return ask(`/api/library?${new URLSearchParams({ q: words })}`);
+export function search(query) {
+  return ask(`/api/library?${new URLSearchParams({ q: query })}`);
 }
 
-export async function correct(picture, label, model) {
+export async function correct(file, label, model) {
   const image = await new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result);
-    reader.onerror = () => reject(new Trouble("offline", "the picture cannot be read"));
-    reader.readAsDataURL(picture);
+    reader.onerror = () => reject(new Trouble("offline", "the image cannot be read"));
+    reader.readAsDataURL(file);
   });
   const body = JSON.stringify({ image, label, model, consent: true });
   return ask("/api/corrections", { method: "POST", body, headers: { "Content-Type": "application/json" } });

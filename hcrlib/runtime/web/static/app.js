@@ -1,4 +1,4 @@
-// The page: what is drawn or chosen is sent when the hand rests for a moment, and the answer is shown.
+// Single characters: sends the drawing, whenever it pauses, or the chosen image, and shows the answer.
 
 import * as answer from "./answer.js";
 import * as api from "./api.js";
@@ -7,18 +7,18 @@ import { chosen, offer } from "./models.js";
 import { Pad } from "./pad.js";
 import { t } from "./strings.js";
 
-const SOON = 120; // ms after the last change: an answer while drawing
-const REST = 450; // ms more: the hand rests, and it is worth asking which pixels mattered
-const AGAIN = 3; // s until a server that did not answer is asked again
+const SOON = 120; // ms after the last change, for an answer while drawing
+const REST = 450; // further ms, until it is worth asking which pixels mattered
+const AGAIN = 3; // s until an unreachable server is asked again
 const MOST_BYTES = 8 << 20;
 const $ = (id) => document.getElementById(id);
 
 let models = [];
-let picture = null; // the File of the second tab
-let latest = null; // {answer, picture} that is shown
-let asked = null; // AbortController of the request under way
+let image = null; // the File of the second tab
+let latest = null; // the {answer, image} on display
+let request = null; // AbortController of the current request
 let timer = null;
-let stored = null; // number of the last correction
+let stored = null; // ID of the last correction
 
 const pad = new Pad($("pad"), {
   onchange: () => {
@@ -32,9 +32,9 @@ const pad = new Pad($("pad"), {
 
 const drawing = () => $("tab-draw").getAttribute("aria-selected") === "true";
 
-// --- asking -------------------------------------------------------------------------------------------------------------
+// --- requests -----------------------------------------------------------------------------------------------------------
 
-// What is drawn or chosen has changed: what was answered is no longer its answer.
+// The drawing or the image has changed, so the answer on display is out of date.
 function changed(wait = SOON) {
   latest = null;
   $("right").hidden = true;
@@ -47,16 +47,16 @@ function changed(wait = SOON) {
 
 function soon(wait) {
   clearTimeout(timer);
-  asked?.abort();
+  request?.abort();
   timer = setTimeout(() => (models.length ? read() : load()), wait);
 }
 
 async function read() {
-  asked?.abort();
-  if (drawing() ? pad.empty : !picture) return nothing(drawing() ? t.nothing : t.no_picture_yet);
-  const mine = (asked = new AbortController());
+  request?.abort();
+  if (drawing() ? pad.empty : !image) return nothing(drawing() ? t.nothing : t.no_image_yet);
+  const mine = (request = new AbortController());
   try {
-    const sent = drawing() ? pad.image() : picture;
+    const sent = drawing() ? pad.image() : image;
     await once(sent, mine, false);
     await new Promise((resolve) => setTimeout(resolve, REST));
     if (mine.signal.aborted) return;
@@ -68,36 +68,36 @@ async function read() {
 }
 
 async function once(sent, mine, explained) {
-  const found = await answer.prepared(await api.predict(sent, { model: $("model").value, explain: explained, signal: mine.signal }));
+  const result = await answer.prepare(await api.predict(sent, { model: $("model").value, explain: explained, signal: mine.signal }));
   if (mine.signal.aborted) return;
   trouble();
-  answer.show(found);
-  if (!latest) $("truth").value = found.alternatives[0].label;
-  latest = { answer: found, picture: sent };
+  answer.show(result);
+  if (!latest) $("truth").value = result.alternatives[0].label;
+  latest = { answer: result, image: sent };
   $("right").hidden = !$("right").dataset.kept;
 }
 
-function nothing(words) {
+function nothing(message) {
   latest = null;
-  answer.showNothing(words);
+  answer.showNothing(message);
   $("right").hidden = true;
   trouble();
 }
 
 function explain(error) {
-  if (error.kind === "blank") return nothing(drawing() ? t.nothing : t.blank_picture);
+  if (error.kind === "blank") return nothing(drawing() ? t.nothing : t.blank_image);
   if (error.kind === "busy" || error.kind === "offline") {
     trouble(error.kind === "busy" ? t.busy : t.offline);
-    return soon(1000 * (error.wait ?? AGAIN)); // until it answers
+    return soon(1000 * (error.wait ?? AGAIN));
   }
   if (error.kind === "no-such-model") return load();
   nothing("");
   trouble(error.kind === "fault" || !error.kind ? t.trouble : error.message);
 }
 
-function trouble(words = "") {
-  $("trouble").textContent = words;
-  $("trouble").hidden = !words;
+function trouble(message = "") {
+  $("trouble").textContent = message;
+  $("trouble").hidden = !message;
 }
 
 addEventListener("online", () => soon(0));
@@ -106,9 +106,9 @@ addEventListener("online", () => soon(0));
 
 async function load() {
   try {
-    const found = await api.models();
-    models = found.models;
-    $("right").dataset.kept = found.corrections ? "yes" : "";
+    const offered = await api.models();
+    models = offered.models;
+    $("right").dataset.kept = offered.corrections ? "yes" : "";
   } catch (error) {
     return explain(error);
   }
@@ -138,7 +138,7 @@ addEventListener("keydown", (event) => {
 
 // --- tabs ---------------------------------------------------------------------------------------------------------------
 
-const tabs = [$("tab-draw"), $("tab-picture")];
+const tabs = [$("tab-draw"), $("tab-image")];
 
 function select(tab) {
   for (const each of tabs) {
@@ -150,53 +150,53 @@ function select(tab) {
   changed(0);
 }
 
-for (const [at, tab] of tabs.entries()) {
+for (const [index, tab] of tabs.entries()) {
   tab.addEventListener("click", () => select(tab));
   tab.addEventListener("keydown", (event) => {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
-    const other = tabs[1 - at];
+    const other = tabs[1 - index];
     select(other);
     other.focus();
   });
 }
 
-// --- pictures -----------------------------------------------------------------------------------------------------------
+// --- images -------------------------------------------------------------------------------------------------------------
 
 function take(files) {
   const [first] = files.filter((file) => file.type.startsWith("image/") || /\.hei[cf]$/i.test(file.name));
-  if (drawing()) select($("tab-picture"));
-  if (!first) return refuse(t.no_picture);
+  if (drawing()) select($("tab-image"));
+  if (!first) return refuse(t.no_image);
   if (first.size > MOST_BYTES) return refuse(t.formats);
   drop();
-  picture = first;
+  image = first;
   $("preview").src = URL.createObjectURL(first);
   $("preview").hidden = false;
   $("chooser").hidden = true;
-  $("clear-picture").disabled = false;
+  $("clear-image").disabled = false;
   changed(0);
   if (files.length > 1) $("spoken").textContent = t.first_only;
 }
 
-function refuse(words) {
+function refuse(message) {
   clearTimeout(timer);
   drop();
-  nothing(t.no_picture_yet);
-  trouble(words);
+  nothing(t.no_image_yet);
+  trouble(message);
 }
 
 function drop() {
-  if (picture) URL.revokeObjectURL($("preview").src);
-  picture = null;
+  if (image) URL.revokeObjectURL($("preview").src);
+  image = null;
   $("preview").hidden = true;
   $("preview").removeAttribute("src");
   $("chooser").hidden = false;
-  $("clear-picture").disabled = true;
+  $("clear-image").disabled = true;
   for (const id of ["file", "camera"]) $(id).value = "";
 }
 
 receive(take);
-$("preview").addEventListener("error", () => ($("preview").hidden = true)); // HEIC, where the browser cannot show it
-$("clear-picture").addEventListener("click", () => {
+$("preview").addEventListener("error", () => ($("preview").hidden = true)); // HEIC, if the browser cannot show it
+$("clear-image").addEventListener("click", () => {
   drop();
   $("file").focus();
   changed(0);
@@ -212,9 +212,9 @@ $("correct").addEventListener("submit", async (event) => {
   event.preventDefault();
   const [kept, submit] = [latest, $("store")];
   if (!kept) return;
-  submit.disabled = true; // pressed twice, it is stored once
+  submit.disabled = true; // a double click stores it once
   try {
-    stored = (await api.correct(await smaller(kept.picture), $("truth").value, kept.answer.model)).id;
+    stored = (await api.correct(await smaller(kept.image), $("truth").value, kept.answer.model)).id;
     $("kept").textContent = t.kept;
     $("take-back").hidden = false;
   } catch {
@@ -233,14 +233,15 @@ $("take-back").addEventListener("click", async () => {
   }
 });
 
-// A photo as a PNG of at most 560 pixels: the server stores less. What the browser cannot decode (HEIC) is sent as it is.
-async function smaller(picture) {
-  const image = await createImageBitmap(picture).catch(() => null);
-  if (!image) return picture;
-  const share = Math.min(1, 560 / Math.max(image.width, image.height));
+// Shrinks a photo to a PNG of at most 560 pixels, twice what the server stores. Files that the browser cannot decode (HEIC) are
+// sent unchanged.
+async function smaller(file) {
+  const bitmap = await createImageBitmap(file).catch(() => null);
+  if (!bitmap) return file;
+  const share = Math.min(1, 560 / Math.max(bitmap.width, bitmap.height));
   const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [image.width, image.height].map((n) => Math.max(1, Math.round(n * share)));
-  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  [canvas.width, canvas.height] = [bitmap.width, bitmap.height].map((n) => Math.max(1, Math.round(n * share)));
+  canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
 

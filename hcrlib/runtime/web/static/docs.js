@@ -1,4 +1,4 @@
-// The API's description, /api/openapi.json, as a page.
+// Renders /api/openapi.json, the description of the API.
 
 import { t } from "./strings.js";
 
@@ -9,7 +9,7 @@ function make(tag, content = "", attributes = {}) {
   return element;
 }
 
-const SCROLLS = { tabindex: "0" }; // what may be wider than a phone is reached by keyboard
+const SCROLLS = { tabindex: "0" }; // makes elements wider than a phone scrollable by keyboard
 const code = (text) => make("code", text);
 const json = (value) => make("pre", JSON.stringify(value, null, 2), SCROLLS);
 

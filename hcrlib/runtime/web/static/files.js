@@ -1,4 +1,4 @@
-// Files that are chosen, photographed, pasted, or dropped anywhere on the page: `take` gets them as an array.
+// Passes files that the user chooses, photographs, pastes, or drops anywhere to `take`, as an array.
 export function receive(take) {
   const $ = (id) => document.getElementById(id);
   for (const id of ["file", "camera"]) $(id).addEventListener("change", () => $(id).files.length && take([...$(id).files]));

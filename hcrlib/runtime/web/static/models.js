@@ -1,19 +1,19 @@
-// The list of models at the top of the page; what was chosen is remembered under `key`.
+// The list of models at the top. The browser remembers the choice under `key`.
 
 import { fill, t } from "./strings.js";
 
 const $ = (id) => document.getElementById(id);
 let models = [];
 
-export function offer(found, key, first) {
-  models = found;
+export function offer(available, key, first) {
+  models = available;
   const wanted = [localStorage.getItem(key), first].find((name) => models.some((model) => model.name === name));
   $("model").replaceChildren(...models.map(({ name }) => new Option(name)));
   if (wanted) $("model").value = wanted;
   $("model").onchange = () => localStorage.setItem(key, $("model").value);
 }
 
-// The model that is chosen; the page tells about it.
+// Returns the chosen model, and shows its description.
 export function chosen() {
   const model = models.find(({ name }) => name === $("model").value);
   const values = {

@@ -1,7 +1,7 @@
-// A square to draw on: strokes of points in 0..1, kept until they are undone; mouse, pen, finger and keyboard draw.
-// `onchange` is called after each change. `image()` is what is read: always of the same size, whatever the screen is.
+// A square to draw on with mouse, pen, finger or keyboard; holds strokes of points in 0..1.
+// `onchange` is called after each change. `image()` returns what to send: always of the same size, whatever the screen is.
 
-const SIDE = 140; // pixels of what is read: five for one of the glyph
+const SIDE = 140; // pixels of the image that is sent: five for each of the glyph's
 const STEP = 0.02; // of the side: one press of an arrow key
 
 export class Pad {

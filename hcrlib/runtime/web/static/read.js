@@ -1,4 +1,4 @@
-// Reading a page: a file is sent, its pages are shown and taken along; what was kept is searched.
+// Whole pages: sends a file, shows and exports its pages, and searches the library.
 
 import * as api from "./api.js";
 import { receive } from "./files.js";
@@ -7,16 +7,16 @@ import * as sheet from "./sheet.js";
 import { fill, t } from "./strings.js";
 
 const MOST_BYTES = 30 << 20;
-const MOST_TRIES = 30; // while the server reads another page
-const AGAIN = 3; // s until a server that did not answer is asked again
-const RECOGNIZER = "page-recognizer"; // where the browser remembers which was chosen
+const MOST_TRIES = 30; // while the server is busy with another page
+const AGAIN = 3; // s until an unreachable server is asked again
+const RECOGNIZER = "page-recognizer"; // the key under which the browser remembers the choice
 const $ = (id) => document.getElementById(id);
 
-let file = null; // what was sent
-let pages = []; // what came back
-let by = {}; // {model, recognizer}: the names of what read them
-let at = 0; // the page that is shown
-let asked = null; // AbortController of the request under way
+let file = null; // the file that was sent
+let pages = []; // the response
+let by = {}; // {model, recognizer}: the names of the ones that read it
+let index = 0; // of the page on display
+let request = null; // AbortController of the current request
 
 // --- reading ------------------------------------------------------------------------------------------------------------
 
@@ -28,23 +28,23 @@ async function take([first, ...more]) {
   file = first;
   if (more.length) $("spoken").textContent = t.first_only;
   const options = { model: $("model").value, recognizer: $("recognizer").value, keep: $("keep").checked };
-  const found = await ask(fill(t.read_reading, { name: file.name }), options);
-  if (found) shown(found);
+  const result = await ask(fill(t.read_reading, { name: file.name }), options);
+  if (result) show(result);
 }
 
-// What the server answers; undefined where it does not, or where it is not waited for any more: then that is said.
-async function ask(words, options) {
-  asked?.abort();
-  const mine = (asked = new AbortController());
-  const [before, stop] = working(words);
+// Returns the server's response; undefined, after a message to the user, if there is none or the user cancelled.
+async function ask(message, options) {
+  request?.abort();
+  const mine = (request = new AbortController());
+  const [before, stop] = showProgress(message);
   try {
     return await patiently(() => api.read(file, { signal: mine.signal, ...options }), mine.signal);
   } catch (error) {
-    if (!mine.signal.aborted) trouble(explained(error));
-    else if (options.keep && asked === mine) trouble(t.read_kept_perhaps); // the server reads on
+    if (!mine.signal.aborted) trouble(explanation(error));
+    else if (options.keep && request === mine) trouble(t.read_kept_perhaps); // the server goes on reading
   } finally {
     stop();
-    if (asked === mine) only(before);
+    if (request === mine) only(before);
   }
 }
 
@@ -61,13 +61,13 @@ async function patiently(send, signal) {
   }
 }
 
-// [what was shown before, a function that stops the clock]: that it works is shown in its place.
-function working(words) {
+// Shows the progress; returns what was on display before, and a function that stops the clock.
+function showProgress(message) {
   const [since, before] = [Date.now(), $("sheet-part").hidden ? "chooser" : "sheet-part"];
   const tick = () => ($("elapsed").textContent = Math.round((Date.now() - since) / 1000));
   const timer = setInterval(tick, 1000);
   tick();
-  $("doing").textContent = $("spoken").textContent = words;
+  $("doing").textContent = $("spoken").textContent = message;
   only("working");
   return [before, () => clearInterval(timer)];
 }
@@ -76,31 +76,31 @@ function only(id) {
   for (const each of ["chooser", "working", "sheet-part"]) $(each).hidden = each !== id;
 }
 
-function explained(error) {
+function explanation(error) {
   if (error.kind === "offline") return t.read_offline;
   if (error.kind === "busy") return t.read_busy;
   return error.kind === "fault" || !error.kind ? t.trouble : error.message;
 }
 
-function trouble(words = "") {
-  $("trouble").textContent = words;
-  $("trouble").hidden = !words;
+function trouble(message = "") {
+  $("trouble").textContent = message;
+  $("trouble").hidden = !message;
 }
 
-$("cancel").addEventListener("click", () => asked.abort());
+$("cancel").addEventListener("click", () => request.abort());
 
-// --- what was read ------------------------------------------------------------------------------------------------------
+// --- results ------------------------------------------------------------------------------------------------------------
 
-function shown(found) {
-  pages = found.pages;
-  by = { model: found.model, recognizer: found.recognizer };
+function show(result) {
+  pages = result.pages;
+  by = { model: result.model, recognizer: result.recognizer };
   only("sheet-part");
   $("results").hidden = false;
   $("nothing").hidden = true;
   $("turn").hidden = pages.length < 2;
   $("format").value = "text";
-  $("format").querySelector("[value=png]").disabled = pages.length > 1; // it holds one page
-  $("told").textContent = found.kept ? t.read_kept : "";
+  $("format").querySelector("[value=png]").disabled = pages.length > 1; // it holds a single page
+  $("status").textContent = result.kept ? t.read_kept : "";
   turn(0);
   $("spoken").textContent = fill(t.read_done, { words: pages.reduce((sum, page) => sum + words(page), 0) });
 }
@@ -108,12 +108,12 @@ function shown(found) {
 const words = (page) => page.lines.reduce((sum, line) => sum + line.words.length, 0);
 
 function turn(to) {
-  at = to;
-  const page = pages[at];
+  index = to;
+  const page = pages[index];
   sheet.show(page);
-  $("turned").textContent = $("spoken").textContent = fill(t.read_turned, { number: at + 1, of: pages.length });
-  $("previous").disabled = at === 0;
-  $("next").disabled = at === pages.length - 1;
+  $("turned").textContent = $("spoken").textContent = fill(t.read_turned, { number: index + 1, of: pages.length });
+  $("previous").disabled = index === 0;
+  $("next").disabled = index === pages.length - 1;
   const about = fill(t.read_about, { words: words(page), model: by.recognizer ?? by.model, seconds: page.seconds.toFixed(1) });
   $("notes").replaceChildren(...[about, ...page.notes].map(item));
 }
@@ -134,8 +134,8 @@ function forget() {
   $("nothing").hidden = false;
 }
 
-$("previous").addEventListener("click", () => turn(at - 1));
-$("next").addEventListener("click", () => turn(at + 1));
+$("previous").addEventListener("click", () => turn(index - 1));
+$("next").addEventListener("click", () => turn(index + 1));
 $("shown").addEventListener("change", sheet.draw);
 $("another").addEventListener("click", () => {
   trouble();
@@ -144,7 +144,7 @@ $("another").addEventListener("click", () => {
 });
 receive(take);
 
-// --- taking it along ----------------------------------------------------------------------------------------------------
+// --- export -------------------------------------------------------------------------------------------------------------
 
 const text = () => pages.map((page) => page.text).join("\n\n");
 const ENDINGS = { text: "txt", json: "json", hocr: "hocr", alto: "xml", pdf: "read.pdf", png: "read.png" };
@@ -168,7 +168,7 @@ async function save() {
 $("save").addEventListener("click", save);
 $("copy").addEventListener("click", async () => {
   const copied = await navigator.clipboard?.writeText(text()).then(() => true, () => false);
-  $("told").textContent = $("spoken").textContent = copied ? t.read_copied : t.read_not_copied;
+  $("status").textContent = $("spoken").textContent = copied ? t.read_copied : t.read_not_copied;
 });
 
 // --- the library --------------------------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ $("search").addEventListener("submit", async (event) => {
     $("found").textContent = hits.length ? fill(t.library_found, { n: hits.length }) : fill(t.library_none, { query });
   } catch (error) {
     $("hits").replaceChildren();
-    $("found").textContent = explained(error);
+    $("found").textContent = explanation(error);
   }
 });
 
@@ -200,7 +200,7 @@ function hit({ document: name, page, snippet }) {
   return element;
 }
 
-// --- what the server has ------------------------------------------------------------------------------------------------
+// --- models and recognizers ---------------------------------------------------------------------------------------------
 
 async function load() {
   try {
@@ -210,7 +210,7 @@ async function load() {
     offerRecognizers(about.recognizers);
     $("keep-part").hidden = $("library-part").hidden = !about.library;
   } catch (error) {
-    trouble(explained(error));
+    trouble(explanation(error));
     setTimeout(load, 1000 * AGAIN);
     return;
   }
@@ -219,13 +219,13 @@ async function load() {
 
 const UNITS = { words: t.read_by_words, lines: t.read_by_lines };
 
-// What reads whole words or lines; where there is none, nothing is to be chosen.
-function offerRecognizers(found) {
-  const options = found.map(({ name, unit }) => new Option(fill(UNITS[unit], { name }), name));
+// Lists the recognizers of whole words or lines; hides the list if there are none.
+function offerRecognizers(recognizers) {
+  const options = recognizers.map(({ name, unit }) => new Option(fill(UNITS[unit], { name }), name));
   $("recognizer").replaceChildren(new Option(t.read_by_characters, ""), ...options);
   const wanted = localStorage.getItem(RECOGNIZER);
-  $("recognizer").value = found.some(({ name }) => name === wanted) ? wanted : "";
-  $("recognizer-part").hidden = !found.length;
+  $("recognizer").value = recognizers.some(({ name }) => name === wanted) ? wanted : "";
+  $("recognizer-part").hidden = !recognizers.length;
 }
 
 $("recognizer").addEventListener("change", () => localStorage.setItem(RECOGNIZER, $("recognizer").value));

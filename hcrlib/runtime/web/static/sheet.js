@@ -1,43 +1,43 @@
-// A page that was read: its picture with a box around each word, its text beside it, and what else a word might be.
-// A word in the picture and the same word in the text are one `Seen`: pointing at either shows both.
+// Shows a page: its image with a box around each word, its text, and other readings of a word.
+// Pointing at a word in the image or in the text highlights it in both.
 
 import { fill, t } from "./strings.js";
 
-const SURE = 0.9; // confidence from which a box is drawn as sure, and as less sure: those of the annotated picture
+const SURE = 0.9; // confidence from which a word counts as sure, or as less sure: as in the annotated image
 const LESS = 0.6;
-const LEAST = 0.01; // confidence of what else a character might be: what is shown as more than 0 %
-const CROP = 96; // pixels: the height of a word's picture
+const LEAST = 0.01; // confidence from which other readings of a character are listed: more than 0 %
+const CROP = 96; // pixels: the height of a word's image
 const SVG = "http://www.w3.org/2000/svg";
 const $ = (id) => document.getElementById(id);
 const percent = (share) => `${Math.round(100 * share)} %`;
 
 let page = null;
-let seen = []; // {word, line, box: <rect>, text: <span>} in reading order
+let words = []; // {word, line, box: <rect>, text: <span>} in reading order
 let active = null;
 
 export function show(shown) {
   page = shown;
   leave();
-  $("picture").src = page.picture;
-  $("picture").width = page.width;
-  $("picture").height = page.height;
+  $("sheet-image").src = page.picture;
+  $("sheet-image").width = page.width;
+  $("sheet-image").height = page.height;
   $("boxes").setAttribute("viewBox", `0 0 ${page.width} ${page.height}`);
-  seen = page.lines.flatMap((line, at) => line.words.map((word) => ({ word, line: at })));
-  for (const each of seen) {
+  words = page.lines.flatMap((line, index) => line.words.map((word) => ({ word, line: index })));
+  for (const each of words) {
     each.box = rect(each.word.box, certainty(each.word));
     each.text = span(each.word);
   }
   $("text").replaceChildren(...page.lines.map(paragraph));
-  if (seen.length) seen[0].text.tabIndex = 0;
-  $("keys").hidden = !seen.length;
+  if (words.length) words[0].text.tabIndex = 0;
+  $("keys").hidden = !words.length;
   draw();
 }
 
-// The boxes that are wanted: of words, of lines, none.
+// Draws the chosen boxes: of words, of lines, or none.
 export function draw() {
-  const wanted = $("shown").value;
-  const boxes = { words: seen.map(({ box }) => box), lines: page.lines.map(({ box }) => rect(box, "line")), nothing: [] };
-  $("boxes").replaceChildren(...boxes[wanted]);
+  const kind = $("shown").value;
+  const boxes = { words: words.map(({ box }) => box), lines: page.lines.map(({ box }) => rect(box, "line")), nothing: [] };
+  $("boxes").replaceChildren(...boxes[kind]);
   if (active) point(active);
 }
 
@@ -75,11 +75,11 @@ function mark(text) {
   return element;
 }
 
-function paragraph(line, at) {
+function paragraph(line, index) {
   const element = document.createElement("p");
-  if (at && line.column !== page.lines[at - 1].column) element.className = "column";
-  const words = seen.filter((each) => each.line === at);
-  element.append(...words.flatMap(({ text }, number) => (number ? [" ", text] : [text])));
+  if (index && line.column !== page.lines[index - 1].column) element.className = "column";
+  const inLine = words.filter((each) => each.line === index);
+  element.append(...inLine.flatMap(({ text }, number) => (number ? [" ", text] : [text])));
   return element;
 }
 
@@ -113,39 +113,39 @@ function crop([left, top, right, bottom]) {
   canvas.height = CROP;
   canvas.width = Math.round((right - left) * share);
   const source = [left, top, right - left, bottom - top].map((n) => n * page.scale);
-  canvas.getContext("2d").drawImage($("picture"), ...source, 0, 0, canvas.width, CROP);
+  canvas.getContext("2d").drawImage($("sheet-image"), ...source, 0, 0, canvas.width, CROP);
 }
 
 function speak({ characters }) {
   const unsure = characters.filter(({ text, alternatives }) => text === "?" && alternatives.length);
-  const told = unsure.map(({ alternatives }) => fill(t.read_perhaps, { labels: alternatives.slice(0, 3).map(({ text }) => text).join(", ") }));
-  $("spoken").textContent = told.join(" ");
+  const sentences = unsure.map(({ alternatives }) => fill(t.read_perhaps, { labels: alternatives.slice(0, 3).map(({ text }) => text).join(", ") }));
+  $("spoken").textContent = sentences.join(" ");
 }
 
-// --- pointing at one ----------------------------------------------------------------------------------------------------
+// --- pointing -----------------------------------------------------------------------------------------------------------
 
-const find = (element) => seen.find(({ box, text }) => box === element || text.contains(element));
+const find = (element) => words.find(({ box, text }) => box === element || text.contains(element));
 
 function focus(each) {
-  seen.forEach(({ text }) => (text.tabIndex = -1));
+  words.forEach(({ text }) => (text.tabIndex = -1));
   each.text.tabIndex = 0;
   each.text.focus();
 }
 
-// The word in the line above or below that begins nearest.
+// Returns the word in the line above or below that begins nearest.
 function beside(each, step) {
-  const lines = seen.filter(({ line }) => line === each.line + step);
+  const lines = words.filter(({ line }) => line === each.line + step);
   const away = ({ word }) => Math.abs(word.box[0] - each.word.box[0]);
   return lines.sort((one, other) => away(one) - away(other))[0];
 }
 
 const KEYS = {
-  ArrowRight: (at) => seen[at + 1],
-  ArrowLeft: (at) => seen[at - 1],
-  ArrowDown: (at) => beside(seen[at], 1),
-  ArrowUp: (at) => beside(seen[at], -1),
-  Home: () => seen[0],
-  End: () => seen[seen.length - 1],
+  ArrowRight: (index) => words[index + 1],
+  ArrowLeft: (index) => words[index - 1],
+  ArrowDown: (index) => beside(words[index], 1),
+  ArrowUp: (index) => beside(words[index], -1),
+  Home: () => words[0],
+  End: () => words[words.length - 1],
 };
 
 for (const place of [$("boxes"), $("text")]) {
@@ -163,7 +163,7 @@ $("text").addEventListener("focusin", (event) => {
 });
 $("text").addEventListener("keydown", (event) => {
   if (event.key === "Escape") return leave();
-  const next = KEYS[event.key]?.(seen.indexOf(find(event.target)));
+  const next = KEYS[event.key]?.(words.indexOf(find(event.target)));
   if (!next) return;
   event.preventDefault();
   focus(next);

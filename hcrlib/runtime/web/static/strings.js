@@ -1,4 +1,4 @@
-// Every word of the page: strings.json, which the server puts into the page.
+// All texts of the app: strings.json, which the server embeds in the HTML.
 export const t = JSON.parse(document.getElementById("strings").textContent);
 
 export function fill(text, values) {

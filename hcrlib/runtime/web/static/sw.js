@@ -1,9 +1,9 @@
-// Keeps the page for when there is no connection: the server is asked first, what was kept answers where it does not.
+// Keeps the app usable without a connection: the server is asked first, the cache answers if it cannot be reached.
 const NAME = "hcr-{{ version }}";
-const PARTS = ["/", {% if reads %}"/read", {% endif %}"/manifest.webmanifest", {% for name in parts %}"/static/{{ name }}"{{ ", " if not loop.last }}{% endfor %}];
+const ASSETS = ["/", {% if reads_pages %}"/read", {% endif %}"/manifest.webmanifest", {% for name in assets %}"/static/{{ name }}"{{ ", " if not loop.last }}{% endfor %}];
 
 addEventListener("install", (event) => {
-  event.waitUntil(caches.open(NAME).then((cache) => cache.addAll(PARTS)).then(() => skipWaiting()));
+  event.waitUntil(caches.open(NAME).then((cache) => cache.addAll(ASSETS)).then(() => skipWaiting()));
 });
 addEventListener("activate", (event) => {
   const old = (names) => names.filter((name) => name.startsWith("hcr-") && name !== NAME);
@@ -11,6 +11,6 @@ addEventListener("activate", (event) => {
 });
 addEventListener("fetch", (event) => {
   const { pathname, origin } = new URL(event.request.url);
-  if (event.request.method !== "GET" || origin !== location.origin || !PARTS.includes(pathname)) return;
+  if (event.request.method !== "GET" || origin !== location.origin || !ASSETS.includes(pathname)) return;
   event.respondWith(fetch(event.request).catch(() => caches.match(pathname)));
 });

@@ -1,0 +1,162 @@
+"""Single characters: the routes that recognize them and that store corrections."""
+
+import base64
+import contextlib
+import sqlite3
+
+import flask
+import numpy as np
+
+from . import images
+from .occlusion import occlusion
+from .problems import Problem
+
+MAX_BATCH = 64  # images in one request
+STORED_SIDE = 280  # pixels of a correction's longer side: ten for each of the glyph's
+CONTENT_TYPES = "multipart/form-data, application/json, application/x-www-form-urlencoded, text/plain, image/*"
+
+
+def blueprint(models, corrections, metrics):
+    """Return the routes; the arguments are those of `create_app`."""
+    routes = flask.Blueprint("characters", __name__)
+
+    @routes.route("/api/predict", methods=["POST"])
+    def predict():
+        files, several, options = _parse_request()
+        loaded = models.get(options.get("model"))
+        explain = is_true(options.get("explain"))
+        if explain and several:
+            raise Problem("bad-request", "`explain` works for a single image only.")
+        answers = _predict(loaded, files, several, explain)
+        metrics.count_images(loaded.name, len(answers))
+        return flask.jsonify(dict(answers=answers) if several else answers[0])
+
+    @routes.route("/api/corrections", methods=["POST"])
+    def add_correction():
+        if corrections is None:
+            raise Problem("not-kept", "This server was started with --no-corrections.")
+        label, loaded, pixels = _parse_correction(models)
+        reading = loaded.model.readings(_glyphs(loaded, [pixels]))[0]
+        name, probability = reading.alternatives[0]
+        with _storage_errors("stored"):
+            model = "%s %s" % (loaded.name, loaded.digest)
+            return flask.jsonify(id=corrections.add(label, name, probability, model, images.png(pixels))), 201
+
+    @routes.route("/api/corrections/<number>", methods=["DELETE"])
+    def delete_correction(number):
+        with _storage_errors("deleted"):
+            if corrections is None or not corrections.remove(number):
+                raise Problem("not-found", "There is no correction with this ID.")
+        return "", 204
+
+    return routes
+
+
+def is_true(option):
+    """Return whether an option of a request is set."""
+    return option in ("1", "true", True)
+
+
+@contextlib.contextmanager
+def _storage_errors(action):
+    """Turn errors of the disk or the database into a Problem; only the log gets the details."""
+    try:
+        yield
+    except (OSError, sqlite3.Error, ValueError) as error:
+        flask.current_app.logger.error("a correction could not be %s: %s", action, error)
+        raise Problem("not-kept", "The correction could not be %s." % action)
+
+
+def _parse_request():
+    """Return ([bytes of an image], whether to respond with a list, {option: value}) of a request to predict."""
+    request, kind = flask.request, flask.request.mimetype
+    files, texts, fields, several = [], [], {}, False
+    if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
+        fields, texts = request.form, request.form.getlist("image")
+        files = [part.read() for part in request.files.getlist("image") + request.files.getlist("images")]
+        several = len(files) + len(texts) > 1
+    elif kind == "application/json":
+        fields = _json_object()
+        several = "images" in fields
+        texts = fields["images"] if several else [fields.get("image")]
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise Problem("bad-request", "`image` must be a base64 string, or `images` a list of them.")
+    elif kind == "text/plain":
+        texts = [request.get_data(as_text=True)]
+    elif kind.startswith("image/") or kind in ("", "application/octet-stream"):
+        files = [request.get_data()]
+    else:
+        raise Problem("wrong-type", "%s is not supported. Supported: %s." % (kind[:80], CONTENT_TYPES))
+    options = {key: source[key] for source in (request.args, fields) for key in ("model", "explain") if key in source}
+    if not isinstance(options.get("model", ""), str):
+        raise Problem("bad-request", "`model` must be the name of a model.")
+    files = files + [images.from_data_url(text) for text in texts]
+    if not files:
+        detail = "The request holds no image. Send a file's bytes as Content-Type image/png, or as a part named image."
+        raise Problem("bad-request", detail)
+    if len(files) > MAX_BATCH:
+        raise Problem("too-large", "The request holds %d images; the limit is %d." % (len(files), MAX_BATCH))
+    return files, several, options
+
+
+def _json_object():
+    try:
+        body = flask.request.get_json(silent=True)
+    except RecursionError:
+        body = None
+    if not isinstance(body, dict):
+        raise Problem("bad-request", "The body must be a JSON object.")
+    return body
+
+
+def _predict(loaded, files, several, explain):
+    pixels = []
+    for index, data in enumerate(files):
+        try:
+            pixels.append(images.grey(data))
+        except Problem as problem:
+            raise Problem(problem.name, str(problem), image=index) if several else problem
+    readings = loaded.model.readings(_glyphs(loaded, pixels, several))
+    return [_answer(loaded, reading, explain) for reading in readings]
+
+
+def _glyphs(loaded, pixels, several=False):
+    """Return uint8 (n, 28, 28). Problem if an image is blank."""
+    glyphs = []
+    for index, image in enumerate(pixels):
+        try:
+            glyphs.append(loaded.model.glyph(image))
+        except ValueError:
+            raise Problem("blank", "The image contains no ink.", **(dict(image=index) if several else {}))
+    return np.stack(glyphs)
+
+
+def _answer(loaded, reading, explain):
+    answer = {
+        "label": reading.label,
+        "probability": reading.probability,
+        "unsure": reading.unsure,
+        "alternatives": [dict(label=name, probability=probability) for name, probability in reading.alternatives],
+        "seen": images.data_url(reading.seen),
+        "model": loaded.name,
+    }
+    if explain:
+        importance = np.rint(127 * occlusion(loaded.model, reading.seen)).astype(np.int8)
+        answer["importance"] = base64.b64encode(importance.tobytes()).decode("ascii")
+    return answer
+
+
+def _parse_correction(models):
+    """Return (label, LoadedModel, uint8 pixels) of a request to store a correction."""
+    if flask.request.mimetype != "application/json":
+        raise Problem("wrong-type", "Send corrections as application/json.")
+    body = _json_object()
+    if body.get("consent") is not True:
+        raise Problem("no-consent", "`consent` must be true.")
+    label, name, image = body.get("label"), body.get("model"), body.get("image")
+    if not all(isinstance(text, str) for text in (label, name or "", image)):
+        raise Problem("bad-request", "`label`, `image` and `model` must be strings.")
+    loaded = models.get(name)
+    if label not in loaded.model.classes:
+        raise Problem("not-valid", "`label` is not one of the classes of %s." % loaded.name)
+    return label, loaded, images.grey(images.from_data_url(image), STORED_SIDE)
