@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
+from hcrlib import models
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.extras import explained
 from hcrlib.core.registry import did_you_mean
 from hcrlib.datasets import frame_of
 from hcrlib.datasets import load as load_any
-from hcrlib.models import Recogniser, stored
 from hcrlib.runs import device_records, records, runner
-from hcrlib.runtime import LineModel, Reading, TrainedModel, bundle
-from hcrlib.runtime.line_model import unit_of
+from hcrlib.runtime import Reading, TrainedModel, bundle
 
 __all__ = ["Reading", "TrainedModel", "load_dataset", "load_model", "results", "train", "zoo"]
 
@@ -61,10 +60,7 @@ def load_model(source):
             is_bundle = any((folder / name).exists() for name in ("manifest.json", "golden.npz", "runtime"))
             if is_bundle:
                 return _bundled(folder)
-            learner, pipeline, classes = stored(folder / "model")
-            if isinstance(learner, Recogniser):
-                return LineModel(learner, pipeline, classes, unit_of(folder / "model"))
-            return TrainedModel(learner, pipeline, classes, frame=frame_of(run.config.dataset))
+            return models.load_model(folder / "model", frame=frame_of(run.config.dataset))
     raise ConfigError(f"There is no model '{source}'", hint=did_you_mean(source, zoo()))
 
 

@@ -13,7 +13,7 @@ from hcrlib.core import timing
 from hcrlib.datasets import load_dataset
 from hcrlib.export.formats import write_onnx
 from hcrlib.models import CLASSIFIERS
-from hcrlib.runtime import Pipeline, TrainedModel
+from hcrlib.runtime import CharacterModel, Pipeline
 
 NETWORK = "cnn-compact"
 IMAGES = 300
@@ -23,8 +23,8 @@ START_S = 1.0  # from a cold start to the first result
 START = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from runtime import TrainedModel
-TrainedModel.load(sys.argv[2]).read(sys.argv[3])
+from runtime import CharacterModel
+CharacterModel.load(sys.argv[2]).read(sys.argv[3])
 assert "tensorflow" not in sys.modules
 """
 
@@ -44,12 +44,12 @@ def one_image(request):
         write_onnx(classifier, Path(folder) / "model.onnx", x[:32])
         about = {"classifier": NETWORK, "pipeline": pipeline.to_dict(), "classes": data.classes}
         (Path(folder) / "model.json").write_text(json.dumps(about))
-        model = TrainedModel.load(folder)
+        model = CharacterModel.load(folder)
         image_file = Path(folder) / "image.png"
         Image.fromarray(images[0]).save(image_file)
         start = {"a start": lambda: in_child("-c", START, Path(hcrlib.__file__).parent, folder, image_file)}
         cold = side_by_side(start, request.runs, request.log)["a start"]
-    session, given = model.classifier.session, model.classifier.given
+    session, given = model.learner.session, model.learner.input
     calls = {
         "ONNX Runtime, bare": lambda i: session.run(None, {given: x[i : i + 1]}),
         "runtime: scores": lambda i: model.scores(images[i : i + 1]),

@@ -131,9 +131,9 @@ def _ask(client, data):
 
 def _bare(model):
     """Return timing.latency_ms of the engine alone, one image after another."""
-    x, network = model.pipeline.apply(load_dataset("mnist-5k").val.images[:1]), model.classifier
+    x, network = model.pipeline.apply(load_dataset("mnist-5k").val.images[:1]), model.learner
     x = np.ascontiguousarray(x.reshape((1, *network.shape)), np.float32)
-    return timing.latency_ms(lambda _: network.session.run(None, {network.given: x}), range(CALLS))
+    return timing.latency_ms(lambda _: network.session.run(None, {network.input: x}), range(CALLS))
 
 
 def _load(script):

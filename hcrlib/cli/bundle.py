@@ -27,7 +27,7 @@ def _import(args):
 
     for file in args.file:
         record = device_records.add(file)
-        print(f"{record.id} on {record.measured_on}\n{benchmark.told(record.to_dict())}")
+        print(f"{record.id} on {record.measured_on}\n{benchmark.describe(record.to_dict())}")
     return 0
 
 
@@ -51,7 +51,7 @@ def _verify(args):
         answered = bundle.check_engines(args.bundle, args.engine)
     except ValueError as error:
         raise RunError(f"This bundle is not used: {error}", hint=hint) from error
-    print(f"{answered[0][0]}: every file is whole")
+    print(f"{answered[0][0]}: every file is intact")
     for model, apart in answered:
-        print(f"answered by {model.engine}: golden answers within {apart:.2g}")
+        print(f"run by {model.engine}: golden answers within {apart:.2g}")
     return 0

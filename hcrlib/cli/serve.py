@@ -7,7 +7,7 @@ from typing import NamedTuple
 from hcrlib.cli._common import add_command
 from hcrlib.core.errors import ConfigError
 from hcrlib.runtime import bundle
-from hcrlib.runtime.line_model import unit_of
+from hcrlib.runtime.models import unit_of
 from hcrlib.runtime.web import cli
 
 DEFAULT = "best-47"  # of the zoo: digits and letters
@@ -99,7 +99,8 @@ def _serve(args):
 def _unit(folder):
     """Return what a bundle's recognizer reads, None for a model of characters or if loading it will report an error."""
     try:
-        return unit_of(Path(folder) / "model")
+        unit = unit_of(Path(folder) / "model")
+        return None if unit == "characters" else unit
     except ValueError:
         return None
 

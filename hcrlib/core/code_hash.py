@@ -10,7 +10,7 @@ import hashlib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]  # hcrlib/
-_RUNTIME = "image", "pipeline", "line_pipeline", "line_model", "character_model"
+_RUNTIME = "image", "pipeline", "line_pipeline", "_model", "line_model", "character_model"
 DECIDING = (  # glob patterns below ROOT: whatever a record's metrics and predictions follow from
     *("models/*.py", "datasets/*.py", "metrics/*.py"),
     *(f"runtime/{name}.py" for name in _RUNTIME),

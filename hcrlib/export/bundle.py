@@ -19,10 +19,11 @@ from hcrlib.datasets import load_dataset, load_text, stratified_take
 from hcrlib.export import formats as export
 from hcrlib.export import line_card, zoo
 from hcrlib.metrics import scores, statistics
-from hcrlib.models import stored
+from hcrlib.models import load_model
 from hcrlib.reporting import leaderboard
 from hcrlib.runs import records
 from hcrlib.runtime import LineNetwork, LiteLineNetwork, LiteNetwork, Network, bundle
+from hcrlib.runtime._model import count_disagreements
 
 RANGES = 500  # training images that tell an int8 network its ranges
 TIMED = 200  # single images
@@ -90,7 +91,7 @@ def _fill(new, name, record, say):
     (new / "README.md").write_text(card, encoding="utf-8")
     runtime = Path(hcrlib.runtime.__file__).parent
     shutil.copytree(runtime, new / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
-    bundle.seal(new, run=record.id, input=kept.input, formats=rows)
+    bundle.write_manifest(new, run=record.id, input=kept.input, formats=rows)
 
 
 def _format(path, kept, say):
@@ -128,7 +129,8 @@ class _Characters:
 
     def __init__(self, record):
         self.record, self.data = record, _same(record, load_dataset(record.config.dataset))
-        self.classifier, self.pipeline, _ = stored(record.path / "model")
+        model = load_model(record.path / "model")
+        self.classifier, self.pipeline = model.learner, model.pipeline
         train, val = self.data.train, self.data.val
         self.val, self.test = (self.pipeline.apply(part.images) for part in (val, self.data.test))
         ranges = stratified_take(train.labels, min(RANGES, len(train)), 0, "bundle/ranges")
@@ -149,7 +151,7 @@ class _Characters:
     def measured(self, network):
         """(how many test images a network answers otherwise, figures of its row)."""
         answered = network.scores(self.test)
-        return bundle.otherwise(self.expected, answered, export.TIE), {
+        return count_disagreements(self.expected, answered, export.TIE), {
             "accuracy": float((answered.argmax(axis=1) == self.data.test.labels).mean()),
             "largest_difference": float(np.abs(answered - self.expected).max()),
         }
@@ -178,7 +180,8 @@ class _Lines:
     def __init__(self, record):
         self.record = record
         self.data = _same(record, load_text(record.config.dataset, val_seed=record.data["val_seed"]))
-        self.recogniser, pipeline, self.classes = stored(record.path / "model")
+        model = load_model(record.path / "model")
+        self.recogniser, pipeline, self.classes = model.learner, model.pipeline, model.classes
         self.unit = self.data.unit.rstrip("s")
         self.input = [pipeline.height, None, 1]
         self.checked = pipeline.apply(self.data.val.images[: line_card.CHECKED])
@@ -200,7 +203,9 @@ class _Lines:
         truth, said = ([export.best_text(one, self.classes) for one in some] for some in (self.expected, answered))
         other = [a != b for a, b in zip(truth, said, strict=True)]
         wrong = sum(
-            bundle.otherwise(*pair, export.TOLERANCE) > 0 for pair, differs in zip(pairs, other, strict=True) if differs
+            count_disagreements(*pair, export.TOLERANCE) > 0
+            for pair, differs in zip(pairs, other, strict=True)
+            if differs
         )
         return wrong, {
             "accuracy": float(np.mean([a == b for a, b in zip(said, self.data.test.texts, strict=True)])),

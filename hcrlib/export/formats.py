@@ -18,7 +18,8 @@ from hcrlib.core import onnx_graph
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.fileio import atomic
 from hcrlib.models import RECOGNISERS
-from hcrlib.runtime import LineNetwork, LiteLineNetwork, LiteNetwork, Network, bundle
+from hcrlib.runtime import LineNetwork, LiteLineNetwork, LiteNetwork, Network
+from hcrlib.runtime._model import count_disagreements
 from hcrlib.runtime.line_pipeline import best_path
 
 OPSET, IR = 13, 7
@@ -191,7 +192,7 @@ def _silence():
 def _compared(expected, answered, path):
     """The largest difference of two networks' probabilities; RunError unless their answers are the same."""
     apart = float(np.abs(answered - expected).max())
-    differ = bundle.otherwise(expected, answered, TIE)
+    differ = count_disagreements(expected, answered, TIE)
     if differ or not apart <= TOLERANCE:  # a difference that is no number is one
         raise RunError(
             "The network in ONNX does not answer as it did",

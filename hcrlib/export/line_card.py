@@ -9,9 +9,9 @@ import numpy as np
 from hcrlib.core.provenance import repeat
 from hcrlib.datasets import load_text
 from hcrlib.export import formats
-from hcrlib.models import stored
+from hcrlib.models import load_model
 from hcrlib.runs import records
-from hcrlib.runtime.line_model import unit_of
+from hcrlib.runtime.models import unit_of
 
 GOLDEN = {"words": 8, "lines": 3}  # validation pictures whose answers every engine has to give
 CHECKED = 200  # validation pictures that the network in ONNX must answer like the trained one
@@ -27,7 +27,8 @@ def fill(record, new):
     """Fills a folder with model/, labels.txt and golden.npz; (bytes of model/, largest difference of ONNX's probabilities)."""
     model = new / "model"
     model.mkdir(parents=True)
-    recogniser, pipeline, _ = stored(record.path / "model")
+    fitted = load_model(record.path / "model")
+    recogniser, pipeline = fitted.learner, fitted.pipeline
     val = load_text(record.config.dataset, val_seed=record.data["val_seed"]).val
     pictures = pipeline.apply(val.images[:CHECKED])
     expected = formats.probabilities(recogniser, pictures)

@@ -23,7 +23,7 @@ from hcrlib.export import formats, line_card
 from hcrlib.export.line_card import duration, listed, table
 from hcrlib.metrics import scores as metrics
 from hcrlib.metrics import statistics
-from hcrlib.models import stored
+from hcrlib.models import load_model
 from hcrlib.runs import records
 from hcrlib.runtime import bundle
 from hcrlib.runtime.character_model import UNSURE_BELOW
@@ -72,7 +72,7 @@ def add(name, run):
         _nowhere(record).write(new)
         (new / "README.md").write_text(text, encoding="utf-8")
         if apart is not None:
-            bundle.seal(new, run=record.id)
+            bundle.write_manifest(new, run=record.id)
         os.replace(new, place)  # complete, or not there at all
     return place
 
@@ -174,7 +174,8 @@ def threshold(scores, labels):
 def _model(record, new):
     """Fills a folder; (bytes of model/, threshold of "?", largest difference of ONNX's probabilities, None for no network)."""
     source, model, apart, unsure_below = record.path / "model", new / "model", None, UNSURE_BELOW
-    classifier, pipeline, _ = stored(source)
+    fitted = load_model(source)
+    classifier, pipeline = fitted.learner, fitted.pipeline
     model.mkdir(parents=True)
     if classifier.backend == "keras":
         val = load_dataset(record.config.dataset).val

@@ -7,11 +7,11 @@ import importlib
 import pkgutil
 
 from hcrlib.core import plugins
-from hcrlib.models._base import CLASSIFIERS, RECOGNISERS, Classifier, Recogniser, Task, named, stored
+from hcrlib.models._base import CLASSIFIERS, RECOGNISERS, Classifier, Recogniser, Task, load_model, named
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 for _group in ("hcrlib.models", "hcrlib.recognizers"):
     plugins.load(_group)
 
-__all__ = ["CLASSIFIERS", "RECOGNISERS", "Classifier", "Recogniser", "Task", "named", "stored"]
+__all__ = ["CLASSIFIERS", "RECOGNISERS", "Classifier", "Recogniser", "Task", "load_model", "named"]

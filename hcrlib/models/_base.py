@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from hcrlib import runtime
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.registry import Registry, did_you_mean
-from hcrlib.runtime import LinePipeline, Pipeline, TrainedModel
 
 CLASSIFIERS = Registry("classifier")  # of pictures of one character
 RECOGNISERS = Registry("recogniser")  # of pictures of words and lines
@@ -41,7 +41,8 @@ class Task:
 class Learner(abc.ABC):
     """A method with its parameters, which are the dataclass' fields.
 
-    Class attributes: `name`; `registry`, where it is found; `preprocess`, the steps it asks for unless a run names others;
+    Class attributes: `name`; `registry`, where it is found;
+    `runtime_model`, the runtime's class that reads images with it; `preprocess`, the steps it asks for by default;
     `backend`, "" or "keras"; `as_published`, whether it refuses a budget and steps of the caller's.
     After fit: `engine`, the library that did the work; `history`, one dict an epoch; `notes`, what a reader should know;
     `n_fitted`, how many of the images it was given it took, where not all; `earlier_s`, the seconds that attempts which
@@ -50,6 +51,7 @@ class Learner(abc.ABC):
 
     name: ClassVar[str]
     registry: ClassVar[Registry]
+    runtime_model: ClassVar[type[runtime.Model]]
     preprocess: ClassVar[list]
     backend: ClassVar[str] = ""
     as_published: ClassVar[bool] = False
@@ -103,6 +105,7 @@ class Classifier(Learner):
     """A Learner that scores pictures of one character. images_only: whether features such as HOG's are of no use to it."""
 
     registry = CLASSIFIERS
+    runtime_model = runtime.CharacterModel
     preprocess = ["scale"]
     images_only: ClassVar[bool] = False
 
@@ -131,6 +134,7 @@ class Recogniser(Learner):
     """
 
     registry = RECOGNISERS
+    runtime_model = runtime.LineModel
     preprocess = ["contrast", "deslant", "height"]
 
     @abc.abstractmethod
@@ -140,6 +144,10 @@ class Recogniser(Learner):
     @abc.abstractmethod
     def log_probabilities(self, pictures):
         """A list of float32 (steps, k + 1), a picture each: of the blank and the k characters at each time step."""
+
+    def scores(self, pictures):
+        """Return the same as probabilities."""
+        return [np.exp(each) for each in self.log_probabilities(pictures)]
 
 
 def names():
@@ -154,23 +162,22 @@ def named(name):
     return (CLASSIFIERS if name in CLASSIFIERS.names() else RECOGNISERS).get(name)
 
 
-def stored(folder):
-    """(fitted Learner, its pipeline, tuple of class names) of a run's model/ folder; RunError where it cannot be loaded.
+def load_model(folder, **defaults):
+    """Load the runtime.CharacterModel or runtime.LineModel of a run's model/ folder.
 
-    Where the folder holds a network in ONNX, a runtime.Network stands for the classifier.
+    Its `learner` is the fitted one, or a network where the folder holds it in ONNX. defaults: what the model.json of earlier
+    versions lacks. RunError where it cannot be loaded.
     """
     folder = Path(folder)
     try:
         if (folder / "model.onnx").exists():
-            model = TrainedModel.load(folder)
-            return model.classifier, model.pipeline, model.classes
-        about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        kind = named(about["classifier"])
-        learner, pipeline = kind.create(about["params"]), LinePipeline if kind.registry is RECOGNISERS else Pipeline
+            return runtime.models.load(folder)
+        about = {**defaults, **json.loads((folder / "model.json").read_text(encoding="utf-8"))}
+        learner = named(about["classifier"]).create(about["params"])
         learner.load(folder)
-        return learner, pipeline.from_dict(about["pipeline"]), tuple(about["classes"])
+        return learner.runtime_model.from_dict(learner, about)
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        hint = "Run it again; for a model of the zoo: bring its folder back, or `hcr zoo add`"
+        hint = "Run it again; for a model of the zoo: restore its folder, or `hcr zoo add`"
         raise RunError(f"This model cannot be loaded: {error}", where=folder, hint=hint) from error
 
 

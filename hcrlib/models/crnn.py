@@ -15,11 +15,10 @@ from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.core.rng import frozen_rng, seed_for
 from hcrlib.datasets.text import TextDataset
 from hcrlib.models._augmentation import strayed
-from hcrlib.models._base import Recogniser, number, stored
+from hcrlib.models._base import Recogniser, load_model, number
 from hcrlib.models._keras import KerasLearner, forward, quiet_keras, started
 from hcrlib.models._schedule import one_cycle
-from hcrlib.runtime.line_model import log_softmax
-from hcrlib.runtime.line_pipeline import MARGIN, best_path, by_width, stacked, widened
+from hcrlib.runtime.line_pipeline import MARGIN, best_path, by_width, log_softmax, stacked, widened
 
 AT_ONCE = 32  # pictures that are asked about in one step
 SORTED = 20  # batches whose pictures are sorted by width among themselves
@@ -129,7 +128,8 @@ class Crnn(KerasLearner, Recogniser):
     def _take_over(self, model, task):
         """The weights of a finished run, layer by layer where shapes agree; of the last one those of the same characters."""
         _, folder = task.run(self.start)
-        other, _, classes = stored(folder / "model")
+        model_of_run = load_model(folder / "model")
+        other, classes = model_of_run.learner, model_of_run.classes
         if not isinstance(other, Crnn):
             raise ConfigError("This run is of no recogniser", where=self.start)
         last, taken = model.layers[-1].name, 0

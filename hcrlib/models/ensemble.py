@@ -12,7 +12,7 @@ import numpy as np
 
 from hcrlib.core.errors import ConfigError
 from hcrlib.models._augmentation import moved
-from hcrlib.models._base import Classifier, number, stored
+from hcrlib.models._base import Classifier, load_model, number
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -57,13 +57,13 @@ class Ensemble(Classifier):
         out = np.zeros((len(x), self.n_classes), np.float64)
         moves = range(-self.shift, self.shift + 1)
         for view in (moved(images, down, right) for down in moves for right in moves):
-            for classifier, pipeline, _ in self.members:
-                out += classifier.scores(pipeline.apply(view))
+            for member in self.members:
+                out += member.scores(view)
         return (out / out.sum(axis=1, keepdims=True)).astype(np.float32)
 
     @property
     def n_parameters(self):
-        counts = [classifier.n_parameters for classifier, _, _ in self.members]
+        counts = [member.learner.n_parameters for member in self.members]
         return None if None in counts else sum(counts)
 
     def save(self, folder):
@@ -77,5 +77,5 @@ class Ensemble(Classifier):
         self._take(members)
 
     def _take(self, folders):
-        self.folders, self.members = folders, [stored(folder) for folder in folders]
-        self.n_classes = len(self.members[0][2])
+        self.folders, self.members = folders, [load_model(folder) for folder in folders]
+        self.n_classes = len(self.members[0].classes)

@@ -1,32 +1,37 @@
-"""The code that also runs on a board and behind a web page: an image of any kind to a 28x28 glyph, a glyph to its name.
+"""The code that also runs on a board and in the web app: from an image of any kind to what is written on it.
 
-numpy, Pillow and an inference engine only, Python 3.6 syntax, and nothing else of hcrlib: this folder can be copied as it is.
+It needs numpy, Pillow and an inference engine only, Python 3.6, and nothing else of hcrlib: this folder can be copied as it is.
 """
 
-from . import bundle
-from .character_model import Reading, TrainedModel
-from .engines.onnx import Network
+from . import bundle, models
+from ._files import sha256
+from ._model import Model
+from .character_model import CharacterModel, Reading, TrainedModel
+from .engines.onnx import LineNetwork, Network
 from .engines.select import ENGINES
-from .engines.tflite import LiteNetwork
+from .engines.tflite import LiteLineNetwork, LiteNetwork
 from .image import to_glyph
-from .line_model import LineModel, LineNetwork, LineReading, LiteLineNetwork, is_of_lines
+from .line_model import LineModel, LineReading
 from .line_pipeline import LinePipeline
 from .pipeline import STEPS, Pipeline
 
 __all__ = [
     "ENGINES",
     "STEPS",
+    "CharacterModel",
     "LineModel",
     "LineNetwork",
     "LinePipeline",
     "LineReading",
     "LiteLineNetwork",
     "LiteNetwork",
+    "Model",
     "Network",
     "Pipeline",
     "Reading",
     "TrainedModel",
     "bundle",
-    "is_of_lines",
+    "models",
+    "sha256",
     "to_glyph",
 ]

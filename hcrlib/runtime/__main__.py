@@ -1,50 +1,42 @@
-"""`python3 -m runtime PICTURE...` in a bundle's folder: what is written on pictures of one character, word or line each."""
+"""`python3 -m runtime IMAGE...` in a bundle's folder: read images of one character, word or line each."""
 
 import argparse
 import os
 import sys
 
-from . import ENGINES, LineReading, bundle
+from . import ENGINES, bundle
 
 
 def main(argv=None):
-    """The exit status: 0; 1 where the bundle or a picture cannot be read; 2 for usage."""
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    parser = argparse.ArgumentParser(prog="python3 -m runtime", description="Read pictures of what the model reads.")
-    parser.add_argument("pictures", nargs="*", metavar="PICTURE")
-    parser.add_argument("--bundle", default=here, metavar="FOLDER", help="(the one that this code lies in)")
-    parser.add_argument("--engine", choices=list(ENGINES), help="(the first one that works here)")
+    """Return the exit status: 0; 1 where the bundle or an image cannot be read; 2 for usage."""
+    home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    parser = argparse.ArgumentParser(prog="python3 -m runtime", description="Read images with the model of a bundle.")
+    parser.add_argument("images", nargs="*", metavar="IMAGE")
+    parser.add_argument("--bundle", default=home, metavar="FOLDER", help="(the one that contains this code)")
+    parser.add_argument("--engine", choices=list(ENGINES), help="(the first one that works on this machine)")
     parser.add_argument("--verify", action="store_true", help="check every file and the golden answers")
     args = parser.parse_args(argv)
-    if not args.pictures and not args.verify:
-        parser.error("name a picture, or --verify")
+    if not args.images and not args.verify:
+        parser.error("name an image, or --verify")
     try:
         model = bundle.load(args.bundle, args.engine)
-        print("%r, answered by %s" % (model, model.engine))
+        print("%r, run by %s" % (model, model.engine))
         if args.verify:
-            apart = bundle.check_golden(model, args.bundle)
-            print("every file is whole; golden answers within %.2g" % apart)
+            print("every file is intact; golden answers within %.2g" % model.check_golden(args.bundle))
     except ValueError as error:
-        return _complain(error)
-    failed = 0
-    for picture in args.pictures:
+        return _report(error)
+    status = 0
+    for path in args.images:
         try:
-            print("%s: %s" % (picture, _told(model.read(picture))))
+            print("%s: %s" % (path, model.read(path)))
         except ValueError as error:
-            failed = _complain("%s: %s" % (picture, error))
-    return failed
+            status = _report("%s: %s" % (path, error))
+    return status
 
 
-def _told(found):
-    if isinstance(found, LineReading):
-        return "%s %.1f %%" % (found.text, 100 * found.confidence)
-    others = ", ".join("%s %.1f %%" % (name, 100 * share) for name, share in found.alternatives[1:4])
-    return "%s %.1f %% (%s)" % (found.label, 100 * found.probability, others)
-
-
-def _complain(what):
+def _report(error):
     sys.stdout.flush()
-    sys.stderr.write("runtime: %s\n" % what)
+    sys.stderr.write("runtime: %s\n" % error)
     return 1
 
 

@@ -1,8 +1,8 @@
-"""`python3 -m runtime.benchmark BUNDLE`: how fast a bundle answers on this machine, on every engine that works here.
+"""`python3 -m runtime.benchmark BUNDLE`: measure how fast a bundle is on this machine, with every engine that works on it.
 
-Golden answers come before any timing. One image at a time, as a person draws them, then batches; what TensorRT's own tool tells
-of copies and computing; watts and joules where tegrastats tells them. One record an engine, of the workbench's own schema, for
-`hcr import-record`.
+The golden answers are checked before anything is timed. Then single images, as a person draws them, and batches; TensorRT's own
+times of copies and computing; power and energy where tegrastats reports them. Each engine yields one record of the workbench's
+schema, for `hcr import-record`.
 """
 
 import argparse
@@ -14,192 +14,208 @@ import os
 import subprocess
 import sys
 import time
+from shutil import which
 
 import numpy as np
 
-from . import board, bundle
-from .character_model import TrainedModel
-from .engines import select
+from . import board, bundle, models
+from ._model import GOLDEN_TOLERANCE
 from .engines import tensorrt as trt
-from .engines.tflite import LiteNetwork
-from .line_model import is_of_lines
 
-QUERIES, LEAST = 1024, 1024  # single images
+MIN_QUERIES = 1024  # single images
 BATCHES = 1, 8, 32, 128
-BATCH_S, POWER_S = 1.0, 3.0  # how long each batch size, and single images for their power, are repeated at least
+SECONDS = 1.0  # minimum for each batch size; three times that for single images while power is measured
 WARM_UP = 20
 WORKSPACE_MB = 256  # of TensorRT's tactics: a Nano shares 4 GB with everything else
 BUILD_S = 1800
 LITE = {"litert": "model.tflite", "litert-float16": "model-float16.tflite", "litert-int8": "model-int8.tflite"}
-LOSSY = {"litert-int8": 0.5}  # what a format may move a probability by, where that is more than half precision does
+LOSSY = {"litert-int8": 0.5}  # what a format may change a probability by, where that is more than half precision does
 PATHS = "/usr/src/tensorrt/bin/trtexec", "/usr/local/bin/trtexec"
 
 
 def main(argv=None):
-    """The exit status: 0; 1 where no engine could be measured or the bundle is not whole; 2 for usage."""
-    parser = argparse.ArgumentParser(description="How fast a bundle answers on this machine.")
+    """Return the exit status: 0; 1 where no engine could be measured or the bundle is incomplete; 2 for usage."""
+    parser = argparse.ArgumentParser(description="Measure how fast a bundle is on this machine.")
     parser.add_argument("bundle", metavar="BUNDLE", help="a folder that `hcr export` wrote")
-    parser.add_argument("--engine", action="append", choices=kinds(), help="repeatable (all that work here)")
-    parser.add_argument("--queries", type=int, default=QUERIES, help="single images (%(default)s, the least)")
+    parser.add_argument("--engine", action="append", choices=kinds(), help="repeatable (all that work on this machine)")
+    parser.add_argument("--queries", type=int, default=MIN_QUERIES, help="single images (%(default)s, the minimum)")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="at least, for each batch size (%(default)s)")
     parser.add_argument("--workspace", type=int, default=WORKSPACE_MB, metavar="MB", help="of trtexec (%(default)s)")
-    parser.add_argument("--profile", help="kept in the records: under which settings of the board")
-    parser.add_argument("--out", default="board-records", metavar="FOLDER", help="of the records (%(default)s)")
+    parser.add_argument("--profile", help="name of the board's settings, stored in the records")
+    parser.add_argument("--out", default="board-records", metavar="FOLDER", help="for the records (%(default)s)")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)  # one engine of several
     args = parser.parse_args(argv)
-    if args.queries < LEAST:
-        parser.error("--queries must be at least %d: fewer tell no 99th percentile" % LEAST)
+    if args.queries < MIN_QUERIES:
+        parser.error("--queries must be at least %d for a 99th percentile" % MIN_QUERIES)
+    if not args.seconds > 0:
+        parser.error("--seconds must be above 0")
     try:
         manifest = bundle.verify(args.bundle)
-        if is_of_lines(os.path.join(args.bundle, "model")):
-            raise ValueError("it reads words or lines, and characters are what is timed here")
+        kind_of_model = models.kind_of(os.path.join(args.bundle, "model"))
     except ValueError as error:
-        sys.stderr.write("benchmark: this bundle is not used: %s\n" % error)
+        sys.stderr.write("benchmark: this bundle cannot be used: %s\n" % error)
         return 1
     facts = board.facts()
     if not args.alone:
-        print("%s, %s" % (facts["board"], facts["machine"]) + ("" if board.is_jetson() else ": this is not the board"))
-    wanted = args.engine or [kind for kind in kinds() if _is_here(kind, manifest)]
+        note = "" if board.is_jetson() else ": this is not the board"
+        print("%s, %s%s" % (facts["board"], facts["machine"], note))
+    wanted = args.engine or [kind for kind in kinds(kind_of_model) if _is_available(kind, manifest)]
     if not wanted:
-        sys.stderr.write("benchmark: no engine is installed here; see deploy/jetson/README.md\n")
-    if len(wanted) != 1:  # each in a process of its own: a library that was loaded before would count as its memory
-        return min([1] + [_alone(kind, args) for kind in wanted])
-    record = measure(args.bundle, manifest, wanted[0], facts, args.queries, args.workspace)
-    record["provenance"]["board"]["profile"] = args.profile
+        sys.stderr.write("benchmark: no engine is installed; see deploy/jetson/README.md\n")
+    if len(wanted) != 1:  # each in a process of its own: a library loaded before would count as its memory
+        return min([1] + [_run_alone(kind, args) for kind in wanted])
+    record = measure(args.bundle, manifest, wanted[0], facts, args)
     name = [manifest["run"].replace("/", "-"), args.profile, wanted[0]]
     path = os.path.join(args.out, "-".join(part for part in name if part) + ".json")
-    _written(path, record)
-    print(told(record) + "\n  " + path)
+    _write(path, record)
+    print(describe(record) + "\n  " + path)
     return 0 if record["status"] == "finished" else 1
 
 
-def _alone(kind, args):
-    """The exit status of measuring one engine in a process of its own."""
+def _run_alone(kind, args):
+    """Measure one engine in a process of its own; return its exit status."""
     home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     command = [sys.executable, "-m", "runtime.benchmark", args.bundle, "--alone", "--engine", kind, "--out", args.out]
-    command += ["--queries", str(args.queries), "--workspace", str(args.workspace)]
-    command += ["--profile", args.profile] if args.profile else []
+    for name in ("queries", "seconds", "workspace", "profile"):
+        if getattr(args, name) is not None:
+            command += ["--" + name, str(getattr(args, name))]
     sys.stdout.flush()
     path = os.pathsep.join(part for part in (home, os.environ.get("PYTHONPATH")) if part)
     return subprocess.call(command, env=dict(os.environ, PYTHONPATH=path))
 
 
-def kinds():
-    """What can be measured: TensorRT in each precision, ONNX Runtime, LiteRT in each format."""
-    return ["tensorrt-" + precision for precision in trt.PRECISIONS] + ["onnxruntime"] + sorted(LITE)
+def kinds(model=models.CharacterModel):
+    """Return what can be measured of a kind of model: TensorRT by precision, ONNX Runtime, LiteRT by format."""
+    tensorrt = ["tensorrt-" + precision for precision in trt.PRECISIONS] if "tensorrt" in model.networks else []
+    return tensorrt + ["onnxruntime"] + sorted(LITE)
 
 
-def measure(folder, manifest, kind, facts, queries=QUERIES, workspace_mb=WORKSPACE_MB):
-    """A record, a dict, of one engine; status "failed" with the reason where it cannot be measured."""
+def measure(folder, manifest, kind, facts, args):
+    """Return a record, a dict, of one engine; its status is "failed", with the reason, where it cannot be measured.
+
+    args: queries, seconds, workspace (MB) and profile, as of the command line.
+    """
     with io.open(os.path.join(str(folder), "record.json"), encoding="utf-8") as file:
         record = json.load(file)
-    measured = {"kind": kind, "facts": facts, "queries": queries, "trained": record["provenance"]}
+    device = {"kind": kind, "facts": facts, "queries": args.queries, "trained": record["provenance"]}
+    device["profile"] = args.profile
     for key in [key for key in record if key.startswith("predict_")]:
         record[key] = None
     record["engine"] = kind
-    record["notes"] = ["accuracy as it was measured where the model was trained; here, its golden answers"]
+    record["notes"] = [
+        "accuracy as measured where the model was trained; its golden answers were checked on this machine"
+    ]
     try:
-        _fill(record, measured, str(folder), manifest, kind, queries, workspace_mb)
+        _fill(record, device, str(folder), manifest, args)
     except (ImportError, OSError, ValueError, RuntimeError) as error:
         record["status"], record["reason"] = "failed", str(error)
     record["provenance"] = {
         "utc": datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0).isoformat(),
         "cpu": facts["board"],
         "cores": facts["cores_online"],
-        "board": measured,
     }
+    if record["schema"] == 1:  # bundles of an earlier version
+        record["provenance"]["board"] = device
+    else:
+        record["device"] = device
     return record
 
 
-def told(record):
-    """A record in a few lines for a terminal."""
-    measured = record["provenance"]["board"]
+def describe(record):
+    """Return a record in a few lines for a terminal."""
+    device = record.get("device") or record["provenance"]["board"]
     if record["status"] != "finished":
-        return "%s: failed. %s" % (measured["kind"], record["reason"])
-    lines = [
-        "%s (%s): one image p50 %.3f ms, p90 %.3f, p99 %.3f"
-        % ((measured["kind"], record["engine"]) + tuple(record["predict_ms_p%d" % q] for q in (50, 90, 99)))
-    ]
-    for row in measured["batches"]:
+        return "%s: failed. %s" % (device["kind"], record["reason"])
+    times = tuple(record["predict_ms_p%d" % q] for q in (50, 90, 99))
+    lines = ["%s (%s): one image p50 %.3f ms, p90 %.3f, p99 %.3f" % ((device["kind"], record["engine"]) + times)]
+    for row in device["batches"]:
         lines.append("  batch %d: %.0f images a second" % (row["batch"], row["images_per_s"]))
-    for row in measured.get("trtexec", []):
+    for row in device.get("trtexec", []):
         parts = ["%s %.3f ms" % (key, row[key]["median"]) for key in ("h2d", "compute", "d2h") if key in row]
         lines.append("  trtexec, batch %d: %s" % (row["batch"], ", ".join(parts)))
-    if measured["power_mw"] is not None:
-        lines.append("  %.0f mW, %.3f mJ an image" % (measured["power_mw"], measured["energy_mj_per_image"]))
-    lines.append("  golden answers within %.2g" % measured["golden_apart"])
-    if measured["peak_rss_mb"] is not None:
-        lines[-1] += ", peak memory %.0f MB" % measured["peak_rss_mb"]
+    if device["power_mw"] is not None:
+        lines.append("  %.0f mW, %.3f mJ an image" % (device["power_mw"], device["energy_mj_per_image"]))
+    lines.append("  golden answers within %.2g" % device["golden_apart"])
+    if device["peak_rss_mb"] is not None:
+        lines[-1] += ", peak memory %.0f MB" % device["peak_rss_mb"]
     return "\n".join(lines)
 
 
-def _fill(record, measured, folder, manifest, kind, queries, workspace_mb):
-    model_folder = os.path.join(folder, "model")
-    if kind.startswith("tensorrt"):
-        path, measured["trtexec"] = built(os.path.join(model_folder, "model.onnx"), manifest, kind[9:], workspace_mb)
-    begun = time.perf_counter()
-    if kind.startswith("tensorrt"):
-        try:
-            model = TrainedModel.of(model_folder, trt.TensorRTNetwork(path))
-            measured["golden_apart"] = bundle.check_golden(model, folder)
-        except (OSError, ValueError, RuntimeError):
-            os.remove(path)  # what answers otherwise must not be what `runtime` reads with
-            raise
-    else:
-        network = (
-            LiteNetwork(os.path.join(model_folder, LITE[kind])) if kind in LITE else select.network(model_folder, kind)
-        )
-        model = TrainedModel.of(model_folder, network)
-        measured["golden_apart"] = bundle.check_golden(model, folder, LOSSY.get(kind, bundle.GOLDEN_APART))
-    measured["load_s"] = time.perf_counter() - begun
-    with np.load(os.path.join(folder, "golden.npz"), allow_pickle=False) as golden:
-        images = golden["images"]
-    for at in range(WARM_UP):
-        model.scores(images[at % len(images)][None])
-    times = np.empty(queries)
-    for at in range(queries):
-        begun = time.perf_counter()
-        model.scores(images[at % len(images)][None])
-        times[at] = time.perf_counter() - begun
-    for q in (50, 90, 99):
-        record["predict_ms_p%d" % q] = float(np.percentile(times, q) * 1e3)
-    measured["images_per_s"] = float(1 / times.mean())
-    answered, begun = 0, time.perf_counter()
+def _fill(record, device, folder, manifest, args):
+    start = time.perf_counter()
+    model, device["golden_apart"] = _loaded(device, folder, manifest, args)
+    device["load_s"] = time.perf_counter() - start
+    images, _ = model.read_golden(folder)
+    images = [model.stack([image]) for image in images]
+    for index in range(WARM_UP):
+        model.scores(images[index % len(images)])
+    times = np.array([_time(model, images[index % len(images)]) for index in range(args.queries)])
+    record.update(("predict_ms_p%d" % q, float(np.percentile(times, q) * 1e3)) for q in (50, 90, 99))
+    device["images_per_s"] = float(1 / times.mean())
+    count, start = 0, time.perf_counter()
     with board.Power() as power:
-        while time.perf_counter() - begun < POWER_S:
-            model.scores(images[answered % len(images)][None])
-            answered += 1
-        taken = time.perf_counter() - begun
-    measured["power_mw"] = power.mean_mw
-    measured["energy_mj_per_image"] = None if power.mean_mw is None else power.mean_mw * taken / answered
-    measured["tegrastats"] = power.lines[-1].strip() if power.lines else None
-    measured["batches"] = [_batch(model, images, size) for size in BATCHES]
-    record["predict_us_per_image"] = 1e6 / measured["batches"][-1]["images_per_s"]
-    record["engine"] = model.classifier.engine
-    measured["peak_rss_mb"] = board.peak_rss_mb()
-    measured["temperatures_c"] = board.temperatures()
+        while time.perf_counter() - start < 3 * args.seconds:
+            model.scores(images[count % len(images)])
+            count += 1
+        elapsed = time.perf_counter() - start
+    device["power_mw"] = power.mean_mw
+    device["energy_mj_per_image"] = None if power.mean_mw is None else power.mean_mw * elapsed / count
+    device["tegrastats"] = power.lines[-1].strip() if power.lines else None
+    device["batches"] = [_time_batch(model, images, size, args.seconds) for size in BATCHES]
+    record["predict_us_per_image"] = 1e6 / device["batches"][-1]["images_per_s"]
+    record["engine"] = model.engine
+    device["peak_rss_mb"] = board.peak_rss_mb()
+    device["temperatures_c"] = board.temperatures()
 
 
-def _batch(model, images, size):
-    batch = np.resize(images, (size,) + images.shape[1:])
+def _loaded(device, folder, manifest, args):
+    """Return (the model behind the engine of device["kind"], largest difference of its golden answers)."""
+    folder_of_model, kind = os.path.join(folder, "model"), device["kind"]
+    of = models.kind_of(folder_of_model)
+    if kind not in kinds(of):
+        raise ValueError("%s cannot run models of %s; available: %s" % (kind, of.reads, ", ".join(kinds(of))))
+    if not kind.startswith("tensorrt"):
+        network = of.open_file(os.path.join(folder_of_model, LITE.get(kind, "model.onnx")))
+        model = of.with_network(folder_of_model, network)
+        return model, model.check_golden(folder, LOSSY.get(kind, GOLDEN_TOLERANCE))
+    path, device["trtexec"] = built(os.path.join(folder_of_model, "model.onnx"), manifest, kind[9:], args.workspace)
+    try:
+        model = of.with_network(folder_of_model, trt.TensorRTNetwork(path))
+        return model, model.check_golden(folder)
+    except (OSError, ValueError, RuntimeError):
+        os.remove(path)  # `runtime` must not read with an engine that gives other answers
+        raise
+
+
+def _time(model, images):
+    start = time.perf_counter()
+    model.scores(images)
+    return time.perf_counter() - start
+
+
+def _time_batch(model, images, size, seconds):
+    batch = model.stack([images[index % len(images)][0] for index in range(size)])
     model.scores(batch)
-    times, ends = [], time.perf_counter() + BATCH_S
-    while time.perf_counter() < ends or len(times) < 5:
-        begun = time.perf_counter()
-        model.scores(batch)
-        times.append(time.perf_counter() - begun)
-    times = np.array(times)
+    times, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < 5:
+        times.append(_time(model, batch))
     row = {"batch": size, "images_per_s": float(size / np.median(times))}
     row.update(("ms_p%d" % q, float(np.percentile(times, q) * 1e3)) for q in (50, 90, 99))
     return row
 
 
 def built(onnx, manifest, precision, workspace_mb=WORKSPACE_MB):
-    """(path of the engine, what trtexec measured with it), built where it is not in the cache; RuntimeError tells why not."""
+    """Return (path of the engine, trtexec's times of it); build it where it is not in the cache.
+
+    Raises RuntimeError with the reason where it cannot be built.
+    """
     try:
         import tensorrt
     except ImportError as error:
         raise RuntimeError("%s: TensorRT comes with JetPack (python3-libnvinfer)" % error)
-    trtexec = _trtexec()
+    trtexec = which("trtexec") or next((path for path in PATHS if os.path.isfile(path)), None)
+    if trtexec is None:
+        raise RuntimeError("there is no trtexec: it comes with JetPack (libnvinfer-bin), in %s" % PATHS[0])
     path = trt.engine_path(onnx, tensorrt.__version__, precision)
     version = [int(part) for part in tensorrt.__version__.split(".")[:2]]
     shape = "x".join(str(size) for size in manifest["input"])
@@ -207,34 +223,25 @@ def built(onnx, manifest, precision, workspace_mb=WORKSPACE_MB):
         part = path + ".part"
         os.makedirs(os.path.dirname(path), exist_ok=True)
         command = [trtexec, "--onnx=" + onnx, "--saveEngine=" + part]
-        for which, n in (("min", 1), ("opt", 1), ("max", BATCHES[-1])):
-            command.append("--%sShapes=images:%dx%s" % (which, n, shape))
+        for which_shape, n in (("min", 1), ("opt", 1), ("max", BATCHES[-1])):
+            command.append("--%sShapes=images:%dx%s" % (which_shape, n, shape))
         command.append(("--memPoolSize=workspace:%d" if version >= [8, 4] else "--workspace=%d") % workspace_mb)
         command.append("--skipInference" if version >= [8, 6] else "--buildOnly")
         command.append("--fp16" if precision == "fp16" else "--noTF32")
         print("building the engine (%s): some minutes, once" % precision)
-        _called(command)
+        _call(command)
         if not os.path.isfile(part):
-            raise RuntimeError("trtexec said nothing was wrong, and wrote no engine")
+            raise RuntimeError("trtexec reported success, but wrote no engine")
         os.replace(part, path)
     rows = []
     for batch in BATCHES:
-        printed = _called([trtexec, "--loadEngine=" + path, "--shapes=images:%dx%s" % (batch, shape)])
+        printed = _call([trtexec, "--loadEngine=" + path, "--shapes=images:%dx%s" % (batch, shape)])
         rows.append(dict(board.parse_trtexec(printed), batch=batch))
     return path, rows
 
 
-def _trtexec():
-    from shutil import which
-
-    found = which("trtexec") or next((path for path in PATHS if os.path.isfile(path)), None)
-    if found is None:
-        raise RuntimeError("there is no trtexec: it comes with JetPack (libnvinfer-bin), in %s" % PATHS[0])
-    return found
-
-
-def _called(command):
-    """What trtexec printed; RuntimeError where it did not end well."""
+def _call(command):
+    """Return what trtexec printed; RuntimeError where it failed."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=BUILD_S)
     except OSError as error:
@@ -247,16 +254,16 @@ def _called(command):
     return printed
 
 
-def _is_here(kind, manifest):
-    """Whether that engine's library can be imported and its file is in the bundle."""
+def _is_available(kind, manifest):
+    """Return whether that engine's library is installed and its file is in the bundle."""
     if "model/" + LITE.get(kind, "model.onnx") not in manifest["files"]:
         return False
     names = {"tensorrt": ["tensorrt"], "onnxruntime": ["onnxruntime"], "litert": ["ai_edge_litert", "tflite_runtime"]}
     return any(importlib.util.find_spec(name) for name in names[kind.split("-")[0]])
 
 
-def _written(path, record):
-    """Writes the record as JSON, in one step."""
+def _write(path, record):
+    """Write the record as JSON, in one step."""
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     with io.open(path + ".part", "w", encoding="utf-8") as file:
         file.write(json.dumps(record, indent=1, sort_keys=True) + "\n")

@@ -1,6 +1,6 @@
-"""What machine this is, what it draws and what its tools say: a Jetson's own files and programs, or a bare Linux.
+"""Device identification, power draw and parsers of vendor tools: of a Jetson, or of any Linux.
 
-Every parser takes text as the program printed it and leaves out what is missing; none raises for a line it does not know.
+Each parser takes text as the program printed it and leaves out what is missing; none raises for an unknown line.
 """
 
 import io
@@ -11,12 +11,12 @@ import subprocess
 import threading
 
 NAMES = "/proc/device-tree/model"  # of a board; ends with a zero byte
-RAILS = "POM_5V_IN", "VDD_IN"  # what the whole board draws: Nano; Orin Nano, Orin NX, Xavier NX
+RAILS = "POM_5V_IN", "VDD_IN"  # power of the whole board: Nano; Orin Nano, Orin NX, Xavier NX
 NUMBER = r"(-?\d+(?:\.\d+)?)"
 
 
 def facts(root="/"):
-    """What a timing needs beside it: board, L4T, power mode, online cores, clocks in MHz, temperatures in degrees Celsius."""
+    """Return what a timing depends on: board, L4T, power mode, online cores, clocks in MHz, temperatures in degrees Celsius."""
     return {
         "board": name(root),
         "machine": platform.machine(),
@@ -31,39 +31,39 @@ def facts(root="/"):
 
 
 def temperatures(root="/"):
-    """Sensor to degrees Celsius; those that are off are left out."""
-    folder, told = os.path.join(root, "sys/class/thermal"), {}
+    """Return {sensor: degrees Celsius}, without sensors that are off."""
+    folder, values = os.path.join(root, "sys/class/thermal"), {}
     for zone in sorted(_listed(folder)):
         kind, value = _text(folder, zone + "/type").strip(), _text(folder, zone + "/temp").strip()
         if kind and re.match(r"^-?\d+$", value) and int(value) > -200000:
-            told[kind] = int(value) / 1000.0
-    return told
+            values[kind] = int(value) / 1000.0
+    return values
 
 
 def name(root="/"):
-    """The board's own name, such as "NVIDIA Jetson Nano Developer Kit"; else the machine's architecture."""
+    """Return the board's own name, such as "NVIDIA Jetson Nano Developer Kit"; else the machine's architecture."""
     return _text(root, NAMES.lstrip("/")).rstrip("\0\n") or platform.machine()
 
 
 def is_jetson(root="/"):
-    """Whether this is one of NVIDIA's Jetson boards."""
+    """Return whether this is one of NVIDIA's Jetson boards."""
     return "jetson" in name(root).lower()
 
 
 def parse_l4t(text):
-    """'32.7.1' of '# R32 (release), REVISION: 7.1, GCID: ...' in /etc/nv_tegra_release; None where it says none."""
+    """Return '32.7.1' of '# R32 (release), REVISION: 7.1, GCID: ...' in /etc/nv_tegra_release, or None."""
     found = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", text)
     return "%s.%s" % found.groups() if found else None
 
 
 def parse_nvpmodel(text):
-    """{"name", "id"} of 'NV Power Mode: MAXN' and the number under it; None where it says none."""
+    """Return {"name", "id"} of 'NV Power Mode: MAXN' and the number under it, or None."""
     found = re.search(r"NV Power Mode: *(\S+)\s+(\d+)", text)
     return {"name": found.group(1), "id": int(found.group(2))} if found else None
 
 
 def parse_cores(text):
-    """How many CPUs a list such as '0-1,3' names; None where it names none."""
+    """Return the number of CPUs in a list such as '0-1,3', or None."""
     if not re.match(r"^\d+(-\d+)?(,\d+(-\d+)?)*$", text.strip()):
         return None
     ends = [part.split("-") for part in text.strip().split(",")]
@@ -71,43 +71,43 @@ def parse_cores(text):
 
 
 def parse_tegrastats(line):
-    """What one line of tegrastats holds, as far as it does.
+    """Return the measurements in one line of tegrastats, as far as it has them.
 
     ram_mb, ram_total_mb; cpu: a list of {"percent", "mhz"}, None for a core that is off; gpu: {"percent", "mhz"}, the clock
-    None where it is not told; temperatures_c: sensor to degrees; power_mw: rail to {"now", "mean"}.
+    None where it is not reported; temperatures_c: sensor to degrees; power_mw: rail to {"now", "mean"}.
     """
-    told = {"cpu": [], "temperatures_c": {}, "power_mw": {}}
+    values = {"cpu": [], "temperatures_c": {}, "power_mw": {}}
     ram = re.search(r"RAM (\d+)/(\d+)MB", line)
     if ram:
-        told["ram_mb"], told["ram_total_mb"] = int(ram.group(1)), int(ram.group(2))
+        values["ram_mb"], values["ram_total_mb"] = int(ram.group(1)), int(ram.group(2))
     cores = re.search(r"CPU \[([^\]]*)\]", line)
     if cores:
-        told["cpu"] = [_core(core) for core in cores.group(1).split(",")]
+        values["cpu"] = [_core(core) for core in cores.group(1).split(",")]
     gpu = re.search(r"GR3D_FREQ (\d+)%(?:@\[?(\d+))?", line)
     if gpu:
-        told["gpu"] = {"percent": int(gpu.group(1)), "mhz": int(gpu.group(2)) if gpu.group(2) else None}
+        values["gpu"] = {"percent": int(gpu.group(1)), "mhz": int(gpu.group(2)) if gpu.group(2) else None}
     for sensor, degrees in re.findall(r"\b([A-Za-z]\w*)@" + NUMBER + r"C\b", line):
-        if float(degrees) > -200:  # what a sensor that is off tells: -256
-            told["temperatures_c"][sensor] = float(degrees)
+        if float(degrees) > -200:  # a sensor that is off reports -256
+            values["temperatures_c"][sensor] = float(degrees)
     for rail, now, mean in re.findall(r"\b((?:POM|VDD|VIN)\w*) (\d+)(?:mW)?/(\d+)(?:mW)?(?=\s|$)", line):
-        told["power_mw"][rail] = {"now": int(now), "mean": int(mean)}
-    return told
+        values["power_mw"][rail] = {"now": int(now), "mean": int(mean)}
+    return values
 
 
-def board_power_mw(told):
-    """What the whole board draws by a parsed line of tegrastats; None where no rail tells it."""
-    return next((told["power_mw"][rail]["now"] for rail in RAILS if rail in told["power_mw"]), None)
+def board_power_mw(values):
+    """Return the power of the whole board in a parsed line of tegrastats, or None."""
+    return next((values["power_mw"][rail]["now"] for rail in RAILS if rail in values["power_mw"]), None)
 
 
 def parse_trtexec(text):
-    """What trtexec printed: throughput_qps, and for each of its times min, max, mean, median and percentiles in milliseconds.
+    """Return throughput_qps and, for each of its times, min, max, mean, median and percentiles in ms, as trtexec printed them.
 
-    Keys of the times: latency, h2d, compute, d2h. 8.2 tells the 99th percentile only, later ones the 90th and 95th, too.
+    Keys of the times: latency, h2d, compute, d2h. 8.2 reports the 99th percentile only, later versions the 90th and 95th, too.
     """
-    told = {}
+    values = {}
     found = re.search(r"Throughput: " + NUMBER + " qps", text)
     if found:
-        told["throughput_qps"] = float(found.group(1))
+        values["throughput_qps"] = float(found.group(1))
     for key, words in (
         ("latency", r"\] Latency|^Latency"),
         ("h2d", "H2D Latency"),
@@ -116,21 +116,21 @@ def parse_trtexec(text):
     ):
         line = re.search("(?:%s): (min = .*)" % words, text, re.MULTILINE)
         if line:
-            told[key] = {
+            values[key] = {
                 _statistic(word): float(value)
                 for word, value in re.findall(r"([\w()%]+) = " + NUMBER + " ms", line.group(1))
             }
-    return told
+    return values
 
 
 def trtexec_failure(status, text):
-    """One sentence why trtexec ended with that status."""
+    """Return one sentence: why trtexec ended with that status."""
     if status in (-9, 137):
         return (
-            "trtexec was killed, most likely for want of memory: close other programs, add swap, or lower --workspace"
+            "trtexec was killed, probably because memory ran out: close other programs, add swap, or lower --workspace"
         )
     for pattern, why in (
-        (r"No importer registered for op: (\w+)", "TensorRT's parser knows no operator %s"),
+        (r"No importer registered for op: (\w+)", "TensorRT's parser does not support the operator %s"),
         (r"(?i)(no CUDA-capable device|CUDA_ERROR_NO_DEVICE|CUDA initialization failure)", "there is no GPU: %s"),
         (r"(?i)(out of memory)", "the GPU is %s: close other programs, or lower --workspace"),
         (r"\[E\] (?:Error\[\d+\]: )?(.+)", "trtexec: %s"),
@@ -139,11 +139,11 @@ def trtexec_failure(status, text):
         if found:
             return why % found.group(1).strip()
     last = (text.strip().splitlines() or ["nothing"])[-1]
-    return "trtexec ended with status %s and said: %s" % (status, last.strip())
+    return "trtexec ended with status %s and printed: %s" % (status, last.strip())
 
 
 class Power:
-    """What a board draws while a block runs: `with Power() as power: ...`, then power.mean_mw, None without tegrastats."""
+    """Measure a board's power while a block runs: `with Power() as power: ...`, then power.mean_mw, None without tegrastats."""
 
     def __init__(self, command=("tegrastats", "--interval", "100")):
         self.command, self.lines, self.mean_mw = list(command), [], None
@@ -180,7 +180,7 @@ class Power:
 
 
 def peak_rss_mb():
-    """The most memory this process has held, in MB; None where the system does not tell it."""
+    """Return this process's peak memory in MB, or None where the system does not report it."""
     found = re.search(r"VmHWM:\s*(\d+) kB", _text("/", "proc/self/status"))
     return int(found.group(1)) * 1024 / 1e6 if found else None
 
@@ -191,7 +191,7 @@ def _core(text):
 
 
 def _statistic(word):
-    """'p99' of 'percentile(99%)'; other words as they are."""
+    """Return 'p99' for 'percentile(99%)', and any other word unchanged."""
     found = re.match(r"percentile\((\d+)%\)", word)
     return "p" + found.group(1) if found else word
 
@@ -208,7 +208,7 @@ def _listed(folder):
 
 
 def _text(root, path):
-    """What a file holds; nothing where it cannot be read."""
+    """Return the text of a file, "" where it cannot be read."""
     try:
         with io.open(os.path.join(root, path), encoding="utf-8", errors="replace") as file:
             return file.read()
@@ -217,7 +217,7 @@ def _text(root, path):
 
 
 def _printed(command):
-    """What a program printed; nothing where there is none, or it hangs."""
+    """Return what a program printed, "" where it is missing or hangs."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,23 +1,27 @@
-"""A trained model as it is used: from any image of a character to its name, with probabilities."""
+"""A trained model of characters: from any image of one to its name, with probabilities."""
 
-import io
-import json
-import os
-from typing import NamedTuple
+from typing import Any, List, NamedTuple, Optional
 
 import numpy as np
 
-from .engines.select import ENGINES, network
+from ._model import Model, count_disagreements
+from .engines.onnx import Network
+from .engines.tensorrt import open_engine
+from .engines.tflite import LiteNetwork
 from .image import FRAMES, to_glyph
 from .pipeline import Pipeline
 
-UNSURE_BELOW = 0.5  # of probability: under it an answer is "?", where model.json tells no other threshold
+UNSURE_BELOW = 0.5  # of probability: below it the label is "?", where model.json has no other threshold
 
 
 class Reading(NamedTuple):
-    """One answer. label: the class name, or "?" where the probability is under the threshold.
+    """The result for one image.
 
-    alternatives: (name, probability) of the five most probable classes, best first. seen: uint8 (28, 28), what was judged.
+    Attributes:
+        label: the class name, or "?" where the probability is below the threshold.
+        probability: of the most probable class.
+        alternatives: (name, probability) of the five most probable classes, best first.
+        seen: uint8 (28, 28), the image as the model was given it.
     """
 
     label: str
@@ -30,84 +34,92 @@ class Reading(NamedTuple):
         """Whether the label is "?"."""
         return self.label == "?"
 
+    def __str__(self):
+        others = ", ".join("%s %.1f %%" % (name, 100 * share) for name, share in self.alternatives[1:4])
+        return "%s %.1f %% (%s)" % (self.label, 100 * self.probability, others)
+
     def __repr__(self):
         return "Reading(label=%r, probability=%r, alternatives=%r)" % self[:3]
 
 
-class TrainedModel:
+class CharacterModel(Model):
     """A classifier with the pipeline it was trained behind and the names of its classes.
 
-    classifier: anything with a `name`, an `engine` and `scores`: a network, or one of hcrlib.models.
-    unsure_below: the probability under which `read` answers "?". frame: how its training images were framed, "mnist" or
-    "emnist".
+    Args:
+        classifier: a network, or one of hcrlib.models.
+        pipeline: a Pipeline.
+        classes: names, in the order of the scores.
+        unsure_below: the probability below which `read` returns "?".
+        frame: how its training images were framed, "mnist" or "emnist".
     """
 
-    engines = ENGINES
+    reads = unit = "characters"
+    pipeline_class = Pipeline
+    networks = {"tensorrt": open_engine, "onnxruntime": Network, "litert": LiteNetwork}
+    tie = 1e-6
+    stack = staticmethod(np.stack)  # a list of images as `scores` takes them
 
     def __init__(self, classifier, pipeline, classes, unsure_below=UNSURE_BELOW, frame="mnist"):
-        self.classifier, self.pipeline, self.classes = classifier, pipeline, tuple(classes)
+        Model.__init__(self, classifier, pipeline, classes)
         self.unsure_below, self.frame = unsure_below, frame
 
-    @classmethod
-    def load(cls, folder, engine=None, threads=None):
-        """From a folder with model.json and model.onnx; ValueError where one is missing or damaged.
-
-        engine: "tensorrt", "onnxruntime" or "litert"; None for the first of them that works here. threads: of ONNX Runtime,
-        None for one a core. A run's own model/ folder may hold other files: hcrlib.load_model takes any.
-        """
-        return cls.of(folder, network(folder, engine, threads))
-
-    @classmethod
-    def of(cls, folder, answers):
-        """A network with the pipeline and the classes that a folder's model.json names."""
-        try:
-            with io.open(os.path.join(str(folder), "model.json"), encoding="utf-8") as file:
-                about = json.load(file)
-            answers.name, pipeline = about["classifier"], Pipeline.from_dict(about["pipeline"])
-            classes, unsure_below = about["classes"], float(about.get("unsure_below", UNSURE_BELOW))
-            frame = about.get("frame", "mnist")
-            if frame not in FRAMES:
-                raise ValueError("there is no frame %r" % (frame,))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError("model.json cannot be read: %s: %s" % (type(error).__name__, error))
-        if answers.n_classes != len(classes):
-            raise ValueError("%s tells %s classes, model.json %d" % (answers.path, answers.n_classes, len(classes)))
-        return cls(answers, pipeline, classes, unsure_below, frame)
-
     def __repr__(self):
-        return "TrainedModel(%s, %d classes)" % (self.classifier.name, len(self.classes))
+        return "CharacterModel(%s, %d classes)" % (self.name, len(self.classes))
 
     @property
-    def engine(self):
-        """The library that answers, and its version."""
-        return self.classifier.engine
+    def classifier(self):
+        """The learner."""
+        return self.learner
 
-    def scores(self, images):
-        """float32 (n, k), rows sum to 1, from uint8 (n, 28, 28), upright, ink 255."""
-        return self.classifier.scores(self.pipeline.apply(np.asarray(images)))
+    def scores(self, images: Any) -> np.ndarray:
+        """Return float32 (n, k), rows sum to 1, of uint8 (n, 28, 28), upright, ink 255."""
+        return Model.scores(self, np.asarray(images))
 
-    def predict(self, images):
-        """A list of n class names."""
-        return [self.classes[i] for i in self.scores(images).argmax(axis=1)]
+    def predict(self, images: Any) -> List[str]:
+        """Return the class names of uint8 (n, 28, 28), upright, ink 255."""
+        return [self.classes[index] for index in self.scores(images).argmax(axis=1)]
 
-    def read(self, anything, unsure_below=None):
-        """A Reading of one character: path, bytes, PIL image or array of any size, dark on light or light on dark.
+    def read(self, anything: Any, unsure_below: Optional[float] = None) -> Reading:
+        """Read one character: a path, bytes, PIL image or array of any size, dark on light or light on dark.
 
-        unsure_below: the probability under which the answer is "?"; None for the model's own.
-        Raises ValueError for what is no image or holds no ink.
+        unsure_below: the probability below which the label is "?"; None for the model's own. ValueError for data that are not
+        an image, and for an image without ink.
         """
         return self.readings(self.glyph(anything)[None], unsure_below)[0]
 
-    def glyph(self, anything):
-        """uint8 (28, 28), framed as the training images were. ValueError for what is no image or holds no ink."""
+    def glyph(self, anything: Any) -> np.ndarray:
+        """Return uint8 (28, 28), framed as the training images were. Raises as `read`."""
         return to_glyph(anything, frame=self.frame)
 
-    def readings(self, glyphs, unsure_below=None):
-        """A Reading for each of uint8 (n, 28, 28), upright, ink 255."""
+    def readings(self, images: Any, unsure_below: Optional[float] = None) -> List[Reading]:
+        """Return a Reading for each of uint8 (n, 28, 28), upright, ink 255."""
         least = self.unsure_below if unsure_below is None else unsure_below
-        return [self._reading(seen, scores, least) for seen, scores in zip(glyphs, self.scores(glyphs))]
+        return [self._reading(image, scores, least) for image, scores in zip(images, self.scores(images))]
 
-    def _reading(self, seen, scores, least):
-        best = [(self.classes[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")[:5]]
+    def golden(self, images):
+        """Return the arrays of a golden.npz: "images", uint8 (n, 28, 28), and "scores", float32 (n, k)."""
+        return {"images": images, "scores": self.scores(images)}
+
+    @staticmethod
+    def count_disagreements(expected, actual, tie):
+        """Return how many images get a label that was more than `tie` less probable than the expected one."""
+        return count_disagreements(expected, actual, tie)
+
+    @staticmethod
+    def _golden(golden):
+        return golden["images"], golden["scores"]
+
+    @staticmethod
+    def _options(about):
+        frame = about.get("frame", "mnist")
+        if frame not in FRAMES:
+            raise ValueError("unknown frame %r" % (frame,))
+        return {"unsure_below": float(about.get("unsure_below", UNSURE_BELOW)), "frame": frame}
+
+    def _reading(self, image, scores, least):
+        best = [(self.classes[index], float(scores[index])) for index in np.argsort(-scores, kind="stable")[:5]]
         name, probability = best[0]
-        return Reading(name if probability >= least else "?", probability, tuple(best), seen)
+        return Reading(name if probability >= least else "?", probability, tuple(best), image)
+
+
+TrainedModel = CharacterModel  # its earlier name

@@ -1,7 +1,7 @@
-"""Pictures of words and lines as a recogniser takes them, and its answers as text.
+"""Preparation of word and line images for a recognizer, and decoding of its output.
 
-Shapes: a picture is uint8 (h, w), grey, of any size, dark on light; prepared it is float32 (height, width), ink 1 on 0. A
-network answers log-probabilities, float32 (steps, k + 1), of the blank (column 0) and the k characters at each time step.
+Shapes: an image is uint8 (h, w), grey, of any size, dark on light; prepared it is float32 (height, width), ink 1 on 0. A
+network returns log-probabilities, float32 (steps, k + 1), of the blank (column 0) and the k characters at each time step.
 """
 
 import numpy as np
@@ -9,10 +9,10 @@ from PIL import Image
 
 BLANK = 0
 HEIGHT = 48  # pixels
-SLANTS = range(-30, 50, 5)  # degrees that are tried
-INK = 0.35  # of the darkest: from here on a pixel counts for the slant
-MARGIN = 4  # columns without ink on both sides: a network that looks around itself needs some
-GRID = 32  # columns: pictures are widened to a multiple, so that several fit into one batch
+SLANTS = range(-30, 50, 5)  # degrees to try
+INK = 0.35  # of the darkest: pixels from here on count for the slant
+MARGIN = 4  # columns without ink on both sides: convolutions need some context
+GRID = 32  # columns: images are widened to a multiple, so that several share one batch
 
 
 class LinePipeline:
@@ -21,25 +21,25 @@ class LinePipeline:
     ValueError for an unknown step or option and where `contrast` is not first or `height` not last.
     """
 
-    learnt = {}  # nothing is: see Pipeline
+    learnt = {}  # as in Pipeline; no step learns
 
     def __init__(self, steps=("contrast", "deslant", "height")):
         self.steps = [_parsed(step) for step in steps]
         names = [name for name, _ in self.steps]
         if names[:1] != ["contrast"] or names[-1:] != ["height"] or len(set(names)) < len(names):
-            raise ValueError("lines are prepared by 'contrast' first and 'height' last, once each; got %s" % names)
+            raise ValueError("lines need 'contrast' first and 'height' last, once each; got %s" % names)
         self.height = self.steps[-1][1].get("pixels", HEIGHT)
 
     def fit(self, images):
-        """Itself: no step learns."""
+        """Return self: no step learns."""
         return self
 
     def apply(self, images):
-        """A list of float32 (height, width), ink 1, of uint8 (h, w) each."""
+        """Return a list of float32 (height, width), ink 1, one for each uint8 (h, w)."""
         return [self.prepared(image) for image in images]
 
     def prepared(self, image):
-        """float32 (height, width), ink 1, of uint8 (h, w), dark on light. ValueError for an empty one or another type."""
+        """Return float32 (height, width), ink 1, of uint8 (h, w), dark on light. ValueError for another type."""
         if image.ndim != 2 or image.dtype != np.uint8 or not image.size:
             raise ValueError("expected uint8 (h, w), got %s %s" % (image.dtype, image.shape))
         x = image
@@ -48,17 +48,17 @@ class LinePipeline:
         return x
 
     def to_dict(self):
-        """Plain values for JSON; from_dict makes an equal pipeline of them."""
+        """Return plain values for JSON, from which from_dict makes an equal pipeline."""
         return {"steps": [{name: options} if options else name for name, options in self.steps], "learnt": {}}
 
     @classmethod
     def from_dict(cls, values):
-        """The pipeline that to_dict described."""
+        """Return the pipeline that to_dict described."""
         return cls(values["steps"])
 
 
 def contrast(x):
-    """float32 (h, w), 0..1: how much darker than the paper a pixel is, the darkest ink 1; all 0 for a blank picture."""
+    """Return float32 (h, w), 0..1: how much darker than the paper a pixel is, the darkest ink 1; all 0 for a blank image."""
     paper, dark = np.percentile(x, [80, 0.5])
     if paper - dark < 8:
         return np.zeros(x.shape, np.float32)
@@ -66,17 +66,17 @@ def contrast(x):
 
 
 def deslant(x):
-    """The picture sheared until as much ink as can be stands in upright columns.
+    """Shear the image so that as much ink as possible is in upright columns.
 
-    Source: Vinciarelli and Luettin 2001, "A new normalization technique for cursive handwritten words"; here every column
-    counts by the square of its ink.
+    Source: Vinciarelli and Luettin 2001, "A new normalization technique for cursive handwritten words"; here each column
+    counts with the square of its ink.
     """
     rows, columns = np.nonzero(x > INK)
     if not len(rows):
         return x
     middle = x.shape[0] / 2.0
     best, most = 0, -1.0
-    for degrees in sorted(SLANTS, key=abs):  # of two that are as good, the smaller one
+    for degrees in sorted(SLANTS, key=abs):  # of two that are equally good, the smaller one
         moved = columns + np.tan(np.radians(degrees)) * (rows - middle)
         counts = np.bincount((moved - moved.min()).astype(np.int64))
         upright = float((counts.astype(np.float64) ** 2).sum())
@@ -92,7 +92,7 @@ def deslant(x):
 
 
 def height(x, pixels=HEIGHT):
-    """The picture scaled to that height, its aspect kept, at least as wide as a stroke."""
+    """Scale the image to that height, keeping its aspect, at least as wide as a stroke."""
     width = max(4, int(round(x.shape[1] * pixels / float(x.shape[0]))))
     scaled = Image.fromarray(x).resize((width, pixels), Image.BICUBIC if x.shape[0] < pixels else Image.BOX)
     return np.clip(np.asarray(scaled, np.float32), 0, 1)
@@ -103,34 +103,40 @@ OPTIONS = {"height": ("pixels",)}
 
 
 def widened(width):
-    """How many columns a picture of that width is given to a network with."""
+    """Return the number of input columns for an image of that width."""
     return -(-(width + 2 * MARGIN) // GRID) * GRID
 
 
 def stacked(prepared, width):
-    """float32 (n, height, width, 1) of prepared pictures, each after a margin, 0 to its right."""
+    """Return float32 (n, height, width, 1) of prepared images, each after a margin, 0 to its right."""
     out = np.zeros((len(prepared), prepared[0].shape[0], width, 1), np.float32)
-    for at, one in enumerate(prepared):
-        out[at, :, MARGIN : MARGIN + one.shape[1], 0] = one
+    for index, image in enumerate(prepared):
+        out[index, :, MARGIN : MARGIN + image.shape[1], 0] = image
     return out
 
 
 def by_width(prepared, batch, wide=widened):
-    """Yields (indices, float32 (n, height, width, 1)): pictures that are given the same width, at most `batch` at once.
+    """Yield (indices, float32 (n, height, width, 1)): images that share an input width, at most `batch` at once.
 
-    What is answered to a picture does so not depend on the others it is asked with.
+    An image's result therefore does not depend on the rest of its batch.
     """
     groups = {}
-    for at, one in enumerate(prepared):
-        groups.setdefault(wide(one.shape[1]), []).append(at)
+    for index, image in enumerate(prepared):
+        groups.setdefault(wide(image.shape[1]), []).append(index)
     for width in sorted(groups):
         for start in range(0, len(groups[width]), batch):
-            some = groups[width][start : start + batch]
-            yield some, stacked([prepared[at] for at in some], width)
+            indices = groups[width][start : start + batch]
+            yield indices, stacked([prepared[index] for index in indices], width)
+
+
+def log_softmax(logits):
+    """Return float32 rows of log-probabilities."""
+    logits = logits - logits.max(axis=-1, keepdims=True)
+    return (logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))).astype(np.float32)
 
 
 def best_path(log_probabilities, classes):
-    """(text, confidence) of float32 (steps, k + 1): the best label of each step, repeats merged, blanks dropped.
+    """Return (text, confidence) of float32 (steps, k + 1): the best label of each step, repeats merged, blanks dropped.
 
     Source: Graves et al. 2006, section 3.2. confidence: the least probable character's, 0..1; 1 for an empty text.
     """
@@ -147,7 +153,7 @@ def best_path(log_probabilities, classes):
 def _parsed(step):
     name, options = (step, {}) if isinstance(step, str) else next(iter(dict(step).items()), ("", {}))
     if name not in STEPS or (isinstance(step, dict) and len(step) != 1):
-        raise ValueError("there is no step '%s' for lines; there are: %s" % (name, ", ".join(STEPS)))
+        raise ValueError("unknown step '%s' for lines; available: %s" % (name, ", ".join(STEPS)))
     options = dict(options or {})
     unknown = sorted(set(options) - set(OPTIONS.get(name, ())))
     if unknown:

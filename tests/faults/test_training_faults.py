@@ -12,7 +12,7 @@ import pytest
 import hcrlib as hcr
 from hcrlib.core.errors import RunError
 from hcrlib.datasets import synthetic
-from hcrlib.models import stored
+from hcrlib.models import load_model
 from hcrlib.models._keras import Checkpoint
 from hcrlib.runs import records, runner
 
@@ -73,7 +73,8 @@ def test_kill_minus_nine_and_resume(name, results, tmp_path, monkeypatch, few_nu
     ours, theirs = records.load_predictions(straight), records.load_predictions(resumed, results / "runs" / resumed.id)
     assert all((ours[part] == theirs[part]).all() for part in ours)
     weights = [
-        stored(root / "runs" / resumed.id / "model")[0].model.get_weights() for root in (results, tmp_path / "again")
+        load_model(root / "runs" / resumed.id / "model").learner.model.get_weights()
+        for root in (results, tmp_path / "again")
     ]
     assert all((a == b).all() for a, b in zip(*weights, strict=True))
 

@@ -29,7 +29,7 @@ def test_is_small_and_has_its_record_and_card(name):
     folder = paths.project_root() / "results/zoo" / name
     record, card = records.read(folder), (folder / "README.md").read_text()
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 3e6
-    assert hcr.load_model(name).classifier.engine.startswith("onnxruntime")
+    assert hcr.load_model(name).engine.startswith("onnxruntime")
     assert f"{record.accuracy:.2%}: {record.misses:,} misses of {record.n_test:,}" in card
     for part in ("Data", "Protocol", "Figures", "Confusions", "Limits", "Licence"):
         assert f"\n## {part}\n" in card
@@ -64,7 +64,7 @@ def test_a_recogniser_is_small_has_its_record_and_card_and_reads(name):
     for part in ("Data", "Protocol", "Figures", "Confusions", "Limits", "Licence"):
         assert f"\n## {part}\n" in card
     model, golden = hcr.load_model(name), np.load(folder / "golden.npz")
-    assert model.recogniser.engine.startswith("onnxruntime")
+    assert model.engine.startswith("onnxruntime")
     assert model.read(golden["image-0"]).text == str(golden["text-0"])
 
 

@@ -74,7 +74,7 @@ def test_it_is_read_where_it_lies_without_hcrlib_and_tensorflow(made, tmp_path):
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(call, cwd=made[0], env=clean, capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
-    assert "answered by onnxruntime " in done.stdout
+    assert "run by onnxruntime " in done.stdout
     assert "golden answers within" in done.stdout
     assert "one.png: " in done.stdout
     assert "none.png: there is no file" in done.stderr
@@ -97,7 +97,7 @@ def test_load_model_verifies_it(made, copy):
 def test_the_other_engine_gives_the_golden_answers(copy):
     model = bundle.load(copy, "litert")
     assert model.classifier.backend == "litert"
-    assert bundle.check_golden(model, copy) < 1e-5
+    assert model.check_golden(copy) < 1e-5
     assert model.scores(np.zeros((0, 28, 28), np.uint8)).shape == (0, 10)
     with pytest.raises(ValueError, match="expected images of shape"):
         model.classifier.scores(np.zeros((1, 32, 32), np.float32))
@@ -162,7 +162,7 @@ def test_an_engine_that_answers_otherwise_is_refused(copy):
         images, scores = golden["images"], golden["scores"]
     np.savez(copy / "golden.npz", images=images, scores=np.roll(scores, 1, axis=1))
     with pytest.raises(ValueError, match=r"onnxruntime .* answers \d+ of 32 golden images otherwise"):
-        bundle.check_golden(model, copy)
+        model.check_golden(copy)
 
 
 @pytest.mark.slow
@@ -176,7 +176,7 @@ def test_what_is_no_network_is_a_bundle_in_onnx(name, results):
     assert "only networks are written as TensorFlow Lite" in rows[2]["reason"]
     assert rows[0]["accuracy"] == pytest.approx(run.accuracy)
     assert len([line for line in said if "left out" in line]) == 3
-    assert bundle.check_golden(bundle.load(folder), folder) < 1e-4
+    assert bundle.load(folder).check_golden(folder) < 1e-4
 
 
 @pytest.mark.slow

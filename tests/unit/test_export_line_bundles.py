@@ -91,7 +91,7 @@ def test_each_engine_reads_pictures_of_any_width(made):
     folder, _, data, _ = made
     models = [bundle.load(folder, engine) for engine in (None, "litert")]
     assert [model.recogniser.backend for model in models] == ["onnx", "litert"]
-    assert all(bundle.check_golden(model, folder) < 1e-5 for model in models)
+    assert all(model.check_golden(folder) < 1e-5 for model in models)
     images = hcrlib.load_dataset(data).test.images
     widths = [image.shape[1] for image in images]
     assert len({*widths}) > 2
@@ -113,7 +113,7 @@ def test_it_is_read_where_it_lies_without_hcrlib_and_tensorflow(made, engine):
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(call, cwd=made[0], env=clean, capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
-    for words in ("LineModel(crnn-small, words of 2 characters), answered by ", "golden answers within", "0.png: "):
+    for words in ("LineModel(crnn-small, words of 2 characters), run by ", "golden answers within", "0.png: "):
         assert words in done.stdout
     assert "none.png: there is no file" in done.stderr
 
@@ -131,7 +131,7 @@ def test_verify_asks_every_engine_that_is_there(copy, monkeypatch, capsys):
     assert main.main(["verify", str(copy)]) == 0
     said = capsys.readouterr().out
     assert said.count("golden answers within") == 2
-    assert "answered by onnxruntime " in said
+    assert "run by onnxruntime " in said
     assert main.main(["verify", str(copy), "--engine", "litert"]) == 0
     assert "onnxruntime" not in capsys.readouterr().out
 
@@ -144,7 +144,7 @@ def test_verify_asks_every_engine_that_is_there(copy, monkeypatch, capsys):
         assert capsys.readouterr().out.count("golden answers within") == 1
     (copy / "model/model.tflite").write_bytes(b"no network")
     (copy / "manifest.json").unlink()
-    bundle.seal(copy)
+    bundle.write_manifest(copy)
     assert main.main(["verify", str(copy)]) == 1
     assert "model.tflite is no network that LiteRT can load" in " ".join(capsys.readouterr().err.split())
 

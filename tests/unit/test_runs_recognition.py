@@ -285,7 +285,6 @@ def test_from_a_folder_to_a_model_that_is_kept(tmp_path, results, capsys):
     import hcrlib as hcr
     from hcrlib.cli import main
     from hcrlib.runs import records
-    from hcrlib.runtime import bundle
 
     draw(tmp_path / "bars", 160, 1)
     made = {
@@ -310,9 +309,9 @@ def test_from_a_folder_to_a_model_that_is_kept(tmp_path, results, capsys):
     assert main.main(["zoo", "add", "bars", run.id]) == 0
     kept, image = hcr.load_model("bars"), hcr.load_dataset(tmp_path / "bars").test.images[0]
     assert repr(kept) == "LineModel(crnn-small, words of 2 characters)"
-    assert kept.recogniser.engine.startswith("onnxruntime")
+    assert kept.engine.startswith("onnxruntime")
     assert kept.read(image).text == hcr.load_model(run).read(image).text
-    assert bundle.check_golden(kept, results / "zoo/bars") < 1e-3
+    assert kept.check_golden(results / "zoo/bars") < 1e-3
     assert "character error rate" in (results / "zoo/bars/README.md").read_text()
     with pytest.raises(ValueError, match="no image"):
         kept.read(b"nothing")

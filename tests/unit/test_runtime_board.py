@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import pytest
 
 import hcrlib
 from hcrlib.export import bundle as bundles
-from hcrlib.runtime import benchmark, board, bundle
+from hcrlib.runtime import benchmark, board
 from hcrlib.runtime.engines import tensorrt
 
 NANO = (
@@ -102,13 +101,17 @@ def test_trtexec_of_both_versions(text):
 @pytest.mark.parametrize(
     ("status", "text", "why"),
     [
-        (-9, "", "killed, most likely for want of memory"),
-        (137, "", "killed, most likely for want of memory"),
-        (1, "[E] [TRT] ModelImporter.cpp: ERROR: No importer registered for op: OneHot", "knows no operator OneHot"),
+        (-9, "", "killed, probably because memory ran out"),
+        (137, "", "killed, probably because memory ran out"),
+        (
+            1,
+            "[E] [TRT] ModelImporter.cpp: ERROR: No importer registered for op: OneHot",
+            "does not support the operator OneHot",
+        ),
         (1, "Cuda failure: no CUDA-capable device is detected", "there is no GPU"),
         (1, "[E] Error[2]: Out of memory during tactic", "the GPU is Out of memory"),
         (1, "[E] Error[4]: [network.cpp] shapes differ", r"trtexec: \[network.cpp\] shapes differ"),
-        (3, "", "ended with status 3 and said: nothing"),
+        (3, "", "ended with status 3 and printed: nothing"),
     ],
 )
 def test_why_trtexec_failed(status, text, why):
@@ -192,16 +195,15 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def short(monkeypatch):
-    monkeypatch.setattr(benchmark, "BATCH_S", 0.01)
-    monkeypatch.setattr(benchmark, "POWER_S", 0.5)
-    monkeypatch.setattr(benchmark, "LEAST", 10)
+    monkeypatch.setattr(benchmark, "SECONDS", 0.01)
+    monkeypatch.setattr(benchmark, "MIN_QUERIES", 10)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["onnxruntime", "litert"])
 def test_it_measures_where_it_is_and_says_where(made, kind, tmp_path, capsys, short, monkeypatch):
     program(tmp_path / "bin", "tegrastats", TELLS, monkeypatch, "/bin/sh")
-    call = [str(made), "--engine", kind, "--queries", "30", "--out", str(tmp_path / "out")]
+    call = [str(made), "--engine", kind, "--queries", "30", "--seconds", "0.2", "--out", str(tmp_path / "out")]
     assert benchmark.main(call) == 0
     printed = capsys.readouterr().out
     assert "this is not the board" in printed
@@ -293,8 +295,8 @@ def test_engines_are_built_once_and_timed_apart(made, jetpack, tmp_path, monkeyp
 @pytest.mark.parametrize(
     ("code", "why"),
     [
-        ("os.kill(os.getpid(), signal.SIGKILL)", "killed, most likely for want of memory"),
-        ("print('No importer registered for op: OneHot'); sys.exit(1)", "knows no operator OneHot"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "killed, probably because memory ran out"),
+        ("print('No importer registered for op: OneHot'); sys.exit(1)", "does not support the operator OneHot"),
         ("print('no CUDA-capable device is detected'); sys.exit(1)", "there is no GPU"),
         ("pass", "wrote no engine"),
     ],
@@ -337,23 +339,15 @@ def test_an_engine_that_answers_otherwise_is_not_timed(made, jetpack, tmp_path, 
 
     monkeypatch.setattr(tensorrt, "TensorRTNetwork", lambda path: Wrong())
     record = measured_by(made, tmp_path)[1]
-    assert "golden images otherwise" in record["reason"]
+    assert "other answers to" in record["reason"]
     assert not list((tmp_path / "cache").rglob("*.engine"))  # nobody reads with it
 
 
 @pytest.mark.slow
 def test_the_benchmark_runs_in_a_bundle_alone(made, tmp_path):
-    """As it is written, but for a shorter time."""
-    folder = shutil.copytree(made, tmp_path / "bundle")
-    program, times = folder / "runtime/benchmark.py", "BATCH_S, POWER_S = 1.0, 3.0"
-    code = program.read_text()
-    assert times in code
-    program.write_text(code.replace(times, "BATCH_S, POWER_S = 0.01, 0.01"))
-    (folder / "manifest.json").unlink()
-    bundle.seal(folder, run=json.loads((made / "manifest.json").read_text())["run"])
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    call = [sys.executable, "-m", "runtime.benchmark", ".", "--out", str(tmp_path / "out")]
-    done = subprocess.run(call, cwd=folder, env=clean, capture_output=True, text=True)
+    call = [sys.executable, "-m", "runtime.benchmark", ".", "--seconds", "0.01", "--out", str(tmp_path / "out")]
+    done = subprocess.run(call, cwd=made, env=clean, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     measured = [json.loads(path.read_text())["provenance"]["board"] for path in (tmp_path / "out").glob("*.json")]
     assert {each["kind"] for each in measured} == {"onnxruntime", "litert", "litert-float16", "litert-int8"}
@@ -429,7 +423,7 @@ def test_the_profile_is_the_boards_own_and_advice_is_given(tmp_path, capsys):
     assert names == ["generic-arm64", "jetson-orin-nano", "generic-x86", "generic-arm64"]
     assert script.main([]) == 2
     assert script.main([str(tmp_path)]) == 1
-    assert "is no bundle" in capsys.readouterr().err
+    assert "is not a complete bundle" in capsys.readouterr().err
 
 
 def test_the_installer_refuses_any_other_machine(tmp_path, monkeypatch):

@@ -71,7 +71,7 @@ def recognizer_bundle(folder, unit="words", letter="a", width="width"):
     save(network, folder / "model/model.onnx")
     (folder / "model/model.json").write_text(json.dumps({**about, "reads": "lines", "unit": unit}))
     np.savez(folder / "golden.npz")
-    bundle.seal(folder)
+    bundle.write_manifest(folder)
     return folder
 
 

@@ -291,7 +291,7 @@ def test_a_bundle_carries_its_page(copy, tmp_path):
         server.__file__.replace("web/server.py", ""), copy / "runtime", ignore=shutil.ignore_patterns("__pycache__")
     )
     (copy / "manifest.json").unlink()
-    bundle.seal(copy)
+    bundle.write_manifest(copy)
     process = subprocess.Popen(
         [sys.executable, "-m", "runtime.web", "--port", "0", "--no-corrections"],
         cwd=copy,

@@ -1,42 +1,41 @@
-"""Which library answers: the first of TensorRT, ONNX Runtime and LiteRT that is installed and finds its file."""
+"""Choice of the engine: the first of TensorRT, ONNX Runtime and LiteRT that is installed and finds its file."""
 
 import os
 
-from .onnx import MissingError, Network
-from .tensorrt import TensorRTNetwork, built
-from .tflite import LiteNetwork
+from .onnx import MissingError
 
-ENGINES = {  # in the order they are tried
-    "tensorrt": lambda folder, threads: TensorRTNetwork(built(os.path.join(folder, "model.onnx"))),
-    "onnxruntime": lambda folder, threads: Network(os.path.join(folder, "model.onnx"), threads),
-    "litert": lambda folder, threads: LiteNetwork(os.path.join(folder, "model.tflite")),
-}
+ENGINES = {"tensorrt": "model.onnx", "onnxruntime": "model.onnx", "litert": "model.tflite"}  # in order of preference
 
 
-def network(folder, engine=None, threads=None, engines=ENGINES):
-    """A network from a model/ folder: of the named engine, or of the first one that works here. threads: of ONNX Runtime.
+def open_network(folder, networks, engine=None, threads=None):
+    """Open the network of a model/ folder with the named engine, or with the first one that works on this machine.
 
-    engines: name -> a function of (folder, threads); those of characters, or LINE_ENGINES.
+    Args:
+        folder: of the files that ENGINES names.
+        networks: engine -> a function of (path, threads) that opens the file.
+        engine: a key of networks, or None.
+        threads: of ONNX Runtime; None for one a core.
 
-    ValueError for an engine of another name, and, with each one's reason, where none works.
+    Raises:
+        ValueError: the engine is unknown, or none works; the message has each one's reason.
     """
-    if engine is not None and engine not in engines:
-        raise ValueError("there is no engine '%s'; there are: %s" % (engine, ", ".join(engines)))
+    if engine is not None and engine not in networks:
+        raise ValueError("unknown engine '%s'; available: %s" % (engine, ", ".join(networks)))
     reasons = []
-    for each in [engine] if engine else engines:
+    for name in [engine] if engine else networks:
         try:
-            return engines[each](str(folder), threads)
+            return networks[name](os.path.join(str(folder), ENGINES[name]), threads)
         except (ImportError, OSError, RuntimeError, ValueError) as error:
-            reasons.append("%s: %s" % (each, error))
+            reasons.append("%s: %s" % (name, error))
     raise ValueError("the model cannot be loaded. " + "; ".join(reasons))
 
 
-def networks(folder, engines):
-    """The networks of all engines whose library and file are here. ValueError where one cannot load its file."""
-    found = []
-    for each in engines.values():
+def open_networks(folder, networks):
+    """Open the network with every engine whose library and file exist. ValueError where one cannot load its file."""
+    opened = []
+    for name, function in networks.items():
         try:
-            found.append(each(str(folder), None))
+            opened.append(function(os.path.join(str(folder), ENGINES[name]), None))
         except (ImportError, OSError, RuntimeError, MissingError):
             continue
-    return found
+    return opened

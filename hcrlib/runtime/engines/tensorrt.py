@@ -1,7 +1,7 @@
-"""A trained network in TensorRT, on a Jetson's GPU: an engine that `trtexec` built of model.onnx, on the board itself.
+"""Networks in TensorRT, on a Jetson's GPU: an engine that `trtexec` built from model.onnx, on the board itself.
 
-An engine holds for one GPU and one version of TensorRT only, so that it is built where it runs and kept in the user's cache,
-under a name of the model's SHA-256, the version and the precision. Memory on the GPU is moved by libcudart, through ctypes.
+An engine is valid for one GPU and one version of TensorRT only, so it is built where it runs and cached in the user's folder,
+named after the model's SHA-256, the version and the precision. libcudart, through ctypes, copies to and from the GPU.
 """
 
 import ctypes
@@ -10,7 +10,8 @@ import threading
 
 import numpy as np
 
-from .onnx import MissingError, shaped
+from .._files import sha256
+from .onnx import MissingError, checked_shape
 
 TO_DEVICE, TO_HOST = 1, 2  # cudaMemcpyKind
 LIBRARIES = "libcudart.so.12", "libcudart.so.11.0", "libcudart.so.10.2", "libcudart.so"
@@ -18,26 +19,29 @@ PRECISIONS = "fp16", "fp32"
 
 
 def engine_path(onnx, version, precision="fp16"):
-    """Where the engine of a model.onnx is kept."""
-    from ..bundle import sha256
-
+    """Return the path of a model.onnx's engine in the cache."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     return os.path.join(cache, "hcrlib", "engines", "%s-trt%s-%s.engine" % (sha256(onnx)[:16], version, precision))
 
 
+def open_engine(onnx, threads=None):
+    """Open the TensorRTNetwork that was built from a model.onnx. threads: ignored, the GPU computes."""
+    return TensorRTNetwork(built(onnx))
+
+
 def built(onnx):
-    """The path of the engine that was built of a model.onnx here, the fastest one; MissingError where there is none."""
+    """Return the path of the fastest engine that was built from a model.onnx; MissingError where there is none."""
     import tensorrt
 
     for precision in PRECISIONS:
         path = engine_path(onnx, tensorrt.__version__, precision)
         if os.path.isfile(path):
             return path
-    raise MissingError("no engine was built of %s here: benchmark.py builds it" % onnx)
+    raise MissingError("no engine was built from %s on this machine: benchmark.py builds it" % onnx)
 
 
 class TensorRTNetwork:
-    """Probabilities from an engine, in the place of a Network. name: the trained classifier's.
+    """Probabilities from an engine, in place of a Network.
 
     Raises ImportError without TensorRT, OSError without CUDA, ValueError for an engine of another version or GPU.
     """
@@ -55,29 +59,29 @@ class TensorRTNetwork:
         self._runtime = tensorrt.Runtime(tensorrt.Logger(tensorrt.Logger.ERROR))
         self._engine = self._runtime.deserialize_cuda_engine(content)
         if self._engine is None:
-            raise ValueError("%s is no engine for this GPU and this TensorRT: build it anew" % self.path)
+            raise ValueError("%s was not built for this GPU and this TensorRT: build it again" % self.path)
         self._context = self._engine.create_execution_context()
         if self._context is None:
-            raise ValueError("the GPU has no memory left for %s" % self.path)
+            raise ValueError("the GPU has not enough memory for %s" % self.path)
         self._call = (_Named if hasattr(self._engine, "num_io_tensors") else _Numbered)(self._engine, self._context)
         self.shape, self.n_classes = tuple(self._call.shape[1:]), self._call.n_classes
         self.batch = self._call.largest
-        self._one_at_a_time = threading.Lock()  # the memory is that of one call
+        self._lock = threading.Lock()  # the memory belongs to one call at a time
         self._memory = [
             self._cuda.allocate(4 * self.batch * int(np.prod(self.shape))),
             self._cuda.allocate(4 * self.batch * self.n_classes),
         ]
 
     def scores(self, x):
-        """float32 (n, k), rows sum to 1, from what a Pipeline makes: float32 (n, 28, 28) or (n, d).
+        """Return float32 (n, k), rows sum to 1, of a Pipeline's output: float32 (n, 28, 28) or (n, d).
 
         Raises ValueError for images of another shape than those it was trained on.
         """
-        x = shaped(x, self.shape)
+        x = checked_shape(x, self.shape)
         out = np.empty((len(x), self.n_classes), np.float32)
-        with self._one_at_a_time:
-            for at in range(0, len(x), self.batch):
-                part, answers = x[at : at + self.batch], out[at : at + self.batch]
+        with self._lock:
+            for start in range(0, len(x), self.batch):
+                part, answers = x[start : start + self.batch], out[start : start + self.batch]
                 self._cuda.copy(self._memory[0], part.ctypes.data, part.nbytes, TO_DEVICE)
                 if not self._call.run(part.shape, self._memory, self._cuda.stream):
                     raise RuntimeError("TensorRT could not run %s" % self.path)
@@ -87,12 +91,12 @@ class TensorRTNetwork:
 
 
 class _Numbered:
-    """Calls an engine of TensorRT before 8.5: its input and output have numbers."""
+    """Call an engine of TensorRT before 8.5: its input and output are numbered."""
 
     def __init__(self, engine, context):
         self._context = context
-        given = [at for at in range(engine.num_bindings) if engine.binding_is_input(at)]
-        answers = [at for at in range(engine.num_bindings) if not engine.binding_is_input(at)]
+        given = [index for index in range(engine.num_bindings) if engine.binding_is_input(index)]
+        answers = [index for index in range(engine.num_bindings) if not engine.binding_is_input(index)]
         if len(given) != 1 or len(answers) != 1:
             raise ValueError("the engine has %d inputs and %d outputs, not one of each" % (len(given), len(answers)))
         self._given = given[0]
@@ -100,18 +104,18 @@ class _Numbered:
         self.largest = self.shape[0] if self.shape[0] > 0 else engine.get_profile_shape(0, given[0])[2][0]
 
     def run(self, shape, memory, stream):
-        """Whether it ran. memory: the addresses on the GPU, input and output."""
+        """Return whether it ran. memory: addresses on the GPU, of the input and of the output."""
         self._context.set_binding_shape(self._given, shape)
         bindings = [int(address) for address in (memory if self._given == 0 else memory[::-1])]
         return self._context.execute_async_v2(bindings, stream)
 
 
 class _Named:
-    """Calls an engine of TensorRT 8.5 and later: its input and output have names."""
+    """Call an engine of TensorRT 8.5 and later: its input and output are named."""
 
     def __init__(self, engine, context):
         self._context = context
-        names = [engine.get_tensor_name(at) for at in range(engine.num_io_tensors)]
+        names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
         if len(names) != 2:
             raise ValueError("the engine has %d inputs and outputs, not one of each" % len(names))
         is_input = [str(engine.get_tensor_mode(name)).upper().endswith("INPUT") for name in names]
@@ -120,7 +124,7 @@ class _Named:
         self.largest = self.shape[0] if self.shape[0] > 0 else engine.get_tensor_profile_shape(self._given, 0)[2][0]
 
     def run(self, shape, memory, stream):
-        """Whether it ran. memory: the addresses on the GPU, input and output."""
+        """Return whether it ran. memory: addresses on the GPU, of the input and of the output."""
         self._context.set_input_shape(self._given, shape)
         for name, address in zip((self._given, self._answers), memory):
             self._context.set_tensor_address(name, int(address))
@@ -137,19 +141,19 @@ class _Cuda:
         self.stream, self._allocated = stream.value, []
 
     def allocate(self, size):
-        """The address of so many bytes; they are freed with this object."""
+        """Return the address of that many bytes; they are freed with this object."""
         address = ctypes.c_void_p()
         self._check(self._library.cudaMalloc(ctypes.byref(address), ctypes.c_size_t(size)), "cudaMalloc")
         self._allocated.append(address.value)
         return address.value
 
     def copy(self, to, source, size, kind):
-        """So many bytes, to the GPU or back; done when it returns."""
+        """Copy that many bytes to the GPU or back; done when it returns."""
         call = self._library.cudaMemcpy
         self._check(call(ctypes.c_void_p(to), ctypes.c_void_p(source), ctypes.c_size_t(size), kind), "cudaMemcpy")
 
     def wait(self):
-        """Until the stream's work is done."""
+        """Wait until the stream's work is done."""
         self._check(self._library.cudaStreamSynchronize(ctypes.c_void_p(self.stream)), "cudaStreamSynchronize")
 
     def __del__(self):
@@ -164,10 +168,10 @@ class _Cuda:
 
 
 def _loaded():
-    """libcudart of any version; OSError where there is none."""
+    """Load libcudart of any version; OSError where there is none."""
     for name in LIBRARIES:
         try:
             return ctypes.CDLL(name)
         except OSError as error:
             missing = str(error)
-    raise OSError("there is no CUDA here: %s" % missing)
+    raise OSError("CUDA is not installed: %s" % missing)
