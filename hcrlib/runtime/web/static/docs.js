@@ -44,7 +44,7 @@ const problems = document_["x-problems"].map(({ name, status, title }) => {
   return row;
 });
 sections.push(make("section", [make("h2", t.docs_problems), make("table", make("tbody", problems), SCROLLS)], { class: "card" }));
-const shapes = Object.entries(document_.components.schemas).flatMap(([name, shape]) => [make("h3", name), json(shape)]);
+const shapes = Object.entries(document_.components.schemas).map(([name, shape]) => make("details", [make("summary", name), json(shape)]));
 sections.push(make("section", [make("h2", t.docs_shapes), ...shapes], { class: "card" }));
 document.getElementById("docs").replaceChildren(...sections);
 if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
