@@ -13,7 +13,7 @@ endif
 # A process a core, but no more than memory is sure to hold; tests/conftest.py puts the files that take longest first.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help env demo lab app test test-faults fuzz chaos test-fast lint format sweep leaderboard notebooks test-arm64 lock clean
+.PHONY: help env demo lab app test test-faults fuzz chaos test-fast lint format sweep leaderboard notebooks test-arm64 schemas lock clean
 
 ## this list
 help:
@@ -89,6 +89,10 @@ test-arm64: env
 ## execute the committed notebooks anew, in place
 notebooks: env
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+
+## write the JSON schemas of the YAML files anew: params/schema/
+schemas: env
+	$(BIN)/python -m hcrlib.cli.schemas params/schema
 
 ## compile requirements.lock from pyproject.toml (needs uv)
 lock:

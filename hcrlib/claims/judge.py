@@ -39,15 +39,14 @@ def judge(ledger, say=print, earlier=()):
     """
     rows = []
     for claim in ledger.claims:
-        row = {key: claim.get(key) for key in ("name", "paper", "says", "remark", "measure")}
-        row["figure"] = claim.get("at_least", claim.get("at_most"))
+        row = {key: getattr(claim, key) for key in ("name", "paper", "says", "remark", "measure", "figure")}
         try:
             judged = _verdict(claim)
         except HcrError as error:
             judged = _open(str(error), True)
         kept = judged.pop("lacks", False) and _earlier(row, earlier)
         rows.append({**row, **(kept or judged)})
-        say(f"{claim['name']}: {'kept: ' if kept else ''}{rows[-1]['verdict']}: {rows[-1]['reason']}")
+        say(f"{claim.name}: {'kept: ' if kept else ''}{rows[-1]['verdict']}: {rows[-1]['reason']}")
     return rows
 
 
@@ -66,24 +65,24 @@ def _open(reason, lacks=False):
 
 def _verdict(claim):
     """{"verdict", "reason", "measured"} of a claim, from the records there are; "lacks" where some are not here."""
-    if claim.get("reason"):
-        return _open(claim["reason"])
+    if claim.reason:
+        return _open(claim.reason)
     here = on_this_machine()
-    if claim.get("resume"):
-        config = resolved(claim["resume"], 0, claim["name"])
+    if claim.resume:
+        config = resolved(claim.resume, 0, claim.name)
         return resume_check.judge(config) if config.dataset in here else _open(_away(config), True)
-    for config in (c for group in claim["configs"].values() for c in group):
+    for config in (c for group in claim.configs.values() for c in group):
         if not (finished := runner.finished(config)) and config.dataset not in here:
             return _open(_away(config), True)
         if not finished:
             failed = records.find(config)
             return _open(f"{config.id} is not finished" + (f": {failed.reason}" if failed else ""), True)
-    groups = {label: [runner.finished(c) for c in group] for label, group in claim["configs"].items()}
+    groups = {label: [runner.finished(c) for c in group] for label, group in claim.configs.items()}
     measured = [_measured(label, group, claim) for label, group in groups.items()]
-    judged = _against_figure(claim, measured[0]) if claim.get("run") else _against_others(claim, groups, measured)
-    if claim.get("stand_in"):
+    judged = _against_figure(claim, measured[0]) if claim.run else _against_others(claim, groups, measured)
+    if claim.stand_in:
         judged = {"verdict": OPEN, "reason": f"not the paper's data; on these, {judged['reason']}"}
-    elif claim.get("ours") and judged["verdict"] != HOLDS:
+    elif claim.ours and judged["verdict"] != HOLDS:
         judged = {"verdict": OPEN, "reason": f"the method is not described; of ours, {judged['reason']}"}
     return {**judged, "measured": measured}
 
@@ -96,8 +95,8 @@ def _away(config):
 
 def _measured(label, group, claim):
     """What the runs of one label come to: value, the mean over seeds; text; and where each run comes from."""
-    measure = claim["measure"]
-    if claim.get("ensemble"):
+    measure = claim.measure
+    if claim.ensemble:
         misses, n = _ensemble(group)
         values, text = [1 - misses / n], f"{len(group)} averaged: {_share(1 - misses / n, misses, n)}"
     else:
@@ -114,7 +113,7 @@ def _measured(label, group, claim):
             "repeat": record.provenance.get("repeat") or repeat(record.config),
             **{name: record.provenance.get(name) for name in ("cpu", "cores", "commit", "utc")},
         }
-        for record, value in zip(group, values * (len(group) if claim.get("ensemble") else 1), strict=True)
+        for record, value in zip(group, values * (len(group) if claim.ensemble else 1), strict=True)
     ]
     name = f"{label} ({group[0].config.classifier}): " if label else f"{group[0].config.classifier}: "
     value = statistics.fmean(values)
@@ -149,7 +148,7 @@ def _share(accuracy, misses, n):
 
 
 def _against_figure(claim, measured):
-    least, most, measure = claim.get("at_least"), claim.get("at_most"), claim["measure"]
+    least, most, measure = claim.at_least, claim.at_most, claim.measure
     figure, value = least if least is not None else most, measured["value"]
     holds = value >= figure if least is not None else value <= figure
     shown = f"{100 * figure:g} %" if measure in SHARES else f"{figure:g}{UNITS.get(measure, '')}"
@@ -162,10 +161,10 @@ def _against_figure(claim, measured):
 
 
 def _against_others(claim, groups, measured):
-    named, measure = claim.get("highest") or claim.get("lowest"), claim["measure"]
+    named, measure = claim.highest or claim.lowest, claim.measure
     if measure == "accuracy":
         return _by_images(named, groups, claim)
-    word, sign = ("highest", 1) if claim.get("highest") else ("lowest", -1)
+    word, sign = ("highest", 1) if claim.highest else ("lowest", -1)
     value = next(entry["value"] for entry in measured if entry["label"] == named)
     rival = max((entry for entry in measured if entry["label"] != named), key=lambda entry: sign * entry["value"])
     ahead = sign * (value - rival["value"])
@@ -187,7 +186,7 @@ def _by_images(named, groups, claim):
         compared = stats.compare(dict(zip(groups, map(records.load_predictions, runs), strict=True)))
         told = [compared.verdict(named, label) for label in groups if label != named]
         ahead, behind = f"{named} is better", f"better than {named} "
-        better = all(text.startswith(ahead) for text in told) == bool(claim.get("highest"))
+        better = all(text.startswith(ahead) for text in told) == bool(claim.highest)
         found.append(HOLDS if better else FAILS if any(behind in text for text in told) else UNDECIDED)
         first = first or f"seed {runs[0].config.seed}: {'; '.join(told)}"
     verdict = found[0] if len(set(found)) == 1 else UNDECIDED

@@ -14,14 +14,14 @@ from hcrlib.core.errors import RunError
 
 CHILD = """
 import json, sys, time
-from hcrlib import evaluate
+from hcrlib.runs import runner
 from hcrlib.runs.config import RunConfig
 
 def say(line):
     print(line, flush=True)
     time.sleep(600 if line.startswith("epoch 2/") and sys.argv[2] == "wait" else 0)
 
-evaluate.run_one(RunConfig.from_dict(json.loads(sys.argv[1])), say)
+runner.run_one(RunConfig.from_dict(json.loads(sys.argv[1])), say)
 """
 
 

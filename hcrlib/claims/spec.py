@@ -14,17 +14,18 @@ A run on official files that are not on this machine is left open; with the file
 """
 
 import dataclasses
+import functools
 from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
 
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.registry import did_you_mean
+from hcrlib.core.yaml_file import FieldError, Section, Text, read
 from hcrlib.datasets import describe
 from hcrlib.sweeps import plan
 
-KEYS = (
-    *("name", "paper", "says", "remark", "reason", "run", "runs", "resume", "seeds", "ensemble", "measure"),
-    *("at_least", "at_most", "highest", "lowest", "stand_in", "ours"),
-)
 SHARES = "accuracy", "train_accuracy", "share_of_epochs"
 WORDS = {
     "accuracy": "accuracy on the test images",
@@ -36,9 +37,89 @@ WORDS = {
 }
 
 
+class Claim(Section):
+    """One claim of a paper and the one way in which it is tested."""
+
+    name: Annotated[str, Field(min_length=1)]
+    paper: str
+    says: Annotated[Text, Field(min_length=1)]
+    remark: Text | None = None
+    reason: Text | None = Field(None, description="why the claim cannot be tested here")
+    run: dict[str, Any] | None = Field(None, description="a configuration, without a seed")
+    runs: dict[str, dict[str, Any]] | None = Field(None, description="label -> configuration, to be compared")
+    resume: dict[str, Any] | None = Field(None, description="a configuration that is killed and started again")
+    seeds: Annotated[list[int], Field(min_length=1)] = [0]
+    ensemble: bool = Field(False, description="average the probabilities of the runs, one per seed")
+    measure: Literal[*WORDS] | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    highest: str | None = None
+    lowest: str | None = None
+    stand_in: bool = Field(False, description="measured on other data than the paper's; the claim stays open")
+    ours: bool = Field(False, description="the paper does not describe its method; a figure not reached stays open")
+
+    @property
+    def figure(self):
+        """The paper's figure, or None."""
+        return self.at_most if self.at_least is None else self.at_least
+
+    @functools.cached_property
+    def configs(self):
+        """Label -> list of RunConfigs, one per seed; the label of a single run is "". ConfigError if one is not valid."""
+        groups = self.runs or ({"": self.run} if self.run else {})
+        return {label: [resolved(run, seed, self.name) for seed in self.seeds] for label, run in groups.items()}
+
+    @model_validator(mode="after")
+    def _check(self):
+        given = [key for key in ("run", "runs", "resume", "reason") if getattr(self, key)]
+        if len(given) != 1:
+            got = f"; got {', '.join(given)}" if given else ""
+            raise FieldError("A claim is tested in one way", hint=f"Give run, runs, resume or reason{got}")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise FieldError("'seeds' has duplicates", hint="Give each seed once")
+        if given[0] in ("run", "runs"):
+            self._check_measure()
+        return self
+
+    def _check_measure(self):
+        if self.measure is None:
+            raise FieldError("Missing key 'measure'", hint=did_you_mean("", WORDS))
+        if self.ensemble and (self.measure, self.runs) != ("accuracy", None):
+            raise FieldError("An ensemble is one run whose accuracy is measured")
+        bounds = ("at_least", "at_most") if self.run else ("highest", "lowest")
+        given = [key for key in ("at_least", "at_most", "highest", "lowest") if getattr(self, key) is not None]
+        if len(given) != 1 or given[0] not in bounds:
+            raise FieldError("A claim makes one statement", hint=f"Give {' or '.join(bounds)}")
+        value = getattr(self, given[0])
+        if self.runs and value not in self.runs:
+            raise FieldError(f"'{value}' is not one of the runs", key=given[0], hint=did_you_mean(value, self.runs))
+        most, expected = (1, "a share in 0..1") if self.measure in SHARES else (1e9, "a number")
+        if self.run and not 0 <= value <= most:
+            raise FieldError(f"'{given[0]}' is not valid", key=given[0], expected=expected)
+
+
+class ClaimsFile(Section):
+    """The papers, by short name, and their claims."""
+
+    question: Text | None = None
+    papers: dict[str, Text] = {}
+    claims: Annotated[list[Claim], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check(self):
+        names = [claim.name for claim in self.claims]
+        if duplicates := {name for name in names if names.count(name) > 1}:
+            raise FieldError(f"Duplicate claim '{duplicates.pop()}'")
+        for claim in self.claims:
+            if claim.paper not in self.papers:
+                what = f"Claim '{claim.name}': there is no paper '{claim.paper}'"
+                raise FieldError(what, hint=did_you_mean(claim.paper, self.papers))
+        return self
+
+
 @dataclasses.dataclass(frozen=True)
-class Ledger:
-    """A checked claims file. papers: name -> title. claims: dicts, as written, each with `configs`: label -> RunConfigs."""
+class ClaimSet:
+    """A checked claims file. papers: name -> title; claims: list of Claim."""
 
     path: Path
     question: str
@@ -46,100 +127,48 @@ class Ledger:
     claims: list
 
     def configs(self):
-        """Every RunConfig whose data are on this machine, each once."""
-        every = [c for claim in self.claims for group in claim["configs"].values() for c in group]
-        here = on_this_machine()
-        return list({c.hash: c for c in every if c.dataset in here}.values())
+        """Return every RunConfig whose data are on this machine, each once."""
+        every = [config for claim in self.claims for group in claim.configs.values() for config in group]
+        available = on_this_machine()
+        return list({config.hash: config for config in every if config.dataset in available}.values())
 
 
 def load(path="params/claims.yml"):
-    """The Ledger of a file; ConfigError, with the claim, for whatever is wrong in it."""
+    """Return the ClaimSet of a file; ConfigError, with the claim, for whatever is wrong in it."""
     path = plan.found(path)
-    content = plan.parsed(path, ("question", "papers", "claims"))
-    papers = content.get("papers") or {}
-    claims = [_checked(claim, papers, path) for claim in content.get("claims") or []]
-    names = [claim["name"] for claim in claims]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise ConfigError(f"There are two claims '{twice.pop()}'", where=path)
-    if not claims:
-        raise ConfigError("There are no claims here", where=path)
-    return Ledger(path.resolve(), str(content.get("question") or path.stem), papers, claims)
+    content = read(path, ClaimsFile)
+    for claim in content.claims:
+        try:
+            _check_runs(claim)
+        except ConfigError as error:
+            raise error.at(f"{path.name}, {claim.name}") from error
+    return ClaimSet(path.resolve(), content.question or path.stem, content.papers, content.claims)
 
 
-def _checked(claim, papers, path):
-    if not isinstance(claim, dict) or not claim.get("name") or not claim.get("says"):
-        raise ConfigError("A claim needs a name and what it says", where=path, got=repr(claim)[:80])
-    where = f"{path.name}, {claim['name']}"
-    for key in claim:
-        if key not in KEYS:
-            raise ConfigError(f"'{key}' is no part of a claim", where=where, hint=did_you_mean(key, KEYS))
-    if claim.get("paper") not in papers:
-        raise ConfigError(f"There is no paper '{claim.get('paper')}'", where=where, hint=did_you_mean("", papers))
-    kinds = [key for key in ("run", "runs", "resume", "reason") if claim.get(key)]
-    if len(kinds) != 1:
-        raise ConfigError(
-            "A claim is tested in one way", where=where, expected="run, runs, resume or reason", got=kinds
-        )
-    if kinds[0] in ("run", "runs"):
-        _check_measure(claim, kinds[0], where)
-    if kinds[0] == "resume":
-        epochs = resolved(claim["resume"], 0, where).params.get("epochs", 0)
+def _check_runs(claim):
+    if claim.resume:
+        epochs = resolved(claim.resume, 0, claim.name).params.get("epochs", 0)
         if epochs < 3:
-            raise ConfigError("A run to be resumed needs epochs", where=where, expected="at least 3", got=epochs)
-    groups = claim.get("runs") or ({"": claim["run"]} if claim.get("run") else {})
-    if not isinstance(groups, dict):
-        raise ConfigError("'runs' is not valid", where=where, expected="names, each with a run", got=repr(groups))
-    configs = {label: [resolved(run, seed, where) for seed in _seeds(claim, where)] for label, run in groups.items()}
-    if len({c.dataset for group in configs.values() for c in group}) > 1:
-        raise ConfigError("Runs on different datasets cannot be compared", where=where)
-    if claim.get("measure") == "share_of_epochs" and "epochs" not in configs[""][0].params:
-        raise ConfigError("This classifier has no epochs", where=where)
-    return {**claim, "configs": configs}
-
-
-def _check_measure(claim, kind, where):
-    measure, one = claim.get("measure"), kind == "run"
-    if measure not in WORDS:
-        raise ConfigError(f"'{measure}' is no measure", where=where, hint=did_you_mean(measure, WORDS))
-    if claim.get("ensemble") and (measure, one) != ("accuracy", True):
-        raise ConfigError("An ensemble is one run whose accuracy is measured", where=where)
-    bounds = ("at_least", "at_most") if one else ("highest", "lowest")
-    given = [bound for bound in bounds if claim.get(bound) is not None]
-    if len(given) != 1:
-        raise ConfigError("A claim says one thing", where=where, expected=" or ".join(bounds))
-    value = claim[given[0]]
-    if not one:
-        if value not in claim["runs"]:
-            raise ConfigError(f"'{value}' is none of the runs", where=where, hint=did_you_mean(value, claim["runs"]))
-    elif (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not 0 <= value <= (1 if measure in SHARES else 1e9)
-    ):
-        wanted = "a share in 0..1" if measure in SHARES else "a number"
-        raise ConfigError(f"'{given[0]}' is not valid", where=where, expected=wanted, got=repr(value))
-
-
-def _seeds(claim, where):
-    seeds = claim.get("seeds", [0])
-    if not isinstance(seeds, list) or not seeds or len(set(map(repr, seeds))) < len(seeds):
-        raise ConfigError("'seeds' is not valid", where=where, expected="a list of different seeds", got=repr(seeds))
-    return seeds
+            raise ConfigError("A run to be resumed needs epochs", expected="at least 3", got=epochs)
+    if len({config.dataset for group in claim.configs.values() for config in group}) > 1:
+        raise ConfigError("Runs on different datasets cannot be compared")
+    if claim.measure == "share_of_epochs" and "epochs" not in claim.configs[""][0].params:
+        raise ConfigError("This classifier has no epochs")
 
 
 def resolved(run, seed, where):
-    if not isinstance(run, dict) or "seed" in run:
-        wanted = "a mapping such as {dataset: mnist, classifier: knn}; seeds are the claim's"
-        raise ConfigError("This run is not valid", where=where, expected=wanted, got=repr(run))
+    """Return the RunConfig of a claim's run for one seed."""
+    if "seed" in run:
+        raise ConfigError("A run of a claim has no seed", where=where, hint="Give the claim its `seeds`")
     return plan.checked({**run, "seed": seed}, where)
 
 
-def away(ledger):
-    """The names of the datasets that its claims need and that are not on this machine."""
-    asked = {c.dataset for claim in ledger.claims for group in claim["configs"].values() for c in group}
-    return sorted(asked - on_this_machine())
+def away(claims):
+    """Return the names of the datasets that a ClaimSet needs and that are not on this machine."""
+    needed = {config.dataset for claim in claims.claims for group in claim.configs.values() for config in group}
+    return sorted(needed - on_this_machine())
 
 
 def on_this_machine():
-    """The names of the datasets whose files are on this machine."""
+    """Return the names of the datasets whose files are on this machine."""
     return {row["name"] for row in describe() if row["here"]}

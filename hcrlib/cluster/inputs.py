@@ -102,7 +102,7 @@ def receive(transfer, chunk, one=None):
     DataError where what came is not what was named, or where the disk is full.
     """
     part = paths.cache_root() / "sent" / f"{transfer}.part"
-    with official_files.told_as_data_error(part):
+    with official_files.as_data_error(part):
         part.parent.mkdir(parents=True, exist_ok=True)
         whole = False
         try:

@@ -25,6 +25,10 @@ class HcrError(Exception):
             text += f" {self.hint}" if self.hint.endswith("?") else f" {self.hint.rstrip('.')}."
         return text
 
+    def at(self, where):
+        """Return the same error with another place."""
+        return _rebuild(type(self), self.what, where, self.expected, self.got, self.hint)
+
     def __reduce__(self):  # keyword-only arguments do not survive pickling by themselves
         return _rebuild, (type(self), self.what, self.where, self.expected, self.got, self.hint)
 

@@ -64,7 +64,7 @@ class Dataset:
 
 
 @dataclass(frozen=True, eq=False)
-class Whole:
+class Published:
     """What a loader answers: a set as it was published, validation not cut yet. Fields as in Dataset."""
 
     name: str

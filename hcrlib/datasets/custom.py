@@ -16,102 +16,59 @@ the file.
 """
 
 import os
-import re
 import unicodedata
 
 import numpy as np
 
 from hcrlib.core.errors import ConfigError, DataError
-from hcrlib.core.registry import did_you_mean
-from hcrlib.datasets.base import SIDE, Split, Whole, check_content
-from hcrlib.datasets.catalog import DATASETS, DIGITS
+from hcrlib.datasets.base import SIDE, Published, Split, check_content
+from hcrlib.datasets.catalog import DIGITS
 from hcrlib.datasets.csv_tables import read_csv
 from hcrlib.datasets.idx import read_idx
 from hcrlib.datasets.splits import cut
-from hcrlib.runtime.image import FRAMES
-
-KEYS = "name", "format", "train", "test", "images", "test_fraction", "classes", "ink", "frame", "licence", "source"
 
 
-def load_own(path):
-    """The Whole of a folder with a dataset.yml, or of that file.
+def load_custom(path):
+    """Load the data that a dataset.yml describes, as a Published. path: the file, or its folder.
 
-    ConfigError where the description is wrong; DataError where the data is: an empty class folder, no readable image,
-    counts that differ, labels out of range. Images that cannot be read among good ones are left out and listed in
-    `damaged`.
+    Images that cannot be read are left out and listed in `damaged`.
+
+    Raises:
+        ConfigError: the description is not valid.
+        DataError: the data is not: an empty class folder, no readable image, counts that differ, labels out of range.
     """
-    path = path / "dataset.yml" if path.is_dir() else path
-    about = _description(path)
-    read = READERS[about["format"]]
-    names = ["train", "test"] if "train" in about else ["images"]
-    classes = _classes(about, path)
+    path, about = _described(path)
+    classes = None if about.classes is None else _unique(about.classes, path)
     parts, damaged = [], []
-    for name in names:
-        split, classes, unread = read(path.parent, about[name], classes, about["ink"])
+    for location in about.locations():
+        split, classes, unread = READERS[about.format](path.parent, location, classes, about.ink)
         check_content(split.images, split.labels, classes, path)
         parts.append(split)
         damaged += unread
-    train, test = parts if len(parts) == 2 else _cut_test(parts[0], about["test_fraction"])
-    notes = tuple(f"{key}: {about[key]}" for key in ("licence", "source") if key in about)
-    return Whole(about["name"], classes, train, test, str(path), False, notes, tuple(damaged))
+    train, test = parts if len(parts) == 2 else _cut_test(parts[0], about.test_fraction)
+    notes = tuple(f"{key}: {getattr(about, key)}" for key in ("licence", "source") if getattr(about, key) is not None)
+    return Published(about.name, classes, train, test, str(path), False, notes, tuple(damaged))
 
 
-def frame_of_own(path):
-    """How the images that a dataset.yml describes were framed; "mnist" where it is gone."""
-    path = path / "dataset.yml" if path.is_dir() else path
-    return _description(path)["frame"] if path.is_file() else "mnist"
+def frame_of_custom(path):
+    """Return the frame of the images that a dataset.yml describes; "mnist" if the file is gone."""
+    path, about = _described(path, optional=True)
+    return about.frame if about else "mnist"
 
 
 def named(path):
-    """The paths that a dataset.yml names, as it does."""
-    about = _description(path)
-    found = [about[key] for key in ("train", "test", "images") if key in about]
-    return [str(name) for names in found for name in (names if isinstance(names, list) else [names])]
+    """Return the paths that a dataset.yml names, as written there."""
+    locations = _described(path)[1].locations()
+    return [name for names in locations for name in (names if isinstance(names, list) else [names])]
 
 
-def _description(path):
-    import yaml
+def _described(path, optional=False):
+    """Return (Path, Description) of a dataset.yml or of the folder that holds it; optional: (Path, None) without one."""
+    from hcrlib.core import yaml_file
+    from hcrlib.datasets.description import Description
 
-    try:
-        about = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"The description cannot be read: {error}", where=path) from error
-    if not isinstance(about, dict):
-        raise ConfigError("The description is not a list of keys", where=path, expected="name: ..., format: ...")
-    for key in about:
-        if key not in KEYS:
-            raise ConfigError(f"'{key}' is no key of a dataset.yml", where=path, hint=did_you_mean(key, KEYS))
-    about = {"ink": "auto", "frame": "mnist", "test_fraction": 0.2, **about}
-    _check_description(about, path)
-    return about
-
-
-def _check_description(about, path):
-    name = about.get("name")
-    if not re.fullmatch(r"[\w.-]+", str(name)) or not isinstance(name, str) or name in DATASETS.names():
-        wanted = "a name of letters, digits, '-', '_', '.', other than the catalogue's"
-        raise ConfigError("'name' is not valid", where=path, expected=wanted, got=repr(name))
-    for key, choices in (("format", tuple(READERS)), ("ink", ("auto", "dark", "light")), ("frame", FRAMES)):
-        if about.get(key) not in choices:
-            raise ConfigError(
-                f"'{key}' is not valid", where=path, expected=" or ".join(choices), got=repr(about.get(key))
-            )
-    share = about["test_fraction"]
-    if not isinstance(share, float) or not 0 < share < 1:
-        raise ConfigError("'test_fraction' is not valid", where=path, expected="between 0 and 1", got=repr(share))
-    if about.keys() & {"train", "test", "images"} not in ({"train", "test"}, {"images"}):
-        raise ConfigError("It is not clear which images are which", where=path, expected="train and test, or images")
-
-
-def _classes(about, path):
-    """The class names, or None where the data is to tell. ConfigError where YAML took one for a truth value."""
-    if "classes" not in about:
-        return None
-    names = about["classes"]
-    if not isinstance(names, list) or not all(isinstance(n, str | int) and not isinstance(n, bool) for n in names):
-        hint = 'Put names such as "y", "no" or "on" in quotes: YAML reads them as true and false'
-        raise ConfigError("'classes' is not a list of names", where=path, got=names, hint=hint)
-    return _unique(map(str, names), path)
+    path = path / "dataset.yml" if path.is_dir() else path
+    return path, None if optional and not path.is_file() else yaml_file.read(path, Description)
 
 
 def _unique(names, where):
@@ -126,9 +83,9 @@ def _unique(names, where):
 
 def _read_folders(root, name, classes, ink):
     """(Split, classes, damaged) from a folder with a folder of images per class."""
-    folder = root / str(name)
+    folder = root / name
     if not folder.is_dir():
-        raise DataError("There is no such folder", where=folder)
+        raise DataError("No such folder", where=folder)
     folders = sorted(
         (f for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")), key=lambda f: _natural(f.name)
     )
@@ -165,7 +122,7 @@ def _read_class(folder, ink):
 
 
 def _read_csv(root, name, classes, ink):
-    path = root / str(name)
+    path = root / name
     names, images = read_csv(path)
     classes = classes or tuple(sorted(set(names), key=_natural))
     labels = {name: label for label, name in enumerate(classes)}
@@ -177,12 +134,10 @@ def _read_csv(root, name, classes, ink):
 
 
 def _read_idx(root, names, classes, ink):
-    if not isinstance(names, list) or len(names) != 2:
-        raise ConfigError("An IDX pair is two files", where=root, expected="[images file, labels file]", got=names)
-    images, labels = (read_idx(root / str(name)) for name in names)
+    images, labels = (read_idx(root / name) for name in names)
     labels = labels.astype(np.int64)
     classes = classes or (DIGITS if labels.max(initial=0) < 10 else tuple(map(str, range(labels.max() + 1))))
-    check_content(images, labels, classes, root / str(names[0]))
+    check_content(images, labels, classes, root / names[0])
     return Split(_ink_bright(images, ink), labels), classes, []
 
 

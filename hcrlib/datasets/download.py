@@ -32,7 +32,7 @@ def obtain(file):
 def fetch_file(file):
     """Downloads one official file into the cache; where it comes in an archive, the archive's other files too."""
     folder = files.cached_files()
-    with files.told_as_data_error(folder):
+    with files.as_data_error(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with alone(folder / ".lock"):
             if not (folder / file.name).exists():  # another process may have fetched it meanwhile

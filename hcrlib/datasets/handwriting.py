@@ -44,7 +44,7 @@ class Placed(NamedTuple):
         return self.top + self.glyph.shape[0]
 
 
-class Hand:
+class Handwriting:
     """Writes with the images of a Split, each of a character's as often as chance has it."""
 
     def __init__(self, split, classes, rng):

@@ -46,7 +46,7 @@ def import_file(path, name=None):
     if not path.is_file():
         raise DataError("There is no such file", where=path, expected=TAKES)
     reader = READERS.get(path.suffix.lower(), _import_idx)
-    with files.told_as_data_error(path):
+    with files.as_data_error(path):
         return reader(path, name)
 
 

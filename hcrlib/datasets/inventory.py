@@ -8,7 +8,7 @@ from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.core.registry import did_you_mean
 from hcrlib.datasets import import_store, official_files
 from hcrlib.datasets.catalog import DATASETS, NIST_ZIP_BYTES
-from hcrlib.datasets.custom import frame_of_own
+from hcrlib.datasets.custom import frame_of_custom
 from hcrlib.datasets.importers import PARTS
 from hcrlib.datasets.loading import load_dataset
 from hcrlib.datasets.text import TEXTS
@@ -79,7 +79,7 @@ def find(name):
 
 def frame_of(name):
     """How the images of a dataset, or of one's own, were framed, "mnist" or "emnist": see runtime.image."""
-    return DATASETS.get(name).frame if name in DATASETS.names() else frame_of_own(paths.here(name))
+    return DATASETS.get(name).frame if name in DATASETS.names() else frame_of_custom(paths.here(name))
 
 
 def fetch(name):

@@ -11,7 +11,7 @@ import numpy as np
 from hcrlib.core import paths
 from hcrlib.core.errors import DataError
 from hcrlib.datasets import official_files
-from hcrlib.datasets.base import Split, Whole
+from hcrlib.datasets.base import Published, Split
 from hcrlib.datasets.catalog import BYCLASS, BYMERGE, DATASETS, LETTERS
 from hcrlib.datasets.official import load_part
 from hcrlib.datasets.splits import stratified_take, take_per_class
@@ -29,7 +29,7 @@ MERGED_TO_LETTERS = np.array([LETTERS.index(c.upper()) if c.isalpha() else -1 fo
 
 
 def load_lite(entry):
-    """The Whole of a lite set: built from its official files in seconds the first time, then read from the cache.
+    """The Published of a lite set: built from its official files in seconds the first time, then read from the cache.
 
     DataError where a file is missing or wrong, or where what was built or cached is not the pinned content.
     """
@@ -89,7 +89,7 @@ RECIPES = {f"emnist-{recipe.__name__}-lite": recipe for recipe in (bymerge, bala
 
 
 def _whole(entry, train, test, source):
-    return Whole(entry.name, entry.classes, train, test, source, entry.comparable, entry.traps)
+    return Published(entry.name, entry.classes, train, test, source, entry.comparable, entry.traps)
 
 
 def _p_and_bymerge():

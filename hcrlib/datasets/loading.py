@@ -5,7 +5,7 @@ from pathlib import Path
 from hcrlib.core import paths
 from hcrlib.datasets.base import Dataset, content_sha256, parted
 from hcrlib.datasets.catalog import DATASETS
-from hcrlib.datasets.custom import load_own
+from hcrlib.datasets.custom import load_custom
 from hcrlib.datasets.lite import load_lite
 from hcrlib.datasets.official import load_embedded, load_official
 from hcrlib.datasets.splits import cut_validation
@@ -22,7 +22,7 @@ def load_dataset(name, *, val_fraction=0.1, val_seed=0):
     official ones.
     """
     if str(name) not in DATASETS.names() and _is_path(name):
-        return _cut(load_own(paths.here(name)), val_fraction, val_seed)
+        return _cut(load_custom(paths.here(name)), val_fraction, val_seed)
     entry = DATASETS.get(str(name))
     return _cut((entry.load or LOADERS[entry.kind])(entry), val_fraction, val_seed)
 

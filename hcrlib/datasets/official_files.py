@@ -110,7 +110,7 @@ def _differs(what, where, file, digest):
 @contextlib.contextmanager
 def writing(path):
     """A temporary path beside `path`, moved there when the block ends well. DataError where the disk is full."""
-    with told_as_data_error(path), atomic(path) as part:
+    with as_data_error(path), atomic(path) as part:
         yield part
 
 
@@ -130,7 +130,7 @@ def read_npz(path, names, hint):
 
 
 @contextlib.contextmanager
-def told_as_data_error(where):
+def as_data_error(where):
     """A full disk, or a file that may not be read or written, becomes a DataError."""
     try:
         yield

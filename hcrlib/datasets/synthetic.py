@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hcrlib.core.rng import seed_for
-from hcrlib.datasets.handwriting import Hand, Style, inked
+from hcrlib.datasets.handwriting import Handwriting, Style, inked
 from hcrlib.datasets.text import TEXTS, Lines, TextEntry, made
 
 VULGAR = "fuck", "shit", "bitch", "porn", "nigg", "sex", "dick", "cunt", "whore", "tits", "pussy"
@@ -26,7 +26,7 @@ PARTS = 10  # of the vocabulary, one to validate and one to test
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Composed(Lines):
+class Resampled(Lines):
     """Lines of an epoch, and a way to compose those of another one."""
 
     compose: object = None
@@ -35,14 +35,14 @@ class Composed(Lines):
         return self if number == 0 else Lines(*self.compose(number))
 
 
-def decent(word):
+def is_suitable(word):
     """Whether a word of a frequency list is plain letters and may stand on a page that anyone sees."""
     return word.isascii() and word.isalpha() and not any(part in word for part in VULGAR)
 
 
 def composed(split, classes, texts, rng):
     """(images, texts): each text as uint8 (h, w), dark on light, in a style of its own."""
-    hand = Hand(split, classes, rng)
+    hand = Handwriting(split, classes, rng)
     return tuple(_picture(hand, text, rng) for text in texts), tuple(texts)
 
 
@@ -82,7 +82,7 @@ def _vocabulary():
 
     parts = {"train": [], "val": [], "test": []}
     for word in top_n_list("en", VOCABULARY):
-        if decent(word) and len(word) > 1:
+        if is_suitable(word) and len(word) > 1:
             drawn = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "big") % PARTS
             parts[("test", "val")[drawn] if drawn < 2 else "train"].append(word)
     return {part: (words, _shares([word_frequency(w, "en") ** 0.5 for w in words])) for part, words in parts.items()}
@@ -116,7 +116,7 @@ def _load(name, characters, texts, corpus, val_seed):
         return composed(getattr(data, part), data.classes, texts(part, n, rng), rng)
 
     sizes = SIZES[name]
-    train = Composed(*of("train", sizes["train"], 0), compose=lambda number: of("train", sizes["train"], number))
+    train = Resampled(*of("train", sizes["train"], 0), compose=lambda number: of("train", sizes["train"], number))
     return made(
         name,
         train,

@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase, digits
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import cv2
 import numpy as np
+import pydantic
+from pydantic import BeforeValidator, WrapValidator
 
-from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.core import yaml_file
+from hcrlib.core.errors import DataError
 from hcrlib.documents import cleaning, layout
 from hcrlib.documents import loading as load
 from hcrlib.documents.containers import Box, around
@@ -47,6 +50,36 @@ class Field(NamedTuple):
     characters: str | None
 
 
+def _box(corners):
+    try:
+        box = Box(*map(round, corners))
+    except (TypeError, ValueError, OverflowError):
+        box = None
+    if box is None or not box.area or box.width <= 0:
+        raise yaml_file.FieldError("'box' is not valid", expected="[left, top, right, bottom] in pixels")
+    return box
+
+
+def _field_name(name):
+    if name in TAKEN:
+        raise yaml_file.FieldError(f"A field cannot be called '{name}'", hint="The table already has such a column")
+    return str(name)
+
+
+class FormField(yaml_file.Section):
+    """A box of a form."""
+
+    box: Annotated[tuple[float, float, float, float], WrapValidator(lambda corners, _: _box(corners))]
+    characters: str = pydantic.Field("any", min_length=1, description=f"{', '.join(SETS)}, or the possible ones")
+
+
+class FormFile(yaml_file.Section):
+    """A form: a name and its boxes, in the order of the table's columns."""
+
+    name: yaml_file.Text | None = None
+    fields: dict[Annotated[str, BeforeValidator(_field_name)], FormField] = pydantic.Field(min_length=1)
+
+
 @dataclass(frozen=True)
 class Template:
     name: str
@@ -54,60 +87,18 @@ class Template:
 
     @classmethod
     def load(cls, path):
-        """From a YAML file. ConfigError names what is wrong in it."""
-        import yaml
-
-        try:
-            about = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(f"The template cannot be read: {error}", where=path) from error
-        if not isinstance(about, dict) or not isinstance(about.get("fields"), dict) or not about["fields"]:
-            raise ConfigError(
-                "The template names no fields", where=path, expected="name: ..., fields: {FIELD: {box: [...]}}"
-            )
-        if unknown := about.keys() - {"name", "fields"}:
-            raise ConfigError(
-                f"'{min(map(str, unknown))}' is no key of a template", where=path, expected="name, fields"
-            )
-        fields = tuple(_field(name, one, path) for name, one in about["fields"].items())
-        if len({field.name for field in fields}) < len(fields):
-            raise ConfigError("Two fields have the same name", where=path)
-        return cls(str(about.get("name", Path(path).stem)), fields)
+        """Load a template from a YAML file; ConfigError names what is wrong in it."""
+        form = yaml_file.read(path, FormFile)
+        fields = (
+            Field(name, field.box, SETS.get(field.characters, field.characters)) for name, field in form.fields.items()
+        )
+        return cls(form.name or Path(path).stem, tuple(fields))
 
     @property
     def columns(self):
         """The names of a table's columns: file, page, the fields, unsure."""
         file, page, unsure = TAKEN
         return [file, page, *(field.name for field in self.fields), unsure]
-
-
-def _field(name, about, path):
-    where = f"{path}: {name}"
-    if name in TAKEN:
-        raise ConfigError(f"A field cannot be called '{name}'", where=path, hint="The table has such a column already")
-    about = about if isinstance(about, dict) else {}
-    if unknown := about.keys() - {"box", "characters"}:
-        raise ConfigError(f"'{min(map(str, unknown))}' is no key of a field", where=where, expected="box, characters")
-    corners, allowed = about.get("box"), about.get("characters", "any")
-    box = _box(corners)
-    if box is None:
-        raise ConfigError(
-            "'box' is not valid", where=where, expected="[left, top, right, bottom] in pixels", got=corners
-        )
-    if not isinstance(allowed, str) or not allowed:
-        raise ConfigError(
-            "'characters' is not valid", where=where, expected=f"{', '.join(SETS)}, or a string", got=allowed
-        )
-    return Field(str(name), box, SETS.get(allowed, allowed))
-
-
-def _box(corners):
-    """A Box of a list of four numbers; None for anything else, and where it holds no pixel."""
-    try:
-        box = Box(*map(round, corners))
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return box if box.area and box.width > 0 else None
 
 
 def registered(template, ink):

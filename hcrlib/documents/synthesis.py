@@ -14,8 +14,8 @@ import numpy as np
 
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.rng import seed_for
-from hcrlib.datasets.handwriting import INK, Hand, Style, inked
-from hcrlib.datasets.synthetic import decent
+from hcrlib.datasets.handwriting import INK, Handwriting, Style, inked
+from hcrlib.datasets.synthetic import is_suitable
 from hcrlib.documents.containers import Box, Character, Line, Page, Word, around
 
 VOCABULARY = 3000  # the most frequent English words
@@ -98,7 +98,7 @@ def compose(split, classes, look=PLAIN, seed=0, texts=None, full=0.92):
     texts: words to write, in order; None for frequent English words and numbers, or numbers alone where there are no letters.
     """
     rng = np.random.default_rng(seed_for(seed, "page/compose"))
-    hand = Hand(split, classes, rng)
+    hand = Handwriting(split, classes, rng)
     texts = iter(texts) if texts is not None else words(rng, classes)
     lines, placed = _written(hand, texts, look, rng, full)
     ink = inked(placed, *look.size)
@@ -117,7 +117,7 @@ def words(rng, classes):
     from wordfreq import top_n_list
 
     known, numbers = set(classes), set("0123456789") <= set(classes)
-    likely = [word for word in top_n_list("en", VOCABULARY) if decent(word)]
+    likely = [word for word in top_n_list("en", VOCABULARY) if is_suitable(word)]
     frequent = [word for word in likely if set(word) <= known] or [w.upper() for w in likely if set(w.upper()) <= known]
     if not frequent and not numbers:
         raise ConfigError(

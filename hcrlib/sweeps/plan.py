@@ -13,11 +13,12 @@ import dataclasses
 import fnmatch
 import itertools
 from pathlib import Path
+from typing import Annotated
 
-import yaml
+from pydantic import ConfigDict, Field
 from tabulate import tabulate
 
-from hcrlib.core import paths
+from hcrlib.core import paths, yaml_file
 from hcrlib.core.code_hash import code_sha256
 from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.core.registry import did_you_mean
@@ -29,13 +30,33 @@ from hcrlib.models._base import names
 from hcrlib.reporting import leaderboard
 from hcrlib.runs import records, runner
 
-KEYS = "question", "defaults", "grid", "runs"
-RUN_KEYS = "dataset", "classifier", "seed", "budget", "preprocess"
 TRAIN, TRAIN_LINES = (
     "10_train.ipynb",
     "50_words_crnn.ipynb",
 )  # what a run of characters is made with, and one of words or lines
 TAKEN = "runs", "zoo", "figures", "tuning"  # folders of results/ that no sweep may write to
+
+
+class Run(yaml_file.Section):
+    """A run, or a part of one. All other keys are parameters of its classifier."""
+
+    model_config = ConfigDict(extra="allow")
+    dataset: str = Field(None, description="a name of `hcr data list`, or a path relative to this file")
+    classifier: str = Field(None, description="a name of `hcr train --help`")
+    seed: int = None
+    budget: int | None = Field(None, description="number of training images; all of them if left out")
+    preprocess: list = Field(None, description="steps, such as [scale, deskew]")
+
+
+class SweepFile(yaml_file.Section):
+    """A sweep: the combinations of `grid` and the `runs`, each over the `defaults`."""
+
+    question: yaml_file.Text | None = None
+    defaults: Run | None = None
+    grid: dict[str, Annotated[list, Field(min_length=1)]] | None = Field(
+        None, description="key -> list of values; a value that is a mapping sets several keys at once"
+    )
+    runs: list[Run] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,9 +158,9 @@ def load(path):
         raise ConfigError(
             "A sweep of this name has no place: its results/ folder is another's", where=path, hint="Rename it"
         )
-    content = parsed(path)
+    content = yaml_file.read(path, SweepFile)
     folder, catalogue = path.resolve().parent, {*dataset_names(), *text_names()}
-    entries = [(place, _beside(entry, folder, catalogue)) for place, entry in _expanded(content, path)]
+    entries = [(place, _beside(entry, folder, catalogue)) for place, entry in _expanded(content)]
     configs = [checked(entry, f"{path.name}, {place}") for place, entry in entries]
     if not configs:
         raise ConfigError("This sweep has no runs", where=path, hint="Give it a grid or a list of runs")
@@ -154,8 +175,7 @@ def load(path):
     for name in {config.dataset for config in configs} - made:
         with contextlib.suppress(DataError):  # its runs will say it, and the others are made
             own[name] = load_data(name).sha256
-    question = str(content.get("question") or path.stem)
-    return Sweep(path.resolve(), question, list({c.hash: c for c in configs}.values()), own)
+    return Sweep(path.resolve(), content.question or path.stem, list({c.hash: c for c in configs}.values()), own)
 
 
 def found(path):
@@ -181,58 +201,18 @@ def run(configs, cluster=None):
     return client.run([(config, _notebook(config)) for config in configs], cluster)
 
 
-def parsed(path, keys=KEYS):
-    """The mapping in a YAML file, its keys and their kinds checked; ConfigError, with the line, where it is none."""
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}, line {mark.line + 1}" if mark else path
-        raise ConfigError(f"This is not YAML: {getattr(error, 'problem', error)}", where=where) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The sweep cannot be read: {getattr(error, 'strerror', error)}", where=path) from error
-    if not isinstance(content, dict):
-        kind = "an empty file" if content is None else type(content).__name__
-        raise ConfigError("This file is not a mapping", where=path, expected=f"the keys {', '.join(keys)}", got=kind)
-    for key, value in content.items():
-        if key not in keys:
-            raise ConfigError(f"'{key}' is no part of this file", where=path, hint=did_you_mean(key, keys))
-        kind = {"question": str, "runs": list, "claims": list}.get(key, dict)
-        if not isinstance(value, kind) and value is not None:
-            wanted = {str: "text", list: "a list", dict: "a mapping"}[kind]
-            raise ConfigError(f"'{key}' is not valid", where=path, expected=wanted, got=repr(value))
-    return content
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice: what the first one says would be lost."""
-
-    def construct_mapping(self, node, deep=False):
-        seen = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"):
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' stands twice", key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _expanded(content, path):
-    """(place, flat mapping) of every entry: the grid's combinations, then the runs, each over the defaults."""
-    grid = content.get("grid") or {}
-    for key, values in grid.items():
-        if not isinstance(values, list) or not values:
-            raise ConfigError(f"The grid's '{key}' is not valid", where=path, expected="a list", got=repr(values))
-    points = list(itertools.product(*grid.values())) if grid else []
+def _expanded(content):
+    """Return (place, flat mapping) of every run: the grid's combinations, then the runs, each over the defaults."""
+    defaults = content.defaults.model_dump(exclude_unset=True) if content.defaults else {}
+    grid = content.grid or {}
     entries = []
-    for number, point in enumerate(points, 1):
-        entry = dict(content.get("defaults") or {})
+    for number, point in enumerate(itertools.product(*grid.values()) if grid else (), 1):
+        entry = dict(defaults)
         for key, value in zip(grid, point, strict=True):
             entry.update(value if isinstance(value, dict) else {key: value})
         entries.append((f"combination {number} of the grid", entry))
-    for number, own in enumerate(content.get("runs") or [], 1):
-        if not isinstance(own, dict):
-            raise ConfigError(f"Run {number} is not valid", where=path, expected="a mapping", got=repr(own))
-        entries.append((f"run {number}", {**(content.get("defaults") or {}), **own}))
+    for number, run in enumerate(content.runs or (), 1):
+        entries.append((f"run {number}", {**defaults, **run.model_dump(exclude_unset=True)}))
     return entries
 
 
@@ -247,18 +227,18 @@ def _beside(entry, folder, catalogue):
 
 
 def checked(entry, where):
-    """The RunConfig of a flat mapping; ConfigError with the place in the file."""
-    if not isinstance(entry.get("classifier"), str):
-        raise ConfigError("This run names no classifier", where=where, hint=did_you_mean("", names()))
+    """Return the RunConfig of a flat mapping; ConfigError with the place in the file."""
     try:
-        known = [*RUN_KEYS, *named(entry["classifier"]).parameters()]
+        if not isinstance(entry.get("classifier"), str):
+            raise ConfigError("Missing key 'classifier'", hint=did_you_mean("", names()))
+        known = [*Run.model_fields, *named(entry["classifier"]).parameters()]
         for key in entry:
             if key not in known:
-                what = f"'{key}' is no parameter of {entry['classifier']}"
+                what = f"'{key}' is not a parameter of {entry['classifier']}"
                 raise ConfigError(what, hint=did_you_mean(key, known))
         return runner.resolve(**entry)
     except ConfigError as error:
-        raise ConfigError(error.what, where=where, expected=error.expected, got=error.got, hint=error.hint) from error
+        raise error.at(where) from error
 
 
 def _of_lines(config):

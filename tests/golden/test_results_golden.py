@@ -99,10 +99,10 @@ def test_the_ledger_is_that_of_the_claims_and_of_its_numbers():
     asked = spec.load(ROOT / "params/claims.yml").claims
     for row, claim in zip(content["claims"], asked, strict=True):
         names = ("name", "paper", "says", "remark", "measure")
-        assert {name: row[name] for name in names} == {name: claim.get(name) for name in names}, "run: hcr claims"
-        assert row["figure"] == claim.get("at_least", claim.get("at_most"))
-        assert row["reason"] == claim["reason"] if "reason" in claim else row["reason"]
-        expected = [c.id for group in claim["configs"].values() for c in group] if row["measured"] else []
+        assert {name: row[name] for name in names} == {name: getattr(claim, name) for name in names}, "run: hcr claims"
+        assert row["figure"] == claim.figure
+        assert row["reason"] == claim.reason if claim.reason else row["reason"]
+        expected = [c.id for group in claim.configs.values() for c in group] if row["measured"] else []
         assert [run["id"] for entry in row["measured"] for run in entry["runs"]] == expected
-        if row["figure"] is not None and row["measured"] and not (claim.get("stand_in") or claim.get("ours")):
+        if row["figure"] is not None and row["measured"] and not (claim.stand_in or claim.ours):
             assert judge._against_figure(claim, row["measured"][0])["verdict"] == row["verdict"]

@@ -41,28 +41,29 @@ def judged(path):
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ("1", "needs a name"),
+        ("1", "a mapping, got 1"),
+        ("{paper: a, says: s}", "Missing key 'name'"),
         (FIGURE.replace("at_least", "at_lest"), "Did you mean 'at_least'"),
         (FIGURE.replace("paper: a", "paper: b"), "no paper 'b'"),
-        (FIGURE.replace("accuracy", "acuracy"), "'acuracy' is no measure.*Did you mean 'accuracy'"),
-        (FIGURE.replace("at_least: 0.05", "highest: y"), "says one thing"),
+        (FIGURE.replace("accuracy", "acuracy"), "'measure' is not valid.*'acuracy'.*Did you mean 'accuracy'"),
+        (FIGURE.replace("at_least: 0.05", "highest: y"), "makes one statement"),
         (FIGURE.replace("dummy", "dumy"), "c.yml, x.*Did you mean 'dummy'"),
-        (FIGURE.replace("0.05", "86.857"), "a share in 0..1, got 86.857"),
+        (FIGURE.replace("0.05", "86.857"), "at_least.*a share in 0..1"),
         (FIGURE.replace("0.05", "'99 %'"), "'at_least' is not valid"),
         (FIGURE.replace("accuracy", "fit_s, ensemble: true"), "An ensemble is one run whose accuracy"),
-        (FIGURE.replace("budget: 200", "seed: 5"), "This run is not valid.*seeds are the claim's"),
-        (FIGURE.replace("measure", "seeds: [0, 0], measure"), "a list of different seeds"),
-        (FIGURE.replace("measure", "seeds: 3, measure"), "a list of different seeds"),
-        (FIGURE.replace("{classifier: dummy, budget: 200}", "dummy"), "This run is not valid"),
+        (FIGURE.replace("budget: 200", "seed: 5"), "has no seed.*Give the claim its `seeds`"),
+        (FIGURE.replace("measure", "seeds: [0, 0], measure"), "'seeds' has duplicates"),
+        (FIGURE.replace("measure", "seeds: 3, measure"), "'seeds' is not valid.*a list, got 3"),
+        (FIGURE.replace("{classifier: dummy, budget: 200}", "dummy"), "'run' is not valid.*a mapping"),
         (FIGURE.replace("accuracy", "share_of_epochs"), "has no epochs"),
         ("{name: x, paper: a, says: s, resume: {classifier: kn}}", "Did you mean 'knn'"),
         ("{name: x, paper: a, says: s, resume: {classifier: mlp, epochs: 2}}", "at least 3, got 2"),
-        ("{name: x, paper: a, says: s, resume: 3}", "This run is not valid"),
+        ("{name: x, paper: a, says: s, resume: 3}", "'resume' is not valid.*a mapping"),
         (FIGURE.replace("run:", "reason: none, run:"), "tested in one way"),
         ("{name: x, paper: a, says: s}", "tested in one way"),
         (
             "{name: x, paper: a, says: s, runs: {A: {classifier: knn}}, measure: fit_s, lowest: B}",
-            "'B' is none of the runs",
+            "'B' is not one of the runs",
         ),
     ],
 )
@@ -72,7 +73,7 @@ def test_what_is_wrong_is_told(write, row, says):
 
 
 def test_two_of_one_name_are_refused(write):
-    with pytest.raises(ConfigError, match="two claims 'x'"):
+    with pytest.raises(ConfigError, match="Duplicate claim 'x'"):
         spec.load(write(FIGURE, FIGURE))
 
 
@@ -122,7 +123,7 @@ def test_a_lead_that_may_be_chance_decides_nothing(write):
 def test_seeds_are_averaged_and_their_spread_is_told(write):
     text = FIGURE.replace("dummy, budget: 200", "linear, budget: 300").replace("measure", "seeds: [0, 1], measure")
     _, [row] = judged(write(text))
-    found = [runner.finished(c) for c in spec.load(write(text)).claims[0]["configs"][""]]
+    found = [runner.finished(c) for c in spec.load(write(text)).claims[0].configs[""]]
     assert row["measured"][0]["value"] == pytest.approx((found[0].accuracy + found[1].accuracy) / 2)
     assert "on average; 2 seeds, sd" in row["measured"][0]["text"]
 
@@ -264,4 +265,4 @@ def test_the_command_writes_the_ledger_twice_the_same(write, results, capsys, mo
 
 def test_the_committed_file_is_valid():
     asked = spec.load(paths.project_root() / "params/claims.yml")
-    assert {claim["paper"] for claim in asked.claims} == set(asked.papers)
+    assert {claim.paper for claim in asked.claims} == set(asked.papers)

@@ -135,16 +135,20 @@ def test_an_idx_pair_that_does_not_fit(tmp_path, n_images, labels, says):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"fromat": "csv"}, "'fromat' is no key .* Did you mean 'format'"),
+        ({"fromat": "csv"}, "Unknown key 'fromat' .*line 4.* Did you mean 'format'"),
         ({"name": "mnist"}, "'name' is not valid"),
         ({"name": "../up"}, "'name' is not valid"),
-        ({"format": "parquet"}, "'format' is not valid .* folders or csv or idx"),
+        ({"format": "parquet"}, "'format' is not valid .* There are: folders, csv, idx"),
         ({"ink": "blue"}, "'ink' is not valid"),
+        ({"images": "3.5\nimages: 4"}, "duplicate key 'images'"),
+        ({"images": "{a: b}"}, "'images' is not valid .*Expected text"),
+        ({"format": "idx"}, "images file, labels file"),
+        ({"name": "2024"}, "'name' is not valid .*Expected text, got 2024"),
         ({"train": "images"}, "train and test, or images"),
-        ({"classes": "[2, 10, no]"}, "'classes' is not a list of names .* in quotes"),
+        ({"classes": "[2, 10, no]"}, "classes.2.' is not valid .*Expected text, got False.* in quotes"),
         ({"test_fraction": 0.01}, "nothing to test on"),
-        ({"test_fraction": 2}, "between 0 and 1, got 2"),
-        ({"test_fraction": "half"}, "between 0 and 1, got 'half'"),
+        ({"test_fraction": 2}, "less than 1, got 2"),
+        ({"test_fraction": "half"}, "a number, got 'half'"),
     ],
 )
 def test_a_description_that_is_wrong(folders, change, says):

@@ -345,4 +345,4 @@ def test_words_are_of_one_part_each():
     parts = {part: {word.lower() for word in synthetic._words(part, 3000, rng)} for part in ("train", "val", "test")}
     assert not parts["train"] & parts["val"]
     assert not (parts["train"] | parts["val"]) & parts["test"]
-    assert all(synthetic.decent(word) for some in parts.values() for word in some)
+    assert all(synthetic.is_suitable(word) for some in parts.values() for word in some)

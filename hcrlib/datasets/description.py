@@ -1,0 +1,47 @@
+"""The model of a dataset.yml; `custom` documents the file and reads the data."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from hcrlib.core.yaml_file import FieldError, Section, Text
+from hcrlib.datasets.catalog import DATASETS
+from hcrlib.runtime.image import FRAMES
+
+
+def _check_name(name):
+    if not re.fullmatch(r"[\w.-]+", name) or name in DATASETS.names():
+        raise FieldError("'name' is not valid", expected="letters, digits, '-', '_', '.'; not a name of the catalogue")
+    return name
+
+
+class Description(Section):
+    """A dataset of the user's own: where its images lie and how they are read."""
+
+    name: Annotated[str, AfterValidator(_check_name)]
+    format: Literal["folders", "csv", "idx"]
+    train: Text | list[Text] = Field(None, description="folder, CSV file, or [images file, labels file]; with `test`")
+    test: Text | list[Text] = Field(None, description="as `train`")
+    images: Text | list[Text] = Field(None, description="all images, instead of `train` and `test`")
+    test_fraction: float = Field(0.2, gt=0, lt=1, description="stratified share of `images` to test on")
+    classes: list[Text] = Field(None, description="names, in label order")
+    ink: Literal["auto", "dark", "light"] = Field("auto", description="ink on its ground; auto: by each image's border")
+    frame: Literal[FRAMES] = Field("mnist", description="whose recipe the 28x28 images of csv and idx follow")
+    licence: Text | None = None
+    source: Text | None = None
+
+    @model_validator(mode="after")
+    def _check_parts(self):
+        if self.model_fields_set & {"train", "test", "images"} not in ({"train", "test"}, {"images"}):
+            raise FieldError("It is not clear which images are which", hint="Give train and test, or images")
+        for key in sorted(self.model_fields_set & {"train", "test", "images"}):
+            names = getattr(self, key)
+            if (self.format == "idx") != (isinstance(names, list) and len(names) == 2):
+                expected = "[images file, labels file]" if self.format == "idx" else "one path"
+                raise FieldError(f"'{key}' does not suit the format {self.format}", expected=expected, key=key)
+        return self
+
+    def locations(self):
+        """Return the values of train and test, or of images."""
+        return [self.images] if self.images else [self.train, self.test]
