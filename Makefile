@@ -63,11 +63,12 @@ test-fast: env
 fuzz: env
 	HCR_FUZZ=4000 $(BIN)/python -m pytest tests/web/test_fuzz.py --timeout 3600
 
-## check style, formatting, which package imports which
+## check style, formatting, types, and which package imports which
 lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
 
 ## mend style and formatting
 format: env

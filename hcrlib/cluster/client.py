@@ -25,7 +25,7 @@ from hcrlib.cluster.progress import Display, duration
 from hcrlib.cluster.results import busy, finished_run, found, keep_log, mark, unmade, write
 from hcrlib.core.code_hash import code_sha256
 from hcrlib.core.errors import DataError, HcrError, RunError
-from hcrlib.core.fileio import alone
+from hcrlib.core.fileio import file_lock
 from hcrlib.reporting import sweep as report
 from hcrlib.runs import records, runner
 
@@ -170,7 +170,7 @@ class _Sweep:
         """Ends what a client that was killed had nearly written."""
         folder = records.run_path(config)
         if (folder / runner.NEW / "record.json").exists():
-            with contextlib.suppress(BlockingIOError), alone(folder / runner.LOCK, wait_s=0):
+            with contextlib.suppress(TimeoutError), file_lock(folder / runner.LOCK, timeout=0):
                 runner.settle(folder)
 
     def _submit(self, run):

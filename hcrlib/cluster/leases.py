@@ -19,7 +19,7 @@ import uuid
 from pathlib import Path
 
 from hcrlib.core import paths
-from hcrlib.core.fileio import alone
+from hcrlib.core.fileio import file_lock
 
 BEAT_S, LEASE_S = 5.0, 60.0
 STEP_NS = 2 * 10**9  # of a client's number: file systems there are keep no more of a time than every second one
@@ -68,7 +68,7 @@ class Claims:
                         shutil.rmtree(other, ignore_errors=True)
                 (self.folder / config.hash).touch()
             return True
-        except BlockingIOError:
+        except TimeoutError:
             return False
 
     def release(self, config):
@@ -77,11 +77,11 @@ class Claims:
 
     def _guarded(self, wait_s=None):
         """One client at a time; one that stopped in here is not waited for without end."""
-        return alone(self.root / ".guard", wait_s=self.lease_s if wait_s is None else wait_s)
+        return file_lock(self.root / ".guard", timeout=self.lease_s if wait_s is None else wait_s)
 
     def _join(self):
         self.folder.mkdir(parents=True)
-        self.held.enter_context(alone(self.folder / "lock", wait_s=0))
+        self.held.enter_context(file_lock(self.folder / "lock", timeout=0))
         (self.folder / "alive").write_text(json.dumps({"machine": _machine()}))
         self._beat(uuid.uuid4().int >> 80)  # another one than it had, where it joins again
 
@@ -91,9 +91,9 @@ class Claims:
     def _lives(self, other):
         if HAS_LOCKS and _told(other)[0] == _machine():  # elsewhere, a lock may not be seen
             try:
-                with alone(other / "lock", wait_s=-1):
+                with file_lock(other / "lock", timeout=0):
                     return False
-            except BlockingIOError:
+            except TimeoutError:
                 pass
         now, told = time.monotonic(), _told(other)
         before = self.seen.get(other.name)

@@ -9,7 +9,7 @@ import tarfile
 from hcrlib.cluster import worker
 from hcrlib.core import paths
 from hcrlib.core.errors import RunError
-from hcrlib.core.fileio import alone, unpack
+from hcrlib.core.fileio import file_lock, unpack
 from hcrlib.runs import records, runner
 
 FAILED_AGAIN = "notebook.failed.ipynb"  # beside that of the finished run which it was to replace
@@ -22,7 +22,7 @@ def write(config, outcome):
     """
     folder = records.run_path(config)
     try:
-        with alone(folder / runner.LOCK, wait_s=runner.PATIENCE_S):
+        with file_lock(folder / runner.LOCK, timeout=runner.PATIENCE_S):
             runner.settle(folder)
             fresh = folder / runner.NEW
             shutil.rmtree(fresh, ignore_errors=True)
@@ -37,7 +37,7 @@ def write(config, outcome):
             (folder / FAILED_AGAIN).unlink(missing_ok=True)
             runner.swap(folder)
             return record
-    except BlockingIOError:
+    except TimeoutError:
         return unmade(config, "another process is making this run")
     except (OSError, tarfile.TarError) as error:
         hint = "Make room and start the sweep again: what is finished is kept"
@@ -96,9 +96,9 @@ def busy(config):
     if not lock.exists():
         return False
     try:
-        with alone(lock, wait_s=-1):
+        with file_lock(lock, timeout=0):
             return False
-    except BlockingIOError:
+    except TimeoutError:
         return True
 
 

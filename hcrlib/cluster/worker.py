@@ -26,7 +26,7 @@ from hcrlib.cluster.kernel import CELL_FAILED
 from hcrlib.core import paths
 from hcrlib.core.code_hash import code_sha256
 from hcrlib.core.errors import RunError
-from hcrlib.core.fileio import alone, write_text
+from hcrlib.core.fileio import file_lock, write_text
 from hcrlib.core.provenance import provenance
 from hcrlib.reporting.sweep import end, failure, folders, last_line
 from hcrlib.runs import records
@@ -306,11 +306,11 @@ def _folder(run):
         held.callback(_tidy, folder.parent)
         lock = _lock(folder)
         try:
-            held.enter_context(alone(lock, wait_s=2))  # longer than a `clean` looks
+            held.enter_context(file_lock(lock, timeout=2))  # longer than a `clean` looks
             held.callback(lambda: lock.unlink(missing_ok=True))
-        except BlockingIOError:
+        except TimeoutError:
             folder = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
-            held.enter_context(alone(_lock(folder)))
+            held.enter_context(file_lock(_lock(folder)))
             held.callback(lambda: _lock(folder).unlink(missing_ok=True))
             held.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
@@ -326,7 +326,7 @@ def clean(made):
     for folder in {
         path.with_name(path.name[1 : -len(LOCK)]) if path.name[0] == "." else path for path in root.glob("*/*/*")
     }:
-        with contextlib.suppress(OSError), alone(_lock(folder), wait_s=-1):  # held, or somebody else's
+        with contextlib.suppress(OSError), file_lock(_lock(folder), timeout=0):  # held, or somebody else's
             second = "-" in folder.name  # beside another attempt, and of no use for a later one
             if second or folder.relative_to(root).as_posix() in made or not _resumes(folder):
                 shutil.rmtree(folder, ignore_errors=True)

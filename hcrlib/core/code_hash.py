@@ -8,6 +8,7 @@ import ast
 import functools
 import hashlib
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]  # hcrlib/
 _RUNTIME = "image", "pipeline", "line_pipeline", "_model", "line_model", "character_model"
@@ -19,8 +20,8 @@ DECIDING = (  # glob patterns below ROOT: whatever a record's metrics and predic
 
 
 @functools.cache
-def code_sha256(root=ROOT, patterns=DECIDING):
-    """Hex SHA-256 of the deciding definitions of an hcrlib/ folder.
+def code_sha256(root: Path = ROOT, patterns: tuple[str, ...] = DECIDING) -> str:
+    """Return the hex SHA-256 of the deciding definitions of an hcrlib/ folder.
 
     Raises SyntaxError for a file that does not parse and FileNotFoundError for a pattern that matches no file.
     """
@@ -34,8 +35,8 @@ def code_sha256(root=ROOT, patterns=DECIDING):
     return hashlib.sha256("\n\0".join(sorted(found)).encode()).hexdigest()
 
 
-def definitions(source, root=ROOT):
-    """The normalised syntax tree of each top-level statement of a module, as a set of str."""
+def definitions(source: str, root: Path = ROOT) -> set[str]:
+    """Return the normalised syntax tree of each top-level statement of a module as text."""
     tree = ast.parse(source)
     names, modules = {}, set()
     stems = {path.stem for path in root.rglob("*.py")}
@@ -52,7 +53,7 @@ def definitions(source, root=ROOT):
     return {_text(node) for node in tree.body}
 
 
-def _text(node):
+def _text(node: object) -> str:
     """A tree as text. Unlike ast.dump and ast.unparse, the same in every version of Python."""
     if isinstance(node, ast.AST):
         fields = (f"{name}={_text(value)}" for name, value in ast.iter_fields(node) if value not in (None, []))
@@ -63,40 +64,41 @@ def _text(node):
 class _Normalised(ast.NodeTransformer):
     """Drops what decides nothing. names: local name -> imported name; modules: local names of hcrlib's modules."""
 
-    def __init__(self, names, modules):
-        self.names, self.modules, self.local = names, modules, {}
+    def __init__(self, names: dict[str, str], modules: set[str]) -> None:
+        self.names, self.modules = names, modules
+        self.local: dict[str, str] = {}
 
-    def visit_ImportFrom(self, node):
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> list[ast.ImportFrom] | None:
         inside = node.level or (node.module or "").partition(".")[0] == "hcrlib"
         return None if inside else [ast.ImportFrom(node.module, [alias], 0) for alias in node.names]
 
-    def visit_Import(self, node):
+    def visit_Import(self, node: ast.Import) -> list[ast.Import]:
         return [ast.Import([alias]) for alias in node.names if alias.name.partition(".")[0] != "hcrlib"]
 
-    def visit_Attribute(self, node):
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         if isinstance(node.value, ast.Name) and node.value.id in self.modules - set(self.local):
             return ast.Name(node.attr, node.ctx)
         return self.generic_visit(node)
 
-    def visit_Name(self, node):
+    def visit_Name(self, node: ast.Name) -> ast.Name:
         return ast.Name(self.local.get(node.id) or self.names.get(node.id, node.id), node.ctx)
 
-    def visit_Raise(self, node):
+    def visit_Raise(self, node: ast.Raise) -> ast.Raise:
         raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         return ast.Raise(self.visit(raised) if raised else None, None)
 
-    def visit_ExceptHandler(self, node):
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.ExceptHandler:
         self.generic_visit(node)
-        node.name = self.local.get(node.name, node.name)
+        node.name = self.local.get(node.name or "", node.name or "") or None
         return node
 
-    def visit_Module(self, node):
+    def visit_Module(self, node: ast.Module) -> ast.AST:
         return self._without_docstring(node)
 
-    def visit_ClassDef(self, node):
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         return self._without_docstring(node)
 
-    def visit_FunctionDef(self, node):
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         outermost = not self.local
         if outermost:
             self.local = {name: f"v{number}" for number, name in enumerate(_assigned(node))}
@@ -104,14 +106,14 @@ class _Normalised(ast.NodeTransformer):
         for argument in ast.walk(node.args):
             if isinstance(argument, ast.arg):
                 argument.annotation = None
-        node = self._without_docstring(node)
+        normalised = self._without_docstring(node)
         if outermost:
             self.local = {}
-        return node
+        return normalised
 
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 
-    def _without_docstring(self, node):
+    def _without_docstring(self, node: Any) -> ast.AST:
         first = node.body[0] if node.body else None
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
             node.body = node.body[1:]
@@ -121,8 +123,8 @@ class _Normalised(ast.NodeTransformer):
         return node
 
 
-def _assigned(function):
-    """The names that a function and those within it assign, but no parameters, in the order of their first use."""
+def _assigned(function: ast.AST) -> list[str]:
+    """Return the names that a function and those within it assign, but no parameters, in the order of their first use."""
     nodes = list(ast.walk(function))
     parameters = {node.arg for node in nodes if isinstance(node, ast.arg)}
     shared = {name for node in nodes if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names}

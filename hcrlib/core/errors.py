@@ -1,17 +1,21 @@
 """The errors a user meets: what went wrong, where, what was expected and found, and what to do next."""
 
+from typing import Any
+
 
 class HcrError(Exception):
-    """One paragraph for a person; the command line prints it and exits with 1, without a traceback.
+    """An error told in one paragraph; the command line prints it and exits with 1, without a traceback.
 
     what: one sentence. where: a file, key or run. expected, got: the two sides of a mismatch. hint: the next step.
     """
 
-    def __init__(self, what, *, where=None, expected=None, got=None, hint=None):
+    def __init__(
+        self, what: str, *, where: Any = None, expected: Any = None, got: Any = None, hint: str | None = None
+    ) -> None:
         self.what, self.where, self.expected, self.got, self.hint = what, where, expected, got, hint
         super().__init__(str(self))
 
-    def __str__(self):
+    def __str__(self) -> str:
         text = self.what.rstrip(".")
         if self.where is not None:
             text += f" ({self.where})"
@@ -25,16 +29,16 @@ class HcrError(Exception):
             text += f" {self.hint}" if self.hint.endswith("?") else f" {self.hint.rstrip('.')}."
         return text
 
-    def at(self, where):
+    def at(self, where: Any) -> "HcrError":
         """Return the same error with another place."""
         return _rebuild(type(self), self.what, where, self.expected, self.got, self.hint)
 
-    def __reduce__(self):  # keyword-only arguments do not survive pickling by themselves
+    def __reduce__(self) -> tuple:  # keyword-only arguments do not survive pickling by themselves
         return _rebuild, (type(self), self.what, self.where, self.expected, self.got, self.hint)
 
 
 class DataError(HcrError):
-    """A data file or an array is missing, damaged or not what it should be."""
+    """A data file or an array is missing, damaged or unexpected."""
 
 
 class ConfigError(HcrError):
@@ -42,8 +46,8 @@ class ConfigError(HcrError):
 
 
 class RunError(HcrError):
-    """A training or an evaluation could not be finished, or records do not go together."""
+    """A training or an evaluation could not be finished, or records cannot be compared."""
 
 
-def _rebuild(kind, what, where, expected, got, hint):
+def _rebuild(kind: type[HcrError], what: str, where: Any, expected: Any, got: Any, hint: str | None) -> HcrError:
     return kind(what, where=where, expected=expected, got=got, hint=hint)

@@ -1,16 +1,17 @@
-"""Writing files so that a reader sees the old one or the new one, never half of either."""
+"""Write files so that a reader sees the old content or the new one, never half of either; lock and unpack files."""
 
 import contextlib
 import os
 import tarfile
 import tempfile
-import time
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 
 @contextlib.contextmanager
-def atomic(path):
-    """A temporary path beside `path` to write to; moved into place when the block ends well, removed when it does not."""
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; it is moved into place when the block succeeds, and removed when it fails."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=f".part{path.suffix}")
@@ -26,54 +27,33 @@ def atomic(path):
         part.unlink(missing_ok=True)
 
 
-def write_text(path, text):
-    """Writes text, UTF-8, atomically."""
+def write_text(path: str | Path, text: str) -> None:
+    """Write text as UTF-8, atomically."""
     with atomic(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
-@contextlib.contextmanager
-def alone(path, wait_s=float("inf")):
-    """Holds the lock of this path, which ends with the process at the latest; BlockingIOError if it is held that long.
+def file_lock(path: str | Path, timeout: float = -1) -> contextlib.AbstractContextManager:
+    """Return a context manager that holds the lock of a file, which ends with the process at the latest.
 
-    Without effect where the system has no fcntl (Windows).
+    timeout: seconds to wait for another holder, -1 for no limit. The context raises TimeoutError after that.
     """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    path = Path(path)
-    until, pause = time.monotonic() + wait_s, 0.002
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = path.open("w")
-        except FileNotFoundError:  # somebody removed the empty folder meanwhile
-            continue
-        with handle:
-            if _locked(fcntl, handle, path):
-                yield
-                return
-        if time.monotonic() > until:
-            raise BlockingIOError(f"{path} is held by another process")
-        time.sleep(pause)
-        pause = min(2 * pause, 0.2)
+    import filelock  # 0.1 s, which `hcr --help` should not wait for
+
+    return filelock.FileLock(path, timeout=timeout)
 
 
-def unpack(file, folder):
-    """Unpacks an open tar file of files and folders. tarfile.TarError for anything else, and for names that lead out."""
+def unpack(file: IO[bytes], folder: str | Path) -> None:
+    """Unpack an open tar file of plain files and folders.
+
+    Raises tarfile.TarError for links, devices, and names that lead out of the folder.
+    """
     with tarfile.open(fileobj=file) as tar:
         for member in tar.getmembers():
             path = PurePosixPath(member.name)
             if not (member.isreg() or member.isdir()) or path.is_absolute() or ".." in path.parts:
-                raise tarfile.TarError(f"{member.name} is no file of its own")
-        tar.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
-
-
-def _locked(fcntl, handle, path):
-    """Whether the lock was had, of the file that is there: one that its holder removed is nobody's any more."""
-    with contextlib.suppress(BlockingIOError, FileNotFoundError):
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(path.stat(), os.fstat(handle.fileno()))
-    return False
+                raise tarfile.TarError(f"{member.name} is not a plain file inside the archive")
+        if hasattr(tarfile, "data_filter"):
+            tar.extractall(folder, filter="data")
+        else:
+            tar.extractall(folder)

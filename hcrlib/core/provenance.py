@@ -1,4 +1,4 @@
-"""Where a number comes from: machine, versions, commit, time."""
+"""The origin of a result: machine, versions, commit, time."""
 
 import datetime
 import importlib.metadata
@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from hcrlib.core import plugins
 from hcrlib.core.code_hash import code_sha256
@@ -39,8 +40,8 @@ LIMITS = (
 __version__ = importlib.metadata.version("hcrlib")
 
 
-def provenance(config=None):
-    """A dict of plain values; "" or None where something cannot be known. config: the RunConfig, for `repeat`."""
+def provenance(config: Any = None) -> dict[str, Any]:
+    """Return a dict of plain values; "" or None where something cannot be known. config: the RunConfig, for `repeat`."""
     changed = _git("status", "--porcelain", "--", ":/hcrlib", ":/pyproject.toml")
     return {
         "utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -52,19 +53,17 @@ def provenance(config=None):
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": threads(),
-        "runs_at_once": int(
-            os.environ.get("HCR_BESIDE") or 1
-        ),  # by the sweep that made it: times are of a shared machine
+        "runs_at_once": int(os.environ.get("HCR_BESIDE") or 1),  # of the sweep: they share the machine, and its times
         "packages": packages(),
-        "repeat": repeat(config) if config else None,  # the command line that makes this run anew
+        "repeat": repeat(config) if config else None,
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]) if "ipykernel" not in sys.modules else "notebook",
     }
 
 
-def threads():
-    """How many threads each library that has been loaded computes with, and the environment variables that say so.
+def threads() -> dict[str, int | str]:
+    """Return the number of threads of each loaded library, and the environment variables that limit them.
 
-    TensorFlow's own pool is not among them: it takes all cores unless TF_NUM_INTRAOP_THREADS says otherwise.
+    TensorFlow's own pool is not among them: it takes all cores unless TF_NUM_INTRAOP_THREADS limits it.
     """
     from threadpoolctl import threadpool_info
 
@@ -72,8 +71,8 @@ def threads():
     return {**pools, **{name: os.environ[name] for name in LIMITS if name in os.environ}}
 
 
-def repeat(config):
-    """The command line of a RunConfig, every parameter written out: it holds where defaults change."""
+def repeat(config: Any) -> str:
+    """Return the command line of a RunConfig with every parameter written out, so that it outlives changed defaults."""
     command = ["hcr", "train", config.classifier, "--data", config.dataset, "--seed", str(config.seed)]
     command += ["--budget", str(config.budget)] if config.budget is not None else []
     plain = all(isinstance(step, str) for step in config.preprocess) and config.preprocess
@@ -84,20 +83,20 @@ def repeat(config):
     return f"KERAS_BACKEND={backend} {shlex.join(command)}" if backend else shlex.join(command)
 
 
-def packages():
+def packages() -> dict[str, str]:
     """Return name -> version of the installed libraries, plug-ins included, that results depend on."""
     names = dict.fromkeys([*PACKAGES, *(plugin.distribution for plugin in plugins.LOADED)])
     return {name: version for name in names if (version := _version(name))}
 
 
-def _version(package):
+def _version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
-def _git(*arguments):
+def _git(*arguments: str) -> str | None:
     here = Path(__file__).resolve().parent
     try:
         done = subprocess.run(["git", "-C", here, *arguments], capture_output=True, text=True, timeout=10)
@@ -106,7 +105,7 @@ def _git(*arguments):
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _cpu():
+def _cpu() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,37 +1,46 @@
-"""One kind of register for everything that is chosen by name."""
+"""Registries: everything that is chosen by name is found in one."""
 
 import difflib
+from collections.abc import Iterable
+from typing import Any, Generic, TypeVar
 
 from hcrlib.core.errors import ConfigError
 
 
-def did_you_mean(name, names):
-    """A next step for a misspelt name: 'Did you mean ...?' where one is near, else the list of what there is."""
+def did_you_mean(name: Any, names: Iterable[str]) -> str:
+    """Return the hint for a misspelt name: 'Did you mean ...?' where one is close, else the list of valid names."""
     names = list(names)
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     return f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(names) or 'none'}"
 
 
-class Registry:
-    """Names to things, in the order they were added. `kind` is the word for an error: 'classifier', 'dataset'."""
+Item = TypeVar("Item")
 
-    def __init__(self, kind):
+
+class Registry(Generic[Item]):
+    """Items by name, in the order they were added. kind: the word for an error, such as "classifier" or "dataset"."""
+
+    def __init__(self, kind: str) -> None:
         self.kind = kind
-        self._things = {}
+        self._items: dict[str, Item] = {}
 
-    def add(self, name, thing):
-        """Returns thing. A second one of the same name raises ConfigError: nothing is replaced in silence."""
-        if name in self._things:
-            raise ConfigError(f"A {self.kind} named '{name}' is already there", hint="Choose another name")
-        self._things[name] = thing
-        return thing
+    def add(self, name: str, item: Item) -> Item:
+        """Add an item and return it. ConfigError for a name that is taken: nothing is replaced silently."""
+        if name in self._items:
+            raise ConfigError(f"A {self.kind} named '{name}' already exists", hint="Choose another name")
+        self._items[name] = item
+        return item
 
-    def get(self, name):
-        """The thing of that name; ConfigError with a suggestion where there is none."""
-        if name not in self._things:
-            raise ConfigError(f"There is no {self.kind} '{name}'", hint=did_you_mean(name, self._things))
-        return self._things[name]
+    def get(self, name: str) -> Item:
+        """Return the item of a name; ConfigError with a suggestion where there is none."""
+        if name not in self._items:
+            raise ConfigError(f"There is no {self.kind} '{name}'", hint=did_you_mean(name, self._items))
+        return self._items[name]
 
-    def names(self):
-        """All names, in the order they were added."""
-        return list(self._things)
+    def remove(self, name: str) -> None:
+        """Remove the item of a name."""
+        del self._items[name]
+
+    def names(self) -> list[str]:
+        """Return all names, in the order they were added."""
+        return list(self._items)

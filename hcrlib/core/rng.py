@@ -1,12 +1,12 @@
-"""Seeds: one number a run, from which each consumer derives its own."""
+"""Seeds: one number per run, from which each consumer derives its own."""
 
 import hashlib
 
 import numpy as np
 
 
-def seed_for(run_seed, purpose):
-    """An int in [0, 2**31) that depends on the run's seed and the purpose alone.
+def seed_for(run_seed: int, purpose: str) -> int:
+    """Return an int in [0, 2**31) that depends on the run's seed and the purpose alone.
 
     A new consumer never shifts the numbers an old one draws, as it would with one shared generator.
     """
@@ -14,6 +14,6 @@ def seed_for(run_seed, purpose):
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def frozen_rng(run_seed, purpose):
-    """A `numpy.random.RandomState`: its stream is frozen by NEP 19, so that pinned selections outlive numpy's versions."""
+def frozen_rng(run_seed: int, purpose: str) -> np.random.RandomState:
+    """Return a RandomState: NEP 19 freezes its stream, so that pinned selections outlive numpy's versions."""
     return np.random.RandomState(seed_for(run_seed, purpose))

@@ -1,12 +1,14 @@
-"""How long things take: a warm-up, then each call by itself, then percentiles."""
+"""Latency: a warm-up, then each call timed by itself, then percentiles."""
 
 import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 
-def latency_ms(call, arguments, warm_up=3):
-    """{"p50": ms, "p90": ms, "p99": ms} of call(argument) over the arguments, after `warm_up` calls that do not count."""
+def latency_ms(call: Callable[[Any], object], arguments: Sequence, warm_up: int = 3) -> dict[str, float]:
+    """Return {"p50": ms, "p90": ms, "p99": ms} of call(argument), after `warm_up` calls that do not count."""
     for argument in arguments[:warm_up]:
         call(argument)
     times = []

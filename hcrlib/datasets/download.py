@@ -13,7 +13,7 @@ import zipfile
 import zlib
 
 from hcrlib.core.errors import DataError
-from hcrlib.core.fileio import alone
+from hcrlib.core.fileio import file_lock
 from hcrlib.datasets import official_files as files
 from hcrlib.datasets.catalog import official_files
 
@@ -34,7 +34,7 @@ def fetch_file(file):
     folder = files.cached_files()
     with files.as_data_error(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with alone(folder / ".lock"):
+        with file_lock(folder / ".lock"):
             if not (folder / file.name).exists():  # another process may have fetched it meanwhile
                 _from_mirrors(file, folder / f"{file.archive or file.name}.part")
 

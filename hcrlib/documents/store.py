@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hcrlib.core.errors import ConfigError, DataError
-from hcrlib.core.fileio import alone
+from hcrlib.core.fileio import file_lock
 from hcrlib.documents.containers import Box
 from hcrlib.runtime.web.cli import default_store
 
@@ -195,7 +195,7 @@ class Library:
             return
         folder = self.path.parent
         folder.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
-        with alone(self.path.with_name(f".{self.path.name}.lock")):
+        with file_lock(self.path.with_name(f".{self.path.name}.lock")):
             if not _has_bytes(self.path):
                 with tempfile.TemporaryDirectory(dir=folder, prefix=f".{self.path.name}.", suffix=".part") as part:
                     os.replace(_empty(Path(part) / self.path.name), self.path)

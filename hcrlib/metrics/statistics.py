@@ -1,17 +1,20 @@
-"""What predictions tell: which classifier is better and how sure that is, class by class, and how far to trust a score.
+"""Statistics of predictions: significance, per-class scores, calibration.
 
-Predictions are what `records.load_predictions` answers: labels int64 (n,), predicted int64 (n,), scores (n, k), rows sum to 1.
+Predictions are what `records.load_predictions` returns: labels int64 (n,), predicted int64 (n,), scores (n, k), rows sum to 1.
 Sources: Dietterich 1998 (McNemar's test for classifiers), Holm 1979, Guo et al. 2017 (expected calibration error), Chow 1970
-(rejection). The tests are statsmodels', the scores scikit-learn's.
+(rejection). The tests are statsmodels', precision and recall scikit-learn's.
 """
 
 import dataclasses
 import itertools
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+Predictions = Mapping[str, np.ndarray]
 ALPHA = 0.05
 BINS = 15  # of confidence, as in Guo et al. 2017
 
@@ -28,8 +31,8 @@ class Comparison:
     only: np.ndarray
     p: np.ndarray
 
-    def verdict(self, row, column):
-        """One sentence about two of the names."""
+    def verdict(self, row: str, column: str) -> str:
+        """Return one sentence that compares two of the names."""
         i, j = self.names.index(row), self.names.index(column)
         counts = f"{self.only[i, j]:,} images against {self.only[j, i]:,}, {p_value(self.p[i, j])}"
         if self.p[i, j] >= ALPHA:
@@ -37,22 +40,22 @@ class Comparison:
         better, worse = (row, column) if self.only[i, j] > self.only[j, i] else (column, row)
         return f"{better} is better than {worse} ({counts})"
 
-    def verdicts(self):
-        """A sentence for every pair, in the order of the names."""
+    def verdicts(self) -> list[str]:
+        """Return a sentence for every pair, in the order of the names."""
         return [self.verdict(*pair) for pair in itertools.combinations(self.names, 2)]
 
-    def frame(self):
-        """The corrected p as a DataFrame, names on both sides."""
+    def frame(self) -> pd.DataFrame:
+        """Return the corrected p as a DataFrame, names on both sides."""
         return pd.DataFrame(self.p, self.names, self.names)
 
 
-def p_value(p):
-    """'p = 0.031', 'p < 0.001'."""
+def p_value(p: float) -> str:
+    """Return a p-value as text: 'p = 0.031', 'p < 0.001'."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
-def compare(predictions):
-    """The Comparison of name -> predictions, all of them on the same labels; ValueError where they are not."""
+def compare(predictions: dict[str, Predictions]) -> Comparison:
+    """Return the Comparison of name -> predictions; ValueError unless all are of the same labels."""
     from statsmodels.stats.contingency_tables import mcnemar
     from statsmodels.stats.multitest import multipletests
 
@@ -71,8 +74,8 @@ def compare(predictions):
     return Comparison(names, only, p)
 
 
-def compare_runs(records):
-    """The Comparison of finished RunRecords of one dataset, by their names in the leaderboard.
+def compare_runs(records: list) -> Comparison:
+    """Return the Comparison of finished RunRecords of one dataset, by their names in the leaderboard.
 
     RunError, naming both hashes, where two were tested on different images; where a run's predictions are not here.
     """
@@ -83,8 +86,8 @@ def compare_runs(records):
     return compare({label(record, records): load_predictions(record) for record in records})
 
 
-def completed(record):
-    """The RunRecord with what follows from its stored predictions and is missing in it, where they are at hand."""
+def completed(record: Any) -> Any:
+    """Return the RunRecord with the metrics it lacks, computed from its predictions where they are stored."""
     from hcrlib.runs.records import load_predictions
 
     known = record.balanced_accuracy is not None or record.cer is not None or record.status != "finished"
@@ -93,8 +96,8 @@ def completed(record):
     return dataclasses.replace(record, **derived(load_predictions(record)))
 
 
-def derived(predictions):
-    """balanced_accuracy, top3_accuracy and calibration_error (ECE) of predictions, each in 0..1."""
+def derived(predictions: Predictions) -> dict[str, float]:
+    """Return balanced_accuracy, top3_accuracy and calibration_error (ECE) of predictions, each in 0..1."""
     return {
         "balanced_accuracy": balanced_accuracy(predictions),
         "top3_accuracy": top(predictions),
@@ -102,8 +105,8 @@ def derived(predictions):
     }
 
 
-def by_class(predictions, classes):
-    """A DataFrame, a row a class: its name, precision, recall, f1 (0..1, 0 where nothing was answered), and images."""
+def by_class(predictions: Predictions, classes: Sequence[str]) -> pd.DataFrame:
+    """Return one row per class: its name, precision, recall, f1 (0..1, 0 where it was never predicted), and images."""
     from sklearn.metrics import precision_recall_fscore_support
 
     found = precision_recall_fscore_support(
@@ -112,36 +115,36 @@ def by_class(predictions, classes):
     return pd.DataFrame({"class": classes, **dict(zip(("precision", "recall", "f1", "images"), found, strict=True))})
 
 
-def balanced_accuracy(predictions):
-    """The mean recall of the classes that have images: accuracy as if all classes were equally frequent."""
+def balanced_accuracy(predictions: Predictions) -> float:
+    """Return the mean recall of the classes that have images: accuracy as if all classes were equally frequent."""
     labels, hits = predictions["labels"], predictions["labels"] == predictions["predicted"]
     return float(np.mean([hits[labels == label].mean() for label in np.unique(labels)]))
 
 
-def top(predictions, most=3):
-    """The share of images whose label is among the `most` highest scores and not 0; ties go to the lower class."""
+def top(predictions: Predictions, most: int = 3) -> float:
+    """Return the share of images whose label is among the `most` highest scores and not 0; ties go to the lower class."""
     order = np.argsort(-predictions["scores"].astype(np.float32), axis=1, kind="stable")[:, :most]
     labels = predictions["labels"][:, None]
     given = np.take_along_axis(predictions["scores"], labels, axis=1)[:, 0] > 0
     return float(((order == labels).any(axis=1) & given).mean())
 
 
-def reliability(predictions, bins=BINS):
-    """A DataFrame, a row a bin of confidence that has images: confidence and accuracy, their means in 0..1, and images."""
+def reliability(predictions: Predictions, bins: int = BINS) -> pd.DataFrame:
+    """Return one row per bin of confidence that has images: mean confidence and accuracy in 0..1, and images."""
     confidence, hits = _confidence(predictions)
     at = np.minimum((confidence * bins).astype(int), bins - 1)
     rows = [(confidence[at == b].mean(), hits[at == b].mean(), np.count_nonzero(at == b)) for b in np.unique(at)]
     return pd.DataFrame(rows, columns=["confidence", "accuracy", "images"])
 
 
-def calibration_error(predictions, bins=BINS):
-    """The expected calibration error, 0..1: how far confidence is from accuracy in a bin, on average over the images."""
+def calibration_error(predictions: Predictions, bins: int = BINS) -> float:
+    """Return the expected calibration error, 0..1: the mean distance of confidence and accuracy in a bin, by images."""
     table = reliability(predictions, bins)
     return float((table.images * (table.confidence - table.accuracy).abs()).sum() / table.images.sum())
 
 
-def rejection(predictions):
-    """A DataFrame, a row a threshold: images of a lower confidence are answered "?".
+def rejection(predictions: Predictions) -> pd.DataFrame:
+    """Return one row per threshold: images of a lower confidence are rejected.
 
     threshold; rejected, the share of images without an answer; accuracy of the answers that are left, 0..1; misses.
     """
@@ -160,15 +163,15 @@ def rejection(predictions):
     )
 
 
-def over_seeds(records):
-    """A DataFrame of the finished records, those that differ in the seed alone as one row.
+def over_seeds(records: list) -> pd.DataFrame:
+    """Return a table of the finished records in which those that differ only in the seed share one row.
 
     name (dataset and classifier, with what sets it apart), dataset, classifier, params, n seeds, mean and sd (NaN where
     n = 1) of the accuracy, and a word on what n allows to say.
     """
     from hcrlib.reporting.leaderboard import variant
 
-    groups = {}
+    groups: dict[str, list] = {}
     for record in records:
         if record.status == "finished":
             groups.setdefault(dataclasses.replace(record.config, seed=0).hash, []).append(record)
@@ -182,8 +185,8 @@ def over_seeds(records):
     return pd.DataFrame(rows, columns=["name", "dataset", "classifier", "params", "n", "mean", "sd", "word"])
 
 
-def _confidence(predictions):
-    """(confidence, hits): float64 (n,) in 0..1, the score of the answer, and bool (n,)."""
+def _confidence(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
+    """Return (confidence, hits): float64 (n,) in 0..1, the score of the prediction, and bool (n,)."""
     scores, predicted = predictions["scores"], predictions["predicted"]
     confidence = scores[np.arange(len(predicted)), predicted].astype(np.float64)
     return np.clip(confidence, 0, 1), predicted == predictions["labels"]

@@ -15,7 +15,7 @@ import numpy as np
 from hcrlib.core import paths, timing
 from hcrlib.core.code_hash import code_sha256
 from hcrlib.core.errors import ConfigError, DataError, RunError
-from hcrlib.core.fileio import alone, write_text
+from hcrlib.core.fileio import file_lock, write_text
 from hcrlib.core.provenance import packages, provenance, threads
 from hcrlib.core.registry import did_you_mean
 from hcrlib.datasets import SIDE, TextDataset, dataset_names, is_text, load, stratified_take, text_names
@@ -93,8 +93,8 @@ def run_one(config, say=print, runs=None):
     folder = records.run_path(config)
     with contextlib.ExitStack() as held:
         try:
-            held.enter_context(alone(folder / LOCK, wait_s=PATIENCE_S))
-        except BlockingIOError:
+            held.enter_context(file_lock(folder / LOCK, timeout=PATIENCE_S))
+        except TimeoutError:
             raise RunError("Another process is making this run", where=folder, hint="Wait for it to end") from None
         settle(folder)
         return _run(config, data, folder, say, runs or paths.runs_root())

@@ -22,7 +22,7 @@ import numpy as np
 
 from hcrlib.core.code_hash import code_sha256
 from hcrlib.core.errors import RunError
-from hcrlib.core.fileio import alone, write_text
+from hcrlib.core.fileio import file_lock, write_text
 from hcrlib.core.provenance import packages
 from hcrlib.core.rng import seed_for
 from hcrlib.datasets import load_dataset, stratified_take
@@ -46,8 +46,8 @@ def run(search, trials, say, cluster=None):
 
     with contextlib.ExitStack() as held:
         try:
-            held.enter_context(alone(search.folder / ".lock", wait_s=1))
-        except BlockingIOError:
+            held.enter_context(file_lock(search.folder / ".lock", timeout=1))
+        except TimeoutError:
             hint = "Wait for it to end"
             raise RunError("Another process is at this search", where=search.folder, hint=hint) from None
         quiet_keras()  # keras-tuner imports it

@@ -81,7 +81,8 @@ time.time = time_of_a_clock_that_is_set
 START = """
 import pathlib, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in a shell's background would ignore it
-from hcrlib import cli, paths
+from hcrlib.cli import main as cli
+from hcrlib.core import paths
 if {root!r}:
     paths.project_root = lambda: pathlib.Path({root!r})
 sys.exit(cli.main())

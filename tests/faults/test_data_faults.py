@@ -70,7 +70,7 @@ def mnist(monkeypatch, tmp_path):
             paths.append(path)
             made.append(dataclasses.replace(file, sha256=sha256(packed), content=sha256(content)))
         entry = dataclasses.replace(entry, files=tuple(made), releases=((10, 10),))
-        monkeypatch.setitem(DATASETS._things, "mnist", entry)
+        monkeypatch.setitem(DATASETS._items, "mnist", entry)
         monkeypatch.setenv("HCR_DATA", str(tmp_path / "data"))
         return paths
 
@@ -140,7 +140,7 @@ def run(*arguments):
 
 
 def damaged_import(monkeypatch, tmp_path, spoil):
-    monkeypatch.setitem(DATASETS._things, "emnist-digits", _tiny_digits())
+    monkeypatch.setitem(DATASETS._items, "emnist-digits", _tiny_digits())
     path = tmp_path / "emnist-digits-train.csv"
     path.write_text("".join(f"{label}" + ",7" * 784 + "\n" for label in range(10)))
     import_file(path)
@@ -328,7 +328,7 @@ def test_a_missing_file_on_the_mirror(monkeypatch, serve):
 
 def test_an_archive_is_unpacked_member_by_member(monkeypatch, serve, cache, tmp_path):
     file = official(archive="gzip.zip")
-    monkeypatch.setitem(DATASETS._things, "tiny", dataclasses.replace(DATASETS.get("mnist"), files=(file,)))
+    monkeypatch.setitem(DATASETS._items, "tiny", dataclasses.replace(DATASETS.get("mnist"), files=(file,)))
     with zipfile.ZipFile(tmp_path / "gzip.zip", "w") as packed:
         packed.writestr(f"gzip/{file.name}", PACKED)
         packed.writestr("gzip/readme.txt", "hello")
@@ -340,7 +340,7 @@ def test_an_archive_is_unpacked_member_by_member(monkeypatch, serve, cache, tmp_
 
 def test_a_member_that_differs_stops_the_archive(monkeypatch, serve, cache, tmp_path):
     file = official(archive="gzip.zip")
-    monkeypatch.setitem(DATASETS._things, "tiny", dataclasses.replace(DATASETS.get("mnist"), files=(file,)))
+    monkeypatch.setitem(DATASETS._items, "tiny", dataclasses.replace(DATASETS.get("mnist"), files=(file,)))
     with zipfile.ZipFile(tmp_path / "gzip.zip", "w") as packed:
         packed.writestr(f"gzip/{file.name}", PACKED[:-1])
     serve((tmp_path / "gzip.zip").read_bytes())
@@ -351,7 +351,7 @@ def test_a_member_that_differs_stops_the_archive(monkeypatch, serve, cache, tmp_
 
 def test_an_archive_never_replaces_a_file_that_differs(monkeypatch, cache, tmp_path):
     file = official()
-    monkeypatch.setitem(DATASETS._things, "tiny", dataclasses.replace(DATASETS.get("mnist"), files=(file,)))
+    monkeypatch.setitem(DATASETS._items, "tiny", dataclasses.replace(DATASETS.get("mnist"), files=(file,)))
     with zipfile.ZipFile(tmp_path / "gzip.zip", "w") as packed:
         packed.writestr(file.name, PACKED)
     cache.mkdir(parents=True)

@@ -26,13 +26,13 @@ FEW = {"mnist-numbers": {"train": 48, "val": 12, "test": 24}}
 CHILD = """
 import hcrlib as hcr
 import time
-from hcrlib.datasets import spelt
+from hcrlib.datasets import synthetic
 
 def say(line):
     print(line, flush=True)
     time.sleep(60 if line.startswith("epoch 2/4") else 0)  # until the kill
 
-spelt.SIZES.update({few})
+synthetic.SIZES.update({few})
 hcr.train({name!r}, say=say, **{asked})
 """
 

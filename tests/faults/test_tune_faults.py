@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings(  # keras-tuner 1.4.8 asks for its threa
 ASKED = {"budget": 200, "trials": 5, "space": {"k": "1..15", "weighted": [False, True]}}
 KNN = """
 import time
-from hcrlib import tune
+from hcrlib.tuning import search as tune
 from hcrlib.models import CLASSIFIERS
 
 kind, fits = CLASSIFIERS.get("knn"), []
@@ -37,14 +37,15 @@ tune.search("knn", **{asked})
 """
 NETWORK = """
 import time
-from hcrlib import tune, tuning_trials
+from hcrlib.tuning import search as tune
+from hcrlib.tuning import trials
 
 def epoch(line):
     if line.startswith("epoch 2/3"):
         print(line, flush=True)
         time.sleep(60)
 
-tuning_trials._unsaid = epoch
+trials._unsaid = epoch
 tune.search("mlp", **{asked})
 """
 TRAINED = {"budget": 300, "trials": 4, "max_epochs": 3, "space": {"hidden": [16, 32, 48, 64]}}  # 3 trials of one epoch,

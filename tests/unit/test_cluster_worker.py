@@ -169,7 +169,7 @@ FAULTS = {
 
 @pytest.mark.parametrize(("cell", "told"), FAULTS.values(), ids=FAULTS)
 def test_what_is_not_the_runs_fault_leaves_no_record(work, cell, told):
-    cell = cell.replace("hcr.DataError", "__import__('hcrlib.core.errors').errors.DataError")
+    cell = cell.replace("hcr.DataError", "__import__('hcrlib.core.errors').core.errors.DataError")
     outcome = worker.attempt(work(cell))
     assert outcome.kind == FAULT
     assert told in outcome.reason
@@ -308,17 +308,17 @@ def test_half_a_checkpoint_is_no_result(tmp_path):
 
 
 def test_what_may_not_be_removed_does_not_keep_the_rest(monkeypatch):
-    root, alone = paths.cache_root().resolve() / "work/mnist-5k/dummy", worker.alone
+    root, alone = paths.cache_root().resolve() / "work/mnist-5k/dummy", worker.file_lock
     for name in ("aaa", "bbb", "ccc"):
         (root / name).mkdir(parents=True)
 
-    def guarded(path, wait_s):
+    def guarded(path, timeout):
         if "bbb" in path.name:
             raise PermissionError(13, "Permission denied")
-        return alone(path, wait_s)
+        return alone(path, timeout)
 
     with monkeypatch.context() as denied:
-        denied.setattr(worker, "alone", guarded)
+        denied.setattr(worker, "file_lock", guarded)
         worker.clean([])
     assert [path.name for path in root.iterdir()] == ["bbb"]
     worker.clean([])

@@ -39,7 +39,7 @@ def test_registry_suggests_and_refuses_a_second():
     register.add("apple", object())
     with pytest.raises(ConfigError, match="Did you mean 'apple'"):
         register.get("appel")
-    with pytest.raises(ConfigError, match="already there"):
+    with pytest.raises(ConfigError, match="already exists"):
         register.add("apple", object())
 
 

@@ -46,7 +46,7 @@ def tiny(monkeypatch, name, pinned=True, per_class=(2, 1)):
             )
     release = tuple(len(parts[part][1]) for part in parts)
     entry = dataclasses.replace(entry, files=tuple(files), releases=(release, *entry.releases[1:]))
-    monkeypatch.setitem(DATASETS._things, name, entry)
+    monkeypatch.setitem(DATASETS._items, name, entry)
     return parts
 
 
@@ -159,7 +159,7 @@ def test_kaggles_letters_are_the_other_release(monkeypatch, tmp_path):
     parts = tiny(monkeypatch, "emnist-letters", pinned=False)
     entry = DATASETS.get("emnist-letters")
     official = dataclasses.replace(entry, releases=((78, 52), entry.releases[0]))
-    monkeypatch.setitem(DATASETS._things, "emnist-letters", official)
+    monkeypatch.setitem(DATASETS._items, "emnist-letters", official)
     for part in ("train", "test"):
         import_file(write_csv(tmp_path / f"emnist-letters-{part}.csv", *parts[part]))
     data = assert_loads("emnist-letters", parts)
@@ -170,7 +170,7 @@ def test_kaggles_letters_are_the_other_release(monkeypatch, tmp_path):
 def test_parts_of_two_releases_do_not_go_together(monkeypatch, tmp_path):
     parts = tiny(monkeypatch, "emnist-letters", pinned=False)
     entry = DATASETS.get("emnist-letters")
-    monkeypatch.setitem(DATASETS._things, entry.name, dataclasses.replace(entry, releases=((52, 78), (78, 26))))
+    monkeypatch.setitem(DATASETS._items, entry.name, dataclasses.replace(entry, releases=((52, 78), (78, 26))))
     for part in ("train", "test"):
         import_file(write_csv(tmp_path / f"emnist-letters-{part}.csv", *parts[part]))
     with pytest.raises(DataError, match="do not go together .* Expected 52 \\+ 78 or 78 \\+ 26, got 52 \\+ 26"):

@@ -83,10 +83,10 @@ def test_a_full_disk_is_told_and_changes_nothing(monkeypatch):
 
 
 def test_a_run_that_hcr_train_is_at_is_left_to_it(monkeypatch):
-    from hcrlib.core.fileio import alone
+    from hcrlib.core.fileio import file_lock
 
     monkeypatch.setattr(runner, "PATIENCE_S", 0.1)
-    with alone(records.run_path(config()) / runner.LOCK):
+    with file_lock(records.run_path(config()) / runner.LOCK):
         made = results.write(config(), outcome(config()))
     assert (made.status, made.reason) == ("failed", "another process is making this run")
     assert records.find(config()) is None

@@ -236,7 +236,7 @@ def test_adding_a_classifier_is_adding_a_class():
     try:
         assert hcr.train("coin", **QUIET).misses > 800
     finally:
-        CLASSIFIERS._things.pop("coin")
+        CLASSIFIERS.remove("coin")
 
 
 def test_one_class_is_too_few():
@@ -247,7 +247,7 @@ def test_one_class_is_too_few():
 def test_a_run_is_made_by_one_process_at_a_time(monkeypatch):
     config = runner.resolve("dummy")
     monkeypatch.setattr(runner, "PATIENCE_S", 0)
-    with fileio.alone(records.run_path(config) / ".lock"), pytest.raises(RunError, match="Another process"):
+    with fileio.file_lock(records.run_path(config) / ".lock"), pytest.raises(RunError, match="Another process"):
         runner.run_one(config, say=lambda line: None)
     assert runner.run_one(config, say=lambda line: None).status == "finished"
 

@@ -64,7 +64,7 @@ def learner():
         def load(self, folder): ...
 
     yield Learner
-    CLASSIFIERS._things.pop("learner")
+    CLASSIFIERS.remove("learner")
 
 
 @pytest.mark.parametrize("name", [*tune.SPACES, "cnn-two-layer"])
