@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hcrlib.cli._common import add_command
 from hcrlib.core.errors import ConfigError
-from hcrlib.runtime import bundle
+from hcrlib.runtime import sha256
 from hcrlib.runtime.models import unit_of
 from hcrlib.runtime.web import cli
 
@@ -66,7 +66,7 @@ class PageReader:
         """Return the RecognizerBundles, without loading them."""
         recognizers = {}
         for name, folder in self._find():
-            if unit := _unit(folder):
+            if (unit := _unit(folder)) != "characters":
                 recognizers.setdefault(name, RecognizerBundle(name, unit, folder, _digest(folder)))
         return list(recognizers.values())
 
@@ -85,30 +85,29 @@ class PageReader:
 
 def _serve(args):
     bundles = [(Path(folder).resolve().name, folder) for folder in args.bundle or ()]
-    if bundles and all(_unit(folder) for _, folder in bundles):
+    if bundles and all(_unit(folder) != "characters" for _, folder in bundles):
         hint = "Add one: a recognizer of words or lines cannot be served without it"
         raise ConfigError("None of the --bundle folders holds a model of characters", hint=hint)
     find = (lambda: bundles) if bundles else find_bundles
 
     def find_models():
-        return [(name, folder) for name, folder in find() if not _unit(folder)]
+        return [(name, folder) for name, folder in find() if _unit(folder) == "characters"]
 
     return cli.run(args, find_models, PageReader(args.library, cli.is_private(args), find))
 
 
 def _unit(folder):
-    """Return what a bundle's recognizer reads, None for a model of characters or if loading it will report an error."""
+    """Return what a bundle reads: "characters", "words" or "lines"."""
     try:
-        unit = unit_of(Path(folder) / "model")
-        return None if unit == "characters" else unit
+        return unit_of(Path(folder) / "model")
     except ValueError:
-        return None
+        return "characters"  # loading it as such will report what is wrong
 
 
 def _digest(folder):
     """Return 12 digits of the manifest's SHA-256, or "" if there is none: loading the bundle will report that."""
     try:
-        return bundle.sha256(Path(folder) / "manifest.json")[:12]
+        return sha256(Path(folder) / "manifest.json")[:12]
     except OSError:
         return ""
 

@@ -101,6 +101,16 @@ def zoo():
     return ModelStore(lambda: bundles, "onnxruntime", threads=1, log=lambda line: None)
 
 
+@pytest.fixture(scope="module")  # not session: its event loop would run under other tests
+def browser():
+    from .browsing import CHROMIUM, playwright
+
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
 @pytest.fixture
 def kept(tmp_path):
     return Corrections(tmp_path / "kept" / "corrections.sqlite")

@@ -1,75 +1,46 @@
-"""The web app in a real browser: mouse, touch and keyboard; files; no connection; accessibility.
+"""Single characters in a real browser: mouse, touch and keyboard; files; no connection; accessibility."""
 
-Needs the system's Chromium (Debian: apt install chromium). Set HCR_SHOTS to a folder for screenshots of every state.
-"""
-
-import os
+import base64
 import re
-import shutil
-from pathlib import Path
+from contextlib import contextmanager
 
 import pytest
 
-from .conftest import CAPITAL_A, EIGHT, picture
+from .browsing import MARKS, SEND_FILE, SIZES, expect, fits, opened, shot, violations
+from .conftest import CAPITAL_A, EIGHT, ZOO, picture
 from .test_server import Running
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make env")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed: apt install chromium"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-]
-SIZES = {
-    "desktop": dict(viewport={"width": 1200, "height": 850}),
-    "phone": dict(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True, device_scale_factor=2),
-}
-expect = playwright.expect
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    from .conftest import ZOO
-
-    found = Running(tmp_path_factory.mktemp("served"), "--bundle", str(ZOO / "best-47"))
-    yield found
-    found.stop()
+    running = Running(tmp_path_factory.mktemp("served"), "--bundle", str(ZOO / "best-47"))
+    yield running
+    running.stop()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as started:
-        found = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
+@contextmanager
+def with_model(browser, served, size, **options):
+    with opened(browser, f"http://localhost:{served.port}/", size, **options) as page:
+        page.locator("#model").select_option("best-47")
+        yield page
 
 
 @pytest.fixture(params=SIZES)
 def page(request, browser, served):
-    yield from _page(browser, served, SIZES[request.param], request.param)
+    with with_model(browser, served, request.param) as page:
+        yield page
 
 
 @pytest.fixture
 def desktop(browser, served):
-    yield from _page(browser, served, SIZES["desktop"], "desktop")
-
-
-def _page(browser, served, size, name, **more):
-    context = browser.new_context(**size, **more)
-    page = context.new_page()
-    page.kind, page.errors = name, []
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.on("console", lambda said: page.errors.append(said.text) if "Content Security Policy" in said.text else None)
-    page.goto(f"http://localhost:{served.port}/")
-    expect(page.locator("#model option")).to_have_count(2)
-    page.locator("#model").select_option("best-47")
-    yield page
-    assert page.errors == []
-    context.close()
+    with with_model(browser, served, "desktop") as page:
+        yield page
 
 
 def draw(page, strokes):
-    """With the finger where there is one, else with the mouse."""
+    """Draw by touch on the phone, else with the mouse."""
     box = page.locator("#pad").bounding_box()
     points = [[(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke] for stroke in strokes]
     if page.kind == "phone":
@@ -88,11 +59,6 @@ def draw(page, strokes):
         page.mouse.up()
 
 
-def shot(page, name):
-    if folder := os.environ.get("HCR_SHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}-{page.kind}.png", full_page=True)
-
-
 def answered(page, label):
     expect(page.locator("#label")).to_have_text(label)
     expect(page.locator("#alternatives li")).to_have_count(5)
@@ -108,7 +74,7 @@ def test_a_character_is_drawn_and_read(page, label, strokes):
     expect(page.locator("#spoken")).to_contain_text(label)
     page.wait_for_timeout(700)  # which pixels mattered
     shot(page, f"drawn-{label}")
-    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    assert fits(page)
 
 
 def test_undo_and_clear(page):
@@ -148,21 +114,8 @@ def test_a_file_is_read_and_removed(page, tmp_path):
 
 
 @pytest.mark.parametrize("way", ["paste", "drop"])
-def test_a_picture_is_pasted_or_dropped(desktop, way):
-    url = "data:image/png;base64," + __import__("base64").b64encode(picture(EIGHT)).decode()
-    desktop.evaluate(
-        """async ([url, way]) => {
-            const data = new DataTransfer();
-            data.items.add(new File([await (await fetch(url)).blob()], "a.png", {type: "image/png"}));
-            const event = way === "paste"
-                ? new ClipboardEvent("paste", {clipboardData: data, bubbles: true})
-                : new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true});
-            document.body.dispatchEvent(event);
-        }""".replace(
-            "await (await fetch(url)).blob()", "Uint8Array.from(atob(url.split(',')[1]), c => c.charCodeAt(0))"
-        ),
-        [url, way],
-    )
+def test_an_image_is_pasted_or_dropped(desktop, way):
+    desktop.evaluate(SEND_FILE, [way, base64.b64encode(picture(EIGHT)).decode(), "a.png", "image/png"])
     answered(desktop, "8")
 
 
@@ -175,7 +128,7 @@ def test_a_picture_is_pasted_or_dropped(desktop, way):
         ("big.png", bytes(9 << 20), "up to 8 MB"),
     ],
 )
-def test_what_cannot_be_read_is_said(desktop, tmp_path, name, data, words):
+def test_refused_files_are_explained(desktop, tmp_path, name, data, words):
     (tmp_path / name).write_bytes(data)
     desktop.locator("#tab-image").click()
     desktop.locator("#file").set_input_files(tmp_path / name)
@@ -185,7 +138,7 @@ def test_what_cannot_be_read_is_said(desktop, tmp_path, name, data, words):
 
 
 def test_with_the_keyboard_alone(desktop):
-    """A 1: to the pad by Tab, down by the arrows; then undone, and on to the answer."""
+    """Draw a 1: to the pad with Tab, down with the arrow keys; clear it, and undo that."""
     for _ in range(12):
         desktop.keyboard.press("Tab")
         if desktop.evaluate("document.activeElement.id") == "pad":
@@ -205,7 +158,7 @@ def test_with_the_keyboard_alone(desktop):
     expect(desktop.locator("#label")).not_to_have_text("")
 
 
-def test_a_correction_is_kept_and_taken_back(desktop, served):
+def test_a_correction_is_stored_and_deleted(desktop, served):
     draw(desktop, EIGHT)
     answered(desktop, "8")
     desktop.locator("#right summary").click()
@@ -221,18 +174,17 @@ def test_a_correction_is_kept_and_taken_back(desktop, served):
     expect(desktop.locator("#kept")).to_have_text("Deleted.")
 
 
-def test_a_correction_is_of_the_picture_that_is_shown(desktop):
-    """Another drawing is begun: what was answered before cannot be corrected any more."""
+def test_only_the_answer_on_display_can_be_corrected(desktop):
     draw(desktop, EIGHT)
     answered(desktop, "8")
     expect(desktop.locator("#right")).to_be_visible()
-    desktop.route("**/api/predict*", lambda route: None)  # no answer comes
+    desktop.route("**/api/predict*", lambda route: None)  # no response
     draw(desktop, CAPITAL_A)
     expect(desktop.locator("#right")).to_be_hidden()
     desktop.unroute("**/api/predict*")
 
 
-def test_it_asks_again_when_the_server_is_back(desktop):
+def test_it_retries_until_the_server_is_back(desktop):
     desktop.route("**/api/predict*", lambda route: route.abort())
     draw(desktop, EIGHT)
     expect(desktop.locator("#trouble")).to_contain_text("cannot be reached")
@@ -240,7 +192,7 @@ def test_it_asks_again_when_the_server_is_back(desktop):
     answered(desktop, "8")
 
 
-def test_without_a_connection_the_page_stays_and_says_so(desktop):
+def test_the_app_works_offline_and_says_so(desktop):
     desktop.evaluate("navigator.serviceWorker.ready")
     desktop.wait_for_function("caches.keys().then((names) => names.length === 1)")
     desktop.context.set_offline(True)
@@ -256,35 +208,25 @@ def test_without_a_connection_the_page_stays_and_says_so(desktop):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-def test_axe_finds_nothing_serious(browser, served, size, scheme):
-    from axe_playwright_python.sync_playwright import Axe
-
-    pages = _page(browser, served, SIZES[size], size, color_scheme=scheme)
-    page = next(pages)
-    found = []
-    for state in ("drawn", "image", "docs"):
-        if state == "drawn":
-            draw(page, EIGHT)
-            answered(page, "8")
-            page.locator("#right summary").click()
-            shot(page, f"{scheme}-{state}")
-        elif state == "image":
-            page.locator("#tab-image").click()
-            expect(page.locator("#chooser")).to_be_visible()
-        else:
-            page.goto(f"http://localhost:{served.port}/api/docs")
-            expect(page.locator("#docs section").first).to_be_visible()
-            shot(page, f"{scheme}-{state}")
-        for violation in Axe().run(page).response["violations"]:
-            if violation["impact"] in ("serious", "critical"):
-                found.append((state, violation["id"], [node["html"][:100] for node in violation["nodes"]]))
-    assert found == []
-    next(pages, None)
+def test_accessibility(browser, served, size, scheme):
+    with with_model(browser, served, size, color_scheme=scheme) as page:
+        draw(page, EIGHT)
+        answered(page, "8")
+        page.locator("#right summary").click()
+        shot(page, f"{scheme}-drawn")
+        assert violations(page) == []
+        page.locator("#tab-image").click()
+        expect(page.locator("#chooser")).to_be_visible()
+        assert violations(page) == []
+        page.goto(f"http://localhost:{served.port}/api/docs")
+        expect(page.locator("#docs section").first).to_be_visible()
+        shot(page, f"{scheme}-docs")
+        assert violations(page) == []
 
 
 def test_it_can_be_installed(desktop):
-    manifest = desktop.evaluate("fetch('/manifest.webmanifest').then((answer) => answer.json())")
+    manifest = desktop.evaluate("fetch('/manifest.webmanifest').then((response) => response.json())")
     assert {icon["sizes"] for icon in manifest["icons"]} >= {"192x192", "512x512"}
     for icon in manifest["icons"]:
-        assert desktop.request.get(f"http://localhost:{desktop.url.split(':')[2].strip('/')}{icon['src']}").ok
-    assert desktop.evaluate("navigator.serviceWorker.ready.then((found) => found.scope)") == desktop.url
+        assert desktop.request.get(desktop.url.rstrip("/") + icon["src"]).ok
+    assert desktop.evaluate("navigator.serviceWorker.ready.then((worker) => worker.scope)") == desktop.url

@@ -1,8 +1,9 @@
 """Reading pages in a real browser: choosing files; words in image and text; downloads; the library.
 
-A stand-in reads the pages. Set HCR_SHOTS to a folder for screenshots of every state.
+A stand-in reads the pages.
 """
 
+import base64
 import json
 import threading
 from contextlib import contextmanager
@@ -12,60 +13,49 @@ from werkzeug.serving import make_server
 
 from hcrlib.runtime.web.app import create_app
 
+from .browsing import MARKS, SEND_FILE, SIZES, expect, fits, opened, shot, violations
 from .conftest import EIGHT, picture
 from .standin import LINES, RECOGNIZERS, StandIn
-from .test_browser import CHROMIUM, SIZES, browser, playwright, shot  # noqa: F401 - browser is a fixture
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed: apt install chromium"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-]
-expect = playwright.expect
+pytestmark = MARKS
 SHOWN = "\n".join(LINES).replace("quick", "?uick")
 
 
 @pytest.fixture(scope="module")
 def served(zoo):
-    """The server's port and its stand-in."""
-    pages = StandIn()
-    server = make_server("127.0.0.1", 0, create_app(zoo, hosts=("localhost",), page_reader=pages), threaded=True)
+    """The server's URL and its stand-in."""
+    reader = StandIn()
+    server = make_server("127.0.0.1", 0, create_app(zoo, hosts=("localhost",), page_reader=reader), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield server.server_port, pages
+    yield f"http://localhost:{server.server_port}/read", reader
     server.shutdown()
     thread.join()
     server.server_close()
 
 
+@contextmanager
+def with_reader(browser, served, size, **options):
+    url, reader = served
+    reader.kept.clear()
+    reader.calls.clear()
+    reader.available = RECOGNIZERS
+    reader.proceed.set()
+    with opened(browser, url, size, service_workers="block", **options) as page:
+        page.reader = reader
+        yield page
+
+
 @pytest.fixture(params=SIZES)
-def page(request, browser, served):  # noqa: F811
-    with opened(browser, served, request.param) as found:
-        yield found
+def page(request, browser, served):
+    with with_reader(browser, served, request.param) as page:
+        yield page
 
 
 @pytest.fixture
-def desktop(browser, served):  # noqa: F811
-    with opened(browser, served, "desktop") as found:
-        yield found
-
-
-@contextmanager
-def opened(browser, served, size, **more):  # noqa: F811
-    port, pages = served
-    pages.kept.clear()
-    pages.available = RECOGNIZERS
-    pages.proceed.set()
-    context = browser.new_context(**SIZES[size], service_workers="block", **more)
-    page = context.new_page()
-    page.kind, page.pages, page.errors = size, pages, []
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.on("console", lambda said: page.errors.append(said.text) if "Content Security Policy" in said.text else None)
-    page.goto(f"http://localhost:{port}/read")
-    expect(page.locator("#model option")).to_have_count(2)
-    yield page
-    assert page.errors == []
-    context.close()
+def desktop(browser, served):
+    with with_reader(browser, served, "desktop") as page:
+        yield page
 
 
 def choose(page, data=b"%PDF-1.7", name="notes.pdf", kind="application/pdf"):
@@ -79,12 +69,12 @@ def word(page, text):
 def test_a_page_is_read(page):
     expect(page.locator("#nothing")).to_have_text("No page yet.")
     shot(page, "page-empty")
-    page.pages.proceed.clear()
+    page.reader.proceed.clear()
     choose(page)
     expect(page.locator("#doing")).to_have_text("Reading notes.pdf")
     shot(page, "page-working")
-    page.pages.proceed.set()
-    expect(page.locator("#text p")).to_have_text(SHOWN.splitlines())  # what is HTML in it stays text
+    page.reader.proceed.set()
+    expect(page.locator("#text p")).to_have_text(SHOWN.splitlines())  # HTML is escaped
     expect(page.locator("#boxes rect")).to_have_count(10)
     expect(page.locator("#text mark")).to_have_text(["?"])
     expect(page.locator("#notes")).to_contain_text("turned by 90 degrees")
@@ -92,13 +82,13 @@ def test_a_page_is_read(page):
     assert box == picture
     assert picture["width"] / picture["height"] == pytest.approx(700 / 900, rel=0.01)
     shot(page, "page-read")
-    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    assert fits(page)
     page.locator("#another").click()
     expect(page.locator("#chooser")).to_be_visible()
     expect(page.locator("#results")).to_be_hidden()
 
 
-def test_the_picture_and_the_text_point_at_each_other(page):
+def test_words_are_highlighted_in_image_and_text(page):
     choose(page)
     page.locator("#boxes rect.unsure").click()
     expect(page.locator("#text .active")).to_have_text("?uick")
@@ -133,7 +123,7 @@ def test_with_the_keyboard_alone(desktop):
     desktop.keyboard.press("Escape")
     expect(desktop.locator("#word-part")).to_be_hidden()
     desktop.keyboard.press("Tab")
-    expect(desktop.locator("#query")).to_be_focused()  # one stop for all of the words
+    expect(desktop.locator("#query")).to_be_focused()  # all words are one tab stop
 
 
 def test_the_pages_of_a_pdf_are_turned(desktop):
@@ -144,27 +134,16 @@ def test_the_pages_of_a_pdf_are_turned(desktop):
     desktop.locator("#next").click()
     expect(desktop.locator("#turned")).to_have_text("Page 3 of 3")
     expect(desktop.locator("#next")).to_be_disabled()
-    expect(desktop.locator("#format [value=png]")).to_be_disabled()  # it holds one page
+    expect(desktop.locator("#format [value=png]")).to_be_disabled()  # it holds a single page
     choose(desktop, picture(EIGHT), "a.png", "image/png")
     expect(desktop.locator("#turn")).to_be_hidden()
     expect(desktop.locator("#format [value=png]")).to_be_enabled()
 
 
-DROPPED = """(way) => {
-    const data = new DataTransfer();
-    data.items.add(new File(["%PDF-1.7"], "a.pdf", {type: "application/pdf"}));
-    const event = way === "paste"
-        ? new ClipboardEvent("paste", {clipboardData: data, bubbles: true})
-        : new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true});
-    document.body.dispatchEvent(event);
-}"""
-
-
-def test_a_file_is_pasted_or_dropped(desktop):
-    for way in ("paste", "drop"):
-        desktop.evaluate(DROPPED, way)
-        expect(desktop.locator("#text p")).to_have_count(3)
-        desktop.locator("#another").click()
+@pytest.mark.parametrize("way", ["paste", "drop"])
+def test_a_file_is_pasted_or_dropped(desktop, way):
+    desktop.evaluate(SEND_FILE, [way, base64.b64encode(b"%PDF-1.7").decode(), "a.pdf", "application/pdf"])
+    expect(desktop.locator("#text p")).to_have_count(3)
 
 
 REFUSED = [
@@ -174,7 +153,7 @@ REFUSED = [
 ]
 
 
-def test_what_cannot_be_read_is_said(desktop):
+def test_refused_files_are_explained(desktop):
     for data, name, kind, words in REFUSED:
         choose(desktop, data, name, kind)
         expect(desktop.locator("#trouble")).to_contain_text(words)
@@ -192,19 +171,19 @@ def test_a_file_that_is_too_large_is_not_sent(desktop, tmp_path):
     expect(desktop.locator("#trouble")).to_contain_text("limit is 30 MB")
 
 
-def test_it_waits_for_its_turn_and_can_be_cancelled(desktop):
+def test_waiting_and_cancelling(desktop):
     busy = {"type": "/api/docs#busy", "title": "", "status": 503, "detail": ""}
     answer = dict(status=503, headers={"Retry-After": "1"}, body=json.dumps(busy))
     desktop.route("**/api/read*", lambda route: route.fulfill(**answer), times=1)
     choose(desktop)
     expect(desktop.locator("#doing")).to_contain_text("Yours is next")
     expect(desktop.locator("#text p")).to_have_count(3)
-    desktop.pages.proceed.clear()
+    desktop.reader.proceed.clear()
     choose(desktop)
     desktop.locator("#cancel").click()
     expect(desktop.locator("#chooser")).to_be_visible()
     expect(desktop.locator("#trouble")).to_be_hidden()
-    desktop.pages.proceed.set()
+    desktop.reader.proceed.set()
     desktop.route("**/api/read*", lambda route: route.abort(), times=1)
     desktop.wait_for_timeout(100)
     choose(desktop)
@@ -212,14 +191,14 @@ def test_it_waits_for_its_turn_and_can_be_cancelled(desktop):
 
 
 def download(page, form):
-    """(name, bytes)."""
+    """Return (file name, bytes)."""
     page.locator("#format").select_option(form)
     with page.expect_download() as started:
         page.locator("#save").click()
     return started.value.suggested_filename, started.value.path().read_bytes()
 
 
-def test_it_is_taken_along(desktop):
+def test_downloads(desktop):
     choose(desktop)
     assert download(desktop, "text") == ("notes.txt", ("\n\n".join([SHOWN] * 3) + "\n").encode())
     assert download(desktop, "alto") == ("notes.xml", b"alto")
@@ -230,26 +209,25 @@ def test_it_is_taken_along(desktop):
     expect(desktop.locator("#sheet-part")).to_be_visible()
 
 
-def test_it_is_taken_along_as_the_model_read_it_that_is_shown(desktop):
-    desktop.pages.calls.clear()
+def test_downloads_use_the_model_of_the_text_on_display(desktop):
     choose(desktop)
     expect(desktop.locator("#notes")).to_contain_text("Read by best-digits")
     desktop.locator("#model").select_option("best-47")
     download(desktop, "alto")
-    assert desktop.pages.calls == [("best-digits", "json"), ("best-digits", "alto")]
+    assert desktop.reader.calls == [("best-digits", "json"), ("best-digits", "alto")]
     desktop.locator("#next").click()
     expect(desktop.locator("#notes")).to_contain_text("Read by best-digits")
     choose(desktop)
     expect(desktop.locator("#notes")).to_contain_text("Read by best-47")
 
 
-def test_what_reads_words_or_lines_is_chosen_and_remembered(page):
+def test_a_recognizer_is_chosen_and_remembered(page):
     choice = page.get_by_label("Read", exact=True)
     offered = ["Character by character", "Whole words: whole-words", "Whole lines: whole-lines"]
     expect(choice.locator("option")).to_have_text(offered)
     expect(choice).to_have_value("")
     choice.select_option("whole-words")
-    page.pages.calls.clear()
+    page.reader.calls.clear()
     choose(page)
     expect(page.locator("#notes")).to_contain_text("Read by whole-words")
     word(page, "lazy").click()
@@ -258,18 +236,18 @@ def test_what_reads_words_or_lines_is_chosen_and_remembered(page):
     shot(page, "page-whole-words")
     choice.select_option("")
     download(page, "alto")
-    assert page.pages.calls == [("whole-words", "json"), ("whole-words", "alto")]
+    assert page.reader.calls == [("whole-words", "json"), ("whole-words", "alto")]
     choice.select_option("whole-lines")
     page.reload()
     expect(choice).to_have_value("whole-lines")
-    page.pages.available = RECOGNIZERS[:1]
+    page.reader.available = RECOGNIZERS[:1]
     page.reload()
     expect(choice.locator("option")).to_have_count(2)
     expect(choice).to_have_value("")
 
 
-def test_without_a_recogniser_there_is_no_choice(desktop):
-    desktop.pages.available = []
+def test_without_recognizers_there_is_no_choice(desktop):
+    desktop.reader.available = []
     desktop.reload()
     expect(desktop.locator("#model option")).to_have_count(2)
     expect(desktop.locator("#recognizer")).to_be_hidden()
@@ -278,9 +256,9 @@ def test_without_a_recogniser_there_is_no_choice(desktop):
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_what_is_cancelled_may_be_kept_and_that_is_said(desktop, keep):
+def test_cancelling_warns_that_the_page_may_still_be_kept(desktop, keep):
     desktop.locator("#keep").set_checked(keep)
-    desktop.pages.proceed.clear()
+    desktop.reader.proceed.clear()
     choose(desktop)
     desktop.locator("#cancel").click()
     expect(desktop.locator("#chooser")).to_be_visible()
@@ -288,7 +266,7 @@ def test_what_is_cancelled_may_be_kept_and_that_is_said(desktop, keep):
         expect(desktop.locator("#trouble")).to_contain_text("may still be added to your library")
     else:
         expect(desktop.locator("#trouble")).to_be_hidden()
-    desktop.pages.proceed.set()
+    desktop.reader.proceed.set()
 
 
 def test_the_text_is_copied(desktop):
@@ -299,7 +277,7 @@ def test_the_text_is_copied(desktop):
     assert desktop.evaluate("navigator.clipboard.readText()") == SHOWN
 
 
-def test_only_what_is_ticked_is_kept_and_found(page):
+def test_only_ticked_pages_are_kept_and_found(page):
     choose(page, name="other.pdf")
     expect(page.locator("#text p")).to_have_count(3)
     page.locator("#another").click()
@@ -311,7 +289,7 @@ def test_only_what_is_ticked_is_kept_and_found(page):
     expect(page.locator("#hits li b")).to_have_text(["notes.pdf, page 1"])
     expect(page.locator("#hits mark")).to_have_text(["<i>brown"])
     shot(page, "page-found")
-    page.pages.kept.clear()
+    page.reader.kept.clear()
     page.keyboard.press("Enter")
     expect(page.locator("#found")).to_contain_text("No page in your library")
 
@@ -326,18 +304,11 @@ def test_the_modes_lead_to_each_other(desktop):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-def test_axe_finds_nothing_serious(browser, served, size, scheme):  # noqa: F811
-    from axe_playwright_python.sync_playwright import Axe
-
-    with opened(browser, served, size, color_scheme=scheme) as page:
-        found = []
-        for state in ("empty", "read"):
-            if state == "read":
-                choose(page)
-                word(page, "uick").click()
-                expect(page.locator("#word-part")).to_be_visible()
-                shot(page, f"page-{scheme}-{state}")
-            for violation in Axe().run(page).response["violations"]:
-                if violation["impact"] in ("serious", "critical"):
-                    found.append((state, violation["id"], [node["html"][:100] for node in violation["nodes"]]))
-        assert found == []
+def test_accessibility(browser, served, size, scheme):
+    with with_reader(browser, served, size, color_scheme=scheme) as page:
+        assert violations(page) == []
+        choose(page)
+        word(page, "uick").click()
+        expect(page.locator("#word-part")).to_be_visible()
+        shot(page, f"page-{scheme}-read")
+        assert violations(page) == []

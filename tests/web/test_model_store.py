@@ -61,7 +61,7 @@ def test_a_recognizer_of_words_is_not_a_model_of_characters(copy, tmp_path, log)
     bundles = [("words", str(recognizer_bundle(tmp_path / "words"))), ("mine", str(copy))]
     models = ModelStore(lambda: bundles, "onnxruntime", threads=1, log=log.append)
     assert [each.name for each in models.all()] == ["mine"]
-    assert log[0] == "hcr serve: cannot load words: it reads whole words or lines, not single characters"
+    assert log[0] == "hcr serve: cannot load words: it reads whole words, not single characters"
 
 
 def test_a_vanished_bundle_stays_in_use(models, copy):

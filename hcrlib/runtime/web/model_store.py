@@ -6,8 +6,7 @@ import os
 import sys
 import threading
 
-from .. import bundle
-from ..line_model import LineModel
+from .. import bundle, sha256
 from .problems import Problem
 
 REFRESH_S = 1.0  # seconds between two checks of the folders
@@ -16,16 +15,16 @@ REFRESH_S = 1.0  # seconds between two checks of the folders
 class LoadedModel:
     """One model as it was when it was loaded; immutable.
 
-    Attributes: `name` of its folder; `model`, a TrainedModel; `digest`, 12 digits of its manifest's SHA-256; `description`
+    Attributes: `name` of its folder; `model`, a CharacterModel; `digest`, 12 digits of its manifest's SHA-256; `description`
     for `GET /api/models`. Raises ValueError if the bundle is damaged, does not read characters, or changes meanwhile.
     """
 
     def __init__(self, name, folder, engine=None, threads=None):
         self.signature = signature(folder)
         self.name, self.model = name, bundle.load(folder, engine, threads)
-        if isinstance(self.model, LineModel):
-            raise ValueError("it reads whole words or lines, not single characters")
-        self.digest = bundle.sha256(os.path.join(folder, "manifest.json"))[:12]
+        if self.model.reads != "characters":
+            raise ValueError("it reads whole %s, not single characters" % self.model.unit)
+        self.digest = sha256(os.path.join(folder, "manifest.json"))[:12]
         record = _record(folder)
         if signature(folder) != self.signature:
             raise ValueError("it is being replaced")
@@ -36,7 +35,7 @@ class LoadedModel:
             "classes": list(self.model.classes),
             "unsure_below": self.model.unsure_below,
             "engine": self.model.engine,
-            "classifier": self.model.classifier.name,
+            "classifier": self.model.name,
             "trained_on": data.get("name"),
             "accuracy": record.get("accuracy"),
             "n_test": data.get("n_test", record.get("n_test")),
