@@ -10,10 +10,10 @@ RUN = "dummy", "--data", "mnist-5k"
 NOTEBOOK = """
 import dataclasses, sys
 from pathlib import Path
-from hcrlib import evaluate, report
+from hcrlib.runs import notebooks, runner
 folder = Path(sys.argv[1])
-given = dataclasses.asdict(evaluate.resolve("dummy"))
-sys.exit(report.execute("10_train.ipynb", folder / "out.ipynb", given, folder / "log.txt"))
+config = dataclasses.asdict(runner.resolve("dummy"))
+notebooks.execute(notebooks.path("10_train.ipynb"), folder / "out.ipynb", config, folder)
 """
 
 

@@ -14,10 +14,11 @@ EFFICIENCY, BEYOND_S, PLAN_S, RESUME_S, GROWTH = 0.9, 0.05, 2, 3, 1.1
 SETUP = """
 import contextlib, dataclasses, io, os, resource, sys, tarfile
 import nbformat
-from hcrlib import evaluate, records, sweep
-from hcrlib.cluster import attempt as worker
+from hcrlib.cluster import jobs, progress, worker
 from hcrlib.cluster.client import run
 from hcrlib.cluster.backend import Cluster
+from hcrlib.runs import records, runner
+from hcrlib.sweeps import plan as sweep
 
 def notebook(text):
     cells = [nbformat.v4.new_code_cell("seed = 0"), nbformat.v4.new_code_cell(text)]
@@ -30,7 +31,7 @@ RECORD += "config = records.RunConfig(dataset, classifier, params, preprocess, s
 RECORD += "records.RunRecord(config=config, status='skipped', reason='a stand-in').write()"
 
 def plan(n):
-    return [(evaluate.resolve("dummy", seed=seed), "x.ipynb") for seed in range(n)]
+    return [(runner.resolve("dummy", seed=seed), "x.ipynb") for seed in range(n)]
 
 def seconds(n, workers, text, attempt=worker.attempt):
     "What n runs of a notebook take, beyond the first of each worker, which loads what all of them need."
@@ -38,21 +39,20 @@ def seconds(n, workers, text, attempt=worker.attempt):
     def attempted(line):
         if line.startswith("["):
             marks.append(time.perf_counter())
-    from hcrlib.cluster import live
-    live.Display.say = lambda self, line: attempted(line)
+    progress.Display.say = lambda self, line: attempted(line)
     made = run(plan(n + workers), Cluster(workers=workers), lambda line: None, {"x.ipynb": notebook(text)}, attempt)
     assert all(record.status == "skipped" for record in made), made
     return marks[-1] - marks[workers - 1]
 
-def nothing(work):
-    config = records.RunConfig.from_dict(work.config)
+def nothing(job):
+    config = records.RunConfig.from_dict(job.config)
     text = json.dumps(records.RunRecord(config=config, status="skipped", reason="a stand-in").to_dict()).encode()
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w") as tar:
         about = tarfile.TarInfo("record.json")
         about.size = len(text)
         tar.addfile(about, io.BytesIO(text))
-    return worker.Outcome(worker.DONE, packed=sink.getvalue())
+    return jobs.Outcome(jobs.DONE, packed=sink.getvalue())
 """
 SLEEP = "import time; time.sleep({s})\n"
 WORK = "from hashlib import sha256\nfor _ in range({n}): sha256(bytes(10**6)).digest()\n"
@@ -70,20 +70,20 @@ n, folder = int(sys.argv[1]), Path(sys.argv[2])
 given = "".join(f"{name} = {value!r}\\n" for name, value in dataclasses.asdict(plan(1)[0][0]).items())
 (folder / "x.ipynb").write_text(notebook(given + RECORD))
 
-def timed(work):
+def timed(job):
     "An attempt that tells how long it was papermill's and the kernel's."
-    whole = worker._executed
+    whole = worker._execute
     def executed(*given):
         begun = time.perf_counter()
         answer = whole(*given)
         with (folder / "times").open("a") as file:
             file.write(f"{time.perf_counter() - begun}\\n")
         return answer
-    worker._executed = executed
+    worker._execute = executed
     try:
-        return worker.attempt(work)
+        return worker.attempt(job)
     finally:
-        worker._executed = whole
+        worker._execute = whole
 
 swept = seconds(n, 1, RECORD, timed) / n
 papermills = [float(line) for line in (folder / "times").read_text().split()][1:]
@@ -100,12 +100,11 @@ GROWN = (
 def held():
     return int(next(l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith("VmRSS")).split()[1]) * 1024
 marks = {}
-from hcrlib.cluster import live
 def count(self, line):
     if self.done in (n // 10, n):
         marks[self.done] = held()
 n = int(sys.argv[1])
-live.Display.say = count
+progress.Display.say = count
 begun = time.perf_counter()
 configs = sweep.load(sys.argv[2]).configs
 assert len(configs) == n
@@ -114,7 +113,7 @@ print(json.dumps([marks[n // 10], marks[n], (time.perf_counter() - begun) / n]))
 """
 )
 PLAN = """
-from hcrlib import sweep
+from hcrlib.sweeps import plan as sweep
 print(json.dumps(measured(lambda: sweep.load(sys.argv[1]))))
 """
 CLI = "import sys; from hcrlib.cli.main import main; sys.exit(main())"

@@ -7,42 +7,46 @@ import sys
 from hcrlib.cli._common import add_command, short
 from hcrlib.core.errors import ConfigError
 
-SHOWN = 40  # notebooks that are named one by one
+SHOWN = 40  # notebooks that are listed one by one
 UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 SIZES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
 def add_parser(subparsers):
-    """Adds `sweep` to an argparse subparsers object; it sets `func(args) -> exit status`."""
-    says = "make the runs of a params/*.yml file that are not finished yet, then leaderboard and report"
-    add = add_command(subparsers, "sweep", _sweep, says, "hcr sweep params/demo.yml --dry-run").add_argument
-    add("file", help="defaults, grid and runs, in YAML")
+    """Add `sweep` to an argparse subparsers object; it sets `func(args) -> exit status`."""
+    summary = "make the unfinished runs of a params/*.yml file, then a leaderboard and a report"
+    add = add_command(subparsers, "sweep", _sweep, summary, "hcr sweep params/demo.yml --dry-run").add_argument
+    add("file", help="YAML file with defaults, grid and runs")
     add("--dry-run", action="store_true", help="only print the plan")
-    add("--again", action="store_true", help="make finished runs again, too")
-    add("--rerun-failed", action="store_true", help="try again those that failed by this very code")
-    add("--only", action="append", metavar="PATTERN", help="runs whose id matches, such as '*/svm/*'; repeatable")
-    add("--limit", type=int, metavar="N", help="make no more than N runs this time, the cheapest")
-    add("--no-report", action="store_true", help="no leaderboard files, figures and HTML report")
+    add("--again", action="store_true", help="also repeat finished runs")
+    add("--rerun-failed", action="store_true", help="also repeat runs that failed with this version of the code")
+    add("--only", action="append", metavar="PATTERN", help="only runs whose id matches, such as '*/svm/*'; repeatable")
+    add("--limit", type=int, metavar="N", help="make at most N runs this time, the cheapest first")
+    add("--no-report", action="store_true", help="write no leaderboard files, figures or HTML report")
     add_cluster(add)
 
 
 def add_cluster(add):
-    """Declares what says where runs are made; `cluster` reads it."""
-    add("--workers", type=int, metavar="N", help="runs at once on this machine (by cores and memory)")
-    add("--scheduler", metavar="ADDRESS", help="a Dask scheduler, such as tcp://10.0.0.1:8786, instead of this machine")
-    add("--time-limit", metavar="T", help="of one run: seconds, or 90m, 2h; what takes longer is recorded as failed")
-    add("--memory-limit", metavar="M", help="of one run: bytes, or 800M, 4G (on this machine an equal share)")
-    add("--retries", type=int, default=2, metavar="N", help="after faults of machines; wrong code is not retried (2)")
+    """Add the options that say where runs are made; `cluster` reads them."""
+    add("--workers", type=int, metavar="N", help="local worker processes (default: as many as cores and memory allow)")
+    add(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="use a Dask scheduler, such as tcp://10.0.0.1:8786, instead of this machine",
+    )
+    add("--time-limit", metavar="T", help="per run: seconds, or 90m, 2h; runs over it are recorded as failed")
+    add("--memory-limit", metavar="M", help="per run: bytes, or 800M, 4G (default on this machine: an equal share)")
+    add("--retries", type=int, default=2, metavar="N", help="after machine faults; failing code is not retried (2)")
     add("--priority", type=int, default=0, metavar="N", help="on a shared scheduler: higher goes first (0)")
 
 
 def cluster(args):
-    """The cluster.engine.Cluster that the options describe; ConfigError for what is not valid."""
+    """Return the cluster.backend.Cluster that the options describe; ConfigError for an invalid option."""
     from hcrlib.cluster.backend import Cluster
 
     if args.scheduler and args.workers:
         raise ConfigError(
-            "--workers is of this machine, not of --scheduler", hint="Start more workers of that scheduler"
+            "--workers cannot be combined with --scheduler", hint="Start more workers on the scheduler's side"
         )
     for name, least in (("workers", 1), ("retries", 0)):
         value = getattr(args, name)
@@ -58,17 +62,17 @@ def cluster(args):
     )
 
 
-def _amount(option, text, units, such_as):
+def _amount(option, text, units, examples):
     if text is None:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
-    unit = found and found[2]
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
+    unit = match and match[2]
     if unit and units is SIZES:
         unit = unit.removesuffix("b").removesuffix("i")  # 4G, 4GB and 4GiB
-    amount = float(found[1]) * units[unit] if unit in units else 0
+    amount = float(match[1]) * units[unit] if unit in units else 0
     amount = int(amount) if units is SIZES else amount
     if amount <= 0:
-        raise ConfigError(f"{option} is not valid", expected=such_as, got=repr(text))
+        raise ConfigError(f"{option} is not valid", expected=examples, got=repr(text))
     return amount
 
 
@@ -81,62 +85,62 @@ def _sweep(args):
     if args.limit is not None and args.limit < 1:
         raise ConfigError("--limit is not valid", expected="a whole number >= 1", got=args.limit)
     where = cluster(args)
-    there = plan.look()
-    whole = plan.configs if args.again else plan.unfinished(there, args.rerun_failed)
+    existing = plan.look()
+    whole = plan.configs if args.again else plan.unfinished(existing, args.rerun_failed)
     todo = whole if args.limit is None or args.limit >= len(whole) else _cheapest(whole, args.limit)
     if args.dry_run:
-        print(f"{plan.table(there, todo)}\n\n{len(plan.configs)} runs, {len(todo)} to run")
+        print(f"{plan.table(existing, todo)}\n\n{len(plan.configs)} runs, {len(todo)} to run")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the runs are ended too
-    _announce(plan, there, whole)
+    _announce(plan, existing, whole)
     if len(todo) < len(whole):
         print(f"{len(todo)} of them now (--limit)\n")
     failed = sweep.run(todo, where)
-    return _conclude(plan, plan.look() if todo else there, failed, report=not args.no_report)
+    return _conclude(plan, plan.look() if todo else existing, failed, report=not args.no_report)
 
 
-def _announce(plan, there, todo):
+def _announce(plan, existing, todo):
     from hcrlib.sweeps import plan as sweep
 
-    asked = {config.hash for config in todo}
-    kept = [record for key, record in there.items() if key not in asked]
+    again = {config.hash for config in todo}
+    kept = [record for key, record in existing.items() if key not in again]
     stale = sum(map(sweep.by_other_code, kept))
-    told = f", {stale} of them made by another version of the code (--again makes them anew)" if stale else ""
+    note = f", {stale} of them by another version of the code (--again repeats them)" if stale else ""
     failed = sum(record.status == "failed" for record in kept)
     done = len(plan.configs) - len(todo) - failed
-    print(f"{plan.question}\n{len(plan.configs)} runs, {done} of them finished before{told}")
+    print(f"{plan.question}\n{len(plan.configs)} runs, {done} already finished{note}")
     if failed:
-        print(f"{failed} failed before and are left alone (--rerun-failed tries them again)")
+        print(f"{failed} failed earlier and are not repeated (--rerun-failed repeats them)")
     print()
 
 
 def _cheapest(configs, most):
-    """The cheapest runs, each after those that it is made of."""
+    """Return the cheapest runs, each after its members."""
     from hcrlib.cluster.estimate import Estimate, known
     from hcrlib.cluster.inputs import members
 
     order, left, chosen = Estimate(known()).order(configs), {config.id for config in configs}, []
     for config in (*order, *order):  # a second time for those whose members came later
-        if len(chosen) < most and config.id in left and not left.intersection(members(config)):
+        if config.id in left and len(chosen) < most and not left.intersection(members(config)):
             chosen.append(config)
             left.discard(config.id)
     return chosen
 
 
-def _conclude(plan, there, failed, report):
-    """Prints the leaderboard, writes the report and lists the failures; the exit status."""
+def _conclude(plan, existing, failed, report):
+    """Print the leaderboard, write the report and list the failures; return the exit status."""
     from hcrlib.cluster.results import FAILED_AGAIN
     from hcrlib.core import paths
     from hcrlib.metrics import statistics
     from hcrlib.reporting import leaderboard
     from hcrlib.reporting import sweep as reports
 
-    found = [statistics.completed(record) for record in there.values()]
-    print(f"\n{leaderboard.render(found)}")
-    failed = {r.config.hash: r for r in (*found, *failed) if r.status == "failed"}
+    finished = [statistics.completed(record) for record in existing.values()]
+    print(f"\n{leaderboard.render(finished)}")
+    failed = {r.config.hash: r for r in (*finished, *failed) if r.status == "failed"}
     try:
         written = reports.write(plan) if report else []
-        notebooks = [path for record in found[: SHOWN + 1] if (path := record.path / "notebook.ipynb").exists()]
+        notebooks = [path for record in finished[: SHOWN + 1] if (path := record.path / "notebook.ipynb").exists()]
         if len(notebooks) > SHOWN:
             notebooks = [paths.runs_root() / "*/*/*/notebook.ipynb"]
         for path in notebooks + [path for path in written if path.suffix in (".ipynb", ".html", ".png")]:

@@ -1,12 +1,12 @@
-"""A process that has loaded what notebooks need and forks one for each run: imports take seconds, and are paid once.
+"""A process that has imported what notebooks need and forks one process for each job, so that imports are paid once.
 
-`Launcher` starts it. It reads a job a line and answers in lines of JSON, {"pid": n} when the job has begun and {"status": n}
-when it ended, minus a signal's number where it was killed. It ends, and its job with it, when its standard input is closed:
-nothing outlives the process that asked for it. Where forking is not safe (it is on Linux alone), every job is a new process.
+`ForkServer` starts it. It reads one JSON job a line and replies in JSON lines: {"pid": n} when the job has begun, {"status": n}
+when it has ended (minus a signal's number if it was killed). It ends, and its job with it, when its input is closed.
+Where forking is not safe (anywhere but on Linux), every job is a new process. multiprocessing's own fork server will not do: a
+Dask worker is daemonic and may not start its processes, they outlive a worker that is killed, and it imports nothing later on.
 """
 
 import contextlib
-import ctypes
 import importlib
 import json
 import os
@@ -15,49 +15,56 @@ import signal
 import subprocess
 import sys
 import threading
-import traceback
 
-from hcrlib.cluster.kernel import LOADED
+from hcrlib.cluster.fork import FORKS, fork
 
-FORKS = sys.platform == "linux"
+PRELOAD = (
+    *("papermill", "nbclient", "ipykernel.kernelapp", "pandas", "matplotlib.pyplot"),
+    *("hcrlib.api", "hcrlib.runs.runner", "hcrlib.plotting.classification"),
+)
 POLL_S, TICK_S = 0.1, 0.25
-DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
-class Launcher:
-    """One process that launches others, one job after the other. It is started by the first job, and again where it died."""
+class ForkServer:
+    """One fork server, which runs one job after the other. The first job starts it, and the next one if it died."""
 
-    def __init__(self, forks=FORKS):
-        self.forks, self.process, self.pid = forks, None, None
+    def __init__(self, forks=FORKS, preload=PRELOAD):
+        self.forks, self.preload, self.process, self.pid = forks, preload, None, None
 
-    def begin(self, function, given, log, environment=None, prepare=None, tick=lambda: None):
-        """Starts `module:function`(given) in a process of its own, and returns its number.
+    def begin(self, function, argument, log, environment=None, prepare=None, tick=lambda: None):
+        """Start `module:function`(argument) in a process of its own; return its process id.
 
-        given: plain values. log: the file for what it prints. environment: variables on top of this process' own.
-        prepare: the name of a classifier whose libraries the launcher loads first; tick: called meanwhile, may raise.
-        RuntimeError where there is no launcher.
+        Args:
+            argument: plain values.
+            log: path of the file for what it prints.
+            environment: variables on top of those of this process.
+            prepare: name of a classifier whose libraries the fork server imports first.
+            tick: called while waiting; may raise.
+
+        Raises:
+            RuntimeError: the fork server is gone.
         """
         if self.process is None or self.process.poll() is not None:
             self._start()
-        job = {"function": function, "given": given, "log": str(log), "environment": environment or {}}
+        job = {"function": function, "argument": argument, "log": str(log), "environment": environment or {}}
         try:
             self.process.stdin.write(json.dumps({**job, "prepare": prepare}).encode() + b"\n")
             self.process.stdin.flush()
         except OSError as error:
-            raise RuntimeError(f"the launcher is gone: {error}") from error
+            raise RuntimeError(f"the fork server is gone: {error}") from error
         self.pid = None
-        while (answer := self._answer(TICK_S)) is None:
+        while (reply := self._reply(TICK_S)) is None:
             tick()
-        self.pid = answer["pid"]
+        self.pid = reply["pid"]
         return self.pid
 
     def wait(self, seconds):
-        """The job's exit status, or None where it has not ended by then. RuntimeError where the launcher died, and it."""
-        answer = self._answer(seconds)
-        return None if answer is None else answer["status"]
+        """Return the job's exit status, or None if it still runs; RuntimeError if the fork server died, and the job with it."""
+        reply = self._reply(seconds)
+        return None if reply is None else reply["status"]
 
     def stop(self):
-        """Ends the job, if one is under way, and the launcher."""
+        """End the job, if one is running, and the fork server."""
         if self.process is None:
             return
         with contextlib.suppress(OSError):
@@ -72,19 +79,17 @@ class Launcher:
 
     def _start(self):
         self.stop()
-        command = [sys.executable, "-m", "hcrlib.cluster.forkserver", *([] if self.forks else ["--once"])]
-        own = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-        # a session of its own: a terminal's Ctrl-C is for the sweep, which lets its runs end
+        command = [sys.executable, "-m", "hcrlib.cluster.forkserver", *(self.preload if self.forks else ["--once"])]
         self.process = subprocess.Popen(
             command,
-            bufsize=0,  # what is read ahead is not seen by select
+            bufsize=0,  # select does not see what was read ahead
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **own},
-            start_new_session=True,
+            env={**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
+            start_new_session=True,  # a terminal's Ctrl-C is for the sweep, which lets its runs end
         )
 
-    def _answer(self, seconds):
+    def _reply(self, seconds):
         if not select.select([self.process.stdout], [], [], seconds)[0]:
             return None
         line = self.process.stdout.readline()
@@ -92,15 +97,15 @@ class Launcher:
             return json.loads(line)
         status = self.process.wait()
         if self.forks or self.pid is None:
-            raise RuntimeError(f"the launcher ended with status {status}")
+            raise RuntimeError(f"the fork server ended with status {status}")
         return {"status": status}
 
 
-def main(once=False):
-    """Serves jobs until there are none."""
-    answers = os.dup(1)
-    os.dup2(2, 1)  # what libraries print is no answer
-    for name in () if once else LOADED:
+def main(*preload):
+    """Import modules, then serve jobs until standard input is closed. "--once" imports nothing and serves one job."""
+    replies, once = os.dup(1), preload == ("--once",)
+    os.dup2(2, 1)  # what libraries print is not a reply
+    for name in () if once else preload:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     jobs = os.fdopen(os.dup(0), "rb", buffering=0)
@@ -108,51 +113,27 @@ def main(once=False):
         job = json.loads(line)
         _prepare(job["prepare"])
         if once:
-            _answer(answers, pid=os.getpid())
+            _send(replies, pid=os.getpid())
             threading.Thread(target=_end_with, args=(jobs,), daemon=True).start()
             _work(job)
         child = fork(lambda job=job: _work(job))
-        _answer(answers, pid=child)
-        _answer(answers, status=_ended(child, jobs))
+        _send(replies, pid=child)
+        _send(replies, status=_status(child, jobs))
 
 
-def _answer(to, **answer):
-    os.write(to, json.dumps(answer).encode() + b"\n")
+def _send(replies, **reply):
+    os.write(replies, json.dumps(reply).encode() + b"\n")
 
 
 def _end_with(jobs):
-    """Ends this process, and what it started, when nobody waits for it any more."""
+    """End this process, and what it started, when the client is gone."""
     jobs.readline()
     _kill(os.killpg, os.getpid())
     os._exit(1)
 
 
-def fork(work):
-    """The number of a new process that does `work` and dies with this one."""
-    here = os.getpid()
-    child = os.fork()
-    if child:
-        return child
-    if FORKS:
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
-    if os.getppid() != here:  # it died in between
-        os._exit(1)
-    status = 1
-    try:
-        work()
-        status = 0
-    except SystemExit as ended:
-        status = ended.code or 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        with contextlib.suppress(Exception):
-            sys.stdout.flush(), sys.stderr.flush()
-        os._exit(status)
-
-
 def _prepare(classifier):
-    """Loads a classifier's libraries, once: what cannot be loaded is told by the run that needs it."""
+    """Import a classifier's libraries; if they cannot be imported, the run that needs them reports it."""
     if classifier:
         from hcrlib.models import named
 
@@ -161,19 +142,20 @@ def _prepare(classifier):
 
 
 def _work(job):
-    os.setsid() if os.getpid() != os.getsid(0) else None  # so that all of it can be ended at once
-    nothing, log = os.open(os.devnull, os.O_RDONLY), os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    for number, file in ((0, nothing), (1, log), (2, log)):
+    if os.getpid() != os.getsid(0):
+        os.setsid()  # so that the whole group can be killed
+    null, log = os.open(os.devnull, os.O_RDONLY), os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    for number, file in ((0, null), (1, log), (2, log)):
         os.dup2(file, number)
     os.environ.update(job["environment"])
     module, function = job["function"].split(":")
-    sys.exit(getattr(importlib.import_module(module), function)(job["given"]))
+    sys.exit(getattr(importlib.import_module(module), function)(job["argument"]))
 
 
-def _ended(child, jobs):
-    """How a child ended: 0, an exit status, or minus a signal's number. It is ended where nobody waits for it any more."""
+def _status(child, jobs):
+    """Wait for a child and return its exit status, or minus a signal's number. Kill it if the client goes away."""
     ends = []
-    with contextlib.suppress(AttributeError, OSError):  # an old system: it is looked at now and then
+    with contextlib.suppress(AttributeError, OSError):  # an old system: poll
         ends = [os.pidfd_open(child)]
     try:
         while True:
@@ -182,9 +164,9 @@ def _ended(child, jobs):
             if pid:
                 _kill(os.killpg, child)  # what it left running
                 return os.waitstatus_to_exitcode(status)
-            if jobs in ready:  # no job comes while one is under way: it is the end
+            if jobs in ready:  # no job is sent while one is running, so this is the end of the input
                 _kill(os.killpg, child)
-                _kill(os.kill, child)  # which may not lead its group yet
+                _kill(os.kill, child)  # it may not lead its group yet
                 os.waitpid(child, 0)
                 os._exit(1)
     finally:
@@ -198,5 +180,5 @@ def _kill(how, number):
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(BrokenPipeError):  # nobody waits for an answer any more
-        main(*(argument == "--once" for argument in sys.argv[1:]))
+    with contextlib.suppress(BrokenPipeError):  # the client is gone
+        main(*sys.argv[1:])

@@ -1,7 +1,7 @@
-"""What a run reads, named by hash: workers share no disk with the client, which sends what they lack, once.
+"""What a run reads, identified by hash. Workers need not share a disk with the client, which sends what they lack, once.
 
-Sets of the catalogue are pinned by their hashes and sent as the files that the client has, into the worker's cache. Folders (a
-person's own data, pictures of lines, the members of an ensemble) are named by the hash of their content; a run finds them by
+Data sets of the catalogue are pinned by their hashes; the client's files are sent into the worker's cache. Folders (the user's
+own data, images of lines, the members of an ensemble) are identified by the hash of their content; a run finds them through
 HCR_SENT, see `paths.here`.
 """
 
@@ -24,16 +24,18 @@ from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.importers import PARTS
 
 STALE_S = 86400
-CHUNK = 4 << 20  # bytes a message: those of other runs pass in between
+CHUNK = 4 << 20  # bytes per message, so that those of other runs pass in between
 YAML = ".yml", ".yaml"
 CACHED = "files", "built", "imported"  # folders of the cache that a client may add to
-MEMBER = "record.json", "predictions.npz", "model"  # of a run that another is made of
+MEMBER = "record.json", "predictions.npz", "model"  # what an ensemble reads of a run
 
 
 class Input(NamedTuple):
-    """name: as a run names it: a set of the catalogue, a folder's path, "HCR_DATA/<folder>" or "runs/<id>".
+    """Something that a run reads.
 
-    digest: the hash of a folder's content, "" for a set of the catalogue.
+    Attributes:
+        name: as the run names it: a data set of the catalogue, a folder's path, "HCR_DATA/<folder>" or "runs/<id>".
+        digest: hash of the folder's content, "" for a data set of the catalogue.
     """
 
     name: str
@@ -41,19 +43,19 @@ class Input(NamedTuple):
 
 
 def of(config, data=None):
-    """The Inputs of a RunConfig, as they are on this machine; what is not here, a run has to find, or to download, itself.
+    """Return the Inputs of a RunConfig that are on this machine; the run itself has to find or download others.
 
-    data: what answers for a dataset's name; None: `data_of`, which reads a person's own data whole.
+    data: function from a dataset's name to its Inputs; None for `data_of`, which reads the user's own data whole.
     """
-    found = list((data or data_of)(config.dataset))
+    items = list((data or data_of)(config.dataset))
     for run in members(config):
         if place := _place(f"runs/{run}"):
-            found.append(Input(f"runs/{run}", digest(place, MEMBER)))
-    return found
+            items.append(Input(f"runs/{run}", digest(place, MEMBER)))
+    return items
 
 
 def data_of(name):
-    """The Inputs of a dataset."""
+    """Return the Inputs of a dataset."""
     if name in TEXTS.names():
         entry = TEXTS.get(name)
         name = entry.characters or f"HCR_DATA/{entry.folder}"
@@ -64,42 +66,41 @@ def data_of(name):
 
 
 def members(config):
-    """The ids of the runs that a run is made of."""
+    """Return the ids of the runs that an ensemble is made of."""
     runs = config.params.get("runs")
     return list(runs) if isinstance(runs, list | tuple) else []
 
 
 def lacking(inputs):
-    """Those of these Inputs that are not on this machine."""
-    return [one for one in inputs if where(one) is None]
+    """Return those of these Inputs that are not on this machine."""
+    return [item for item in inputs if where(item) is None]
 
 
-def where(one):
-    """The Path where an Input lies on this machine, None where it does not; of a set of the catalogue any Path."""
-    if not one.digest:
-        return paths.cache_root() if inventory.here(one.name) else None
-    kept = _sent(one)
-    if kept.is_dir():
-        return kept
-    with contextlib.suppress(OSError, HcrError):  # what lies there cannot be read: it is not this
-        if (place := _place(one.name)) and digest(place, _entries(one.name, place)) == one.digest:
+def where(item):
+    """Return the Path of an Input on this machine, None if it is not here; for a data set of the catalogue, any Path."""
+    if not item.digest:
+        return paths.cache_root() if inventory.here(item.name) else None
+    if (sent := _sent(item)).is_dir():
+        return sent
+    with contextlib.suppress(OSError, HcrError):  # something else, which cannot be read
+        if (place := _place(item.name)) and digest(place, _entries(item.name, place)) == item.digest:
             return place
     return None
 
 
-def packed(one, file):
-    """Writes an Input of this machine to an open file, as a tar; False where there is nothing of it here."""
-    parts = _parts(one)
+def pack(item, file):
+    """Write an Input of this machine to an open file, as a tar; return False if nothing of it is here."""
+    parts = _parts(item)
     with tarfile.open(fileobj=file, mode="w", dereference=True) as tar:
         for name, path in parts:
             tar.add(path, name, recursive=False)
     return bool(parts)
 
 
-def receive(transfer, chunk, one=None):
-    """Takes the next bytes of a transfer; with the last ones comes the Input, which is then put in its place.
+def receive(transfer, chunk, item=None):
+    """Take the next bytes of a transfer. The last ones come with the Input, which is then put in its place.
 
-    DataError where what came is not what was named, or where the disk is full.
+    Raises DataError if what arrived is not that Input, or the disk is full.
     """
     part = paths.cache_root() / "sent" / f"{transfer}.part"
     with official_files.as_data_error(part):
@@ -108,32 +109,35 @@ def receive(transfer, chunk, one=None):
         try:
             with part.open("ab") as sink:
                 sink.write(chunk)
-            whole = one is None
-            if one is not None:
-                _unpack(part, one)
+            whole = item is None
+            if item is not None:
+                _unpack(part, item)
         except tarfile.TarError as error:
-            raise DataError(f"This came otherwise than it was sent: {error}", where=one.name) from error
+            raise DataError(f"The transfer was damaged: {error}", where=item.name) from error
         finally:
             if not whole:
                 part.unlink(missing_ok=True)
 
 
 def clean():
-    """Removes what is left of transfers that were broken off."""
-    for left in (paths.cache_root() / "sent").glob("*.*"):  # what is whole has no dot
+    """Remove what is left of interrupted transfers."""
+    for left in (paths.cache_root() / "sent").glob("*.*"):  # a complete one has no dot
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > STALE_S:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def digest(folder, entries=None):
-    """Hex SHA-256 of a folder's content by names and bytes of its files, and empty folders; entries: of these alone."""
+    """Return the hex SHA-256 of a folder's content: names and bytes of its files, and empty folders.
+
+    entries: names in the folder, to hash only those; None for all.
+    """
     return _digest(str(folder), tuple((name, *_stamp(path)) for name, path in _listed(folder, entries)))
 
 
 @functools.lru_cache(maxsize=256)
 def _digest(folder, stamp):
-    """By what the files looked like, so that unchanged ones are read once."""
+    """Hash the files; cached by their sizes and times, so that unchanged ones are read once."""
     whole = hashlib.sha256()
     for name, *known in stamp:
         content = ""
@@ -145,19 +149,19 @@ def _digest(folder, stamp):
 
 
 def _stamp(path):
-    about = path.stat()
-    return () if path.is_dir() else (about.st_size, about.st_mtime_ns, about.st_ino)
+    info = path.stat()
+    return () if path.is_dir() else (info.st_size, info.st_mtime_ns, info.st_ino)
 
 
 def _listed(folder, entries=None):
-    """[(name, Path)] of files and empty folders in a folder, or in these entries of it, by name; links are followed."""
+    """Return [(name, Path)] of the files and empty folders in a folder, or in its `entries`, by name. Follows links."""
     tops = [Path(folder, entry) for entry in entries or ["."]]
-    found = [path for top in tops for path in (_below(top) if top.is_dir() else [top] if top.is_file() else [])]
-    return sorted({os.path.relpath(path, folder): path for path in found}.items())
+    files = [path for top in tops for path in (_below(top) if top.is_dir() else [top] if top.is_file() else [])]
+    return sorted({os.path.relpath(path, folder): path for path in files}.items())
 
 
 def _below(folder, above=()):
-    """The Paths of files and empty folders below a folder, but for links that lead back."""
+    """Yield the Paths of files and empty folders below a folder; does not follow links that lead back."""
     real = os.path.realpath(folder)
     if real in above:
         return
@@ -173,7 +177,7 @@ def _below(folder, above=()):
 
 
 def _place(name):
-    """The Path of a folder on this machine, None where there is none."""
+    """Return the Path of a folder on this machine, None if there is none."""
     if name.startswith("HCR_DATA/"):
         root = paths.data_root()
         place = root and root / name.removeprefix("HCR_DATA/")
@@ -187,7 +191,7 @@ def _place(name):
 
 
 def _entries(name, place):
-    """What belongs to an Input of that name, of the folder it lies in: None for all. A dataset.yml's is what it names."""
+    """Return the entries of its folder that belong to an Input, None for all. With a dataset.yml: what that names."""
     if name.startswith("runs/"):
         return MEMBER
     described = _described(name, place)
@@ -199,53 +203,53 @@ def _described(name, place):
 
 
 def _travels(name):
-    """Whether what a dataset.yml names lies in its folder, wherever that is."""
+    """Return whether a path in a dataset.yml stays in its folder, wherever that is."""
     return not Path(name).is_absolute() and Path(os.path.normpath(name)).parts[:1] != ("..",)
 
 
-def _sent(one):
-    return paths.cache_root() / "sent" / one.digest
+def _sent(item):
+    return paths.cache_root() / "sent" / item.digest
 
 
-def _parts(one):
-    """(name in the tar, Path) of all that an Input is on this machine."""
-    if one.digest:
-        place = where(one)
+def _parts(item):
+    """Return [(name in the tar, Path)] of an Input on this machine."""
+    if item.digest:
+        place = where(item)
         if place is None:
-            raise DataError("This has changed since the sweep began", where=one.name, hint="Start the sweep again")
-        described = _described(one.name, place)
-        if described.is_file() and (away := [name for name in custom.named(described) if not _travels(name)]):
-            what = "This names what lies outside its folder, and cannot be sent to a worker that lacks it"
-            hint = "Move it into the folder, and name it relative to that"
-            raise DataError(what, where=described, got=", ".join(away), hint=hint)
-        return _listed(place, _entries(one.name, place))
-    entry, root = DATASETS.get(one.name), paths.cache_root()
+            raise DataError("This has changed since the sweep began", where=item.name, hint="Start the sweep again")
+        described = _described(item.name, place)
+        if described.is_file() and (outside := [name for name in custom.named(described) if not _travels(name)]):
+            what = "This names files outside its folder, so it cannot be sent to a worker that lacks it"
+            hint = "Move them into the folder, and name them relative to it"
+            raise DataError(what, where=described, got=", ".join(outside), hint=hint)
+        return _listed(place, _entries(item.name, place))
+    entry, root = DATASETS.get(item.name), paths.cache_root()
     built = root / "built" / f"{entry.name}.npz"
     if built.exists():
         return [(f"built/{built.name}", built)]
-    right = filter(None, map(official_files.find, entry.files))
-    found = [(f"files/{path.name}", path) for _, _, path in right]
+    official = filter(None, map(official_files.find, entry.files))
+    parts = [(f"files/{path.name}", path) for _, _, path in official]
     for path in (root / "imported" / entry.name / f"{part}{end}" for part in PARTS for end in (".npz", ".json")):
-        found += [(path.relative_to(root).as_posix(), path)] if path.exists() else []
-    return found
+        parts += [(path.relative_to(root).as_posix(), path)] if path.exists() else []
+    return parts
 
 
-def _unpack(part, one):
+def _unpack(part, item):
     root = paths.cache_root()
-    fresh = root / "sent" / f"{uuid.uuid4().hex}.new"
+    new = root / "sent" / f"{uuid.uuid4().hex}.new"
     try:
-        with part.open("rb") as packed:
-            unpack(packed, fresh)
-        if one.digest:
-            if digest(fresh) != one.digest:
-                raise DataError("This came otherwise than it was sent", where=one.name, expected=one.digest)
-            if not _sent(one).exists():
-                os.replace(fresh, _sent(one))
+        with part.open("rb") as file:
+            unpack(file, new)
+        if item.digest:
+            if digest(new) != item.digest:
+                raise DataError("The transfer was damaged", where=item.name, expected=f"SHA-256 {item.digest}")
+            if not _sent(item).exists():
+                os.replace(new, _sent(item))
             return
-        for path in (path for folder in CACHED for path in (fresh / folder).rglob("*") if path.is_file()):
-            target = root / path.relative_to(fresh)
+        for path in (path for folder in CACHED for path in (new / folder).rglob("*") if path.is_file()):
+            target = root / path.relative_to(new)
             target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.exists():  # what is there is the worker's own
+            if not target.exists():  # the worker has its own
                 os.replace(path, target)
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)

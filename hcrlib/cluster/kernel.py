@@ -1,7 +1,7 @@
-"""A notebook, executed by papermill in the process that the launcher forked, with a kernel that is forked from it in turn.
+"""Execute a notebook in the process that the fork server started, with a kernel that is forked from it in turn.
 
-The kernel has loaded already what notebooks import. It is reached through sockets without a port or a file (Linux' abstract
-ones): kernels that start at the same time have nothing to collide on, and nothing is left of one that is killed.
+The kernel has already loaded what notebooks import. It is reached through sockets without a port or a file (Linux' abstract
+ones): kernels that start at the same time cannot collide, and a killed one leaves nothing behind.
 """
 
 import contextlib
@@ -11,61 +11,49 @@ import sys
 import uuid
 from pathlib import Path
 
-LOADED = (  # by the launcher, before it forks
-    *("papermill", "nbclient", "ipykernel.kernelapp", "pandas", "matplotlib.pyplot"),
-    *("hcrlib.api", "hcrlib.runs.runner", "hcrlib.plotting.classification"),
-)
-CELL_FAILED, FAULT = 65, 75  # exit statuses that nothing else ends with: EX_DATAERR, EX_TEMPFAIL of sysexits.h
-START_S = 120  # for a kernel to answer
+from hcrlib.cluster.fork import FORKS, fork
+from hcrlib.core.errors import RunError
+from hcrlib.runs import notebooks
+
+CELL_FAILED, KERNEL_FAILED = (
+    65,
+    75,
+)  # exit statuses: EX_DATAERR and EX_TEMPFAIL of sysexits.h; nothing else ends with them
 
 
-def execute(given):
-    """Executes given["notebook"] with given["parameters"] into given["out"]; paths are absolute.
+def execute(request):
+    """Execute request["notebook"] with request["parameters"] into request["out"] (absolute paths); return an exit status.
 
-    The exit status: 0; CELL_FAILED, with the error in the notebook; FAULT where the kernel died or did not start, or the
-    notebook could not be written.
+    0, CELL_FAILED, or KERNEL_FAILED if the kernel died or did not start, or the notebook could not be written; the reason is
+    the last line printed.
     """
     import logging
 
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
-
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    folder = Path(given["out"]).parent
-    own = {"km": _kernel(folder)} if given.get("forks", True) else {"kernel_name": "python3"}
+    folder = Path(request["out"]).parent
+    kernel = _forked_kernel(folder) if FORKS else None
     try:
-        papermill.execute_notebook(
-            given["notebook"],
-            given["out"],
-            given["parameters"],
-            progress_bar=False,
-            log_output=True,
-            start_timeout=START_S,
-            cwd=str(folder),
-            **own,
-        )
-    except PapermillExecutionError:
+        notebooks.execute(request["notebook"], request["out"], request["parameters"], folder, kernel, log=True)
+    except notebooks.CellError as error:
+        print(error.what, file=sys.stderr)
         return CELL_FAILED
-    except (DeadKernelError, OSError, RuntimeError) as error:  # RuntimeError: it did not start in time
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return FAULT
+    except RunError as error:
+        print(error.what, file=sys.stderr)
+        return KERNEL_FAILED
     finally:
-        if "km" in own:
-            own["km"].end()
+        if kernel:
+            kernel.end()
     return 0
 
 
-def _kernel(folder):
-    """A kernel forked from this process, as papermill's kernel manager."""
+def _forked_kernel(folder):
+    """Fork a kernel from this process; return its kernel manager."""
     from jupyter_client.asynchronous import AsyncKernelClient
     from jupyter_client.connect import write_connection_file
     from jupyter_client.manager import AsyncKernelManager
 
-    from hcrlib.cluster.forkserver import fork
-
-    class Forked(AsyncKernelManager):
-        """Knows a kernel that is there already; papermill neither starts nor ends it."""
+    class ForkedKernelManager(AsyncKernelManager):
+        """Manages a kernel that is already running; papermill neither starts nor ends it."""
 
         child, status = None, None
 
@@ -93,14 +81,14 @@ def _kernel(folder):
     key = uuid.uuid4().hex.encode()
     write_connection_file(file, transport="ipc", ip=f"@hcr-{uuid.uuid4().hex}", key=key, kernel_name="python3", **ports)
     client = f"{AsyncKernelClient.__module__}.{AsyncKernelClient.__name__}"
-    manager = Forked(connection_file=file, kernel_name="python3", client_class=client)
+    manager = ForkedKernelManager(connection_file=file, kernel_name="python3", client_class=client)
     manager.load_connection_file()
     manager.child = fork(lambda: _serve(file))
     return manager
 
 
 def _serve(file):
-    """The kernel's life."""
+    """Run the kernel until it is killed."""
     from ipykernel.kernelapp import IPKernelApp
 
     os.chdir(Path(file).parent)

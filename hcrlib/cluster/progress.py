@@ -1,4 +1,4 @@
-"""What a person sees while runs are made: on a terminal a table that moves, elsewhere a line for each run that ended."""
+"""Progress display for sweeps: a live table on a terminal, elsewhere one line for each run that ended."""
 
 import re
 import sys
@@ -6,13 +6,18 @@ import threading
 import time
 
 EPOCH = re.compile(r"epoch\s+(\d+)\s*/\s*(\d+)")
-MOST = 12  # rows of runs under way
+ROWS = 12  # of running runs
 
 
 class Display:
-    """A context; `say` may be called in it at any time, the others by the sweep's own thread.
+    """A context. `say` and `event` may be called from any thread, the others from the sweep's own.
 
-    total: runs to make. seconds: what they take, estimated, None where nobody knows. workers: a function: how many there are.
+    Args:
+        total: number of runs.
+        seconds: estimated time of all runs, one after the other; None if unknown.
+        link: address of the dashboard.
+        workers: function that returns the number of workers.
+        file: text stream; None for standard output.
     """
 
     def __init__(self, total, seconds=None, link="", workers=lambda: 1, file=None):
@@ -37,45 +42,45 @@ class Display:
             self.live.stop()
 
     def say(self, line):
-        """A line that stays."""
+        """Print a line that stays."""
         if self.live:
             self.live.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
             print(line, file=self.file, flush=True)
 
     def started(self, run, seconds):
-        """A run was handed out; seconds: how long it may take, or None."""
+        """Note that a run was handed out; seconds: its estimate, or None."""
         with self.lock:
-            self.running[run] = {"since": None, "said": "", "worker": "", "seconds": seconds}
+            self.running[run] = {"since": None, "line": "", "worker": "", "seconds": seconds}
 
-    def event(self, told):
-        """What a worker says of a run under way: id, worker, said (its last epoch's line), seconds."""
+    def event(self, event):
+        """Take a worker's report on a running run: id, worker, line (of its last epoch), seconds."""
         with self.lock:
-            if told["id"] in self.running:
-                new = {"since": time.monotonic() - told["seconds"], "said": told["said"], "worker": told["worker"]}
-                self.running[told["id"]].update(new)
+            if run := self.running.get(event["id"]):
+                run["since"] = time.monotonic() - event["seconds"]
+                run["line"], run["worker"] = event["line"], event["worker"]
 
-    def is_under_way(self, run):
-        """Whether a worker has begun a run that was handed out."""
+    def is_running(self, run):
+        """Return whether a worker has begun a run that was handed out."""
         with self.lock:
             return run in self.running and self.running[run]["since"] is not None
 
     def again(self, run):
-        """A run is not under way any more, and will be tried again."""
+        """Note that a run is no longer running and will be tried again."""
         with self.lock:
             self.running.pop(run, None)
 
     def ended(self, run, record):
-        """A run has its record."""
+        """Note that a run has its record."""
         with self.lock:
-            gone = self.running.pop(run, None) or {}
-            self.estimated += gone.get("seconds") or 0.0
+            info = self.running.pop(run, None) or {}
+            self.estimated += info.get("seconds") or 0.0
             self.done, self.failed = self.done + 1, self.failed + (record.status == "failed")
             self.skipped += record.status == "skipped"
         self.say(f"[{self.done}/{self.total}] {record}")
 
     def left_s(self):
-        """Seconds until all is done, or None: what is left of the estimate, at the pace so far."""
+        """Return the seconds until all is done, at the pace so far; None without an estimate."""
         with self.lock:
             if self.seconds is None or not self.done:
                 return None if self.seconds is None else self.seconds / max(1, self.workers())
@@ -84,42 +89,45 @@ class Display:
             return left * pace
 
     def table(self):
-        """A rich table of how far it is."""
+        """Return the state as a rich table."""
         from rich.table import Table
         from rich.text import Text
 
         with self.lock:
-            running = [(run, dict(about)) for run, about in self.running.items() if about["since"] is not None]
+            running = [(run, dict(info)) for run, info in self.running.items() if info["since"] is not None]
             counted = {"failed": self.failed, "skipped": self.skipped, "running": len(running)}
         left = self.left_s()
         head = [f"{self.done} of {self.total} done", *(f"{n} {what}" for what, n in counted.items() if n)]
-        head += [f"about {duration(left)} to go"] if left is not None else []
+        head += [f"about {duration(left)} left"] if left is not None else []
         table = Table(
             title=Text(", ".join(head)),
             title_justify="left",
             caption=Text(self.note or self.link),
             caption_justify="left",
         )
-        for name in ("run", "on", "for", "epoch", "to go"):
-            table.add_column(name, justify="right" if name in ("for", "to go") else "left", no_wrap=True)
+        for name in ("run", "on", "for", "epoch", "left"):
+            table.add_column(name, justify="right" if name in ("for", "left") else "left", no_wrap=True)
         now = time.monotonic()
-        for run, about in running[:MOST]:
-            spent = now - about["since"]
-            epoch, left = progress(about["said"], spent, about["seconds"])
-            table.add_row(Text(run), about["worker"].rpartition("/")[2], duration(spent), epoch, left)
+        for run, info in running[:ROWS]:
+            spent = now - info["since"]
+            epoch, left = progress(info["line"], spent, info["seconds"])
+            table.add_row(Text(run), info["worker"].rpartition("/")[2], duration(spent), epoch, left)
         return table
 
 
-def progress(said, spent, seconds):
-    """("3/12", "1 min 5 s") of a run, by its last epoch's line and the seconds it is at work; seconds: the estimate of all."""
-    if found := EPOCH.search(said):
-        at, of = map(int, found.groups())
-        return f"{at}/{of}", duration(spent / at * (of - at)) if at else ""
+def progress(line, spent, seconds):
+    """Return (epoch, time left) of a run, such as ("3/12", "1 min 5 s").
+
+    line: of its last epoch. spent: seconds so far. seconds: the estimate of the whole run, or None.
+    """
+    if match := EPOCH.search(line):
+        epoch, epochs = map(int, match.groups())
+        return f"{epoch}/{epochs}", duration(spent / epoch * (epochs - epoch)) if epoch else ""
     return "", duration(max(0.0, seconds - spent)) if seconds is not None else ""
 
 
 def duration(seconds):
-    """ "12 s", "3 min 20 s", "5 h 10 min"."""
+    """Format seconds as "12 s", "3 min 20 s" or "5 h 10 min"."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,4 +1,4 @@
-"""What came back from a worker, written into the run's folder: whole or not at all."""
+"""The client's side of a run's folder: who makes the run, and what came back from a worker, written whole or not at all."""
 
 import contextlib
 import io
@@ -6,105 +6,131 @@ import os
 import shutil
 import tarfile
 
-from hcrlib.cluster import worker
+from hcrlib.cluster.jobs import LOG, OUT
 from hcrlib.core import paths
 from hcrlib.core.errors import RunError
 from hcrlib.core.fileio import file_lock, unpack
 from hcrlib.runs import records, runner
 
-FAILED_AGAIN = "notebook.failed.ipynb"  # beside that of the finished run which it was to replace
+FAILED_AGAIN = "notebook.failed.ipynb"  # beside the notebook of the finished run that it was to replace
+
+
+class RunLocks:
+    """The runs that this client makes. Each run's folder is locked, so that no other sweep and no `hcr train` makes it too.
+
+    A lock ends with its process. On a network disk, between machines, that takes a file system whose flock() sees the others.
+    """
+
+    def __init__(self):
+        self.held = {}
+
+    def take(self, config):
+        """Lock a run's folder and complete what a killed client had nearly written; return whether nobody else has it."""
+        if config.hash in self.held:
+            return True
+        folder = records.run_path(config)
+        lock = file_lock(folder / runner.LOCK, timeout=0)
+        with _disk_errors(folder):
+            try:
+                lock.acquire()
+            except (TimeoutError, FileNotFoundError):  # not found: another client is just removing the empty folder
+                return False
+            self.held[config.hash] = lock
+            runner.settle(folder)
+        return True
+
+    def release(self, config):
+        """Unlock a run's folder; remove it if there is nothing in it."""
+        folder = records.run_path(config)
+        if lock := self.held.pop(config.hash, None):
+            with contextlib.suppress(OSError):
+                if [path.name for path in folder.iterdir()] == [runner.LOCK]:
+                    (folder / runner.LOCK).unlink()
+            lock.release()
+            with contextlib.suppress(OSError):  # not empty
+                for empty in (folder, folder.parent, folder.parent.parent):
+                    empty.rmdir()
 
 
 def write(config, outcome):
-    """Puts what came back into the run's folder, and returns its RunRecord.
+    """Write an Outcome into the run's folder, which the caller has locked; return its RunRecord.
 
-    A failed attempt does not replace a finished run. RunError where the disk is full: what was there is there still.
+    A failed attempt does not replace a finished run. Raises RunError if the disk is full, and leaves what was there.
     """
     folder = records.run_path(config)
+    new = folder / runner.NEW
+    with _disk_errors(folder):
+        shutil.rmtree(new, ignore_errors=True)
+        try:
+            unpack(io.BytesIO(outcome.packed), new)
+            record = records.read(new)
+            if record.status != "finished" and (earlier := runner.finished(config)):
+                return _keep_earlier(folder, record, earlier)
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
+        (folder / FAILED_AGAIN).unlink(missing_ok=True)
+        runner.swap(folder)
+        return record
+
+
+@contextlib.contextmanager
+def _disk_errors(folder):
     try:
-        with file_lock(folder / runner.LOCK, timeout=runner.PATIENCE_S):
-            runner.settle(folder)
-            fresh = folder / runner.NEW
-            shutil.rmtree(fresh, ignore_errors=True)
-            try:
-                unpack(io.BytesIO(outcome.packed), fresh)
-                record = records.read(fresh)
-                if record.status != "finished" and (earlier := runner.finished(config)):
-                    return _kept(folder, record, earlier)
-            except BaseException:
-                shutil.rmtree(fresh, ignore_errors=True)
-                raise
-            (folder / FAILED_AGAIN).unlink(missing_ok=True)
-            runner.swap(folder)
-            return record
-    except TimeoutError:
-        return unmade(config, "another process is making this run")
+        yield
     except (OSError, tarfile.TarError) as error:
-        hint = "Make room and start the sweep again: what is finished is kept"
-        raise RunError(
-            f"A run cannot be written: {getattr(error, 'strerror', None) or error}", where=folder, hint=hint
-        ) from error
+        what = f"The run could not be written: {getattr(error, 'strerror', None) or error}"
+        hint = "Free some space and start the sweep again: finished runs are kept"
+        raise RunError(what, where=folder, hint=hint) from error
 
 
-def _kept(folder, record, earlier):
-    """The failed record, unwritten, beside a finished one: its notebook and log are there to see why."""
-    fresh = folder / runner.NEW
-    for name, to in ((worker.OUT, FAILED_AGAIN), (worker.LOG, worker.LOG)):
-        if (fresh / name).exists():
-            os.replace(fresh / name, folder / to)
-    shutil.rmtree(fresh)
+def _keep_earlier(folder, record, earlier):
+    """Keep a finished run; put the notebook and log of the failed attempt beside it. Return the record of that, unwritten."""
+    new = folder / runner.NEW
+    for name, to in ((OUT, FAILED_AGAIN), (LOG, LOG)):
+        if (new / name).exists():
+            os.replace(new / name, folder / to)
+    shutil.rmtree(new)
     if record.status == "skipped":
         return earlier
-    record.reason = f"{record.reason}; what an earlier run measured is kept"
+    record.reason = f"{record.reason}; the results of an earlier run are kept"
     return record
 
 
 def keep_log(config, outcome):
-    """Puts the log and the notebook of a run that could not be made into its folder."""
+    """Write the log and the notebook of an attempt that had no result into the run's folder."""
     if not outcome.packed:
         return
     folder = records.run_path(config)
     with contextlib.suppress(OSError, tarfile.TarError), tarfile.open(fileobj=io.BytesIO(outcome.packed)) as tar:
         folder.mkdir(parents=True, exist_ok=True)
-        for member, to in ((worker.OUT, FAILED_AGAIN), (worker.LOG, worker.LOG)):
+        for member, to in ((OUT, FAILED_AGAIN), (LOG, LOG)):
             with contextlib.suppress(KeyError):
                 (folder / to).write_bytes(tar.extractfile(member).read())
 
 
 def unmade(config, reason):
-    """The record, unwritten, of a run that could not be made for a reason that is not its own."""
+    """Return the record, unwritten, of a run that could not be made through no fault of its own."""
     return records.RunRecord(config=config, status="failed", reason=reason)
 
 
-def found(config):
-    """The record of a run, None where there is none that can be read."""
+def find(config):
+    """Return the record of a run, or None if there is none that can be read."""
     with contextlib.suppress(RunError):
         return records.find(config)
     return None
 
 
-def finished_run(run):
-    """Whether a run's id is that of a finished one."""
+def is_finished(run):
+    """Return whether a run's id is that of a finished run."""
     with contextlib.suppress(RunError):
         return records.read(paths.runs_root() / run).status == "finished"
     return False
 
 
-def busy(config):
-    """Whether another process is in a run's folder."""
-    lock = records.run_path(config) / runner.LOCK
-    if not lock.exists():
-        return False
-    try:
-        with file_lock(lock, timeout=0):
-            return False
-    except TimeoutError:
-        return True
-
-
 def mark(config):
-    """A mark of a run's record, None where there is none: it changes when another client writes it."""
+    """Return a mark of a run's record that changes when another client writes it; None if there is no record."""
     with contextlib.suppress(OSError):
-        about = (records.run_path(config) / "record.json").stat()
-        return about.st_mtime_ns, about.st_ino
+        info = (records.run_path(config) / "record.json").stat()
+        return info.st_mtime_ns, info.st_ino
     return None

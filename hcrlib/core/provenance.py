@@ -53,7 +53,7 @@ def provenance(config: Any = None) -> dict[str, Any]:
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": threads(),
-        "runs_at_once": int(os.environ.get("HCR_BESIDE") or 1),  # of the sweep: they share the machine, and its times
+        "runs_at_once": 1,  # a sweep's worker writes how many shared its machines, and so the times
         "packages": packages(),
         "repeat": repeat(config) if config else None,
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]) if "ipykernel" not in sys.modules else "notebook",

@@ -194,7 +194,7 @@ def ensure(path):
 def run(configs, cluster=None):
     """Makes these runs, and returns the RunRecords of those that failed: they stop no others. See `cluster.client.run`.
 
-    cluster: a cluster.engine.Cluster, where and within which limits; None: this machine.
+    cluster: a cluster.backend.Cluster, where and within which limits; None: this machine.
     """
     from hcrlib.cluster import client
 

@@ -115,7 +115,7 @@ class Search:
 
         trials: how many there may be at most, earlier ones included; None: one pass of Hyperband, or 20. A random
         search ends sooner where it draws nothing new 20 times in a row. say: takes one line for each trial. cluster: a
-        cluster.engine.Cluster to make trials on, several at once; None: this process, one after the other. A training
+        cluster.backend.Cluster to make trials on, several at once; None: this process, one after the other. A training
         that fails is a trial with its reason. RunError where another process is at this very search.
         """
         if trials is not None and (not isinstance(trials, int) or isinstance(trials, bool) or trials < 1):

@@ -40,7 +40,7 @@ ENDLESS = 10**9  # a failed trial never ends the search
 def run(search, trials, say, cluster=None):
     """Makes the trials of a tune.Search that have no file yet; `trials`: at most so many, None: one pass of Hyperband.
 
-    cluster: a cluster.engine.Cluster, on which those that do not wait for each other are made at once; None: this process.
+    cluster: a cluster.backend.Cluster, on which those that do not wait for each other are made at once; None: this process.
     """
     from hcrlib.models._keras import quiet_keras
 
@@ -145,7 +145,7 @@ def _elsewhere(search, calls):
         digests = [hashlib.sha256(one).hexdigest()[:12] for one in known]
         common = {"function": f"{__name__}:measure", "prepare": config.classifier, "inputs": tuple(inputs.of(config))}
         ids = [f"tuning/{config.classifier}/{digest}" for digest in digests]
-        made = calls.made([{"id": name, "given": one, **common} for name, one in zip(ids, plain, strict=True)])
+        made = calls.run([{"id": name, "given": one, **common} for name, one in zip(ids, plain, strict=True)])
         for at, outcome in made:
             failed = {"status": "failed", "reason": outcome.reason, "seconds": outcome.seconds, **LACKING}
             yield at, json.loads(outcome.packed) if outcome.packed else {**failed, "n_val": len(search.data.val)}

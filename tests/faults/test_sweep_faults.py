@@ -50,7 +50,7 @@ def test_kill_9_of_the_client_then_only_what_is_missing_is_made(field, undisturb
         wait_for(lambda: not field.launched(), what="the end of runs that nobody waits for")
     made = measured(field.results)
     again = field.finish(TEXT)
-    assert f"6 runs, {len(made)} of them finished before" in again
+    assert f"6 runs, {len(made)} already finished" in again
     same(field.results, undisturbed)
 
 
@@ -220,7 +220,7 @@ def test_wrong_code_is_not_retried_and_what_is_over_a_limit_is_recorded(field):
     assert "cell 3: ValueError: no luck" in field.log()
     client = field.sweep(FEW, local=True)
     assert ended(client) == 1
-    assert "1 failed before and are left alone (--rerun-failed" in field.log()
+    assert "1 failed earlier and are not repeated (--rerun-failed" in field.log()
     (field.folder / "wrong").rename(field.folder / "greedy")
     client = field.sweep(FEW, "--rerun-failed", "--memory-limit", "500M", local=True)
     assert ended(client) == 1

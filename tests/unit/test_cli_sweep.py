@@ -104,7 +104,10 @@ def test_what_is_no_limit_is_told(path, made, capsys, option, text):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (["--scheduler", "tcp://h:1", "--workers", "2"], ["--workers is of this machine", "Start more workers"]),
+        (
+            ["--scheduler", "tcp://h:1", "--workers", "2"],
+            ["--workers cannot be combined with --scheduler", "Start more workers"],
+        ),
         (["--workers", "0"], ["--workers is not valid", ">= 1"]),
         (["--workers", "-3"], ["--workers is not valid", "-3"]),
         (["--retries", "-1"], ["--retries is not valid", ">= 0"]),
@@ -121,7 +124,7 @@ def test_what_does_not_go_together_is_told_and_nothing_is_made(path, made, capsy
 
 def test_claims_take_the_same_options(capsys):
     told = refused(capsys, "claims", "--scheduler", "tcp://h:1", "--workers", "2")
-    assert "--workers is of this machine" in told
+    assert "--workers cannot be combined" in told
 
 
 def test_an_address_that_is_none_is_told(path, capsys):
@@ -133,7 +136,7 @@ def test_an_address_that_is_none_is_told(path, capsys):
 def test_what_a_sweep_raises_is_a_paragraph(path, capsys, monkeypatch):
     for error, words in (
         (RunError("The scheduler is gone", where="tcp://h:1", hint="Start it again"), "tcp://h:1"),
-        (OSError(28, "No space left on device", "/full"), "Make room"),
+        (OSError(28, "No space left on device", "/full"), "Free some space"),
         (ValueError("odd"), "ValueError: odd"),
     ):
 
@@ -202,9 +205,9 @@ def test_what_failed_by_this_code_is_made_again_where_that_is_asked_for(path, ma
     for asked, code in ((plan.configs[0], code_sha256()), (plan.configs[1], "other")):
         records.RunRecord(config=asked, status="failed", reason="no luck", provenance={"code_sha256": code}).write()
     main.main(["sweep", path, "--no-report"])
-    assert "1 failed before and are left alone (--rerun-failed tries them again)" in capsys.readouterr().out
+    assert "1 failed earlier and are not repeated (--rerun-failed repeats them)" in capsys.readouterr().out
     main.main(["sweep", path, "--no-report", "--rerun-failed"])
-    assert "left alone" not in capsys.readouterr().out
+    assert "not repeated" not in capsys.readouterr().out
     assert [len(configs) for configs, _ in made] == [5, 6]
 
 

@@ -1,31 +1,30 @@
-"""A notebook is executed in a process of its own, with a kernel that no port leads to; how it ended is a status."""
+"""A notebook runs in a process of its own, with a kernel that no port leads to; the exit status says how it ended."""
 
-import os
+import sys
 import time
-from pathlib import Path
 
 import nbformat
 import psutil
 import pytest
 
-from hcrlib.cluster.forkserver import FORKS, Launcher
-from hcrlib.cluster.kernel import CELL_FAILED, FAULT
+from hcrlib.cluster.fork import FORKS
+from hcrlib.cluster.forkserver import ForkServer
+from hcrlib.cluster.kernel import CELL_FAILED, KERNEL_FAILED
+from hcrlib.runs import notebooks
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="kernels are forked on Linux alone")
-FEW = "import hcrlib.cluster.kernel as n\nn.LOADED = 'papermill', 'nbclient', 'ipykernel.kernelapp'\n"
+
+
+PRELOAD = "papermill", "nbclient", "ipykernel.kernelapp"
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory):
-    """Two launchers that have loaded no more than is needed here."""
-    folder = tmp_path_factory.mktemp("few")
-    (folder / "sitecustomize.py").write_text(FEW)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(Path(__file__).resolve().parents[2])]))
-        launchers = Launcher(), Launcher()
-        yield launchers
-        for launcher in launchers:
-            launcher.stop()
+def two():
+    """Two fork servers that import no more than these tests need."""
+    servers = ForkServer(preload=PRELOAD), ForkServer(preload=PRELOAD)
+    yield servers
+    for server in servers:
+        server.stop()
 
 
 def write(path, *cells):
@@ -36,12 +35,12 @@ def write(path, *cells):
     return path
 
 
-def begin(launcher, folder, *cells, **parameters):
-    """Starts such a notebook in a folder."""
+def begin(server, folder, *cells, **parameters):
+    """Start a notebook of these cells in a folder."""
     folder.mkdir(exist_ok=True)
     source = write(folder / "source.ipynb", *cells)
     given = {"notebook": str(source), "out": str(folder / "out.ipynb"), "parameters": parameters}
-    return launcher.begin("hcrlib.cluster.kernel:execute", given, folder / "log.txt")
+    return server.begin("hcrlib.cluster.kernel:execute", given, folder / "log.txt")
 
 
 def printed(folder):
@@ -57,13 +56,13 @@ def until(condition, seconds=100):
     return found
 
 
-def whole(launcher):
-    """All processes of a launcher."""
-    process = psutil.Process(launcher.process.pid)
+def processes_of(server):
+    """Return all processes of a fork server."""
+    process = psutil.Process(server.process.pid)
     return [process, *process.children(recursive=True)]
 
 
-def test_a_notebook_that_succeeds(two, tmp_path):
+def test_success(two, tmp_path):
     begin(two[0], tmp_path, "import os\nprint(word, os.getcwd())", "print(word * 2)", word="a word ä")
     assert two[0].wait(60) == 0
     assert printed(tmp_path) == f"a word ä {tmp_path}\na word äa word ä\n"
@@ -71,7 +70,7 @@ def test_a_notebook_that_succeeds(two, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"log.txt", "out.ipynb", "source.ipynb"}
 
 
-def test_a_notebook_that_raises_keeps_its_error(two, tmp_path):
+def test_cell_that_raises(two, tmp_path):
     begin(two[0], tmp_path, "print('before')", "raise ValueError('no luck')", "print('after')")
     assert two[0].wait(60) == CELL_FAILED
     notebook = nbformat.read(tmp_path / "out.ipynb", as_version=4)
@@ -81,69 +80,43 @@ def test_a_notebook_that_raises_keeps_its_error(two, tmp_path):
 
 
 @pytest.mark.parametrize("cell", ["import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "import os\nos._exit(3)"])
-def test_a_kernel_that_dies_is_a_fault(two, tmp_path, cell):
+def test_kernel_that_dies(two, tmp_path, cell):
     begin(two[0], tmp_path, cell)
-    assert two[0].wait(60) == FAULT
+    assert two[0].wait(60) == KERNEL_FAILED
     assert "DeadKernelError" in (tmp_path / "log.txt").read_text()
     assert not (tmp_path / "kernel.json").exists()
 
 
-def test_a_notebook_that_cannot_be_written_is_a_fault(two, tmp_path):
+def test_notebook_that_cannot_be_written(two, tmp_path):
     (tmp_path / "out.ipynb").mkdir()
     begin(two[0], tmp_path, "print(1)")
-    assert two[0].wait(60) == FAULT
+    assert two[0].wait(60) == KERNEL_FAILED
 
 
-def test_every_notebook_has_a_kernel_of_its_own(two, tmp_path):
-    for number in range(2):
-        begin(two[0], tmp_path / str(number), "there = globals().get('there', 0) + 1\nprint(there, word)", word=number)
-        assert two[0].wait(60) == 0
-        assert printed(tmp_path / str(number)) == f"1 {number}\n"
-
-
-def test_what_a_kernel_is_asked_for_from_the_outside_it_has_not(two, tmp_path):
-    begin(two[0], tmp_path, "import sys\nprint(sys.stdin.read() if not sys.stdin.isatty() else '', 'end')", "input()")
-    assert two[0].wait(60) == CELL_FAILED
-    assert "StdinNotImplementedError" in (tmp_path / "out.ipynb").read_text()
-
-
-def test_two_at_once_share_nothing(two, tmp_path):
+def test_two_at_once(two, tmp_path):
     hold = "import os, pathlib, time\npathlib.Path('here').touch()\nwhile not pathlib.Path('go').exists():\n"
     hold += "    time.sleep(0.02)\nprint(word)"
     folders = [tmp_path / "one", tmp_path / "two"]
-    for launcher, folder in zip(two, folders, strict=True):
-        begin(launcher, folder, hold, word=folder.name)
+    for server, folder in zip(two, folders, strict=True):
+        begin(server, folder, hold, word=folder.name)
     until(lambda: all((folder / "here").exists() for folder in folders))
-    processes = [process for launcher in two for process in whole(launcher)]
-    assert len(processes) == 6  # launcher, executor and kernel
+    processes = [process for server in two for process in processes_of(server)]
+    assert len(processes) == 6  # fork server, executor and kernel
     assert {c.laddr.ip for process in processes for c in process.net_connections("inet")} <= {"127.0.0.1"}
     for folder in folders:
         assert oct((folder / "kernel.json").stat().st_mode & 0o077) == "0o0", "its key is nobody else's"
         (folder / "go").touch()
-    assert [launcher.wait(60) for launcher in two] == [0, 0]
+    assert [server.wait(60) for server in two] == [0, 0]
     assert [printed(folder) for folder in folders] == ["one\n", "two\n"]
-    assert [len(whole(launcher)) for launcher in two] == [1, 1]
+    assert [len(processes_of(server)) for server in two] == [1, 1]
 
 
-def test_nothing_of_a_notebook_outlives_a_kill_of_its_process(two, tmp_path):
-    pid = begin(two[0], tmp_path, "import pathlib, time\npathlib.Path('here').touch()\ntime.sleep(60)")
-    until((tmp_path / "here").exists)
-    children = psutil.Process(pid).children(recursive=True)
-    assert children
-    psutil.Process(pid).kill()
-    assert two[0].wait(30) == -9
-    _, alive = psutil.wait_procs(children, timeout=10)
-    assert alive == []
-
-
-@pytest.mark.slow
-def test_without_forks_the_same_comes_out(tmp_path):
-    launcher = Launcher(forks=False)
-    source = write(tmp_path / "source.ipynb", "print(word)")
-    given = {"notebook": str(source), "out": str(tmp_path / "out.ipynb"), "parameters": {"word": "x"}, "forks": False}
-    try:
-        launcher.begin("hcrlib.cluster.kernel:execute", given, tmp_path / "log.txt")
-        assert launcher.wait(100) == 0
-    finally:
-        launcher.stop()
-    assert printed(tmp_path) == "x\n"
+def test_without_a_forked_kernel(tmp_path):
+    source = write(
+        tmp_path / "source.ipynb", "import sys\nprint(word, sys.executable)", "raise ValueError('no\\nluck')"
+    )
+    with pytest.raises(notebooks.CellError, match="cell 4: ValueError: luck"):
+        notebooks.execute(source, tmp_path / "out.ipynb", {"word": "x"}, tmp_path)
+    assert printed(tmp_path) == f"x {sys.executable}\n"
+    children = psutil.Process().children(recursive=True)
+    assert not [child for child in children if "ipykernel_launcher" in child.cmdline()]

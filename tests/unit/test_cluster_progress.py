@@ -2,12 +2,11 @@
 
 import io
 import re
-import threading
 import time
 
 import pytest
 
-from hcrlib.cluster.progress import MOST, Display, duration, progress
+from hcrlib.cluster.progress import Display, duration, progress
 from hcrlib.runs.config import RunConfig
 from hcrlib.runs.records import RunRecord
 
@@ -33,7 +32,7 @@ def shown(display, width=160):
 
 def begun(display, run, said="", seconds=None, spent=1.0, worker="tcp://10.0.0.1:4711"):
     display.started(run, seconds)
-    display.event({"id": run, "worker": worker, "said": said, "seconds": spent})
+    display.event({"id": run, "worker": worker, "line": said, "seconds": spent})
 
 
 @pytest.mark.parametrize(
@@ -99,32 +98,6 @@ def test_the_table_says_what_is_under_way():
     assert "http://127.0.0.1:8787/status" in told
 
 
-def test_a_note_takes_the_place_of_the_link():
-    display = Display(1, link="http://dash", file=io.StringIO())
-    display.note = "stopping [soon]"
-    assert "stopping [soon]" in shown(display)
-    assert "http://dash" not in shown(display)
-
-
-def test_what_waits_in_the_cluster_is_not_running_yet():
-    display = Display(2, file=io.StringIO())
-    display.started("a/b/c", 1.0)
-    assert "1 running" not in shown(display)
-    display.event({"id": "a/b/c", "worker": "tcp://h:1", "said": "", "seconds": 0.0})
-    assert "1 running" in shown(display)
-    display.again("a/b/c")
-    assert "1 running" not in shown(display)
-
-
-def test_words_on_a_run_that_has_ended_are_nothing():
-    display = Display(2, file=io.StringIO())
-    display.event({"id": "a/b/c", "worker": "tcp://h:1", "said": "epoch 1/2", "seconds": 0.0})
-    display.again("a/b/c")
-    display.ended(record().id, record())
-    assert "1 of 2 done" in shown(display)
-    assert "1 running" not in shown(display)
-
-
 @pytest.mark.parametrize("width", [20, 60, 100])
 def test_ids_of_any_length_leave_the_table_in_its_width(width):
     display = Display(1, file=io.StringIO())
@@ -132,15 +105,6 @@ def test_ids_of_any_length_leave_the_table_in_its_width(width):
     told = shown(display, width).splitlines()
     assert max(map(len, told)) <= width
     assert any("…" in line for line in told)
-
-
-def test_of_many_runs_the_first_are_shown():
-    display = Display(1000, file=io.StringIO())
-    for number in range(500):
-        begun(display, f"mnist-5k/knn/run{number:03}")
-    told = shown(display)
-    assert "500 running" in told
-    assert told.count("mnist-5k/knn/run") == MOST
 
 
 def test_the_time_that_is_left():
@@ -153,38 +117,3 @@ def test_the_time_that_is_left():
     display.started(record(1).id, 70.0)
     display.ended(record(1).id, record(1))
     assert display.left_s() == 0
-
-
-def test_without_an_estimate_nothing_is_said_of_the_end():
-    display = Display(2, file=io.StringIO())
-    assert display.left_s() is None
-    display.ended(record().id, record())
-    assert display.left_s() is None
-    assert "to go" not in shown(display).splitlines()[0]
-
-
-def test_what_is_made_without_an_estimate_of_its_own_stops_no_reckoning():
-    display = Display(2, seconds=100.0, workers=lambda: 0, file=io.StringIO())
-    assert display.left_s() == 100
-    display.started(record().id, None)
-    display.ended(record().id, record())
-    assert display.left_s() == 100
-
-
-def test_several_threads_may_speak_at_once():
-    file = io.StringIO()
-    with Display(400, seconds=1.0, file=file) as display:
-
-        def speak(n):
-            for number in range(n, n + 50):
-                begun(display, record(number).id, "epoch 1/2")
-                display.table()
-                display.ended(record(number).id, record(number))
-
-        threads = [threading.Thread(target=speak, args=(n,)) for n in range(0, 400, 50)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert "400 of 400 done" in shown(display)
-    assert file.getvalue().count("skipped: a stand-in") == 400

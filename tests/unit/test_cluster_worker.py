@@ -1,12 +1,12 @@
-"""What comes of a run on a worker: all of it, or why not; and nothing stays behind but what the next attempt goes on from."""
+"""An attempt returns the whole run or why not, and leaves nothing but a checkpoint for the next attempt."""
 
 import dataclasses
+import functools
 import io
 import os
 import tarfile
 import threading
 import time
-from pathlib import Path
 
 import nbformat
 import psutil
@@ -14,15 +14,15 @@ import pytest
 
 import hcrlib as hcr
 from hcrlib.cluster import inputs, worker
-from hcrlib.cluster.forkserver import FORKS
+from hcrlib.cluster.fork import FORKS
+from hcrlib.cluster.forkserver import ForkServer
 from hcrlib.cluster.inputs import Input
-from hcrlib.cluster.worker import DONE, FAILED, FAULT, LACKING, OTHER_CODE, Work
+from hcrlib.cluster.jobs import DONE, FAILED, FAULT, LACKING, OTHER_CODE, Outcome, RunJob
 from hcrlib.core import paths
 from hcrlib.core.code_hash import code_sha256
 from hcrlib.runs import records, runner
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="as on a worker of a cluster")
-FEW = "import hcrlib.cluster.kernel as n\nn.LOADED = 'papermill', 'ipykernel.kernelapp', 'hcrlib.runs.runner'\n"
 TRAIN = """
 import os, pathlib, signal, time
 import hcrlib as hcr
@@ -35,19 +35,18 @@ REST = "hcr.train(classifier, data=dataset, seed=seed, budget=budget, preprocess
 
 
 @pytest.fixture(scope="module", autouse=True)
-def launched(tmp_path_factory):
-    """Launchers load no more than is needed here, and end with these tests."""
-    folder = tmp_path_factory.mktemp("few")
-    (folder / "sitecustomize.py").write_text(FEW)
+def _quick_servers():
+    """Fork servers import no more than these tests need, and end with them."""
+    few = functools.partial(ForkServer, preload=("papermill", "ipykernel.kernelapp", "hcrlib.runs.runner"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(Path(__file__).resolve().parents[2])]))
+        patch.setattr(worker, "ForkServer", few)
         yield
         stop()
 
 
 def stop():
-    if hasattr(worker._own, "launcher"):
-        worker._own.launcher.stop()
+    if hasattr(worker._local, "server"):
+        worker._local.server.stop()
 
 
 @pytest.fixture
@@ -71,7 +70,7 @@ def work(here):
         kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "x"}}
         source = nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata=kernel))
         given = {"config": config.to_dict(), "notebook": "10_train.ipynb", "source": source, "code": code_sha256()}
-        return Work(**{**given, "inputs": tuple(inputs.of(config)), **more})
+        return RunJob(**{**given, "inputs": tuple(inputs.of(config)), **more})
 
     return work
 
@@ -89,7 +88,7 @@ def record(outcome, folder):
 
 
 def left():
-    """The files below the cache's `work`."""
+    """Return the names of the files below the cache's `work`."""
     return sorted(path.name for path in (paths.cache_root() / "work").rglob("*") if path.is_file())
 
 
@@ -124,7 +123,7 @@ class Other(threading.Thread):
 
 
 @pytest.mark.slow
-def test_all_of_a_run_comes_back_and_nothing_stays(work, here, results, tmp_path):
+def test_a_finished_run(work, here, results, tmp_path):
     outcome = worker.attempt(work("print('a word')"))
     assert (outcome.kind, outcome.reason, outcome.lacking, outcome.worker) == (DONE, "", (), "")
     found = unpacked(outcome)
@@ -139,36 +138,29 @@ def test_all_of_a_run_comes_back_and_nothing_stays(work, here, results, tmp_path
         made == hcr.train("dummy", budget=200, say=lambda line: None) or made.misses == records.find(made.config).misses
     )
     assert 0.1 < outcome.seconds < 60
-    assert not (paths.cache_root() / "work").exists()
+    assert left() == []
 
 
-def test_results_of_the_worker_are_not_touched(work, results):
-    assert worker.attempt(work()).kind == DONE
-    assert not results.exists()
-
-
-def test_wrong_code_is_a_failure_with_a_record_that_says_why(work, tmp_path):
+def test_a_cell_that_raises_is_a_recorded_failure(work, tmp_path):
     outcome = worker.attempt(work("raise ValueError('no luck')"))
     assert (outcome.kind, outcome.reason) == (FAILED, "cell 4: ValueError: no luck")
     made = record(outcome, tmp_path / "made")
     assert (made.status, made.reason) == ("failed", outcome.reason)
     assert made.provenance["code_sha256"] == code_sha256()
     assert b"no luck" in (tmp_path / "made/notebook.ipynb").read_bytes()
-    assert not (paths.cache_root() / "work").exists()
+    assert left() == []
 
 
 FAULTS = {
     "a full disk": ("raise OSError(28, 'No space left on device')", "No space left"),
     "a full quota": ("raise OSError(122, 'Disk quota exceeded')", "quota"),
     "a data set that does not fit": ("raise hcr.DataError('There is no room on the disk')", "no room on the disk"),
-    "a kernel that dies": ("os.kill(os.getpid(), signal.SIGKILL)", "Kernel died"),
-    "an executor that dies": ("os.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(60)", "SIGKILL"),
     "no record": ("hcr.train = lambda *_, **__: None", "without a record"),
 }
 
 
 @pytest.mark.parametrize(("cell", "told"), FAULTS.values(), ids=FAULTS)
-def test_what_is_not_the_runs_fault_leaves_no_record(work, cell, told):
+def test_faults_leave_no_record(work, cell, told):
     cell = cell.replace("hcr.DataError", "__import__('hcrlib.core.errors').core.errors.DataError")
     outcome = worker.attempt(work(cell))
     assert outcome.kind == FAULT
@@ -176,47 +168,10 @@ def test_what_is_not_the_runs_fault_leaves_no_record(work, cell, told):
     assert set(unpacked(outcome)) <= {"notebook.ipynb", "log.txt"}
     assert "log.txt" in unpacked(outcome)
     worker.clean([])
-    assert not (paths.cache_root() / "work").exists()
+    assert left() == []
 
 
-@pytest.mark.slow
-def test_a_launcher_that_dies_is_a_fault_and_the_next_attempt_has_a_new_one(work, here):
-    def kill():
-        until((here / "begun").exists)
-        for child in psutil.Process().children():
-            if "hcrlib.cluster.forkserver" in child.cmdline():
-                child.kill()
-
-    (here / "hold").touch()
-    killing = threading.Thread(target=kill)
-    killing.start()
-    outcome = worker.attempt(work())
-    killing.join()
-    assert outcome.kind == FAULT
-    assert "launcher" in outcome.reason
-    (here / "hold").unlink()
-    assert worker.attempt(work()).kind == DONE
-
-
-@pytest.mark.slow
-def test_what_takes_too_long_is_ended_and_recorded(work, here, tmp_path):
-    outcome = worker.attempt(work("time.sleep(60)", limit_s=2.5))
-    assert (outcome.kind, outcome.reason) == (FAILED, "it was stopped after its limit of 2.5 s")
-    assert 2.5 < outcome.seconds < 50
-    assert record(outcome, tmp_path / "made").reason == outcome.reason
-    until(lambda: not children())
-    assert worker.attempt(work(limit_s=60)).kind == DONE
-
-
-def test_what_holds_too_much_memory_is_ended_and_recorded(work, tmp_path):
-    outcome = worker.attempt(work("held = bytearray(b'x') * (700 * 2**20)\ntime.sleep(60)", limit_bytes=500 * 2**20))
-    assert outcome.kind == FAILED
-    assert "over its limit of 500 MiB" in outcome.reason
-    assert record(outcome, tmp_path / "made").status == "failed"
-    until(lambda: not children())
-
-
-def test_memory_of_what_a_run_starts_is_its_own(work):
+def test_memory_limit_includes_children(work):
     child = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'x = b\"x\" * (700 * 2**20); input()'], "
     outcome = worker.attempt(work(f"{child}stdin=subprocess.PIPE)\ntime.sleep(60)", limit_bytes=500 * 2**20))
     assert "over its limit" in outcome.reason
@@ -231,44 +186,13 @@ def test_other_code_is_refused(work):
     assert outcome.packed == b""
 
 
-def test_what_is_lacking_is_named(work, monkeypatch):
+def test_lacking_inputs(work, monkeypatch):
     monkeypatch.delenv("HCR_DATA", raising=False)
     missing = Input("mnist"), Input("/nowhere/own", "0" * 64), Input("runs/a/b/c", "1" * 64)
     outcome = worker.attempt(work(inputs=(Input("mnist-5k"), *missing)))
     assert (outcome.kind, outcome.lacking) == (LACKING, missing)
     assert outcome.reason == "mnist, /nowhere/own, runs/a/b/c"
-    assert not (paths.cache_root() / "work").exists()
-
-
-@pytest.mark.slow
-def test_members_of_an_ensemble_are_where_it_looks_for_them(work, tmp_path):
-    members = [hcr.train("knn", k=k, say=lambda line: None).id for k in (1, 3)]
-    asked = work(classifier="ensemble", params={"runs": members})
-    outcome = worker.attempt(asked)
-    assert (outcome.kind, outcome.reason) == (DONE, "")
-    assert record(outcome, tmp_path / "made").status == "finished"
-    assert all((paths.runs_root() / member / "record.json").exists() for member in members), "links alone were removed"
-
-
-def test_a_run_reads_what_was_sent_under_the_name_it_knows(work, tmp_path, here):
-    rows = ["label," + ",".join(f"p{i}" for i in range(784))]
-    rows += [f"{n % 2}," + ",".join(["0", "255"][n % 2] for i in range(784)) for n in range(60)]
-    own = tmp_path / "it's my däta"
-    own.mkdir()
-    (own / "a.csv").write_text("\n".join(rows))
-    (own / "dataset.yml").write_text("{name: own, format: csv, images: a.csv}")
-    asked = work(dataset=str(own))
-    before = hcr.load_dataset(str(own)).sha256
-    packed = io.BytesIO()
-    inputs.packed(asked.inputs[0], packed)
-    own.rename(tmp_path / "gone")
-    assert worker.attempt(asked).kind == LACKING
-    inputs.receive("t", packed.getvalue(), asked.inputs[0])
-    outcome = worker.attempt(asked)
-    assert (outcome.kind, outcome.reason) == (DONE, "")
-    made = record(outcome, tmp_path / "made")
-    assert made.data["sha256"] == before
-    assert made.config.dataset == str(own)
+    assert left() == []
 
 
 CHECKPOINT = """
@@ -281,7 +205,7 @@ print("it was there")
 """
 
 
-def test_an_attempt_goes_on_from_the_checkpoint_of_one_that_was_killed(work):
+def test_resumes_from_the_checkpoint_of_a_killed_attempt(work):
     run = records.RunConfig.from_dict(work().config).id
     asked = work(CHECKPOINT.format(id=run))
     assert worker.attempt(asked).kind == FAULT
@@ -291,51 +215,33 @@ def test_an_attempt_goes_on_from_the_checkpoint_of_one_that_was_killed(work):
     assert outcome.kind == DONE
     assert b"it was there" in unpacked(outcome)["log.txt"]
     assert "checkpoint" not in unpacked(outcome)
-    assert not (paths.cache_root() / "work").exists()
+    assert left() == []
 
 
-def test_what_crashes_beside_the_notebook_s_cells_is_no_failure_of_the_run(work):
+def test_a_crash_outside_the_cells_is_a_fault(work):
     outcome = worker.attempt(dataclasses.replace(work(), source="no notebook"))
     assert outcome.kind == FAULT
     assert "record.json" not in unpacked(outcome)
 
 
-def test_half_a_checkpoint_is_no_result(tmp_path):
+def test_checkpoints_are_not_packed(tmp_path):
     for name in ("checkpoint", "checkpoint.new", "checkpoint.old", "model"):
         (tmp_path / name).mkdir()
     (tmp_path / "record.json").write_text("{}")
-    assert list(unpacked(worker.Outcome(DONE, packed=worker._packed(tmp_path)))) == ["model", "record.json"]
+    assert list(unpacked(Outcome(DONE, packed=worker._packed(tmp_path)))) == ["model", "record.json"]
 
 
-def test_what_may_not_be_removed_does_not_keep_the_rest(monkeypatch):
-    root, alone = paths.cache_root().resolve() / "work/mnist-5k/dummy", worker.file_lock
-    for name in ("aaa", "bbb", "ccc"):
-        (root / name).mkdir(parents=True)
-
-    def guarded(path, timeout):
-        if "bbb" in path.name:
-            raise PermissionError(13, "Permission denied")
-        return alone(path, timeout)
-
-    with monkeypatch.context() as denied:
-        denied.setattr(worker, "file_lock", guarded)
-        worker.clean([])
-    assert [path.name for path in root.iterdir()] == ["bbb"]
-    worker.clean([])
-    assert not root.exists()
-
-
-def test_checkpoints_of_runs_that_are_made_are_removed(work):
+def test_clean_removes_checkpoints_of_finished_runs(work):
     run = records.RunConfig.from_dict(work().config).id
     assert worker.attempt(work(CHECKPOINT.format(id=run))).kind == FAULT
     worker.clean(["another/run/abc"])
     assert "history.json" in left()
     worker.clean([run])
-    assert not (paths.cache_root() / "work").exists()
+    assert left() == []
     worker.clean([run])
 
 
-def test_a_record_that_a_killed_attempt_left_is_no_other_ones(work):
+def test_a_record_left_by_a_killed_attempt_is_ignored(work):
     write = "pathlib.Path(os.environ['HCR_RESULTS'], 'runs', '{id}', 'record.json').write_text('{{}}')\nos._exit(1)"
     run = records.RunConfig.from_dict(work().config).id
     assert worker.attempt(work(write.format(id=run))).kind == FAULT
@@ -344,7 +250,7 @@ def test_a_record_that_a_killed_attempt_left_is_no_other_ones(work):
 
 
 @pytest.mark.slow
-def test_of_two_attempts_at_once_each_has_a_folder_of_its_own(work, here, tmp_path):
+def test_two_attempts_at_once(work, here, tmp_path):
     (here / "hold").touch()
     with Other(work()) as first:
         until((here / "begun").exists)
@@ -357,7 +263,7 @@ def test_of_two_attempts_at_once_each_has_a_folder_of_its_own(work, here, tmp_pa
     assert (first.outcome.kind, second.outcome.kind) == (DONE, DONE)
     one, two = (record(each.outcome, tmp_path / str(n)) for n, each in enumerate((first, second)))
     assert (one.config, one.misses) == (two.config, two.misses)
-    assert not (paths.cache_root() / "work").exists()
+    assert left() == []
 
 
 def test_a_cache_that_cannot_be_written_is_a_fault(work, here, monkeypatch):
@@ -369,6 +275,6 @@ def test_a_cache_that_cannot_be_written_is_a_fault(work, here, monkeypatch):
     assert "NotADirectoryError" in outcome.reason
 
 
-def test_the_memory_of_a_process_that_has_ended_is_none():
+def test_memory_of_an_ended_process():
     assert worker.memory(2**22 + 1) == 0
     assert worker.memory(os.getpid()) > 2**20

@@ -7,8 +7,8 @@ import pytest
 from test_cluster_client import config, outcome
 
 from hcrlib.cluster import results
+from hcrlib.cluster.jobs import DONE, FAILED, Outcome
 from hcrlib.cluster.results import FAILED_AGAIN
-from hcrlib.cluster.worker import DONE, FAILED, Outcome
 from hcrlib.core.errors import RunError
 from hcrlib.runs import records, runner
 
@@ -16,7 +16,7 @@ from hcrlib.runs import records, runner
 def test_a_failed_attempt_keeps_what_is_finished():
     before = results.write(config(), outcome(config()))
     failed = results.write(config(), outcome(config(), "failed", "no luck", FAILED))
-    assert failed.reason == "no luck; what an earlier run measured is kept"
+    assert failed.reason == "no luck; the results of an earlier run are kept"
     assert records.find(config()) == before
     assert (before.path / FAILED_AGAIN).read_text() == "notebook.ipynb of failed"
     assert (before.path / "notebook.ipynb").read_text() == "notebook.ipynb of finished"
@@ -50,8 +50,9 @@ def test_a_kill_in_the_middle_of_a_swap_is_settled(monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             results.write(config(), outcome(config(), misses=2))
     assert runner.finished(config()) is None, "neither one nor the other"
+    assert results.RunLocks().take(config())
     failed = results.write(config(), outcome(config(), "failed", "no luck", FAILED))
-    assert "is kept" in failed.reason
+    assert "are kept" in failed.reason
     assert records.find(config()).misses == 2
 
 
@@ -76,17 +77,7 @@ def test_a_full_disk_is_told_and_changes_nothing(monkeypatch):
         extract(self, about, path)
 
     monkeypatch.setattr(tarfile.TarFile, "makefile", full)
-    with pytest.raises(RunError, match="No space left on device.*Make room and start the sweep again"):
+    with pytest.raises(RunError, match="No space left on device.*Free some space and start the sweep again"):
         results.write(config(), outcome(config(), misses=2))
     assert records.find(config()) == before
     assert not (before.path / "new").exists()
-
-
-def test_a_run_that_hcr_train_is_at_is_left_to_it(monkeypatch):
-    from hcrlib.core.fileio import file_lock
-
-    monkeypatch.setattr(runner, "PATIENCE_S", 0.1)
-    with file_lock(records.run_path(config()) / runner.LOCK):
-        made = results.write(config(), outcome(config()))
-    assert (made.status, made.reason) == ("failed", "another process is making this run")
-    assert records.find(config()) is None

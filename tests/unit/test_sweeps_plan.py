@@ -1,20 +1,17 @@
 """Plans are checked before anything runs, finished runs are not run again, and failures are kept with their reason."""
 
 import contextlib
-import os
-import sys
 import threading
 import types
 
 import pytest
 
 from hcrlib.cli import main
-from hcrlib.cluster import client
+from hcrlib.cluster import client, jobs
 from hcrlib.cluster import results as store
 from hcrlib.cluster import worker as attempt
 from hcrlib.core import fileio, paths
 from hcrlib.core.errors import ConfigError, RunError
-from hcrlib.reporting import sweep as report
 from hcrlib.runs import records, runner
 from hcrlib.sweeps import plan as sweep
 
@@ -81,13 +78,13 @@ def attempts(monkeypatch):
     return use
 
 
-def outcome(config, folder, status="skipped", reason="a stand-in", kind=attempt.DONE):
+def outcome(config, folder, status="skipped", reason="a stand-in", kind=jobs.DONE):
     """The Outcome of a run whose folder holds no more than a record, a notebook and a log."""
     folder.mkdir(exist_ok=True)
     (folder / "notebook.ipynb").write_text("{}")
     (folder / "log.txt").write_text("a word\n")
     records.RunRecord(config=config, status=status, reason=reason).write(folder)
-    return attempt.Outcome(kind, "", packed=attempt._packed(folder))
+    return jobs.Outcome(kind, "", packed=attempt._packed(folder))
 
 
 @pytest.fixture
@@ -99,7 +96,7 @@ def ran(attempts, tmp_path):
         config = records.RunConfig.from_dict(work.config)
         ran.append(config.classifier)
         if config.classifier == "linear":
-            return outcome(config, tmp_path / "made", "failed", "cell 3: ValueError: no luck", attempt.FAILED)
+            return outcome(config, tmp_path / "made", "failed", "cell 3: ValueError: no luck", jobs.FAILED)
         return outcome(config, tmp_path / "made")
 
     attempts(make)
@@ -272,10 +269,10 @@ def test_a_finished_run_is_kept_until_its_successor_is_there(write, attempts, tm
     [config] = sweep.load(path).configs
     before = runner.run_one(config, say=lambda line: None)
 
-    attempts(lambda work: outcome(config, tmp_path / "made", "failed", "no luck", attempt.FAILED))
+    attempts(lambda work: outcome(config, tmp_path / "made", "failed", "no luck", jobs.FAILED))
     assert main.main(["sweep", path, "--no-report", "--again"]) == 1
     told = capsys.readouterr().err
-    assert "no luck; what an earlier run measured is kept" in told
+    assert "no luck; the results of an earlier run are kept" in told
     assert store.FAILED_AGAIN in told
     assert sweep.load(path).records() == [before]
 
@@ -319,29 +316,20 @@ def test_the_plan_says_which_runs_are_of_other_code(write, monkeypatch):
     assert "finished, by another version of the code" in sweep.load(path).table()
 
 
-def test_the_child_has_absolute_folders_and_this_interpreters_kernel_first(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HCR_RESULTS", "mine")
-    monkeypatch.setenv("JUPYTER_PATH", "/others")
-    given = report._environment()
-    assert given["HCR_RESULTS"] == str(tmp_path / "mine")
-    assert given["JUPYTER_PATH"].split(os.pathsep) == [f"{sys.prefix}/share/jupyter", "/others"]
-
-
 @pytest.mark.parametrize(
     ("status", "log", "told"),
-    [(-9, "a word", "ended by SIGKILL"), (1, "one\ntwo\n\n", "status 1: two"), (1, "", "no word in the log")],
+    [(-9, "a word", "ended by SIGKILL"), (1, "one\ntwo\n\n", "status 1: two"), (1, "", "the log is empty")],
 )
 def test_a_failure_without_an_error_in_the_notebook(tmp_path, status, log, told):
     (tmp_path / "log.txt").write_text(log)
-    assert told in report.failure(tmp_path / "none.ipynb", tmp_path / "log.txt", status)
+    assert told in attempt._failure(status, tmp_path / "log.txt")
 
 
 def test_a_run_that_another_process_is_making_is_waited_for(write, ran):
     plan = sweep.load(write("grid: {classifier: [dummy, knn]}"))
     folder = records.run_path(plan.configs[0])
     held = contextlib.ExitStack()
-    held.enter_context(fileio.alone(folder / runner.LOCK))
+    held.enter_context(fileio.file_lock(folder / runner.LOCK))
 
     def done():
         measured = dict(accuracy=0.5, misses=1, n_test=2, ci_low=0.1, ci_high=0.9, fit_s=0.1)
@@ -359,6 +347,6 @@ def test_without_its_notebook_nothing_is_taken_away(write, ran, monkeypatch, tmp
     plan = sweep.load(write("runs: [{classifier: dummy}]"))
     sweep.run(plan.configs)
     monkeypatch.setattr(paths, "project_root", lambda: tmp_path)
-    with pytest.raises(RunError, match="notebook is not here"):
+    with pytest.raises(RunError, match="Notebook not found"):
         sweep.run(plan.configs)
     assert plan.missing() == []

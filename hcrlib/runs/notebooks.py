@@ -1,0 +1,75 @@
+"""Execute notebooks: one executor for the runs of a sweep and for its report."""
+
+import os
+from pathlib import Path
+
+from hcrlib.core import paths
+from hcrlib.core.errors import RunError
+
+START_S = 120  # for a kernel to answer
+FOLDERS = "HCR_DATA", "HCR_RESULTS", "HCR_CACHE"
+
+
+class CellError(RunError):
+    """A cell raised an exception."""
+
+
+def path(name):
+    """Return the Path of the project's notebook of that name; RunError if there is none."""
+    notebook = paths.project_root() / "notebooks" / name
+    if not notebook.exists():
+        raise RunError("Notebook not found", where=notebook, hint="Start in the project's folder")
+    return notebook
+
+
+def execute(notebook, out, parameters, folder, kernel=None, log=False):
+    """Execute a notebook with papermill in this process; `out` gets the executed one, even where a cell fails.
+
+    Args:
+        notebook, out: paths.
+        parameters: mapping of values for the cell tagged `parameters`.
+        folder: the kernel's working directory.
+        kernel: a jupyter_client kernel manager; None starts a kernel of this very interpreter.
+        log: whether to log what cells print.
+
+    Raises:
+        CellError: a cell raised; the message names the cell and the error.
+        RunError: the kernel died or did not start, or the notebook could not be read or written.
+    """
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillException, PapermillExecutionError
+
+    for name in FOLDERS:  # absolute, since the kernel works in another folder
+        if value := os.environ.get(name):
+            os.environ[name] = str(Path(value).expanduser().resolve())
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(out),
+            parameters,
+            progress_bar=False,
+            log_output=log,
+            start_timeout=START_S,
+            cwd=str(folder),
+            kernel_name="python3",
+            **({"km": kernel} if kernel else _own_kernel()),
+        )
+    except PapermillExecutionError as error:
+        last = (error.evalue.strip().splitlines() or [""])[-1]
+        raise CellError(f"cell {error.exec_count}: {error.ename}: {last}") from error
+    except (DeadKernelError, PapermillException, OSError, RuntimeError, ValueError) as error:
+        raise RunError(f"{type(error).__name__}: {error}") from error
+
+
+def _own_kernel():
+    """Return papermill's options for a kernel of this interpreter, whatever else is installed as `python3`."""
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+
+    class OwnKernelManager(AsyncKernelManager):
+        def _kernel_spec_manager_default(self):
+            return KernelSpecManager(kernel_dirs=[])
+
+    return {"kernel_manager_class": OwnKernelManager, "extra_arguments": ["--log-level=ERROR"]}
