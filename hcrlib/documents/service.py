@@ -34,7 +34,7 @@ class Service:
     def read(self, data, name, served, form, keep=False, recognizer=None):
         """bytes of `form`, one of output.FORMATS, of an image's or a PDF's bytes; `name` is what they are called.
 
-        served: a LoadedModel, which reads it. keep: whether to add what is read to the library. recognizer: None, or the `name`, `folder`
+        served: a LoadedModel. keep: whether to add what is read to the library. recognizer: None, or the `name`, `folder`
         and `digest` of a bundle that reads whole words or lines. Problem for what cannot be read, is more than MOST_PAGES or
         takes longer than MOST_S, for a recogniser that is damaged, and for a library that cannot be written.
         """

@@ -1,4 +1,4 @@
-"""The API: every way to send an image, every answer that is an error."""
+"""Characters over the API: ways to send images, responses, refusals, headers."""
 
 import base64
 import io
@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hcrlib.runtime.web import app, images
+from hcrlib.runtime.web import STATIC, images, pages
 from hcrlib.runtime.web.app import MAX_BODY
 from hcrlib.runtime.web.characters import MAX_BATCH
 
-from .conftest import CAPITAL_A, EIGHT, data_url, encoded, picture, problem
+from .conftest import CAPITAL_A, EIGHT, OPENAPI, data_url, encoded, picture, problem
 
 
 def ask(client, data, kind="image/png", query="", **more):
@@ -23,12 +23,14 @@ def ask(client, data, kind="image/png", query="", **more):
 
 
 WAYS = {
-    "raw": lambda png: dict(data=png, content_type="image/png"),
+    "png": lambda png: dict(data=png, content_type="image/png"),
+    "jpeg": lambda png: dict(data=picture(EIGHT, "jpeg"), content_type="image/jpeg"),
+    "webp": lambda png: dict(data=picture(EIGHT, "webp"), content_type="image/webp"),
     "bytes": lambda png: dict(data=png, content_type="application/octet-stream"),
     "no type": lambda png: dict(data=png),
     "json": lambda png: dict(json={"image": data_url(png)}),
     "base64 alone": lambda png: dict(json={"image": base64.b64encode(png).decode()}),
-    "the paper's data URL": lambda png: dict(data=data_url(png), content_type="text/plain"),
+    "text": lambda png: dict(data=data_url(png), content_type="text/plain"),
     "form": lambda png: dict(data={"image": data_url(png)}, content_type="application/x-www-form-urlencoded"),
     "multipart": lambda png: dict(data={"image": (io.BytesIO(png), "a.png")}),
     "multipart text": lambda png: dict(data={"image": data_url(png)}, content_type="multipart/form-data"),
@@ -36,13 +38,13 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_an_image_is_read_however_it_is_sent(client, way):
+def test_ways_to_send_an_image(client, way):
     answer = client.post("/api/predict", **WAYS[way](picture(EIGHT)))
     assert answer.status_code == 200, answer.data
     assert answer.json["label"] == "8"
 
 
-def test_an_answer_holds_all_that_the_page_shows(client):
+def test_a_complete_answer(client):
     answer = ask(client, picture(CAPITAL_A), query="?model=best-47&explain=1").json
     assert answer["label"] == "A"
     assert answer["model"] == "best-47"
@@ -57,15 +59,13 @@ def test_an_answer_holds_all_that_the_page_shows(client):
     assert importance.max() > 0
 
 
-def test_a_model_is_chosen(client):
+def test_the_model_can_be_chosen(client):
     assert ask(client, picture(EIGHT), query="?model=best-digits").json["model"] == "best-digits"
     assert ask(client, picture(EIGHT)).json["model"] == "best-47"
-    assert (
-        client.post("/api/predict", json={"image": data_url(picture(EIGHT)), "model": "best-digits"}).json["model"]
-        == "best-digits"
-    )
+    body = {"image": data_url(picture(EIGHT)), "model": "best-digits"}
+    assert client.post("/api/predict", json=body).json["model"] == "best-digits"
     problem(ask(client, picture(EIGHT), query="?model=best-13"), "no-such-model", 404)
-    problem(client.post("/api/predict", json={"image": data_url(picture(EIGHT)), "model": 3}), "bad-request", 400)
+    problem(client.post("/api/predict", json={**body, "model": 3}), "bad-request", 400)
 
 
 def test_many_images_at_once(client):
@@ -75,18 +75,11 @@ def test_many_images_at_once(client):
     assert len(client.post("/api/predict", data={"image": files}).json["answers"]) == MAX_BATCH
     too_many = {"images": [data_url(picture(EIGHT))] * (MAX_BATCH + 1)}
     problem(client.post("/api/predict", json=too_many), "too-large", 413)
-    found = problem(
-        client.post("/api/predict", json={"images": [data_url(picture(EIGHT)), "AAAA"]}), "not-an-image", 422
-    )
-    assert found["image"] == 1
+    damaged = {"images": [data_url(picture(EIGHT)), "AAAA"]}
+    assert problem(client.post("/api/predict", json=damaged), "not-an-image", 422)["image"] == 1
     problem(client.post("/api/predict?explain=1", json=body), "bad-request", 400)
     blank = data_url(picture([]))
     assert problem(client.post("/api/predict", json={"images": [blank]}), "blank", 422)["image"] == 0
-
-
-@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
-def test_formats(client, kind):
-    assert ask(client, picture(EIGHT, kind), f"image/{kind}").json["label"] == "8"
 
 
 def test_light_on_dark_and_transparent(client):
@@ -111,7 +104,7 @@ def test_a_photo_of_many_megapixels(client):
 
 
 def _bomb():
-    """A small PNG that says it has 20,000 x 20,000 pixels."""
+    """Return a small PNG whose header claims 20,000 x 20,000 pixels."""
     data = bytearray(encoded(Image.new("1", (8, 8))))
     data[16:24] = (20000).to_bytes(4, "big") * 2
     data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
@@ -119,34 +112,32 @@ def _bomb():
 
 
 BAD = {
-    "empty": (b"", "not-an-image", 422),
-    "text": (b"hello", "not-an-image", 422),
-    "truncated": (picture(EIGHT)[:200], "not-an-image", 422),
-    "truncated jpeg": (picture(EIGHT, "jpeg")[:700], "not-an-image", 422),
-    "svg with script": (
-        b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
-        "not-an-image",
-        422,
-    ),
-    "html": (b"<html><script>alert(1)</script></html>", "not-an-image", 422),
-    "gif": (encoded(Image.new("L", (9, 9)), "gif"), "not-an-image", 422),
-    "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj", "not-an-image", 422),
-    "zip": (b"PK\x03\x04" + bytes(100), "not-an-image", 422),
-    "one pixel": (encoded(Image.new("L", (1, 1))), "blank", 422),
-    "white": (picture([]), "blank", 422),
-    "30,000 pixels wide": (encoded(Image.new("1", (30000, 2))), "too-many-pixels", 422),
-    "bomb": (_bomb(), "too-many-pixels", 422),
-    "13 million pixels": (encoded(Image.new("1", (4000, 3300))), "too-many-pixels", 422),
+    "not-an-image": {
+        "empty": b"",
+        "text": b"hello",
+        "truncated": picture(EIGHT)[:200],
+        "truncated jpeg": picture(EIGHT, "jpeg")[:700],
+        "svg with script": b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
+        "html": b"<html><script>alert(1)</script></html>",
+        "gif": encoded(Image.new("L", (9, 9)), "gif"),
+        "pdf": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj",
+        "zip": b"PK\x03\x04" + bytes(100),
+    },
+    "blank": {"one pixel": encoded(Image.new("L", (1, 1))), "white": picture([])},
+    "too-many-pixels": {
+        "30,000 pixels wide": encoded(Image.new("1", (30000, 2))),
+        "bomb": _bomb(),
+        "13 million pixels": encoded(Image.new("1", (4000, 3300))),
+    },
 }
 
 
-@pytest.mark.parametrize("what", BAD)
-def test_what_is_no_image_is_refused(client, what):
-    data, name, status = BAD[what]
-    problem(ask(client, data), name, status)
+@pytest.mark.parametrize(("name", "what"), [(name, what) for name, files in BAD.items() for what in files])
+def test_refused_images(client, name, what):
+    problem(ask(client, BAD[name][what]), name, 422)
 
 
-def test_what_hides_behind_an_image_is_not_looked_at(client):
+def test_data_behind_an_image_is_ignored(client):
     polyglot = picture(EIGHT) + b"<script>alert(1)</script>PK\x03\x04"
     answer = ask(client, polyglot)
     assert answer.json["label"] == "8"
@@ -171,14 +162,11 @@ def test_what_hides_behind_an_image_is_not_looked_at(client):
         (b"", "multipart/form-data; boundary=x", "bad-request", 400),
         (b"nothing=1", "application/x-www-form-urlencoded", "bad-request", 400),
         (b"<x/>", "application/xml", "wrong-type", 415),
+        (bytes(MAX_BODY + 1), "image/png", "too-large", 413),
     ],
 )
-def test_requests_that_are_wrong(client, body, kind, name, status):
+def test_refused_requests(client, body, kind, name, status):
     problem(ask(client, body, kind), name, status)
-
-
-def test_a_body_over_the_limit(client):
-    problem(ask(client, bytes(MAX_BODY + 1)), "too-large", 413)
 
 
 def test_addresses_and_methods(client):
@@ -187,6 +175,22 @@ def test_addresses_and_methods(client):
     refused = client.get("/api/predict")
     problem(refused, "wrong-method", 405)
     assert "POST" in refused.headers["Allow"]
+
+
+def test_the_description_states_the_limits(client):
+    assert client.get("/api/openapi.json").json == OPENAPI
+    predict, read = (OPENAPI["paths"][path]["post"] for path in ("/api/predict", "/api/read"))
+    several = predict["requestBody"]["content"]["application/json"]["schema"]["anyOf"][1]["properties"]["images"]
+    answers = OPENAPI["components"]["schemas"]["Answers"]["properties"]["answers"]
+    assert several["maxItems"] == answers["maxItems"] == MAX_BATCH
+    assert f"up to {MAX_BATCH}" in predict["summary"]
+    assert f"{MAX_BODY >> 20} MB" in OPENAPI["info"]["description"]
+    assert f"{pages.MAX_BODY >> 20} MB" in read["description"]
+    assert read["parameters"][2]["schema"]["enum"] == list(pages.FORMATS)
+    media_types = {media_type.partition(";")[0] for media_type, _ in pages.FORMATS.values()}
+    assert set(read["responses"]["200"]["content"]) == media_types
+    query = OPENAPI["paths"]["/api/library"]["get"]["parameters"][0]
+    assert query["schema"]["maxLength"] == pages.MAX_QUERY
 
 
 def test_models(client):
@@ -220,30 +224,25 @@ def test_headers(client, path):
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_the_page_takes_nothing_from_elsewhere(client):
-    for path in (
-        "/",
-        "/api/docs",
-        "/sw.js",
-        *(f"/static/{path.name}" for path in sorted(Path(app.STATIC).glob("*")) if path.suffix in (".js", ".css")),
-    ):
+def test_the_app_loads_nothing_from_other_servers(client):
+    files = [f"/static/{path.name}" for path in sorted(Path(STATIC).glob("*")) if path.suffix in (".js", ".css")]
+    for path in ("/", "/api/docs", "/sw.js", *files):
         text = client.get(path, buffered=True).get_data(as_text=True)
         assert "http:" not in text.replace("http://www.w3.org", "")
         assert "https:" not in text
         assert "//cdn" not in text
 
 
-def test_every_word_of_the_page_is_in_one_file():
-    static = Path(app.STATIC)
+def test_all_texts_are_in_strings_json():
+    static = Path(STATIC)
     words = json.loads((static / "strings.json").read_text(encoding="utf-8"))
-    used = "".join(
-        path.read_text(encoding="utf-8") for path in sorted(static.glob("*")) if path.suffix in (".html", ".js")
-    )
+    files = [path for path in sorted(static.glob("*")) if path.suffix in (".html", ".js")]
+    used = "".join(path.read_text(encoding="utf-8") for path in files)
     assert [name for name in words if f"t.{name}" not in used] == []
     assert {*re.findall(r"\bt\.(\w+)", used)} <= {*words}
     for page in ("index.html", "read.html", "head.html", "modes.html", "docs.html"):
         text = re.sub(r"{{.*?}}|{%.*?%}|<[^>]*>", " ", (static / page).read_text(encoding="utf-8"))
-        assert set(text.split()) <= {"·", "×", "openapi.json"}  # nothing is said that is not among the words
+        assert set(text.split()) <= {"·", "×", "openapi.json"}  # all other texts come from strings.json
 
 
 @pytest.mark.parametrize(
@@ -255,22 +254,22 @@ def test_every_word_of_the_page_is_in_one_file():
         {"Origin": "null"},
     ],
 )
-def test_other_pages_may_not_send(client, headers):
+def test_other_sites_may_not_send(client, headers):
     problem(ask(client, picture(EIGHT), headers=headers), "other-origin", 403)
     assert client.get("/api/models", headers=headers).status_code == 200
 
 
-def test_the_own_page_may_send(client):
+def test_the_app_itself_may_send(client):
     headers = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
     assert ask(client, picture(EIGHT), headers=headers).status_code == 200
 
 
-def test_a_name_that_is_not_this_server_s_is_refused(client):
+def test_an_unknown_host_name_is_refused(client):
     problem(client.get("/", headers={"Host": "evil.example"}), "other-origin", 403)
     assert client.get("/", headers={"Host": "localhost:8000"}).status_code == 200
 
 
-def test_a_fault_tells_nothing_of_the_inside(client, monkeypatch):
+def test_internal_errors_reveal_nothing(client, monkeypatch):
     monkeypatch.setattr(images, "grey", lambda data: 1 / 0)
     body = problem(ask(client, picture(EIGHT)), "fault", 500)
     assert "division" not in json.dumps(body)

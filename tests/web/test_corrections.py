@@ -1,8 +1,9 @@
-"""What people say that a picture is: with consent, without what the file told besides, and back into a training."""
+"""User corrections: only with consent, only pixels, and back into training."""
 
 import io
 import sqlite3
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def body(label="B", **changed):
     return {"image": data_url(picture(EIGHT)), "label": label, "consent": True, "model": "best-47", **changed}
 
 
-def test_a_correction_is_kept_with_what_was_answered(client, kept):
+def test_a_correction_is_stored_with_the_answer(client, kept):
     number = client.post("/api/corrections", json=body()).json["id"]
     (row,) = kept.rows()
     assert (row["id"], row["label"], row["answered"]) == (number, "B", "8")
@@ -29,22 +30,17 @@ def test_a_correction_is_kept_with_what_was_answered(client, kept):
     assert Image.open(io.BytesIO(row["image"])).size == (280, 280)
 
 
-def test_it_can_be_taken_back(client, kept):
+def test_a_correction_can_be_deleted(client, kept):
     number = client.post("/api/corrections", json=body()).json["id"]
     assert client.delete(f"/api/corrections/{number}").status_code == 204
     assert kept.rows() == []
     problem(client.delete(f"/api/corrections/{number}"), "not-found", 404)
 
 
-@pytest.mark.parametrize("consent", [False, None, 1, "true"])
-def test_nothing_is_kept_without_consent(client, kept, consent):
-    problem(client.post("/api/corrections", json=body(consent=consent)), "no-consent", 422)
-    assert kept.rows() == []
-
-
 @pytest.mark.parametrize(
     ("changed", "name", "status"),
     [
+        *((dict(consent=consent), "no-consent", 422) for consent in (False, None, 1, "true")),
         (dict(label=""), "not-valid", 422),
         (dict(label="é"), "not-valid", 422),
         (dict(label=8), "bad-request", 400),
@@ -53,12 +49,13 @@ def test_nothing_is_kept_without_consent(client, kept, consent):
         (dict(model="other"), "no-such-model", 404),
     ],
 )
-def test_wrong_corrections(client, kept, changed, name, status):
+def test_refused_corrections(client, kept, changed, name, status):
     problem(client.post("/api/corrections", json=body(**changed)), name, status)
+    problem(client.post("/api/corrections", data=b"a=1", content_type="text/plain"), "wrong-type", 415)
     assert kept.rows() == []
 
 
-def test_only_pixels_are_kept(client, kept):
+def test_only_pixels_are_stored(client, kept):
     exif = Image.Exif()
     exif[0x010E] = "at home"
     photo = encoded(Image.open(io.BytesIO(picture(EIGHT))), "jpeg", exif=exif) + b"hidden"
@@ -69,29 +66,23 @@ def test_only_pixels_are_kept(client, kept):
     assert b"hidden" not in stored
 
 
-def test_a_server_that_keeps_none(zoo):
+def test_a_server_without_corrections(zoo):
     client = create_app(zoo).test_client()
     assert client.get("/api/models").json["corrections"] is False
     problem(client.post("/api/corrections", json=body()), "not-kept", 503)
 
 
-def test_a_damaged_store_is_told(client, kept):
+def test_a_damaged_store(client, kept):
     Path(kept.path).parent.mkdir()
     Path(kept.path).write_bytes(b"no database" * 100)
     problem(client.post("/api/corrections", json=body()), "not-kept", 503)
     problem(client.delete("/api/corrections/1"), "not-kept", 503)
 
 
-def test_a_correction_is_json(client):
-    problem(client.post("/api/corrections", data=b"a=1", content_type="text/plain"), "wrong-type", 415)
-
-
-def test_a_full_disk_is_told(client, kept, monkeypatch):
-    def full(*row):
-        raise sqlite3.OperationalError("database or disk is full")
-
-    monkeypatch.setattr(kept, "add", full)
-    problem(client.post("/api/corrections", json=body()), "not-kept", 503)
+def test_a_full_disk_or_store(client, kept, monkeypatch):
+    for error in (sqlite3.OperationalError("database or disk is full"), ValueError("the limit is reached")):
+        monkeypatch.setattr(kept, "add", Mock(side_effect=error))
+        problem(client.post("/api/corrections", json=body()), "not-kept", 503)
     assert client.post("/api/predict", data=picture(EIGHT)).status_code == 200
 
 

@@ -1,6 +1,6 @@
-"""Requests that nobody meant: made up from the OpenAPI document, and from bytes of images. Never a 5xx, never another shape.
+"""Fuzz tests: requests generated from static/openapi.json, and damaged images. No 5xx, and always the documented shape.
 
-HCR_FUZZ is how many examples each of them tries: `make fuzz` asks for 20,000 in all.
+HCR_FUZZ is the number of examples in each test: `make fuzz` tries 20,000 in all.
 """
 
 import os
@@ -36,7 +36,7 @@ def app(zoo, tmp_path_factory):
 @pytest.mark.parametrize(
     "operation", ["predict", "correct", "takeBack", "read", "search", "models", "health", "metrics"]
 )
-def test_whatever_the_document_allows(app, operation):
+def test_documented_requests(app, operation):
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
 
     @SETTINGS
@@ -44,14 +44,16 @@ def test_whatever_the_document_allows(app, operation):
     def check(case):
         answer = case.call()
         assert answer.status_code < 500
-        case.validate_response(answer, excluded_checks=[positive_data_acceptance])  # no schema tells what an image is
+        case.validate_response(
+            answer, excluded_checks=[positive_data_acceptance]
+        )  # a schema cannot describe an image file
 
     check()
 
 
 @st.composite
 def damaged(draw):
-    """A real image file with bytes cut off, changed, or added."""
+    """Return an image file with bytes cut off, changed, or added."""
     data = bytearray(draw(st.sampled_from([PNG, JPEG, WEBP])))
     for _ in range(draw(st.integers(0, 8))):
         data[draw(st.integers(0, len(data) - 1))] = draw(st.integers(0, 255))
@@ -60,7 +62,7 @@ def damaged(draw):
 
 @SETTINGS
 @hypothesis.given(data=st.one_of(damaged(), st.binary(max_size=300)))
-def test_whatever_the_bytes_of_an_image(app, data):
+def test_damaged_images(app, data):
     for address in ("/api/predict", "/api/read"):
         answer = app.test_client().post(address, data=data, content_type="image/png")
         assert answer.status_code in (200, 422)
@@ -74,7 +76,7 @@ def test_whatever_the_bytes_of_an_image(app, data):
         ["application/json", "multipart/form-data; boundary=a", "application/x-www-form-urlencoded", "text/plain"]
     ),
 )
-def test_whatever_the_body(app, data, kind):
+def test_random_bodies(app, data, kind):
     for address in ("/api/predict", "/api/read"):
         answer = app.test_client().post(address, data=data, content_type=kind)
         assert 400 <= answer.status_code < 500
