@@ -22,11 +22,13 @@ DRAWN = (
     ("fit_s", None, None),
     ("accuracy", "ci_low", "ci_high"),
     ("cer", "cer_low", "cer_high"),
+    ("val_accuracy", "lowest", "highest"),
 )
 AXIS = {
     "p50_ms": "milliseconds, p50 to p99",
     "accuracy": "share read right, 95 % interval",
     "cer": "character error rate",
+    "val_accuracy": "validation accuracy, mean and range of seeds",
 }  # otherwise seconds
 
 
@@ -92,7 +94,7 @@ def draw(found):
     names = [row["what"] if "how" not in row else f"{row['what']}\n{row['how']}" for row in rows]
     ax.set_yticks(range(len(rows)), names)
     ax.set_ylim(len(rows) - 0.5, -0.5)
-    if middle not in ("accuracy", "cer"):
+    if middle not in ("accuracy", "cer", "val_accuracy"):
         ax.set_xscale("log")
     ax.grid(axis="x", alpha=0.3)
     ax.set_xlabel(AXIS.get(middle, "seconds"))

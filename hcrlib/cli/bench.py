@@ -13,7 +13,7 @@ def add_parser(subparsers):
     add("name", nargs="*", help="benchmarks (all); --list shows their names")
     add("--list", action="store_true", help="list the benchmarks and their questions")
     add("--runs", type=int, default=5, metavar="N", help="rounds; figures are medians (5)")
-    add("--images", type=int, default=10_000, metavar="N", help="training images of svm and knn (10000)")
+    add("--images", type=int, default=10_000, metavar="N", help="training images: of svm, knn, batch-norm (10000)")
 
 
 def _bench(args):

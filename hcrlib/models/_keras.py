@@ -19,6 +19,7 @@ from hcrlib.core.errors import RunError
 from hcrlib.core.rng import frozen_rng, seed_for
 from hcrlib.models._augmentation import shifted
 from hcrlib.models._base import Classifier, Learner, number
+from hcrlib.models._batch_norm import estimation
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -83,11 +84,12 @@ class KerasLearner(Learner):
         epoch = len(self.history)
         _reseed(self.model, seed_for(task.seed, f"random layers/{epoch}"))
         started_at = time.perf_counter()
-        callbacks = [_bar(keras, f"epoch {epoch + 1}/{self.epochs}")]
+        fed = feed(epoch)
+        callbacks = [_bar(keras, f"epoch {epoch + 1}/{self.epochs}"), estimation(keras, fed["x"], self.batch_size)]
         if self.tensorboard:
             callbacks.append(keras.callbacks.TensorBoard(task.folder / "tensorboard", write_graph=False))
         fitted = self.model.fit(
-            **feed(epoch), shuffle=False, epochs=epoch + 1, initial_epoch=epoch, verbose=0, callbacks=callbacks
+            **fed, shuffle=False, epochs=epoch + 1, initial_epoch=epoch, verbose=0, callbacks=callbacks
         )
         row = self._measured({name: float(of[-1]) for name, of in fitted.history.items()})
         if wrong := [name for name, value in row.items() if not np.isfinite(value)]:
