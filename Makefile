@@ -10,10 +10,10 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-# A process a core, but no more than memory is sure to hold; tests/conftest.py puts the files that take longest first.
-PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# One process per core, but no more than memory is sure to hold; tests/conftest.py puts the files that take longest first.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help env demo lab app test test-faults fuzz chaos test-fast lint format sweep leaderboard notebooks test-arm64 schemas lock clean
+.PHONY: help env demo lab app test test-faults fuzz chaos test-fast durations lint format sweep leaderboard notebooks test-arm64 schemas lock clean
 
 ## this list
 help:
@@ -43,21 +43,25 @@ lab: env
 app: env
 	$(BIN)/hcr serve
 
-## the test suite, notebooks included (under 15 minutes on 2 cores)
+## the test suite, notebooks included (6 minutes on 2 quiet cores)
 test: env lint
 	$(BIN)/python -m pytest $(PARALLEL) -m "not faults"
 
 ## what the suite leaves out: processes that are killed or cut off, disks that fill (about 10 minutes on 2 cores)
 test-faults: env
-	$(BIN)/python -m pytest $(PARALLEL) --dist worksteal -m faults
+	$(BIN)/python -m pytest $(PARALLEL) -m faults
 
 ## 200 runs of a sweep to which 40 random faults happen; rewrites results/chaos.md (about 20 minutes, Linux, root for all faults)
 chaos: env
 	HCR_CHAOS=200 $(BIN)/python -m pytest tests/faults/test_soak.py
 
-## the tests that take under 5 s each (under 2 minutes in all)
+## the tests that take under 5 s each (about a minute in all)
 test-fast: env
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+
+## the test suite once more, to record in tests/durations.json how long each file takes: the longest run first
+durations: env
+	HCR_DURATIONS=1 $(BIN)/python -m pytest $(PARALLEL)
 
 ## 20,000 made-up requests to the page (the test suite makes some hundreds)
 fuzz: env

@@ -1,17 +1,24 @@
-"""What all tests share: results and caches go to temporary folders, never into the checkout or the user's own."""
+"""What all tests share: temporary folders for results and caches, and the order in which files run."""
 
 import atexit
-import collections
+import json
+import math
 import os
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # before anything imports TensorFlow
-os.environ["HCR_CACHE"] = tempfile.mkdtemp(prefix="hcr-test-cache-")  # one for the session: built sets are built once
-atexit.register(shutil.rmtree, os.environ["HCR_CACHE"], ignore_errors=True)
+WORKER = "PYTEST_XDIST_WORKER" in os.environ
+if not WORKER:  # the processes of a session share its cache, so that a dataset is built once
+    os.environ["HCR_CACHE"] = tempfile.mkdtemp(prefix="hcr-test-cache-")
+    atexit.register(shutil.rmtree, os.environ["HCR_CACHE"], ignore_errors=True)
+ROOT = Path(__file__).resolve().parents[1]
+DURATIONS = ROOT / "tests/durations.json"  # file -> seconds, written by `make durations`
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +30,26 @@ def results(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """A function make_once(name, make) -> folder: all processes of a session share what make(folder) wrote there."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if WORKER else base
+
+    def make_once(name, make):
+        folder = base / name
+        with FileLock(base / f"{name}.lock"):
+            if not folder.exists():
+                part = base / f"{name}.part"
+                shutil.rmtree(part, ignore_errors=True)
+                part.mkdir()
+                make(part)
+                part.rename(folder)
+        return folder
+
+    return make_once
+
+
+@pytest.fixture(scope="session")
 def real_data():
     """The folder of official files, or a skip with the reason."""
     root = os.environ.get("HCR_DATA")
@@ -31,15 +58,22 @@ def real_data():
     return Path(root)
 
 
-LONGEST = (  # files of over a minute, the longest first
-    *("test_training_faults", "test_execution_lines", "test_sweep_faults", "test_classifiers", "test_tune_faults"),
-    *("test_execution", "test_runs_recognition", "test_browser", "test_papermill", "test_zoo"),
-)
-
-
 def pytest_collection_modifyitems(items):
-    """Files that take longest, then those with the most slow tests come first: the process that ends last then waits little."""
-    slow = collections.Counter(item.path for item in items if item.get_closest_marker("slow"))
-    first = {stem: at for at, stem in enumerate(LONGEST)}
+    """Run the files that take longest first, and new ones before them, so that no process waits long for the last one."""
+    seconds = json.loads(DURATIONS.read_text(encoding="utf-8"))
     # Stable: the order within a file stays.
-    items.sort(key=lambda item: (first.get(item.path.stem, len(first)), -slow[item.path]))
+    items.sort(key=lambda item: -seconds.get(item.path.relative_to(ROOT).as_posix(), math.inf))
+
+
+took = Counter()  # file -> seconds, of this session
+
+
+def pytest_runtest_logreport(report):
+    took[report.nodeid.partition("::")[0]] += report.duration
+
+
+def pytest_sessionfinish():
+    if os.environ.get("HCR_DURATIONS") and not WORKER:
+        seconds = json.loads(DURATIONS.read_text(encoding="utf-8")) | {name: round(s, 1) for name, s in took.items()}
+        present = {name: s for name, s in sorted(seconds.items()) if (ROOT / name).exists()}
+        DURATIONS.write_text(json.dumps(present, indent=0) + "\n", encoding="utf-8")
