@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from hcrlib import models
+from hcrlib import models, records
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.extras import explained
 from hcrlib.core.registry import did_you_mean
 from hcrlib.datasets import frame_of
 from hcrlib.datasets import load as load_any
-from hcrlib.runs import device_records, records, runner
+from hcrlib.records import device
+from hcrlib.runs import runner
 from hcrlib.runtime import Reading, TrainedModel, bundle
 
 __all__ = ["Reading", "TrainedModel", "load_dataset", "load_model", "results", "train", "zoo"]
@@ -39,7 +40,7 @@ def load_dataset(name, **how):
 
 def results():
     """All records as a DataFrame: one row a run, failed and skipped ones too, and one for each of a board's measurements."""
-    return records.frame(records.read_all() + device_records.read_all())
+    return records.frame(records.read_all() + device.read_all())
 
 
 @explained()

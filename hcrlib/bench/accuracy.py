@@ -7,7 +7,7 @@ from pathlib import Path
 from hcrlib.bench.base import Outcome, bench, ratio
 from hcrlib.bench.libraries import best_set
 from hcrlib.datasets import load_dataset, stratified_take
-from hcrlib.models import CLASSIFIERS, Task
+from hcrlib.models import CLASSIFIERS, FitContext
 from hcrlib.runtime import Pipeline
 
 REFERENCES = {  # classifier -> (what it is, the largest allowed ratio of our time to its time)
@@ -77,7 +77,9 @@ def _trained(name, data, share, params, request):
     model.prepare()
     with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
         begun = time.perf_counter()
-        model.fit(x, train.labels, x_val, data.val.labels, Task(len(data.classes), 0, Path(folder), lambda line: None))
+        model.fit(
+            x, train.labels, x_val, data.val.labels, FitContext(len(data.classes), 0, Path(folder), lambda line: None)
+        )
         seconds = time.perf_counter() - begun
     accuracy = float((model.scores(x_val).argmax(axis=1) == data.val.labels).mean())
     request.log(f"{name}, {share:g} of the images, {params}: {accuracy:.2%} after {seconds:.1f} s")

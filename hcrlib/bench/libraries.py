@@ -5,7 +5,7 @@ import numpy as np
 from hcrlib.bench.base import Outcome, bench, ratio, row, side_by_side
 from hcrlib.core.errors import ConfigError
 from hcrlib.datasets import describe, load_dataset, stratified_take
-from hcrlib.models import CLASSIFIERS, Task
+from hcrlib.models import CLASSIFIERS, FitContext
 from hcrlib.models._base import flat
 from hcrlib.runtime import Pipeline
 
@@ -22,7 +22,7 @@ def svm(request):
     ours = CLASSIFIERS.get("svm").create({})
     plain = SVC(C=ours.c, gamma=ours.gamma, cache_size=2000)
     ours.prepare()
-    task = Task(len(data.classes), 0, None, request.log)
+    task = FitContext(len(data.classes), 0, None, request.log)
     fitted = side_by_side(
         {"fit": lambda: ours.fit(x, y, queries, None, task), "fit, scikit-learn": lambda: plain.fit(flat(x), y)},
         request.runs,
@@ -56,7 +56,7 @@ def knn(request):
     x, y, queries, data = _images("knn", request)
     ours = CLASSIFIERS.get("knn").create({})
     ours.prepare()
-    ours.fit(x, y, None, None, Task(len(data.classes), 0, None))
+    ours.fit(x, y, None, None, FitContext(len(data.classes), 0, None))
     plain = KNeighborsClassifier(ours.k, weights="distance", algorithm="brute").fit(flat(x), y)
     answers, left, right = {}, flat(queries), flat(x).T.copy()
     times = side_by_side(

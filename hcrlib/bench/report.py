@@ -9,7 +9,7 @@ from tabulate import tabulate
 from hcrlib.core import paths
 from hcrlib.core.fileio import write_text
 from hcrlib.core.provenance import provenance
-from hcrlib.plotting import classification
+from hcrlib.plotting import style
 
 HEADER = """# What the workbench costs
 
@@ -84,9 +84,9 @@ def draw(found):
     path = folder() / f"{found['name']}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     if "predict_us_per_image" in rows[0]:
-        return classification.keep(_growth(rows), path)
+        return style.save(_growth(rows), path)
     middle, low, high = next(keys for keys in DRAWN if keys[0] in rows[0])
-    ax = classification.figure(7.5, 1 + 0.32 * len(rows))
+    ax = style.figure(7.5, 1 + 0.32 * len(rows))
     for index, row in enumerate(rows):
         ax.plot(row[middle], index, "o", color="#0072b2")  # a bar's length means nothing on a logarithmic axis
         if low in row:
@@ -98,18 +98,18 @@ def draw(found):
         ax.set_xscale("log")
     ax.grid(axis="x", alpha=0.3)
     ax.set_xlabel(AXIS.get(middle, "seconds"))
-    return classification.keep(ax, path)
+    return style.save(ax, path)
 
 
 def _growth(rows):
     """Plot fit and predict times against the number of images, both axes logarithmic: a power law is a straight line."""
-    first, second = classification.pair()
+    first, second = style.pair()
     for ax, key, says in (
         (first, "fit_s", "seconds to fit"),
         (second, "predict_us_per_image", "µs to predict an image"),
     ):
         for name in dict.fromkeys(row["what"] for row in rows):
-            tone, mark = classification.looks(name)
+            tone, mark = style.style(name)
             points = [(row["images"], row[key]) for row in rows if row["what"] == name]
             ax.plot(*zip(*points, strict=True), color=tone, marker=mark, label=name)
         ax.set(xscale="log", yscale="log", xlabel="training images", ylabel=says)

@@ -17,7 +17,7 @@ POINT = """
 from pathlib import Path
 import numpy as np
 from hcrlib.datasets import load_dataset, stratified_take
-from hcrlib.models import CLASSIFIERS, Task
+from hcrlib.models import CLASSIFIERS, FitContext
 from hcrlib.runtime import Pipeline
 name, classifier, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
 data = load_dataset(name)
@@ -32,7 +32,7 @@ del data, images, labels
 forget_peak()
 model = kind.create({"epochs": 1} if kind.backend == "keras" else {})
 model.prepare()
-task = Task(n_classes, 0, Path(sys.argv[4]), lambda line: None)
+task = FitContext(n_classes, 0, Path(sys.argv[4]), lambda line: None)
 fit = measured(lambda: model.fit(x, y, queries, y_queries, task))
 model.scores(queries)  # a warm-up: networks compile their scoring
 predict = measured(lambda: model.scores(queries))

@@ -17,7 +17,8 @@ import nbformat
 from hcrlib.cluster import jobs, progress, worker
 from hcrlib.cluster.client import run
 from hcrlib.cluster.backend import Cluster
-from hcrlib.runs import records, runner
+from hcrlib import records
+from hcrlib.runs import runner
 from hcrlib.sweeps import plan as sweep
 
 def notebook(text):

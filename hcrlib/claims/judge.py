@@ -10,6 +10,7 @@ import statistics
 
 import numpy as np
 
+from hcrlib import records
 from hcrlib.claims import resume_check
 from hcrlib.claims.ledger import FAILS, HOLDS, OPEN, UNDECIDED
 from hcrlib.claims.spec import SHARES, WORDS, on_this_machine, resolved
@@ -19,7 +20,7 @@ from hcrlib.core.provenance import repeat
 from hcrlib.datasets import load_dataset, stratified_take
 from hcrlib.metrics import scores
 from hcrlib.metrics import statistics as stats
-from hcrlib.runs import records, runner
+from hcrlib.runs import store
 
 NOISE = 1.8  # epochs of one training on a virtual machine with nothing else running differed by up to this factor
 UNITS = {"fit_s": " s", "predict_us_per_image": " µs per image"}
@@ -27,7 +28,7 @@ UNITS = {"fit_s": " s", "predict_us_per_image": " µs per image"}
 
 def missing(ledger):
     """The RunConfigs without a finished record."""
-    return [config for config in ledger.configs() if not runner.finished(config)]
+    return [config for config in ledger.configs() if not store.finished(config)]
 
 
 def judge(ledger, say=print, earlier=()):
@@ -72,12 +73,12 @@ def _verdict(claim):
         config = resolved(claim.resume, 0, claim.name)
         return resume_check.judge(config) if config.dataset in here else _open(_away(config), True)
     for config in (c for group in claim.configs.values() for c in group):
-        if not (finished := runner.finished(config)) and config.dataset not in here:
+        if not (finished := store.finished(config)) and config.dataset not in here:
             return _open(_away(config), True)
         if not finished:
             failed = records.find(config)
             return _open(f"{config.id} is not finished" + (f": {failed.reason}" if failed else ""), True)
-    groups = {label: [runner.finished(c) for c in group] for label, group in claim.configs.items()}
+    groups = {label: [store.finished(c) for c in group] for label, group in claim.configs.items()}
     measured = [_measured(label, group, claim) for label, group in groups.items()]
     judged = _against_figure(claim, measured[0]) if claim.run else _against_others(claim, groups, measured)
     if claim.stand_in:
@@ -233,4 +234,4 @@ def _ensemble(group):
     records.check_comparable(group)
     every = [records.load_predictions(record) for record in group]
     mean = np.mean([answers["scores"].astype(np.float32) for answers in every], axis=0)
-    return scores.misses(every[0]["labels"], mean.argmax(axis=1)), len(mean)
+    return scores.count_errors(every[0]["labels"], mean.argmax(axis=1)), len(mean)

@@ -4,7 +4,7 @@ import numpy as np
 
 from hcrlib.claims import ledger
 from hcrlib.core.errors import RunError
-from hcrlib.plotting import classification
+from hcrlib.plotting import style
 
 SAID, HELD = "#1a1a1a", "#0072b2"
 TONES = {ledger.HOLDS: HELD, ledger.FAILS: "#d55e00", ledger.UNDECIDED: "#cc79a7", ledger.OPEN: "#8c8c8c"}
@@ -45,7 +45,7 @@ def methods(ax, content, names):
     rows = [_row(content, name) for name in names]
     for group, row in enumerate(rows):
         for place, entry in enumerate(row["measured"]):
-            tone, _ = classification.looks(entry["runs"][0]["id"].split("/")[1])
+            tone, _ = style.style(entry["runs"][0]["id"].split("/")[1])
             share = row["measure"] in ("accuracy", "train_accuracy")
             value = 100 * entry["value"] if share else entry["value"]
             at = group + (place - (len(row["measured"]) - 1) / 2) * 0.28

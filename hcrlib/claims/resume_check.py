@@ -14,8 +14,8 @@ from hcrlib.core.errors import RunError
 
 CHILD = """
 import json, sys, time
+from hcrlib.records import RunConfig
 from hcrlib.runs import runner
-from hcrlib.runs.config import RunConfig
 
 def say(line):
     print(line, flush=True)

@@ -22,11 +22,11 @@ def add_parser(subparsers):
 
 
 def _import(args):
-    from hcrlib.runs import device_records
+    from hcrlib.records import device
     from hcrlib.runtime import benchmark
 
     for file in args.file:
-        record = device_records.add(file)
+        record = device.add(file)
         print(f"{record.id} on {record.measured_on}\n{benchmark.describe(record.to_dict())}")
     return 0
 

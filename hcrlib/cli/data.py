@@ -3,7 +3,7 @@
 import functools
 
 from hcrlib.cli._common import add_command
-from hcrlib.datasets import importers, inventory
+from hcrlib.datasets import dataset_names, importers, inventory
 from hcrlib.datasets.text import TextDataset
 
 
@@ -85,7 +85,7 @@ def _say_rest(data):
 
 def _verify(args):
     wrong = 0
-    for name in [args.name] if args.name else inventory.dataset_names():
+    for name in [args.name] if args.name else dataset_names():
         for finding in inventory.verify(name):
             state = "not here" if not finding.path else "WRONG" if finding.problem else "ok"
             wrong += state == "WRONG"

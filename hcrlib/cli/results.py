@@ -66,20 +66,20 @@ def _leaderboard(args):
 
 
 def _records(source):
-    from hcrlib.metrics import statistics
-    from hcrlib.reporting import leaderboard
-    from hcrlib.runs import device_records, records
+    from hcrlib import records
+    from hcrlib.records import device
+    from hcrlib.runs import comparison
     from hcrlib.sweeps import plan
 
     if source is None:
-        found = [statistics.completed(record) for record in records.read_all()]
+        found = [comparison.completed(record) for record in records.read_all()]
     elif Path(source).is_dir():
         has_lines = (Path(source) / "records.jsonl").exists()
-        found = leaderboard.stored(source) if has_lines else records.read_all(source)
+        found = records.load_records(source) if has_lines else records.read_all(source)
     else:
         found = plan.load(source).records()
     ids = {record.id for record in found}
-    return found + [record for record in device_records.read_all() if record.id in ids]
+    return found + [record for record in device.read_all() if record.id in ids]
 
 
 def _report(args):

@@ -131,11 +131,11 @@ def _conclude(plan, existing, failed, report):
     """Print the leaderboard, write the report and list the failures; return the exit status."""
     from hcrlib.cluster.results import FAILED_AGAIN
     from hcrlib.core import paths
-    from hcrlib.metrics import statistics
     from hcrlib.reporting import leaderboard
     from hcrlib.reporting import sweep as reports
+    from hcrlib.runs import comparison
 
-    finished = [statistics.completed(record) for record in existing.values()]
+    finished = [comparison.completed(record) for record in existing.values()]
     print(f"\n{leaderboard.render(finished)}")
     failed = {r.config.hash: r for r in (*finished, *failed) if r.status == "failed"}
     try:

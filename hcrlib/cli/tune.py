@@ -13,7 +13,7 @@ SHOWN = 5  # of the best trials
 
 def add_parser(subparsers):
     """Adds `tune` to an argparse subparsers object; it sets `func(args) -> exit status`."""
-    says = "search a classifier's parameters by validation images: Hyperband for networks, random search for others"
+    says = "search a model's parameters by the validation split: Hyperband for networks, random search for others"
     add = add_command(subparsers, "tune", _tune, says, "hcr tune knn --data mnist-5k --trials 20").add_argument
     add("classifier", help="a name that `hcr train --help` lists")
     add("--data", default="mnist-5k", metavar="NAME", help="a dataset, or a folder with a dataset.yml (mnist-5k)")
@@ -26,7 +26,7 @@ def add_parser(subparsers):
     add("--max-epochs", type=int, metavar="N", help="epochs of the longest training (the network's own)")
     add("--budget", type=int, metavar="N", help="training images to use, stratified (all)")
     add("--seed", type=int, default=0, metavar="N", help="every random choice follows from it (0)")
-    add("--space", metavar="FILE", help='YAML: parameter: "LOW..HIGH", "LOW..HIGH log" or a list (the one of tune.py)')
+    add("--space", metavar="FILE", help='YAML: parameter: "LOW..HIGH", "LOW..HIGH log" or a list (that of the model)')
     sweep.add_cluster(add)
     add("--out", metavar="FILE", help="where the best parameters go, too: a file for `hcr sweep`")
 
@@ -41,14 +41,13 @@ def _tune(args):
     search = tune.plan(args.classifier, args.data, **asked)
     if args.out and Path(args.out).is_dir():
         raise ConfigError("--out is a folder", where=args.out, expected="a file, such as best.yml")
-    images = f"{args.budget:,} training images" if args.budget else "all training images"
+    images = f"{f'{args.budget:,}' if args.budget else 'all'} training {search.task.unit}s"
     print(f"{search.method} over {args.classifier} on {search.data.name}, {images}:")
     print(tabulate([(dimension.name, dimension) for dimension in search.space], tablefmt="plain"), end="\n\n")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the trials are ended too
     search.run(args.trials, say=lambda line: print(line, flush=True), cluster=sweep.cluster(args))
     found = search.trials()
-    search.best()  # refuses where none has finished
-    best = found[found.status == "finished"].sort_values(["val_misses", "val_loss", "trial"]).head(SHOWN)
+    best = found.set_index("trial", drop=False).loc[[row["trial"] for row in search.ranked()[:SHOWN]]]
     print(f"\n{best.drop(columns=['status', 'reason']).to_string(index=False)}\n")
     print(f"{search.folder / 'trials.csv'}")
     path = search.write(args.out)

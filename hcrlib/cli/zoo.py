@@ -15,8 +15,8 @@ def add_parser(subparsers):
 
 
 def _add(args):
+    from hcrlib import records
     from hcrlib.export import zoo
-    from hcrlib.runs import records
 
     of_lines = records.read(zoo.add(args.name, args.run)).cer is not None
     how = "--recognizer" if of_lines else "--character --model"
@@ -25,8 +25,8 @@ def _add(args):
 
 
 def _list(args):
+    from hcrlib import records
     from hcrlib.core import paths
-    from hcrlib.runs import records
 
     for folder in sorted(record.parent for root in paths.zoo_roots() for record in root.glob("*/record.json")):
         print(f"{folder.name}: {records.read(folder)}")

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from hcrlib.runs.config import RunConfig
+from hcrlib.records import RunConfig
 
 DONE, FAILED, FAULT, LACKING, OTHER_CODE = "done", "failed", "fault", "lacking", "other code"
 """Kinds of Outcome: a record; a record of a failure; nothing, through no fault of the job; two refusals."""

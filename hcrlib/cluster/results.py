@@ -10,7 +10,7 @@ from hcrlib.cluster.jobs import LOG, OUT
 from hcrlib.core import paths
 from hcrlib.core.errors import RunError
 from hcrlib.core.fileio import file_lock, unpack
-from hcrlib.runs import records, runner
+from hcrlib.runs import runner, store
 
 FAILED_AGAIN = "notebook.failed.ipynb"  # beside the notebook of the finished run that it was to replace
 
@@ -29,14 +29,14 @@ class RunLocks:
         if config.hash in self.held:
             return True
         folder = records.run_path(config)
-        lock = file_lock(folder / runner.LOCK, timeout=0)
+        lock = file_lock(folder / store.LOCK, timeout=0)
         with _disk_errors(folder):
             try:
                 lock.acquire()
             except (TimeoutError, FileNotFoundError):  # not found: another client is just removing the empty folder
                 return False
             self.held[config.hash] = lock
-            runner.settle(folder)
+            store.settle(folder)
         return True
 
     def release(self, config):
@@ -44,8 +44,8 @@ class RunLocks:
         folder = records.run_path(config)
         if lock := self.held.pop(config.hash, None):
             with contextlib.suppress(OSError):
-                if [path.name for path in folder.iterdir()] == [runner.LOCK]:
-                    (folder / runner.LOCK).unlink()
+                if [path.name for path in folder.iterdir()] == [store.LOCK]:
+                    (folder / store.LOCK).unlink()
             lock.release()
             with contextlib.suppress(OSError):  # not empty
                 for empty in (folder, folder.parent, folder.parent.parent):
@@ -64,13 +64,13 @@ def write(config, outcome):
         try:
             unpack(io.BytesIO(outcome.packed), new)
             record = records.read(new)
-            if record.status != "finished" and (earlier := runner.finished(config)):
+            if record.status != "finished" and (earlier := store.finished(config)):
                 return _keep_earlier(folder, record, earlier)
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
             raise
         (folder / FAILED_AGAIN).unlink(missing_ok=True)
-        runner.swap(folder)
+        store.swap(folder)
         return record
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import psutil
 
+from hcrlib import records
 from hcrlib.cluster import inputs
 from hcrlib.cluster.forkserver import ForkServer
 from hcrlib.cluster.jobs import DONE, FAILED, FAULT, LACKING, LOG, OTHER_CODE, OUT, Outcome, RunJob
@@ -30,9 +31,8 @@ from hcrlib.core.code_hash import code_sha256
 from hcrlib.core.errors import RunError
 from hcrlib.core.fileio import file_lock, write_text
 from hcrlib.core.provenance import provenance
-from hcrlib.runs import records
-from hcrlib.runs.config import RunConfig
-from hcrlib.runs.runner import CHECKPOINT
+from hcrlib.records import RunConfig
+from hcrlib.runs.store import CHECKPOINT
 
 TICK_S, LOOK_S = 0.25, 1.0  # between two checks whether it ended, and of its log and memory
 NOT_KEPT = "attempt.json", "kernel.json", "new"  # of a run's folder, besides hidden files and checkpoints

@@ -15,7 +15,8 @@ _RUNTIME = "image", "pipeline", "line_pipeline", "_model", "line_model", "charac
 DECIDING = (  # glob patterns below ROOT: whatever a record's metrics and predictions follow from
     *("models/*.py", "datasets/*.py", "metrics/*.py"),
     *(f"runtime/{name}.py" for name in _RUNTIME),
-    *("runs/runner.py", "runs/recognition.py", "core/rng.py", "core/timing.py"),
+    *("tasks/base.py", "tasks/*/__init__.py", "tasks/*/measuring.py"),
+    *("runs/runner.py", "core/rng.py", "core/timing.py"),
 )
 
 

@@ -3,12 +3,22 @@
 from hcrlib.core import plugins
 from hcrlib.datasets.base import SIDE, Dataset, Split, check_content
 from hcrlib.datasets.importers import Imported, import_file
-from hcrlib.datasets.inventory import dataset_names, describe, fetch, frame_of, load, verify
-from hcrlib.datasets.loading import load_dataset
+from hcrlib.datasets.inventory import describe, fetch, frame_of, verify
+from hcrlib.datasets.loading import (
+    dataset_names,
+    is_own,
+    is_pinned,
+    is_text,
+    load,
+    load_dataset,
+    load_text,
+    names,
+    resolve,
+    text_names,
+)
 from hcrlib.datasets.preview import show
 from hcrlib.datasets.splits import cut_validation, stratified_take
 from hcrlib.datasets.text import TEXTS, TextDataset
-from hcrlib.datasets.texts import is_text, load_text, text_names
 
 __all__ = [
     "SIDE",
@@ -24,10 +34,14 @@ __all__ = [
     "fetch",
     "frame_of",
     "import_file",
+    "is_own",
+    "is_pinned",
     "is_text",
     "load",
     "load_dataset",
     "load_text",
+    "names",
+    "resolve",
     "show",
     "stratified_take",
     "text_names",

@@ -10,14 +10,8 @@ from hcrlib.datasets import import_store, official_files
 from hcrlib.datasets.catalog import DATASETS, NIST_ZIP_BYTES
 from hcrlib.datasets.custom import frame_of_custom
 from hcrlib.datasets.importers import PARTS
-from hcrlib.datasets.loading import load_dataset
+from hcrlib.datasets.loading import is_text, load, load_dataset, load_text, names
 from hcrlib.datasets.text import TEXTS
-from hcrlib.datasets.texts import is_text, load_text
-
-
-def dataset_names():
-    """The names of the catalogue."""
-    return DATASETS.names()
 
 
 def describe():
@@ -45,15 +39,9 @@ def here(name):
 
 def known(name):
     """The name itself; ConfigError, with a suggestion, where it is one of no dataset, of characters or of texts."""
-    names = [*DATASETS.names(), *TEXTS.names()]
-    if name not in names:
-        raise ConfigError(f"There is no dataset '{name}'", hint=did_you_mean(name, names))
+    if name not in names():
+        raise ConfigError(f"There is no dataset '{name}'", hint=did_you_mean(name, names()))
     return name
-
-
-def load(name, *, val_seed=0):
-    """A Dataset of characters or a TextDataset of words or lines: see load_dataset and load_text."""
-    return (load_text if is_text(name) else load_dataset)(name, val_seed=val_seed)
 
 
 def find(name):

@@ -1,4 +1,4 @@
-"""Pictures of words and lines with their texts: what recognisers (CTC) are trained and tested on. texts.py loads them."""
+"""Images of words and lines with their texts: what recognizers (CTC) are trained and tested on. loading.py loads them."""
 
 import functools
 import hashlib

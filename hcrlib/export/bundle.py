@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 
 import hcrlib.runtime
+from hcrlib import records
 from hcrlib.core import paths, timing
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.registry import did_you_mean
 from hcrlib.datasets import load_dataset, load_text, stratified_take
 from hcrlib.export import formats as export
 from hcrlib.export import line_card, zoo
-from hcrlib.metrics import scores, statistics
+from hcrlib.metrics import scores
 from hcrlib.models import load_model
-from hcrlib.reporting import leaderboard
-from hcrlib.runs import records
+from hcrlib.runs import comparison
 from hcrlib.runtime import LineNetwork, LiteLineNetwork, LiteNetwork, Network, bundle
 from hcrlib.runtime._model import count_disagreements
 
@@ -45,7 +45,7 @@ def write(run, folder=None, say=print):
     others lose is in the manifest. ConfigError for a folder that is there; RunError, and nothing is left, for a run without a
     model and where a float32 format answers otherwise.
     """
-    record = statistics.completed(records.read(paths.runs_root() / run))
+    record = comparison.completed(records.read(paths.runs_root() / run))
     if record.status != "finished":
         raise ConfigError(f"{record.id} has no model: its status is '{record.status}'", hint="See: hcr results")
     folder = Path(folder) if folder else paths.results_root() / "bundles" / record.id.replace("/", "-")
@@ -66,7 +66,7 @@ def best(question):
     if not (folder / "records.jsonl").is_file():
         there = sorted(path.parent.name for path in paths.results_root().glob("*/records.jsonl"))
         raise ConfigError(f"There are no results of a sweep '{question}'", hint=did_you_mean(question, there))
-    found = leaderboard.stored(folder)
+    found = records.load_records(folder)
     finished = [record for record in found if record.status == "finished" and record.val_accuracy is not None]
     if not finished:
         raise ConfigError(f"'{question}' holds no finished run", hint="hcr sweep params/NAME.yml makes them")

@@ -17,7 +17,6 @@ import numpy as np
 from hcrlib.core import onnx_graph
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.fileio import atomic
-from hcrlib.models import RECOGNISERS
 from hcrlib.runtime import LineNetwork, LiteLineNetwork, LiteNetwork, Network
 from hcrlib.runtime._model import count_disagreements
 from hcrlib.runtime.line_pipeline import best_path
@@ -76,7 +75,7 @@ def write_onnx_of_lines(recogniser, path, pictures, expected):
 
 
 def probabilities(recogniser, pictures):
-    """A list of float32 (steps, k + 1), a prepared picture each, of a Recogniser or a network of lines."""
+    """A list of float32 (steps, k + 1), a prepared picture each, of a Recognizer or a network of lines."""
     return [np.exp(one) for one in recogniser.log_probabilities(pictures)]
 
 
@@ -96,7 +95,7 @@ def write_lite(learner, path, x, kind="float32"):
         raise ConfigError(f"{learner.name} is no network: only networks are written as TensorFlow Lite")
     if kind not in LITE:
         raise ConfigError(f"There is no kind '{kind}' of TensorFlow Lite", expected=", ".join(LITE))
-    of_lines = learner.registry is RECOGNISERS
+    of_lines = learner.task == "recognition"
     if of_lines and kind == "int8":  # TensorFlow 2.21's converter ends the process: a segmentation fault
         raise ConfigError(
             f"{learner.name} has LSTMs, which TensorFlow cannot write in int8", expected="float32, float16"

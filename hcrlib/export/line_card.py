@@ -6,11 +6,11 @@ from collections import Counter
 
 import numpy as np
 
+from hcrlib import records
 from hcrlib.core.provenance import repeat
 from hcrlib.datasets import load_text
 from hcrlib.export import formats
 from hcrlib.models import load_model
-from hcrlib.runs import records
 from hcrlib.runtime.models import unit_of
 
 GOLDEN = {"words": 8, "lines": 3}  # validation pictures whose answers every engine has to give

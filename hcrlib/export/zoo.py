@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hcrlib import records
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.provenance import repeat
@@ -24,7 +25,7 @@ from hcrlib.export.line_card import duration, listed, table
 from hcrlib.metrics import scores as metrics
 from hcrlib.metrics import statistics
 from hcrlib.models import load_model
-from hcrlib.runs import records
+from hcrlib.runs import comparison
 from hcrlib.runtime import bundle
 from hcrlib.runtime.character_model import UNSURE_BELOW
 
@@ -55,7 +56,7 @@ def add(name, run):
         raise ConfigError(f"'{name}' is no name for a model", expected="letters, digits, '-', '_', '.'")
     if place.exists():
         raise ConfigError(f"There is a model '{name}' already", where=place, hint="Delete its folder first")
-    record = statistics.completed(records.read(paths.runs_root() / run))
+    record = comparison.completed(records.read(paths.runs_root() / run))
     if record.id != run.strip("/"):
         raise ConfigError(f"'{run}' is no run's id", expected=record.id)
     if record.status != "finished":

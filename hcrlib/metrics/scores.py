@@ -9,7 +9,7 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 
-def misses(labels: np.ndarray, predicted: np.ndarray) -> int:
+def count_errors(labels: np.ndarray, predicted: np.ndarray) -> int:
     """Return how many of the predictions, int (n,), differ from the labels, int (n,)."""
     return int(np.count_nonzero(labels != predicted))
 
@@ -24,20 +24,20 @@ def wilson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
     """Return int64 (n_classes, n_classes): rows are true classes, columns predicted ones."""
-    counts = np.zeros((n_classes, n_classes), np.int64)
-    np.add.at(counts, (labels, predicted), 1)
-    return counts
+    from sklearn.metrics import confusion_matrix
+
+    return confusion_matrix(labels, predicted, labels=range(n_classes))
 
 
-def edits(said: Sequence, truth: Sequence) -> int:
+def edits(hypothesis: Sequence, reference: Sequence) -> int:
     """Return the least number of insertions, deletions and substitutions between two sequences (Levenshtein 1966)."""
-    return Levenshtein.distance(said, truth)
+    return Levenshtein.distance(hypothesis, reference)
 
 
-def mistaken(said: Sequence[str], truth: Sequence[str]) -> Counter[tuple[str, str]]:
+def confusion_counts(hypotheses: Sequence[str], references: Sequence[str]) -> Counter[tuple[str, str]]:
     """Return counts of (true character, character read instead): "" where one was inserted or deleted."""
     found: Counter[tuple[str, str]] = Counter()
-    for a, b in zip(truth, said, strict=True):
+    for a, b in zip(references, hypotheses, strict=True):
         for edit in Levenshtein.editops(a, b):
             true, read = a[edit.src_pos : edit.src_pos + 1], b[edit.dest_pos : edit.dest_pos + 1]
             found["" if edit.tag == "insert" else true, "" if edit.tag == "delete" else read] += 1
@@ -45,28 +45,28 @@ def mistaken(said: Sequence[str], truth: Sequence[str]) -> Counter[tuple[str, st
 
 
 def error_rate(
-    said: Sequence[str], truth: Sequence[str], unit: str = "characters", resamples: int = 2000
+    hypotheses: Sequence[str], references: Sequence[str], unit: str = "characters", resamples: int = 2000
 ) -> tuple[float, float, float]:
     """Return (rate, low, high): edits of texts by the number of true characters or words, over all lines.
 
     This is the CER or WER; the interval is of 95 %, from resampled lines (percentile bootstrap, Efron 1979). A rate may
     exceed 1.
     """
-    wrong, there = _counted(said, truth, unit)
+    wrong, total = _counted(hypotheses, references, unit)
     drawn = np.random.default_rng(0).integers(len(wrong), size=(resamples, len(wrong)))
-    rates = wrong[drawn].sum(axis=1) / np.maximum(there[drawn].sum(axis=1), 1)
+    rates = wrong[drawn].sum(axis=1) / np.maximum(total[drawn].sum(axis=1), 1)
     low, high = np.percentile(rates, [2.5, 97.5])
-    return float(wrong.sum() / max(there.sum(), 1)), float(low), float(high)
+    return float(wrong.sum() / max(total.sum(), 1)), float(low), float(high)
 
 
-def rate(said: Sequence[str], truth: Sequence[str], unit: str = "characters") -> float:
+def rate(hypotheses: Sequence[str], references: Sequence[str], unit: str = "characters") -> float:
     """Return the rate of `error_rate` alone."""
-    wrong, there = _counted(said, truth, unit)
-    return float(wrong.sum() / max(there.sum(), 1))
+    wrong, total = _counted(hypotheses, references, unit)
+    return float(wrong.sum() / max(total.sum(), 1))
 
 
-def _counted(said: Sequence[str], truth: Sequence[str], unit: str) -> tuple[np.ndarray, np.ndarray]:
+def _counted(hypotheses: Sequence[str], references: Sequence[str], unit: str) -> tuple[np.ndarray, np.ndarray]:
     """Return (edits, number of true units), int (n,), of each text."""
     part: Callable[[str], list[str]] = list if unit == "characters" else str.split
-    pairs = [(part(a), part(b)) for a, b in zip(said, truth, strict=True)]
+    pairs = [(part(a), part(b)) for a, b in zip(hypotheses, references, strict=True)]
     return np.array([edits(a, b) for a, b in pairs]), np.array([len(b) for _, b in pairs])

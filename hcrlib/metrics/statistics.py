@@ -7,9 +7,7 @@ Sources: Dietterich 1998 (McNemar's test for classifiers), Holm 1979, Guo et al.
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -74,37 +72,6 @@ def compare(predictions: dict[str, Predictions]) -> Comparison:
     return Comparison(names, only, p)
 
 
-def compare_runs(records: list) -> Comparison:
-    """Return the Comparison of finished RunRecords of one dataset, by their names in the leaderboard.
-
-    RunError, naming both hashes, where two were tested on different images; where a run's predictions are not here.
-    """
-    from hcrlib.reporting.leaderboard import label
-    from hcrlib.runs.records import check_comparable, load_predictions
-
-    check_comparable(records, together=True)
-    return compare({label(record, records): load_predictions(record) for record in records})
-
-
-def completed(record: Any) -> Any:
-    """Return the RunRecord with the metrics it lacks, computed from its predictions where they are stored."""
-    from hcrlib.runs.records import load_predictions
-
-    known = record.balanced_accuracy is not None or record.cer is not None or record.status != "finished"
-    if known or not (record.path / "predictions.npz").exists():
-        return record
-    return dataclasses.replace(record, **derived(load_predictions(record)))
-
-
-def derived(predictions: Predictions) -> dict[str, float]:
-    """Return balanced_accuracy, top3_accuracy and calibration_error (ECE) of predictions, each in 0..1."""
-    return {
-        "balanced_accuracy": balanced_accuracy(predictions),
-        "top3_accuracy": top(predictions),
-        "calibration_error": calibration_error(predictions),
-    }
-
-
 def by_class(predictions: Predictions, classes: Sequence[str]) -> pd.DataFrame:
     """Return one row per class: its name, precision, recall, f1 (0..1, 0 where it was never predicted), and images."""
     from sklearn.metrics import precision_recall_fscore_support
@@ -117,12 +84,15 @@ def by_class(predictions: Predictions, classes: Sequence[str]) -> pd.DataFrame:
 
 def balanced_accuracy(predictions: Predictions) -> float:
     """Return the mean recall of the classes that have images: accuracy as if all classes were equally frequent."""
-    labels, hits = predictions["labels"], predictions["labels"] == predictions["predicted"]
-    return float(np.mean([hits[labels == label].mean() for label in np.unique(labels)]))
+    from sklearn.metrics import recall_score
+
+    labels = predictions["labels"]  # balanced_accuracy_score warns if a class without images was predicted
+    return float(recall_score(labels, predictions["predicted"], labels=np.unique(labels), average="macro"))
 
 
 def top(predictions: Predictions, most: int = 3) -> float:
     """Return the share of images whose label is among the `most` highest scores and not 0; ties go to the lower class."""
+    # top_k_accuracy_score gives ties to the higher class and counts a label whose score is 0
     order = np.argsort(-predictions["scores"].astype(np.float32), axis=1, kind="stable")[:, :most]
     labels = predictions["labels"][:, None]
     given = np.take_along_axis(predictions["scores"], labels, axis=1)[:, 0] > 0
@@ -161,28 +131,6 @@ def rejection(predictions: Predictions) -> pd.DataFrame:
             "misses": wrong[last],
         }
     )
-
-
-def over_seeds(records: list) -> pd.DataFrame:
-    """Return a table of the finished records in which those that differ only in the seed share one row.
-
-    name (dataset and classifier, with what sets it apart), dataset, classifier, params, n seeds, mean and sd (NaN where
-    n = 1) of the accuracy, and a word on what n allows to say.
-    """
-    from hcrlib.reporting.leaderboard import variant
-
-    groups: dict[str, list] = {}
-    for record in records:
-        if record.status == "finished":
-            groups.setdefault(dataclasses.replace(record.config, seed=0).hash, []).append(record)
-    rows = []
-    for group in groups.values():
-        config, found = group[0].config, np.array([record.accuracy for record in group])
-        sd = found.std(ddof=1) if len(found) > 1 else math.nan
-        word = "one run: nothing is known of its spread" if len(found) == 1 else f"sd over {len(found)} seeds"
-        name = f"{config.dataset}: {config.classifier} {variant(dataclasses.replace(config, seed=0))}".rstrip()
-        rows.append((name, config.dataset, config.classifier, config.params, len(found), found.mean(), sd, word))
-    return pd.DataFrame(rows, columns=["name", "dataset", "classifier", "params", "n", "mean", "sd", "word"])
 
 
 def _confidence(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:

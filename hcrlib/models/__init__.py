@@ -7,11 +7,29 @@ import importlib
 import pkgutil
 
 from hcrlib.core import plugins
-from hcrlib.models._base import CLASSIFIERS, RECOGNISERS, Classifier, Recogniser, Task, load_model, named
+from hcrlib.models._base import (
+    CLASSIFIERS,
+    RECOGNIZERS,
+    Classifier,
+    FitContext,
+    Learner,
+    Recognizer,
+    load_model,
+    named,
+)
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 for _group in ("hcrlib.models", "hcrlib.recognizers"):
     plugins.load(_group)
 
-__all__ = ["CLASSIFIERS", "RECOGNISERS", "Classifier", "Recogniser", "Task", "load_model", "named"]
+__all__ = [
+    "CLASSIFIERS",
+    "RECOGNIZERS",
+    "Classifier",
+    "FitContext",
+    "Learner",
+    "Recognizer",
+    "load_model",
+    "named",
+]

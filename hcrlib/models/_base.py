@@ -1,4 +1,4 @@
-"""What classifiers and recognisers are. One method is one file in this folder; adding a file is all it takes to add one."""
+"""Base classes of the methods. One method is one file in this folder; adding a file is all it takes to add one."""
 
 import abc
 import contextlib
@@ -7,6 +7,7 @@ import json
 import math
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,25 +16,28 @@ import numpy as np
 from hcrlib import runtime
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.registry import Registry, did_you_mean
+from hcrlib.datasets import SIDE
 
-CLASSIFIERS = Registry("classifier")  # of pictures of one character
-RECOGNISERS = Registry("recogniser")  # of pictures of words and lines
+CLASSIFIERS = Registry("classifier")
+RECOGNIZERS = Registry("recognizer")
+LEARNERS = {"classification": CLASSIFIERS, "recognition": RECOGNIZERS}  # by the name of their task
 
 
 @dataclasses.dataclass
-class Task:
-    """What `fit` is given beside the arrays.
+class FitContext:
+    """What `fit` is given beside the data.
 
-    n_classes; seed; folder: where checkpoints may be kept until the run is done; say: a function of one line of progress;
-    data_sha256: of the dataset; run: a function from a run's id to its finished RunRecord and folder; classes: their names.
+    n_classes: number of classes. seed: every random choice follows from it. folder: where checkpoints may be kept until the
+    run ends. log: takes one line of progress. data_sha256: hash of the dataset. run: returns (RunRecord, folder) of a finished
+    run's id. classes: names of the classes.
     """
 
     n_classes: int
     seed: int
     folder: Path
-    say: Any = print
+    log: Callable[[str], Any] = print
     data_sha256: str = ""
-    run: Any = None
+    run: Callable[[str], Any] | None = None
     classes: tuple = ()
 
 
@@ -41,57 +45,79 @@ class Task:
 class Learner(abc.ABC):
     """A method with its parameters, which are the dataclass' fields.
 
-    Class attributes: `name`; `registry`, where it is found;
-    `runtime_model`, the runtime's class that reads images with it; `preprocess`, the steps it asks for by default;
-    `backend`, "" or "keras"; `as_published`, whether it refuses a budget and steps of the caller's.
-    After fit: `engine`, the library that did the work; `history`, one dict an epoch; `notes`, what a reader should know;
-    `n_fitted`, how many of the images it was given it took, where not all; `earlier_s`, the seconds that attempts which
-    were killed had spent on what this one resumed from.
+    Class attributes:
+        name: what users call it.
+        task: name of its task in `hcrlib.tasks.TASKS`.
+        runtime_model: the runtime's class that predicts with it.
+        preprocess: pipeline steps unless a run names others.
+        backend: "" or "keras".
+        fixed_protocol: whether it takes neither a budget nor other steps.
+        colour, marker: how figures draw it; one of a few by its name unless it chooses.
+        space: search space of `hcr tune`: parameter -> "LOW..HIGH", "LOW..HIGH log" or a list of choices.
+
+    Attributes after fit: `engine`, the library that did the work; `history`, one dict per epoch; `notes`, remarks for the
+    record; `n_train_used`, number of training items if not all; `prior_fit_s`, seconds of interrupted attempts that this one
+    resumed from.
     """
 
     name: ClassVar[str]
-    registry: ClassVar[Registry]
+    task: ClassVar[str]
     runtime_model: ClassVar[type[runtime.Model]]
     preprocess: ClassVar[list]
     backend: ClassVar[str] = ""
-    as_published: ClassVar[bool] = False
+    fixed_protocol: ClassVar[bool] = False
+    colour: ClassVar[str] = ""
+    marker: ClassVar[str] = ""
+    space: ClassVar[dict] = {}
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "name" in cls.__dict__:
-            cls.registry.add(cls.name, cls)
+            LEARNERS.setdefault(cls.task, Registry("model")).add(cls.name, cls)
 
-    def __post_init__(self):
-        self.engine, self.history, self.notes, self.n_fitted, self.earlier_s = "", [], [], None, 0.0
+    def __post_init__(self) -> None:
+        self.engine: str = ""
+        self.history: list[dict] = []
+        self.notes: list[str] = []
+        self.n_train_used: int | None = None
+        self.prior_fit_s: float = 0.0
 
-    def skip(self, data):
-        """A sentence why this method should not meet that Dataset, or None."""
+    @classmethod
+    def check_pipeline(cls, pipeline: Any) -> None:
+        """Raise ConfigError if the learner cannot take what an unfitted pipeline makes."""
         return None
 
-    def prepare(self):  # noqa: B027 - most need nothing
-        """Loads the libraries that `fit` needs: that takes seconds, once a process, and is no part of the time to fit."""
+    def skip(self, data: Any) -> str | None:
+        """Return a reason not to train on that dataset, or None."""
+        return None
+
+    def prepare(self) -> None:  # noqa: B027 - most need nothing
+        """Load the libraries that `fit` needs: that takes seconds, once a process, and is not part of the time to fit."""
 
     @abc.abstractmethod
-    def save(self, folder):
-        """Writes what `load` needs into an existing folder; no pickles."""
+    def save(self, folder: Path) -> None:
+        """Write what `load` needs into an existing folder; no pickles."""
 
     @abc.abstractmethod
-    def load(self, folder):
-        """Takes back what `save` wrote; answers are then the same."""
+    def load(self, folder: Path) -> None:
+        """Restore what `save` wrote; predictions are then the same."""
 
     @property
-    def n_parameters(self):
-        """Learnt numbers, or None where the word has no meaning."""
+    def n_parameters(self) -> int | None:
+        """Number of learnt parameters, or None if that has no meaning."""
         return None
 
     @classmethod
-    def parameters(cls):
-        """name -> default, of every parameter."""
+    def parameters(cls) -> dict[str, Any]:
+        """Return the default of every parameter by name."""
         return {f.name: f.default for f in dataclasses.fields(cls)}
 
     @classmethod
-    def create(cls, params):
-        """An unfitted instance. ConfigError for an unknown parameter (with a suggestion) or one of the wrong kind."""
+    def create(cls, params: dict[str, Any]) -> "Learner":
+        """Return an unfitted instance.
+
+        Raises ConfigError for an unknown parameter, with a suggestion, or an invalid value.
+        """
         known = {f.name: f for f in dataclasses.fields(cls)}
         for key in params:
             if key not in known:
@@ -102,67 +128,77 @@ class Learner(abc.ABC):
 
 @dataclasses.dataclass(kw_only=True)
 class Classifier(Learner):
-    """A Learner that scores pictures of one character. images_only: whether features such as HOG's are of no use to it."""
+    """A Learner that scores images of one character. images_only: whether it cannot use features such as HOG's."""
 
-    registry = CLASSIFIERS
+    task = "classification"
     runtime_model = runtime.CharacterModel
     preprocess = ["scale"]
     images_only: ClassVar[bool] = False
 
-    @abc.abstractmethod
-    def fit(self, x, y, x_val, y_val, task):
-        """Learns from x: float32 (n, 28, 28) or (n, d), y: int64 (n,); x_val, y_val only to stop or calibrate by."""
+    @classmethod
+    def check_pipeline(cls, pipeline: runtime.Pipeline) -> None:
+        """Try the steps on one image."""
+        image = np.eye(SIDE, dtype=np.uint8)[None]
+        made = pipeline.fit(image).apply(image)
+        if cls.images_only and made.ndim != 3:
+            got = f"{made.shape[1]} features of {pipeline.steps[-1][0]}"
+            raise ConfigError(f"{cls.name} needs images", got=got, hint="Leave that step out, or take knn, svm or mlp")
 
     @abc.abstractmethod
-    def scores(self, x):
-        """float32 (n, n_classes): probabilities or shares, each row sums to 1."""
+    def fit(self, x: np.ndarray, y: np.ndarray, x_val: np.ndarray, y_val: np.ndarray, context: FitContext) -> None:
+        """Learn from x: float32 (n, 28, 28) or (n, d), and y: int64 (n,); x_val, y_val only to stop or calibrate by."""
 
-    def onnx(self, graph, x):
-        """Add what `scores` computes to an onnx_graph.Graph; return the name of the scores. x: the name of the images, (n, d).
+    @abc.abstractmethod
+    def scores(self, x: np.ndarray) -> np.ndarray:
+        """Return float32 (n, n_classes): probabilities or shares; each row sums to 1."""
 
-        Keras networks are written by Keras instead. ConfigError where a classifier cannot be written.
+    def onnx(self, graph: Any, x: str) -> str:
+        """Add what `scores` computes to an onnx_graph.Graph and return the name of the scores. x: name of the images (n, d).
+
+        Keras networks are written by Keras instead. Raises ConfigError if the classifier cannot be written.
         """
         raise ConfigError(f"{self.name} cannot be written as ONNX", hint="Export a run of another classifier")
 
 
 @dataclasses.dataclass(kw_only=True)
-class Recogniser(Learner):
-    """A Learner that reads pictures of words and lines as wholes (CTC: Graves et al. 2006).
+class Recognizer(Learner):
+    """A Learner that reads images of whole words and lines (CTC: Graves et al. 2006).
 
-    A picture is float32 (height, width), ink 1, as runtime.LinePipeline prepares it; its characters are numbered from 1 in the
+    An image is float32 (height, width), ink 1, as runtime.LinePipeline prepares it; its characters are numbered from 1 in the
     order of the data's classes, 0 is the blank.
     """
 
-    registry = RECOGNISERS
+    task = "recognition"
     runtime_model = runtime.LineModel
     preprocess = ["contrast", "deslant", "height"]
 
     @abc.abstractmethod
-    def fit(self, lines, val, task):
-        """Learns from `lines`; `val`, only to stop and choose by. Both answer epoch(number): (pictures, texts)."""
+    def fit(self, lines: Any, val: Any, context: FitContext) -> None:
+        """Learn from `lines`; `val` only to stop and choose by. epoch(number) of both returns (images, texts)."""
 
     @abc.abstractmethod
-    def log_probabilities(self, pictures):
-        """A list of float32 (steps, k + 1), a picture each: of the blank and the k characters at each time step."""
+    def log_probabilities(self, images: list[np.ndarray]) -> list[np.ndarray]:
+        """Return float32 (steps, k + 1) for each image: of the blank and the k characters at each time step."""
 
-    def scores(self, pictures):
+    def scores(self, images: list[np.ndarray]) -> list[np.ndarray]:
         """Return the same as probabilities."""
-        return [np.exp(each) for each in self.log_probabilities(pictures)]
+        return [np.exp(each) for each in self.log_probabilities(images)]
 
 
-def names():
-    """Of all classifiers, then of all recognisers."""
-    return CLASSIFIERS.names() + RECOGNISERS.names()
+def names() -> list[str]:
+    """Return the names of all learners: classifiers, recognizers, then those of other tasks."""
+    return [name for registry in LEARNERS.values() for name in registry.names()]
 
 
-def named(name):
-    """The class of a classifier or recogniser; ConfigError with a suggestion where there is none."""
-    if name not in names():
-        raise ConfigError(f"There is no classifier or recogniser '{name}'", hint=did_you_mean(name, names()))
-    return (CLASSIFIERS if name in CLASSIFIERS.names() else RECOGNISERS).get(name)
+def named(name: str) -> type[Learner]:
+    """Return the class of a learner. Raises ConfigError, with a suggestion, for an unknown name."""
+    for registry in LEARNERS.values():
+        if name in registry.names():
+            return registry.get(name)
+    raise ConfigError(f"There is no classifier or recognizer '{name}'", hint=did_you_mean(name, names()))
 
 
-def load_model(folder, **defaults):
+def load_model(folder: Path, **defaults: Any) -> runtime.Model:
     """Load the runtime.CharacterModel or runtime.LineModel of a run's model/ folder.
 
     Its `learner` is the fitted one, or a network where the folder holds it in ONNX. defaults: what the model.json of earlier

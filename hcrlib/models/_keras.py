@@ -58,21 +58,21 @@ class KerasLearner(Learner):
         bare.set_weights(self.model.get_weights())
         bare.save(folder / "model.keras")
 
-    def _train(self, keras, task, build, feed):
+    def _train(self, keras, context, build, feed):
         """Trains to the last epoch, from the last finished one on. build(): a compiled model. feed(epoch): what Model.fit is
         given in that epoch, counted from 0."""
         self.engine = f"keras {keras.__version__} on {keras.backend.backend()}"
-        checkpoint = Checkpoint(task.folder / "checkpoint")
-        self.model, self.history = checkpoint.load(keras, task.say)
+        checkpoint = Checkpoint(context.folder / "checkpoint")
+        self.model, self.history = checkpoint.load(keras, context.log)
         if self.model is None:
             self.model = build()
             self.model.optimizer.build(self.model.trainable_variables)  # else TensorFlow traces the first step twice
         else:
-            task.say(f"resumed after epoch {len(self.history)}")
-            self.earlier_s = sum(row["epoch_s"] for row in self.history)
+            context.log(f"resumed after epoch {len(self.history)}")
+            self.prior_fit_s = sum(row["epoch_s"] for row in self.history)
             self.notes.append("the run was interrupted and resumed: fit_s includes the epochs of earlier attempts")
         while len(self.history) < self.epochs and not self._stops():
-            self._epoch(keras, task, feed, checkpoint)
+            self._epoch(keras, context, feed, checkpoint)
         if self.restore_best and (best := self._best_epoch()) < len(self.history):
             self.model = checkpoint.best(keras)
             what = self.chosen_by.replace("val_", "validation ")
@@ -80,14 +80,14 @@ class KerasLearner(Learner):
         if len(self.history) < self.epochs:
             self.notes.append(f"stopped early after epoch {len(self.history)} of {self.epochs}")
 
-    def _epoch(self, keras, task, feed, checkpoint):
+    def _epoch(self, keras, context, feed, checkpoint):
         epoch = len(self.history)
-        _reseed(self.model, seed_for(task.seed, f"random layers/{epoch}"))
+        _reseed(self.model, seed_for(context.seed, f"random layers/{epoch}"))
         started_at = time.perf_counter()
         fed = feed(epoch)
         callbacks = [_bar(keras, f"epoch {epoch + 1}/{self.epochs}"), estimation(keras, fed["x"], self.batch_size)]
         if self.tensorboard:
-            callbacks.append(keras.callbacks.TensorBoard(task.folder / "tensorboard", write_graph=False))
+            callbacks.append(keras.callbacks.TensorBoard(context.folder / "tensorboard", write_graph=False))
         fitted = self.model.fit(
             **fed, shuffle=False, epochs=epoch + 1, initial_epoch=epoch, verbose=0, callbacks=callbacks
         )
@@ -98,7 +98,7 @@ class KerasLearner(Learner):
         self.history.append(row)
         checkpoint.save(self.model, self.history, self.restore_best and self._best_epoch() == epoch + 1)
         told = "  ".join(f"{name} {row[name]:.4f}" for name in self._told)
-        task.say(f"epoch {row['epoch']}/{self.epochs}  {told}  {row['epoch_s']:.1f} s")
+        context.log(f"epoch {row['epoch']}/{self.epochs}  {told}  {row['epoch_s']:.1f} s")
 
     def _best_epoch(self):
         return 1 + int(np.argmin([row[self.chosen_by] for row in self.history]))
@@ -112,6 +112,7 @@ class KerasClassifier(KerasLearner, Classifier):
     """A network that scores pictures of one character. A subclass says `network` and, where it differs, `optimizer`."""
 
     _told = "loss", "val_loss", "val_accuracy"
+    space = {"learning_rate": "0.0003..0.03 log", "batch_size": [32, 64, 128, 256], "shift": [0, 1, 2]}
 
     shift: int = number(0, least=0)  # training images are moved by up to this many pixels each way
     label_smoothing: float = number(0.0, below=1)
@@ -137,13 +138,13 @@ class KerasClassifier(KerasLearner, Classifier):
         """An epoch's images (n, h, w, 1) and targets as the network is shown them; features (n, d) stay as they are."""
         return (shifted(images, self.shift, rng) if self.shift and images.ndim == 4 else images), targets
 
-    def fit(self, x, y, x_val, y_val, task):
-        keras = started(task.seed)
-        self.n_classes = task.n_classes
+    def fit(self, x, y, x_val, y_val, context):
+        keras = started(context.seed)
+        self.n_classes = context.n_classes
         x, x_val = _channelled(x), _channelled(x_val)
 
         def feed(epoch):
-            rng = frozen_rng(seed_for(task.seed, f"epoch/{epoch}"), "order")
+            rng = frozen_rng(seed_for(context.seed, f"epoch/{epoch}"), "order")
             images, targets = self._shuffled(x, self._targets(y), rng)
             return {
                 "x": images,
@@ -153,7 +154,7 @@ class KerasClassifier(KerasLearner, Classifier):
                 "validation_batch_size": 1024,
             }
 
-        self._train(keras, task, lambda: self._compiled(keras, x.shape[1:], len(x)), feed)
+        self._train(keras, context, lambda: self._compiled(keras, x.shape[1:], len(x)), feed)
 
     def scores(self, x):
         x = _channelled(x)

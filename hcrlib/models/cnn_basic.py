@@ -17,6 +17,14 @@ class CnnBasic(KerasClassifier):
     """Small convolutional network with batch normalisation."""
 
     name = "cnn-basic"
+    colour, marker = "#0072b2", "o"
+    space = {
+        "learning_rate": "0.001..0.03 log",
+        "dropout": "0..0.6",
+        "width": [8, 16, 24, 32, 48],
+        "shift": [0, 1, 2],
+        "batch_size": [64, 128, 256],
+    }
     images_only = True
 
     epochs: int = 8

@@ -23,6 +23,7 @@ class CnnCompact(Distorted, CnnBasic):
     """cnn-basic with 1.5 times the channels: 163,000 parameters for 10 classes, 243,000 for 62."""
 
     name = "cnn-compact"
+    colour, marker = "#e31a1c", "*"
 
     epochs: int = 12
     weight_decay: float = 0.0  # of AdamW (Loshchilov and Hutter 2019); 0: Adam

@@ -24,7 +24,8 @@ class CnnDistilled(CnnCompact):
     """cnn-compact, trained on the probabilities of finished runs and on the labels."""
 
     name = "cnn-distilled"
-    as_published = True  # its teachers saw all the training images, scaled
+    colour, marker = "#fb6a4a", "h"
+    fixed_protocol = True  # its teachers saw all the training images, scaled
 
     runs: list | None = None  # ids of the teachers, such as mnist/cnn-compact/0123456789ab
     views: int = number(1, least=0)  # the teachers see each image moved by up to so many pixels each way
@@ -38,17 +39,17 @@ class CnnDistilled(CnnCompact):
     def one_hot(self):
         return True
 
-    def fit(self, x, y, x_val, y_val, task):
+    def fit(self, x, y, x_val, y_val, context):
         teachers = Ensemble(runs=self.runs, shift=self.views)
-        teachers.fit(x, y, x_val, y_val, task)
-        task.say(
+        teachers.fit(x, y, x_val, y_val, context)
+        context.log(
             f"asking {len(teachers.members)} teachers about {len(x):,} images, {(2 * self.views + 1) ** 2} views each"
         )
-        self.taught, earlier_s, n = teachers.scores(x), teachers.earlier_s, len(teachers.members)
+        self.taught, prior_fit_s, n = teachers.scores(x), teachers.prior_fit_s, len(teachers.members)
         del teachers
-        super().fit(x, y, x_val, y_val, task)
+        super().fit(x, y, x_val, y_val, context)
         del self.taught
-        self.earlier_s += earlier_s
+        self.prior_fit_s += prior_fit_s
         self.notes.append(f"fit_s holds that of its {n} teachers; accuracy in training is by their answers")
 
     def _shuffled(self, x, targets, rng):

@@ -16,6 +16,7 @@ class CnnFiveLayer(KerasClassifier):
     """Two convolutions with pooling, two hidden dense layers, one output: 406,270 parameters for 10 classes."""
 
     name = "cnn-five-layer"
+    colour, marker = "#5b3a1a", "p"
     images_only = True
 
     epochs: int = 7

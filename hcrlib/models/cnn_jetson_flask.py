@@ -19,6 +19,7 @@ class CnnJetsonFlask(KerasClassifier):
     """Two convolutions with pooling, dropout, one dense layer: 34,826 parameters for 10 classes."""
 
     name = "cnn-jetson-flask"
+    colour, marker = "#7f3c8d", "<"
     images_only = True
 
     epochs: int = 15

@@ -17,6 +17,7 @@ class CnnLenet5(KerasClassifier):
     """Two convolutions with scaled averages, three dense layers, tanh throughout: 61,750 parameters for 10 classes."""
 
     name = "cnn-lenet5"
+    colour, marker = "#6b6b00", "8"
     images_only = True
 
     epochs: int = 20  # the paper's

@@ -26,6 +26,7 @@ class CnnSpinalVgg(KerasClassifier):
     """Four stages of 3x3 convolutions and a spine of four dense layers: 3.6 million parameters at full width."""
 
     name = "cnn-spinal-vgg"
+    colour, marker = "#4b0082", "H"
     images_only = True
 
     epochs: int = 200

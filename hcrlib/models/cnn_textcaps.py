@@ -23,6 +23,7 @@ class CnnTextcaps(KerasClassifier):
     """Capsules with routing by agreement, trained by the margin loss."""
 
     name = "cnn-textcaps"
+    colour, marker = "#bc80bd", "h"
     images_only = True
 
     epochs: int = 30

@@ -15,6 +15,7 @@ class CnnTwoLayer(KerasClassifier):
     """Two convolutions without pooling, then one dense layer: 203,434 parameters for 10 classes."""
 
     name = "cnn-two-layer"
+    colour, marker = "#d55e00", "P"
     images_only = True
 
     epochs: int = 5

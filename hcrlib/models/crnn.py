@@ -15,7 +15,7 @@ from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.core.rng import frozen_rng, seed_for
 from hcrlib.datasets.text import TextDataset
 from hcrlib.models._augmentation import strayed
-from hcrlib.models._base import Recogniser, load_model, number
+from hcrlib.models._base import Recognizer, load_model, number
 from hcrlib.models._keras import KerasLearner, forward, quiet_keras, started
 from hcrlib.models._schedule import one_cycle
 from hcrlib.runtime.line_pipeline import MARGIN, best_path, by_width, log_softmax, stacked, widened
@@ -25,7 +25,7 @@ SORTED = 20  # batches whose pictures are sorted by width among themselves
 
 
 @dataclasses.dataclass(kw_only=True)
-class Crnn(KerasLearner, Recogniser):
+class Crnn(KerasLearner, Recognizer):
     """A network with CTC. A subclass says `network`, `stride` and, where widths are not free, `wide`."""
 
     chosen_by = "val_cer"
@@ -66,16 +66,16 @@ class Crnn(KerasLearner, Recogniser):
             else f"{self.name} reads pictures of words and lines, not of characters"
         )
 
-    def fit(self, lines, val, task):
-        keras = started(task.seed)
+    def fit(self, lines, val, context):
+        keras = started(context.seed)
         ctc_loss()  # a checkpoint's model asks for it
-        self.classes = tuple(task.classes)
+        self.classes = tuple(context.classes)
         of = {name: at for at, name in enumerate(self.classes, start=1)}
         pictures, texts = self._fitting(lines.epoch(0))
         if (left := len(lines.epoch(0)[1]) - len(texts)) > 0:
-            self.n_fitted = len(texts)
+            self.n_train_used = len(texts)
             self.notes.append(f"{left} training lines have more characters than the network has time steps")
-            task.say(self.notes[-1])
+            context.log(self.notes[-1])
         height, batches = pictures[0].shape[0], -(-len(texts) // self.batch_size)
         del pictures
         self._val, fed = val.epoch(0), []
@@ -83,16 +83,16 @@ class Crnn(KerasLearner, Recogniser):
         def feed(epoch):
             while fed:  # Keras keeps what it was fed with: without this, every epoch's pictures
                 fed.pop().pictures = None
-            rng = frozen_rng(seed_for(task.seed, f"epoch/{epoch}"), "order")
+            rng = frozen_rng(seed_for(context.seed, f"epoch/{epoch}"), "order")
             fed.append(self._batches(keras, *self._fitting(lines.epoch(epoch)), of, rng))
             fed.append(self._batches(keras, *self._fitting(self._val), of, None))
             return {"x": fed[0], "validation_data": fed[1]}
 
-        self._train(keras, task, lambda: self._compiled(keras, height, batches, task), feed)
+        self._train(keras, context, lambda: self._compiled(keras, height, batches, context), feed)
         del self._val
         if self.start:
-            record, _ = task.run(self.start)
-            self.earlier_s += record.fit_s
+            record, _ = context.run(self.start)
+            self.prior_fit_s += record.fit_s
             self.notes.append(f"started from {record.id}, whose time to fit is counted, too")
 
     def log_probabilities(self, pictures):
@@ -118,16 +118,16 @@ class Crnn(KerasLearner, Recogniser):
         rate = one_cycle(self.learning_rate, self.epochs * steps_per_epoch)
         return keras.optimizers.AdamW(rate, weight_decay=1e-4, clipnorm=1.0)
 
-    def _compiled(self, keras, height, batches, task):
+    def _compiled(self, keras, height, batches, context):
         model = self.network(height, len(self.classes) + 1)
         if self.start:
-            self._take_over(model, task)
+            self._take_over(model, context)
         model.compile(optimizer=self.optimizer(batches), loss=ctc_loss(), jit_compile=False)
         return model
 
-    def _take_over(self, model, task):
+    def _take_over(self, model, context):
         """The weights of a finished run, layer by layer where shapes agree; of the last one those of the same characters."""
-        _, folder = task.run(self.start)
+        _, folder = context.run(self.start)
         model_of_run = load_model(folder / "model")
         other, classes = model_of_run.learner, model_of_run.classes
         if not isinstance(other, Crnn):
@@ -149,7 +149,7 @@ class Crnn(KerasLearner, Recogniser):
             ours.set_weights([kernel, bias])
         if not taken:
             raise ConfigError("Nothing of this run fits this network", where=self.start)
-        task.say(f"started from {taken} layers of {self.start}")
+        context.log(f"started from {taken} layers of {self.start}")
 
     def _writes(self, picture, text):
         return self.steps_needed(text) <= self.wide(picture.shape[1]) // self.stride
@@ -226,6 +226,14 @@ class CrnnSmall(Crnn):
     """
 
     name = "crnn-small"
+    colour, marker = "#80ba5a", "h"
+    space = {
+        "learning_rate": "0.0005..0.01 log",
+        "dropout": "0..0.5",
+        "width": [16, 24, 32, 48],
+        "units": [64, 128, 192],
+        "distortion": "0..2",
+    }
     stride = 4
 
     epochs: int = 60
@@ -277,6 +285,8 @@ class CrnnPaper(Crnn):
     """
 
     name = "crnn-paper"
+    colour, marker = "#11a579", ">"
+    space = {"learning_rate": "0.0001..0.01 log", "batch_size": [16, 32, 64], "distortion": "0..2"}
     stride = 8
     preprocess = ["contrast", {"height": {"pixels": 64}}]
 

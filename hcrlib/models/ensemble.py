@@ -20,7 +20,8 @@ class Ensemble(Classifier):
     """The average of the probabilities of finished runs."""
 
     name = "ensemble"
-    as_published = True
+    colour, marker = "#000000", "*"
+    fixed_protocol = True
 
     runs: list | None = None  # ids, such as mnist/cnn-basic/0123456789ab
     shift: int = number(0, least=0)  # each image is read as it is and moved by up to this many pixels each way
@@ -31,25 +32,25 @@ class Ensemble(Classifier):
         if self.runs and len(set(self.runs)) < len(self.runs):
             raise ConfigError("A run is named twice in an ensemble", got=", ".join(self.runs))
 
-    def fit(self, x, y, x_val, y_val, task):
+    def fit(self, x, y, x_val, y_val, context):
         if not self.runs:
             hint = "--set runs='[ID, ID]', with ids that `hcr results` lists"
             raise ConfigError("This classifier needs the ids of finished runs", expected="runs: [ID, ...]", hint=hint)
-        if task.run is None:
+        if context.run is None:
             raise ConfigError("What is made of finished runs is made by `hcr train` or a sweep only")
-        found = [task.run(run) for run in self.runs]
+        found = [context.run(run) for run in self.runs]
         members = [record for record, _ in found]
         for record in members:
             if record.config.budget is not None:
                 what = f"{record.id} was trained on a part of the images"
                 raise ConfigError(what, expected="budget: null", got=f"budget: {record.config.budget}")
-            if record.data["sha256"] != task.data_sha256:
+            if record.data["sha256"] != context.data_sha256:
                 what, hint = f"{record.id} was trained on other images", "Name runs of this dataset"
-                raise ConfigError(what, expected=task.data_sha256, got=record.data["sha256"], hint=hint)
+                raise ConfigError(what, expected=context.data_sha256, got=record.data["sha256"], hint=hint)
         self._take([folder / "model" for _, folder in found])
         engines = sorted({record.engine for record in members})
         self.engine = f"{len(members)} of {', '.join(engines)}"
-        self.earlier_s = sum(record.fit_s for record in members)
+        self.prior_fit_s = sum(record.fit_s for record in members)
         self.notes.append(f"fit_s is that of its {len(members)} members, together")
 
     def scores(self, x):

@@ -16,6 +16,12 @@ class Knn(Classifier):
     """The k nearest training images vote."""
 
     name = "knn"
+    colour, marker = "#009e73", "D"
+    space = {
+        "k": "1..15",
+        "weighted": [False, True],
+        "preprocess": [["scale"], ["scale", "deskew"], ["scale", "blur"], ["scale", "deskew", "blur"]],
+    }
     preprocess = ["scale", "deskew"]  # 88 misses; 144 without deskewing
 
     k: int = 3  # the customary value: of MNIST's 6,000 validation images 1 and 3 miss 88, 5 misses 86, 7 misses 81
@@ -24,8 +30,8 @@ class Knn(Classifier):
     def prepare(self):
         _library()
 
-    def fit(self, x, y, x_val, y_val, task):
-        self.images, self.labels, self.n_classes = flat(x), y.astype(np.int32), task.n_classes
+    def fit(self, x, y, x_val, y_val, context):
+        self.images, self.labels, self.n_classes = flat(x), y.astype(np.int32), context.n_classes
         self._index()
 
     def scores(self, x):

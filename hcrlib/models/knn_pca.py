@@ -17,6 +17,7 @@ class KnnPca(Knn):
     """The k nearest training images vote, compared by their principal components."""
 
     name = "knn-pca"
+    colour, marker = "#00572f", "d"
 
     components: int = 50
 
@@ -24,7 +25,7 @@ class KnnPca(Knn):
         super().prepare()
         import sklearn.decomposition  # noqa: F401
 
-    def fit(self, x, y, x_val, y_val, task):
+    def fit(self, x, y, x_val, y_val, context):
         from importlib.metadata import version
 
         from sklearn.decomposition import PCA
@@ -34,7 +35,7 @@ class KnnPca(Knn):
         self.mean, self.axes = pca.mean_.astype(np.float32), np.ascontiguousarray(pca.components_.T, np.float32)
         kept = pca.explained_variance_ratio_.sum()
         self.notes.append(f"{x.shape[1]} numbers an image to {self.axes.shape[1]}: {kept:.1%} of the variance")
-        super().fit(self._projected(x), y, x_val, y_val, task)
+        super().fit(self._projected(x), y, x_val, y_val, context)
         self.engine += f", scikit-learn {version('scikit-learn')}"
 
     def scores(self, x):

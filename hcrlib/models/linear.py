@@ -16,6 +16,8 @@ class Linear(Classifier):
     """Logistic regression on the pixels."""
 
     name = "linear"
+    colour, marker = "#56b4e9", "s"
+    space = {"inverse_l2": "0.001..100 log", "preprocess": [["scale"], ["scale", "deskew"]]}
 
     inverse_l2: float = number(
         0.1, above=0
@@ -25,7 +27,7 @@ class Linear(Classifier):
     def prepare(self):
         import sklearn.linear_model  # noqa: F401
 
-    def fit(self, x, y, x_val, y_val, task):
+    def fit(self, x, y, x_val, y_val, context):
         import sklearn
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
@@ -39,8 +41,8 @@ class Linear(Classifier):
             self.notes.append(f"L-BFGS was stopped after {self.max_iter} steps, before it converged")
         # Two classes are stored by scikit-learn as one row of weights; classes without an image get no row.
         two = len(model.classes_) == 2
-        self.weights = np.zeros((task.n_classes, model.coef_.shape[1]), np.float32)
-        self.bias = np.full(task.n_classes, -1e9, np.float32)
+        self.weights = np.zeros((context.n_classes, model.coef_.shape[1]), np.float32)
+        self.bias = np.full(context.n_classes, -1e9, np.float32)
         self.weights[model.classes_] = np.vstack([0 * model.coef_, model.coef_]) if two else model.coef_
         self.bias[model.classes_] = np.r_[0, model.intercept_] if two else model.intercept_
 

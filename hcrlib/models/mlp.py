@@ -15,6 +15,14 @@ class Mlp(KerasClassifier):
     """Two hidden layers of 512 and 256 rectified units."""
 
     name = "mlp"
+    colour, marker = "#cc79a7", "v"
+    space = {
+        "learning_rate": "0.0005..0.02 log",
+        "dropout": "0..0.6",
+        "hidden": [128, 256, 512, 1024],
+        "shift": [0, 1, 2],
+        "batch_size": [64, 128, 256],
+    }
 
     epochs: int = 15
     learning_rate: float = number(0.004, above=0)  # the peak of a one-cycle schedule

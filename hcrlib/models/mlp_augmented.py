@@ -16,6 +16,7 @@ class MlpAugmented(Distorted, Mlp):
     """Two hidden layers of 1024 and 512 rectified units, trained on distorted images."""
 
     name = "mlp-augmented"
+    colour, marker = "#a0306b", ">"
     images_only = True
 
     epochs: int = 30

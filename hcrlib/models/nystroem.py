@@ -21,6 +21,7 @@ class Nystroem(Classifier):
     """Ridge regression on an RBF kernel with random training images."""
 
     name = "nystroem"
+    colour, marker = "#3969ac", "d"
     preprocess = ["scale", "deskew"]
 
     landmarks: int = 4000  # time and memory grow with their square
@@ -31,13 +32,13 @@ class Nystroem(Classifier):
         import scipy.linalg
         import scipy.optimize  # noqa: F401
 
-    def fit(self, x, y, x_val, y_val, task):
+    def fit(self, x, y, x_val, y_val, context):
         from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
         from hcrlib.datasets import stratified_take
 
-        x, self.n_classes = flat(x), task.n_classes
-        kept = stratified_take(y, min(self.landmarks, len(x)), task.seed, "nystroem/landmarks")
+        x, self.n_classes = flat(x), context.n_classes
+        kept = stratified_take(y, min(self.landmarks, len(x)), context.seed, "nystroem/landmarks")
         self.images, self.temperature = np.ascontiguousarray(x[kept]), 1.0
         m, exact = len(self.images), self.images.astype(np.float64)
         products = self.ridge * len(x) * _kernel(exact, exact, self.gamma)

@@ -19,6 +19,8 @@ class Svm(Classifier):
     """RBF support vector machine."""
 
     name = "svm"
+    colour, marker = "#e69f00", "^"
+    space = {"c": "0.3..300 log", "gamma": "0.003..0.3 log", "preprocess": [["scale"], ["scale", "deskew"]]}
     preprocess = ["scale", "deskew"]  # 116 misses; 178 without deskewing
 
     c: float = number(10.0, above=0)  # 116 misses; 136 with 1, 117 with 100
@@ -29,16 +31,16 @@ class Svm(Classifier):
     def prepare(self):
         _svc()
 
-    def fit(self, x, y, x_val, y_val, task):
+    def fit(self, x, y, x_val, y_val, context):
         from hcrlib.datasets import stratified_take
 
         if len(x) > self.max_train:
-            kept = stratified_take(y, self.max_train, task.seed, "svm/max_train")
+            kept = stratified_take(y, self.max_train, context.seed, "svm/max_train")
             self.notes.append(f"fitted on {self.max_train:,} of {len(x):,} training images (max_train)")
-            x, y, self.n_fitted = x[kept], y[kept], len(kept)
+            x, y, self.n_train_used = x[kept], y[kept], len(kept)
         svc, self.engine = _svc(C=self.c, gamma=self.gamma, cache_size=2000)
         svc.fit(flat(x), y)
-        self.n_classes, self.classes = task.n_classes, np.asarray(svc.classes_, np.int64)
+        self.n_classes, self.classes = context.n_classes, np.asarray(svc.classes_, np.int64)
         self.support_labels = y[svc.support_]  # in the order of the vectors, which is not always that of the classes
         self.vectors = np.ascontiguousarray(svc.support_vectors_, np.float32)
         self.coefficients = np.asarray(svc.dual_coef_, np.float32)  # libsvm's: (classes - 1, vectors)

@@ -19,16 +19,17 @@ class SvmVirtual(Svm):
     """RBF support vector machine with virtual support vectors."""
 
     name = "svm-virtual"
+    colour, marker = "#8a5a00", ">"
     images_only = True
 
     diagonals: bool = False  # moved along these, too: eight copies instead of four
 
-    def fit(self, x, y, x_val, y_val, task):
-        super().fit(x, y, x_val, y_val, task)
+    def fit(self, x, y, x_val, y_val, context):
+        super().fit(x, y, x_val, y_val, context)
         notes, images, labels = self.notes, self.vectors.reshape(-1, *x.shape[1:]), self.support_labels
         moves = STRAIGHT + DIAGONAL if self.diagonals else STRAIGHT
         copies = [images, *(moved(images, *move) for move in moves)]
-        self.notes, n_fitted = [], self.n_fitted or len(x)
-        super().fit(np.concatenate(copies), np.tile(labels, len(copies)), x_val, y_val, task)
+        self.notes, n_train_used = [], self.n_train_used or len(x)
+        super().fit(np.concatenate(copies), np.tile(labels, len(copies)), x_val, y_val, context)
         told = f"{len(images):,} support vectors of the first fit, shown in {len(copies)} places to the second one"
-        self.notes, self.n_fitted = [*dict.fromkeys([*notes, *self.notes]), told], n_fitted
+        self.notes, self.n_train_used = [*dict.fromkeys([*notes, *self.notes]), told], n_train_used

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from hcrlib.core.extras import explained
-from hcrlib.plotting import classification
+from hcrlib.plotting import style
 
 with explained():
     import ipywidgets as widgets
@@ -179,7 +179,7 @@ class Pad(widgets.HBox):
 
     def _repr_mimebundle_(self, **asked):
         """The widget; for pages that cannot show it, a picture."""
-        picture = classification.keep(sketch(classification.figure(5.6, 2.2), self.drawing)).data
+        picture = style.save(sketch(style.figure(5.6, 2.2), self.drawing)).data
         return {**super()._repr_mimebundle_(**asked), "image/png": base64.b64encode(picture).decode("ascii")}
 
 

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from hcrlib.core.errors import ConfigError
 from hcrlib.datasets import SIDE, Split, stratified_take
 from hcrlib.models import CLASSIFIERS
-from hcrlib.models._base import Task
-from hcrlib.plotting import classification
+from hcrlib.models._base import FitContext
+from hcrlib.tasks.classification import figures
 
 PARTS = "train", "val", "test"
 BATCH = 512  # queries at a time: 30 MB
@@ -123,7 +123,7 @@ def neighbours(images, base, k, own=None):
     if k == 0 or len(images) == 0:
         return distance, at
     knn = CLASSIFIERS.get("knn").create({"k": min(len(base), k + 1 + SPARE)})  # faiss where it is installed
-    knn.fit(_scaled(base), np.zeros(len(base), np.int64), None, None, Task(n_classes=1, seed=0, folder=None))
+    knn.fit(_scaled(base), np.zeros(len(base), np.int64), None, None, FitContext(n_classes=1, seed=0, folder=None))
     for start in range(0, len(images), BATCH):
         part = slice(start, start + BATCH)
         found = knn.search(_scaled(images[part]))[1]
@@ -238,7 +238,7 @@ def draw_means(ax, mean, spread, classes, columns=10):
 
 def draw_rows(ax, upper, lower, captions):
     """Two rows of images, uint8 (n, 28, 28): each of `upper` with its partner below and a caption under both."""
-    ax = classification.glyphs(
+    ax = figures.glyphs(
         ax, np.concatenate([upper, lower]), [""] * len(upper) + list(captions), columns=max(1, len(upper))
     )
     lines = max((caption.count("\n") + 1 for caption in captions), default=0)

@@ -5,12 +5,13 @@ import html
 import re
 from pathlib import Path
 
+from hcrlib import records
 from hcrlib.claims import ledger, plots
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.fileio import write_text
 from hcrlib.core.provenance import provenance, repeat
-from hcrlib.plotting import classification
+from hcrlib.plotting import style
 from hcrlib.reporting import leaderboard
 
 STYLE = """
@@ -44,7 +45,7 @@ def write(out=None, sweeps=None):
         raise RunError(
             "There is nothing to report yet", where=root, hint="Run a sweep first: hcr sweep params/demo.yml"
         )
-    stored = {name: leaderboard.stored(root / name) for name in names}
+    stored = {name: records.load_records(root / name) for name in names}
     parts = [
         _head(),
         f"<p>Contents: {', '.join(map(html.escape, [*names, *(['the claims'] if claims.exists() else [])]))}.</p>",
@@ -78,7 +79,7 @@ def _sweep(folder, records):
 
 
 def _claims(content):
-    figure = classification.keep(plots.against_figures(classification.figure(8.5, 5), content)).data
+    figure = style.save(plots.against_figures(style.figure(8.5, 5), content)).data
     return f"<h2>{_text(content['question'])}</h2>{claims_table(content)}{_image('figures and ours', figure)}{_runs(content)}"
 
 

@@ -6,7 +6,8 @@ import typing
 
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError
-from hcrlib.runs.records import RunRecord
+from hcrlib.records import RunRecord
+from hcrlib.records.record import FLAT
 
 TYPES = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE"}
 CONFIG = {"dataset": "VARCHAR", "classifier": "VARCHAR", "seed": "BIGINT", "budget": "BIGINT"}
@@ -18,7 +19,7 @@ NESTED = {  # column -> where it is in a record, and as what it is read
     **{name: (f"$.provenance.{name}", kind) for name, kind in (("utc", "TIMESTAMP"), ("commit", "VARCHAR"))},
     **{name: (f"$.provenance.{name}", kind) for name, kind in (("cpu", "VARCHAR"), ("cores", "BIGINT"))},
     "code_sha256": ("$.provenance.code_sha256", "VARCHAR"),
-    **{name: (f"$.{name}", "JSON") for name in ("notes", "history", "provenance")},
+    **{name: (f"$.{name}", "JSON") for name in ("notes", "history", "provenance", "metrics")},
 }
 TEXT = "TRY(decode(content))"  # NULL where it is not UTF-8
 TABLES = "results", "published"
@@ -61,14 +62,17 @@ def _table(connection, name, files, each, more):
 
 
 def _column(path, kind):
+    """Return the SQL of a value. path: where it is in a record, or several places, of which the first that is there counts."""
     if kind == "JSON":
         return f"json_extract(record, '{path}')"
-    text = f"json_extract_string(record, '{path}')"
+    places = [path] if isinstance(path, str) else path
+    texts = [f"json_extract_string(record, '{place}')" for place in places]
+    text = f"COALESCE({', '.join(texts)})"
     return text if kind == "VARCHAR" else f"TRY_CAST({text} AS {kind})"
 
 
 def _columns():
-    """column -> (JSON path, type)."""
+    """Return column -> (JSON path, type). Metrics are read in records of schema 1, too."""
     found = {"id": ("$.id", "VARCHAR"), **{name: (f"$.config.{name}", kind) for name, kind in CONFIG.items()}}
     for name, hint in typing.get_type_hints(RunRecord).items():
         kinds = [
@@ -76,4 +80,7 @@ def _columns():
         ]
         if kinds and name != "schema":
             found[name] = f"$.{name}", TYPES[kinds[0]]
-    return found | NESTED
+    for name, (metric, part) in FLAT.items():
+        found[name] = (f"$.metrics.{metric}.{part}", f"$.{name}"), "DOUBLE"
+    errors = ("$.n_errors", "$.misses"), "BIGINT"
+    return found | {"misses": errors, "n_errors": errors} | NESTED

@@ -10,8 +10,6 @@ from hcrlib.core.fileio import write_text
 from hcrlib.reporting import leaderboard
 from hcrlib.runs import notebooks
 
-COMPARE, COMPARE_LINES = "20_compare.ipynb", "51_compare_words.ipynb"
-
 
 def write(sweep):
     """Write results/<sweep>/: leaderboard.md and .csv, records.jsonl, the comparison notebook, figures/ and report.html.
@@ -21,7 +19,7 @@ def write(sweep):
     import nbformat
 
     folder, found = sweep.folder, sweep.records()
-    compare = COMPARE_LINES if sweep.of_lines else COMPARE
+    compare = sweep.task.compare_notebook
     earlier = {path: path.stat().st_mtime_ns for path in folder.glob("figures/*")}
     write_text(folder / "records.jsonl", "".join(json.dumps(record.to_dict()) + "\n" for record in found))
     write_text(folder / "leaderboard.csv", leaderboard.render(found, "csv"))

@@ -6,11 +6,11 @@ import os
 import tempfile
 from pathlib import Path
 
+from hcrlib import records
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.registry import did_you_mean
-from hcrlib.reporting import leaderboard
-from hcrlib.runs import records, runner
+from hcrlib.runs import runner
 
 BIT_EQUAL, EQUAL, DIFFERENT = "bit-equal", "equal within misses", "different"
 MISSES, ANSWERS = 0.001, 0.005  # of the test images: by how much runs may differ that count as equal
@@ -48,7 +48,7 @@ def find(source):
     committed = paths.results_root(), paths.project_root() / "results"  # without predictions
     for root in dict.fromkeys(committed):
         for lines in sorted(root.glob("*/records.jsonl")):
-            for record in leaderboard.stored(lines.parent):
+            for record in records.load_records(lines.parent):
                 if record.id == str(source) and record.status == "finished":
                     return record, lines.parent
     names = sorted(file.parent.name for root in paths.zoo_roots() for file in root.glob("*/record.json"))

@@ -18,22 +18,15 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 from tabulate import tabulate
 
+from hcrlib import datasets, records, tasks
 from hcrlib.core import paths, yaml_file
 from hcrlib.core.code_hash import code_sha256
 from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.core.registry import did_you_mean
-from hcrlib.datasets import TEXTS, dataset_names, is_text, text_names
-from hcrlib.datasets import load as load_data
-from hcrlib.metrics import statistics
-from hcrlib.models import RECOGNISERS, named
+from hcrlib.models import named
 from hcrlib.models._base import names
-from hcrlib.reporting import leaderboard
-from hcrlib.runs import records, runner
+from hcrlib.runs import comparison, runner
 
-TRAIN, TRAIN_LINES = (
-    "10_train.ipynb",
-    "50_words_crnn.ipynb",
-)  # what a run of characters is made with, and one of words or lines
 TAKEN = "runs", "zoo", "figures", "tuning"  # folders of results/ that no sweep may write to
 
 
@@ -72,9 +65,9 @@ class Sweep:
     own: dict
 
     @property
-    def of_lines(self):
-        """Whether its runs are of recognisers of words and lines."""
-        return _of_lines(self.configs[0])
+    def task(self):
+        """The Task of its runs."""
+        return tasks.of(self.configs[0])
 
     @property
     def folder(self):
@@ -88,7 +81,7 @@ class Sweep:
 
     def records(self):
         """The RunRecords there are, in the order of the plan."""
-        return [statistics.completed(record) for record in self.look().values()]
+        return [comparison.completed(record) for record in self.look().values()]
 
     def missing(self):
         """The RunConfigs that have no record."""
@@ -118,7 +111,7 @@ class Sweep:
         there = self.look() if there is None else there
         asked = {config.hash for config in (self.unfinished(there) if todo is None else todo)}
         states = [_state(there.get(config.hash), config.hash in asked) for config in self.configs]
-        rows = [(c.id, leaderboard.variant(c), state) for c, state in zip(self.configs, states, strict=True)]
+        rows = [(c.id, records.variant(c), state) for c, state in zip(self.configs, states, strict=True)]
         return tabulate(rows, ("run", "other than default", "state"))
 
     def _record(self, config, root):
@@ -159,22 +152,18 @@ def load(path):
             "A sweep of this name has no place: its results/ folder is another's", where=path, hint="Rename it"
         )
     content = yaml_file.read(path, SweepFile)
-    folder, catalogue = path.resolve().parent, {*dataset_names(), *text_names()}
+    folder, catalogue = path.resolve().parent, {*datasets.names()}
     entries = [(place, _beside(entry, folder, catalogue)) for place, entry in _expanded(content)]
     configs = [checked(entry, f"{path.name}, {place}") for place, entry in entries]
     if not configs:
         raise ConfigError("This sweep has no runs", where=path, hint="Give it a grid or a list of runs")
-    if len({_of_lines(config) for config in configs}) > 1:
-        expected = "classifiers of characters, or recognisers of words and lines"
-        raise ConfigError("This sweep compares what cannot be compared", where=path, expected=expected, got="both")
+    if len(kinds := {tasks.of(config).name for config in configs}) > 1:
+        got = " and ".join(sorted(kinds))
+        raise ConfigError("A sweep cannot mix tasks", where=path, expected="models of one task", got=got)
     own = {}
-    made = {
-        *dataset_names(),
-        *(name for name in text_names() if TEXTS.get(name).characters),
-    }  # pinned, or made of what is
-    for name in {config.dataset for config in configs} - made:
-        with contextlib.suppress(DataError):  # its runs will say it, and the others are made
-            own[name] = load_data(name).sha256
+    for name in {config.dataset for config in configs if not datasets.is_pinned(config.dataset)}:
+        with contextlib.suppress(DataError):  # its runs will report it, and the others are made
+            own[name] = datasets.load(name).sha256
     return Sweep(path.resolve(), content.question or path.stem, list({c.hash: c for c in configs}.values()), own)
 
 
@@ -198,7 +187,7 @@ def run(configs, cluster=None):
     """
     from hcrlib.cluster import client
 
-    return client.run([(config, _notebook(config)) for config in configs], cluster)
+    return client.run([(config, tasks.of(config).train_notebook) for config in configs], cluster)
 
 
 def _expanded(content):
@@ -221,9 +210,7 @@ def _beside(entry, folder, catalogue):
     if "dataset" not in entry or entry["dataset"] in catalogue:
         return entry
     own = folder / str(entry["dataset"])
-    there = own.is_file() if own.suffix in (".yml", ".yaml") else (own / "dataset.yml").is_file()
-    there = there or is_text(own)
-    return {**entry, "dataset": str(own)} if there else entry
+    return {**entry, "dataset": str(own)} if datasets.is_own(own) else entry
 
 
 def checked(entry, where):
@@ -239,11 +226,3 @@ def checked(entry, where):
         return runner.resolve(**entry)
     except ConfigError as error:
         raise error.at(where) from error
-
-
-def _of_lines(config):
-    return named(config.classifier).registry is RECOGNISERS
-
-
-def _notebook(config):
-    return TRAIN_LINES if _of_lines(config) else TRAIN

@@ -10,6 +10,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from hcrlib.tuning.search import Dimension
 from hcrlib.tuning.trials import shown
 
+WRONG = "wrong (%)"  # name of the last axis
 GHOST = 0.45  # how much of a lesser trial's line is seen
 SPREAD = 0.025  # lines through the same choice lie this far apart at most, in shares of the axis
 
@@ -20,13 +21,13 @@ def parallel(ax, search, best=3):
     Axes are logarithmic where the space is. The `best` trials are thick, named by their number. Failed ones are left out;
     RunError where none has finished.
     """
-    rows = _ranked(search)
+    rows = search.ranked()
     dimensions = [dimension for dimension in search.space if dimension.varies]
     if search.max_epochs is not None:
         dimensions.append(Dimension("epochs", low=1, high=max(2, search.max_epochs), whole=True))
-    misses = [row["val_misses"] for row in rows]
-    dimensions.append(_misses_axis(misses))
-    for at, (row, tone) in reversed([*enumerate(zip(rows, _tones(misses), strict=True))]):
+    errors = [_error(row) for row in rows]
+    dimensions.append(_error_axis(errors))
+    for at, (row, tone) in reversed([*enumerate(zip(rows, _tones(errors), strict=True))]):
         places = [_place(dimension, row, row["trial"]) for dimension in dimensions]
         first = at < best
         style = {"linewidth": 2.6, "zorder": 3} if first else {"linewidth": 1.1, "alpha": GHOST}
@@ -40,20 +41,20 @@ def cost(ax, search, best=3):
     """What each trial missed against the seconds it took, both on a log scale; a line leads from a trial that Hyperband
     promoted to its longer training. Left is cheaper, up is better. RunError where no trial has finished.
     """
-    rows = _ranked(search)
-    place = {row["trial"]: (row["seconds"], max(row["val_misses"], 0.5)) for row in rows}
+    rows = search.ranked()
+    place = {row["trial"]: (row["seconds"], _error(row)) for row in rows}
     for row in rows:
         if row["promoted_from"] in place:
             arrow = {"arrowstyle": "->", "color": "#8c8c8c", "shrinkA": 5, "shrinkB": 5}
             ax.annotate("", place[row["trial"]], place[row["promoted_from"]], arrowprops=arrow)
-    for at, (row, tone) in enumerate(zip(rows, _tones([row["val_misses"] for row in rows]), strict=True)):
+    for at, (row, tone) in enumerate(zip(rows, _tones([_error(row) for row in rows]), strict=True)):
         size = 70 if at < best else 36
         ax.scatter(*place[row["trial"]], size, color=tone, edgecolor="black" if at < best else "none", zorder=3)
     for at, row in enumerate(rows[:best]):  # to the right, to the left, to the right: the best ones lie close together
         style = {"xytext": (-7 if at % 2 else 7, -9 if at == 2 else 4), "ha": "right" if at % 2 else "left"}
         ax.annotate(f"trial {row['trial']}", place[row["trial"]], textcoords="offset points", fontsize=8, **style)
-    ax.set(xscale="log", yscale="log", xlabel="time to fit and to score the validation images (s)")
-    ax.set_ylabel(f"misses of {rows[0]['n_val']:,} validation images")
+    ax.set(xscale="log", yscale="log", xlabel=f"time to fit and to predict the validation {search.task.unit}s (s)")
+    ax.set_ylabel(f"wrong of {rows[0]['n_val']:,} validation {search.task.unit}s (%)")
     for axis, values in zip((ax.xaxis, ax.yaxis), zip(*place.values(), strict=True), strict=True):
         axis.set_major_locator(FixedLocator(_marks(values)))
         axis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -64,28 +65,26 @@ def cost(ax, search, best=3):
     return ax
 
 
-def _ranked(search):
-    """The finished trials, the best first, as `Search.best` ranks them; RunError where there is none."""
-    search.best()
-    finished = [row for row in search.rows() if row["status"] == "finished"]
-    return sorted(finished, key=lambda row: (row["val_misses"], row["val_loss"], row["trial"]))
+def _error(row):
+    """Return a trial's error in percent, such that none at all still has a place on a logarithmic axis."""
+    return 100 * max(row["val_error"], 0.5 / row["n_val"])
 
 
-def _tones(misses):
+def _tones(errors):
     """A colour for each, of rank: dark for the fewest. The palest fifth of viridis is left out: white swallows it."""
-    _, ranks = np.unique(misses, return_inverse=True)
+    _, ranks = np.unique(errors, return_inverse=True)
     return colormaps["viridis"](0.8 * ranks / max(1, ranks.max(initial=0)))
 
 
-def _misses_axis(misses):
-    low, high = max(min(misses, default=1), 0.5), max(max(misses, default=1), 1)
-    return Dimension("misses", low=low, high=high if high > low else low + 1, log=True)
+def _error_axis(errors):
+    low, high = min(errors), max(errors)
+    return Dimension(WRONG, low=low, high=high if high > low else 2 * low, log=True)
 
 
 def _place(dimension, row, number):
     """0..1: where a trial's line crosses an axis."""
-    if dimension.name == "misses":
-        return 1 - dimension.place(max(row["val_misses"], dimension.low))  # up is better
+    if dimension.name == WRONG:
+        return 1 - dimension.place(_error(row))  # up is better
     value = row["preprocess"] if dimension.name == "preprocess" else row["params"][dimension.name]
     if dimension.choices is None:
         return dimension.place(value)
@@ -129,7 +128,7 @@ def _ticks(dimension):
     inside = [value for value in values if dimension.low < value < dimension.high]
     ends = [dimension.low, dimension.high]
     inside = [value for value in inside if min(abs(dimension.place(value) - place) for place in (0, 1)) > 0.06]
-    turn = dimension.name == "misses"
+    turn = dimension.name == WRONG
     return [(abs(turn - dimension.place(value)), f"{value:.3g}") for value in [*ends, *inside]]
 
 

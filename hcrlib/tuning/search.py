@@ -11,47 +11,25 @@ import hashlib
 import json
 import math
 import re
+from typing import Any
 
 import yaml
 
+from hcrlib import tasks
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.core.fileio import write_text
 from hcrlib.core.registry import did_you_mean
-from hcrlib.datasets import Dataset, load_dataset
-from hcrlib.models import CLASSIFIERS
+from hcrlib.models import named
+from hcrlib.models._base import names
+from hcrlib.records import RunConfig
 from hcrlib.runs import runner
-from hcrlib.runs.config import RunConfig
 from hcrlib.tuning import trials as tuning_trials
 from hcrlib.tuning.trials import shown
 
-SPACES = {  # what is searched unless a user says otherwise: "LOW..HIGH", evenly or on a log scale, or a list of choices
-    "cnn-basic": {
-        "learning_rate": "0.001..0.03 log",
-        "dropout": "0..0.6",
-        "width": [8, 16, 24, 32, 48],
-        "shift": [0, 1, 2],
-        "batch_size": [64, 128, 256],
-    },
-    "mlp": {
-        "learning_rate": "0.0005..0.02 log",
-        "dropout": "0..0.6",
-        "hidden": [128, 256, 512, 1024],
-        "shift": [0, 1, 2],
-        "batch_size": [64, 128, 256],
-    },
-    "svm": {"c": "0.3..300 log", "gamma": "0.003..0.3 log", "preprocess": [["scale"], ["scale", "deskew"]]},
-    "knn": {
-        "k": "1..15",
-        "weighted": [False, True],
-        "preprocess": [["scale"], ["scale", "deskew"], ["scale", "blur"], ["scale", "deskew", "blur"]],
-    },
-    "linear": {"inverse_l2": "0.001..100 log", "preprocess": [["scale"], ["scale", "deskew"]]},
-}
-NETWORK = {"learning_rate": "0.0003..0.03 log", "batch_size": [32, 64, 128, 256], "shift": [0, 1, 2]}  # any other one's
 RANDOM_TRIALS = 20  # a random search of so many finds one of the best 14 % of a space with a chance of 95 %
 RANGE = re.compile(r"\s*(\S+?)\s*\.\.\s*(\S+?)(\s+log)?\s*")
-MEASURED = "val_accuracy", "val_misses", "val_loss", "seconds", "status", "reason"
+ENDING = "seconds", "status", "reason"  # columns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +72,7 @@ class Search:
     config: RunConfig
     space: list
     max_epochs: int | None
-    data: Dataset
+    data: Any
 
     @property
     def folder(self):
@@ -130,27 +108,46 @@ class Search:
         """What is known of each ended trial, a dict each, in their order; `params` and `preprocess` as `resolve` takes them."""
         return tuning_trials.read(self.folder)
 
+    @property
+    def task(self):
+        """The Task of the method that is searched."""
+        return tasks.of(self.config)
+
+    @property
+    def searched(self):
+        """Names of the searched parameters, in the order of the space."""
+        return [dimension.name for dimension in self.space]
+
     def trials(self):
-        """A DataFrame, a row a trial: trial, the searched parameters, epochs (of networks), val_accuracy in 0..1,
-        val_misses, val_loss, seconds (to fit and to score the validation images), status, reason (of a failure)."""
+        """Return a DataFrame, one row a trial.
+
+        Columns: trial, the searched parameters, epochs (of networks), val_error (1 - accuracy, or the character error rate),
+        the task's validation metrics, seconds (to fit and to predict the validation split), status, reason (of a failure).
+        """
         import pandas
 
-        names = [dimension.name for dimension in self.space]
+        rows = self.rows()
+        metrics = sorted({name for row in rows for name in row if name.startswith("val_")} - {"val_error"})
         epochs = [] if self.max_epochs is None else ["epochs"]
-        table = [{**row, **row["params"], "preprocess": shown(row["preprocess"])} for row in self.rows()]
-        frame = pandas.DataFrame(table, columns=["trial", *names, *epochs, *MEASURED])
-        return frame.astype({"val_misses": "Int64"})  # whole numbers, of which a failed trial has none
+        table = [{**row, **row["params"], "preprocess": shown(row["preprocess"])} for row in rows]
+        return pandas.DataFrame(table, columns=["trial", *self.searched, *epochs, "val_error", *metrics, *ENDING])
 
-    def best(self):
-        """The row of the finished trial with the fewest validation misses; of several, the one of the lowest loss.
+    def ranked(self):
+        """Return the rows of the finished trials, the best first: the lowest error, of several the lowest loss.
 
-        RunError where no trial has finished.
+        Raises RunError if no trial has finished.
         """
-        finished = [row for row in self.rows() if row["status"] == "finished"]
+        finished = [row for row in self.rows() if row["status"] == "finished" and "val_error" in row]
         if not finished:
             reasons = {row["reason"] for row in self.rows()}
-            raise RunError("No trial has finished", where=self.folder, got="; ".join(sorted(reasons)) or None)
-        return min(finished, key=lambda row: (row["val_misses"], row["val_loss"], row["trial"]))
+            raise RunError(
+                "No trial has finished", where=self.folder, got="; ".join(sorted(filter(None, reasons))) or None
+            )
+        return sorted(finished, key=lambda row: (row["val_error"], row.get("val_loss", 0), row["trial"]))
+
+    def best(self):
+        """Return the row of the best finished trial. Raises RunError if no trial has finished."""
+        return self.ranked()[0]
 
     def write(self, path=None):
         """The path of a params file for `hcr sweep`: the default and the best parameters, equally long trained."""
@@ -164,8 +161,9 @@ class Search:
             "defaults": {name: value for name, value in defaults.items() if value is not None},
             "runs": [default, {**same, **best["params"], "preprocess": best["preprocess"]}],
         }
-        told = f"# {len(self.rows())} trials of {self.method}; the best missed {best['val_misses']} of {best['n_val']} "
-        told += "validation images.\n# That figure flatters it, being the best of many: measure it with `hcr sweep`.\n"
+        told = f"# {len(self.rows())} trials of {self.method}; the best has {best['val_error']:.2%} wrong of "
+        told += f"{best['n_val']:,} validation {self.task.unit}s.\n"
+        told += "# That figure flatters it, being the best of many: measure it with `hcr sweep`.\n"
         write_text(path, told + yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120))
         return path
 
@@ -185,19 +183,19 @@ def plan(classifier, dataset="mnist-5k", *, max_epochs=None, space=None, seed=0,
 
     dataset, seed, budget: as in `hcr train`; every trial has this seed, so that the best can be repeated. max_epochs: of
     the longest training, for networks only; None: the classifier's own. space: a mapping of parameters, and `preprocess`,
-    to "LOW..HIGH", "LOW..HIGH log", a list of choices or one fixed value; None: the one in SPACES.
+    to "LOW..HIGH", "LOW..HIGH log", a list of choices or one fixed value; None: the method's own.
     ConfigError, with a suggestion, for what is unknown or out of a parameter's limits; DataError for too few images.
     """
     config = runner.resolve(classifier, dataset=dataset, seed=seed, budget=budget)
-    kind = CLASSIFIERS.get(classifier)
+    kind, task = named(classifier), tasks.of(config)
     epochs = _longest(kind, max_epochs)
     dimensions = _space(kind, space)
-    data = load_dataset(config.dataset)
+    data = task.load(config.dataset)
+    if reason := task.skip(kind.create({}), data):
+        raise ConfigError(f"{classifier} declines {data.name}: {reason}")
     if not len(data.val) or len(data.classes) < 2:
         got = f"{len(data.val)} validation images of {len(data.classes)} classes"
         raise DataError(f"{data.name} has too few images to choose by", got=got)
-    if reason := kind.create({}).skip(data):
-        raise ConfigError(f"{classifier} declines {data.name}: {reason}")
     return Search(config, dimensions, epochs, data)
 
 
@@ -212,9 +210,10 @@ def _longest(kind, max_epochs):
 def _space(kind, given):
     """The Dimensions of a space as it was written down, in its order."""
     if given is None:
-        given = SPACES.get(kind.name) or (NETWORK if kind.backend == "keras" else None)
+        given = kind.space or None
     if given is None:
-        hint = f"Give it one, such as {{'k': '1..15'}}; there are spaces for {', '.join(SPACES)}"
+        with_space = [name for name in names() if named(name).space]
+        hint = f"Give it one, such as {{'k': '1..15'}}; there are spaces for {', '.join(with_space)}"
         raise ConfigError(f"There is no search space for {kind.name}", hint=hint)
     if not isinstance(given, dict) or not given:
         raise ConfigError("The search space is not valid", expected="a mapping of parameters", got=repr(given))

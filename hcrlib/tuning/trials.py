@@ -18,22 +18,18 @@ import logging
 import shutil
 import time
 
-import numpy as np
-
+from hcrlib import tasks
 from hcrlib.core.code_hash import code_sha256
 from hcrlib.core.errors import RunError
 from hcrlib.core.fileio import file_lock, write_text
 from hcrlib.core.provenance import packages
 from hcrlib.core.rng import seed_for
-from hcrlib.datasets import load_dataset, stratified_take
-from hcrlib.metrics import scores as metrics
-from hcrlib.models import CLASSIFIERS, Task
-from hcrlib.runs.config import RunConfig
-from hcrlib.runtime import Pipeline
+from hcrlib.models import FitContext, named
+from hcrlib.records import RunConfig, RunRecord
 from hcrlib.runtime.pipeline import OPTIONS
 
 FACTOR = 3  # Hyperband's eta: a third of a round goes on; "3 or 4" (Li et al. 2018, section 2.6)
-LACKING = dict.fromkeys(("val_misses", "val_accuracy", "val_loss"))  # in a trial that failed
+LACKING = {"val_error": None}  # in a trial that failed
 ENDLESS = 10**9  # a failed trial never ends the search
 
 
@@ -81,7 +77,7 @@ def _search(oracle, trials):
                 ("FAILED", row["reason"]) if row["status"] == "failed" else ("COMPLETED", None)
             )
             if trial.status == "COMPLETED":
-                oracle.update_trial(trial.trial_id, {"val_misses": row["val_misses"]})
+                oracle.update_trial(trial.trial_id, {"val_error": row["val_error"]})
             oracle.end_trial(trial)
 
 
@@ -156,7 +152,7 @@ def _elsewhere(search, calls):
 def measure(given, folder):
     """What a trial comes to, on a worker; folder: where it keeps its checkpoint."""
     config = RunConfig.from_dict(given["config"])
-    return _Bench(config, load_dataset(config.dataset), folder / "work").measured(given)
+    return _Bench(config, tasks.of(config).load(config.dataset), folder / "work").measured(given)
 
 
 def read(folder):
@@ -198,7 +194,7 @@ def _oracle(keras_tuner, search, trials):
         own["hyperband_iterations"] = trials or 1  # passes; the number of trials ends it sooner
     tuner = (keras_tuner.RandomSearch if search.max_epochs is None else keras_tuner.Hyperband)(
         hypermodel=lambda made: None,
-        objective=keras_tuner.Objective("val_misses", "min"),
+        objective=keras_tuner.Objective("val_error", "min"),
         seed=seed_for(search.config.seed, "tuning") or 1,  # keras-tuner takes 0 for none, and draws one
         hyperparameters=_hyperparameters(keras_tuner, search.space),
         max_consecutive_failed_trials=ENDLESS,
@@ -232,15 +228,13 @@ def _value(dimension, drawn):
 
 
 class _Bench:
-    """Makes single trials of a search: one fit on the training images, measured on the validation images."""
+    """Makes single trials of a search: one fit on the training split, measured on the validation split."""
 
     def __init__(self, config, data, work):
-        self.config, self.data, self.work = config, data, work
-        self.train, self.val = data.train, data.val
-        if config.budget is not None and config.budget < len(self.train):
-            self.train = self.train.take(stratified_take(self.train.labels, config.budget, config.seed, "budget"))
+        self.config, self.data, self.work, self.task = config, data, work, tasks.of(config)
+        self.train = self.task.training_split(RunRecord(config=config, status="finished"), data)
         self.made_by = code_sha256(), packages()
-        self.images = functools.lru_cache(maxsize=1)(self._images)
+        self.prepared = functools.lru_cache(maxsize=1)(self._prepared)
 
     def here(self, asked):
         """Yields (place in the list, what was found) of trials, one after the other."""
@@ -257,34 +251,25 @@ class _Bench:
             raise
         except Exception as error:  # whatever a library makes of odd parameters: the next trial may do better
             reason, seconds = f"{type(error).__name__}: {error}", time.perf_counter() - begun
-            return {"status": "failed", "reason": reason, **LACKING, "n_val": len(self.val), "seconds": seconds}
+            return {"status": "failed", "reason": reason, **LACKING, "n_val": len(self.data.val), "seconds": seconds}
 
     def _fit(self, params, steps):
-        classifier = CLASSIFIERS.get(self.config.classifier).create(params)
-        x, x_val = self.images(json.dumps(steps))
-        task = Task(len(self.data.classes), self.config.seed, self._folder(params, steps), _unsaid)
-        classifier.prepare()
-        if classifier.backend == "keras":
+        learner, does = named(self.config.classifier).create(params), self.task.measuring
+        train, val = self.prepared(json.dumps(steps))
+        data, folder = self.data, self._folder(params, steps)
+        context = FitContext(len(data.classes), self.config.seed, folder, _unsaid, data.sha256, classes=data.classes)
+        learner.prepare()
+        if learner.backend == "keras":
             import keras
 
             keras.backend.clear_session()  # what earlier trials left
         begun = time.perf_counter()
-        classifier.fit(x, self.train.labels, x_val, self.val.labels, task)
-        scores = classifier.scores(x_val)
-        seconds = time.perf_counter() - begun + classifier.earlier_s
-        expected = len(self.val), task.n_classes
-        if scores.shape != expected or not np.isfinite(scores).all():
-            got = f"shape {scores.shape}, {np.count_nonzero(~np.isfinite(scores))} not finite"
-            raise RunError("The scores are not valid", expected=f"finite numbers of shape {expected}", got=got)
-        missed = metrics.misses(self.val.labels, scores.argmax(axis=1))
-        picked = scores[np.arange(len(scores)), self.val.labels]
-        return {
-            "val_misses": missed,
-            "n_val": len(self.val),
-            "val_accuracy": 1 - missed / len(self.val),
-            "val_loss": float(-np.log(np.clip(picked, 1e-7, 1)).mean()),
-            "seconds": seconds,
-        }
+        does.fit(learner, train, val, context)
+        outputs = does.predict(learner, val, data.classes)
+        seconds = time.perf_counter() - begun + learner.prior_fit_s
+        found = {name: metric.value for name, metric in does.validation(outputs, data.val).items()}
+        error = self.task.error(found[f"val_{self.task.primary}"])
+        return {"val_error": error, **found, "n_val": len(data.val), "seconds": seconds}
 
     def _folder(self, params, steps):
         """Where this very training keeps its checkpoint; those of others, or of other code, are removed."""
@@ -296,10 +281,11 @@ class _Bench:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _images(self, steps):
-        """float32 training and validation images; what the pipeline learns, it learns from the training images."""
-        pipeline = Pipeline(json.loads(steps)).fit(self.train.images)
-        return pipeline.apply(self.train.images), pipeline.apply(self.val.images)
+    def _prepared(self, steps):
+        """Return what the task fits on and validates with; what the pipeline learns, it learns from the training split."""
+        pipeline = named(self.config.classifier).runtime_model.pipeline_class(json.loads(steps)).fit(self.train.images)
+        prepare = self.task.measuring.prepare
+        return prepare(pipeline, self.train), prepare(pipeline, self.data.val)
 
 
 def _asked(search, number, values, drawn):
@@ -322,8 +308,7 @@ def _line(row, values):
     what = ", ".join(f"{name} {shown(value)}" for name, value in values.items())
     if row["status"] == "failed":
         return f"{row['trial']:3}  {what}: failed: {row['reason']}"
-    missed = f"{row['val_misses']} of {row['n_val']} missed ({row['val_accuracy']:.2%})"
-    return f"{row['trial']:3}  {what}: {missed}, {row['seconds']:.1f} s"
+    return f"{row['trial']:3}  {what}: {row['val_error']:.2%} wrong, {row['seconds']:.1f} s"
 
 
 def _unsaid(line):

@@ -10,7 +10,7 @@ import pytest
 
 from hcrlib.core.errors import ConfigError
 from hcrlib.datasets import load_dataset
-from hcrlib.models import CLASSIFIERS, Task
+from hcrlib.models import CLASSIFIERS, FitContext
 from hcrlib.runtime import Pipeline
 
 QUICK = {"keras": {"epochs": 2, "batch_size": 16}}
@@ -45,7 +45,7 @@ def fitted(name, data, folder, seed=0, **params):
     classifier = kind.create({**QUICK.get(kind.backend, {}), **NARROW.get(name, {}), **params})
     pipeline = Pipeline(kind.preprocess).fit(data.train.images)
     arrays = [(pipeline.apply(s.images[::8]), s.labels[::8]) for s in (data.train, data.val)]
-    classifier.fit(*arrays[0], *arrays[1], Task(10, seed, folder, lambda line: None))
+    classifier.fit(*arrays[0], *arrays[1], FitContext(10, seed, folder, lambda line: None))
     return classifier, pipeline.apply(data.val.images[:120])
 
 
@@ -133,14 +133,14 @@ def test_virtual_vectors_keep_their_labels_with_two_classes(data, tmp_path):
 
     (x, y), (x_val, y_val) = pair(data.train), pair(data.val)
     classifier = CLASSIFIERS.get("svm-virtual").create({"diagonals": True})
-    classifier.fit(x, y, x_val, y_val, Task(2, 0, tmp_path))
+    classifier.fit(x, y, x_val, y_val, FitContext(2, 0, tmp_path))
     assert (classifier.scores(x_val).argmax(axis=1) == y_val).mean() > 0.95
 
 
 def test_landmarks_may_be_equal(data, tmp_path):
     x, y = Pipeline(["scale"]).apply(data.train.images[:300]), data.train.labels[:300]
     classifier = CLASSIFIERS.get("nystroem").create({"ridge": 0.1})
-    classifier.fit(np.concatenate([x, x]), np.concatenate([y, y]), x, y, Task(10, 0, tmp_path))
+    classifier.fit(np.concatenate([x, x]), np.concatenate([y, y]), x, y, FitContext(10, 0, tmp_path))
     assert np.isfinite(classifier.scores(x)).all()
 
 

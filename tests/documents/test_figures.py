@@ -11,7 +11,7 @@ from hcrlib.datasets import load_dataset
 from hcrlib.documents import cleaning, evaluation, figures, formats, layout, loading
 from hcrlib.documents.reader import Reader
 from hcrlib.documents.synthesis import LOOKS, compose
-from hcrlib.plotting import classification
+from hcrlib.plotting import style
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def test_each_step_is_a_picture(page):
     steps = figures.steps(page.image)
     assert [name for name, _ in steps][:2] == ["picture", "the sheet, flat and straight"]
     assert np.array_equal(steps[5][1], ~cleaning.cleaned(page.image).ink)
-    assert classification.keep(figures.gallery(steps)).data.startswith(b"\x89PNG")
+    assert style.save(figures.gallery(steps)).data.startswith(b"\x89PNG")
 
 
 def test_layout_and_hypotheses(page):
@@ -39,7 +39,7 @@ def test_layout_and_hypotheses(page):
 
 def test_what_each_look_costs():
     found = {level: evaluation.Found(9, 10, 10) for level in ("words", "characters")}
-    ax = figures.falls(classification.figure(), {"hard": (0.5, found), "easy": (0.1, found)})
+    ax = figures.falls(style.figure(), {"hard": (0.5, found), "easy": (0.1, found)})
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["easy", "hard"]
 
 

@@ -16,7 +16,7 @@ import nbformat
 import numpy as np
 import psutil
 
-from hcrlib.runs import records
+from hcrlib import records
 
 MEASURED = (
     "status",

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hcrlib import records
 from hcrlib.cli import main
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.idx import to_idx
-from hcrlib.runs import records, runner
+from hcrlib.runs import runner
 
 rng = np.random.default_rng(0)
 IMAGES, LABELS = rng.integers(0, 256, (40, 28, 28), np.uint8), np.arange(40, dtype=np.uint8) % 2

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from chaos import TEXT, measured, same, wait_for
 
-from hcrlib.runs import records, runner
+from hcrlib import records
+from hcrlib.runs import runner
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(400)]
 NET = f"10.77.{os.getpid() % 250}"

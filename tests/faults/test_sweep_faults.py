@@ -10,7 +10,7 @@ import psutil
 import pytest
 from chaos import CLOCK, TEXT, fill, measured, same, tmpfs, wait_for
 
-from hcrlib.runs import records
+from hcrlib import records
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(400)]
 FEW = "defaults: {dataset: mnist-5k, budget: 300}\ngrid: {classifier: [dummy, knn, linear]}"

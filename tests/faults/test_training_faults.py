@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import hcrlib as hcr
+from hcrlib import records
 from hcrlib.core.errors import RunError
 from hcrlib.datasets import synthetic
 from hcrlib.models import load_model
 from hcrlib.models._keras import Checkpoint
-from hcrlib.runs import records, runner
+from hcrlib.runs import runner
 
 pytestmark = pytest.mark.slow
 TINY = {"data": "mnist-numbers", "batch_size": 16, "width": 4, "units": 8}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import hcrlib as hcr
+from hcrlib import records
 from hcrlib.claims import judge, ledger, spec
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.reporting import leaderboard
@@ -30,7 +31,7 @@ MEASURED_TOGETHER = "dummy", "linear", "knn", "svm", "mlp", "cnn-basic", "cnn-tw
 
 
 def committed(sweep):
-    return [r for r in leaderboard.stored(ROOT / "results" / sweep) if r.status == "finished"]
+    return [r for r in records.load_records(ROOT / "results" / sweep) if r.status == "finished"]
 
 
 @pytest.mark.parametrize("name", MISSES)

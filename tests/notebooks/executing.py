@@ -10,7 +10,8 @@ import strict_nbval
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from hcrlib.runs import records, runner
+from hcrlib import records
+from hcrlib.runs import runner
 from hcrlib.sweeps import plan
 
 ROOT = Path(__file__).resolve().parents[2]

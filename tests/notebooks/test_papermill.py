@@ -5,9 +5,9 @@ import nbformat
 import notebook_rules
 import pytest
 
+from hcrlib import records
 from hcrlib.cli import main
-from hcrlib.reporting import leaderboard, sweep
-from hcrlib.runs import records
+from hcrlib.reporting import sweep
 from hcrlib.sweeps import plan
 
 FIGURES = "fit", "predict", "versus", "confusion", "classes", "reliability", "rejection", "mistakes"  # without epochs
@@ -58,4 +58,4 @@ def test_a_sweep_ends_with_leaderboard_figures_and_a_page_that_loads_nothing(tmp
     assert "import json" not in page
     assert "&lt;better&gt;" in page
     kept = [record.to_dict() for record in plan.load(tmp_path / "tiny.yml").records()]
-    assert [record.to_dict() for record in leaderboard.stored(results / "tiny")] == kept
+    assert [record.to_dict() for record in records.load_records(results / "tiny")] == kept

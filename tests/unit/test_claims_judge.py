@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 import hcrlib as hcr
+from hcrlib import records
 from hcrlib.claims import judge, ledger, spec
 from hcrlib.claims.ledger import FAILS, HOLDS, OPEN, UNDECIDED
 from hcrlib.cli import main
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
-from hcrlib.runs import records, runner
+from hcrlib.runs import runner, store
 from hcrlib.sweeps import plan
 
 PAPERS = "papers: {a: A paper}\n"
@@ -123,7 +124,7 @@ def test_a_lead_that_may_be_chance_decides_nothing(write):
 def test_seeds_are_averaged_and_their_spread_is_told(write):
     text = FIGURE.replace("dummy, budget: 200", "linear, budget: 300").replace("measure", "seeds: [0, 1], measure")
     _, [row] = judged(write(text))
-    found = [runner.finished(c) for c in spec.load(write(text)).claims[0].configs[""]]
+    found = [store.finished(c) for c in spec.load(write(text)).claims[0].configs[""]]
     assert row["measured"][0]["value"] == pytest.approx((found[0].accuracy + found[1].accuracy) / 2)
     assert "on average; 2 seeds, sd" in row["measured"][0]["text"]
 
@@ -182,7 +183,7 @@ def test_a_method_of_ours_confirms_and_does_not_refute(write):
 
 def test_one_claim_that_cannot_be_judged_does_not_cost_the_others(write):
     asked, _ = judged(write(FIGURE, FIGURE.replace("x,", "y,").replace("dummy, budget: 200", "knn, budget: 300")))
-    (runner.finished(asked.configs()[1]).path / "model/knn.npz").unlink()
+    (store.finished(asked.configs()[1]).path / "model/knn.npz").unlink()
     asked = spec.load(
         write(
             FIGURE,

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 import hcrlib
+from hcrlib import records
 from hcrlib.cli import doctor, main
-from hcrlib.runs import records
 
 
 @pytest.fixture

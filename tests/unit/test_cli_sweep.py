@@ -198,8 +198,8 @@ def test_no_more_than_the_limit_the_cheapest(path, made, capsys, monkeypatch):
 
 
 def test_what_failed_by_this_code_is_made_again_where_that_is_asked_for(path, made, capsys):
+    from hcrlib import records
     from hcrlib.core.code_hash import code_sha256
-    from hcrlib.runs import records
 
     plan = sweep.load(path)
     for asked, code in ((plan.configs[0], code_sha256()), (plan.configs[1], "other")):

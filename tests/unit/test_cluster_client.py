@@ -11,6 +11,7 @@ import types
 
 import pytest
 
+from hcrlib import records
 from hcrlib.cluster import client
 from hcrlib.cluster import results as store
 from hcrlib.cluster.backend import Cluster, Dask
@@ -18,7 +19,7 @@ from hcrlib.cluster.inputs import Input
 from hcrlib.cluster.jobs import DONE, FAILED, FAULT, LACKING, OTHER_CODE, Outcome
 from hcrlib.cluster.results import FAILED_AGAIN
 from hcrlib.core.errors import RunError
-from hcrlib.runs import records, runner
+from hcrlib.runs import runner
 
 MEASURED = dict(accuracy=0.5, misses=1, n_test=2, ci_low=0.1, ci_high=0.9, fit_s=0.1, val_accuracy=0.5)
 

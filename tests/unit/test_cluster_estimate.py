@@ -6,8 +6,7 @@ import pytest
 
 from hcrlib.cluster.estimate import OVERHEAD_S, Estimate, known
 from hcrlib.core import paths
-from hcrlib.runs.config import RunConfig
-from hcrlib.runs.records import RunRecord
+from hcrlib.records import RunConfig, RunRecord
 
 
 def config(classifier="mlp", dataset="mnist-5k", budget=None, seed=0, **params):

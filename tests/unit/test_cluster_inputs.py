@@ -15,8 +15,8 @@ from hcrlib.cluster import inputs
 from hcrlib.cluster.inputs import Input
 from hcrlib.core.errors import DataError, HcrError
 from hcrlib.datasets import load
+from hcrlib.records import RunConfig
 from hcrlib.runs import runner
-from hcrlib.runs.config import RunConfig
 
 
 def picture(path, text, size=(60, 80)):

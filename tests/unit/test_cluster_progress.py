@@ -7,8 +7,7 @@ import time
 import pytest
 
 from hcrlib.cluster.progress import Display, duration, progress
-from hcrlib.runs.config import RunConfig
-from hcrlib.runs.records import RunRecord
+from hcrlib.records import RunConfig, RunRecord
 
 
 class Terminal(io.StringIO):

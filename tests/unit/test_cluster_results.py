@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from hcrlib import records
 from hcrlib.cluster.results import RunLocks
 from hcrlib.core.errors import RunError
-from hcrlib.runs import records, runner
+from hcrlib.runs import runner
 
 CLIENT = """
 import sys
 from hcrlib.cluster.results import RunLocks
-from hcrlib.runs.config import RunConfig
+from hcrlib.records import RunConfig
 locks = RunLocks()
 print(*[seed for seed in range(40) if locks.take(RunConfig("mnist-5k", "dummy", {}, [], seed))], flush=True)
 sys.stdin.readline()

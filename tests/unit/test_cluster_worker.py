@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 import hcrlib as hcr
+from hcrlib import records
 from hcrlib.cluster import inputs, worker
 from hcrlib.cluster.fork import FORKS
 from hcrlib.cluster.forkserver import ForkServer
@@ -20,7 +21,7 @@ from hcrlib.cluster.inputs import Input
 from hcrlib.cluster.jobs import DONE, FAILED, FAULT, LACKING, OTHER_CODE, Outcome, RunJob
 from hcrlib.core import paths
 from hcrlib.core.code_hash import code_sha256
-from hcrlib.runs import records, runner
+from hcrlib.runs import runner
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="as on a worker of a cluster")
 TRAIN = """

@@ -13,7 +13,7 @@ from hcrlib.core.rng import frozen_rng, seed_for
 from hcrlib.core.timing import latency_ms
 from hcrlib.metrics import scores
 from hcrlib.models._augmentation import shifted
-from hcrlib.runs.config import RunConfig
+from hcrlib.records import RunConfig
 
 
 def config(**changes):
@@ -92,7 +92,7 @@ def test_wilson_interval_of_the_books():
 
 def test_confusion_counts():
     assert scores.confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist() == [[1, 1], [0, 1]]
-    assert scores.misses(np.array([0, 0, 1]), np.array([0, 1, 1])) == 1
+    assert scores.count_errors(np.array([0, 0, 1]), np.array([0, 1, 1])) == 1
 
 
 def test_latency_counts_only_after_the_warm_up():

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 import hcrlib
+from hcrlib import records
 from hcrlib.cli import main
 from hcrlib.core import onnx_graph
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.export import bundle as bundles
 from hcrlib.export import formats, zoo
-from hcrlib.models import CLASSIFIERS, Task
-from hcrlib.runs import records
+from hcrlib.models import CLASSIFIERS, FitContext
 from hcrlib.runtime import Network, TrainedModel, bundle
 from hcrlib.runtime.engines import select, tensorrt
 
@@ -332,7 +332,7 @@ def fitted(name, classes, n_classes, **params):
     x = (rng.rand(len(y), 28, 28) + y[:, None, None] / 20).astype(np.float32)
     classifier = CLASSIFIERS.get(name).create(params)
     classifier.prepare()
-    classifier.fit(x, y, x, y, Task(n_classes, 0, None, lambda line: None))
+    classifier.fit(x, y, x, y, FitContext(n_classes, 0, None, lambda line: None))
     return classifier, (rng.rand(40, 28, 28) + rng.randint(0, 9, (40, 1, 1)) / 20).astype(np.float32)
 
 

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 import hcrlib
+from hcrlib import records
 from hcrlib.cli import main
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.export import bundle as bundles
 from hcrlib.export import formats
-from hcrlib.models import RECOGNISERS
+from hcrlib.models import RECOGNIZERS
 from hcrlib.models._keras import started
-from hcrlib.runs import records
 from hcrlib.runtime import LineModel, LiteLineNetwork, benchmark, bundle
 from hcrlib.runtime.engines import tflite
 
@@ -56,7 +56,7 @@ def made(tmp_path_factory):
     place = tmp_path_factory.mktemp("lines")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HCR_RESULTS", str(place / "results"))
-        patch.setattr(RECOGNISERS.get("crnn-small"), "fit", untrained)
+        patch.setattr(RECOGNIZERS.get("crnn-small"), "fit", untrained)
         run = hcrlib.train("crnn-small", draw(place / "bars"), width=4, units=8, **quiet)
         assert main.main(["export", run.id]) == 0
     return place / "results/bundles" / run.id.replace("/", "-"), run, place / "bars", place / "results"
@@ -212,7 +212,7 @@ def test_a_network_of_one_width_says_what_it_takes(tmp_path):
     image = keras.Input((48, 96, 1))
     steps = keras.layers.Reshape((24, 4))(keras.layers.AveragePooling2D((48, 1))(image))
     model = keras.Model(image, keras.layers.Dense(3)(steps))
-    recogniser = SimpleNamespace(name="fixed", backend="keras", registry=RECOGNISERS, answering=lambda: model)
+    recogniser = SimpleNamespace(name="fixed", backend="keras", task="recognition", answering=lambda: model)
     pictures = [np.full((48, width), 0.5, np.float32) for width in (20, 88)]
     formats.write_lite(recogniser, tmp_path / "m.tflite", pictures)
     network = LiteLineNetwork(tmp_path / "m.tflite")

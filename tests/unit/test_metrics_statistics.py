@@ -7,8 +7,8 @@ import pytest
 
 from hcrlib.core.errors import RunError
 from hcrlib.metrics import statistics
-from hcrlib.runs.config import RunConfig
-from hcrlib.runs.records import RunRecord
+from hcrlib.records import RunConfig, RunRecord
+from hcrlib.runs import comparison
 
 
 def answers(labels, predicted, confidence=1.0, k=3):
@@ -89,7 +89,7 @@ def test_runs_on_other_images_are_refused_with_both_hashes():
         for name, sha256 in (("mnist", "feed"), ("mnist-5k", "beef"))
     ]
     with pytest.raises(RunError, match=r"feed.*beef"):
-        statistics.compare_runs(runs)
+        comparison.compare_runs(runs)
 
 
 def test_calibration():
@@ -113,7 +113,7 @@ def test_seeds_of_one_configuration_are_a_row():
         config = {"dataset": "mnist-5k", "classifier": "mlp", "params": {"epochs": 1}, "preprocess": ["scale"]}
         return RunRecord(config=RunConfig(**config | changes), status="finished", accuracy=accuracy)
 
-    table = statistics.over_seeds([run(0.9), run(0.92, seed=1), run(0.8, params={"epochs": 2})])
+    table = comparison.over_seeds([run(0.9), run(0.92, seed=1), run(0.8, params={"epochs": 2})])
     assert table.n.tolist() == [2, 1]
     assert table["mean"].tolist() == pytest.approx([0.91, 0.8])
     assert table.sd[0] == pytest.approx(0.02 / math.sqrt(2))

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import hcrlib as hcr
+from hcrlib import records
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
-from hcrlib.models import CLASSIFIERS, Task
-from hcrlib.runs import records, rerun, runner
+from hcrlib.models import CLASSIFIERS, FitContext
+from hcrlib.runs import rerun, runner
 
 
 @pytest.fixture(scope="module")
@@ -93,14 +94,14 @@ def test_a_pupil_learns_from_its_teachers_alone(runs, tmp_path):
     """Shown wrong labels, of which it is told to take nothing, it still answers as its teachers do."""
     data = hcr.load_dataset("mnist-5k")
     x, x_val = (np.float32(split.images) / 255 for split in (data.train, data.val))
-    task = Task(
+    task = FitContext(
         10, 0, tmp_path, lambda line: None, data.sha256, lambda run: runner._finished_run(paths.runs_root(), run)
     )
     teach = {"runs": [run.id for run in runs], "batch_size": 32, "width": 16, "views": 0}
     pupil = CLASSIFIERS.get("cnn-distilled").create({**teach, "epochs": 4, "hard": 0})
     pupil.fit(x, np.roll(data.train.labels, 1), x_val, data.val.labels, task)
     assert (pupil.scores(x_val).argmax(axis=1) == data.val.labels).mean() > 0.93
-    assert pupil.earlier_s == sum(run.fit_s for run in runs)
+    assert pupil.prior_fit_s == sum(run.fit_s for run in runs)
     assert any("2 teachers" in note for note in pupil.notes)
 
 

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from hcrlib.models import CLASSIFIERS, Task
+from hcrlib.models import CLASSIFIERS, FitContext
 
 X = np.array([[0.0, 0], [0, 1], [5, 5], [5, 6], [9, 9]], np.float32)
 Y = np.array([0, 0, 1, 1, 2])
@@ -13,7 +13,7 @@ Y = np.array([0, 0, 1, 1, 2])
 
 def fitted(tmp_path, **params):
     knn = CLASSIFIERS.get("knn").create(params)
-    knn.fit(X, Y, X, Y, Task(3, 0, tmp_path))
+    knn.fit(X, Y, X, Y, FitContext(3, 0, tmp_path))
     return knn
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.svm import SVC
 
-from hcrlib.models import CLASSIFIERS, Task
+from hcrlib.models import CLASSIFIERS, FitContext
 from hcrlib.models._base import fitted_temperature
 from hcrlib.models.svm import _margins, _votes
 
@@ -37,7 +37,7 @@ def test_votes_and_margins_are_scikit_learns(blobs, n_classes):
 def test_classifier_predicts_as_scikit_learn_does(blobs, tmp_path):
     x, y = blobs
     ours = CLASSIFIERS.get("svm").create({"c": 1.0, "gamma": 0.2})
-    ours.fit(x[:150], y[:150], x[150:], y[150:], Task(4, 0, tmp_path))
+    ours.fit(x[:150], y[:150], x[150:], y[150:], FitContext(4, 0, tmp_path))
     reference = SVC(C=1.0, gamma=0.2, break_ties=True).fit(x[:150], y[:150])
     assert (ours.scores(x).argmax(axis=1) == reference.predict(x)).mean() > 0.99
 
@@ -46,15 +46,15 @@ def test_without_the_fast_wheel_scikit_learn_does_the_work(blobs, tmp_path, monk
     monkeypatch.setitem(sys.modules, "sklearnex.svm", None)
     x, y = blobs
     svm = CLASSIFIERS.get("svm").create({})
-    svm.fit(x, y, x, y, Task(4, 0, tmp_path))
+    svm.fit(x, y, x, y, FitContext(4, 0, tmp_path))
     assert svm.engine.startswith("scikit-learn ")
 
 
 def test_a_larger_training_set_is_subsampled_and_said_so(blobs, tmp_path):
     x, y = blobs
     svm = CLASSIFIERS.get("svm").create({"max_train": 40})
-    svm.fit(x, y, x, y, Task(4, 0, tmp_path))
-    assert svm.n_fitted == 40
+    svm.fit(x, y, x, y, FitContext(4, 0, tmp_path))
+    assert svm.n_train_used == 40
     assert svm.notes[0] == "fitted on 40 of 200 training images (max_train)"
 
 
@@ -62,7 +62,7 @@ def test_calibration_keeps_the_answers_and_mends_the_probabilities(blobs, tmp_pa
     x, y = blobs
     plain, calibrated = (CLASSIFIERS.get("svm").create({"gamma": 0.2, "calibrated": c}) for c in (False, True))
     for svm in (plain, calibrated):
-        svm.fit(x[::2], y[::2], x[1::2], y[1::2], Task(4, 0, tmp_path))
+        svm.fit(x[::2], y[::2], x[1::2], y[1::2], FitContext(4, 0, tmp_path))
     before, after = plain.scores(x[1::2]), calibrated.scores(x[1::2])
     picked = np.arange(100), y[1::2]
     assert (before.argmax(axis=1) == after.argmax(axis=1)).all()

@@ -4,10 +4,10 @@ import base64
 
 import numpy as np
 import pytest
+from hcrlib.plotting.classification import figure, keep
 
 from hcrlib.api import Reading
 from hcrlib.notebook.drawing_pad import NOTHING, Drawing, pad, rasterised, sketch
-from hcrlib.plotting.classification import figure, keep
 from hcrlib.runtime import to_glyph
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from hcrlib.decoding import ctc
 from hcrlib.metrics import scores
-from hcrlib.plotting import classification, recognition
+from hcrlib.plotting import style
+from hcrlib.tasks.recognition import figures as recognition
 
 SAID = ["hello", "", "wurld", "a", "exactly"]
 TRUTH = ["hallo", "x", "world", "a", "exactly"]
@@ -13,9 +14,9 @@ ANSWERS = {"labels": np.array(TRUTH), "predicted": np.array(SAID)}
 
 
 def test_what_is_taken_for_what_is_counted():
-    found = scores.mistaken(["abd", "xa"], ["abc", "a"])
+    found = scores.confusion_counts(["abd", "xa"], ["abc", "a"])
     assert found == collections.Counter({("c", "d"): 1, ("", "x"): 1})
-    assert scores.mistaken([""], ["a"]) == {("a", ""): 1}
+    assert scores.confusion_counts([""], ["a"]) == {("a", ""): 1}
 
 
 def test_the_worst_come_first_and_those_without_an_error_not_at_all():
@@ -25,23 +26,19 @@ def test_the_worst_come_first_and_those_without_an_error_not_at_all():
 
 
 def test_mistakes_are_named():
-    ax = recognition.mistaken(
-        classification.figure(), {"labels": np.array(["a b", "c"]), "predicted": np.array(["ab", "cd"])}
-    )
+    ax = recognition.mistaken(style.figure(), {"labels": np.array(["a b", "c"]), "predicted": np.array(["ab", "cd"])})
     assert {label.get_text() for label in ax.get_yticklabels()} == {"space → nothing", "nothing → d"}
 
 
 def test_rates_by_length_hold_every_text_once():
     truth = np.array(["a" * n for n in (1, 1, 1, 1, 5, 9)])
-    ax = recognition.by_length(
-        classification.figure(), {"labels": truth, "predicted": np.array([*truth[:-1], "a" * 8])}
-    )
+    ax = recognition.by_length(style.figure(), {"labels": truth, "predicted": np.array([*truth[:-1], "a" * 8])})
     assert [label.get_text() for label in ax.get_xticklabels()] == ["1 to 1", "5 to 9"]
     assert [line.get_ydata()[0] for line in ax.lines if line.get_marker() == "o"] == [0, pytest.approx(100 / 14)]
 
 
 def test_steps_show_the_characters_that_are_ever_likely():
-    ax = recognition.steps(classification.figure(), np.log([[0.6, 0.38, 0.02], [0.5, 0.48, 0.02]]), ["a", " "])
+    ax = recognition.steps(style.figure(), np.log([[0.6, 0.38, 0.02], [0.5, 0.48, 0.02]]), ["a", " "])
     assert [label.get_text() for label in ax.get_yticklabels()] == ["blank", "a"]
 
 

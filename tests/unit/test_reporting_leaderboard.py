@@ -10,11 +10,12 @@ import pytest
 from hcrlib.cli import main
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
-from hcrlib.models import CLASSIFIERS
-from hcrlib.plotting import classification
+from hcrlib.models import CLASSIFIERS, RECOGNIZERS
+from hcrlib.plotting import style
+from hcrlib.records import RunRecord
 from hcrlib.reporting import leaderboard
 from hcrlib.runs import runner
-from hcrlib.runs.records import RunRecord
+from hcrlib.tasks.classification import figures
 
 
 def record(classifier, misses=100, fit_s=1.0, status="finished", test="a" * 64, reason=None, **asked):
@@ -143,16 +144,14 @@ def test_a_readme_without_marks_and_broken_records_are_told(readme):
 
 
 def test_no_two_classifiers_look_the_same():
-    names = [*classification.LOOKS]
-    assert set(names) <= set(CLASSIFIERS.names())
-    assert len({classification.looks(name) for name in names}) == len(names)
-    assert classification.looks("one-that-comes-later") in classification.OTHERS
+    names = [*CLASSIFIERS.names(), *RECOGNIZERS.names()]
+    assert len({style.style(name) for name in names}) == len(names)
 
 
 def test_a_perfect_score_has_its_place_on_a_logarithmic_axis():
     perfect = record("svm", 0)
     perfect.ci_high = 1.0
-    ax = classification.accuracy_against(classification.figure(), [perfect, *FLOOR], "fit_s")
+    ax = figures.accuracy_against(style.figure(), [perfect, *FLOOR], "fit_s")
     low, high = sorted(ax.get_ylim())
     assert low < 0.0005 < 0.9 < high
     assert ax.yaxis_inverted()
@@ -163,10 +162,10 @@ def test_the_surest_mistake_comes_first():
 
     scores = np.array([[0.4, 0.6], [0.1, 0.9], [0.2, 0.8]], np.float16)
     predictions = {"labels": np.array([0, 0, 1]), "predicted": scores.argmax(axis=1), "scores": scores}
-    ax = classification.mistakes(classification.figure(), np.zeros((3, 28, 28), np.uint8), predictions, ("a", "b"))
+    ax = figures.mistakes(style.figure(), np.zeros((3, 28, 28), np.uint8), predictions, ("a", "b"))
     assert [text.get_text() for text in ax.texts] == ["a → b, 90%", "a → b, 60%"]
     counts = np.array([[1, 2], [0, 1]])
-    assert classification.confusions(counts, ("a", "b")) == ["a as b: 2 times"]
+    assert figures.confusions(counts, ("a", "b")) == ["a as b: 2 times"]
 
 
 def test_seeds_of_one_configuration_are_summed_up_below_the_table():

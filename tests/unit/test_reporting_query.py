@@ -6,9 +6,8 @@ import pytest
 
 from hcrlib.cli import main
 from hcrlib.core.errors import ConfigError
+from hcrlib.records import RunConfig, RunRecord
 from hcrlib.reporting import query
-from hcrlib.runs.config import RunConfig
-from hcrlib.runs.records import RunRecord
 
 MADE = {"utc": "2026-03-01T10:00:00+00:00", "commit": "abc", "cpu": "a chip", "cores": 2, "code_sha256": "cc"}
 

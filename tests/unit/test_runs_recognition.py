@@ -9,7 +9,7 @@ import pytest
 from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.datasets import load_dataset, synthetic
 from hcrlib.metrics.scores import edits, error_rate
-from hcrlib.models import RECOGNISERS, Task, named
+from hcrlib.models import RECOGNIZERS, FitContext, named
 from hcrlib.models._keras import started
 from hcrlib.runtime import LinePipeline
 from hcrlib.runtime.line_pipeline import BLANK, best_path, by_width, contrast, deslant, height, stacked, widened
@@ -145,13 +145,13 @@ def shapes(n, seed=0):
 @pytest.mark.slow
 def test_the_paper_s_network_learns_a_batch_by_heart(monkeypatch):
     """All its parameters, its own rate and optimizer; 128 columns instead of 800 take a sixth of the time."""
-    kind, texts = RECOGNISERS.get("crnn-paper"), ["17", "42"]
+    kind, texts = RECOGNIZERS.get("crnn-paper"), ["17", "42"]
     monkeypatch.setattr(kind, "WIDTH", 128)
     data, crnn, keras = load_dataset("mnist-5k"), kind.create({}), started(0)
     images, _ = synthetic.composed(data.train, data.classes, texts, np.random.default_rng(0))
     pictures = LinePipeline(crnn.preprocess).apply(images)
     crnn.classes = data.classes
-    crnn.model = crnn._compiled(keras, 64, 1, Task(10, 0, None))
+    crnn.model = crnn._compiled(keras, 64, 1, FitContext(10, 0, None))
     assert crnn.n_parameters == PARAMETERS["crnn-paper"] - (81 - 11) * 1025  # 70 characters less
     batch = stacked(pictures, 128), np.array([[1 + int(c) for c in text] for text in texts])
     read, steps = [], 0
@@ -166,7 +166,7 @@ def test_the_paper_s_network_learns_a_batch_by_heart(monkeypatch):
 @pytest.mark.slow
 def test_training_starts_from_another_run_s_weights(tmp_path):
     """Of layers that are alike; of the last one, those of the characters that both know."""
-    ours, theirs = (RECOGNISERS.get("crnn-small").create({"width": 8, "units": 16, "start": "a/run"}) for _ in range(2))
+    ours, theirs = (RECOGNIZERS.get("crnn-small").create({"width": 8, "units": 16, "start": "a/run"}) for _ in range(2))
     ours.classes, theirs.classes = ("a", "b", "c"), ("b", "x")
     model, theirs.model = ours.network(48, 4), theirs.network(48, 3)
     (tmp_path / "model").mkdir()
@@ -174,7 +174,7 @@ def test_training_starts_from_another_run_s_weights(tmp_path):
     about = {"classifier": "crnn-small", "params": {"width": 8, "units": 16}, "classes": ["b", "x"]}
     (tmp_path / "model/model.json").write_text(json.dumps({**about, "pipeline": LinePipeline().to_dict()}))
     record, said = SimpleNamespace(id="a/run", fit_s=12.0), []
-    ours._take_over(model, Task(3, 0, tmp_path, said.append, run=lambda run: (record, tmp_path)))
+    ours._take_over(model, FitContext(3, 0, tmp_path, said.append, run=lambda run: (record, tmp_path)))
     for name in ("conv1", "norm5", "lstm2"):
         for a, b in zip(model.get_layer(name).get_weights(), theirs.model.get_layer(name).get_weights(), strict=True):
             assert (a == b).all()
@@ -201,7 +201,7 @@ def test_a_resumed_run_counts_the_time_of_the_run_it_started_from(tmp_path, eage
     texts[0] = 40 * "ab"  # no steps for it
     split = SimpleNamespace(epoch=lambda number: (pictures, texts))
     val = SimpleNamespace(epoch=lambda number: (pictures[1:5], texts[1:5]))
-    start = RECOGNISERS.get("crnn-small").create({"width": 1, "units": 2})
+    start = RECOGNIZERS.get("crnn-small").create({"width": 1, "units": 2})
     start.classes = ("a", "b")
     start.model = start.network(48, 3)
     (tmp_path / "start/model").mkdir(parents=True)
@@ -211,19 +211,19 @@ def test_a_resumed_run_counts_the_time_of_the_run_it_started_from(tmp_path, eage
     record = SimpleNamespace(id="a/run", fit_s=1000.0)
     runs = []
     for epochs in (1, 2):  # the second goes on where the first one ended
-        run = RECOGNISERS.get("crnn-small").create({"width": 1, "units": 2, "start": "a/run", "epochs": epochs})
+        run = RECOGNIZERS.get("crnn-small").create({"width": 1, "units": 2, "start": "a/run", "epochs": epochs})
         said = []
         run.fit(
             split,
             val,
-            Task(2, 0, tmp_path, said.append, run=lambda run: (record, tmp_path / "start"), classes=("a", "b")),
+            FitContext(2, 0, tmp_path, said.append, run=lambda run: (record, tmp_path / "start"), classes=("a", "b")),
         )
         runs.append((run, said))
     resumed, said = runs[1]
     assert "resumed after epoch 1" in said
-    assert resumed.n_fitted == runs[0][0].n_fitted == 15
+    assert resumed.n_train_used == runs[0][0].n_train_used == 15
     assert any("started from a/run" in note for note in resumed.notes)
-    assert resumed.earlier_s > 1000
+    assert resumed.prior_fit_s > 1000
     assert [row["epoch"] for row in resumed.history] == [1, 2]
 
 
@@ -234,17 +234,17 @@ def test_distortions_leave_a_line_that_its_steps_can_write():
     rng = np.random.RandomState(0)
     narrow = [rng.rand(48, 57).astype(np.float32) for _ in range(12)]
     text = 12 * "ab"
-    small = RECOGNISERS.get("crnn-small").create({"distortion": 3.0})
+    small = RECOGNIZERS.get("crnn-small").create({"distortion": 3.0})
     batches = small._batches(keras, narrow, [text] * 12, {"a": 1, "b": 2}, np.random.RandomState(1))
     assert all(batch[0].shape[2] // small.stride >= 24 for batch in map(batches.__getitem__, range(len(batches))))
     wide = [rng.rand(64, 790).astype(np.float32) for _ in range(4)]
-    paper = RECOGNISERS.get("crnn-paper").create({"distortion": 3.0})
+    paper = RECOGNIZERS.get("crnn-paper").create({"distortion": 3.0})
     batches = paper._batches(keras, wide, ["ab"] * 4, {"a": 1, "b": 2}, np.random.RandomState(1))
     assert batches[0][0].shape == (4, 64, 800, 1)
 
 
 def test_lines_that_need_more_steps_than_there_are():
-    crnn = RECOGNISERS.get("crnn-small").create({})
+    crnn = RECOGNIZERS.get("crnn-small").create({})
     assert [crnn.steps_needed(text) for text in ("", "abc", "aab", "aaa")] == [0, 3, 4, 5]
     pictures = [np.zeros((48, 20), np.float32), np.zeros((48, 20), np.float32)]
     found = crnn._fitting((pictures, ["ab", "abababababababab"]))
@@ -254,7 +254,7 @@ def test_lines_that_need_more_steps_than_there_are():
 
 
 def test_the_paper_s_network_says_how_many_steps_a_wide_line_needs():
-    crnn = RECOGNISERS.get("crnn-paper").create({})
+    crnn = RECOGNIZERS.get("crnn-paper").create({})
     assert crnn.wide(300) == 800
     with pytest.raises(RunError, match=r"take 120 steps"):
         crnn.wide(930)
@@ -283,8 +283,8 @@ def draw(folder, n, seed):
 def test_from_a_folder_to_a_model_that_is_kept(tmp_path, results, capsys):
     """Trained, recorded, listed, written as ONNX, verified, loaded without TensorFlow, and asked."""
     import hcrlib as hcr
+    from hcrlib import records
     from hcrlib.cli import main
-    from hcrlib.runs import records
 
     draw(tmp_path / "bars", 160, 1)
     made = {

@@ -6,11 +6,12 @@ import tarfile
 import pytest
 from test_cluster_client import config, outcome
 
+from hcrlib import records
 from hcrlib.cluster import results
 from hcrlib.cluster.jobs import DONE, FAILED, Outcome
 from hcrlib.cluster.results import FAILED_AGAIN
 from hcrlib.core.errors import RunError
-from hcrlib.runs import records, runner
+from hcrlib.runs import store
 
 
 def test_a_failed_attempt_keeps_what_is_finished():
@@ -49,7 +50,7 @@ def test_a_kill_in_the_middle_of_a_swap_is_settled(monkeypatch):
         patch.setattr(os, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
             results.write(config(), outcome(config(), misses=2))
-    assert runner.finished(config()) is None, "neither one nor the other"
+    assert store.finished(config()) is None, "neither one nor the other"
     assert results.RunLocks().take(config())
     failed = results.write(config(), outcome(config(), "failed", "no luck", FAILED))
     assert "are kept" in failed.reason

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import hcrlib as hcr
+from hcrlib import records
 from hcrlib.cli import main
 from hcrlib.core.errors import ConfigError
-from hcrlib.runs import records, rerun
+from hcrlib.runs import rerun
 
 
 @pytest.fixture

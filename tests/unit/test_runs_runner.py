@@ -8,12 +8,13 @@ import pytest
 from PIL import Image
 
 import hcrlib as hcr
+from hcrlib import records
 from hcrlib.core import fileio
 from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.metrics import scores as metrics
 from hcrlib.models._base import CLASSIFIERS, Classifier
 from hcrlib.models.knn import Knn
-from hcrlib.runs import records, runner
+from hcrlib.runs import runner, store
 
 QUIET = {"say": lambda line: None}
 
@@ -64,7 +65,7 @@ def test_the_record_says_what_came_out(run):
 
 def test_predictions_are_kept_and_agree_with_the_record(run):
     kept = records.load_predictions(run)
-    assert metrics.misses(kept["labels"], kept["predicted"]) == run.misses
+    assert metrics.count_errors(kept["labels"], kept["predicted"]) == run.misses
     assert kept["scores"].shape == (1000, 10)
     assert (kept["labels"] == hcr.load_dataset("mnist-5k").test.labels).all()
 
@@ -155,11 +156,11 @@ def test_a_kill_in_the_middle_of_the_swap_is_mended(run, monkeypatch):
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(runner.os, "replace", killed)
         hcr.train("knn", budget=500, **QUIET)
-    assert runner.finished(run.config) is None
+    assert store.finished(run.config) is None
     with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
         patched.setattr(Knn, "fit", lambda *arguments: 1 / 0)
         hcr.train("knn", budget=500, **QUIET)
-    assert runner.finished(run.config).misses == run.misses
+    assert store.finished(run.config).misses == run.misses
     hcr.load_model(run)
 
 

@@ -217,7 +217,7 @@ def test_it_measures_where_it_is_and_says_where(made, kind, tmp_path, capsys, sh
     assert measured["golden_apart"] < 1e-5
     assert measured["power_mw"] == 1750
     assert 0 < measured["energy_mj_per_image"] < 1750
-    assert hcrlib.runs.records.RunRecord.from_dict(record).predict_ms_p50 == record["predict_ms_p50"]
+    assert hcrlib.records.RunRecord.from_dict(record).predict_ms_p50 == record["predict_ms_p50"]
 
 
 @pytest.mark.slow
@@ -358,7 +358,7 @@ def test_the_benchmark_runs_in_a_bundle_alone(made, tmp_path):
 def test_what_a_board_measured_stands_beside_the_run(made, tmp_path, short, capsys, monkeypatch):
     from hcrlib.cli import main
     from hcrlib.core.errors import ConfigError, RunError
-    from hcrlib.runs import device_records
+    from hcrlib.records import device
 
     monkeypatch.setenv("HCR_RESULTS", str(made.parents[1]))
     assert (
@@ -372,9 +372,7 @@ def test_what_a_board_measured_stands_beside_the_run(made, tmp_path, short, caps
     path.write_text(json.dumps(told))
     for _ in range(2):  # twice is once
         assert main.main(["import-record", str(path)]) == 0
-    assert [record.measured_on for record in device_records.read_all()] == [
-        "NVIDIA Jetson Nano Developer Kit, p, litert"
-    ]
+    assert [record.measured_on for record in device.read_all()] == ["NVIDIA Jetson Nano Developer Kit, p, litert"]
     assert [*hcrlib.results().measured_on] == ["", "NVIDIA Jetson Nano Developer Kit, p, litert"]
     capsys.readouterr()
     assert main.main(["leaderboard"]) == 0
@@ -382,9 +380,9 @@ def test_what_a_board_measured_stands_beside_the_run(made, tmp_path, short, caps
     bare = {**told, "provenance": {}}
     odd = {**told, "provenance": {"board": {"kind": "x", "facts": ["board"]}}}
     path.write_text(json.dumps({**told, "config": {**told["config"], "classifier": "../../.."}}))
-    device_records.add(path)
-    assert list(device_records.root().parent.glob("*.json")) == []
-    assert list(device_records.root().iterdir()) == [device_records.root() / "nvidia-jetson-nano-developer-kit"]
+    device.add(path)
+    assert list(device.root().parent.glob("*.json")) == []
+    assert list(device.root().iterdir()) == [device.root() / "nvidia-jetson-nano-developer-kit"]
     for content, kind, why in (
         (json.dumps(bare), ConfigError, "not written by the benchmark"),
         (json.dumps(odd), ConfigError, "not written by the benchmark"),
@@ -393,9 +391,9 @@ def test_what_a_board_measured_stands_beside_the_run(made, tmp_path, short, caps
     ):
         path.write_text(content)
         with pytest.raises(kind, match=why):
-            device_records.add(path)
+            device.add(path)
     with pytest.raises(RunError, match="No such file"):
-        device_records.add(tmp_path / "none.json")
+        device.add(tmp_path / "none.json")
 
 
 def test_the_profile_is_the_boards_own_and_advice_is_given(tmp_path, capsys):

@@ -6,13 +6,14 @@ import types
 
 import pytest
 
+from hcrlib import records
 from hcrlib.cli import main
 from hcrlib.cluster import client, jobs
-from hcrlib.cluster import results as store
+from hcrlib.cluster import results as cluster_results
 from hcrlib.cluster import worker as attempt
 from hcrlib.core import fileio, paths
 from hcrlib.core.errors import ConfigError, RunError
-from hcrlib.runs import records, runner
+from hcrlib.runs import runner, store
 from hcrlib.sweeps import plan as sweep
 
 GRID = """
@@ -273,7 +274,7 @@ def test_a_finished_run_is_kept_until_its_successor_is_there(write, attempts, tm
     assert main.main(["sweep", path, "--no-report", "--again"]) == 1
     told = capsys.readouterr().err
     assert "no luck; the results of an earlier run are kept" in told
-    assert store.FAILED_AGAIN in told
+    assert cluster_results.FAILED_AGAIN in told
     assert sweep.load(path).records() == [before]
 
     def stopped(work):
@@ -329,7 +330,7 @@ def test_a_run_that_another_process_is_making_is_waited_for(write, ran):
     plan = sweep.load(write("grid: {classifier: [dummy, knn]}"))
     folder = records.run_path(plan.configs[0])
     held = contextlib.ExitStack()
-    held.enter_context(fileio.file_lock(folder / runner.LOCK))
+    held.enter_context(fileio.file_lock(folder / store.LOCK))
 
     def done():
         measured = dict(accuracy=0.5, misses=1, n_test=2, ci_low=0.1, ci_high=0.9, fit_s=0.1)

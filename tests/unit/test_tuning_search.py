@@ -16,7 +16,7 @@ from hcrlib.core.errors import ConfigError, HcrError, RunError
 from hcrlib.models import CLASSIFIERS, Classifier
 from hcrlib.models._base import number
 from hcrlib.models._keras import KerasClassifier
-from hcrlib.plotting import classification
+from hcrlib.plotting import style
 from hcrlib.runs import runner
 from hcrlib.sweeps import plan
 from hcrlib.tuning import plots as tuning_plots
@@ -219,19 +219,19 @@ def test_three_digits_within_the_range(learner):
 
 
 def test_parallel_coordinates_and_cost(learner):
-    ax = tuning_plots.parallel(classification.figure(), knn())
+    ax = tuning_plots.parallel(style.figure(), knn())
     lines = [line for line in ax.lines if line.get_marker() == "o"]
     assert len(lines) == 4
     assert sum(line.get_linewidth() > 2 for line in lines) == 3
     assert [label.get_text() for label in ax.get_xticklabels()] == ["k", "weighted", "misses, log"]
     assert any(text.get_text().startswith("trial") for text in ax.texts)
     search = tune.search("learner", max_epochs=3, space={"bend": "0.01..0.9 log"}, say=quiet)
-    ax = tuning_plots.parallel(classification.figure(), search)
+    ax = tuning_plots.parallel(style.figure(), search)
     assert [label.get_text() for label in ax.get_xticklabels()] == ["bend, log", "epochs", "misses, log"]
-    assert classification.keep(ax).data
-    ax = tuning_plots.cost(classification.figure(), search)
+    assert style.save(ax).data
+    ax = tuning_plots.cost(style.figure(), search)
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
-    assert classification.keep(ax).data
+    assert style.save(ax).data
 
 
 def command(*words):
@@ -261,9 +261,7 @@ def test_the_command(tmp_path, capsys):
 def test_nothing_to_choose_from():
     search = tune.plan("knn")
     assert len(search.trials()) == 0
-    drawn = [
-        functools.partial(draw, classification.figure(), search) for draw in (tuning_plots.parallel, tuning_plots.cost)
-    ]
+    drawn = [functools.partial(draw, style.figure(), search) for draw in (tuning_plots.parallel, tuning_plots.cost)]
     for ask in (search.best, search.write, *drawn):
         with pytest.raises(RunError, match="No trial has finished"):
             ask()

@@ -1,83 +1,18 @@
-"""Figures of records and predictions. Functions draw on an `ax` and return it; `figure` makes one, `keep` saves and shows it.
+"""Figures of classifiers: functions draw records and predictions on an `ax` and return it."""
 
-Every classifier has one colour everywhere, from Okabe and Ito's palette, which colour-blind readers can tell apart; grounds
-are white and opaque, so that they can be read in a dark JupyterLab too.
-"""
-
-import io
 import textwrap
-import zlib
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
-from PIL import Image as Picture
 
-from hcrlib.core.fileio import atomic
-from hcrlib.reporting import leaderboard
+from hcrlib.plotting.style import figure, style, variant_of
+from hcrlib.records import label
 
-LOOKS = {  # colour and, for prints in grey, a mark
-    "dummy": ("#8c8c8c", "X"),
-    "linear": ("#56b4e9", "s"),
-    "knn": ("#009e73", "D"),
-    "svm": ("#e69f00", "^"),
-    "mlp": ("#cc79a7", "v"),
-    "cnn-basic": ("#0072b2", "o"),
-    "cnn-two-layer": ("#d55e00", "P"),
-    "cnn-five-layer": ("#5b3a1a", "p"),
-    "cnn-jetson-flask": ("#7f3c8d", "<"),
-    "cnn-lenet5": ("#6b6b00", "8"),
-    "cnn-spinal-vgg": ("#4b0082", "H"),
-    "cnn-textcaps": ("#bc80bd", "h"),
-    "cnn-compact": ("#e31a1c", "*"),
-    "cnn-distilled": ("#fb6a4a", "h"),
-    "ensemble": ("#000000", "*"),
-    "knn-pca": ("#00572f", "d"),
-    "svm-virtual": ("#8a5a00", ">"),
-    "mlp-augmented": ("#a0306b", ">"),
-    "nystroem": ("#3969ac", "d"),
-}
-OTHERS = (
-    ("#11a579", ">"),
-    ("#80ba5a", "h"),
-    ("#3969ac", "*"),
-)  # for classifiers of later, by their name
-VARIANTS = "d", "p", "1", "2", "3", "4", "8", "|"
 AXES = {
     "fit_s": "time to fit (s)",
     "predict_us_per_image": "time to predict (µs per image, all test images at once)",
 }
 TICKS = [wrong * power for power in (0.0001, 0.001, 0.01, 0.1) for wrong in (1, 2, 5)] + [0.9]  # shares of mistakes
-DPI, SHADES = 110, 128
-
-
-def looks(classifier, variant=0):
-    """(colour, mark) of a classifier, the same in every figure; its further variants have its colour and other marks."""
-    tone, mark = LOOKS.get(classifier) or OTHERS[zlib.crc32(classifier.encode()) % len(OTHERS)]
-    return tone, VARIANTS[(variant - 1) % len(VARIANTS)] if variant else mark
-
-
-def figure(width=7.5, height=4.5):
-    """A new axes on a white, opaque Figure of its own; sizes in inches."""
-    return Figure(figsize=(width, height), layout="constrained", facecolor="white").add_subplot(facecolor="white")
-
-
-def pair(width=10, height=4.5):
-    """Two new axes side by side on a Figure as `figure` makes one."""
-    return Figure(figsize=(width, height), layout="constrained", facecolor="white").subplots(1, 2)
-
-
-def keep(ax, path=None):
-    """The figure as an image to be shown in a notebook; saved as PNG, atomically, where there is a path."""
-    from IPython.display import Image
-
-    drawn, picture = io.BytesIO(), io.BytesIO()
-    ax.figure.savefig(drawn, format="png", dpi=DPI)
-    Picture.open(drawn).convert("RGB").quantize(SHADES).save(picture, "png", optimize=True)  # a third of the size
-    if path:
-        with atomic(path) as part:
-            part.write_bytes(picture.getvalue())
-    return Image(picture.getvalue(), alt=ax.get_title())
 
 
 def accuracy_against(ax, records, cost):
@@ -85,8 +20,8 @@ def accuracy_against(ax, records, cost):
     for record in sorted(records, key=lambda record: -record.accuracy):
         wrong = max(1 - record.accuracy, 0.5 / record.n_test)  # none at all has no place on a logarithmic axis
         interval = [[max(0, wrong - (1 - record.ci_high))], [1 - record.ci_low - wrong]]
-        name = textwrap.fill(leaderboard.label(record, records), 28, break_long_words=False, break_on_hyphens=False)
-        tone, mark = looks(record.config.classifier, _variant(record, records))
+        name = textwrap.fill(label(record, records), 28, break_long_words=False, break_on_hyphens=False)
+        tone, mark = style(record.config.classifier, variant_of(record, records))
         at = getattr(record, cost), wrong
         ax.errorbar(*at, yerr=interval, fmt=mark, markersize=8, capsize=4, color=tone, label=name)
     ax.set(xscale="log", xlabel=AXES[cost], ylabel="accuracy (%)")
@@ -166,19 +101,14 @@ def mistakes(ax, images, predictions, classes, most=24):
     return glyphs(ax, images[wrong[order]], captions)
 
 
-def _variant(record, records):
-    """0 for the first of these records that has its classifier, 1 for the second, ..."""
-    return [r.id for r in records if r.config.classifier == record.config.classifier].index(record.id)
-
-
 def learning_curves(ax, records):
     """Accuracy after each epoch: on validation images solid, on the (possibly shifted) training images dotted."""
     for record in records:
-        tone, mark = looks(record.config.classifier, _variant(record, records))
-        name, epochs = leaderboard.label(record, records), [row["epoch"] for row in record.history]
-        for key, style, word in (("val_accuracy", "-" + mark, "validation"), ("accuracy", ":", "training")):
+        tone, mark = style(record.config.classifier, variant_of(record, records))
+        name, epochs = label(record, records), [row["epoch"] for row in record.history]
+        for key, line, word in (("val_accuracy", "-" + mark, "validation"), ("accuracy", ":", "training")):
             values = [100 * row[key] for row in record.history]
-            ax.plot(epochs, values, style, color=tone, markersize=4, label=f"{name}, {word}")
+            ax.plot(epochs, values, line, color=tone, markersize=4, label=f"{name}, {word}")
     ax.set(xlabel="epoch", ylabel="accuracy (%)")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(alpha=0.3)
@@ -233,11 +163,11 @@ def reliability(ax, records, predictions):
     ax.plot([0, 1], [0, 1], color="#8c8c8c", linewidth=1, linestyle="--", label="calibrated")
     for record, answers in zip(records, predictions, strict=True):
         table = statistics.reliability(answers).query("images >= 10")
-        tone, mark = looks(record.config.classifier, _variant(record, records))
-        label = f"{leaderboard.label(record, records)}, ECE {100 * statistics.calibration_error(answers):.1f} %"
+        tone, mark = style(record.config.classifier, variant_of(record, records))
+        name = f"{label(record, records)}, ECE {100 * statistics.calibration_error(answers):.1f} %"
         ax.plot(table.confidence, table.accuracy, color=tone, linewidth=1, alpha=0.7)
         sizes = 15 + 120 * np.sqrt(table.images / table.images.sum())
-        ax.scatter(table.confidence, table.accuracy, sizes, color=tone, marker=mark, label=label)
+        ax.scatter(table.confidence, table.accuracy, sizes, color=tone, marker=mark, label=name)
     ax.set(xlabel="confidence: score of the answer", ylabel="share of right answers", xlim=(0, 1.02), ylim=(0, 1.02))
     ax.grid(alpha=0.3)
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
@@ -251,10 +181,9 @@ def rejection(ax, records, predictions, most=0.3):
     for record, answers in zip(records, predictions, strict=True):
         table = statistics.rejection(answers).query("rejected <= @most")
         wrong = np.maximum(1 - table.accuracy, 0.5 / record.n_test)  # none at all has no place on a logarithmic axis
-        tone, _ = looks(record.config.classifier)
-        style = ("-", "--", ":", "-.")[_variant(record, records) % 4]
-        label = leaderboard.label(record, records)
-        ax.plot(100 * table.rejected, wrong, style, color=tone, label=label)
+        tone, _ = style(record.config.classifier)
+        line = ("-", "--", ":", "-.")[variant_of(record, records) % 4]
+        ax.plot(100 * table.rejected, wrong, line, color=tone, label=label(record, records))
     ax.set(xlabel='answered "?" (% of the images)', ylabel="accuracy of the other answers (%)")
     _mistakes_axis(ax)
     ax.grid(alpha=0.3)

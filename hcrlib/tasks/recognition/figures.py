@@ -5,8 +5,8 @@ import pandas as pd
 
 from hcrlib.datasets.preview import under_texts
 from hcrlib.metrics import scores
-from hcrlib.plotting import classification
-from hcrlib.reporting import leaderboard
+from hcrlib.plotting.style import style, variant_of
+from hcrlib.records import label
 
 LIKELY = 0.05  # a character's probability, from which on it is shown
 NAMES = {" ": "space", "": "nothing"}
@@ -31,7 +31,7 @@ def rates(ax, records):
         spread = 100 * np.array([middle - low, high - middle])
         word = {"cer": "characters (CER)", "wer": "words (WER)"}[unit]
         ax.errorbar(100 * middle, places + off, xerr=spread, fmt=mark, color=tone, capsize=4, label=word)
-    ax.set_yticks(places, [leaderboard.label(record, records) for record in records])
+    ax.set_yticks(places, [label(record, records) for record in records])
     ax.set_ylim(len(records) - 0.5, -0.5)
     ax.set_xlim(left=0)
     ax.set(xlabel="wrong (%), 95 % interval")
@@ -42,10 +42,10 @@ def rates(ax, records):
 
 def learning_curves(ax, records):
     """The character error rate on validation after each epoch."""
-    for at, record in enumerate(records):
-        tone, mark = classification.looks(record.config.classifier, at)
+    for record in records:
+        tone, mark = style(record.config.classifier, variant_of(record, records))
         rates = [100 * min(row["val_cer"], 1) for row in record.history]
-        name = leaderboard.label(record, records)
+        name = label(record, records)
         ax.plot([row["epoch"] for row in record.history], rates, "-" + mark, color=tone, markersize=4, label=name)
     ax.set(xlabel="epoch", ylabel="characters wrong, validation (%)", yscale="log")
     ax.xaxis.get_major_locator().set_params(integer=True)
@@ -76,7 +76,7 @@ def by_length(ax, answers, parts=6):
 
 def mistaken(ax, answers, most=15):
     """The most frequent mistakes, character by character: what is written → what was read."""
-    found = scores.mistaken(answers["predicted"], answers["labels"]).most_common(most)
+    found = scores.confusion_counts(answers["predicted"], answers["labels"]).most_common(most)
     places = np.arange(len(found))
     ax.hlines(places, 0, [n for _, n in found], "#cccccc")
     ax.plot([n for _, n in found], places, "o", color="#0072b2")

@@ -1,0 +1,72 @@
+"""How every figure looks, and how it is saved.
+
+Every model has one colour everywhere, those of the first ones from Okabe and Ito's palette, which colour-blind readers can
+tell apart; grounds are white and opaque, so that figures can be read in a dark JupyterLab too.
+"""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image as PilImage
+
+from hcrlib.core.fileio import atomic
+from hcrlib.models import named
+from hcrlib.models._base import names
+from hcrlib.records import RunRecord
+
+COLOURS = (
+    "#b2182b",
+    "#1b7837",
+    "#2166ac",
+    "#762a83",
+    "#b35806",
+    "#01665e",
+    "#8073ac",
+    "#7f7f00",
+)  # of models without one
+MARKERS = "*", "h", "8", "p", "d"
+VARIANTS = "d", "p", "1", "2", "3", "4", "8", "|"
+DPI, SHADES = 110, 128
+
+
+def style(name: str, variant: int = 0) -> tuple[str, str]:
+    """Return the (colour, marker) of a model, the same in every figure; its variants have its colour and other markers."""
+    own = vars(named(name))
+    colour, marker = own.get("colour"), own.get("marker")
+    if not (colour and marker):
+        others = [other for other in names() if "colour" not in vars(named(other))]
+        index = others.index(name) if name in others else 0
+        colour, marker = colour or COLOURS[index % len(COLOURS)], marker or MARKERS[index % len(MARKERS)]
+    return colour, VARIANTS[(variant - 1) % len(VARIANTS)] if variant else marker
+
+
+def variant_of(record: RunRecord, records: Sequence[RunRecord]) -> int:
+    """Return 0 for the first of these records of its model, 1 for the second, ..."""
+    return [other.id for other in records if other.config.classifier == record.config.classifier].index(record.id)
+
+
+def figure(width: float = 7.5, height: float = 4.5) -> Axes:
+    """Return a new axes on a white, opaque Figure of its own; sizes in inches."""
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white").add_subplot(facecolor="white")
+
+
+def pair(width: float = 10, height: float = 4.5) -> Sequence[Axes]:
+    """Return two new axes side by side on a Figure as `figure` makes one."""
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white").subplots(1, 2)
+
+
+def save(ax: Axes, path: str | Path | None = None) -> Any:
+    """Return the figure as an image to show in a notebook, and save it as PNG, atomically, if there is a path."""
+    from IPython.display import Image
+
+    drawn, png = io.BytesIO(), io.BytesIO()
+    ax.figure.savefig(drawn, format="png", dpi=DPI)
+    PilImage.open(drawn).convert("RGB").quantize(SHADES).save(png, "png", optimize=True)  # a third of the size
+    if path:
+        with atomic(path) as part:
+            part.write_bytes(png.getvalue())
+    return Image(png.getvalue(), alt=ax.get_title())

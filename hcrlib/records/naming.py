@@ -1,0 +1,54 @@
+"""What runs are called in tables and figures: the classifier's name, with what sets a run apart where that is needed."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from hcrlib.models import named
+from hcrlib.records.config import RunConfig
+from hcrlib.records.record import RunRecord
+from hcrlib.runtime.pipeline import OPTIONS
+
+
+def label(record: RunRecord, records: Iterable[RunRecord]) -> str:
+    """Return the classifier's name, with what is special about this run if another of the same dataset has the same name."""
+    name, config = record.config.classifier, record.config
+    trained = [other.config for other in records if not other.measured_on]
+    alike = [other for other in trained if (other.dataset, other.classifier) == (config.dataset, name)]
+    words = [name, variant(config, alike) if len(alike) > 1 else ""]
+    if config.seed == 0 and any(other.seed and replace(other, seed=0) == config for other in alike):
+        words.append("seed=0")  # the usual seed is named beside others of the same configuration
+    if record.measured_on:
+        words.append(f"on {record.measured_on}")
+    return " ".join(filter(None, words))
+
+
+def variant(config: RunConfig, alike: Iterable[RunConfig] = ()) -> str:
+    """Return what sets a configuration apart from the classifier's defaults: 'epochs=3 budget=500 seed=1'.
+
+    alike: other configurations of the classifier; what is the same in all of them is left out.
+    """
+    kind = named(config.classifier)
+    usual = kind.runtime_model.pipeline_class(kind.preprocess).to_dict()["steps"]
+    defaults = {**kind.parameters(), "preprocess": usual, "budget": None, "seed": 0}
+    own = {key: value for key, value in _values(config).items() if key not in defaults or value != defaults[key]}
+    if alike:
+        own = {key: value for key, value in own.items() if any(_values(other).get(key) != value for other in alike)}
+    if "preprocess" in own:
+        own["preprocess"] = ",".join(map(_step, config.preprocess))
+    if isinstance(own.get("runs"), list):
+        own["runs"] = len(own["runs"])  # of an ensemble: their ids would fill the line
+    return " ".join(f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in own.items())
+
+
+def _values(config: RunConfig) -> dict[str, Any]:
+    return {**config.params, "preprocess": config.preprocess, "budget": config.budget, "seed": config.seed}
+
+
+def _step(step: str | dict) -> str:
+    """Return 'hog' or 'blur(sigma=1)': options only if they are not the usual ones."""
+    [(name, options)] = step.items() if isinstance(step, dict) else [(step, {})]
+    usual = OPTIONS.get(name, {})
+    told = ",".join(f"{key}={value:g}" for key, value in options.items() if value != usual.get(key))
+    return f"{name}({told})" if told else name

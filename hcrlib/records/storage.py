@@ -1,0 +1,146 @@
+"""Records on disk: results/runs/<dataset>/<classifier>/<hash>/ holds record.json, written last, so that a folder without it is
+unfinished; predictions.npz lies beside it.
+"""
+
+import json
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hcrlib.core import paths
+from hcrlib.core.errors import ConfigError, RunError
+from hcrlib.core.fileio import atomic
+from hcrlib.records.config import RunConfig
+from hcrlib.records.record import FLAT, RunRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DAMAGED = ConfigError, RunError, ValueError, TypeError, KeyError, AttributeError
+
+
+def run_path(config: RunConfig) -> Path:
+    """Return results/runs/<dataset>/<classifier>/<hash>; whoever writes there creates it."""
+    return paths.runs_root() / config.id
+
+
+def read(path: Path | str) -> RunRecord:
+    """Return the record in a run's folder, or of a record.json. Raises RunError if there is none or it cannot be read."""
+    path = Path(path)
+    path = path if path.name == "record.json" or not path.is_dir() else path / "record.json"
+    try:
+        return _parsed(path)
+    except FileNotFoundError:
+        if path.parent.is_dir():
+            hint = "The run is unfinished: start it again"
+            raise RunError("There is no record here", where=path, hint=hint) from None
+        hint = "`hcr results` lists the ids of those here"
+        raise RunError("There is no such run", where=path.parent, hint=hint) from None
+
+
+def find(config: RunConfig, root: Path | None = None) -> RunRecord | None:
+    """Return the record of that configuration, None if the run is unfinished or was never made.
+
+    root: None for results/runs.
+    """
+    try:
+        return _parsed(Path(f"{root or paths.runs_root()}/{config.id}/record.json"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def read_all(root: Path | str | None = None) -> list[RunRecord]:
+    """Return all records under results/runs, or root, in the order of their paths."""
+    root = Path(root or paths.runs_root())
+    return [read(path) for path in sorted(root.rglob("record.json"))]
+
+
+def load_records(folder: Path | str) -> list[RunRecord]:
+    """Return the records in a folder's records.jsonl, as a sweep wrote them. Raises RunError if it cannot be read."""
+    path = Path(folder) / "records.jsonl"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [RunRecord.from_dict(json.loads(line)) for line in lines]
+    except (OSError, *DAMAGED) as error:
+        raise RunError(f"These records cannot be read: {error}", where=path, hint="Run the sweep again") from error
+
+
+def save_predictions(folder: Path | str, **arrays: np.ndarray) -> None:
+    """Write predictions.npz: `labels` and `predicted`, (n,), and for characters `scores`, float16 (n, k)."""
+    with atomic(Path(folder) / "predictions.npz") as part:
+        np.savez_compressed(part, **arrays)
+
+
+def load_predictions(record: RunRecord, folder: Path | str | None = None) -> dict[str, np.ndarray]:
+    """Return the arrays of a finished run's predictions.npz: see save_predictions."""
+    path = Path(folder or record.path) / "predictions.npz"
+    if not path.exists():
+        raise RunError(f"The predictions of {record.id} are missing", where=path, hint="Run it again on this machine")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise RunError(f"These predictions cannot be read: {error}", where=path, hint="Run it again") from error
+
+
+def frame(records: Iterable[RunRecord]) -> "pd.DataFrame":
+    """Return a DataFrame, one row a record: configuration and measurements flat, the parameters as JSON text."""
+    import pandas as pd
+
+    return pd.DataFrame([_row(record) for record in records])
+
+
+def check_comparable(records: Iterable[RunRecord], together: bool = False) -> None:
+    """Raise RunError, naming both hashes, if two records of one dataset were measured on different test labels.
+
+    together: all of them are to be compared with each other, whatever their datasets are called.
+    """
+    first: dict[str, RunRecord] = {}
+    for record in records:
+        if record.status != "finished":
+            continue
+        known = first.setdefault("" if together else record.config.dataset, record)
+        if known.data["test_sha256"] != record.data["test_sha256"]:
+            raise RunError(
+                f"{known.id} and {record.id} were tested on different data and cannot be compared",
+                expected=f"test sha256 {known.data['test_sha256']}",
+                got=record.data["test_sha256"],
+                hint="Run one of them again on the other's data",
+            )
+
+
+def _parsed(path: Path) -> RunRecord:
+    try:
+        return RunRecord.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except DAMAGED as error:
+        hint = getattr(error, "hint", "") or "Delete its folder, run again"
+        raise RunError(f"This record cannot be read: {getattr(error, 'what', error)}", where=path, hint=hint) from error
+
+
+def _row(record: RunRecord) -> dict[str, Any]:
+    values = record.to_dict()
+    config, data, made = values.pop("config"), values.pop("data"), values.pop("provenance")
+    for nested in ("classes", "history", "missing", "schema", "metrics", "device"):
+        values.pop(nested)
+    config["params"] = json.dumps(config["params"], sort_keys=True)
+    config["preprocess"] = " ".join(s if isinstance(s, str) else json.dumps(s) for s in config["preprocess"])
+    notes = "; ".join(values.pop("notes"))
+    others = {name: metric.value for name, metric in record.metrics.items() if name not in FLAT}
+    return {
+        "id": values.pop("id"),
+        "measured_on": record.measured_on,
+        **config,
+        **{name: values.pop(name) for name in ("status", "reason", "task")},
+        **{name: getattr(record, name) for name in FLAT},
+        **others,
+        "misses": record.n_errors,
+        **values,
+        "notes": notes,
+        "data_sha256": data.get("sha256"),
+        "test_sha256": data.get("test_sha256"),
+        **{name: made.get(name) for name in ("utc", "commit", "dirty", "cpu", "cores")},
+    }
