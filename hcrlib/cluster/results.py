@@ -6,11 +6,12 @@ import os
 import shutil
 import tarfile
 
+from hcrlib import records
 from hcrlib.cluster.jobs import LOG, OUT
 from hcrlib.core import paths
 from hcrlib.core.errors import RunError
 from hcrlib.core.fileio import file_lock, unpack
-from hcrlib.runs import runner, store
+from hcrlib.runs import store
 
 FAILED_AGAIN = "notebook.failed.ipynb"  # beside the notebook of the finished run that it was to replace
 
@@ -58,7 +59,7 @@ def write(config, outcome):
     A failed attempt does not replace a finished run. Raises RunError if the disk is full, and leaves what was there.
     """
     folder = records.run_path(config)
-    new = folder / runner.NEW
+    new = folder / store.NEW
     with _disk_errors(folder):
         shutil.rmtree(new, ignore_errors=True)
         try:
@@ -86,7 +87,7 @@ def _disk_errors(folder):
 
 def _keep_earlier(folder, record, earlier):
     """Keep a finished run; put the notebook and log of the failed attempt beside it. Return the record of that, unwritten."""
-    new = folder / runner.NEW
+    new = folder / store.NEW
     for name, to in ((OUT, FAILED_AGAIN), (LOG, LOG)):
         if (new / name).exists():
             os.replace(new / name, folder / to)

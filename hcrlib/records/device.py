@@ -25,10 +25,13 @@ def add(path: Path | str) -> RunRecord:
         hint = "Copy it again from the board"
         raise RunError(f"This record cannot be read: {error}", where=path, hint=hint) from error
     device = record.device or {}
-    if not all(isinstance(device.get(name), str) for name in ("board", "kind")):
+    facts = device.get("facts") if isinstance(device, dict) else None
+    if not isinstance(facts, dict) or not all(
+        isinstance(word, str) for word in (facts.get("board"), device.get("kind"))
+    ):
         hint = "python3 deploy/jetson/benchmark.py BUNDLE writes them, to board-records/"
         raise ConfigError("This record was not written by the benchmark", where=path, hint=hint)
-    parts = device["board"], device.get("profile") or "", device["kind"], *record.id.split("/")
+    parts = facts["board"], device.get("profile") or "", device["kind"], *record.id.split("/")
     return record.write(root().joinpath(*filter(None, map(_slug, parts))))
 
 

@@ -43,7 +43,8 @@ class RunRecord:
     are made by. n_errors: test items that were not right as a whole.
     fit_s: the fit alone, without loading libraries and data (and preprocess_fit_s). predict_us_per_image: the whole test split
     at once, preprocessing included; predict_ms: one image at a time, percentiles.
-    device: {"board", "profile", "kind"} of the board that measured the times; None: the machine that trained.
+    device: of the board that measured the times, as its benchmark wrote it: "kind" (the engine), "facts", "profile", ...; None:
+    the machine that trained.
 
     Metrics can also be read as attributes: `record.accuracy`, `record.cer_low`; None where they were not measured.
     """
@@ -98,7 +99,10 @@ class RunRecord:
     @property
     def measured_on(self) -> str:
         """'NVIDIA Jetson Nano, jetson-nano-5w, tensorrt-fp16' if a board's benchmark measured its times, else ''."""
-        return ", ".join(filter(None, (self.device or {}).values()))
+        device = self.device
+        return (
+            ", ".join(filter(None, (device["facts"]["board"], device.get("profile"), device["kind"]))) if device else ""
+        )
 
     @property
     def path(self) -> Path:
@@ -140,7 +144,7 @@ class RunRecord:
             if key not in cls.__dataclass_fields__:
                 raise ConfigError(f"'{key}' is not a field of a record")
         values["metrics"] = {name: Metric(**metric) for name, metric in values.get("metrics", {}).items()}
-        values["device"] = values.get("device") or _device(values.get("provenance", {}))
+        values["device"] = values.get("device") or values.get("provenance", {}).get("board")
         return cls(**{**values, "config": RunConfig.from_dict(values["config"])})
 
 
@@ -155,13 +159,6 @@ def upgraded(old: dict[str, Any]) -> dict[str, Any]:
         if old.get(name) is not None:
             metrics.setdefault(metric, {})[part] = old[name]
     return {**values, "schema": SCHEMA, "metrics": metrics, "n_errors": old.get("misses")}
-
-
-def _device(provenance: dict[str, Any]) -> dict | None:
-    """Return the device that a benchmark noted in a record's provenance, or None."""
-    if not (measured := provenance.get("board")):
-        return None
-    return {"board": measured["facts"]["board"], "profile": measured.get("profile"), "kind": measured["kind"]}
 
 
 def _in_words(name: str, metric: Metric) -> str:

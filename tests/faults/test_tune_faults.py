@@ -129,7 +129,7 @@ def test_a_trial_that_fails_is_a_row_and_the_others_are_made(monkeypatch, fitted
     assert table.status.nunique() == 2
     failed = table[table.status == "failed"]
     assert set(failed.reason) == {"ValueError: no luck"}
-    assert failed.val_misses.isna().all()
+    assert failed.val_error.isna().all()
     assert sum("failed: ValueError: no luck" in line for line in said) == len(failed)
     assert not search.best()["params"]["weighted"]
     made = len(fitted)

@@ -19,9 +19,12 @@ from hcrlib.cluster.inputs import Input
 from hcrlib.cluster.jobs import DONE, FAILED, FAULT, LACKING, OTHER_CODE, Outcome
 from hcrlib.cluster.results import FAILED_AGAIN
 from hcrlib.core.errors import RunError
+from hcrlib.records import Metric
 from hcrlib.runs import runner
 
-MEASURED = dict(accuracy=0.5, misses=1, n_test=2, ci_low=0.1, ci_high=0.9, fit_s=0.1, val_accuracy=0.5)
+MEASURED = dict(
+    metrics={"accuracy": Metric(0.5, 0.1, 0.9), "val_accuracy": Metric(0.5)}, n_errors=1, n_test=2, fit_s=0.1
+)
 
 
 def config(classifier="dummy", seed=0, **params):

@@ -7,7 +7,7 @@ import pytest
 
 from hcrlib.core.errors import RunError
 from hcrlib.metrics import statistics
-from hcrlib.records import RunConfig, RunRecord
+from hcrlib.records import Metric, RunConfig, RunRecord
 from hcrlib.runs import comparison
 
 
@@ -111,7 +111,9 @@ def test_rejection():
 def test_seeds_of_one_configuration_are_a_row():
     def run(accuracy, **changes):
         config = {"dataset": "mnist-5k", "classifier": "mlp", "params": {"epochs": 1}, "preprocess": ["scale"]}
-        return RunRecord(config=RunConfig(**config | changes), status="finished", accuracy=accuracy)
+        return RunRecord(
+            config=RunConfig(**config | changes), status="finished", metrics={"accuracy": Metric(accuracy)}
+        )
 
     table = comparison.over_seeds([run(0.9), run(0.92, seed=1), run(0.8, params={"epochs": 2})])
     assert table.n.tolist() == [2, 1]

@@ -12,7 +12,7 @@ from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.models import CLASSIFIERS, RECOGNIZERS
 from hcrlib.plotting import style
-from hcrlib.records import RunRecord
+from hcrlib.records import Metric, RunRecord
 from hcrlib.reporting import leaderboard
 from hcrlib.runs import runner
 from hcrlib.tasks.classification import figures
@@ -23,8 +23,8 @@ def record(classifier, misses=100, fit_s=1.0, status="finished", test="a" * 64, 
     made = RunRecord(config=runner.resolve(classifier, **asked), status=status, reason=reason)
     if status == "finished":
         made.data = {"name": made.config.dataset, "test_sha256": test}
-        made.n_train, made.n_test, made.misses, made.accuracy = 3600, 1000, misses, 1 - misses / 1000
-        made.ci_low, made.ci_high, made.val_accuracy = made.accuracy - 0.01, made.accuracy + 0.01, 0.9
+        made.n_train, made.n_test, made.n_errors, accuracy = 3600, 1000, misses, 1 - misses / 1000
+        made.metrics = {"accuracy": Metric(accuracy, accuracy - 0.01, accuracy + 0.01), "val_accuracy": Metric(0.9)}
         made.fit_s, made.predict_us_per_image, made.predict_ms_p50 = fit_s, 12.5, 0.00012
         made.size_bytes, made.engine, made.n_parameters = 2_500_000, "numpy", 7850
         made.provenance = {"cpu": "a processor", "cores": 2}

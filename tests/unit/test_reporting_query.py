@@ -6,7 +6,7 @@ import pytest
 
 from hcrlib.cli import main
 from hcrlib.core.errors import ConfigError
-from hcrlib.records import RunConfig, RunRecord
+from hcrlib.records import Metric, RunConfig, RunRecord
 from hcrlib.reporting import query
 
 MADE = {"utc": "2026-03-01T10:00:00+00:00", "commit": "abc", "cpu": "a chip", "cores": 2, "code_sha256": "cc"}
@@ -17,7 +17,7 @@ def record(seed=0, classifier="knn", status="finished", **more):
         "mnist-5k", classifier, {"k": 3 + seed, "weighted": seed > 0}, ["scale"], seed, 100 * seed or None
     )
     data = {"sha256": "aa", "test_sha256": "bb"}
-    measured = {"accuracy": 0.9 + seed / 100, "misses": 10 - seed, "n_test": 100, "fit_s": 1.5}
+    measured = {"metrics": {"accuracy": Metric(0.9 + seed / 100)}, "n_errors": 10 - seed, "n_test": 100, "fit_s": 1.5}
     return RunRecord(config=config, status=status, **{**measured, "data": data, "provenance": MADE, **more})
 
 

@@ -13,6 +13,7 @@ from hcrlib.cluster import results as cluster_results
 from hcrlib.cluster import worker as attempt
 from hcrlib.core import fileio, paths
 from hcrlib.core.errors import ConfigError, RunError
+from hcrlib.records import Metric
 from hcrlib.runs import runner, store
 from hcrlib.sweeps import plan as sweep
 
@@ -333,7 +334,7 @@ def test_a_run_that_another_process_is_making_is_waited_for(write, ran):
     held.enter_context(fileio.file_lock(folder / store.LOCK))
 
     def done():
-        measured = dict(accuracy=0.5, misses=1, n_test=2, ci_low=0.1, ci_high=0.9, fit_s=0.1)
+        measured = dict(metrics={"accuracy": Metric(0.5, 0.1, 0.9)}, n_errors=1, n_test=2, fit_s=0.1)
         records.RunRecord(config=plan.configs[0], status="finished", **measured).write()
         held.close()
 
