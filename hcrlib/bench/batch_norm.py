@@ -9,7 +9,7 @@ import numpy as np
 from hcrlib.bench.base import Outcome, bench
 from hcrlib.bench.libraries import best_set
 from hcrlib.datasets import load_dataset, stratified_take
-from hcrlib.models import CLASSIFIERS, Task, _keras
+from hcrlib.models import CLASSIFIERS, FitContext, _keras
 from hcrlib.runtime import Pipeline
 
 NETWORKS = "cnn-basic", "mlp"
@@ -67,7 +67,7 @@ def _accuracies(name, params, data, size, seed, say):
 
     x = pipeline.apply(train.images)
     with mock.patch.object(_keras, "estimation", estimation), tempfile.TemporaryDirectory(prefix="hcr-") as folder:
-        task = Task(len(data.classes), seed, Path(folder), lambda line: None)
+        task = FitContext(len(data.classes), seed, Path(folder), lambda line: None)
         classifier.fit(x, train.labels, x_val[:100], y_val[:100], task)  # few, since nothing is chosen by them
     found = {f"momentum {MOMENTUM}": accuracy()}
     for weight, value in zip(classifier.model.non_trainable_weights, fast, strict=True):

@@ -5,7 +5,7 @@ from pathlib import Path
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.registry import did_you_mean
-from hcrlib.datasets import iam, synthetic, tsv  # noqa: F401 - they fill the table of words and lines
+from hcrlib.datasets import tsv
 from hcrlib.datasets.base import Dataset, content_sha256, parted
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.custom import load_custom

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hcrlib.datasets import load_dataset
-from hcrlib.models import CLASSIFIERS, Task
+from hcrlib.models import CLASSIFIERS, FitContext
 from hcrlib.models._batch_norm import BATCHES, estimation
 from hcrlib.runtime import Pipeline
 
@@ -45,7 +45,7 @@ def test_a_network_trained_for_few_steps_infers_as_it_trained(tmp_path):
     kind = CLASSIFIERS.get("cnn-basic")
     x, y = Pipeline(kind.preprocess).fit(data.train.images).apply(data.train.images[:500]), data.train.labels[:500]
     classifier = kind.create({"epochs": 4, "width": 8, "dropout": 0})
-    classifier.fit(x, y, x[:100], y[:100], Task(10, 1, tmp_path, lambda line: None))
+    classifier.fit(x, y, x[:100], y[:100], FitContext(10, 1, tmp_path, lambda line: None))
 
     def loss(probabilities):
         return -np.log(probabilities[np.arange(len(y)), y] + 1e-9).mean()
