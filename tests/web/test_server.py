@@ -1,4 +1,4 @@
-"""The server as a process: ready soon, ends what it has begun, refuses at once what is too much, survives rude clients."""
+"""The server as a process: quick to start, graceful to stop, refusing overload at once, robust against rude clients."""
 
 import concurrent.futures
 import contextlib
@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,43 +17,42 @@ from pathlib import Path
 
 import pytest
 
+from hcrlib.runtime import bundle
 from hcrlib.runtime.web import server
 from hcrlib.runtime.web.metrics import Metrics
 
 from .conftest import EIGHT, ZOO, data_url, picture
 from .standin import SLOW
 
+HEAD = b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+DIGITS = "--bundle", str(ZOO / "best-digits")
+
+
+def command(*options, module="hcrlib.runtime.web"):
+    return [sys.executable, "-m", module, "--port", "0", *options]
+
 
 class Running:
-    """A server of its own on a free port."""
+    """A server on a free port, with corrections in `folder`."""
 
-    def __init__(self, folder, *options, module="hcrlib.runtime.web"):
-        command = [sys.executable, "-m", module, "--port", "0", "--bundle", str(ZOO / "best-digits")]
-        kept = ["--corrections", str(folder / "corrections.sqlite")]
-        self.process = subprocess.Popen(
-            [*command, *kept, *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        self.said = [self.process.stdout.readline(), self.process.stdout.readline()]
-        assert self.said[1], self.process.stderr.read()
-        self.port = int(re.search(r":(\d+)/", self.said[1])[1])
+    def __init__(self, folder, *options, bundle=DIGITS, module="hcrlib.runtime.web", cwd=None):
+        arguments = command("--corrections", str(folder / "corrections.sqlite"), *bundle, *options, module=module)
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(arguments, stdout=pipe, stderr=pipe, text=True, start_new_session=True, cwd=cwd)
+        lines = [self.process.stdout.readline(), self.process.stdout.readline()]
+        assert lines[1], self.process.stderr.read()
+        self.port = int(re.search(r":(\d+)/", lines[1])[1])
 
     def ask(self, method="POST", path="/api/predict", body=None, headers=(), timeout=60):
-        """(status, headers, JSON or text)."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
-        try:
+        """Return (status, headers, JSON or text)."""
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)) as connection:
             connection.request(method, path, body, dict(headers))
             answer = connection.getresponse()
             text = answer.read().decode()
             return answer.status, answer.headers, json.loads(text) if "json" in answer.headers["Content-Type"] else text
-        finally:
-            connection.close()
 
     def raw(self, data):
-        """All that comes back on a connection of its own."""
+        """Send bytes on a new connection, and return everything that comes back."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
             connection.sendall(data)
             parts = []
@@ -61,7 +61,7 @@ class Running:
             return b"".join(parts)
 
     def stop(self, number=signal.SIGTERM):
-        """(exit status, what it said) after a signal to it and its processes, as a terminal and systemd send it."""
+        """Signal the server and its processes, as a terminal and systemd do; return (exit status, output)."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, number)
         out, err = self.process.communicate(timeout=30)
@@ -70,18 +70,18 @@ class Running:
 
 @pytest.fixture
 def running(tmp_path):
-    found = Running(tmp_path)
-    yield found
-    found.stop()
+    started = Running(tmp_path)
+    yield started
+    started.stop()
 
 
-def test_it_answers_and_stops(running):
+def test_it_serves_and_stops(running):
     status, _, answer = running.ask(body=picture(EIGHT))
     assert (status, answer["label"]) == (200, "8")
     assert running.ask("GET", "/healthz")[2]["status"] == "ok"
-    status, said = running.stop()
+    status, output = running.stop()
     assert status == 0
-    assert "Traceback" not in said
+    assert "Traceback" not in output
 
 
 def test_no_training_library_is_loaded(tmp_path):
@@ -95,7 +95,7 @@ def test_no_training_library_is_loaded(tmp_path):
 
 
 def arrived(port):
-    """Whether the server has taken all that was sent to its port: nothing waits in the system's queues (Linux')."""
+    """Return whether the server has received everything sent to its port: the queues of Linux are empty."""
     table = Path("/proc/net/tcp")
     rows = [line.split() for line in table.read_text().splitlines()[1:]] if table.exists() else []
     return all(row[4] == "00000000:00000000" for row in rows if f":{port:04X}" in (row[1][-5:], row[2][-5:]))
@@ -103,9 +103,9 @@ def arrived(port):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_was_begun_is_answered_before_it_stops(running, number):
-    """16 requests of 24 images each wait when it is told to stop: each is answered, and nobody new is let in."""
-    body = json.dumps({"images": [data_url(picture(EIGHT))] * 24})
+def test_running_requests_are_finished_before_it_stops(running, number):
+    """16 requests of 12 images each are waiting at the signal: all get a response, and new connections are refused."""
+    body = json.dumps({"images": [data_url(picture(EIGHT))] * 12})
     sent = threading.Barrier(17, timeout=60)
 
     def ask():
@@ -129,7 +129,7 @@ def test_what_was_begun_is_answered_before_it_stops(running, number):
         socket.create_connection(("127.0.0.1", running.port), timeout=2)
 
 
-def test_refused_at_once_while_too_many_wait():
+def test_requests_are_refused_at_once_while_too_many_wait():
     called, metrics = [], Metrics()
     queue = [None] * (server.MAX_WAITING + 1)
     admission = server.Admission(lambda environ, start: called.append(environ) or [b""], metrics)
@@ -149,8 +149,8 @@ def test_refused_at_once_while_too_many_wait():
 
 
 @pytest.mark.slow
-def test_an_overload_ends_in_503_not_in_waiting(running):
-    """400 requests of 16 images at once: some are answered, the rest is refused with when to come again; then all is well."""
+def test_an_overload_gives_503(running):
+    """Of 400 requests of 16 images at once some succeed, and the others are told when to retry."""
     body = json.dumps({"images": [data_url(picture(EIGHT))] * 16})
     kind = {"Content-Type": "application/json"}
     with concurrent.futures.ThreadPoolExecutor(200) as pool:
@@ -170,7 +170,7 @@ def test_an_overload_ends_in_503_not_in_waiting(running):
         ((b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * server.MAX_HEADER)[: server.MAX_HEADER], 431),
     ],
 )
-def test_what_the_server_itself_refuses_is_told_alike(running, data, status):
+def test_waitress_refuses_with_problem_details(running, data, status):
     head, _, body = running.raw(data).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.")
     assert int(head.split()[1]) == status
@@ -180,13 +180,10 @@ def test_what_the_server_itself_refuses_is_told_alike(running, data, status):
     assert b"waitress" not in head.lower() + body.lower()
 
 
-def test_an_upload_under_way_is_waited_for(running):
+def test_a_running_upload_is_finished_before_it_stops(running):
     png = picture(EIGHT)
     with socket.create_connection(("127.0.0.1", running.port), timeout=20) as connection:
-        head = (
-            f"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(png)}\r\n\r\n"
-        )
-        connection.sendall(head.encode() + png[:100])
+        connection.sendall(HEAD % len(png) + png[:100])
         time.sleep(0.3)
         os.killpg(running.process.pid, signal.SIGTERM)
         time.sleep(0.3)
@@ -194,31 +191,24 @@ def test_an_upload_under_way_is_waited_for(running):
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
 
 
-def test_the_counters_are_those_of_all_processes(tmp_path):
-    found = Running(tmp_path, "--workers", "2")
+def test_metrics_add_up_all_processes(tmp_path):
+    running = Running(tmp_path, "--workers", "2")
     try:
         for _ in range(20):
-            found.ask(body=picture(EIGHT))
-        assert 'hcr_images_total{model="best-digits"} 20.0' in found.ask("GET", "/metrics")[2]
+            running.ask(body=picture(EIGHT))
+        assert 'hcr_images_total{model="best-digits"} 20.0' in running.ask("GET", "/metrics")[2]
     finally:
-        assert found.stop()[0] == 0
-
-
-@pytest.mark.parametrize("option", ["--workers", "--threads"])
-def test_numbers_that_make_no_sense(option):
-    done = subprocess.run([sys.executable, "-m", "hcrlib.runtime.web", option, "0"], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert option in done.stderr
+        assert running.stop()[0] == 0
 
 
 @pytest.fixture
 def reading(tmp_path):
-    found = Running(tmp_path, "--workers", "1", module="tests.web.standin")
-    yield found
-    found.stop()
+    started = Running(tmp_path, "--workers", "1", module="tests.web.standin")
+    yield started
+    started.stop()
 
 
-def test_a_page_that_is_read_stops_nothing_else(reading):
+def test_reading_a_page_blocks_nothing_else(reading):
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         page = pool.submit(reading.ask, path="/api/read", body=SLOW)
         time.sleep(0.3)
@@ -231,79 +221,55 @@ def test_a_page_that_is_read_stops_nothing_else(reading):
         assert page.result()[0] == 200
 
 
-def test_a_page_may_be_larger_than_a_character(reading):
+def test_pages_may_be_larger_than_characters(reading):
     large = b"%PDF" + bytes(20 << 20)
     assert reading.ask(path="/api/read", body=large)[0] == 200
     assert reading.raw(b"POST /api/read HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n").startswith(b"HTTP/1.1 413")
     assert reading.ask(body=large)[0] == 413
 
 
-def test_a_client_that_goes_away(running):
+def test_clients_that_disconnect(running):
     png = picture(EIGHT)
     for sent in (0, 10, len(png)):
         with socket.create_connection(("127.0.0.1", running.port)) as connection:
-            head = f"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(png)}\r\n\r\n"
-            connection.sendall(head.encode() + png[:sent])
+            connection.sendall(HEAD % len(png) + png[:sent])
     assert running.ask(body=png)[0] == 200
 
 
-def test_a_taken_port_is_told(running, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "hcrlib.runtime.web",
-        "--port",
-        str(running.port),
-        "--bundle",
-        str(ZOO / "best-47"),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "in use" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_taken_port(running):
+    refused(["--port", str(running.port), *DIGITS], 1, "in use")
 
 
 @pytest.mark.parametrize(
-    ("options", "word"),
+    ("options", "status", "word"),
     [
-        (["--bundle", "nowhere"], "manifest.json"),
-        (["--port", "99999"], "99999"),
-        (["--host", "no.such.host.invalid"], "invalid"),
+        (["--bundle", "nowhere"], 1, "manifest.json"),
+        (["--port", "99999", *DIGITS], 1, "99999"),
+        (["--host", "no.such.host.invalid", *DIGITS], 1, "invalid"),
+        (["--workers", "0"], 2, "--workers: expected a whole number of at least 1"),
+        (["--threads", "two"], 2, "--threads: expected a whole number of at least 1"),
     ],
 )
-def test_what_cannot_be_served_is_told(tmp_path, options, word):
-    chosen = ["--bundle", str(ZOO / "best-47")] if options[0] != "--bundle" else []
-    command = [sys.executable, "-m", "hcrlib.runtime.web", "--port", "0", *chosen, *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
+def test_what_cannot_be_served(options, status, word):
+    refused(options, status, word)
+
+
+def refused(options, status, word):
+    done = subprocess.run(command(*options), capture_output=True, text=True, timeout=60)
+    assert done.returncode == status
     assert word in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
-def test_a_bundle_carries_its_page(copy, tmp_path):
-    """As on a board: a folder with a model and the runtime, nothing of hcrlib installed."""
-    import shutil
-
-    from hcrlib.runtime import bundle
-
-    shutil.copytree(
-        server.__file__.replace("web/server.py", ""), copy / "runtime", ignore=shutil.ignore_patterns("__pycache__")
-    )
+def test_a_bundle_carries_its_web_app(copy, tmp_path):
+    """As on a board: a folder with a model and the runtime, and nothing of hcrlib installed."""
+    runtime = Path(bundle.__file__).parent
+    shutil.copytree(runtime, copy / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "manifest.json").unlink()
     bundle.write_manifest(copy)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "runtime.web", "--port", "0", "--no-corrections"],
-        cwd=copy,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    running = Running(tmp_path, bundle=(), module="runtime.web", cwd=copy)
     try:
-        process.stdout.readline()
-        port = int(re.search(r":(\d+)/", process.stdout.readline())[1])
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
-            connection.request("POST", "/api/predict", picture(EIGHT))
-            assert json.loads(connection.getresponse().read())["label"] == "8"
+        assert running.ask(body=picture(EIGHT))[2]["label"] == "8"
     finally:
-        process.terminate()
-        process.communicate(timeout=30)
+        running.stop()

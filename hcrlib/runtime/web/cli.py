@@ -1,5 +1,6 @@
 """The options of `hcr serve` and `python3 -m runtime.web`, and how they start the server."""
 
+import argparse
 import os
 import sys
 import tempfile
@@ -32,10 +33,9 @@ def add_arguments(add):
 
 
 def _positive(text):
-    number = int(text)
-    if number < 1:
-        raise ValueError("at least 1")
-    return number
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("expected a whole number of at least 1, got '%s'" % text)
+    return int(text)
 
 
 def run(args, find, page_reader=None):
