@@ -58,13 +58,13 @@ def learning_curves(ax, records):
 
 def by_length(ax, answers, parts=6):
     """Error rates of texts by their length, in about equally many of each. answers: of `records.load_predictions`."""
-    truth, said = answers["labels"], answers["predicted"]
-    lengths = np.array([len(text) for text in truth])
+    references, hypotheses = answers["labels"], answers["predicted"]
+    lengths = np.array([len(text) for text in references])
     edges = np.unique(np.quantile(lengths, np.linspace(0, 1, parts + 1)[:-1], method="lower"))  # where a part begins
     part, names = np.digitize(lengths, edges) - 1, []
     for at in range(len(edges)):
         mine = part == at
-        rate, low, high = (100 * value for value in scores.error_rate(said[mine], truth[mine]))
+        rate, low, high = (100 * value for value in scores.error_rate(hypotheses[mine], references[mine]))
         ax.errorbar(at, rate, yerr=[[rate - low], [high - rate]], fmt="o", color="#0072b2", capsize=4)
         names.append(f"{lengths[mine].min()} to {lengths[mine].max()}")
     ax.set_xticks(range(len(names)), names)
@@ -74,7 +74,7 @@ def by_length(ax, answers, parts=6):
     return ax
 
 
-def mistaken(ax, answers, most=15):
+def confusion_counts(ax, answers, most=15):
     """The most frequent mistakes, character by character: what is written → what was read."""
     found = scores.confusion_counts(answers["predicted"], answers["labels"]).most_common(most)
     places = np.arange(len(found))
@@ -87,11 +87,14 @@ def mistaken(ax, answers, most=15):
     return ax
 
 
-def rates_of(said, truth):
+def rates_of(hypotheses, references):
     """A DataFrame of {name: texts} beside the true ones: CER and WER in percent, with their 95 % intervals."""
     columns = {"CER % (95 % interval)": "characters", "WER % (95 % interval)": "words"}
-    rows = [[_told(*scores.error_rate(texts, truth, unit)) for unit in columns.values()] for texts in said.values()]
-    return pd.DataFrame(rows, list(said), list(columns))
+    rows = [
+        [_told(*scores.error_rate(texts, references, unit)) for unit in columns.values()]
+        for texts in hypotheses.values()
+    ]
+    return pd.DataFrame(rows, list(hypotheses), list(columns))
 
 
 def _told(rate, low, high):
@@ -106,7 +109,7 @@ def gallery(told, columns=1):
 def worst(images, answers, most=8):
     """[(true text → what was read, picture)] with the most characters wrong, for `gallery`."""
     pairs = zip(answers["predicted"].tolist(), answers["labels"].tolist(), strict=True)
-    wrong = np.array([scores.edits(said, truth) for said, truth in pairs])
+    wrong = np.array([scores.edits(*pair) for pair in pairs])
     order = [at for at in np.argsort(-wrong, kind="stable")[:most] if wrong[at]]
     told = [f"{answers['labels'][at]} → {answers['predicted'][at] or '(nothing)'}" for at in order]
     return [(text, images[at]) for text, at in zip(told, order, strict=True)]

@@ -26,7 +26,9 @@ def test_the_worst_come_first_and_those_without_an_error_not_at_all():
 
 
 def test_mistakes_are_named():
-    ax = recognition.mistaken(style.figure(), {"labels": np.array(["a b", "c"]), "predicted": np.array(["ab", "cd"])})
+    ax = recognition.confusion_counts(
+        style.figure(), {"labels": np.array(["a b", "c"]), "predicted": np.array(["ab", "cd"])}
+    )
     assert {label.get_text() for label in ax.get_yticklabels()} == {"space → nothing", "nothing → d"}
 
 
