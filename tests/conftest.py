@@ -4,7 +4,9 @@ import atexit
 import json
 import math
 import os
+import re
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -56,6 +58,48 @@ def real_data():
     if not root or not Path(root).is_dir():
         pytest.skip("HCR_DATA names no folder of official data files")
     return Path(root)
+
+
+@pytest.fixture
+def install_package():
+    """A function that writes what `pip install` of a package writes: install(site, distribution, entry_points, **modules)."""
+
+    def install(site, distribution, entry_points, **modules):
+        info = site / f"{distribution.replace('-', '_')}-1.5.dist-info"
+        info.mkdir(parents=True)
+        metadata = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.5\n"
+        (info / "METADATA").write_text(metadata, encoding="utf-8")
+        (info / "entry_points.txt").write_text(entry_points, encoding="utf-8")
+        for name, code in modules.items():
+            (site / f"{name}.py").write_text(code, encoding="utf-8")
+
+    return install
+
+
+@pytest.fixture
+def other_package(tmp_path, monkeypatch, install_package):
+    """The folder where the example package of CONTRIBUTING.md is installed, for this process and those it starts."""
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    [module] = re.findall(r"```python\n(\"\"\"The nearest class mean.*?)```", contributing, re.DOTALL)
+    [point] = re.findall(r"^nearest-mean = .*$", contributing, re.MULTILINE)
+    site = tmp_path / "site"
+    install_package(site, "nearest-mean", f"[hcrlib.models]\n{point}\n".replace('"', ""), nearest_mean=module)
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    return site
+
+
+@pytest.fixture
+def loaded_package(other_package, monkeypatch):
+    """The same, and its model is registered in this process."""
+    from hcrlib.core import plugins
+    from hcrlib.models import CLASSIFIERS
+
+    monkeypatch.setattr(plugins, "LOADED", [])
+    plugins.load("hcrlib.models")
+    yield other_package
+    CLASSIFIERS.remove("nearest-mean")
+    del sys.modules["nearest_mean"]
 
 
 def pytest_collection_modifyitems(items):

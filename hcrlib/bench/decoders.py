@@ -43,7 +43,7 @@ def decoders(request):
 
 
 def _lines():
-    """(log-probabilities, classes)."""
+    """Return (log-probabilities, classes)."""
     rng = np.random.RandomState(0)
     logits = 3 * rng.normal(size=(LINES, STEPS, CHARACTERS + 1))
     classes = [chr(c) for c in range(ord(" "), 127) if chr(c) not in '"#$%&*+<=>@\\^_`'][:CHARACTERS]

@@ -51,7 +51,7 @@ def lines(request):
 
 
 def _ways(model, data, language):
-    """what -> function of [uint8 (h, w)] that answers [text]."""
+    """Return what -> function of [uint8 (h, w)] that returns [text]."""
     of_words = model.unit == "words"
     ways = {}
     for what, decode in ctc.decoders(model.classes, data.corpus).items():
@@ -81,7 +81,7 @@ def _about(name, data, test):
 
 
 def _as_page(image):
-    """uint8 (h, w, 3): a word or a line in the middle of some paper."""
+    """Return uint8 (h, w, 3): a word or a line in the middle of some paper."""
     wide = image.shape[0]
     page = cv2.copyMakeBorder(image, wide, wide, wide, wide, cv2.BORDER_REPLICATE)
     return np.repeat(page[..., None], 3, axis=2)
@@ -92,7 +92,7 @@ def _joined(text):
 
 
 def tesseract(images, language, segmentation):
-    """[text] that Tesseract reads on [uint8 (h, w)]. RunError where it fails: is its language not installed?"""
+    """Return [text] that Tesseract reads on [uint8 (h, w)]. RunError where it fails, such as for a language that is not installed."""
     with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
         paths = [Path(folder) / f"{at:06}.png" for at in range(len(images))]
         for path, image in zip(paths, images, strict=True):

@@ -59,7 +59,7 @@ def reading(request):
 
 
 def _measured(composed, readers, others):
-    """{what: Found or Errors} of one page."""
+    """Return {what: Found or Errors} of one page."""
     pages = {name: reader.page(composed.image) for name, reader in readers.items()}
     found = evaluation.boxes_found(pages["cer"], composed.truth)
     texts = {name: page.text for name, page in pages.items()}
@@ -88,7 +88,7 @@ def _short(value):
 
 
 def tesseract(image):
-    """The text that Tesseract reads on uint8 (h, w, 3), RGB."""
+    """Return the text that Tesseract reads on uint8 (h, w, 3), RGB."""
     with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
         path = Path(folder) / "page.png"
         cv2.imwrite(str(path), image[..., ::-1])

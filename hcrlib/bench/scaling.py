@@ -78,7 +78,7 @@ def scaling(request):
 
 
 def exponent(points, key):
-    """The slope of log(points[key]) against log(images), by least squares over the larger half: small ones are overhead."""
+    """Return the slope of log(points[key]) against log(images), by least squares over the larger half, without the overhead."""
     upper = points[len(points) // 2 :] if len(points) > 3 else points
     if len(upper) < 2:
         return math.nan

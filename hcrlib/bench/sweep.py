@@ -159,7 +159,7 @@ def _efficiency(request, folder):
 
 
 def _beyond(request, folder):
-    """A notebook that does nothing, as a run of a sweep: how much of that is papermill's, and what papermill alone takes."""
+    """Return the times of a notebook that does nothing: as a run of a sweep, papermill's share, and papermill alone."""
     own = _own(folder, "short")
     within, swept = run_json(ONE, SHORT, folder, environment=own)
     times = []

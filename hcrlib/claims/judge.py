@@ -32,7 +32,7 @@ def missing(ledger):
 
 
 def judge(ledger, say=print, earlier=()):
-    """A list of dicts, one a claim, plain values.
+    """Return a list of dicts, one a claim, plain values.
 
     name, paper, says, remark as written; measure; figure, the paper's number; verdict, reason; measured, a list of dicts,
     one a label of the runs: value (the mean over seeds), low and high (of accuracies), text, runs. earlier: rows of an earlier
@@ -52,7 +52,7 @@ def judge(ledger, say=print, earlier=()):
 
 
 def _earlier(row, earlier):
-    """What an earlier ledger measured for this very claim, where it did."""
+    """Return what an earlier ledger measured for this very claim, where it did."""
     for other in earlier:
         if {key: other.get(key) for key in row} == row and other["measured"]:
             return {key: other[key] for key in ("verdict", "reason", "measured")}
@@ -65,7 +65,7 @@ def _open(reason, lacks=False):
 
 
 def _verdict(claim):
-    """{"verdict", "reason", "measured"} of a claim, from the records there are; "lacks" where some are not here."""
+    """Return {"verdict", "reason", "measured"} of a claim, from the available records; "lacks" where some are missing."""
     if claim.reason:
         return _open(claim.reason)
     here = on_this_machine()
@@ -95,7 +95,7 @@ def _away(config):
 
 
 def _measured(label, group, claim):
-    """What the runs of one label come to: value, the mean over seeds; text; and where each run comes from."""
+    """Return what the runs of one label come to: value, the mean over seeds; text; and where each run comes from."""
     measure = claim.measure
     if claim.ensemble:
         misses, n = _ensemble(group)
@@ -180,7 +180,7 @@ def _against_others(claim, groups, measured):
 
 
 def _by_images(named, groups, claim):
-    """Whether the named one gets more images right than each other, or fewer than one of them: in every seed, or undecided."""
+    """Return whether the named one gets more images right than each other, or fewer than one, in every seed; or undecided."""
     found, first = [], None
     for runs in zip(*groups.values(), strict=True):
         records.check_comparable(runs, together=True)
@@ -230,7 +230,7 @@ def train_accuracy(record):
 
 
 def _ensemble(group):
-    """(misses, n) of the average of the runs' probabilities (kept as float16)."""
+    """Return (misses, n) of the average of the runs' probabilities (kept as float16)."""
     records.check_comparable(group)
     every = [records.load_predictions(record) for record in group]
     mean = np.mean([answers["scores"].astype(np.float32) for answers in every], axis=0)

@@ -23,7 +23,7 @@ RULES = (
 
 
 def write(ledger, rows, folder=None):
-    """Writes claims.json and claims.md to results/ (or a folder); returns their Paths."""
+    """Write claims.json and claims.md to results/ (or a folder) and return their paths."""
     folder = Path(folder or paths.results_root())
     content = {"question": ledger.question, "papers": ledger.papers, "claims": rows}
     written = folder / f"{ledger.path.stem}.json", folder / f"{ledger.path.stem}.md"
@@ -33,7 +33,7 @@ def write(ledger, rows, folder=None):
 
 
 def render(content):
-    """What claims.json holds as Markdown: a table a paper, then the runs behind them, each once."""
+    """Return what claims.json holds as Markdown: a table a paper, then the runs behind them, each once."""
     rows = content["claims"]
     n = Counter(row["verdict"] for row in rows)
     lines = [f"# {content['question']}", ""]
@@ -60,12 +60,12 @@ def render(content):
 
 
 def runs(content):
-    """id -> what is kept of it, of every run behind a claim."""
+    """Return id -> what is kept of it, of every run behind a claim."""
     return {run["id"]: run for row in content["claims"] for entry in row["measured"] for run in entry["runs"]}
 
 
 def stored(path=None):
-    """What `hcr claims` wrote: the content of a claims.json, by default that of results/, else of the checkout.
+    """Return what `hcr claims` wrote: the content of a claims.json, by default that of results/, else of the checkout.
 
     RunError where there is none or it cannot be read.
     """

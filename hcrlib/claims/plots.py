@@ -62,7 +62,7 @@ def methods(ax, content, names):
 
 
 def committee(ax, content, name):
-    """The members of an ensemble by their own accuracy, and the ensemble's, with its interval, as a band."""
+    """Plot the accuracy of an ensemble's members, and the ensemble's own with its interval as a band."""
     row = _row(content, name)
     entry = row["measured"][0]
     alone = [100 * run["alone"] for run in entry["runs"]]
@@ -81,7 +81,7 @@ def committee(ax, content, name):
 
 
 def _row(content, name):
-    """The claim of that name; RunError where it is not there or was not measured."""
+    """Return the claim of that name; RunError where it is not there or was not measured."""
     for row in content["claims"]:
         if row["name"] == name and row["measured"]:
             return row

@@ -26,7 +26,7 @@ runner.run_one(RunConfig.from_dict(json.loads(sys.argv[1])), say)
 
 
 def judge(config):
-    """{"verdict", "reason", "measured"} on a run that is killed: does it go on where it was, to the same answers?"""
+    """Return {"verdict", "reason", "measured"} on a run that is killed: does it go on where it was, to the same answers?"""
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         _train(config, one, "wait")
         said, _ = _train(config, one, "go on"), _train(config, other, "go on")
@@ -44,7 +44,7 @@ def judge(config):
 
 
 def _train(config, root, wait):
-    """The lines that a process says which makes this run under root; wait: it is killed after its second epoch."""
+    """Return the output lines of a process that makes this run under root; wait: kill it after its second epoch."""
     environment = {**os.environ, "HCR_RESULTS": root}
     command = [sys.executable, "-c", CHILD, json.dumps(config.to_dict()), wait]
     said = []

@@ -6,7 +6,7 @@ from hcrlib.runtime import ENGINES
 
 
 def add_parser(subparsers):
-    """Adds `export`, `verify` and `import-record` to an argparse subparsers object; they set `func(args) -> exit status`."""
+    """Add `export`, `verify` and `import-record` to an argparse subparsers object; they set `func(args) -> exit status`."""
     says = "a finished run as a bundle: ONNX, TensorFlow Lite, golden answers and the code that reads pictures with it"
     add = add_command(subparsers, "export", _export, says, "hcr export --best mnist").add_argument
     add("run", nargs="?", help="a run's id, as `hcr results` shows it")

@@ -10,7 +10,7 @@ DATA = "mnist-5k"
 
 
 def add_parser(subparsers):
-    """Adds `compose` to an argparse subparsers object; it sets `func(args) -> exit status`."""
+    """Add `compose` to an argparse subparsers object; it sets `func(args) -> exit status`."""
     says = "make a page of real handwritten characters, with the truth of its boxes; or training images of many"
     add = add_command(
         subparsers, "compose", _compose, says, "hcr compose page.png --look ruled --data emnist-byclass-lite"

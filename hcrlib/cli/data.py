@@ -8,7 +8,7 @@ from hcrlib.datasets.text import TextDataset
 
 
 def add_parser(subparsers):
-    """Adds `data` and its five commands to an argparse subparsers object; each sets `func(args) -> exit code`."""
+    """Add `data` and its five commands to an argparse subparsers object; each sets `func(args) -> exit code`."""
     data = subparsers.add_parser(
         "data",
         help="list, fetch, verify, import and show datasets",

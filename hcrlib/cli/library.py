@@ -5,7 +5,7 @@ from hcrlib.core.errors import ConfigError
 
 
 def add_parser(subparsers):
-    """Adds `library` to an argparse subparsers object; its commands set `func(args) -> exit status`."""
+    """Add `library` to an argparse subparsers object; its commands set `func(args) -> exit status`."""
     parser = subparsers.add_parser("library", help="pages that were read and kept: search, list, remove")
     library = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     says = "the pages that hold all these words; begin* and '\"two words\"' are understood, accents do not matter"

@@ -28,7 +28,7 @@ KEEPING = "keep", "library", "watch"
 
 
 def add_parser(subparsers):
-    """Adds `read` to an argparse subparsers object; it sets `func(args) -> exit status`."""
+    """Add `read` to an argparse subparsers object; it sets `func(args) -> exit status`."""
     says = "read the handwriting on photos, scans and PDFs"
     parser = add_command(subparsers, "read", _read, says, "hcr read letter.pdf --to pdf --out searchable.pdf")
     add = parser.add_argument
@@ -81,7 +81,7 @@ def _read(args):
 
 
 def _read_cut_out(args):
-    """Prints a line for each picture: the character, and what else it may be; or the text of a word or a line."""
+    """Print a line for each picture: the character, and what else it may be; or the text of a word or a line."""
     import hcrlib
     from hcrlib.runtime import LineModel
 
@@ -108,7 +108,7 @@ def _read_cut_out(args):
 
 
 def _read_forms(args):
-    """Writes a row of CSV for each page as soon as it is read; of what is not the form stderr tells, and the rest is read."""
+    """Write a row of CSV for each page as soon as it is read; of what is not the form stderr tells, and the rest is read."""
     kept = "out", "lexicon", "unsure_below"
     others = [name for name in (*OUTPUT, *READING, *KEEPING) if name not in kept]
     _refuse(args, others, "With --template go files, --model, --lexicon, --unsure-below and --out")
@@ -145,7 +145,7 @@ def _write_forms(template, pages, file):
 
 @contextlib.contextmanager
 def _opened(out):
-    """A text stream for CSV, UTF-8: a file of this name, or the screen for None."""
+    """Yield a text stream for CSV, UTF-8: a file of this name, or the screen for None."""
     as_csv = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}  # names of files may be no UTF-8
     if out is None:
         sys.stdout.reconfigure(**as_csv)
@@ -197,7 +197,7 @@ def _check_screen(args, formats):
 
 
 def _formats(args):
-    """The names of the formats to write, each once: those asked for, or the one that the end of --out names.
+    """Return the names of the formats to write, each once: those asked for, or the one that the end of --out names.
 
     None where a folder is watched for the library alone.
     """
@@ -206,7 +206,7 @@ def _formats(args):
 
 
 def _job(args):
-    """The Job that the options describe; what they name wrongly is refused here."""
+    """Return the Job that the options describe; raise an error for wrong names."""
     from hcrlib.documents import formats as output
     from hcrlib.documents.batch import Job, Places
     from hcrlib.documents.reader import MODEL, Reader
@@ -237,7 +237,7 @@ def _read_files(job, files):
 
 
 def _watch(job, folder):
-    """Reads what comes, and says a line about each file, until Ctrl-C or SIGTERM."""
+    """Read incoming files, and print a line about each, until Ctrl-C or SIGTERM."""
     from hcrlib.documents.watch import watch
 
     tally = Counter()

@@ -4,7 +4,7 @@ from hcrlib.cli._common import add_command
 
 
 def add_parser(subparsers):
-    """Adds `zoo` to an argparse subparsers object; its commands set `func(args) -> exit status`."""
+    """Add `zoo` to an argparse subparsers object; its commands set `func(args) -> exit status`."""
     parser = subparsers.add_parser("zoo", help="small trained models to keep: add, list")
     zoo = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     says = "keep a finished run's model in results/zoo/NAME, a network as ONNX, with its record and a model card"

@@ -55,7 +55,7 @@ def definitions(source: str, root: Path = ROOT) -> set[str]:
 
 
 def _text(node: object) -> str:
-    """A tree as text. Unlike ast.dump and ast.unparse, the same in every version of Python."""
+    """Return a tree as text. Unlike ast.dump and ast.unparse, the same in every version of Python."""
     if isinstance(node, ast.AST):
         fields = (f"{name}={_text(value)}" for name, value in ast.iter_fields(node) if value not in (None, []))
         return f"{type(node).__name__}({' '.join(fields)})"

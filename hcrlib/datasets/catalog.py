@@ -61,7 +61,7 @@ class Entry:
     licence: str = ""
     source: str = ""
     traps: tuple = ()
-    load: Callable | None = None  # of a plug-in: takes the Entry, returns a base.Whole
+    load: Callable | None = None  # of a plug-in: takes the Entry, returns a base.Published
 
     def pair(self, part):
         """(images, labels): the files of an official set's "train" or "test" part."""

@@ -80,14 +80,14 @@ def dictionary(words, sentences, classes, letters, smoothing):
 
 
 def words_of(text, letters, known):
-    """The words of a text, in order; those with a character that is none of the classes are left out."""
+    """Return the words of a text, in order; words with a character outside the classes are left out."""
     spaced = "".join(c if c in letters or not (c in known or c.isspace()) else " " for c in text)
     return [word for word in spaced.split() if set(word) <= letters]
 
 
 @numba.njit(cache=True)
 def next_word(dictionary, before, first, last):
-    """The log-probability that the next word is one of first, ..., last - 1, given the one before, -1 for none."""
+    """Return the log-probability that the next word is one of first, ..., last - 1, given the one before, -1 for none."""
     _, _, _, _, _, once, start, follower, sums, smoothing = dictionary
     n = len(once) - 1
     if before < 0:
@@ -108,7 +108,7 @@ def _added(a, b):
 
 @numba.njit(cache=True)
 def advance(lp, beam, beams, tree, n_nodes, dictionary, mode):
-    """The beams (nodes, log-probabilities that end in a blank, and in a character) after some steps, and the nodes that are.
+    """Return the beams after some steps, (nodes, log-probabilities of ending in a blank, and in a character), and the nodes.
 
     mode: -1 for no dictionary, else the number of one of MODES.
     """
@@ -190,7 +190,7 @@ def advance(lp, beam, beams, tree, n_nodes, dictionary, mode):
 
 @numba.njit(cache=True)
 def _least(values, n):
-    """Where the least of the first n values is."""
+    """Return where the least of the first n values is."""
     at = 0
     for i in range(1, n):
         if values[i] < values[at]:
@@ -200,7 +200,7 @@ def _least(values, n):
 
 @numba.njit(cache=True)
 def _enter(to, node, c, tree, dictionary, mode):
-    """Makes `to` the node of the text at a node and one more character."""
+    """Make `to` the node of the text at a node and one more character."""
     parent, label, state, last_word, n_words, model, score, _, child = tree
     next_state, _, first, _, between = dictionary[:5]
     child[node, c] = to
@@ -218,7 +218,7 @@ def _enter(to, node, c, tree, dictionary, mode):
 
 @numba.njit(cache=True)
 def _scored(node, c, tree, dictionary, mode):
-    """(what the search adds, log-probability of the whole words) of the text at a node and one more character."""
+    """Return (what the search adds, log-probability of the whole words) of the text at a node and one more character."""
     _, _, state, last_word, n_words, model, _, _, _ = tree
     next_state, _, first, last, between = dictionary[:5]
     here, words = state[node], n_words[node]

@@ -38,7 +38,7 @@ class Decoded(NamedTuple):
 
 
 def log_probability(log_probabilities, labels):
-    """The log of the probability of a labelling, over all its paths: the forward pass of CTC (Graves et al. 2006, section 4.1).
+    """Return the log-probability of a labelling over all its paths: the forward pass of CTC (Graves et al. 2006, section 4.1).
 
     labels: whole numbers from 1. Minus infinity where the steps cannot write it.
     """
@@ -68,19 +68,19 @@ class BeamSearch:
         self._dictionary, self._mode = no_dictionary(len(self.classes)), -1
 
     def decode(self, log_probabilities, top=1):
-        """[Decoded] of float (steps, k + 1), the `top` best ones, best first. ValueError for another number of columns."""
+        """Return the `top` best Decoded of float (steps, k + 1), best first. ValueError for another number of columns."""
         return self.start().push(log_probabilities).best(top)
 
     def decode_all(self, several):
-        """The best Decoded of each of several lines' log-probabilities."""
+        """Return the best Decoded of each of several lines' log-probabilities."""
         return [self.decode(one)[0] for one in several]
 
     def start(self):
-        """A search that has seen no step yet: push() steps as they come, ask best() at any time."""
+        """Return a search that has seen no step yet: push() steps as they come, ask best() at any time."""
         return _Search(self)
 
     def _ended(self, search, node):
-        """(whether the text at a node may end there, the characters that complete it, its language model's log)."""
+        """Return (whether the text at a node may end there, the characters that complete it, its language model's log)."""
         return True, (), 0.0
 
 
@@ -110,7 +110,7 @@ class WordBeamSearch(BeamSearch):
         self._dictionary = dictionary(self.words, sentences, self.classes, self.letters, smoothing)
 
     def with_mode(self, mode):
-        """The same dictionary, searched in another mode."""
+        """Return the same dictionary, searched in another mode."""
         other = copy.copy(self)
         other._mode = _mode(mode)
         return other
@@ -141,7 +141,7 @@ def _mode(name):
 
 
 def decoders(classes, corpus=(), beam=BEAM):
-    """{name: function of [log-probabilities] that answers [text]}: each way to decode, those with a dictionary for a corpus."""
+    """Return name -> function from [log-probabilities] to [text]: every decoder, those with a dictionary only for a corpus."""
     searches = {"beam search": BeamSearch(classes, beam)}
     if corpus:
         search = WordBeamSearch(corpus, classes, beam=beam)
@@ -161,7 +161,7 @@ class _Search:
         self.blank, self.other = np.zeros(1), np.full(1, NEVER)
 
     def push(self, log_probabilities):
-        """Takes more steps, float (steps, k + 1); answers itself."""
+        """Take more steps, float (steps, k + 1), and return itself."""
         lp = np.ascontiguousarray(log_probabilities, np.float64)
         n = len(self.decoder.classes)
         if lp.ndim != 2 or lp.shape[1] != n + 1:
@@ -183,7 +183,7 @@ class _Search:
         return self
 
     def best(self, top=1):
-        """[Decoded], the `top` best ones so far, no text twice.
+        """Return [Decoded], the `top` best ones so far, no text twice.
 
         With a dictionary, a last word that can only become one word is completed, as in the source, and texts that end within
         a word come last.
@@ -227,7 +227,7 @@ class _Tree:
         self.child = np.full((1, n_labels), -1, np.int32)
 
     def reserve(self, more):
-        """Makes room for that many nodes."""
+        """Make room for that many nodes."""
         if (lack := self.n + more - len(self.parent)) > 0:
             for name in self.COLUMNS:
                 old = getattr(self, name)

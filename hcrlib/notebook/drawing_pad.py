@@ -27,7 +27,7 @@ SEEN = 140  # pixels: the glyph five times enlarged
 
 
 def pad(model, size=SIZE):
-    """A Pad: shown as the last value of a cell, it is drawn on, and answers after each stroke.
+    """Return a Pad: as the last value of a cell it is shown, drawn on, and predicts after each stroke.
 
     model: a TrainedModel, or anything with its `read`. size: of the square, in pixels, at least 28; ValueError below.
     """
@@ -48,7 +48,7 @@ class Drawing:
         self.draw(strokes)
 
     def draw(self, strokes):
-        """Puts these strokes in the place of all others and reads them; the Drawing."""
+        """Replace all strokes by these, read them, and return the Drawing."""
         self.strokes = [[(float(x), float(y)) for x, y in stroke] for stroke in strokes if len(stroke)]
         return self._read()
 
@@ -58,14 +58,14 @@ class Drawing:
         self.strokes.append([(float(x), float(y))])
 
     def move(self, x, y):
-        """(from, to), the line just drawn; None while the pen is up."""
+        """Return (from, to), the line just drawn; None while the pen is up."""
         if not self.is_down:
             return None
         self.strokes[-1].append((float(x), float(y)))
         return tuple(self.strokes[-1][-2:])
 
     def end(self):
-        """The pen leaves the pad: whether a stroke ended, which is when the drawing is read."""
+        """Lift the pen; return whether a stroke ended, which is when the drawing is read."""
         if not self.is_down:
             return False
         self.is_down = False
@@ -73,12 +73,12 @@ class Drawing:
         return True
 
     def clear(self):
-        """The empty Drawing."""
+        """Remove all strokes and return the empty Drawing."""
         self.is_down = False
         return self.draw(())
 
     def image(self):
-        """uint8 (size + 2 pens, as many), ink 255 on 0: the strokes with round ends, in a margin that no ink reaches."""
+        """Return uint8 (size + 2 pens, as many), ink 255 on 0: the strokes with round ends, in a margin that no ink reaches."""
         return rasterised(self.strokes, self.size)
 
     @property
@@ -130,13 +130,13 @@ class Pad(widgets.HBox):
         self.button.on_click(lambda button: self.clear())
 
     def draw(self, strokes):
-        """Draws these strokes, each a list of (x, y) in pixels, in the place of all others; the Pad."""
+        """Replace all strokes by these, each a list of (x, y) in pixels, and return the Pad."""
         self.drawing.draw(strokes)
         self._redraw()
         return self._tell()
 
     def clear(self):
-        """The Pad, wiped."""
+        """Wipe the pad and return it."""
         return self.draw(())
 
     def _begin(self, x, y):
@@ -184,7 +184,7 @@ class Pad(widgets.HBox):
 
 
 def rasterised(strokes, size, pen=PEN):
-    """uint8 (side, side), ink 255 on 0, side = size + 2 * round(size * pen): the margin keeps the border free of ink.
+    """Return uint8 (side, side), ink 255 on 0, side = size + 2 * round(size * pen): the margin keeps the border free of ink.
 
     strokes: lists of (x, y) in 0..size; what lies outside is cut off. pen: its width as a share of size.
     """
@@ -199,7 +199,7 @@ def rasterised(strokes, size, pen=PEN):
 
 
 def sketch(ax, drawing, row=0, caption=""):
-    """The drawing with its caption, the glyph it became and the answer, side by side; rows go below each other. Returns ax."""
+    """Draw each drawing with its caption, its glyph and the prediction side by side, one row each, and return ax."""
     top, inner = 1.15 * row, drawing.image()
     seen = drawing.reading.seen if drawing.reading else np.zeros((28, 28), np.uint8)
     for image, left, side in ((inner, 0, 1), (seen, 1.15, 1)):
@@ -220,7 +220,7 @@ def sketch(ax, drawing, row=0, caption=""):
 
 
 def _page(drawing):
-    """The answer as HTML; class names may be any text."""
+    """Return the answer as HTML; class names may be any text."""
     if not drawing.reading:
         return f"<p>{NOTHING} Draw one character, as large as you like.</p>"
     lines = "<br>".join(html.escape(line) for line in drawing.words.splitlines())

@@ -26,13 +26,13 @@ COLOURS = (  # Okabe and Ito's without the yellow, which white ground swallows, 
 
 
 def balance(data):
-    """A DataFrame of int, a row a class, by its name: images in train, val and test."""
+    """Return a DataFrame of int, a row a class, by its name: images in train, val and test."""
     counts = {part: np.bincount(getattr(data, part).labels, minlength=data.n_classes) for part in PARTS}
     return pd.DataFrame(counts, index=pd.Index(data.classes, name="class"))
 
 
 def class_means(split, n_classes):
-    """(mean, spread): float64 (n_classes, 28, 28), grey levels 0..255, spread a pixel's standard deviation in its class.
+    """Return (mean, spread): float64 (n_classes, 28, 28), grey levels 0..255, spread a pixel's standard deviation in its class.
 
     0 for a class without images.
     """
@@ -49,12 +49,12 @@ def class_means(split, n_classes):
 
 
 def transposed(split):
-    """The Split with the rows of every image as columns: what EMNIST's files hold, or that turned back."""
+    """Return the Split with the rows of every image as columns: as EMNIST's files store them, or turned back."""
     return Split(np.ascontiguousarray(split.images.transpose(0, 2, 1)), split.labels.copy())
 
 
 def duplicates(data):
-    """A DataFrame, a row an image that has an exact copy: group, part, index, label; a group's images are equal."""
+    """Return a DataFrame, a row an image that has an exact copy: group, part, index, label; a group's images are equal."""
     seen = {}
     for part in PARTS:
         split = getattr(data, part)
@@ -67,7 +67,7 @@ def duplicates(data):
 
 
 def duplicate_counts(found):
-    """What `duplicates` found, as a dict: groups, images, groups in both train and test, groups of more than one label."""
+    """Return counts of what `duplicates` found: groups, images, groups in both train and test, groups of several labels."""
     groups = found.groupby("group")
     leaks = groups["part"].agg(lambda parts: {"train", "test"} <= set(parts)) if len(found) else ()
     return {
@@ -91,7 +91,7 @@ class Nearest:
 
 
 def within(split, k, look, among, seed=0):
-    """The Nearest k, itself left out, of `look` images among `among` of the same split; all where it has fewer."""
+    """Return the Nearest k, itself left out, of `look` images among `among` of the same split; all where it has fewer."""
     base = sample(split.labels, among, seed, "explore/among")
     own = sample(split.labels[base], look, seed, "explore/look")
     distance, at = neighbours(split.images[base[own]], split.images[base], k, own)
@@ -99,7 +99,7 @@ def within(split, k, look, among, seed=0):
 
 
 def across(split, other, k, look, among, seed=0):
-    """The Nearest k of `look` images of a split among `among` of another; all where they have fewer."""
+    """Return the Nearest k of `look` images of a split among `among` of another; all where they have fewer."""
     base = sample(other.labels, among, seed, "explore/among")
     of = sample(split.labels, look, seed, "explore/look")
     distance, at = neighbours(split.images[of], other.images[base], k)
@@ -107,12 +107,12 @@ def across(split, other, k, look, among, seed=0):
 
 
 def sample(labels, most, seed, purpose):
-    """int64, sorted: indices of `most` images, stratified, or of all where there are fewer."""
+    """Return int64, sorted: indices of `most` images, stratified, or of all where there are fewer."""
     return stratified_take(labels, min(most, len(labels)), seed, purpose)
 
 
 def neighbours(images, base, k, own=None):
-    """(distance, at), float64 and int64 (m, k'): the k nearest of `base` to each image, nearest first, ties by index.
+    """Return (distance, at), float64 and int64 (m, k'): the k nearest of `base` to each image, nearest first, ties by index.
 
     images, base: uint8 (m, 28, 28) and (n, 28, 28). own: int (m,), each image's own index in base, to be left out.
     k' is less than k where base holds fewer.
@@ -141,13 +141,13 @@ def _scaled(images):
 
 
 def _squares(images, base, at):
-    """int32 (m, k): exact squared distances, at most 784 * 255 ** 2."""
+    """Return int32 (m, k): exact squared distances, at most 784 * 255 ** 2."""
     difference = base[at].reshape(*at.shape, -1).astype(np.int32) - images.reshape(len(images), 1, -1)
     return np.einsum("mkp,mkp->mk", difference, difference)
 
 
 def closest(near, labels=None, same=False):
-    """A DataFrame, a row a pair of an image and its nearest: image, neighbour, distance, closest first.
+    """Return a DataFrame, a row a pair of an image and its nearest: image, neighbour, distance, closest first.
 
     labels: int (n,), of the images' split, to get each class's closest pair alone. same: both are of one split, so that a
     pair found from either side counts once.
@@ -164,20 +164,20 @@ def closest(near, labels=None, same=False):
 
 
 def median(near):
-    """The median distance to the nearest, 0..255; NaN where there is none."""
+    """Return the median distance to the nearest, 0..255; NaN where there is none."""
     return float(np.median(near.distance[:, 0])) if near.distance.size else float("nan")
 
 
 def misses(near, labels, base_labels):
-    """How many images have another label than their nearest neighbour: the errors of a one-nearest-neighbour reader."""
+    """Return how many images have another label than their nearest neighbour: the errors of a one-nearest-neighbour reader."""
     return int((labels[near.of] != base_labels[near.at[:, 0]]).sum())
 
 
 def suspects(near, labels, least=0.9):
-    """A DataFrame of candidates for a wrong label, an image of which at least the share `least` of its neighbours agrees on
-    one other label: index, label, neighbours (that label), votes, distance (to the nearest that votes so).
+    """Return a DataFrame of candidates for a wrong label: index, label, neighbours, votes, distance.
 
-    Most votes first, then the closest. near: of `within`; labels: int (n,), the split's.
+    At least the share `least` of a candidate's neighbours agrees on one other label, `neighbours`; distance is to the
+    nearest of them. Most votes first, then the closest. near: of `within`; labels: int (n,), the split's.
     """
     votes = np.zeros((len(near.of), labels.max() + 1), np.int64)
     np.add.at(votes, (np.arange(len(near.of))[:, None], labels[near.at]), 1)
@@ -191,7 +191,7 @@ def suspects(near, labels, least=0.9):
 
 
 def pca_map(images):
-    """(points, share): float64 (n, 2), the two directions in which images differ most, and their share of all variance.
+    """Return (points, share): float64 (n, 2), the two directions in which images differ most, and their share of all variance.
 
     ConfigError for fewer than 3 images.
     """
@@ -202,7 +202,7 @@ def pca_map(images):
 
 
 def tsne_map(images, seed=0):
-    """float32 (n, 2): t-SNE (van der Maaten, Hinton 2008) of the first 50 principal components, perplexity 30 or less.
+    """Return float32 (n, 2): t-SNE (van der Maaten, Hinton 2008) of the first 50 principal components, perplexity 30 or less.
 
     On one core: several would add in an order that varies, and so would the map. ConfigError for fewer than 3 images.
     """
@@ -224,7 +224,7 @@ def _enough(images):
 
 
 def draw_means(ax, mean, spread, classes, columns=10):
-    """Each class's mean in grey above its spread in colour, with the class's name; returns the axes."""
+    """Draw each class's mean in grey above its spread in colour, with the class's name; return the axes."""
     for at, name in enumerate(classes):
         left, top = (at % columns) * 32, (at // columns) * 74
         ax.text(left + 14, top - 1, name, ha="center", va="bottom", fontsize=10)
@@ -247,7 +247,7 @@ def draw_rows(ax, upper, lower, captions):
 
 
 def draw_maps(maps, labels, classes, width=11, height=5.9):
-    """The axes of a new Figure, one for each of title -> points (n, 2): every image as its class's name, in its colour.
+    """Return the axes of a new Figure, one for each of title -> points (n, 2): every image as its class's name, in its colour.
 
     A name that is no single letter or digit of ASCII stands once, amid its points.
     """

@@ -16,14 +16,14 @@ GRAIN = 5  # pixels: what is smaller is no stroke
 
 
 def is_photo(grey):
-    """Whether the ground of uint8 (h, w) is uneven, as a camera's pictures are."""
+    """Return whether the ground of uint8 (h, w) is uneven, as a camera's pictures are."""
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     low, high = np.percentile(border, [10, 90])
     return min(grey.shape) > COARSE and high - low > UNEVEN
 
 
 def flattened(bright):
-    """uint8 (h', w'), ink 255 on 0, the longer side at most 200, of uint8 (h, w) with ink brighter than its ground.
+    """Return uint8 (h', w'), ink 255 on 0, the longer side at most 200, of uint8 (h, w) with ink brighter than its ground.
 
     All 0 where nothing stands out.
     """
@@ -53,7 +53,7 @@ def _at_most(picture, side):
 
 
 def _otsu(values):
-    """The level that parts uint8 values into two groups of the least variance within them."""
+    """Return the level that parts uint8 values into two groups of the least variance within them."""
     counts = np.bincount(values.ravel(), minlength=256).astype(np.float64)
     below, mass = np.cumsum(counts), np.cumsum(counts * np.arange(256))
     above = below[-1] - below

@@ -24,7 +24,7 @@ MAX_PIXELS = 100 * 1000 * 1000  # a page scanned at 1,200 dpi fits; a decompress
 
 
 def to_glyph(anything, ink="auto", frame="mnist"):
-    """uint8 (28, 28), upright, ink 255 on 0: the largest extent of ink, boxed, scaled and centred.
+    """Return uint8 (28, 28), upright, ink 255 on 0: the largest extent of ink, boxed, scaled and centred.
 
     anything: path, bytes, PIL image, or array (h, w), (h, w, 3) or (h, w, 4), uint8 in 0..255 or float in 0..1.
     ink: "dark" or "light" on its ground, or "auto": the ground is what most of the border is. frame: whose recipe, "mnist" or
@@ -44,7 +44,7 @@ def to_glyph(anything, ink="auto", frame="mnist"):
 
 
 def to_grey(anything):
-    """uint8 (h, w) as it is stored, EXIF rotation honoured, transparency over white.
+    """Return uint8 (h, w) as it is stored, EXIF rotation honoured, transparency over white.
 
     Raises ValueError for what is no image.
     """
@@ -65,7 +65,7 @@ def to_grey(anything):
 
 
 def ink_boxed(image, box=BOX, resample=Image.LANCZOS):
-    """The ink's bounding box of uint8 (h, w), ink bright, scaled to (box, box) keeping its aspect, amid 28x28."""
+    """Return the ink's bounding box of uint8 (h, w), ink bright, scaled to (box, box) keeping its aspect, amid 28x28."""
     out, picture = np.zeros((SIDE, SIDE), np.uint8), Image.fromarray(image)
     extent = picture.point(_INKED).getbbox()
     if not extent:
@@ -79,7 +79,7 @@ def ink_boxed(image, box=BOX, resample=Image.LANCZOS):
 
 
 def centred(image):
-    """uint8 (28, 28), moved by whole pixels so that the centre of mass of its ink is in the middle; no ink is lost."""
+    """Return uint8 (28, 28), moved by whole pixels so that the centre of mass of its ink is in the middle; no ink is lost."""
     total = int(image.sum(dtype=np.int64))
     if total == 0:
         return image
@@ -97,7 +97,7 @@ def centred(image):
 
 
 def _stretched(grey, dark):
-    """uint8 (h, w), ink up to 255 on 0, of a drawing or a scan, whose ground is even; all 0 where it is blank."""
+    """Return uint8 (h, w), ink up to 255 on 0, of a drawing or a scan, whose ground is even; all 0 where it is blank."""
     levels, ground = np.arange(256, dtype=np.float32), float(_ground(grey))
     if dark:
         levels, ground, peak = 255 - levels, 255 - ground, 255 - int(grey.min())
@@ -110,7 +110,7 @@ def _stretched(grey, dark):
 
 
 def _ground(grey):
-    """The median of the border: what the character was written on."""
+    """Return the median of the border: what the character was written on."""
     border = np.sort(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]))
     return (
         int(border[(len(border) - 1) // 2]) + int(border[len(border) // 2])

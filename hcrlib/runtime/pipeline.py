@@ -26,7 +26,7 @@ class Pipeline:
         self.learnt = dict(learnt or {})
 
     def fit(self, images):
-        """Learns what steps need (only 'standardize' does) from training images, uint8 (n, 28, 28). Returns self."""
+        """Learn what steps need (only 'standardize' does) from training images, uint8 (n, 28, 28), and return self."""
         self.learnt = {}
         if any(name in LEARNERS for name, _ in self.steps):
             x = images
@@ -37,7 +37,7 @@ class Pipeline:
         return self
 
     def apply(self, images, chunk=4096):
-        """float32 (n, 28, 28) or (n, d), from uint8 (n, 28, 28); chunk bounds the memory that steps take in between."""
+        """Return float32 (n, 28, 28) or (n, d), from uint8 (n, 28, 28); chunk bounds the memory that steps take in between."""
         if images.ndim != 3 or images.dtype != np.uint8:
             raise ValueError("expected uint8 images (n, h, w), got %s %s" % (images.dtype, images.shape))
         if len(images) == 0:  # the shape of the features is that of any image's
@@ -51,7 +51,7 @@ class Pipeline:
 
     @classmethod
     def from_dict(cls, values):
-        """The pipeline that to_dict described."""
+        """Return the pipeline that to_dict described."""
         return cls(values["steps"], values["learnt"])
 
     def _chunk(self, x):
@@ -73,7 +73,7 @@ def scale(x):
 
 
 def ink_box(x, box):
-    """The ink's box scaled to fit box x box, in the middle: MNIST's size normalisation, for images that lack it."""
+    """Return the ink's box scaled to fit box x box, in the middle: MNIST's size normalisation, for images that lack it."""
     out = [glyphs.ink_boxed(np.round(one * 255).astype(np.uint8), box) for one in x]
     return np.stack(out).astype(np.float32) / np.float32(255)
 
@@ -144,7 +144,7 @@ def _unit(blocks):
 
 
 def _rows_moved(x, by):
-    """Each row of x (n, h, w) read from `by` (n, h) pixels further right, linearly between pixels, 0 outside."""
+    """Return each row of x (n, h, w) read from `by` (n, h) pixels further right, linearly between pixels, 0 outside."""
     w = x.shape[2]
     at = np.arange(w, dtype=np.float32) + by[:, :, None].astype(np.float32)
     left = np.floor(at)
@@ -162,7 +162,7 @@ def _mean_and_deviation(x):
 
 
 def _parsed(step):
-    """(name, options) of 'blur' or {'blur': {'sigma': 1}}."""
+    """Return (name, options) of 'blur' or {'blur': {'sigma': 1}}."""
     name, options = (step, {}) if isinstance(step, str) else _single(step)
     if name not in STEPS:
         raise ValueError("there is no preprocessing step '%s'; there are: %s" % (name, ", ".join(STEPS)))

@@ -28,6 +28,10 @@ SMALLEST = {  # notebook -> parameters that make it fast and change nothing that
     "60_read_a_page": ({"degradations": ["plain"]}, 0),
     "90_export_and_deploy": ({"params": {"epochs": 1, "width": 4}}, 1),
 }
+STARTUP = {  # notebook -> what its kernel runs first; the notebook and what is compared stay the same
+    # trials in the kernel: tests/unit/test_tuning_search.py makes the same ones on a cluster
+    "30_tune": "from hcrlib.cluster import backend\nbackend.Cluster = lambda: None\n",
+}
 
 
 def parametrized(wanted):
@@ -37,7 +41,7 @@ def parametrized(wanted):
     )
 
 
-def check(path, folder):
+def check(path, folder, monkeypatch):
     """papermill hands the smallest parameters over, nbval executes and compares; the records are whole."""
     if path.stem not in SMALLEST:
         pytest.fail(f"Add {path.stem} to SMALLEST in {__file__}: its fastest parameters, and how many records it makes")
@@ -46,6 +50,11 @@ def check(path, folder):
     assert not unknown, "papermill would only warn"
     notebook = parameterize_notebook(load_notebook_node(str(path)), given, kernel_name="python3", language="python")
     nbformat.write(notebook, folder / path.name)
+    if path.stem in STARTUP:
+        startup = folder / "ipython/profile_default/startup/first.py"
+        startup.parent.mkdir(parents=True)
+        startup.write_text(STARTUP[path.stem], encoding="utf-8")
+        monkeypatch.setenv("IPYTHONDIR", str(folder / "ipython"))
     status, told = strict_nbval.run(folder / path.name, ROOT)
     assert status == 0, told
     assert strict_nbval.compared_cells(told) == len(notebook_rules.checked_cells(path))

@@ -9,10 +9,10 @@ pytestmark = pytest.mark.slow
 
 
 @executing.parametrized(lambda stem: stem < "50")
-def test_it_shows_what_was_committed(path, tmp_path):
+def test_it_shows_what_was_committed(path, tmp_path, monkeypatch):
     if path.stem == "20_compare":
         executing.all_but_the_last(path.stem)
-    executing.check(path, tmp_path)
+    executing.check(path, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(("smallest", "whole"), [("smallest", "smoke"), ("smallest_lines", "numbers")])

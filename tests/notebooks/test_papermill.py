@@ -39,9 +39,9 @@ def test_papermill_trains_a_network_from_parameters(tmp_path):
     assert len(nbformat.read(tmp_path / "out.ipynb", as_version=4).cells) > 10
 
 
-def test_a_sweep_ends_with_leaderboard_figures_and_a_page_that_loads_nothing(tmp_path, results, capfd):
+def test_a_sweep_ends_with_leaderboard_figures_and_a_page_that_loads_nothing(loaded_package, tmp_path, results, capfd):
     (tmp_path / "tiny.yml").write_text(
-        "question: Is it <better>?\ndefaults: {budget: 300}\nruns: [{classifier: dummy}, {classifier: knn}]"
+        "question: Is it <better>?\ndefaults: {budget: 300}\nruns: [{classifier: dummy}, {classifier: nearest-mean}]"
     )
     assert main.main(["sweep", str(tmp_path / "tiny.yml")]) == 0
     told = capfd.readouterr().out
@@ -57,5 +57,6 @@ def test_a_sweep_ends_with_leaderboard_figures_and_a_page_that_loads_nothing(tmp
     assert 'src="http' not in page
     assert "import json" not in page
     assert "&lt;better&gt;" in page
+    assert "nearest-mean" in page  # a model of another package is swept and drawn like our own
     kept = [record.to_dict() for record in plan.load(tmp_path / "tiny.yml").records()]
     assert [record.to_dict() for record in records.load_records(results / "tiny")] == kept
