@@ -92,7 +92,7 @@ def _joined(text):
 
 
 def tesseract(images, language, segmentation):
-    """Return [text] that Tesseract reads on [uint8 (h, w)]. RunError where it fails, such as for a language that is not installed."""
+    """Return [text] that Tesseract reads on [uint8 (h, w)]. RunError where it fails, as for a missing language."""
     with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
         paths = [Path(folder) / f"{at:06}.png" for at in range(len(images))]
         for path, image in zip(paths, images, strict=True):
