@@ -27,7 +27,7 @@ UNITS = {"fit_s": " s", "predict_us_per_image": " µs per image"}
 
 
 def missing(ledger):
-    """The RunConfigs without a finished record."""
+    """Return the RunConfigs without a finished record."""
     return [config for config in ledger.configs() if not store.finished(config)]
 
 

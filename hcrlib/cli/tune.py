@@ -12,7 +12,7 @@ SHOWN = 5  # of the best trials
 
 
 def add_parser(subparsers):
-    """Adds `tune` to an argparse subparsers object; it sets `func(args) -> exit status`."""
+    """Add `tune` to an argparse subparsers object; it sets `func(args) -> exit status`."""
     says = "search a model's parameters by the validation split: Hyperband for networks, random search for others"
     add = add_command(subparsers, "tune", _tune, says, "hcr tune knn --data mnist-5k --trials 20").add_argument
     add("classifier", help="a name that `hcr train --help` lists")

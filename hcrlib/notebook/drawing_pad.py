@@ -178,7 +178,7 @@ class Pad(widgets.HBox):
         return f"Pad({len(self.drawing.strokes)} strokes, answer {self.drawing.label!r})"
 
     def _repr_mimebundle_(self, **asked):
-        """The widget; for pages that cannot show it, a picture."""
+        """Return the widget; for pages that cannot show it, a picture."""
         picture = style.save(sketch(style.figure(5.6, 2.2), self.drawing)).data
         return {**super()._repr_mimebundle_(**asked), "image/png": base64.b64encode(picture).decode("ascii")}
 

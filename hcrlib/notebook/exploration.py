@@ -237,7 +237,7 @@ def draw_means(ax, mean, spread, classes, columns=10):
 
 
 def draw_rows(ax, upper, lower, captions):
-    """Two rows of images, uint8 (n, 28, 28): each of `upper` with its partner below and a caption under both."""
+    """Draw two rows of images, uint8 (n, 28, 28): each of `upper` with its partner below and a caption under both."""
     ax = figures.glyphs(
         ax, np.concatenate([upper, lower]), [""] * len(upper) + list(captions), columns=max(1, len(upper))
     )
