@@ -69,8 +69,8 @@ def _bundled(folder):
     try:
         return bundle.load(folder)
     except ValueError as error:
-        hint = "Copy it again, or make it anew: hcr export"
-        raise RunError(f"This bundle is not used: {error}", where=folder, hint=hint) from error
+        hint = "Copy it again, or export it again: hcr export"
+        raise RunError(f"This bundle cannot be used: {error}", where=folder, hint=hint) from error
 
 
 def zoo():

@@ -52,6 +52,21 @@ def shared(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tiny_cnn(shared):
+    """(RunRecord, folder of results) of a small network, trained once a session: copy the folder before you change it."""
+    import hcrlib
+    from hcrlib import records
+
+    def make(folder):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HCR_RESULTS", str(folder))
+            hcrlib.train("cnn-basic", epochs=1, width=4, budget=1000, say=lambda line: None)
+
+    folder = shared("tiny-cnn", make)
+    return records.read_all(folder / "runs")[0], folder
+
+
+@pytest.fixture(scope="session")
 def real_data():
     """The folder of official files, or a skip with the reason."""
     root = os.environ.get("HCR_DATA")

@@ -11,7 +11,7 @@ import hcrlib
 from hcrlib.bench.base import Outcome, bench, in_child, ratio, side_by_side
 from hcrlib.core import timing
 from hcrlib.datasets import load_dataset
-from hcrlib.export.formats import write_onnx
+from hcrlib.formats import onnx
 from hcrlib.models import CLASSIFIERS
 from hcrlib.runtime import CharacterModel, Pipeline
 
@@ -41,7 +41,7 @@ def one_image(request):
     classifier.n_classes = len(data.classes)
     classifier.model = classifier.network(x.shape[1:], classifier.n_classes)  # untrained weights take the same time
     with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
-        write_onnx(classifier, Path(folder) / "model.onnx", x[:32])
+        onnx.write(classifier, Path(folder) / "model.onnx", x[:32])
         about = {"classifier": NETWORK, "pipeline": pipeline.to_dict(), "classes": data.classes}
         (Path(folder) / "model.json").write_text(json.dumps(about))
         model = CharacterModel.load(folder)

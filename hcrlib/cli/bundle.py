@@ -7,17 +7,19 @@ from hcrlib.runtime import ENGINES
 
 def add_parser(subparsers):
     """Add `export`, `verify` and `import-record` to an argparse subparsers object; they set `func(args) -> exit status`."""
-    says = "a finished run as a bundle: ONNX, TensorFlow Lite, golden answers and the code that reads pictures with it"
-    add = add_command(subparsers, "export", _export, says, "hcr export --best mnist").add_argument
+    about = "export a finished run as a bundle: ONNX, TensorFlow Lite, golden answers and the code that reads images with it"
+    add = add_command(subparsers, "export", _export, about, "hcr export --best mnist").add_argument
     add("run", nargs="?", help="a run's id, as `hcr results` shows it")
-    add("--best", metavar="SWEEP", help="instead: the best run of results/SWEEP, by validation images")
-    add("--to", metavar="FOLDER", help="where it goes (results/bundles/<run>)")
-    add = add_command(subparsers, "verify", _verify, "is a bundle whole, and does it answer as it did?").add_argument
-    add("bundle", metavar="FOLDER", help="what `hcr export` wrote")
-    add("--engine", choices=list(ENGINES), help="(every one that works here)")
-
-    says = "read back what benchmark.py measured on a board: `hcr results` and `hcr leaderboard` show it"
-    add = add_command(subparsers, "import-record", _import, says, "hcr import-record board-records/*.json").add_argument
+    add("--best", metavar="SWEEP", help="instead: the best run of results/SWEEP, on the validation split")
+    add("--to", metavar="FOLDER", help="output folder (results/bundles/<run>)")
+    about = "check that a bundle is complete and gives its golden answers"
+    add = add_command(subparsers, "verify", _verify, about, "hcr verify digits").add_argument
+    add("bundle", metavar="FOLDER", help="a folder that `hcr export` wrote")
+    add("--engine", choices=list(ENGINES), help="(every one that works on this machine)")
+    about = "import the records that benchmark.py wrote on a board; `hcr results` and `hcr leaderboard` show them"
+    add = add_command(
+        subparsers, "import-record", _import, about, "hcr import-record board-records/*.json"
+    ).add_argument
     add("file", nargs="+", metavar="FILE")
 
 
@@ -35,7 +37,7 @@ def _export(args):
     from hcrlib.export import bundle
 
     if bool(args.run) == bool(args.best):
-        raise ConfigError("One run is exported", expected="a run's id, or --best SWEEP", hint="`hcr results` lists ids")
+        raise ConfigError("Name one run", expected="a run's id, or --best SWEEP", hint="`hcr results` lists ids")
     print(bundle.write(args.run or bundle.best(args.best), args.to))
     return 0
 
@@ -44,14 +46,14 @@ def _verify(args):
     from hcrlib.core.errors import RunError
     from hcrlib.runtime import bundle
 
-    hint = "Copy it again, or make it anew: hcr export"
+    hint = "Copy it again, or export it again: hcr export"
     try:
         bundle.verify(args.bundle)
         hint = None
-        answered = bundle.check_engines(args.bundle, args.engine)
+        checked = bundle.check_engines(args.bundle, args.engine)
     except ValueError as error:
-        raise RunError(f"This bundle is not used: {error}", hint=hint) from error
-    print(f"{answered[0][0]}: every file is intact")
-    for model, apart in answered:
-        print(f"run by {model.engine}: golden answers within {apart:.2g}")
+        raise RunError(f"This bundle cannot be used: {error}", hint=hint) from error
+    print(f"{checked[0][0]}: every file is intact")
+    for model, difference in checked:
+        print(f"run by {model.engine}: golden answers within {difference:.2g}")
     return 0

@@ -1,1 +1,1 @@
-"""Trained models in formats that need no training library: ONNX, TensorFlow Lite, bundles and the zoo."""
+"""Finished runs as folders that others use: bundles, and the zoo of small models."""

@@ -90,6 +90,10 @@ class Model:
 
     def predict(self, images: Any) -> List[str]:
         """Return what is written on each image."""
+        return self.decode(self.scores(images))
+
+    def decode(self, scores: Any) -> List[str]:
+        """Return what the probabilities of several images say is written on them."""
         raise NotImplementedError
 
     def readings(self, images: Any) -> List[Any]:
@@ -108,24 +112,24 @@ class Model:
         """
         images, expected = self.read_golden(folder)
         actual = self.scores(images)
-        difference = largest_difference(expected, actual)
+        difference = self.largest_difference(expected, actual)
         wrong = self.count_disagreements(expected, actual, tolerance)
         if wrong or not difference <= tolerance:
             message = "%s gives other answers to %d of %d golden images, probabilities differ by up to %.2g"
             raise ValueError(message % (self.engine, wrong, len(images), difference))
         return difference
 
+    @staticmethod
+    def largest_difference(expected, actual):
+        """Return the largest difference of two sequences of arrays; 1 where shapes differ, nan where a value is nan."""
+        apart = [np.abs(a - b).max() if a.shape == b.shape else 1.0 for a, b in zip(expected, actual)]
+        return float(np.max(apart or [0.0]))
+
     @classmethod
     def read_golden(cls, folder):
         """Return (images, expected probabilities) of a bundle's folder."""
         with np.load(os.path.join(str(folder), "golden.npz"), allow_pickle=False) as golden:
             return cls._golden(golden)
-
-
-def largest_difference(expected, actual):
-    """Return the largest difference of two sequences of arrays; 1 where shapes differ, nan where a value is nan."""
-    apart = [np.abs(a - b).max() if a.shape == b.shape else 1.0 for a, b in zip(expected, actual)]
-    return float(np.max(apart or [0.0]))
 
 
 def count_disagreements(expected, actual, tie):

@@ -97,8 +97,8 @@ def measure(folder, manifest, kind, facts, args):
     """
     with io.open(os.path.join(str(folder), "record.json"), encoding="utf-8") as file:
         record = json.load(file)
-    device = {"kind": kind, "facts": facts, "queries": args.queries, "trained": record["provenance"]}
-    device["profile"] = args.profile
+    measured = {"kind": kind, "facts": facts, "profile": args.profile}
+    measured.update({"queries": args.queries, "trained": record["provenance"]})
     for key in [key for key in record if key.startswith("predict_")]:
         record[key] = None
     record["engine"] = kind
@@ -106,7 +106,7 @@ def measure(folder, manifest, kind, facts, args):
         "accuracy as measured where the model was trained; its golden answers were checked on this machine"
     ]
     try:
-        _fill(record, device, str(folder), manifest, args)
+        _fill(record, measured, str(folder), manifest, args)
     except (ImportError, OSError, ValueError, RuntimeError) as error:
         record["status"], record["reason"] = "failed", str(error)
     record["provenance"] = {
@@ -115,62 +115,62 @@ def measure(folder, manifest, kind, facts, args):
         "cores": facts["cores_online"],
     }
     if record["schema"] == 1:  # bundles of an earlier version
-        record["provenance"]["board"] = device
+        record["provenance"]["board"] = measured
     else:
-        record["device"] = device
+        record["device"] = measured
     return record
 
 
 def describe(record):
     """Return a record in a few lines for a terminal."""
-    device = record.get("device") or record["provenance"]["board"]
+    measured = record.get("device") or record["provenance"]["board"]
     if record["status"] != "finished":
-        return "%s: failed. %s" % (device["kind"], record["reason"])
+        return "%s: failed. %s" % (measured["kind"], record["reason"])
     times = tuple(record["predict_ms_p%d" % q] for q in (50, 90, 99))
-    lines = ["%s (%s): one image p50 %.3f ms, p90 %.3f, p99 %.3f" % ((device["kind"], record["engine"]) + times)]
-    for row in device["batches"]:
+    lines = ["%s (%s): one image p50 %.3f ms, p90 %.3f, p99 %.3f" % ((measured["kind"], record["engine"]) + times)]
+    for row in measured["batches"]:
         lines.append("  batch %d: %.0f images a second" % (row["batch"], row["images_per_s"]))
-    for row in device.get("trtexec", []):
+    for row in measured.get("trtexec", []):
         parts = ["%s %.3f ms" % (key, row[key]["median"]) for key in ("h2d", "compute", "d2h") if key in row]
         lines.append("  trtexec, batch %d: %s" % (row["batch"], ", ".join(parts)))
-    if device["power_mw"] is not None:
-        lines.append("  %.0f mW, %.3f mJ an image" % (device["power_mw"], device["energy_mj_per_image"]))
-    lines.append("  golden answers within %.2g" % device["golden_apart"])
-    if device["peak_rss_mb"] is not None:
-        lines[-1] += ", peak memory %.0f MB" % device["peak_rss_mb"]
+    if measured["power_mw"] is not None:
+        lines.append("  %.0f mW, %.3f mJ an image" % (measured["power_mw"], measured["energy_mj_per_image"]))
+    lines.append("  golden answers within %.2g" % measured["golden_apart"])
+    if measured["peak_rss_mb"] is not None:
+        lines[-1] += ", peak memory %.0f MB" % measured["peak_rss_mb"]
     return "\n".join(lines)
 
 
-def _fill(record, device, folder, manifest, args):
+def _fill(record, measured, folder, manifest, args):
     start = time.perf_counter()
-    model, device["golden_apart"] = _loaded(device, folder, manifest, args)
-    device["load_s"] = time.perf_counter() - start
+    model, measured["golden_apart"] = _loaded(measured, folder, manifest, args)
+    measured["load_s"] = time.perf_counter() - start
     images, _ = model.read_golden(folder)
     images = [model.stack([image]) for image in images]
     for index in range(WARM_UP):
         model.scores(images[index % len(images)])
     times = np.array([_time(model, images[index % len(images)]) for index in range(args.queries)])
     record.update(("predict_ms_p%d" % q, float(np.percentile(times, q) * 1e3)) for q in (50, 90, 99))
-    device["images_per_s"] = float(1 / times.mean())
+    measured["images_per_s"] = float(1 / times.mean())
     count, start = 0, time.perf_counter()
     with board.Power() as power:
         while time.perf_counter() - start < 3 * args.seconds:
             model.scores(images[count % len(images)])
             count += 1
         elapsed = time.perf_counter() - start
-    device["power_mw"] = power.mean_mw
-    device["energy_mj_per_image"] = None if power.mean_mw is None else power.mean_mw * elapsed / count
-    device["tegrastats"] = power.lines[-1].strip() if power.lines else None
-    device["batches"] = [_time_batch(model, images, size, args.seconds) for size in BATCHES]
-    record["predict_us_per_image"] = 1e6 / device["batches"][-1]["images_per_s"]
+    measured["power_mw"] = power.mean_mw
+    measured["energy_mj_per_image"] = None if power.mean_mw is None else power.mean_mw * elapsed / count
+    measured["tegrastats"] = power.lines[-1].strip() if power.lines else None
+    measured["batches"] = [_time_batch(model, images, size, args.seconds) for size in BATCHES]
+    record["predict_us_per_image"] = 1e6 / measured["batches"][-1]["images_per_s"]
     record["engine"] = model.engine
-    device["peak_rss_mb"] = board.peak_rss_mb()
-    device["temperatures_c"] = board.temperatures()
+    measured["peak_rss_mb"] = board.peak_rss_mb()
+    measured["temperatures_c"] = board.temperatures()
 
 
-def _loaded(device, folder, manifest, args):
-    """Return (the model behind the engine of device["kind"], largest difference of its golden answers)."""
-    folder_of_model, kind = os.path.join(folder, "model"), device["kind"]
+def _loaded(measured, folder, manifest, args):
+    """Return (the model behind the engine of measured["kind"], largest difference of its golden answers)."""
+    folder_of_model, kind = os.path.join(folder, "model"), measured["kind"]
     of = models.kind_of(folder_of_model)
     if kind not in kinds(of):
         raise ValueError("%s cannot run models of %s; available: %s" % (kind, of.reads, ", ".join(kinds(of))))
@@ -178,7 +178,7 @@ def _loaded(device, folder, manifest, args):
         network = of.open_file(os.path.join(folder_of_model, LITE.get(kind, "model.onnx")))
         model = of.with_network(folder_of_model, network)
         return model, model.check_golden(folder, LOSSY.get(kind, GOLDEN_TOLERANCE))
-    path, device["trtexec"] = built(os.path.join(folder_of_model, "model.onnx"), manifest, kind[9:], args.workspace)
+    path, measured["trtexec"] = built(os.path.join(folder_of_model, "model.onnx"), manifest, kind[9:], args.workspace)
     try:
         model = of.with_network(folder_of_model, trt.TensorRTNetwork(path))
         return model, model.check_golden(folder)

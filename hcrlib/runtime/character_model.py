@@ -75,9 +75,9 @@ class CharacterModel(Model):
         """Return float32 (n, k), rows sum to 1, of uint8 (n, 28, 28), upright, ink 255."""
         return Model.scores(self, np.asarray(images))
 
-    def predict(self, images: Any) -> List[str]:
-        """Return the class names of uint8 (n, 28, 28), upright, ink 255."""
-        return [self.classes[index] for index in self.scores(images).argmax(axis=1)]
+    def decode(self, scores: Any) -> List[str]:
+        """Return the most probable class names of float32 (n, k)."""
+        return [self.classes[index] for index in scores.argmax(axis=1)]
 
     def read(self, anything: Any, unsure_below: Optional[float] = None) -> Reading:
         """Read one character: a path, bytes, PIL image or array of any size, dark on light or light on dark.

@@ -48,9 +48,9 @@ class LineModel(Model):
         """Return a list of float32 (steps, k + 1), one for each uint8 (h, w), dark on light."""
         return self.learner.log_probabilities(self.pipeline.apply(images))
 
-    def predict(self, images: Any) -> List[str]:
-        """Return the text of each uint8 (h, w), dark on light."""
-        return [reading.text for reading in self.readings(images)]
+    def decode(self, scores: Any) -> List[str]:
+        """Return the texts of the best paths of float32 (steps, k + 1) each."""
+        return ["".join(self.classes[label - 1] for label in labels(each)) for each in scores]
 
     def read(self, anything: Any) -> LineReading:
         """Read one word or line, dark on light: a path, bytes, PIL image or array. ValueError for data of no image."""
@@ -64,8 +64,8 @@ class LineModel(Model):
         """Return the arrays of a golden.npz: "image-0", "scores-0", "text-0" and so on."""
         arrays = {}
         for index, (image, scores) in enumerate(zip(images, self.scores(images))):
-            text = best_path(np.log(np.maximum(scores, 1e-30)), self.classes)[0]
-            arrays.update({"image-%d" % index: image, "scores-%d" % index: scores, "text-%d" % index: np.array(text)})
+            text = np.array(self.decode([scores])[0])
+            arrays.update({"image-%d" % index: image, "scores-%d" % index: scores, "text-%d" % index: text})
         return arrays
 
     @staticmethod

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# A bundle on 64-bit ARM without the board: Debian for arm64 in a folder, under qemu's user emulation, with real aarch64 wheels.
-# Verification, the runtime's own tests and benchmark.py, from end to end. Times under emulation say nothing and are not kept.
-#   tests/arm64/run.sh [FOLDER]      # default ~/.cache/hcrlib/arm64; made once (minutes), then reused
-# Needs root, and Debian's debootstrap and qemu-user-static. `make test-arm64` keeps the transcript.
+# Test a bundle on 64-bit ARM without the board: Debian for arm64 in a folder, under qemu's user emulation, with real aarch64
+# wheels. Verification, the runtime's own tests and benchmark.py, from end to end. Times under emulation are meaningless.
+#   tests/arm64/run.sh [FOLDER]      # default ~/.cache/hcrlib/arm64; built once (minutes), then reused
+# Needs root, and Debian's debootstrap and qemu-user-static. `make test-arm64` saves the transcript.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 root=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/hcrlib/arm64}
-suite=${ARM64_SUITE:-bullseye} # the oldest Debian that can be had: Python 3.9. 3.6 is vermin's part, in `make test`
+suite=${ARM64_SUITE:-bullseye} # the oldest Debian available: Python 3.9. vermin checks 3.6, in `make test`
 python=.venv/bin/python
 
 for tool in debootstrap qemu-aarch64-static; do
-    command -v $tool >/dev/null || { echo "There is no $tool: apt install debootstrap qemu-user-static" >&2; exit 1; }
+    command -v $tool >/dev/null || { echo "$tool is not installed: apt install debootstrap qemu-user-static" >&2; exit 1; }
 done
 [ "$(id -u)" = 0 ] || { echo "This needs root, for debootstrap and chroot" >&2; exit 1; }
 
@@ -20,7 +20,7 @@ if [ ! -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ]; then
 fi
 if [ ! -e "$root/.ready" ]; then
     echo "== Debian $suite for arm64"
-    [ ! -e "$root" ] || [ -e "$root.debootstrap.log" ] || { echo "$root is there, and not from here: name another" >&2; exit 1; }
+    [ ! -e "$root" ] || [ -e "$root.debootstrap.log" ] || { echo "$root exists, and this script did not make it: name another" >&2; exit 1; }
     rm -rf "$root"
     mkdir -p "$root"
     debootstrap --arch=arm64 --variant=minbase --include=python3,python3-pip,python3-pytest,python3-yaml "$suite" "$root" >"$root.debootstrap.log"
@@ -30,8 +30,8 @@ in_root() { chroot "$root" env -i PATH="$PATH" HOME=/root "$@"; }
 unmount() { umount "$root/proc" "$root/sys" 2>/dev/null || true; }
 trap unmount EXIT
 unmount
-mount --bind /proc "$root/proc" # for the memory a process held
-mount --bind /sys "$root/sys"   # ONNX Runtime 1.19 aborts where it cannot count processors
+mount --bind /proc "$root/proc" # for a process' peak memory
+mount --bind /sys "$root/sys"   # ONNX Runtime 1.19 aborts if it cannot count processors
 version=$(in_root python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 echo "== Python $version on $(in_root uname -m)"
 mkdir -p "$root/wheels"
@@ -42,12 +42,12 @@ in_root python3 -m pip install --quiet --no-index --find-links /wheels numpy pil
     flask waitress prometheus-client
 in_root python3 -m pip list 2>/dev/null | grep -iE '^(numpy|pillow|onnxruntime|ai-edge|flask|waitress)'
 
-echo "== a bundle, made here"
+echo "== a bundle, made on this machine"
 rm -rf "$root/srv"
 mkdir -p "$root/srv"
 HCR_RESULTS="$root/srv/results" $python - <<'MAKE'
 import hcrlib
-from hcrlib import bundle
+from hcrlib.export import bundle
 run = hcrlib.train("cnn-compact", epochs=1, say=lambda line: None)
 print(run)
 print(bundle.write(run.id).name)
@@ -90,7 +90,7 @@ print("stopped with", page.wait())
 PAGE
 echo "== the benchmark"
 there python3 deploy/jetson/benchmark.py bundle --out /srv/records | sed -E 's/[0-9.]+ (ms|images a second)/~ \1/g; s/p(90|99) [0-9.]+/p\1 ~/g'
-there python3 -c 'import json, glob; [print(r["status"], r["engine"], r["provenance"]["board"]["facts"]["machine"], "peak memory %.0f MB" % r["provenance"]["board"]["peak_rss_mb"]) for r in map(json.load, map(open, sorted(glob.glob("records/*.json"))))]'
+there python3 -c 'import json, glob; [print(r["status"], r["engine"], r["device"]["facts"]["machine"], "peak memory %.0f MB" % r["device"]["peak_rss_mb"]) for r in map(json.load, map(open, sorted(glob.glob("records/*.json"))))]'
 echo "== installed on what is no board"
 there sh deploy/jetson/install.sh --check && exit 1 || true
 echo "all of it ran on aarch64"

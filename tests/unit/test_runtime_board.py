@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -185,12 +186,12 @@ def test_power_is_the_mean_of_what_tegrastats_tells_and_it_is_stopped(tmp_path, 
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tiny_cnn, tmp_path_factory):
     """The bundle of a small network."""
+    results = shutil.copytree(tiny_cnn[1], tmp_path_factory.mktemp("board") / "results")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HCR_RESULTS", str(tmp_path_factory.mktemp("results")))
-        run = hcrlib.train("cnn-basic", epochs=1, width=4, budget=500, say=lambda line: None)
-        return bundles.write(run.id, say=lambda line: None)
+        patch.setenv("HCR_RESULTS", str(results))
+        return bundles.write(tiny_cnn[0].id, log=lambda line: None)
 
 
 @pytest.fixture
@@ -210,8 +211,8 @@ def test_it_measures_where_it_is_and_says_where(made, kind, tmp_path, capsys, sh
     assert "mJ an image" in printed
     [path] = (tmp_path / "out").iterdir()
     record = json.loads(path.read_text())
-    measured = record["provenance"]["board"]
-    assert (record["status"], measured["kind"], record["schema"]) == ("finished", kind, 1)
+    measured = record["device"]
+    assert (record["status"], measured["kind"], record["schema"]) == ("finished", kind, 2)
     assert record["predict_ms_p50"] <= record["predict_ms_p90"] <= record["predict_ms_p99"]
     assert [row["batch"] for row in measured["batches"]] == [1, 8, 32, 128]
     assert measured["golden_apart"] < 1e-5
@@ -270,7 +271,7 @@ def test_engines_are_built_once_and_timed_apart(made, jetpack, tmp_path, monkeyp
     monkeypatch.setattr(tensorrt, "TensorRTNetwork", stand_in)
     status, record = measured_by(made, tmp_path)
     assert (status, record["engine"]) == (0, "TensorRT 8.2.1.9")
-    rows = record["provenance"]["board"]["trtexec"]
+    rows = record["device"]["trtexec"]
     assert [(row["batch"], row["compute"]["median"]) for row in rows] == [(n, 0.85) for n in (1, 8, 32, 128)]
     calls = (tmp_path / "calls").read_text().splitlines()
     assert "--fp16" in calls[0]
@@ -349,7 +350,7 @@ def test_the_benchmark_runs_in_a_bundle_alone(made, tmp_path):
     call = [sys.executable, "-m", "runtime.benchmark", ".", "--seconds", "0.01", "--out", str(tmp_path / "out")]
     done = subprocess.run(call, cwd=made, env=clean, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    measured = [json.loads(path.read_text())["provenance"]["board"] for path in (tmp_path / "out").glob("*.json")]
+    measured = [json.loads(path.read_text())["device"] for path in (tmp_path / "out").glob("*.json")]
     assert {each["kind"] for each in measured} == {"onnxruntime", "litert", "litert-float16", "litert-int8"}
     assert all(each["peak_rss_mb"] < 250 for each in measured)
 
@@ -367,8 +368,8 @@ def test_what_a_board_measured_stands_beside_the_run(made, tmp_path, short, caps
     )
     [path] = tmp_path.glob("*.json")
     told = json.loads(path.read_text())
-    told["provenance"]["board"]["facts"]["board"] = "NVIDIA Jetson Nano Developer Kit"
-    assert told["provenance"]["board"]["profile"] == "p"
+    assert (told["device"]["profile"], told["device"]["kind"]) == ("p", "litert")
+    told["device"]["facts"]["board"] = "NVIDIA Jetson Nano Developer Kit"
     path.write_text(json.dumps(told))
     for _ in range(2):  # twice is once
         assert main.main(["import-record", str(path)]) == 0
@@ -377,8 +378,8 @@ def test_what_a_board_measured_stands_beside_the_run(made, tmp_path, short, caps
     capsys.readouterr()
     assert main.main(["leaderboard"]) == 0
     assert "cnn-basic on NVIDIA Jetson Nano Developer Kit, p, litert" in capsys.readouterr().out
-    bare = {**told, "provenance": {}}
-    odd = {**told, "provenance": {"board": {"kind": "x", "facts": ["board"]}}}
+    bare = {**told, "device": None, "provenance": {}}
+    odd = {**told, "device": {"facts": ["board"], "kind": "x"}}
     path.write_text(json.dumps({**told, "config": {**told["config"], "classifier": "../../.."}}))
     device.add(path)
     assert list(device.root().parent.glob("*.json")) == []
@@ -394,6 +395,17 @@ def test_what_a_board_measured_stands_beside_the_run(made, tmp_path, short, caps
             device.add(path)
     with pytest.raises(RunError, match="No such file"):
         device.add(tmp_path / "none.json")
+
+
+def test_a_boards_record_of_schema_1_is_imported(results, tmp_path):
+    from hcrlib.records import device
+
+    old = json.loads((Path(__file__).parents[2] / "results/zoo/words-52/record.json").read_text())
+    assert old["schema"] == 1
+    measured = {"kind": "onnxruntime", "profile": "p", "facts": {"board": "A Board"}}
+    (tmp_path / "old.json").write_text(json.dumps({**old, "provenance": {"board": measured}}))
+    record = device.add(tmp_path / "old.json")
+    assert (record.measured_on, record.cer) == ("A Board, p, onnxruntime", old["cer"])
 
 
 def test_the_profile_is_the_boards_own_and_advice_is_given(tmp_path, capsys):

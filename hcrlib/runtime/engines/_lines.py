@@ -13,10 +13,11 @@ class LineNetworkBase:
     batch = BATCH
 
     def _set_shapes(self, shapes):
-        """Set `n_classes`, and `width` and `steps` (None: any), from the shapes of the input and the output."""
+        """Set `n_classes`, `shape`, `width` and `steps` (None: any) from the shapes of the input and the output."""
         if [len(shape) for shape in shapes] != [4, 3] or not isinstance(shapes[1][2], int):
             raise ValueError("%s is not a network from lines to characters: its shapes are %s" % (self.path, shapes))
         self.n_classes = shapes[1][2] - 1  # without the blank
+        self.shape = tuple(size if isinstance(size, int) else None for size in shapes[0][1:])
         self.width, self.steps = (size if isinstance(size, int) else None for size in (shapes[0][2], shapes[1][1]))
 
     def wide(self, width):

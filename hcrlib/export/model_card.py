@@ -1,0 +1,96 @@
+"""The card of an exported model, Markdown: what it is, what it was made and tested with, where it fails.
+
+Source: Mitchell et al. 2019, "Model Cards for Model Reporting".
+"""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hcrlib import tasks
+from hcrlib.core.provenance import repeat
+from hcrlib.datasets import describe
+from hcrlib.formats.onnx import OPSET
+from hcrlib.records import RunRecord
+from hcrlib.runtime import Model
+
+USE = "```\npython3 -m runtime IMAGE...     # in this folder; needs numpy, Pillow and onnxruntime\n```"
+
+
+def render(name: str, record: RunRecord, model: Model, size: int, rows: list[dict], source: str, in_place: bool) -> str:
+    """Return the card.
+
+    Args:
+        name: its title.
+        record: of the finished run.
+        model: with the trained learner.
+        size: of the model in bytes.
+        rows: of the formats, as in the manifest; none for a model in the format of its method.
+        source: what load_model is given.
+        in_place: whether the folder contains the code that reads images with the model.
+    """
+    card, noun, data, about = tasks.of(record).card, model.unit[:-1], record.data["name"], _catalogued(record)
+    parameters = f"{record.n_parameters:,} parameters, " if record.n_parameters else ""
+    exact = f", ONNX (opset {OPSET}), probabilities within {_bound(rows)} of the trained model's" if rows else ""
+    cores, cpu = (record.provenance.get(key) for key in ("cores", "cpu"))
+    parts = [
+        f"# {name}",
+        f"{record.config.classifier}, {parameters}{size / 1e6:.2f} MB{exact}. {card.summary(model)}",
+        f'```python\nimport hcrlib\nhcrlib.load_model("{source}").read("a-{noun}.png")\n```',
+        "## Data",
+        f"{data}: {record.n_train:,} {noun}s for training, {record.n_val:,} for validation, {record.n_test:,} for testing. "
+        f"Test split: sha256 {record.data['test_sha256'][:12]}.",
+        _list([f"{key.capitalize()}: {about[key]}." for key in ("source", "licence") if about.get(key)]),
+        _list(record.data["notes"]),
+        "## Protocol",
+        f"Every choice was made by the validation {noun}s (seed {record.data['val_seed']}); the test split was read once, "
+        f"afterwards. Seed {record.config.seed}; preprocessing: `{json.dumps(record.config.preprocess)}`; "
+        f"fitted in {_duration(record.fit_s)} on {cores or '?'} cores ({cpu or 'unknown processor'}).",
+        f"```\n{repeat(record.config).replace(record.config.dataset, data)}\n```",
+        _list(record.notes),
+        "## Results",
+        table(("metric", "value"), card.results(record, noun)),
+        "## Confusions",
+        *(table(heading, lines) for heading, lines in card.confusions(record, noun)),
+        "## Limits",
+        card.limits(model, bool(about)),
+        "## Licence",
+        f"The model is under the project's licence (MIT), its training images under their own{', above' * bool(about)}.",
+    ]
+    if rows:
+        heading = "format", "size", card.METRIC, "same answers", "ms per image"
+        parts += ["## Formats", table(heading, (_format(row, tasks.of(record).primary) for row in rows))]
+    if in_place:
+        parts += ["## Use", USE]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def table(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a table in Markdown."""
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _format(row: dict, metric: str) -> tuple[str, ...]:
+    if not row["file"]:
+        return row["what"], "left out", "", "", ""
+    size, ms = f"{row['bytes'] / 1e6:.2f} MB", f"{row['ms_p50']:.2f}"
+    return row["what"], size, f"{row[metric]:.2%}", f"{row['agreement']:.3%}", ms
+
+
+def _catalogued(record: RunRecord) -> dict[str, Any]:
+    """Return the catalogue's row of a record's dataset; {} for a user's own data."""
+    return next((row for row in describe() if row["name"] == record.config.dataset), {})
+
+
+def _bound(rows: list[dict]) -> str:
+    return f"{10.0 ** math.ceil(math.log10(max(rows[0]['largest_difference'], 1e-9))):g}"
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.1f} minutes" if seconds >= 60 else f"{seconds:.2g} seconds"

@@ -1,0 +1,46 @@
+"""What the export of a classifier needs: which formats, which images check them, golden answers, thresholds."""
+
+from typing import Any
+
+import numpy as np
+
+from hcrlib.datasets import Dataset, Split, frame_of, stratified_take
+from hcrlib.records import RunRecord
+from hcrlib.runtime import CharacterModel
+
+FORMATS = "model.onnx", "model-1.onnx", "model.tflite", "model-float16.tflite", "model-int8.tflite"
+CHECKED = 1000  # validation images on which a network in ONNX must agree with the trained one
+GOLDEN = 32  # validation images whose answers every engine has to reproduce
+RANGES = 500  # training images that give an int8 network its ranges
+REFUSED = 0.01  # of the correct answers on validation images: what the threshold of "?" may cost
+
+
+def checked(val: Split) -> Split:
+    """Return the validation images on which a written file must agree with the trained model."""
+    return val.take(stratified_take(val.labels, min(CHECKED, len(val)), 0, "zoo"))
+
+
+def calibration(data: Dataset) -> Any:
+    """Return the images that give an int8 network its ranges."""
+    return data.train.images[stratified_take(data.train.labels, min(RANGES, len(data.train)), 0, "bundle/ranges")]
+
+
+def golden(val: Split, unit: str) -> Any:
+    """Return the images of golden.npz."""
+    return val.images[stratified_take(val.labels, min(GOLDEN, len(val)), 0, "bundle/golden")]
+
+
+def measure(predicted: list[str], test: Split, classes: tuple) -> dict[str, float]:
+    """Return the metrics of predicted class names."""
+    return {"accuracy": float(np.mean(np.array(predicted) == np.array(classes)[test.labels]))}
+
+
+def about(record: RunRecord, model: CharacterModel, val: Split) -> dict[str, Any]:
+    """Return what model.json says besides what training wrote: the threshold of "?" and the frame of the images."""
+    return {"unsure_below": threshold(model.scores(val.images), val.labels), "frame": frame_of(record.config.dataset)}
+
+
+def threshold(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Return the probability below which the answer is "?": a share REFUSED of the correct answers lies below it."""
+    right = scores.argmax(axis=1) == labels
+    return float(np.quantile(scores.max(axis=1)[right], REFUSED)) if right.any() else 1.0
