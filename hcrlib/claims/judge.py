@@ -1,8 +1,8 @@
-"""The papers' claims against what is measured here: a verdict for each claim of a `claim_file`.
+"""Judge the claims of papers by runs: a verdict for each claim of a ClaimSet.
 
-An accuracy below the paper's figure whose 95 % interval holds the figure is undecided; which of several is the most accurate is
-decided by McNemar's test, in every seed; times by a factor of NOISE. What is measured on other data than the paper's leaves the
-claim open.
+An accuracy below the paper's figure is undecided if its 95 % interval contains the figure; which of several models is the most
+accurate is decided by McNemar's test for every seed; times by a factor of NOISE. Results on other data than the paper's leave
+the claim open.
 """
 
 import json
@@ -22,24 +22,24 @@ from hcrlib.metrics import scores
 from hcrlib.metrics import statistics as stats
 from hcrlib.runs import store
 
-NOISE = 1.8  # epochs of one training on a virtual machine with nothing else running differed by up to this factor
+NOISE = 1.8  # epochs of one training on an otherwise idle virtual machine differed by up to this factor
 UNITS = {"fit_s": " s", "predict_us_per_image": " µs per image"}
 
 
-def missing(ledger):
-    """Return the RunConfigs without a finished record."""
-    return [config for config in ledger.configs() if not store.finished(config)]
+def missing(claims):
+    """Return the RunConfigs of a ClaimSet without a finished record."""
+    return [config for config in claims.configs() if not store.finished(config)]
 
 
-def judge(ledger, say=print, earlier=()):
-    """Return a list of dicts, one a claim, plain values.
+def judge(claims, say=print, earlier=()):
+    """Judge a ClaimSet: return a list of dicts of plain values, one per claim.
 
-    name, paper, says, remark as written; measure; figure, the paper's number; verdict, reason; measured, a list of dicts,
-    one a label of the runs: value (the mean over seeds), low and high (of accuracies), text, runs. earlier: rows of an earlier
-    ledger; where runs or files are not at hand, what they measured for an unchanged claim is kept.
+    name, paper, says, remark as written; measure; figure, the paper's number; verdict, reason; measured: a list of dicts, one
+    per label of the runs: value (the mean over seeds), low and high (of accuracies), text, runs. earlier: rows of an earlier
+    ledger; without the runs or files, the earlier results of an unchanged claim are kept.
     """
     rows = []
-    for claim in ledger.claims:
+    for claim in claims.claims:
         row = {key: getattr(claim, key) for key in ("name", "paper", "says", "remark", "measure", "figure")}
         try:
             judged = _verdict(claim)
@@ -52,7 +52,7 @@ def judge(ledger, say=print, earlier=()):
 
 
 def _earlier(row, earlier):
-    """Return what an earlier ledger measured for this very claim, where it did."""
+    """Return the earlier results for the same claim, or None."""
     for other in earlier:
         if {key: other.get(key) for key in row} == row and other["measured"]:
             return {key: other[key] for key in ("verdict", "reason", "measured")}
@@ -60,12 +60,12 @@ def _earlier(row, earlier):
 
 
 def _open(reason, lacks=False):
-    """lacks: it is runs or files that are not here, so that what was measured elsewhere stands."""
+    """lacks: runs or files are missing, so that results of another machine are kept."""
     return {"verdict": OPEN, "reason": reason, "measured": [], "lacks": lacks}
 
 
 def _verdict(claim):
-    """Return {"verdict", "reason", "measured"} of a claim, from the available records; "lacks" where some are missing."""
+    """Return {"verdict", "reason", "measured"} of a claim, from its records; "lacks" if some are missing."""
     if claim.reason:
         return _open(claim.reason)
     here = on_this_machine()
@@ -95,14 +95,14 @@ def _away(config):
 
 
 def _measured(label, group, claim):
-    """Return what the runs of one label come to: value, the mean over seeds; text; and where each run comes from."""
+    """Return the result of the runs of a label: value, the mean over seeds; text; and the provenance of each run."""
     measure = claim.measure
     if claim.ensemble:
         misses, n = _ensemble(group)
         values, text = [1 - misses / n], f"{len(group)} averaged: {_share(1 - misses / n, misses, n)}"
     else:
         values = [_value(record, measure) for record in group]
-        text = _told(measure, values, group)
+        text = _text(measure, values, group)
     runs = [
         {
             "id": record.id,
@@ -122,7 +122,7 @@ def _measured(label, group, claim):
     return {"label": label, "value": value, "low": low, "high": high, "text": name + text, "runs": runs}
 
 
-def _told(measure, values, group):
+def _text(measure, values, group):
     mean, n = statistics.fmean(values), len(values)
     if measure == "accuracy":
         misses, total = round(statistics.fmean(r.misses for r in group)), group[0].n_test
@@ -180,7 +180,7 @@ def _against_others(claim, groups, measured):
 
 
 def _by_images(named, groups, claim):
-    """Return whether the named one gets more images right than each other, or fewer than one, in every seed; or undecided."""
+    """Judge whether the named one gets more images right than every other, in every seed; else it is undecided."""
     found, first = [], None
     for runs in zip(*groups.values(), strict=True):
         records.check_comparable(runs, together=True)
@@ -204,9 +204,9 @@ def _value(record, measure):
 
 
 def train_accuracy(record):
-    """0..1: how many of its own training images a finished run's stored model reads, without augmentation.
+    """Return the accuracy, 0..1, of a finished run's model on its own training images, without augmentation.
 
-    Kept beside the record, since it takes a while. RunError where the model is not here or the data are others by now.
+    The result is cached beside the record. RunError if the model is missing or the data have changed.
     """
     from hcrlib.api import load_model
 
@@ -215,12 +215,12 @@ def train_accuracy(record):
         return known["hits"] / known["n"]
     data, config = load_dataset(record.config.dataset), record.config
     if data.sha256 != record.data["sha256"]:
-        raise RunError(f"{config.dataset} is not what it was", expected=record.data["sha256"], got=data.sha256)
+        raise RunError(f"{config.dataset} has changed", expected=record.data["sha256"], got=data.sha256)
     train = data.train
     if config.budget is not None and config.budget < len(train):
         train = train.take(stratified_take(train.labels, config.budget, config.seed, "budget"))
     if len(train) != record.n_train:
-        what = f"{record.id} was fitted on a part of its training images, which is not known any more"
+        what = f"{record.id} was fitted on a subset of its training images that is no longer known"
         raise RunError(what, expected=f"{len(train):,}", got=f"{record.n_train:,}")
     model = load_model(record)
     parts = [train.take(slice(at, at + 4096)) for at in range(0, len(train), 4096)]
@@ -230,7 +230,7 @@ def train_accuracy(record):
 
 
 def _ensemble(group):
-    """Return (misses, n) of the average of the runs' probabilities (kept as float16)."""
+    """Return (errors, n) of the average of the runs' probabilities (stored as float16)."""
     records.check_comparable(group)
     every = [records.load_predictions(record) for record in group]
     mean = np.mean([answers["scores"].astype(np.float32) for answers in every], axis=0)

@@ -1,4 +1,4 @@
-"""The ledger as it is kept: results/claims.json, and results/claims.md, which is made of it."""
+"""The ledger of claims on disk: results/claims.json, and results/claims.md, which is generated from it."""
 
 import json
 from collections import Counter
@@ -22,18 +22,18 @@ RULES = (
 )
 
 
-def write(ledger, rows, folder=None):
-    """Write claims.json and claims.md to results/ (or a folder) and return their paths."""
+def write(claims, rows, folder=None):
+    """Write claims.json and claims.md into results/, or into a folder; return their Paths."""
     folder = Path(folder or paths.results_root())
-    content = {"question": ledger.question, "papers": ledger.papers, "claims": rows}
-    written = folder / f"{ledger.path.stem}.json", folder / f"{ledger.path.stem}.md"
+    content = {"question": claims.question, "papers": claims.papers, "claims": rows}
+    written = folder / f"{claims.path.stem}.json", folder / f"{claims.path.stem}.md"
     write_text(written[0], json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     write_text(written[1], render(content))
     return list(written)
 
 
 def render(content):
-    """Return what claims.json holds as Markdown: a table a paper, then the runs behind them, each once."""
+    """Render the content of claims.json as Markdown: a table per paper, then the runs behind them."""
     rows = content["claims"]
     n = Counter(row["verdict"] for row in rows)
     lines = [f"# {content['question']}", ""]
@@ -60,15 +60,12 @@ def render(content):
 
 
 def runs(content):
-    """Return id -> what is kept of it, of every run behind a claim."""
+    """Return id -> entry of every run behind a claim."""
     return {run["id"]: run for row in content["claims"] for entry in row["measured"] for run in entry["runs"]}
 
 
 def stored(path=None):
-    """Return what `hcr claims` wrote: the content of a claims.json, by default that of results/, else of the checkout.
-
-    RunError where there is none or it cannot be read.
-    """
+    """Read a claims.json, by default that of results/, else of the checkout. RunError if it is missing or not valid."""
     places = (
         [Path(path)]
         if path
@@ -78,7 +75,7 @@ def stored(path=None):
     try:
         content = json.loads(place.read_text(encoding="utf-8"))
         if not {"question", "papers", "claims"} <= set(content):
-            raise ValueError("it is no ledger")
+            raise ValueError("it is not a ledger of claims")
         return content
     except (OSError, ValueError, TypeError) as error:
-        raise RunError(f"The ledger cannot be read: {error}", where=place, hint="Write it anew: hcr claims") from error
+        raise RunError(f"The ledger cannot be read: {error}", where=place, hint="Write it again: hcr claims") from error

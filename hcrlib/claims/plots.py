@@ -1,4 +1,4 @@
-"""Figures of the ledger that `hcr claims` writes: what the papers say against what was measured."""
+"""Figures of the ledger of claims: the papers' figures against measured results."""
 
 import numpy as np
 
@@ -11,9 +11,9 @@ TONES = {ledger.HOLDS: HELD, ledger.FAILS: "#d55e00", ledger.UNDECIDED: "#cc79a7
 
 
 def against_figures(ax, content):
-    """Accuracies with their interval beside the papers' figures, a row a claim; content: of claims.json.
+    """Draw accuracies with their intervals beside the papers' figures, a row per claim; content: of claims.json.
 
-    The axis is logarithmic in the share of mistakes. Colours are verdicts; grey: on other data than the paper's.
+    The axis is logarithmic in the error rate. Colours show verdicts; grey: on other data than the paper's.
     """
     rows = [row for row in content["claims"] if row["measure"] == "accuracy" and row["figure"] and row["measured"]]
     for at, row in enumerate(reversed(rows)):
@@ -38,9 +38,9 @@ def against_figures(ax, content):
 
 
 def methods(ax, content, names):
-    """Bars of what several methods come to, each in its classifier's colour, a group a claim; accuracies with their interval.
+    """Draw bars of several methods, in their classifiers' colours, a group per claim; accuracies with their intervals.
 
-    names: claims of one measure, told apart by the method's label, such as "SVM".
+    names: claims about one measure whose runs are labelled by method, such as "SVM".
     """
     rows = [_row(content, name) for name in names]
     for group, row in enumerate(rows):
@@ -62,7 +62,7 @@ def methods(ax, content, names):
 
 
 def committee(ax, content, name):
-    """Plot the accuracy of an ensemble's members, and the ensemble's own with its interval as a band."""
+    """Draw the accuracy of each member of an ensemble, and that of the ensemble with its interval as a band."""
     row = _row(content, name)
     entry = row["measured"][0]
     alone = [100 * run["alone"] for run in entry["runs"]]
@@ -72,7 +72,7 @@ def committee(ax, content, name):
         100 * row["figure"], color=SAID, linestyle="--", label=f"the paper's figure: {100 * row['figure']:.2f} %"
     )
     seeds = [run["seed"] for run in entry["runs"]]
-    ax.plot(seeds, alone, "o", color="#0072b2", label=f"each by itself: mean {np.mean(alone):.2f} %")
+    ax.plot(seeds, alone, "o", color="#0072b2", label=f"each alone: mean {np.mean(alone):.2f} %")
     ax.set(xlabel="seed", ylabel="accuracy (%)")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(alpha=0.3)
@@ -81,7 +81,7 @@ def committee(ax, content, name):
 
 
 def _row(content, name):
-    """Return the claim of that name; RunError where it is not there or was not measured."""
+    """Return the claim of a name; RunError if it is missing or was not measured."""
     for row in content["claims"]:
         if row["name"] == name and row["measured"]:
             return row

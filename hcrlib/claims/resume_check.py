@@ -1,4 +1,4 @@
-"""Whether a training that is killed after its second epoch goes on from there and ends as one that was not."""
+"""Check that a training killed after its second epoch resumes there and ends like one that was not killed."""
 
 import json
 import os
@@ -26,7 +26,7 @@ runner.run_one(RunConfig.from_dict(json.loads(sys.argv[1])), say)
 
 
 def judge(config):
-    """Return {"verdict", "reason", "measured"} on a run that is killed: does it go on where it was, to the same answers?"""
+    """Kill a run, start it again, and return {"verdict", "reason", "measured"}: does it resume, with the same results?"""
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         _train(config, one, "wait")
         said, _ = _train(config, one, "go on"), _train(config, other, "go on")
@@ -44,7 +44,7 @@ def judge(config):
 
 
 def _train(config, root, wait):
-    """Return the output lines of a process that makes this run under root; wait: kill it after its second epoch."""
+    """Make a run below root in a process and return the lines it prints; wait: kill it after its second epoch."""
     environment = {**os.environ, "HCR_RESULTS": root}
     command = [sys.executable, "-c", CHILD, json.dumps(config.to_dict()), wait]
     said = []

@@ -1,16 +1,16 @@
-"""What the papers claim and how each claim is tested: params/claims.yml, read and checked before anything runs.
+"""The claims of the papers and how each is tested: params/claims.yml, checked before anything runs.
 
 A claim's test is one of
 - `run`, `measure` and `at_least` or `at_most`: the mean over `seeds` against the paper's figure. An accuracy below the figure
-  whose 95 % interval holds the figure is undecided;
-- `runs` (name -> run), `measure` and `highest` or `lowest`: whether the named one is. Accuracies are decided by McNemar's test,
-  in every seed; times by a factor of NOISE;
-- `run` and `ensemble: true`: as the first, for the average of the probabilities of the runs, one a seed;
-- `resume`: a run that is killed after its second epoch and started again ends as one that was not;
+  is undecided if its 95 % interval contains the figure;
+- `runs` (name -> run), `measure` and `highest` or `lowest`: whether the named one is. Accuracies are decided by McNemar's test
+  for every seed; times by a factor of NOISE;
+- `run` and `ensemble: true`: like the first, for the average of the probabilities of the runs, one per seed;
+- `resume`: a run that is killed after its second epoch and started again ends like one that was not killed;
 - `reason`: why it cannot be tested.
 `stand_in: true` marks a run on other data than the paper's: it is measured, and the claim stays open. `ours: true` marks a
-method that the paper does not describe: a figure that ours reaches holds, one that it does not reach stays open.
-A run on official files that are not on this machine is left open; with the files in place the same command fills it in.
+method that the paper does not describe: a figure that ours reaches holds, otherwise the claim stays open.
+A run whose official files are missing is left open; once they are there, the same command completes it.
 """
 
 import dataclasses

@@ -28,7 +28,7 @@ def _doctor(args):
         print(f"plug-in {plugin.name:14} {plugin.distribution} {plugin.version}: {plugin.error or 'loaded'}")
     print()
     for row in datasets.describe():
-        how = row["here"] or f"not here; get it: hcr data fetch {row['name']}, {row['download_bytes'] / 1e6:,.0f} MB"
+        how = row["here"] or f"not here; get it: {row['obtain']}"
         print(f"{row['name']:22} {how}")
     print()
     for name, folder in (("data", paths.data_root()), ("results", paths.results_root()), ("cache", paths.cache_root())):

@@ -1,12 +1,13 @@
 """Datasets: `load_dataset`, and what stands behind `hcr data`. To add one: a row in catalog.py, a dataset.yml, or a plug-in."""
 
 from hcrlib.core import plugins
-from hcrlib.datasets import iam, synthetic, tsv  # noqa: F401 - they fill the table of words and lines
+from hcrlib.datasets import iam, synthetic, tsv  # noqa: F401 - they register datasets in TEXTS
 from hcrlib.datasets.base import SIDE, Dataset, Split, check_content
 from hcrlib.datasets.importers import Imported, import_file
-from hcrlib.datasets.inventory import describe, fetch, frame_of, verify
+from hcrlib.datasets.inventory import describe, fetch, verify
 from hcrlib.datasets.loading import (
     dataset_names,
+    frame_of,
     is_own,
     is_pinned,
     is_text,

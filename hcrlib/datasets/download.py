@@ -1,9 +1,9 @@
-"""Getting official files over the network: mirrors in turn, resumed after a break, verified before they are visible.
+"""Download official files: mirrors in turn, resumed after a break, verified before they become visible.
 
-A download grows in `<name>.part` beside its place and is moved there once its SHA-256 is right. Whatever interrupts it
-- a broken connection, kill -9 - leaves nothing that could be mistaken for a whole file, and the next attempt goes on
-from the part, which only a full disk takes away. `HCR_MIRRORS`, base addresses with spaces between, replaces the
-official ones: for a mirror of your own.
+A download grows in `<name>.part` beside its destination and is moved there once its SHA-256 matches. An interruption
+- a broken connection, kill -9 - leaves nothing that could be mistaken for a complete file, and the next attempt resumes
+from the part, which is only deleted when the disk is full. `HCR_MIRRORS`, space-separated base addresses, replaces the
+official ones, for a mirror of your own.
 """
 
 import io
@@ -17,20 +17,20 @@ from hcrlib.core.fileio import file_lock
 from hcrlib.datasets import official_files as files
 from hcrlib.datasets.catalog import official_files
 
-CHUNK = 1 << 15  # bytes; what a break costs at most
-TIMEOUT_S = 10, 60  # to connect, between two reads
-ROUNDS = 2  # over all mirrors: one that breaks off is asked again for the rest
+CHUNK = 1 << 15  # bytes; at most this much is lost by a break
+TIMEOUT_S = 10, 60  # to connect; between two reads
+ROUNDS = 2  # over all mirrors: one that breaks off is retried
 
 
 def obtain(file):
-    """(content, place, path): the unpacked bytes of a file, found or downloaded. DataError where neither works."""
+    """Return (content, place, path) of a file, found or downloaded; content: its unpacked bytes. DataError if neither works."""
     if not files.present(file):
         fetch_file(file)
     return files.find(file)
 
 
 def fetch_file(file):
-    """Downloads one official file into the cache; where it comes in an archive, the archive's other files too."""
+    """Download an official file into the cache, with the other files of its archive if it is in one."""
     folder = files.cached_files()
     with files.as_data_error(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -40,9 +40,9 @@ def fetch_file(file):
 
 
 def unpack(archive):
-    """The catalogue's Files that lie in this zip, each checked, then put into the cache.
+    """Check the catalogue's Files in this zip, put them into the cache, and return them.
 
-    DataError where the zip is damaged or one of them differs; OSError where the disk is full.
+    DataError if the zip is damaged or a file differs; OSError if the disk is full.
     """
     try:
         with zipfile.ZipFile(archive) as packed:
@@ -51,14 +51,14 @@ def unpack(archive):
             for file in found:
                 data = packed.read(members[file.name])
                 files.checked_content(io.BytesIO(data), file, f"{archive}, {members[file.name]}")
-                files.keep(file, data)
+                files.store(file, data)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DataError(f"The zip is damaged: {error}", where=archive, hint="Fetch or copy it again") from error
     return found
 
 
 def addresses(file):
-    """Where a file, or the archive that holds it, can be downloaded: HCR_MIRRORS or the official addresses."""
+    """Return the addresses of a file, or of its archive: from HCR_MIRRORS, else the official ones."""
     bases = os.environ.get("HCR_MIRRORS", "").split() or file.mirrors
     return [f"{base.rstrip('/')}/{file.archive or file.name}" for base in bases]
 
@@ -76,28 +76,28 @@ def _from_mirrors(file, part):
         except OSError as error:
             if files.is_full(error):
                 for name in (part, _anew(part)):
-                    name.unlink(missing_ok=True)  # the disk gets its room back
+                    name.unlink(missing_ok=True)  # free the disk
             raise
         try:
             return _settle(file, made, part)
         except files.OccupiedError:
-            raise  # the download is good; it waits for its place to be cleared
+            raise  # the download is good, but its destination is occupied
         except DataError as error:
-            made.unlink()  # from here on it would only be wrong again
+            made.unlink()  # resuming it would fail again
             failures[address] = f"{error.what}: expected {error.expected}, got {error.got}"
     raise DataError(
         f"{file.name} could not be downloaded",
         got="; ".join(f"{address}: {reason}" for address, reason in failures.items()),
-        hint="Check the network and try again: it goes on from where it stopped. Or download it by hand, then run "
-        "`hcr data import FILE`. Without any of it, mnist-5k works",
+        hint="Check the network and try again: the download resumes. Or download the file yourself, then run "
+        "`hcr data import FILE`. mnist-5k works without a download",
     )
 
 
 def _stream(address, part):
-    """Adds to the part what is missing of it; returns its path.
+    """Download what is missing of the part, and return its path.
 
-    A server that answers with a whole file, be it only a page that asks for a password, does not touch the part: what it
-    sends is written beside, and that path is returned.
+    If the server sends a complete file instead (it may be a login page), the part is left alone: the response is written
+    beside it, and that path is returned.
     """
     import requests
     from tqdm import tqdm
@@ -105,7 +105,7 @@ def _stream(address, part):
     had = part.stat().st_size if part.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={had}-"} if had else {})
     with requests.get(address, headers=headers, stream=True, timeout=TIMEOUT_S) as answer:
-        if answer.status_code == 416:  # nothing is missing: the check decides
+        if answer.status_code == 416:  # nothing is missing; the hash decides
             return part
         answer.raise_for_status()
         whole = answer.status_code != 206
@@ -125,7 +125,7 @@ def _anew(part):
 
 
 def _settle(file, made, part):
-    """Moves a whole download into place, or unpacks the archive. DataError where it is not what it should be."""
+    """Move a complete download into place, or unpack the archive. DataError if its hash is wrong."""
     if file.archive:
         unpack(made)
     else:
@@ -147,6 +147,6 @@ def _reason(error):
     if isinstance(error, requests.HTTPError):
         return f"HTTP status {error.response.status_code}"
     if isinstance(error, requests.Timeout):
-        return "no answer in time"
+        return "timed out"
     broke_off = isinstance(error, requests.exceptions.ChunkedEncodingError)
     return "the connection broke off" if broke_off else "no connection"

@@ -1,7 +1,7 @@
-"""Words written with the characters of a data set: in irregular sizes, slant and spacing, on a wavy baseline, touching or not.
+"""Write words with the characters of a dataset: irregular sizes, slant and spacing, a wavy baseline, touching or not.
 
-A school's hand tells the sizes: an h reaches higher than an a, a g lower. Neither is it one writer's hand, nor do strokes join
-as in cursive writing, unless neighbours touch by chance.
+Sizes follow school handwriting: an h is taller than an a, a g descends. It is not the hand of one writer, and strokes do not
+join as in cursive writing, unless neighbours touch by chance.
 """
 
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-INK = 64  # of 255: from here on a pixel of a glyph counts as its ink
+INK = 64  # of 255: a pixel of a glyph at least this dark is ink
 TALL, DEEP = set("bdfhklt"), set("gpqy")
 
 
 @dataclass(frozen=True)
 class Style:
-    """How words are written. Lengths in pixels or, where it says so, in x-heights: the height of an x.
+    """How words are written.
 
     x_height: pixels. spacing: between characters, in x-heights. slant: degrees. touching: share of neighbours that touch or
-    overlap. wobble: of baseline and sizes, 0..1.
+    overlap. wobble: irregularity of baseline and sizes, 0..1.
     """
 
     x_height: float = 26
@@ -29,7 +29,7 @@ class Style:
 
 
 class Placed(NamedTuple):
-    """One character's glyph, float32 (h, w), 0..1, and the pixel of its left upper corner."""
+    """A glyph, float32 (h, w) in 0..1, and the pixel of its upper left corner."""
 
     left: int
     top: int
@@ -45,16 +45,16 @@ class Placed(NamedTuple):
 
 
 class Handwriting:
-    """Writes with the images of a Split, each of a character's as often as chance has it."""
+    """Writes with randomly drawn images of a Split."""
 
     def __init__(self, split, classes, rng):
         self.images, self.rng = split.images, rng
         self.of = {name: np.flatnonzero(split.labels == at) for at, name in enumerate(classes)}
 
     def word(self, text, left, baseline, style):
-        """[Placed] of a word's characters. baseline: a function of x, the row that letters stand on.
+        """Return the Placed characters of a word. baseline: a function from x to the row that letters stand on.
 
-        The gap to a neighbour is measured between inks, row by row: slant is no overlap.
+        The gap to a neighbour is measured between their ink, row by row, so that slant does not count as overlap.
         """
         placed, at = [], left
         for character in text:
@@ -69,7 +69,7 @@ class Handwriting:
         return placed
 
     def _glyph(self, character, style):
-        """(float32 (h, w), pixels that it reaches above the baseline)."""
+        """Return (glyph float32 (h, w), its height above the baseline in pixels)."""
         import cv2
 
         image = self.images[self.rng.choice(self.of[character])]
@@ -84,7 +84,7 @@ class Handwriting:
 
 
 def extent(character):
-    """(bottom, top) above the baseline, in x-heights, as a school's hand has them."""
+    """Return (bottom, top) above the baseline, in x-heights, as in school handwriting."""
     if character in DEEP:
         return -0.65, 1.0
     if character == "j":
@@ -94,8 +94,8 @@ def extent(character):
     return (0.0, 1.5) if character == "i" else (0.0, 1.0)
 
 
-def inked(placed, width, height):
-    """float32 (height, width), 0..1: how much ink lies where; what reaches beyond the edges is cut off."""
+def draw_ink(placed, width, height):
+    """Return the ink as float32 (height, width) in 0..1, cut off at the edges."""
     ink = np.zeros((height, width), np.float32)
     for left, top, glyph in placed:
         a, b = max(0, top), max(0, left)
@@ -119,7 +119,7 @@ def _slanted(glyph, degrees):
 
 
 def _beside(before, glyph, top, gap):
-    """Where a glyph's left edge goes, so that the least distance to the ink before it is the gap."""
+    """Return the left edge of a glyph whose least distance to the preceding ink is the gap."""
     first, last = max(before.top, top), min(before.bottom, top + glyph.shape[0])
     if last - first < 2:
         return before.right + gap
@@ -133,7 +133,7 @@ def _beside(before, glyph, top, gap):
 
 
 def _reaching(values, extreme, rows=3):
-    """Each row's value or that of a row near it: ink that is a few pixels above is near, too."""
+    """Return the extreme value around each row: ink a few pixels above or below is near, too."""
     out = values.copy()
     for shift in range(1, rows + 1):
         out[shift:] = extreme(out[shift:], values[:-shift])

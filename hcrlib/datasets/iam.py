@@ -1,4 +1,4 @@
-"""IAM (Marti and Bunke 2002) in its published layout, for those who have registered for it: `iam-words`, `iam-lines`.
+"""IAM (Marti and Bunke 2002) in its published layout, for registered users: `iam-words`, `iam-lines`.
 
     HCR_DATA/iam/
       words.txt, lines.txt, forms.txt              or in ascii/, as ascii.tgz unpacks them
@@ -7,8 +7,8 @@
       xml/a01-000u.xml                             xml.tgz: writers, where forms.txt is missing
       trainset.txt, validationset1.txt, validationset2.txt, testset.txt
 
-The last four, ids of lines, are the standard partition of the "large writer independent text line recognition task"; they may
-lie in a folder of that name. Both validation sets validate.
+The last four list the lines of the standard partition, the "large writer independent text line recognition task"; they may be
+in a folder of that name. Both validation sets are used for validation.
 """
 
 import functools
@@ -28,9 +28,9 @@ PARTITION = {
 SOURCE, LICENCE = "IAM Handwriting Database 3.0, Marti and Bunke 2002", "for non-commercial research"
 ADDRESS = "https://fki.tic.heia-fr.ch/databases/iam-handwriting-database"
 NOTES = (
-    f"source: {SOURCE}; it has to be registered for",
+    f"source: {SOURCE}; registration required",
     f"licence: {LICENCE}",
-    f"partition: {TASK}; both validation sets validate",
+    f"partition: {TASK}; both validation sets are used",
 )
 KINDS = "words", "lines"
 FIELDS = 8  # before the text, of which the second is ok or err
@@ -45,9 +45,9 @@ def _load(kind, name, val_seed):
     for key, (status, text) in entries.items():
         line = key if kind == "lines" else key.rsplit("-", 1)[0]
         if line not in part_of:
-            dropped["of a line that is in no part of the partition"] += 1
+            dropped["outside the partition"] += 1
         elif kind == "words" and status != "ok":
-            dropped["whose segmentation is marked as wrong"] += 1
+            dropped["marked as wrongly segmented"] += 1
         else:
             form = line.rsplit("-", 1)[0]
             picture = folder / kind / form.split("-")[0] / form / f"{key}.png"
@@ -80,7 +80,7 @@ def _load(kind, name, val_seed):
 
 
 def _found(folder, name):
-    """The path of one of IAM's texts; DataError where it is not."""
+    """Return the path of one of IAM's text files; DataError if it is missing."""
     for place in (folder, folder / "ascii", folder / TASK):
         if (place / name).is_file():
             return place / name
@@ -89,22 +89,22 @@ def _found(folder, name):
         f"IAM's {name} is missing",
         where=folder,
         expected=f"{name}, ascii/{name} or {TASK}/{name}",
-        hint=f"Unpack {archive} there; {ADDRESS} has it for those who have registered",
+        hint=f"Unpack {archive} there; registered users get it from {ADDRESS}",
     )
 
 
 def _entries(path):
-    """{id: (status, text)} of words.txt or lines.txt; in the latter | parts words."""
+    """Return {id: (status, text)} of words.txt or lines.txt; in the latter, | separates words."""
     out = {}
     for number, row in enumerate(_rows(path), start=1):
         if row.startswith("#") or not row.strip():
             continue
         fields = row.split(" ", FIELDS)
         if len(fields) <= FIELDS or fields[1] not in ("ok", "err"):
-            raise DataError("This is no row of IAM's", where=f"{path}, line {number}", got=row[:60])
+            raise DataError("Invalid row of an IAM list", where=f"{path}, line {number}", got=row[:60])
         out[fields[0]] = fields[1], fields[-1].replace("|", " ")
     if not out:
-        raise DataError("This list of IAM's is empty", where=path)
+        raise DataError("This IAM list is empty", where=path)
     return out
 
 
@@ -116,11 +116,11 @@ def _rows(path):
     try:
         return path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"This list of IAM's cannot be read: {error}", where=path) from error
+        raise DataError(f"This IAM list cannot be read: {error}", where=path) from error
 
 
 def _writers(folder):
-    """{form: writer}, of forms.txt or else of the XML files; empty without either."""
+    """Return {form: writer} from forms.txt, else from the XML files; empty without either."""
     for place in (folder, folder / "ascii"):
         if (place / "forms.txt").is_file():
             rows = [row.split() for row in _rows(place / "forms.txt") if not row.startswith("#")]
@@ -133,9 +133,9 @@ def _writers(folder):
 
 
 def _shared_writers(part_of, writers):
-    """A note where a writer is in two parts, which the published partition has none of, or where writers are not known."""
+    """Return notes on writers in several parts (the published partition has none), or on unknown writers."""
     if not writers:
-        return ["writers are not known (no forms.txt, no xml): that no one is in two parts was not checked"]
+        return ["writers are not known (no forms.txt, no xml): not checked for writers in two parts"]
     parts = {}
     for line, part in part_of.items():
         if (form := line.rsplit("-", 1)[0]) in writers:

@@ -21,11 +21,11 @@ BLOCK = 1 << 20  # bytes
 
 
 def parse_idx(content, where=None):
-    """uint8 (n,) or (n, h, w) on an unpacked file's bytes, not copied. DataError: not IDX, too short, too long."""
+    """Return uint8 (n,) or (n, h, w), a view of an unpacked file's bytes. DataError: not IDX, too short, too long."""
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UINT8 or content[3] not in (1, 3):
         expected = "0x00000801 (labels) or 0x00000803 (images)"
         raise DataError(
-            "This is no IDX file", where=where, expected=expected, got=f"0x{bytes(content[:4]).hex()}", hint=AGAIN
+            "Not an IDX file", where=where, expected=expected, got=f"0x{bytes(content[:4]).hex()}", hint=AGAIN
         )
     header = 4 + 4 * content[3]
     if len(content) < header:
@@ -34,7 +34,7 @@ def parse_idx(content, where=None):
     length = header + int(np.prod(shape, dtype=np.uint64))
     if len(content) != length:
         raise DataError(
-            "The file is not as long as its header says",
+            "The file length does not match its header",
             where=where,
             expected=f"{length} bytes for shape {shape}",
             got=f"{len(content)} bytes",
@@ -44,28 +44,28 @@ def parse_idx(content, where=None):
 
 
 def to_idx(array):
-    """The bytes of an unpacked IDX file that holds this uint8 array, (n,) or (n, h, w)."""
+    """Return a uint8 array, (n,) or (n, h, w), as the bytes of an unpacked IDX file."""
     return struct.pack(f">HBB{array.ndim}I", 0, UINT8, array.ndim, *array.shape) + np.ascontiguousarray(array).tobytes()
 
 
 def unpacked(source, where=None):
-    """A bytearray of what is in this open binary file, without gzip where it has one. DataError: truncated or damaged."""
+    """Return the bytes of an open file as a bytearray, decompressed if it is gzip. DataError: truncated or damaged."""
     packed = source.read(2) == GZIP_MAGIC
     source.seek(0)
-    content = bytearray()  # it grows in place, block by block: nothing is held twice, and arrays may take it over
+    content = bytearray()  # grows in place, so nothing is held twice, and arrays can view it
     try:
         with gzip.open(source) if packed else contextlib.nullcontext(source) as plain:
             while block := plain.read(BLOCK):
                 content += block
         return content
     except EOFError as error:
-        raise DataError("The gzip file ends too early: it is truncated", where=where, hint=AGAIN) from error
+        raise DataError("The gzip file is truncated", where=where, hint=AGAIN) from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"The gzip file is damaged: {error}", where=where, hint=AGAIN) from error
 
 
 def read_idx(path):
-    """The array in an IDX file, with or without gzip. DataError where it cannot be read, is damaged or no IDX."""
+    """Read the array of an IDX file, with or without gzip. DataError if it is unreadable, damaged or not IDX."""
     try:
         with path.open("rb") as source:
             content = unpacked(source, path)

@@ -1,7 +1,7 @@
-"""Parts of official sets that a person imported in another form, and that no pinned hash can vouch for.
+"""Parts of official datasets that were imported in another format, for which there is no pinned hash.
 
 `imported/<dataset>/<part>.npz` in the cache holds the arrays as the official files store them; `<part>.json` beside it,
-written last, says where they came from and what their content must be.
+written last, records their origin and content hash.
 """
 
 import hashlib
@@ -16,21 +16,21 @@ AGAIN = "Delete it and import the file again"
 
 
 def present(entry, part):
-    """Whether this part has been imported."""
+    """Return whether this part has been imported."""
     return _path(entry, part, ".json").exists()
 
 
 def save(entry, part, images, labels, origin):
-    """Keeps a part. images: uint8 (n, 28, 28), labels: uint8 (n,), both as official files store them. origin: its file.
+    """Store a part. images: uint8 (n, 28, 28), labels: uint8 (n,), both as official files store them. origin: its file.
 
-    False where the very same is there already. DataError where another one is, and where the disk is full.
+    Return False if the same part is already stored. DataError if a different one is, or if the disk is full.
     """
     digest = content_sha256(Split(images, labels))
     if present(entry, part):
         held = _manifest(entry, part)
         if held["content"] == digest:
             return False
-        what = f"Another import of the {part} part of {entry.name} is there already"
+        what = f"Another import of the {part} part of {entry.name} already exists"
         where = _path(entry, part, ".npz")
         raise DataError(
             what, where=where, expected=held["content"], got=digest, hint="Delete it first, with the .json beside it"
@@ -43,7 +43,7 @@ def save(entry, part, images, labels, origin):
 
 
 def load(entry, part):
-    """(Split, source) of an imported part. DataError where it is damaged or no longer what was imported."""
+    """Return (Split, source) of an imported part. DataError if it is damaged or has changed."""
     about, path = _manifest(entry, part), _path(entry, part, ".npz")
     images, labels = read_npz(path, ("images", "labels"), AGAIN)
     if (digest := content_sha256(Split(images, labels))) != about["content"]:

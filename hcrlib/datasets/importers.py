@@ -1,7 +1,7 @@
-"""Taking what people have: NIST's gzip.zip, the .mat files, IDX with or without .gz, Kaggle's CSVs, Keras' mnist.npz.
+"""Import downloaded files: NIST's gzip.zip, the .mat files, IDX with or without .gz, Kaggle's CSVs, Keras' mnist.npz.
 
-What turns out to be an official file by its hash is kept as one. Of the rest, the counts, the label range and the
-presence of every class are checked; it is then kept as an import, and the loaded dataset says so.
+A file whose hash is official is stored as such. For others the counts, the label range and the presence of every class
+are checked; they are then stored as an import, and the loaded dataset says so.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ PARTS = "train", "test"
 
 @dataclass(frozen=True)
 class Imported:
-    """what: a part of a dataset, or an official file. how: "official", "import" or "there already"."""
+    """what: a part of a dataset, or an official file. how: "official", "import" or "already imported"."""
 
     dataset: str
     what: str
@@ -37,21 +37,21 @@ class Imported:
 
 
 def import_file(path, name=None):
-    """A list of Imported. name: the dataset it belongs to, where the file's name does not tell.
+    """Import a file and return a list of Imported. name: its dataset, if the file name does not say.
 
-    Importing the same file twice changes nothing. DataError: not one of the known kinds, damaged, or not plausible;
-    a part that is refused is not kept.
+    Importing the same file twice changes nothing. DataError: unknown format, damaged or not plausible; a refused part is
+    not stored.
     """
     path = Path(path)
     if not path.is_file():
-        raise DataError("There is no such file", where=path, expected=TAKES)
+        raise DataError("No such file", where=path, expected=TAKES)
     reader = READERS.get(path.suffix.lower(), _import_idx)
     with files.as_data_error(path):
         return reader(path, name)
 
 
 def missing_parts(name):
-    """Those of ("train", "test") of an official set that are neither found nor imported."""
+    """Return the parts, "train" and "test", of an official dataset that are neither found nor imported."""
     entry = DATASETS.get(name)
     return [
         part
@@ -61,7 +61,7 @@ def missing_parts(name):
 
 
 def _import_zip(path, name):
-    """The official files in it; then, one after the other, its .mat and .csv files."""
+    """Import the official files of a zip, then its .mat and .csv files one by one."""
     done = [_official(file, "official") for file in unpack(path)]
     with zipfile.ZipFile(path) as packed, tempfile.TemporaryDirectory() as folder:
         for member in packed.namelist():
@@ -70,7 +70,7 @@ def _import_zip(path, name):
                 done += import_file(inner, name)
                 inner.unlink()
     if not done:
-        raise DataError("Nothing in this zip is known", where=path, expected=TAKES)
+        raise DataError("No known file in this zip", where=path, expected=TAKES)
     return done
 
 
@@ -83,7 +83,7 @@ def _extracted(packed, member, folder):
 
 
 def _import_mat(path, name):
-    """NIST's MATLAB files: images are (n, 784), flattened by columns, as the IDX files are."""
+    """Import one of NIST's MATLAB files: images (n, 784), flattened by columns like the IDX files."""
     from scipy.io import loadmat
 
     entry = _entry(path, name)
@@ -91,51 +91,53 @@ def _import_mat(path, name):
         held = loadmat(path, simplify_cells=True)["dataset"]
         pairs = {part: (_square(held[part]["images"]), np.ravel(held[part]["labels"])) for part in PARTS}
     except Exception as error:  # scipy raises whatever the bytes lead it to
-        raise DataError(f"This is no EMNIST .mat file: {error}", where=path) from error
-    return [_keep(entry, part, *pairs[part], path) for part in PARTS]
+        raise DataError(f"Not an EMNIST .mat file: {error}", where=path) from error
+    return [_store(entry, part, *pairs[part], path) for part in PARTS]
 
 
 def _import_csv(path, name):
     labels, images = read_csv(path)
     part = next((part for part in PARTS if part in path.name.lower()), None)
     if part is None:
-        raise DataError("The file's name does not say which part it is", where=path, expected="'train' or 'test' in it")
+        raise DataError("The file name does not say which part it is", where=path, expected="'train' or 'test' in it")
     try:
         labels = np.array(labels, np.uint8)
     except (ValueError, OverflowError) as error:
-        raise DataError(f"The labels are not whole numbers: {error}", where=path) from error
-    return [_keep(_entry(path, name), part, images, labels, path)]
+        raise DataError(f"The labels are not integers: {error}", where=path) from error
+    return [_store(_entry(path, name), part, images, labels, path)]
 
 
 def _import_npz(path, name):
     names = [f"{axis}_{part}" for part in PARTS for axis in "xy"]
-    arrays = files.read_npz(path, names, "Keras' mnist.npz holds x_train, y_train, x_test and y_test")
-    return [_keep(_entry(path, name), part, *arrays[at : at + 2], path) for part, at in (("train", 0), ("test", 2))]
+    arrays = files.read_npz(path, names, "Keras' mnist.npz contains x_train, y_train, x_test and y_test")
+    return [_store(_entry(path, name), part, *arrays[at : at + 2], path) for part, at in (("train", 0), ("test", 2))]
 
 
 def _import_idx(path, name):
-    """An official file by its hash; else, with the other file of its pair beside it, one part of a set."""
+    """Import an official file by its hash; else a part of a dataset, with the other file of the pair beside it."""
     data = path.read_bytes()
     content = unpacked(io.BytesIO(data), path)
     digest, content_digest = (hashlib.sha256(b).hexdigest() for b in (data, content))
     for file in official_files():
         if file.sha256 == digest:
-            return [_keep_official(file, data)]
+            return [_store_official(file, data)]
         if file.content == content_digest:
-            return [_keep_official(file, content, bare=True)]
+            return [_store_official(file, content, bare=True)]
     entry, part = _pair_of(path, name)
     pair = [path.with_name(_renamed(path.name, kind)) for kind in ("images", "labels")]
     for file in pair:
         if not file.is_file():
-            raise DataError("Images and labels are needed together", where=path, expected=f"{file.name} beside it")
-    return [_keep(entry, part, *map(read_idx, pair), path)]
+            raise DataError(
+                "Images and labels must be imported together", where=path, expected=f"{file.name} beside it"
+            )
+    return [_store(entry, part, *map(read_idx, pair), path)]
 
 
 READERS = {".zip": _import_zip, ".mat": _import_mat, ".csv": _import_csv, ".npz": _import_npz}
 
 
-def _keep(entry, part, images, labels, origin):
-    """Keeps one part: as official files where their hashes say so, else as an import if it is plausible."""
+def _store(entry, part, images, labels, origin):
+    """Store a part: as official files if their hashes match, else as an import if it is plausible."""
     split = to_split(entry, images.copy(), labels, origin)
     labels = labels.astype(np.uint8)
     packed = to_idx(images), to_idx(labels)
@@ -143,19 +145,19 @@ def _keep(entry, part, images, labels, origin):
     pinned = [file.content for file in entry.pair(part)]
     what = f"{part} part, {len(split):,} images"
     if digests == pinned:
-        done = [_keep_official(file, data, bare=True) for file, data in zip(entry.pair(part), packed, strict=True)]
+        done = [_store_official(file, data, bare=True) for file, data in zip(entry.pair(part), packed, strict=True)]
         return Imported(entry.name, what, done[0].how)
     if all(file.content for file in entry.files):
         wanted = f"sha256 {pinned[0]} (images) and {pinned[1]} (labels)"
         raise DataError(f"This is not {entry.name}", where=origin, expected=wanted, got=" and ".join(digests))
     _check_plausible(entry, part, split, origin)
     return Imported(
-        entry.name, what, "import" if import_store.save(entry, part, images, labels, origin) else "there already"
+        entry.name, what, "import" if import_store.save(entry, part, images, labels, origin) else "already imported"
     )
 
 
-def _keep_official(file, data, bare=False):
-    return _official(file, "official" if files.keep(file, data, bare) else "there already")
+def _store_official(file, data, bare=False):
+    return _official(file, "official" if files.store(file, data, bare) else "already imported")
 
 
 def _official(file, how):
@@ -172,44 +174,42 @@ def _check_plausible(entry, part, split, origin):
         )
     absent = np.setdiff1d(np.arange(len(entry.classes)), split.labels)
     if len(absent):
-        what = f"No image of class '{entry.classes[absent[0]]}' is in it"
+        what = f"No image of class '{entry.classes[absent[0]]}' in this file"
         raise DataError(
             what, where=origin, expected=f"{len(entry.classes)} classes", got=len(entry.classes) - len(absent)
         )
 
 
 def _entry(path, name):
-    """The official set that a name, or else the file's name, means."""
+    """Return the official dataset of a name, or else of the file name."""
     official = [known for known in DATASETS.names() if DATASETS.get(known).kind == "official"]
     if name is None:
         stem = path.name.lower()
         name = max((known for known in official if known in stem), key=len, default=None)
     if name is None:
-        hint = "Say it: `hcr data import FILE --name NAME`"
+        hint = "Name it: `hcr data import FILE --name NAME`"
         raise DataError(
-            "The file's name does not say which dataset it is", where=path, expected=", ".join(official), hint=hint
+            "The file name does not say which dataset it is", where=path, expected=", ".join(official), hint=hint
         )
     entry = DATASETS.get(name)
     if entry.kind != "official":
-        raise ConfigError(
-            f"{name} is not read from files that can be imported", hint=f"There are: {', '.join(official)}"
-        )
+        raise ConfigError(f"{name} cannot be imported from files", hint=f"There are: {', '.join(official)}")
     return entry
 
 
 def _pair_of(path, name):
-    """(entry, part) of an IDX file by its name; both spellings of MNIST's names are known."""
+    """Return (entry, part) of an IDX file by its name, in either spelling of MNIST's names."""
     stem = path.name.removesuffix(".gz").replace(".idx", "-idx")
     for known in [name] if name else DATASETS.names():
         entry = DATASETS.get(known)
         for part in PARTS if entry.kind == "official" else ():
             if f"{stem}.gz" in [file.name for file in entry.pair(part)]:
                 return entry, part
-    raise DataError("This file is not known by its hash or by its name", where=path, expected=TAKES)
+    raise DataError("Neither the hash nor the name of this file is known", where=path, expected=TAKES)
 
 
 def _renamed(name, kind):
-    """An IDX file's name with "images" and 3 dimensions, or "labels" and 1."""
+    """Return an IDX file name with "images" and idx3, or "labels" and idx1."""
     other = "labels" if kind == "images" else "images"
     return name.replace(other, kind).replace("idx3", "idx1").replace("idx1", "idx3" if kind == "images" else "idx1")
 

@@ -1,90 +1,50 @@
-"""What is here and what is not: the rows of `hcr data list`, finding by name, fetching, verifying."""
+"""What is on this machine and what is not: describe, fetch and verify the datasets of the catalogue."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, DataError
-from hcrlib.core.registry import did_you_mean
 from hcrlib.datasets import import_store, official_files
 from hcrlib.datasets.catalog import DATASETS, NIST_ZIP_BYTES
-from hcrlib.datasets.custom import frame_of_custom
 from hcrlib.datasets.importers import PARTS
-from hcrlib.datasets.loading import is_text, load, load_dataset, load_text, names
+from hcrlib.datasets.loading import known, load_dataset, load_text
 from hcrlib.datasets.text import TEXTS
 
 
 def describe():
-    """A list of dicts, one a dataset: name, classes, train, test, kind, here, download_bytes, licence, source, traps.
+    """Return a list of dicts, one per dataset of characters or of text; looks for files without reading them.
 
-    here: where it would be loaded from, "" where it has to be downloaded. Looks for files without reading them.
+    name; classes, train, test: counts, None for text; kind: "text" for words and lines; here: where it would be loaded from,
+    "" if it has to be downloaded; download_bytes; licence; source; caveats; obtain: how to get it.
     """
-    return [_row(DATASETS.get(name)) for name in DATASETS.names()]
-
-
-def describe_texts():
-    """A list of dicts, one a set of words or lines: name, here, source, licence, obtain.
-
-    here: as in `describe`, for a composed set where its characters are. obtain: how it is come by.
-    """
-    characters = {row["name"]: row["here"] for row in describe()}
-    return [_text_row(name, TEXTS.get(name), characters) for name in TEXTS.names()]
+    rows = {name: _row(DATASETS.get(name)) for name in DATASETS.names()}
+    return [*rows.values(), *(_text_row(name, TEXTS.get(name), rows) for name in TEXTS.names())]
 
 
 def here(name):
-    """Where a set of the catalogue would be loaded from, "" where it has to be downloaded; looks without reading."""
+    """Return where a dataset of characters would be loaded from, "" if it has to be downloaded."""
     entry = DATASETS.get(name)
     return _here(entry, [file for file in entry.files if not official_files.present(file)])
 
 
-def known(name):
-    """The name itself; ConfigError, with a suggestion, where it is one of no dataset, of characters or of texts."""
-    if name not in names():
-        raise ConfigError(f"There is no dataset '{name}'", hint=did_you_mean(name, names()))
-    return name
-
-
-def find(name):
-    """The Dataset or TextDataset of a name, or of a folder with a dataset.yml or with a TSV of texts.
-
-    ConfigError where there is no such name or folder; DataError where the folder has neither, or its files are wrong.
-    """
-    folder = Path(name)
-    if is_text(name):
-        return load(name)
-    if not folder.exists():
-        return load_dataset(known(name))
-    if name not in DATASETS.names() and folder.is_dir() and not (folder / "dataset.yml").is_file():
-        raise DataError(
-            "This folder is no dataset",
-            where=folder,
-            expected="a dataset.yml, or a *.tsv in it or in its train/",
-            got=", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "an empty folder",
-            hint="A TSV of words or lines has the columns file and text; characters are described by a dataset.yml",
-        )
-    return load_dataset(name)
-
-
-def frame_of(name):
-    """How the images of a dataset, or of one's own, were framed, "mnist" or "emnist": see runtime.image."""
-    return DATASETS.get(name).frame if name in DATASETS.names() else frame_of_custom(paths.here(name))
-
-
 def fetch(name):
-    """The Dataset, complete on this machine: what is missing is downloaded, what is built is built.
+    """Complete a dataset on this machine, and load it: download what is missing, build what is built.
 
-    Of a set of words or lines the TextDataset or, where it is composed, the Dataset of its characters. ConfigError for an
-    unknown name; DataError where no mirror answers, the disk is full, a file differs, or words are to be obtained by hand.
+    Of words or lines, return the TextDataset, or the Dataset of the characters they are composed from.
+
+    Raises:
+        ConfigError: the name is unknown.
+        DataError: no mirror responds, the disk is full, a file differs, or the dataset has to be obtained by hand.
     """
     if known(name) in TEXTS.names():
-        made_of = TEXTS.get(name).characters
-        return load_dataset(made_of) if made_of else load_text(name)
+        characters = TEXTS.get(name).characters
+        return load_dataset(characters) if characters else load_text(name)
     return load_dataset(name)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One file or set that was verified. path: where it is, "" where it is missing. problem: "" where all is well."""
+    """A verified file or dataset. path: where it is, "" if it is missing. problem: "" if it is valid."""
 
     what: str
     path: str
@@ -92,12 +52,12 @@ class Finding:
 
 
 def verify(name):
-    """A list of Finding: every file of a dataset against its hash, then the loaded content; downloads nothing.
+    """Check every file of a dataset against its hash, then the loaded content; return Findings. Downloads nothing.
 
-    ConfigError for an unknown name, and for words and lines, whose hashes nobody publishes.
+    ConfigError for an unknown name, and for words and lines, whose hashes are not published.
     """
     if known(name) in TEXTS.names():
-        hint = f"`hcr data show {name}` reads all of it, and prints what is damaged and its hashes"
+        hint = f"`hcr data show {name}` reads all of it, and prints damaged files and the hashes"
         raise ConfigError(f"{name} has no published hashes to verify", hint=hint)
     entry = DATASETS.get(name)
     findings = [_finding(file.name, lambda file=file: _place(file)) for file in entry.files]
@@ -113,6 +73,7 @@ def _row(entry):
     missing = [file for file in entry.files if not official_files.present(file)]
     here = _here(entry, missing)
     archived = any(file.archive for file in missing)
+    size = 0 if here else NIST_ZIP_BYTES if archived else sum(file.size for file in missing)
     n_train, n_test = entry.releases[0]
     return {
         "name": entry.name,
@@ -121,19 +82,22 @@ def _row(entry):
         "test": n_test,
         "kind": entry.kind,
         "here": here,
-        "download_bytes": 0 if here else NIST_ZIP_BYTES if archived else sum(file.size for file in missing),
+        "download_bytes": size,
         "licence": entry.licence,
         "source": entry.source,
-        "traps": " ".join(entry.traps),
+        "caveats": " ".join(entry.caveats),
+        "obtain": f"hcr data fetch {entry.name}, {size / 1e6:,.0f} MB",
     }
 
 
 def _text_row(name, entry, characters):
     if entry.characters:
-        here, obtain = characters[entry.characters], f"hcr data fetch {entry.characters}: it is all that it is made of"
+        here, obtain = characters[entry.characters]["here"], f"hcr data fetch {entry.characters}: its characters"
     else:
         here, obtain = "HCR_DATA" if entry.place() and entry.place().is_dir() else "", entry.obtain
-    return {"name": name, "here": here, "source": entry.source, "licence": entry.licence, "obtain": obtain}
+    counts = {"classes": None, "train": None, "test": None}
+    about = {"licence": entry.licence, "source": entry.source, "caveats": "", "obtain": obtain}
+    return {"name": name, **counts, "kind": "text", "here": here, "download_bytes": 0, **about}
 
 
 def _here(entry, missing):
@@ -154,7 +118,7 @@ def _built(entry):
 
 
 def _finding(what, look):
-    """look: a function that answers where it is, "" where it is not, or raises DataError where it is wrong."""
+    """look: a function that returns the place, "" if it is missing, or raises DataError if it is not valid."""
     try:
         return Finding(what, look())
     except DataError as error:

@@ -1,9 +1,9 @@
-"""The lite sets: real EMNIST images for laptops, built by fixed recipes from the official ByClass and ByMerge test files.
+"""The lite datasets: real EMNIST images for laptops, built by fixed recipes from the official ByClass and ByMerge test files.
 
 ByClass and ByMerge split the same 814,255 images in two ways. P, the ByClass test images that do not occur in the
 ByMerge test, therefore belong to ByMerge's training part: training on P and testing on the ByMerge test is fair.
-Whoever has NIST's archive (562 MB) needs no more than its two test parts (58 MB), and for emnist-mnist-lite that of
-EMNIST-MNIST as well. An image is told from another by its 784 pixels; each file holds no image twice.
+Of NIST's archive (562 MB) only the two test parts (58 MB) are needed, and for emnist-mnist-lite also that of
+EMNIST-MNIST. Images are identified by their 784 pixels; no file contains an image twice.
 """
 
 import numpy as np
@@ -20,18 +20,18 @@ P_IMAGES = 99_845
 N_DIGITS = 10
 SEED = 0
 ARRAYS = "train_images", "train_labels", "test_images", "test_labels"  # of a built set in the cache
-AGAIN = "Delete it: it will be built again"
+AGAIN = "Delete it; it will be built again"
 
-# From a class of ByClass, or of ByMerge, to one of ByMerge, or of Letters; -1 where there is none.
+# From classes of ByClass or ByMerge to classes of ByMerge or Letters; -1: none.
 TO_BYMERGE = np.array([BYMERGE.index(c if c in BYMERGE else c.upper()) for c in BYCLASS])
 TO_LETTERS = np.array([LETTERS.index(c.upper()) if c.isalpha() else -1 for c in BYCLASS])
 MERGED_TO_LETTERS = np.array([LETTERS.index(c.upper()) if c.isalpha() else -1 for c in BYMERGE])
 
 
 def load_lite(entry):
-    """The Published of a lite set: built from its official files in seconds the first time, then read from the cache.
+    """Build a lite dataset from its official files (seconds, the first time) or read it from the cache, as a Published.
 
-    DataError where a file is missing or wrong, or where what was built or cached is not the pinned content.
+    DataError if a file is missing or wrong, or if the content differs from the pinned one.
     """
     path = paths.cache_root() / "built" / f"{entry.name}.npz"
     if path.exists():
@@ -39,7 +39,7 @@ def load_lite(entry):
         return _whole(entry, Split(*arrays[:2]), Split(*arrays[2:]), "cache").check(entry.sha256, path, AGAIN)
     train, test = RECIPES[entry.name](entry)
     whole = _whole(entry, train, test, "built from the official test files")
-    whole.check(entry.sha256, "built from the official test files", "This is a fault of the program: please report it")
+    whole.check(entry.sha256, "built from the official test files", "This is a bug: please report it")
     arrays = train.images, train.labels, test.images, test.labels
     official_files.write_npz(path, **dict(zip(ARRAYS, arrays, strict=True)))
     return whole
@@ -52,25 +52,25 @@ def bymerge(entry):
 
 
 def balanced(entry):
-    """333 a class from P, 400 a class from the ByMerge test."""
+    """333 per class from P, 400 per class from the ByMerge test."""
     p, test = _p_and_bymerge()
     return _per_class(entry, p, TO_BYMERGE, 333), _per_class(entry, test, np.arange(len(BYMERGE)), 400)
 
 
 def letters(entry):
-    """Both cases of a letter are one class: 720 a class from P, 800 a class from the ByMerge test."""
+    """Both cases of a letter are one class: 720 per class from P, 800 per class from the ByMerge test."""
     p, test = _p_and_bymerge()
     return _per_class(entry, p, TO_LETTERS, 720), _per_class(entry, test, MERGED_TO_LETTERS, 800)
 
 
 def digits(entry):
-    """4,400 a class from P, 4,000 a class from the ByMerge test."""
+    """4,400 per class from P, 4,000 per class from the ByMerge test."""
     p, test = _p_and_bymerge()
     return _per_class(entry, p, TO_BYMERGE, 4400), _per_class(entry, test, np.arange(len(BYMERGE)), 4000)
 
 
 def mnist(entry):
-    """Train: 6,000 a class from P and the ByMerge test, without the images of the test. Test: the EMNIST-MNIST test."""
+    """Train: 6,000 per class from P and the ByMerge test, without the images of the test. Test: the EMNIST-MNIST test."""
     p, merged = _p_and_bymerge()
     test = _test_of("emnist-mnist")
     pool = Split(np.concatenate([p.images, merged.images]), np.concatenate([TO_BYMERGE[p.labels], merged.labels]))
@@ -89,16 +89,14 @@ RECIPES = {f"emnist-{recipe.__name__}-lite": recipe for recipe in (bymerge, bala
 
 
 def _whole(entry, train, test, source):
-    return Published(entry.name, entry.classes, train, test, source, entry.comparable, entry.traps)
+    return Published(entry.name, entry.classes, train, test, source, entry.comparable, entry.caveats)
 
 
 def _p_and_bymerge():
     test = _test_of("emnist-bymerge")
     p = _without(_test_of("emnist-byclass"), test)
     if len(p) != P_IMAGES:
-        raise DataError(
-            "The ByClass and ByMerge test files do not go together", expected=f"{P_IMAGES} images", got=len(p)
-        )
+        raise DataError("The ByClass and ByMerge test files do not match", expected=f"{P_IMAGES} images", got=len(p))
     return p, test
 
 
@@ -107,13 +105,13 @@ def _test_of(name):
 
 
 def _without(split, other):
-    """The images of split that do not occur in other, in their order."""
+    """Return the images of split that do not occur in other, in their order."""
     seen = set(map(bytes, other.images))
     return split.take([i for i, image in enumerate(split.images) if bytes(image) not in seen])
 
 
 def _per_class(entry, split, to_class, count):
-    """`count` images of every class of entry; to_class maps the split's labels to the entry's, -1 to none."""
+    """Return `count` images per class of entry; to_class maps the labels of split to those of entry, or to -1."""
     labels = to_class[split.labels]
     wanted = np.flatnonzero((labels >= 0) & (labels < len(entry.classes)))
     chosen = wanted[take_per_class(labels[wanted], count, len(entry.classes), SEED, entry.name)]

@@ -1,14 +1,14 @@
-"""From a name to a dataset: of the catalogue, of the table of words and lines, or the path of a folder of the user's own."""
+"""Load datasets by name: characters as a Dataset, words and lines as a TextDataset."""
 
 from pathlib import Path
 
 from hcrlib.core import paths
-from hcrlib.core.errors import ConfigError
+from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.core.registry import did_you_mean
 from hcrlib.datasets import tsv
 from hcrlib.datasets.base import Dataset, content_sha256, parted
 from hcrlib.datasets.catalog import DATASETS
-from hcrlib.datasets.custom import load_custom
+from hcrlib.datasets.custom import frame_of_custom, load_custom
 from hcrlib.datasets.lite import load_lite
 from hcrlib.datasets.official import load_embedded, load_official
 from hcrlib.datasets.splits import cut_validation
@@ -18,12 +18,12 @@ LOADERS = {"embedded": load_embedded, "official": load_official, "lite": load_li
 
 
 def dataset_names():
-    """Return the names of the catalogue, of single characters."""
+    """Return the names of the datasets of characters."""
     return DATASETS.names()
 
 
 def text_names():
-    """Return the names of the sets of words and lines."""
+    """Return the names of the datasets of words and lines."""
     return TEXTS.names()
 
 
@@ -33,17 +33,25 @@ def names():
 
 
 def load(name, *, val_seed=0):
-    """Load a Dataset of characters or a TextDataset of words or lines: see load_dataset and load_text."""
+    """Load a Dataset of characters or a TextDataset of words or lines; see load_dataset and load_text."""
     return (load_text if is_text(name) else load_dataset)(name, val_seed=val_seed)
 
 
 def load_dataset(name, *, val_fraction=0.1, val_seed=0):
-    """A Dataset: .train, .val and .test, each with .images uint8 (n, 28, 28), upright, ink 255, and .labels int64 (n,).
+    """Load a dataset of characters.
 
-    name: one of `dataset_names()`, or the path of a folder with a `dataset.yml`, or of that file. val_fraction: share
-    of the published training split that becomes validation, stratified, chosen by val_seed; the test split is never
-    touched. ConfigError for an unknown name, with a suggestion; DataError where files are missing, damaged or not the
-    official ones.
+    Args:
+        name: one of `dataset_names()`, or the path of a `dataset.yml` or of the folder that holds it.
+        val_fraction: stratified share of the published training split that becomes validation. The test split is never
+            touched.
+        val_seed: chooses the validation images.
+
+    Returns:
+        A Dataset with .train, .val and .test, each with .images uint8 (n, 28, 28), upright, ink 255, and .labels int64 (n,).
+
+    Raises:
+        ConfigError: the name is unknown.
+        DataError: files are missing, damaged or not the official ones.
     """
     if str(name) not in DATASETS.names() and _is_path(name):
         return _cut(load_custom(paths.here(name)), val_fraction, val_seed)
@@ -52,19 +60,24 @@ def load_dataset(name, *, val_fraction=0.1, val_seed=0):
 
 
 def load_text(name, *, val_seed=0):
-    """Load a TextDataset. name: one of `text_names()`, or the path of a folder of images with a TSV of texts.
+    """Load a TextDataset. name: one of `text_names()`, or the path of a folder of images with a TSV of their texts.
 
-    Raises ConfigError for an unknown name; DataError if files are missing or invalid.
+    Raises:
+        ConfigError: the name is unknown.
+        DataError: files are missing or not valid.
     """
     if str(name) not in TEXTS.names() and is_text(name):
         return tsv.load_folder(paths.here(name), Path(name).name, val_seed=val_seed)
-    return TEXTS.get(str(name)).load(str(name), val_seed)
+    entry = TEXTS.get(str(name))
+    if entry.characters:
+        return entry.load(str(name), val_seed, load_dataset(entry.characters, val_seed=val_seed))
+    return entry.load(str(name), val_seed)
 
 
 def is_text(name):
-    """Return whether a name is one of words or lines, or the path of a folder with a TSV in it or in its train/.
+    """Return whether a name or path is of words or lines: a name in TEXTS, or a folder with a TSV in it or in its train/.
 
-    A folder with a dataset.yml is of characters.
+    A folder with a dataset.yml holds characters.
     """
     folder = paths.here(name)
     if str(name) in TEXTS.names():
@@ -75,7 +88,7 @@ def is_text(name):
 
 
 def is_own(path):
-    """Return whether a path is that of the user's own dataset: a dataset.yml, a folder with one, or one with a TSV."""
+    """Return whether a path is that of a custom dataset: a dataset.yml, a folder with one, or one with a TSV."""
     path = Path(path)
     described = path.is_file() if path.suffix in (".yml", ".yaml") else (path / "dataset.yml").is_file()
     return described or is_text(path)
@@ -87,9 +100,9 @@ def is_pinned(name):
 
 
 def resolve(name):
-    """Return a name of a dataset as it is, or the absolute path of the user's own, relative to the current or project folder.
+    """Return the name of a dataset as it is, or the absolute path of a custom one, relative to the current or project folder.
 
-    Raises ConfigError, with a suggestion, if there is no such dataset.
+    ConfigError, with a suggestion, if there is no such dataset.
     """
     if name in names() or paths.here(name) != Path(str(name)):
         return name
@@ -97,9 +110,44 @@ def resolve(name):
         if is_own(path):
             return str(path.resolve())
     if len(Path(str(name)).parts) > 1 or Path(str(name)).exists():
-        hint = "Your own data is named by the folder that holds its dataset.yml, or a TSV of the texts of lines"
+        hint = "Your own data are named by the folder that holds the dataset.yml or the TSV of texts"
         raise ConfigError("There is no dataset here", where=name, expected="a dataset.yml or a *.tsv", hint=hint)
-    raise ConfigError(f"There is no dataset '{name}'", hint=did_you_mean(name, names()))
+    return known(name)
+
+
+def known(name):
+    """Return the name itself; ConfigError with a suggestion if no dataset, of characters or of text, has it."""
+    if name not in names():
+        raise ConfigError(f"There is no dataset '{name}'", hint=did_you_mean(name, names()))
+    return name
+
+
+def find(name):
+    """Load the dataset of a name, or of a folder with a dataset.yml or a TSV of texts.
+
+    Raises:
+        ConfigError: there is no such name or folder.
+        DataError: the folder has neither file, or its files are not valid.
+    """
+    folder = Path(name)
+    if is_text(name):
+        return load(name)
+    if not folder.exists():
+        return load_dataset(known(name))
+    if name not in DATASETS.names() and folder.is_dir() and not (folder / "dataset.yml").is_file():
+        raise DataError(
+            "This folder is not a dataset",
+            where=folder,
+            expected="a dataset.yml, or a *.tsv in it or in its train/",
+            got=", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "an empty folder",
+            hint="A dataset.yml describes characters; a TSV of words or lines has the columns file and text",
+        )
+    return load_dataset(name)
+
+
+def frame_of(name):
+    """Return how the images of a dataset, or of a path, are framed: "mnist" or "emnist"; see runtime.image."""
+    return DATASETS.get(name).frame if name in DATASETS.names() else frame_of_custom(paths.here(name))
 
 
 def _is_path(name):
@@ -107,21 +155,16 @@ def _is_path(name):
     return len(path.parts) > 1 or path.suffix in (".yml", ".yaml") or (path / "dataset.yml").is_file()
 
 
-def _cut(whole, val_fraction, val_seed):
-    sha256 = whole.sha256  # before its memory is taken over
-    train, val = parted(whole.train, *cut_validation(whole.train.labels, val_fraction, val_seed))
+def _cut(published, val_fraction, val_seed):
+    sha256 = published.sha256  # before its memory is reused
+    train, val = parted(published.train, *cut_validation(published.train.labels, val_fraction, val_seed))
+    shared = ("name", "classes", "test", "source", "comparable", "notes", "damaged")
     return Dataset(
-        name=whole.name,
-        classes=whole.classes,
         train=train,
         val=val,
-        test=whole.test,
         sha256=sha256,
-        test_sha256=content_sha256(whole.test),
-        source=whole.source,
+        test_sha256=content_sha256(published.test),
         val_fraction=val_fraction,
         val_seed=val_seed,
-        comparable=whole.comparable,
-        notes=whole.notes,
-        damaged=whole.damaged,
+        **{key: getattr(published, key) for key in shared},
     )

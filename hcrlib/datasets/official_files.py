@@ -1,8 +1,8 @@
-"""Official files: finding them, and making sure that they are what they claim to be.
+"""Find official files and verify them.
 
-They are looked for in HCR_DATA (its root and two levels of folders below, so that `mnist/`, `emnist/gzip/` or
-`MNIST/raw/` are found), then in the cache. A file counts where its own SHA-256 or that of its unpacked content is the
-pinned one; anything else is neither used nor replaced.
+They are looked up in HCR_DATA (its root and two levels of folders below, so that `mnist/`, `emnist/gzip/` or
+`MNIST/raw/` are found), then in the cache. A file is valid if its own SHA-256 or that of its unpacked content is the
+pinned one; other files are neither used nor replaced.
 """
 
 import contextlib
@@ -18,17 +18,17 @@ from hcrlib.core.errors import DataError
 from hcrlib.core.fileio import atomic
 from hcrlib.datasets.idx import unpacked
 
-ELSEWHERE = "HCR_CACHE names another folder for downloads, imports and built sets"
+ELSEWHERE = "Set HCR_CACHE to another folder for downloads, imports and built datasets"
 
 
 def cached_files():
-    """Where downloads and imported official files are kept."""
+    """Return the folder of downloads and imported official files."""
     return paths.cache_root() / "files"
 
 
 def candidates(file):
-    """(place, path) of every file of that name, best place first; place is "HCR_DATA" or "cache"."""
-    bare = [file.name.removesuffix(".gz")] if file.content else []  # unpacked, it can be told only by its content
+    """Yield (place, path) of every file of that name, the best first; place is "HCR_DATA" or "cache"."""
+    bare = [file.name.removesuffix(".gz")] if file.content else []  # an unpacked file is known only by its content
     patterns = [depth + name for depth in ("", "*/", "*/*/") for name in (file.name, *bare)]
     if paths.data_root() is not None:
         yield from (("HCR_DATA", path) for pattern in patterns for path in sorted(paths.data_root().glob(pattern)))
@@ -36,14 +36,14 @@ def candidates(file):
 
 
 def present(file):
-    """Whether there is a file of that name, right or not."""
+    """Return whether a file of that name exists, valid or not."""
     return next(candidates(file), None) is not None
 
 
 def find(file):
-    """(content, place, path): the unpacked bytes of the first candidate that is right; None where there is none at all.
+    """Return (content, place, path) of the first valid candidate, content unpacked; None if there is no candidate.
 
-    DataError where there are candidates and none is right: it names the first, with both hashes.
+    DataError if no candidate is valid: it names the first one, with both hashes.
     """
     wrong = None
     for place, path in candidates(file):
@@ -57,7 +57,7 @@ def find(file):
 
 
 def checked(path, file):
-    """The unpacked bytes of the file at path. DataError: unreadable, truncated, or not the official file."""
+    """Return the unpacked bytes of the file at path. DataError: unreadable, truncated, or not the official file."""
     try:
         with path.open("rb") as source:
             return checked_content(source, file, path)
@@ -66,7 +66,7 @@ def checked(path, file):
 
 
 def checked_content(source, file, where):
-    """What an official file, open for reading, holds. DataError, which names the hashes, where it is not that file."""
+    """Return the unpacked bytes of an open official file. DataError with the hashes if it is another file."""
     digest = hashlib.file_digest(source, "sha256").hexdigest()
     source.seek(0)
     try:
@@ -74,27 +74,25 @@ def checked_content(source, file, where):
     except DataError as error:
         raise _differs(error.what, where, file, digest) from error
     if digest != file.sha256 and hashlib.sha256(content).hexdigest() != file.content:
-        raise _differs("This is not the official file, and it is not used", where, file, digest)
+        raise _differs("Not the official file; it is not used", where, file, digest)
     return content
 
 
 class OccupiedError(DataError):
-    """Where an official file should go, another one lies."""
+    """Another file is where an official one should go."""
 
 
-def keep(file, data, bare=False):
-    """Puts the bytes of an official file into the cache; bare: they are not packed. False where it is there already.
+def store(file, data, bare=False):
+    """Put the bytes of an official file into the cache; bare: they are unpacked. Return False if it is already there.
 
-    OccupiedError where a different file lies there: it is not replaced.
+    OccupiedError if a different file is there: it is not replaced.
     """
     target = cached_files() / (file.name.removesuffix(".gz") if bare else file.name)
     if target.exists():
         try:
             checked(target, file)
         except DataError as error:
-            raise OccupiedError(
-                error.what, where=target, expected=error.expected, got=error.got, hint=error.hint
-            ) from error
+            raise OccupiedError(**{**vars(error), "where": target}) from error
         return False
     with atomic(target) as part:
         part.write_bytes(data)
@@ -109,19 +107,19 @@ def _differs(what, where, file, digest):
 
 @contextlib.contextmanager
 def writing(path):
-    """A temporary path beside `path`, moved there when the block ends well. DataError where the disk is full."""
+    """Yield a temporary path beside `path`, moved there when the block succeeds. DataError if the disk is full."""
     with as_data_error(path), atomic(path) as part:
         yield part
 
 
 def write_npz(path, **arrays):
-    """Keeps arrays, uncompressed. DataError where the disk is full."""
+    """Write arrays, uncompressed. DataError if the disk is full."""
     with writing(path) as part, part.open("wb") as sink:
         np.savez(sink, **arrays)
 
 
 def read_npz(path, names, hint):
-    """The arrays of these names. DataError where the file is damaged or lacks one."""
+    """Read the arrays of these names. DataError if the file is damaged or lacks one."""
     try:
         with path.open("rb") as source, np.load(source) as held:
             return [held[name] for name in names]
@@ -131,23 +129,21 @@ def read_npz(path, names, hint):
 
 @contextlib.contextmanager
 def as_data_error(where):
-    """A full disk, or a file that may not be read or written, becomes a DataError."""
+    """Turn an OSError, of a full disk or missing permissions, into a DataError."""
     try:
         yield
     except OSError as error:
         if is_full(error):
             raise disk_full(where) from error
-        what = f"This cannot be read or written: {error.strerror or error}"
+        what = f"Cannot be read or written: {error.strerror or error}"
         raise DataError(what, where=error.filename or where, hint=ELSEWHERE) from error
 
 
 def is_full(error):
-    """Whether an OSError says that the disk, or one's share of it, is full."""
+    """Return whether an OSError means that the disk or the quota is full."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def disk_full(where, needed=None, free=None):
-    """The DataError for it."""
-    return DataError(
-        "There is no room on the disk", where=where, expected=needed, got=free, hint=f"Make room. {ELSEWHERE}"
-    )
+    """Return the DataError for a full disk."""
+    return DataError("The disk is full", where=where, expected=needed, got=free, hint=f"Free some space. {ELSEWHERE}")

@@ -1,4 +1,4 @@
-"""A dataset at a glance: samples of every class, and how many images each has; of words and lines, samples and their texts."""
+"""Draw a dataset at a glance: samples of every class and the class balance, or lines with their texts."""
 
 from pathlib import Path
 
@@ -7,26 +7,26 @@ import numpy as np
 from hcrlib.core import paths
 from hcrlib.core.rng import frozen_rng
 from hcrlib.datasets.base import SIDE
-from hcrlib.datasets.inventory import find
+from hcrlib.datasets.loading import find
 from hcrlib.datasets.official_files import writing
 from hcrlib.datasets.text import TextDataset
 
 ROW_INCHES = 0.3
-SHEET = 10, 0.85  # inches of a sheet of lines, and of each row
+PREVIEW = 10, 0.85  # inches: width of a preview of lines, height of a row
 WORDS_A_ROW = 4
 
 
 def show(name, out=None, per_class=12):
-    """The Path of a PNG: a labelled row of training images per class, and bars of the class balance beside it.
+    """Draw a dataset by name into a PNG and return its Path.
 
-    Of words and lines: as many of them, each under its text. out: where to write it; by default
-    results/figures/dataset-NAME.png.
+    Characters: a labelled row of training images per class, with bars of the class balance. Words and lines: per_class of
+    them, each under its text. out: the file to write; default: results/figures/dataset-NAME.png.
     """
     return write(find(name), out, per_class)
 
 
 def write(data, out=None, per_class=12):
-    """`show` of a Dataset or TextDataset that is loaded."""
+    """Draw a loaded Dataset or TextDataset; see show."""
     out = Path(out) if out else paths.results_root() / "figures" / f"dataset-{data.name}.png"
     figure = (draw_lines if isinstance(data, TextDataset) else draw)(data, per_class)
     with writing(out) as part:
@@ -35,7 +35,7 @@ def write(data, out=None, per_class=12):
 
 
 def draw(data, per_class=12):
-    """A matplotlib Figure of a Dataset."""
+    """Return a matplotlib Figure of a Dataset."""
     from matplotlib.figure import Figure
 
     rows = np.arange(data.n_classes)
@@ -56,25 +56,25 @@ def draw(data, per_class=12):
 
 
 def draw_lines(data, n=12):
-    """A matplotlib Figure of a TextDataset: n training lines, drawn by a fixed seed, each under its text."""
+    """Return a matplotlib Figure of n training lines of a TextDataset, drawn by a fixed seed, each under its text."""
     chosen = frozen_rng(0, "sheet").permutation(len(data.train))[: max(1, n)]
-    told = [(data.train.texts[at], data.train.images[at]) for at in chosen]
-    figure = under_texts(told, 1 if data.unit == "lines" else WORDS_A_ROW)
+    samples = [(data.train.texts[at], data.train.images[at]) for at in chosen]
+    figure = under_texts(samples, 1 if data.unit == "lines" else WORDS_A_ROW)
     figure.suptitle(_title(data), fontsize="medium", parse_math=False)
     return figure
 
 
-def under_texts(told, columns):
-    """A matplotlib Figure of pictures, each under its text, in rows of one height: [(text, uint8 (h, w))]."""
+def under_texts(samples, columns):
+    """Return a matplotlib Figure of captioned images, [(text, uint8 (h, w))], in rows of one height."""
     from matplotlib.figure import Figure
 
-    rows = -(-len(told) // columns)
-    figure = Figure(figsize=(SHEET[0], 0.2 + SHEET[1] * rows), layout="constrained", facecolor="white")
+    rows = -(-len(samples) // columns)
+    figure = Figure(figsize=(PREVIEW[0], 0.2 + PREVIEW[1] * rows), layout="constrained", facecolor="white")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes:
         ax.set_axis_off()
-    for ax, (text, picture) in zip(axes, told, strict=False):
-        ax.imshow(picture, cmap="gray", vmin=0, vmax=255)
+    for ax, (text, image) in zip(axes, samples, strict=False):
+        ax.imshow(image, cmap="gray", vmin=0, vmax=255)
         ax.set_anchor("W")
         ax.set_title(text, loc="left", fontsize=9, parse_math=False)
     return figure
@@ -85,7 +85,7 @@ def _title(data):
 
 
 def _sheet(split, n_classes, per_class):
-    """uint8 (n_classes * 28, per_class * 28): images drawn by a fixed seed; 0, no ink, where a class has fewer."""
+    """Return uint8 (n_classes * 28, per_class * 28): images drawn by a fixed seed; blank where a class has fewer."""
     sheet = np.zeros((n_classes, per_class, SIDE, SIDE), np.uint8)
     order = np.argsort(frozen_rng(0, "sheet").random_sample(len(split)))
     for label in range(n_classes):

@@ -1,7 +1,7 @@
-"""Choosing some of the images: validation cuts, budgets and the pinned selections of the lite sets.
+"""Choose images: validation splits, subsets for training, and the pinned selections of the lite datasets.
 
-Every choice is stratified and follows from a seed alone. The random numbers come from a stream that numpy has frozen,
-and no other library takes part, so that the same seed selects the same images on every machine and version.
+Every choice is stratified and depends on a seed alone. The random numbers come from a stream that numpy has frozen, and no
+other library takes part, so that the same seed selects the same images on every machine and version.
 """
 
 import numpy as np
@@ -11,31 +11,31 @@ from hcrlib.core.rng import frozen_rng
 
 
 def stratified_take(labels, size, seed, purpose):
-    """int64 (size,), sorted: indices of `size` images, each class in its proportion by largest remainder.
+    """Return the sorted indices, int64 (size,), of `size` images, each class in its proportion by largest remainder.
 
-    labels: int (n,), 0 <= size <= n. Every class keeps at least one image where size is at least the number of classes.
-    The same seed and purpose give the same answer. ConfigError where size does not fit.
+    labels: int (n,), 0 <= size <= n. Every class keeps at least one image if size is at least the number of classes. The same
+    seed and purpose give the same result. ConfigError if size is out of range.
     """
     if not 0 <= size <= len(labels):
-        raise ConfigError("So many images cannot be taken", expected=f"0 to {len(labels)}", got=size)
+        raise ConfigError("Not that many images", expected=f"0 to {len(labels)}", got=size)
     return _first_of_each(labels, _shares(np.bincount(labels), size), seed, purpose)
 
 
 def take_per_class(labels, count, n_classes, seed, purpose):
-    """int64 (count * n_classes,), sorted: indices of `count` images of every class. ConfigError where one has fewer."""
-    there = np.bincount(labels, minlength=n_classes)
-    if there.min() < count:
-        raise ConfigError(f"Class {there.argmin()} has too few images", expected=f"at least {count}", got=there.min())
+    """Return the sorted indices, int64, of `count` images of every class. ConfigError if a class has fewer."""
+    counts = np.bincount(labels, minlength=n_classes)
+    if counts.min() < count:
+        raise ConfigError(f"Class {counts.argmin()} has too few images", expected=f"at least {count}", got=counts.min())
     return _first_of_each(labels, np.full(n_classes, count), seed, purpose)
 
 
 def cut_validation(labels, fraction, seed):
-    """(train, val): sorted indices, int64. val is `fraction` of the images, stratified; no class leaves train."""
+    """Return (train, val), sorted indices, int64. val: `fraction` of the images, stratified; train keeps every class."""
     return cut(labels, fraction, seed, "validation")
 
 
 def cut(labels, fraction, seed, purpose):
-    """(rest, part): as cut_validation. ConfigError unless 0 <= fraction < 1."""
+    """Return (rest, part) as cut_validation does. ConfigError unless 0 <= fraction < 1."""
     if not 0 <= fraction < 1:
         raise ConfigError(f"The share of images for {purpose} is not valid", expected="0 <= share < 1", got=fraction)
     rest = stratified_take(labels, len(labels) - round(len(labels) * fraction), seed, purpose)
@@ -43,7 +43,7 @@ def cut(labels, fraction, seed, purpose):
 
 
 def _shares(counts, size):
-    """How many of each class: int64 (k,), sums to size. Whole numbers throughout, ties go to the lower class."""
+    """Return the number of images per class, int64 (k,), which sum to size. Ties go to the lower class."""
     quotas, remainders = np.divmod(counts * size, max(counts.sum(), 1))
     quotas[np.argsort(-remainders, kind="stable")[: size - quotas.sum()]] += 1
     if size >= np.count_nonzero(counts):
@@ -54,7 +54,7 @@ def _shares(counts, size):
 
 
 def _first_of_each(labels, quotas, seed, purpose):
-    """The first quotas[c] images of each class c, once all are shuffled."""
+    """Return the first quotas[c] images of each class c after shuffling."""
     shuffled = np.lexsort((frozen_rng(seed, purpose).random_sample(len(labels)), labels))
     by_class = labels[shuffled]
     rank = np.arange(len(labels)) - np.searchsorted(by_class, by_class)

@@ -1,8 +1,8 @@
-"""Words written with the characters of a data set, composed while training takes them: `emnist-words`, `mnist-numbers`.
+"""Synthetic words, written with the characters of a dataset during training: `emnist-words`, `mnist-numbers`.
 
-No split shares anything with another: training words are written with training characters, test words with test characters, and
-a word that is tested on was never trained on. Words are frequent English ones (wordfreq), drawn by the square root of their
-frequency; one seed gives one set.
+Splits share nothing: training words are written with training characters, test words with test characters, and no test word
+is a training word. Words are frequent English ones (wordfreq), drawn by the square root of their frequency; a seed determines
+the dataset.
 """
 
 import functools
@@ -12,22 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from hcrlib.core.rng import seed_for
-from hcrlib.datasets.handwriting import Handwriting, Style, inked
+from hcrlib.datasets.handwriting import Handwriting, Style, draw_ink
 from hcrlib.datasets.text import TEXTS, Lines, TextEntry, made
 
 VULGAR = "fuck", "shit", "bitch", "porn", "nigg", "sex", "dick", "cunt", "whore", "tits", "pussy"
 VOCABULARY = 20_000  # the most frequent English words
 CAPITALISED = 0.15  # of the words
-SIZES = {  # words to train on in an epoch, to validate and to test
+SIZES = {  # words per epoch of training, for validation and for test
     "emnist-words": {"train": 10_000, "val": 1000, "test": 2000},
     "mnist-numbers": {"train": 2000, "val": 300, "test": 600},
 }
-PARTS = 10  # of the vocabulary, one to validate and one to test
+PARTS = 10  # of the vocabulary: one for validation, one for test
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Resampled(Lines):
-    """Lines of an epoch, and a way to compose those of another one."""
+    """The Lines of epoch 0, and a function that composes those of another epoch."""
 
     compose: object = None
 
@@ -36,12 +36,12 @@ class Resampled(Lines):
 
 
 def is_suitable(word):
-    """Whether a word of a frequency list is plain letters and may stand on a page that anyone sees."""
+    """Return whether a word of a frequency list is plain letters and inoffensive."""
     return word.isascii() and word.isalpha() and not any(part in word for part in VULGAR)
 
 
 def composed(split, classes, texts, rng):
-    """(images, texts): each text as uint8 (h, w), dark on light, in a style of its own."""
+    """Return (images, texts): each text as uint8 (h, w), dark on light, in its own style."""
     hand = Handwriting(split, classes, rng)
     return tuple(_picture(hand, text, rng) for text in texts), tuple(texts)
 
@@ -60,11 +60,11 @@ def _picture(hand, text, rng):
     above, below, before, after = (round(x * rng.uniform(0.1, 0.7)) for _ in range(4))
     moved = [one._replace(left=one.left - left + before, top=one.top - top + above) for one in placed]
     size = max(one.right for one in moved) + after, max(one.bottom for one in moved) + below
-    return _printed(inked(moved, *size), rng)
+    return _printed(draw_ink(moved, *size), rng)
 
 
 def _printed(ink, rng):
-    """uint8 (h, w): ink on paper, with a pen's pressure, blur, grain."""
+    """Return uint8 (h, w): ink on paper, with varying pressure, blur and grain."""
     import cv2
 
     if (sigma := rng.uniform(0, 1.1)) > 0.3:
@@ -77,7 +77,7 @@ def _printed(ink, rng):
 
 @functools.cache
 def _vocabulary():
-    """{part: (words, probabilities)}: which part a word is of follows from its spelling alone."""
+    """Return {part: (words, probabilities)}; the part of a word depends on its spelling alone."""
     from wordfreq import top_n_list, word_frequency
 
     parts = {"train": [], "val": [], "test": []}
@@ -99,17 +99,13 @@ def _words(part, n, rng):
 
 
 def _numbers(part, n, rng):
-    """Numbers of three or four digits, none twice; the last digit of their digits' sum tells which part one is of."""
+    """Return distinct numbers of three or four digits; the digit sum modulo 10 decides the part of a number."""
     drawn = {"test": {0}, "val": {1}}.get(part, set(range(2, PARTS)))
     there = [text for text in map(str, range(100, 10_000)) if sum(map(int, text)) % PARTS in drawn]
     return [there[at] for at in rng.permutation(len(there))[:n]]
 
 
-def _load(name, characters, texts, corpus, val_seed):
-    from hcrlib.datasets.loading import load_dataset
-
-    data = load_dataset(characters, val_seed=val_seed)
-
+def _load(name, data, texts, corpus, val_seed):
     def of(part, n, number):
         seed = 0 if part == "test" else val_seed
         rng = np.random.default_rng(seed_for(seed, f"{name}/{part}/{number}"))
@@ -127,26 +123,22 @@ def _load(name, characters, texts, corpus, val_seed):
         val_seed=val_seed,
         comparable=False,
         notes=(
-            f"composed from characters of {data.name}, those of each split apart; no word of val or test is in train",
-            f"{sizes['train']:,} new words every epoch, where no budget keeps to some of them",
-            *(
-                ["its dictionary holds every word that can be asked, those of val and test among them"]
-                if corpus()
-                else []
-            ),
+            f"composed from characters of {data.name}, each split from its own; no word of val or test is in train",
+            f"{sizes['train']:,} new words every epoch, unless a budget limits them",
+            *(["its dictionary contains every possible word, including those of val and test"] if corpus() else []),
         ),
     )
 
 
 def _lexicon():
-    """Every word that may be written, capitalised or not: what a dictionary would hold. It is fixed before words are drawn."""
+    """Return every word that may be written, capitalised or not, like a dictionary; fixed before words are drawn."""
     words = [word for words, _ in _vocabulary().values() for word in words]
     return tuple(words) + tuple(word.capitalize() for word in words)
 
 
 def _add(name, characters, licence, texts, corpus):
-    def load(name, seed):
-        return _load(name, characters, texts, corpus, seed)
+    def load(name, seed, data):
+        return _load(name, data, texts, corpus, seed)
 
     TEXTS.add(name, TextEntry(load, f"composed from {characters}", licence, characters=characters))
 

@@ -1,12 +1,12 @@
-"""A folder of pictures of words or lines with a TSV of their texts, as a TextDataset.
+"""Load a folder of images of words or lines with a TSV of their texts as a TextDataset.
 
     my-lines/                     or    my-lines/
-      lines.tsv                           train/lines.tsv and pictures
-      *.png                               test/lines.tsv  and pictures (or val/)
+      lines.tsv                           train/lines.tsv and images
+      *.png                               test/lines.tsv  and images (or val/)
 
-The TSV is UTF-8 without quoting; its first row names the columns: `file` (relative to the TSV), `text` and, where writers are
-known, `document`. Without a test folder a fifth of the lines is tested on; a tenth of the others validates; both are cut by
-document, so that no writer is on both sides.
+The TSV is UTF-8 without quoting; its first row names the columns: `file` (relative to the TSV), `text` and, if writers are
+known, `document`. Without a test folder a fifth of the lines is the test split; a tenth of the others is for validation;
+both are cut by document, so that no writer is on both sides.
 """
 
 import csv
@@ -25,25 +25,25 @@ CREMMA_NOTES = (
 
 
 def load_folder(folder, name=None, *, val_seed=0, notes=(), source=None):
-    """The TextDataset of such a folder. source: where it is from; None for its path.
+    """Load the TextDataset of such a folder. source: its origin; None for the path.
 
-    DataError: no TSV, no such columns, no readable picture.
+    DataError: no TSV, missing columns, no readable image.
     """
     name, folder = name or folder.resolve().name, folder.resolve()
-    there = folder / "train" if (folder / "train").is_dir() else folder
-    lines, known, damaged = _part(there)
+    place = folder / "train" if (folder / "train").is_dir() else folder
+    lines, known, damaged = _part(place)
     notes = list(notes)
     held = next((folder / part for part in ("test", "val") if (folder / part).is_dir()), None)
-    if held and there != folder:
+    if held and place != folder:
         test, of_test_known, unread = _part(held)
         known, damaged = known and of_test_known, damaged + unread
         if known and (shared := sorted(set(lines.writers) & set(test.writers))):
-            notes.append(f"{len(shared)} documents are in train and in test: {', '.join(shared[:5])}")
+            notes.append(f"{len(shared)} documents are in both train and test: {', '.join(shared[:5])}")
     else:
         if (count := len(set(lines.writers))) < 3:
-            expected, hint = "at least three: to train, validate and test", "Name writers in the TSV's `document`"
+            expected, hint = "at least three: to train, validate and test", "Name writers in the TSV column `document`"
             raise DataError(
-                "These lines are of too few documents", where=there, expected=expected, got=count, hint=hint
+                "These lines are from too few documents", where=place, expected=expected, got=count, hint=hint
             )
         rest, part = cut_by_writer(lines.writers, TESTED, 0, "test")
         test, lines = lines.take(part), lines.take(rest)
@@ -60,26 +60,26 @@ def load_folder(folder, name=None, *, val_seed=0, notes=(), source=None):
 
 
 def _part(folder):
-    """(Lines, known, damaged) of the one TSV in a folder and its pictures.
+    """Read (Lines, known, damaged) from the TSV of a folder and its images.
 
-    A picture without a document is a writer of its own, and writers are not known.
+    An image without a document counts as a writer of its own, and `known` is then false.
     """
     tables = sorted(folder.glob("*.tsv"))
     if len(tables) != 1:
         got = ", ".join(path.name for path in tables) or "none"
         raise DataError(
-            "The texts of these pictures are not told",
+            "There are no texts for these images",
             where=folder,
             expected="one *.tsv",
             got=got,
-            hint="Write one of the columns file, text and, where writers are known, document",
+            hint="Write one with the columns file, text and, if writers are known, document",
         )
     rows = _rows(tables[0])
     lines, damaged = read_lines((folder / row["file"], row["text"], row.get("document") or row["file"]) for row in rows)
     if not len(lines):
         reason = "; ".join(f"{file}: {why}" for file, why in damaged[:3]) or "the table is empty"
-        hint = "Its column file names pictures, from the folder that it lies in"
-        raise DataError("None of the pictures can be read", where=tables[0], got=reason, hint=hint)
+        hint = "Its column `file` names images relative to its folder"
+        raise DataError("None of the images can be read", where=tables[0], got=reason, hint=hint)
     return lines, all(row.get("document") for row in rows), damaged
 
 
@@ -90,7 +90,7 @@ def _rows(path):
             missing = {"file", "text"} - set(table.fieldnames or ())
             if missing:
                 got = ", ".join(table.fieldnames or ()) or "an empty file"
-                hint = "Name the columns in its first row, with tabs between them"
+                hint = "Name the columns in its first row, separated by tabs"
                 raise DataError("This TSV lacks columns", where=path, expected="file, text", got=got, hint=hint)
             rows = list(table)
     except (UnicodeDecodeError, csv.Error) as error:

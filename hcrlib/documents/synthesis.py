@@ -14,7 +14,7 @@ import numpy as np
 
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.rng import seed_for
-from hcrlib.datasets.handwriting import INK, Handwriting, Style, inked
+from hcrlib.datasets.handwriting import INK, Handwriting, Style, draw_ink
 from hcrlib.datasets.synthetic import is_suitable
 from hcrlib.documents.containers import Box, Character, Line, Page, Word, around
 
@@ -101,7 +101,7 @@ def compose(split, classes, look=PLAIN, seed=0, texts=None, full=0.92):
     hand = Handwriting(split, classes, rng)
     texts = iter(texts) if texts is not None else words(rng, classes)
     lines, placed = _written(hand, texts, look, rng, full)
-    ink = inked(placed, *look.size)
+    ink = draw_ink(placed, *look.size)
     sheet = _paper(look, rng)
     dark = np.array([0.25, 0.2, 0.15] if rng.random() < 0.5 else [0.1, 0.15, 0.45], np.float32)
     cover = (ink * look.ink)[..., None]

@@ -1,1 +1,1 @@
-"""What only notebooks use: the drawing pad and the exploration of a dataset."""
+"""Tools for notebooks: a drawing pad and the exploration of a dataset."""

@@ -1,7 +1,7 @@
-"""A pad to draw a character on in a notebook, with a model's answer beside it.
+"""A notebook widget to draw a character on, with a model's prediction beside it.
 
-pad(model) is an ipywidgets widget on an ipycanvas canvas; mouse, pen and finger draw. The strokes are kept as points and turned
-into pixels here, in Python: nothing is read back from the browser, and a `Drawing` does all of it without one.
+pad(model) is an ipywidgets widget on an ipycanvas canvas; mouse, pen and finger draw. The strokes are stored as points and
+rasterised in Python: nothing is read back from the browser, and a `Drawing` works without one.
 """
 
 import base64
@@ -27,18 +27,18 @@ SEEN = 140  # pixels: the glyph five times enlarged
 
 
 def pad(model, size=SIZE):
-    """Return a Pad: as the last value of a cell it is shown, drawn on, and predicts after each stroke.
+    """Return a Pad: as the last value of a cell it is shown, and it predicts after each stroke.
 
-    model: a TrainedModel, or anything with its `read`. size: of the square, in pixels, at least 28; ValueError below.
+    model: a TrainedModel, or anything with its `read`. size: side of the square in pixels; ValueError below 28.
     """
     return Pad(model, size)
 
 
 class Drawing:
-    """Strokes on a square and what a model reads in them; needs no browser.
+    """Strokes on a square and the model's reading of them; needs no browser.
 
     strokes: lists of (x, y) in pixels, x to the right, y down, from the upper left corner. reading: a `hcrlib.Reading`, or
-    None where nothing is drawn. A stroke is begun, moved and ended; the answer is given at its end.
+    None if nothing is drawn. A stroke is begun, moved and ended; the model reads at its end.
     """
 
     def __init__(self, model, size=SIZE, strokes=()):
@@ -48,12 +48,12 @@ class Drawing:
         self.draw(strokes)
 
     def draw(self, strokes):
-        """Replace all strokes by these, read them, and return the Drawing."""
+        """Replace all strokes, read them, and return the Drawing."""
         self.strokes = [[(float(x), float(y)) for x, y in stroke] for stroke in strokes if len(stroke)]
         return self._read()
 
     def begin(self, x, y):
-        """The pen touches the pad: a new stroke of one point."""
+        """Begin a stroke: the pen touches the pad."""
         self.is_down = True
         self.strokes.append([(float(x), float(y))])
 
@@ -65,7 +65,7 @@ class Drawing:
         return tuple(self.strokes[-1][-2:])
 
     def end(self):
-        """Lift the pen; return whether a stroke ended, which is when the drawing is read."""
+        """Return whether a stroke ended, which is when the drawing is read: the pen leaves the pad."""
         if not self.is_down:
             return False
         self.is_down = False
@@ -73,22 +73,22 @@ class Drawing:
         return True
 
     def clear(self):
-        """Remove all strokes and return the empty Drawing."""
+        """Remove all strokes and return the Drawing."""
         self.is_down = False
         return self.draw(())
 
     def image(self):
-        """Return uint8 (size + 2 pens, as many), ink 255 on 0: the strokes with round ends, in a margin that no ink reaches."""
+        """Return the strokes as uint8 (side, side), ink 255 on 0; see rasterised."""
         return rasterised(self.strokes, self.size)
 
     @property
     def label(self):
-        """A class name, "?" where no class is probable enough, "" where nothing is drawn."""
+        """A class name, "?" if no class is probable enough, "" if nothing is drawn."""
         return self.reading.label if self.reading else ""
 
     @property
     def words(self):
-        """The answer in lines: the most probable classes with their probabilities, or that nothing is drawn."""
+        """The most probable classes with their probabilities, one per line, or that nothing is drawn."""
         if not self.reading:
             return NOTHING
         best = [f"{name}: {probability:.1%}" for name, probability in self.reading.alternatives[:TOP]]
@@ -101,9 +101,9 @@ class Drawing:
 
 
 class Pad(widgets.HBox):
-    """The widget of a Drawing, which `drawing` holds: a canvas, a button that clears it, the answer, and the glyph it is of.
+    """The widget of a Drawing: a canvas, a button that clears it, the prediction, and the glyph the model saw.
 
-    Where no widgets are shown, such as on GitHub, its place is taken by a picture of it as it was at the end of its cell.
+    Where widgets are not rendered, such as on GitHub, an image shows it as it was at the end of its cell.
     """
 
     def __init__(self, model, size=SIZE):
@@ -121,22 +121,22 @@ class Pad(widgets.HBox):
         self.canvas.on_mouse_down(self._begin)
         self.canvas.on_mouse_move(self._move)
         self.canvas.on_mouse_up(self._end)
-        self.canvas.on_mouse_out(self._end)  # let go outside, the button would seem pressed for ever
+        self.canvas.on_mouse_out(self._end)  # released outside, the mouse button would seem pressed for ever
         self.canvas.on_touch_start(lambda fingers: self._begin(*fingers[0]) if len(fingers) == 1 else None)
         self.canvas.on_touch_move(lambda fingers: self._move(*fingers[0]))
         self.canvas.on_touch_end(lambda fingers: None if fingers else self._end())
         self.canvas.on_touch_cancel(lambda fingers: self._end())
-        self.canvas.on_client_ready(self._redraw)  # a page that was loaded again starts with an empty canvas
+        self.canvas.on_client_ready(self._redraw)  # a reloaded page starts with an empty canvas
         self.button.on_click(lambda button: self.clear())
 
     def draw(self, strokes):
-        """Replace all strokes by these, each a list of (x, y) in pixels, and return the Pad."""
+        """Replace all strokes, each a list of (x, y) in pixels, and return the Pad."""
         self.drawing.draw(strokes)
         self._redraw()
         return self._tell()
 
     def clear(self):
-        """Wipe the pad and return it."""
+        """Remove all strokes and return the Pad."""
         return self.draw(())
 
     def _begin(self, x, y):
@@ -156,7 +156,7 @@ class Pad(widgets.HBox):
         self.canvas.fill_circle(x, y, self.canvas.line_width / 2)
 
     def _redraw(self):
-        """All of it anew, white ground and pen included: a new page knows neither."""
+        """Redraw everything, including background and pen, which a reloaded page does not have."""
         size = self.drawing.size
         with hold_canvas():
             self.canvas.fill_style = "white"
@@ -178,15 +178,15 @@ class Pad(widgets.HBox):
         return f"Pad({len(self.drawing.strokes)} strokes, answer {self.drawing.label!r})"
 
     def _repr_mimebundle_(self, **asked):
-        """Return the widget; for pages that cannot show it, a picture."""
-        picture = style.save(sketch(style.figure(5.6, 2.2), self.drawing)).data
-        return {**super()._repr_mimebundle_(**asked), "image/png": base64.b64encode(picture).decode("ascii")}
+        """Return the widget, and an image for pages that cannot show it."""
+        image = style.save(sketch(style.figure(5.6, 2.2), self.drawing)).data
+        return {**super()._repr_mimebundle_(**asked), "image/png": base64.b64encode(image).decode("ascii")}
 
 
 def rasterised(strokes, size, pen=PEN):
-    """Return uint8 (side, side), ink 255 on 0, side = size + 2 * round(size * pen): the margin keeps the border free of ink.
+    """Return strokes as uint8 (side, side), ink 255 on 0; side = size + 2 * round(size * pen): the border has no ink.
 
-    strokes: lists of (x, y) in 0..size; what lies outside is cut off. pen: its width as a share of size.
+    strokes: lists of (x, y) in 0..size, cut off outside. pen: its width as a share of size.
     """
     width = max(1, round(size * pen))
     inner = Image.new("L", (size, size), 0)
@@ -199,7 +199,7 @@ def rasterised(strokes, size, pen=PEN):
 
 
 def sketch(ax, drawing, row=0, caption=""):
-    """Draw each drawing with its caption, its glyph and the prediction side by side, one row each, and return ax."""
+    """Draw the drawing with its caption, the glyph and the prediction side by side, in a row of the axes; return ax."""
     top, inner = 1.15 * row, drawing.image()
     seen = drawing.reading.seen if drawing.reading else np.zeros((28, 28), np.uint8)
     for image, left, side in ((inner, 0, 1), (seen, 1.15, 1)):
@@ -220,7 +220,7 @@ def sketch(ax, drawing, row=0, caption=""):
 
 
 def _page(drawing):
-    """Return the answer as HTML; class names may be any text."""
+    """Return the prediction as HTML; class names may be any text."""
     if not drawing.reading:
         return f"<p>{NOTHING} Draw one character, as large as you like.</p>"
     lines = "<br>".join(html.escape(line) for line in drawing.words.splitlines())
@@ -229,7 +229,7 @@ def _page(drawing):
 
 
 def _png(glyph):
-    """PNG bytes of uint8 (28, 28), ink 255, dark on white and enlarged without blur."""
+    """Return the PNG bytes of a glyph, uint8 (28, 28), ink 255: dark on white, enlarged without blur."""
     stream = io.BytesIO()
     Image.fromarray(255 - glyph).resize((SEEN, SEEN), Image.NEAREST).save(stream, "png", optimize=True)
     return stream.getvalue()

@@ -1,7 +1,7 @@
-"""What a dataset holds that its name does not tell: its classes' means, copies, doubtful labels, and maps of it.
+"""Explore a dataset: class means, duplicates, doubtful labels, and maps.
 
-Every search is bounded by a number of images, drawn stratified and by seed; neighbours are exact among those. Distances are
-root mean square differences of a pixel, in grey levels 0..255, where 0 is a copy.
+Every search is limited to a number of images, a stratified sample by seed; neighbours are exact within it. Distances are root
+mean square differences of pixels, in grey levels 0..255; 0 is a duplicate.
 """
 
 import hashlib
@@ -19,22 +19,22 @@ from hcrlib.tasks.classification import figures
 
 PARTS = "train", "val", "test"
 BATCH = 512  # queries at a time: 30 MB
-SPARE = 8  # further candidates: floats rank near ties wrongly, whole numbers then sort them
-COLOURS = (  # Okabe and Ito's without the yellow, which white ground swallows, and three more; repeated where there are more
+SPARE = 8  # extra candidates: floats rank near ties wrongly, integers then sort them
+COLOURS = (  # Okabe and Ito's without yellow, which is invisible on white, and three more; then repeated
     *("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000", "#7f3c8d", "#5b3a1a", "#8c8c8c"),
 )
 
 
 def balance(data):
-    """Return a DataFrame of int, a row a class, by its name: images in train, val and test."""
+    """Return a DataFrame of int, indexed by class name: images in train, val and test."""
     counts = {part: np.bincount(getattr(data, part).labels, minlength=data.n_classes) for part in PARTS}
     return pd.DataFrame(counts, index=pd.Index(data.classes, name="class"))
 
 
 def class_means(split, n_classes):
-    """Return (mean, spread): float64 (n_classes, 28, 28), grey levels 0..255, spread a pixel's standard deviation in its class.
+    """Return (mean, spread), float64 (n_classes, 28, 28), grey levels 0..255; spread: the standard deviation of each pixel.
 
-    0 for a class without images.
+    Both are 0 for a class without images.
     """
     total, squares = np.zeros((2, n_classes, SIDE * SIDE))
     for start in range(0, len(split), 8192):
@@ -49,12 +49,12 @@ def class_means(split, n_classes):
 
 
 def transposed(split):
-    """Return the Split with the rows of every image as columns: as EMNIST's files store them, or turned back."""
+    """Return the Split with every image transposed, as in EMNIST's files, or back."""
     return Split(np.ascontiguousarray(split.images.transpose(0, 2, 1)), split.labels.copy())
 
 
 def duplicates(data):
-    """Return a DataFrame, a row an image that has an exact copy: group, part, index, label; a group's images are equal."""
+    """Return a DataFrame of the images with exact copies: group, part, index, label; images of a group are equal."""
     seen = {}
     for part in PARTS:
         split = getattr(data, part)
@@ -67,7 +67,7 @@ def duplicates(data):
 
 
 def duplicate_counts(found):
-    """Return counts of what `duplicates` found: groups, images, groups in both train and test, groups of several labels."""
+    """Summarise `duplicates` in a dict: groups, images, groups in both train and test, groups with several labels."""
     groups = found.groupby("group")
     leaks = groups["part"].agg(lambda parts: {"train", "test"} <= set(parts)) if len(found) else ()
     return {
@@ -80,8 +80,10 @@ def duplicate_counts(found):
 
 @dataclass(frozen=True, eq=False)
 class Nearest:
-    """Images and their nearest neighbours. of: int64 (m,), indices of the images; at: int64 (m, k), indices of the
-    neighbours, nearest first, ties by index; distance: float64 (m, k), 0..255. `among`: how many images were searched.
+    """Images and their nearest neighbours.
+
+    of: int64 (m,), indices of the images. at: int64 (m, k), indices of the neighbours, nearest first, ties by index.
+    distance: float64 (m, k), 0..255. among: how many images were searched.
     """
 
     of: np.ndarray
@@ -91,7 +93,7 @@ class Nearest:
 
 
 def within(split, k, look, among, seed=0):
-    """Return the Nearest k, itself left out, of `look` images among `among` of the same split; all where it has fewer."""
+    """Return the Nearest k, excluding itself, of `look` images among `among` of the same split, or all of them."""
     base = sample(split.labels, among, seed, "explore/among")
     own = sample(split.labels[base], look, seed, "explore/look")
     distance, at = neighbours(split.images[base[own]], split.images[base], k, own)
@@ -99,7 +101,7 @@ def within(split, k, look, among, seed=0):
 
 
 def across(split, other, k, look, among, seed=0):
-    """Return the Nearest k of `look` images of a split among `among` of another; all where they have fewer."""
+    """Return the Nearest k of `look` images of a split among `among` of another, or all of them."""
     base = sample(other.labels, among, seed, "explore/among")
     of = sample(split.labels, look, seed, "explore/look")
     distance, at = neighbours(split.images[of], other.images[base], k)
@@ -107,18 +109,17 @@ def across(split, other, k, look, among, seed=0):
 
 
 def sample(labels, most, seed, purpose):
-    """Return int64, sorted: indices of `most` images, stratified, or of all where there are fewer."""
+    """Return the sorted indices, int64, of a stratified sample of `most` images, or of all if there are fewer."""
     return stratified_take(labels, min(most, len(labels)), seed, purpose)
 
 
 def neighbours(images, base, k, own=None):
-    """Return (distance, at), float64 and int64 (m, k'): the k nearest of `base` to each image, nearest first, ties by index.
+    """Return (distance, at), float64 and int64 (m, k'): the k nearest of `base` to each image, nearest first.
 
-    images, base: uint8 (m, 28, 28) and (n, 28, 28). own: int (m,), each image's own index in base, to be left out.
-    k' is less than k where base holds fewer.
+    images, base: uint8 (m, 28, 28) and (n, 28, 28). own: int (m,), each image's own index in base, to be excluded. Ties are
+    ordered by index; k' < k if base has fewer images.
     """
-    there = len(base) - (own is not None)
-    k = max(0, min(k, there))
+    k = max(0, min(k, len(base) - (own is not None)))
     distance, at = np.zeros((len(images), k)), np.zeros((len(images), k), np.int64)
     if k == 0 or len(images) == 0:
         return distance, at
@@ -141,15 +142,15 @@ def _scaled(images):
 
 
 def _squares(images, base, at):
-    """Return int32 (m, k): exact squared distances, at most 784 * 255 ** 2."""
+    """Return the exact squared distances, int32 (m, k), at most 784 * 255 ** 2."""
     difference = base[at].reshape(*at.shape, -1).astype(np.int32) - images.reshape(len(images), 1, -1)
     return np.einsum("mkp,mkp->mk", difference, difference)
 
 
 def closest(near, labels=None, same=False):
-    """Return a DataFrame, a row a pair of an image and its nearest: image, neighbour, distance, closest first.
+    """Return a DataFrame of pairs of an image and its nearest: image, neighbour, distance, closest first.
 
-    labels: int (n,), of the images' split, to get each class's closest pair alone. same: both are of one split, so that a
+    labels: int (n,), of the images' split: return only the closest pair per class. same: both are of one split, so that a
     pair found from either side counts once.
     """
     at, distance = near.at[:, :1].ravel(), near.distance[:, :1].ravel()  # empty where there is no other image
@@ -164,20 +165,20 @@ def closest(near, labels=None, same=False):
 
 
 def median(near):
-    """Return the median distance to the nearest, 0..255; NaN where there is none."""
+    """Return the median distance to the nearest neighbour, 0..255; NaN without any."""
     return float(np.median(near.distance[:, 0])) if near.distance.size else float("nan")
 
 
 def misses(near, labels, base_labels):
-    """Return how many images have another label than their nearest neighbour: the errors of a one-nearest-neighbour reader."""
+    """Return how many images have another label than their nearest neighbour: the errors of 1-NN."""
     return int((labels[near.of] != base_labels[near.at[:, 0]]).sum())
 
 
 def suspects(near, labels, least=0.9):
-    """Return a DataFrame of candidates for a wrong label: index, label, neighbours, votes, distance.
+    """Return a DataFrame of possibly mislabelled images: at least the share `least` of the neighbours agree on another label.
 
-    At least the share `least` of a candidate's neighbours agrees on one other label, `neighbours`; distance is to the
-    nearest of them. Most votes first, then the closest. near: of `within`; labels: int (n,), the split's.
+    Columns: index, label, neighbours (the other label), votes, distance (to the nearest that votes so). Most votes first,
+    then the closest. near: of `within`; labels: int (n,), the split's.
     """
     votes = np.zeros((len(near.of), labels.max() + 1), np.int64)
     np.add.at(votes, (np.arange(len(near.of))[:, None], labels[near.at]), 1)
@@ -191,7 +192,7 @@ def suspects(near, labels, least=0.9):
 
 
 def pca_map(images):
-    """Return (points, share): float64 (n, 2), the two directions in which images differ most, and their share of all variance.
+    """Return (points, share): the first two principal components, float64 (n, 2), and their share of the variance.
 
     ConfigError for fewer than 3 images.
     """
@@ -202,9 +203,10 @@ def pca_map(images):
 
 
 def tsne_map(images, seed=0):
-    """Return float32 (n, 2): t-SNE (van der Maaten, Hinton 2008) of the first 50 principal components, perplexity 30 or less.
+    """Return the t-SNE map (van der Maaten, Hinton 2008), float32 (n, 2), of the first 50 principal components.
 
-    On one core: several would add in an order that varies, and so would the map. ConfigError for fewer than 3 images.
+    Perplexity is at most 30. It runs on one core, since on several the order of additions, and so the map, would vary.
+    ConfigError for fewer than 3 images.
     """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
@@ -224,7 +226,7 @@ def _enough(images):
 
 
 def draw_means(ax, mean, spread, classes, columns=10):
-    """Draw each class's mean in grey above its spread in colour, with the class's name; return the axes."""
+    """Draw the mean of each class in grey above its spread in colour, with the class name; return the axes."""
     for at, name in enumerate(classes):
         left, top = (at % columns) * 32, (at // columns) * 74
         ax.text(left + 14, top - 1, name, ha="center", va="bottom", fontsize=10)
@@ -247,9 +249,9 @@ def draw_rows(ax, upper, lower, captions):
 
 
 def draw_maps(maps, labels, classes, width=11, height=5.9):
-    """Return the axes of a new Figure, one for each of title -> points (n, 2): every image as its class's name, in its colour.
+    """Draw a Figure with axes for each title -> points (n, 2), every image as its class name; return the axes.
 
-    A name that is no single letter or digit of ASCII stands once, amid its points.
+    A name that is not a single ASCII letter or digit is written once, amid its points.
     """
     axes = Figure(figsize=(width, height), layout="constrained", facecolor="white").subplots(
         1, len(maps), squeeze=False

@@ -80,7 +80,7 @@ def test_a_file_with_the_wrong_hash(tmp_path, refused, monkeypatch):
     before = wrong.read_bytes()
     refused(
         ["train", "dummy", "--data", "mnist"],
-        "not the official file",
+        "ot the official file",
         str(wrong),
         DATASETS.get("mnist").files[0].sha256,
     )
@@ -118,4 +118,4 @@ def test_no_room_for_the_results(refused, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device", "predictions.npz")
 
     monkeypatch.setattr(runner.records, "save_predictions", full)
-    refused(["train", "dummy"], "No space left on device", "Make room")
+    refused(["train", "dummy"], "No space left on device", "Free some space")

@@ -3,13 +3,14 @@
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import hcrlib as hcr
 from hcrlib import records
-from hcrlib.claims import judge, ledger, spec
+from hcrlib.claims import judge, ledger, resume_check, spec
 from hcrlib.claims.ledger import FAILS, HOLDS, OPEN, UNDECIDED
 from hcrlib.cli import main
 from hcrlib.core import paths
@@ -17,6 +18,7 @@ from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.runs import runner, store
 from hcrlib.sweeps import plan
 
+L = "L: {classifier: linear, budget: 300}"
 PAPERS = "papers: {a: A paper}\n"
 FIGURE = (
     "{name: x, paper: a, says: It is good, run: {classifier: dummy, budget: 200}, measure: accuracy, at_least: 0.05}"
@@ -32,11 +34,33 @@ def write(tmp_path):
     return write
 
 
-def judged(path):
-    asked = spec.load(path)
-    for config in judge.missing(asked):
-        runner.run_one(config, say=lambda line: None)
-    return asked, judge.judge(asked, say=lambda line: None)
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A function that makes a run in a results folder: each configuration is trained once in the session, then copied."""
+    root = tmp_path_factory.mktemp("claims")
+
+    def make(config):
+        target = records.run_path(config)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HCR_RESULTS", str(root))
+            source = records.run_path(config)
+            if not store.finished(config):
+                runner.run_one(config, say=lambda line: None)
+        shutil.copytree(source, target)
+        return store.finished(config)
+
+    return make
+
+
+@pytest.fixture
+def judged(trained):
+    def judged(path):
+        claims = spec.load(path)
+        for config in judge.missing(claims):
+            trained(config)
+        return claims, judge.judge(claims, say=lambda line: None)
+
+    return judged
 
 
 @pytest.mark.parametrize(
@@ -78,7 +102,7 @@ def test_two_of_one_name_are_refused(write):
         spec.load(write(FIGURE, FIGURE))
 
 
-def test_a_figure_that_is_reached_and_one_that_is_not(write):
+def test_a_figure_that_is_reached_and_one_that_is_not(write, judged):
     path = write(
         FIGURE, FIGURE.replace("x,", "y,").replace("0.05", "0.5"), FIGURE.replace("x,", "z,").replace("0.05", "0.101")
     )
@@ -93,10 +117,8 @@ def test_a_figure_that_is_reached_and_one_that_is_not(write):
 
 
 @pytest.mark.slow
-def test_who_is_best_is_asked_of_every_image(write):
-    runs = (
-        "{name: %s, paper: a, says: s, runs: {K: {classifier: knn}, D: {classifier: dummy}, L: {classifier: linear}}, "
-    )
+def test_who_is_best_is_asked_of_every_image(write, judged):
+    runs = "{name: %s, paper: a, says: s, runs: {K: {classifier: knn}, D: {classifier: dummy}, " + L + "}, "
     path = write(
         runs % "right" + "measure: accuracy, highest: K}",
         runs % "wrong" + "measure: accuracy, highest: L}",
@@ -110,7 +132,7 @@ def test_who_is_best_is_asked_of_every_image(write):
 
 
 @pytest.mark.slow
-def test_a_lead_that_may_be_chance_decides_nothing(write):
+def test_a_lead_that_may_be_chance_decides_nothing(write, judged):
     path = write(
         "{name: x, paper: a, says: s, runs: {A: {classifier: knn}, B: {classifier: knn, k: 4}}, measure: accuracy, highest: A}",
         "{name: y, paper: a, says: s, runs: {A: {classifier: knn}, B: {classifier: knn, k: 4}}, measure: accuracy, highest: B}",
@@ -121,7 +143,7 @@ def test_a_lead_that_may_be_chance_decides_nothing(write):
 
 
 @pytest.mark.slow
-def test_seeds_are_averaged_and_their_spread_is_told(write):
+def test_seeds_are_averaged_and_their_spread_is_told(write, judged):
     text = FIGURE.replace("dummy, budget: 200", "linear, budget: 300").replace("measure", "seeds: [0, 1], measure")
     _, [row] = judged(write(text))
     found = [store.finished(c) for c in spec.load(write(text)).claims[0].configs[""]]
@@ -130,12 +152,12 @@ def test_seeds_are_averaged_and_their_spread_is_told(write):
 
 
 @pytest.mark.slow
-def test_an_ensemble_averages_what_its_members_answered(write):
+def test_an_ensemble_averages_what_its_members_answered(write, trained):
     text = FIGURE.replace("dummy, budget: 200", "linear, budget: 300").replace(
         "measure", "seeds: [0, 1], ensemble: true, measure"
     )
     asked = spec.load(write(text))
-    runs = [runner.run_one(config, say=lambda line: None) for config in asked.configs()]
+    runs = [trained(config) for config in asked.configs()]
     labels = records.load_predictions(runs[0])["labels"]
     for run, (wrong, right) in zip(
         runs, ((0.6, 0.4), (0.1, 0.9)), strict=True
@@ -150,8 +172,8 @@ def test_an_ensemble_averages_what_its_members_answered(write):
 
 
 @pytest.mark.slow
-def test_equal_values_are_no_lead(write):
-    runs = "runs: {A: {classifier: knn, k: 1}, B: {classifier: knn}}, measure: train_accuracy"
+def test_equal_values_are_no_lead(write, judged):
+    runs = "runs: {A: {classifier: knn, budget: 300, k: 1}, B: {classifier: knn, budget: 300}}, measure: train_accuracy"
     both = "{name: %s, paper: a, says: s, " + runs + ", highest: %s}"
     _, rows = judged(write(both % ("x", "A"), both % ("y", "B")))
     assert [row["verdict"] for row in rows] == [FAILS, FAILS]
@@ -159,29 +181,29 @@ def test_equal_values_are_no_lead(write):
 
 
 @pytest.mark.slow
-def test_times_that_are_close_decide_nothing(write, monkeypatch):
-    text = "{name: x, paper: a, says: s, runs: {A: {classifier: dummy}, B: {classifier: linear}}, measure: fit_s, lowest: A}"
+def test_times_that_are_close_decide_nothing(write, monkeypatch, judged):
+    text = "{name: x, paper: a, says: s, runs: {A: {classifier: dummy}, " + L + "}, measure: fit_s, lowest: A}"
     asked, [row] = judged(write(text))
     assert row["verdict"] == HOLDS
     monkeypatch.setattr(judge, "NOISE", 1e9)
     assert judge.judge(asked, say=lambda line: None)[0]["verdict"] == UNDECIDED
 
 
-def test_a_stand_in_is_measured_and_leaves_the_claim_open(write):
+def test_a_stand_in_is_measured_and_leaves_the_claim_open(write, judged):
     _, [row] = judged(write(FIGURE.replace("measure", "stand_in: true, measure")))
     assert row["verdict"] == OPEN
     assert row["reason"].startswith("not the paper's data; on these, accuracy on the test images is at least 5 %")
     assert row["measured"]
 
 
-def test_a_method_of_ours_confirms_and_does_not_refute(write):
+def test_a_method_of_ours_confirms_and_does_not_refute(write, judged):
     ours = FIGURE.replace("measure", "ours: true, measure")
     _, rows = judged(write(ours, ours.replace("x,", "y,").replace("0.05", "0.5")))
     assert [row["verdict"] for row in rows] == [HOLDS, OPEN]
     assert rows[1]["reason"].startswith("the method is not described; of ours, accuracy")
 
 
-def test_one_claim_that_cannot_be_judged_does_not_cost_the_others(write):
+def test_one_claim_that_cannot_be_judged_does_not_cost_the_others(write, judged):
     asked, _ = judged(write(FIGURE, FIGURE.replace("x,", "y,").replace("dummy, budget: 200", "knn, budget: 300")))
     (store.finished(asked.configs()[1]).path / "model/knn.npz").unlink()
     asked = spec.load(
@@ -197,7 +219,7 @@ def test_one_claim_that_cannot_be_judged_does_not_cost_the_others(write):
     assert "cannot be loaded" in rows[1]["reason"]
 
 
-def test_what_was_measured_elsewhere_is_kept_where_the_runs_are_not(write, results):
+def test_what_was_measured_elsewhere_is_kept_where_the_runs_are_not(write, results, judged):
     asked, rows = judged(write(FIGURE))
     shutil.rmtree(results / "runs")
     said = []
@@ -218,7 +240,7 @@ def test_training_accuracy_is_of_the_images_it_was_trained_on(monkeypatch):
         judge.train_accuracy(other)
 
 
-def test_without_the_files_a_claim_is_left_open(write, monkeypatch):
+def test_without_the_files_a_claim_is_left_open(write, monkeypatch, judged):
     for module in (judge, spec):
         monkeypatch.setattr(module, "on_this_machine", lambda: {"mnist-5k"})
     path = write(FIGURE.replace("classifier", "dataset: emnist-byclass, classifier"))
@@ -236,12 +258,38 @@ def test_a_run_that_failed_leaves_its_claim_open(write):
     assert (row["verdict"], "no luck" in row["reason"]) == (OPEN, True)
 
 
-@pytest.mark.slow
-def test_resuming_is_tried(write):
+@pytest.mark.parametrize(
+    ("lines", "change", "verdict"),
+    [
+        (["resumed after epoch 2 of 3"], 0, HOLDS),
+        (["epoch 1/3"], 0, FAILS),
+        (["resumed after epoch 2 of 3"], 1, FAILS),
+    ],
+)
+def test_a_resumed_run_must_go_on_and_end_the_same(write, monkeypatch, lines, change, verdict):
+    """The killed processes themselves are those of tests/faults/test_training_faults.py."""
+    roots = []
+
+    def train(config, root, wait):
+        roots.append(root)
+        folder = Path(root, "runs", config.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        scores = np.eye(3) + (change if len(set(roots)) == 2 else 0)
+        np.savez(folder / "predictions.npz", predicted=np.arange(3), scores=scores)
+        return lines if wait == "go on" and len(roots) == 2 else []
+
+    monkeypatch.setattr(resume_check, "_train", train)
     row = "{name: x, paper: a, says: s, resume: {classifier: mlp, budget: 200, epochs: 3}}"
-    _, [row] = judged(write(row))
-    assert row["verdict"] == HOLDS
-    assert row["reason"].startswith("went on from epoch 2")
+    [row] = judge.judge(spec.load(write(row)), say=lambda line: None)
+    assert row["verdict"] == verdict
+    assert row["reason"].startswith("went on from epoch 2" if lines[0].startswith("resumed") else "began again")
+    assert row["reason"].endswith("the same as without the kill") is not bool(change)
+
+
+def test_the_process_of_the_resume_check_trains(tmp_path):
+    config = runner.resolve("dummy", budget=200)
+    resume_check._train(config, str(tmp_path), "go on")
+    assert (tmp_path / "runs" / config.id / "record.json").exists()
 
 
 def test_the_command_writes_the_ledger_twice_the_same(write, results, capsys, monkeypatch):

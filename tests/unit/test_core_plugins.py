@@ -15,7 +15,7 @@ from hcrlib.tuning import search
 
 DATASET = """
 import numpy as np
-from hcrlib.datasets.base import Split, Published
+from hcrlib.datasets.base import Published, Split
 from hcrlib.datasets.catalog import DATASETS, Entry
 
 def load(entry):

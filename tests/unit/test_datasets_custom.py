@@ -80,12 +80,12 @@ def test_train_and_test_folders_have_the_same_classes(tmp_path):
 def test_a_class_twice_in_the_list_or_to_the_eye(folders):
     text = (folders / "dataset.yml").read_text()
     (folders / "dataset.yml").write_text(text + "classes: [2, 10, a, a]\n")
-    with pytest.raises(DataError, match="class 'a' is there twice"):
+    with pytest.raises(DataError, match="Duplicate class 'a'"):
         load_dataset(folders)
     (folders / "dataset.yml").write_text(text)
     for name in ("\u00e9", "e\u0301"):
         draw(folders / "images" / name / "1.png", "e")
-    with pytest.raises(DataError, match="class 'é' is there twice"):
+    with pytest.raises(DataError, match="Duplicate class 'é'"):
         load_dataset(folders)
 
 

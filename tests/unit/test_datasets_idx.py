@@ -31,9 +31,9 @@ def test_read_idx_with_and_without_gzip(tmp_path, packed):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "no IDX file"),
-        (b"label,1x1\n", "no IDX file"),
-        (bytes([0, 0, 13, 1]) + LABELS[4:], "no IDX file"),  # float32
+        (b"", "Not an IDX file"),
+        (b"label,1x1\n", "Not an IDX file"),
+        (bytes([0, 0, 13, 1]) + LABELS[4:], "Not an IDX file"),  # float32
         (IMAGES[:10], "within its header"),
         (IMAGES[:-1], "22 bytes for shape \\(1, 2, 3\\), got 21 bytes"),
         (IMAGES + b"\0", "got 23 bytes"),

@@ -98,7 +98,7 @@ def test_a_mat_file_of_known_content_counts_as_official(monkeypatch, tmp_path):
     path = write_mat(tmp_path / "emnist-balanced.mat", parts)
     assert [one.how for one in import_file(path)] == ["official", "official"]
     assert assert_loads("emnist-balanced", parts).source == "cache"
-    assert [one.how for one in import_file(path)] == ["there already", "there already"]
+    assert [one.how for one in import_file(path)] == ["already imported", "already imported"]
 
 
 def test_a_mat_file_of_unknown_content_is_an_import_that_says_so(monkeypatch, tmp_path):
@@ -106,7 +106,7 @@ def test_a_mat_file_of_unknown_content_is_an_import_that_says_so(monkeypatch, tm
     path = write_mat(tmp_path / "emnist-balanced.mat", parts)
     assert [one.how for one in import_file(path)] == ["import", "import"]
     assert assert_loads("emnist-balanced", parts).source == "imported from emnist-balanced.mat"
-    assert [one.how for one in import_file(path)] == ["there already", "there already"]
+    assert [one.how for one in import_file(path)] == ["already imported", "already imported"]
     assert [finding.path for finding in verify("emnist-balanced")][-1] == "imported from emnist-balanced.mat"
 
 
@@ -137,7 +137,7 @@ def test_unpacked_idx_of_unknown_content_needs_both_files(monkeypatch, tmp_path)
     parts = tiny(monkeypatch, "emnist-digits", pinned=False)
     images, labels, *test = write_idx(tmp_path, "emnist-digits", parts, packed=False)
     hidden = labels.rename(tmp_path / "elsewhere")
-    with pytest.raises(DataError, match=f"needed together .*{labels.name} beside it"):
+    with pytest.raises(DataError, match=f"imported together .*{labels.name} beside it"):
         import_file(images)
     hidden.rename(labels)
     import_file(images)
@@ -173,7 +173,7 @@ def test_parts_of_two_releases_do_not_go_together(monkeypatch, tmp_path):
     monkeypatch.setitem(DATASETS._items, entry.name, dataclasses.replace(entry, releases=((52, 78), (78, 26))))
     for part in ("train", "test"):
         import_file(write_csv(tmp_path / f"emnist-letters-{part}.csv", *parts[part]))
-    with pytest.raises(DataError, match="do not go together .* Expected 52 \\+ 78 or 78 \\+ 26, got 52 \\+ 26"):
+    with pytest.raises(DataError, match="do not match .* Expected 52 \\+ 78 or 78 \\+ 26, got 52 \\+ 26"):
         load_dataset("emnist-letters")
 
 
@@ -199,7 +199,7 @@ def test_another_import_does_not_replace_the_first(monkeypatch, tmp_path):
     path = write_csv(tmp_path / "emnist-digits-train.csv", images, labels)
     import_file(path)
     write_csv(path, 255 - images, labels)
-    with pytest.raises(DataError, match="there already"):
+    with pytest.raises(DataError, match="already exists"):
         import_file(path)
 
 
@@ -251,15 +251,15 @@ def test_what_is_not_the_set_is_refused_and_not_kept(monkeypatch, tmp_path, name
 @pytest.mark.parametrize(
     ("file", "content", "says"),
     [
-        ("emnist-letters.mat", b"MATLAB 5.0 nonsense", "no EMNIST .mat file"),
-        ("mnist.npz", b"PK nonsense", "Keras' mnist.npz holds"),
+        ("emnist-letters.mat", b"MATLAB 5.0 nonsense", "Not an EMNIST .mat file"),
+        ("mnist.npz", b"PK nonsense", "Keras' mnist.npz contains"),
         ("gzip.zip", b"PK nonsense", "zip is damaged"),
-        ("emnist-digits-train.csv", b"1,2,3\n", "have not 784 pixels"),
-        ("emnist-digits-train.csv", b"", "no CSV of images: it holds no images"),
-        ("emnist-digits-train.csv", b"1" + b",0" * 783 + b",256\n", "no CSV of images"),
+        ("emnist-digits-train.csv", b"1,2,3\n", "do not have 784 pixels"),
+        ("emnist-digits-train.csv", b"", "Invalid CSV of images: it contains no images"),
+        ("emnist-digits-train.csv", b"1" + b",0" * 783 + b",256\n", "Invalid CSV of images"),
         ("emnist-digits.csv", b"1" + b",0" * 784, "does not say which part"),
         ("train.csv", b"1" + b",0" * 784, "does not say which dataset"),
-        ("holiday.jpg", b"\xff\xd8\xff", "not known by its hash or by its name"),
+        ("holiday.jpg", b"\xff\xd8\xff", "Neither the hash nor the name"),
     ],
 )
 def test_what_is_no_such_file_is_named(tmp_path, file, content, says):
@@ -269,9 +269,9 @@ def test_what_is_no_such_file_is_named(tmp_path, file, content, says):
 
 
 def test_no_such_file_and_a_set_that_is_not_imported(tmp_path):
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(DataError, match="No such file"):
         import_file(tmp_path / "gzip.zip")
     path = tmp_path / "train.csv"
     path.write_bytes(b"1" + b",0" * 784)
-    with pytest.raises(ConfigError, match="mnist-5k is not read from files"):
+    with pytest.raises(ConfigError, match="mnist-5k cannot be imported from files"):
         import_file(path, "mnist-5k")

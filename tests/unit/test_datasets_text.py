@@ -90,14 +90,14 @@ def test_pictures_are_seen_as_they_are_when_they_are_read(tmp_path):
 
 def test_a_strip_that_is_no_line_is_refused(tmp_path):
     draw(tmp_path / "strip.png", 15_000, 2)
-    with pytest.raises(ValueError, match="no line of writing"):
+    with pytest.raises(ValueError, match="not a line of writing"):
         words.grey(tmp_path / "strip.png")
 
 
 def test_a_document_in_train_and_test_is_told(tmp_path):
     for part, documents in (("train", "abc"), ("test", "cd")):
         folder_of(tmp_path / "mine" / part, [(f"{d}.png", f"mot {d}", d) for d in documents])
-    assert load_text(tmp_path / "mine").notes == ("1 documents are in train and in test: c",)
+    assert load_text(tmp_path / "mine").notes == ("1 documents are in both train and test: c",)
 
 
 def test_a_folder_of_characters_with_some_table_stays_one_of_characters(tmp_path):
@@ -115,7 +115,7 @@ def test_damaged_pictures_are_listed_and_left_out(tmp_path):
     data = load_text(place)
     assert [name for name, _ in data.damaged] == ["3.png", "4.png", "6.png", "7.png"]
     assert sum(map(len, (data.train, data.val, data.test))) == 16
-    assert "no line of writing" in dict(data.damaged)["7.png"]
+    assert "not a line of writing" in dict(data.damaged)["7.png"]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_show_tells_the_counts_and_draws_lines(tmp_path, capsys):
     assert "longest text, 9 characters: " in told
     data = load_text(place)
     assert f"sha256 {data.sha256}, of the test split {data.test_sha256}" in told
-    assert "images left out, because they cannot be read: 1\n  3.png: " in told
+    assert "unreadable images, left out: 1\n  3.png: " in told
     writers = [set(part.writers) for part in (data.train, data.val, data.test)]
     assert set().union(*writers) == set("abcde")
     assert all(
@@ -170,7 +170,7 @@ def test_show_tells_the_counts_and_draws_lines(tmp_path, capsys):
 def test_writers_that_are_not_told_are_not_counted(tmp_path, capsys):
     place = folder_of(tmp_path / "mine", [(f"{n}.png", f"mot {n}") for n in range(20)], ("file", "text"))
     assert run("show", place, "--out", tmp_path / "sheet.png") == 0
-    assert "writers: not known" in capsys.readouterr().out
+    assert "writers: unknown" in capsys.readouterr().out
 
 
 def test_list_tells_where_words_and_lines_come_from(root, capsys):
@@ -188,11 +188,11 @@ def test_list_tells_where_words_and_lines_come_from(root, capsys):
 
 def test_fetch_says_how_words_and_lines_are_obtained(root, capsys, monkeypatch):
     with pytest.raises(
-        DataError, match=r"iam-lines is not here \(.*iam\).*got no such folder\. Register .* lines\.tgz"
+        DataError, match=r"iam-lines is not on this machine \(.*iam\).*got no such folder\. Register .* lines\.tgz"
     ):
         run("fetch", "iam-lines")
     assert run("fetch", "mnist-numbers") == 0
-    assert "composed from mnist-5k while training takes it: nothing else" in capsys.readouterr().out
+    assert "composed from mnist-5k during training: there is nothing else" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="hcr data show iam-lines"):
         run("verify", "iam-lines")
     monkeypatch.delenv("HCR_DATA")
@@ -202,7 +202,7 @@ def test_fetch_says_how_words_and_lines_are_obtained(root, capsys, monkeypatch):
 
 def test_a_folder_that_is_no_dataset_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"no dataset .*Expected a dataset\.yml, or .*got an empty folder"):
+    with pytest.raises(DataError, match=r"not a dataset .*Expected a dataset\.yml, or .*got an empty folder"):
         run("show", tmp_path / "empty")
     with pytest.raises(ConfigError, match="no dataset"):
         run("show", tmp_path / "none")
@@ -283,7 +283,7 @@ def test_lines_of_iam(iam):
     assert data.train.texts == ("A MOVE to stop .", '"nominating any more"')
     assert (data.val.texts, data.test.texts) == (("Labour life",), ("Peers",))
     told = " ".join(data.notes)
-    assert "1 lines of a line that is in no part" in told
+    assert "1 lines outside the partition are left out" in told
     assert "more than one part" not in told
     assert data.damaged == ()
 
@@ -293,7 +293,7 @@ def test_words_of_iam(iam):
     data = load_text("iam-words")
     assert (data.train.texts, data.val.texts, data.test.texts) == (("A",), ("Labour",), ("Peers",))
     assert [name for name, _ in data.damaged] == ["a01-000u-00-01.png"]
-    assert "1 words whose segmentation is marked as wrong are left out" in data.notes
+    assert "1 words marked as wrongly segmented are left out" in data.notes
 
 
 def test_a_writer_of_iam_in_two_parts_is_told(iam):
@@ -333,7 +333,7 @@ def test_numbers_are_composed_from_digits_of_each_split_apart(monkeypatch):
     first, second = numbers.train.epoch(1), numbers.train.epoch(1)
     assert first.texts == second.texts != numbers.train.texts
     assert all((a == b).all() for a, b in zip(first.images, second.images, strict=True))
-    assert repr(numbers.train) == "Lines(300 pictures)"
+    assert repr(numbers.train) == "Lines(300 images)"
     assert numbers.unit == "words"
     other = load_text("mnist-numbers", val_seed=1)
     assert other.val.texts != numbers.val.texts
