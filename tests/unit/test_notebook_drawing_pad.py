@@ -4,10 +4,10 @@ import base64
 
 import numpy as np
 import pytest
-from hcrlib.plotting.classification import figure, keep
 
 from hcrlib.api import Reading
 from hcrlib.notebook.drawing_pad import NOTHING, Drawing, pad, rasterised, sketch
+from hcrlib.plotting.style import figure, save
 from hcrlib.runtime import to_glyph
 
 
@@ -175,4 +175,4 @@ def test_a_sketch_has_the_drawing_the_glyph_and_the_words_row_below_row():
         assert sketch(ax, Drawing(Reader(), strokes=strokes), row) is ax
     assert len(ax.images) == 4
     assert {"7", NOTHING} <= {text.get_text() for text in ax.texts}
-    assert keep(ax).data.startswith(b"\x89PNG")
+    assert save(ax).data.startswith(b"\x89PNG")
