@@ -1,0 +1,140 @@
+"""What every recognizer promises, tried on each one that is registered: a new file is tested by being there."""
+
+import ast
+import dataclasses
+import inspect
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import hcrlib as hcr
+from hcrlib.core.errors import ConfigError
+from hcrlib.models import RECOGNIZERS, FitContext
+from hcrlib.runtime import LinePipeline
+from hcrlib.runtime.line_pipeline import by_width
+from hcrlib.tuning import search
+
+TINY = {"crnn-small": {"width": 1, "units": 2}}  # at full width, building the network is all that a test would do
+NAMES = [pytest.param(name, marks=pytest.mark.slow) for name in RECOGNIZERS.names() if name in TINY]
+EAGER = "ignore:Even though the `tf.config.experimental_run_functions_eagerly` option is set"
+
+
+@pytest.fixture(autouse=True)
+def eager():
+    """TensorFlow without graphs: those of LSTMs take longer to build than a few steps take."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def lines(n, seed=0):
+    """Images of "a", a bar at the top, and "b", one at the bottom, in words of up to three; epoch() as `fit` takes it."""
+    rng, images, texts = np.random.RandomState(seed), [], []
+    for _ in range(n):
+        text = "".join(rng.choice(["a", "b"], rng.randint(1, 4)))
+        image = np.zeros((48, 24 * len(text)), np.float32)
+        for index, character in enumerate(text):
+            rows = slice(6, 20) if character == "a" else slice(28, 42)
+            image[rows, 24 * index + 6 : 24 * index + 18] = 1
+        images.append(image)
+        texts.append(text)
+    return SimpleNamespace(epoch=lambda number: (images, texts))
+
+
+def fitted(name, folder, seed=0, epochs=1):
+    recognizer = RECOGNIZERS.get(name).create({**TINY[name], "epochs": epochs, "batch_size": 4})
+    said = []
+    recognizer.fit(lines(8), lines(4, 1), FitContext(2, seed, folder, said.append, classes=("a", "b")))
+    return recognizer, said
+
+
+@pytest.mark.filterwarnings(EAGER)
+@pytest.mark.parametrize("name", NAMES)
+def test_conforms(name, tmp_path):
+    recognizer, _ = fitted(name, tmp_path / "a")
+    images, _ = lines(6, 2).epoch(0)
+    outputs = recognizer.log_probabilities(images)
+    assert len(outputs) == len(images)
+    for output in outputs:
+        assert output.dtype == np.float32
+        assert output.shape[1] == 3
+        assert np.isfinite(output).all()
+        assert np.abs(np.exp(output).sum(axis=1) - 1).max() < 1e-5
+    assert np.abs(recognizer.log_probabilities(images[:1])[0] - outputs[0]).max() < 1e-4  # one is read as many are
+    assert recognizer.log_probabilities([]) == []
+    assert recognizer.engine
+    assert [row["epoch"] for row in recognizer.history] == [1]
+    assert recognizer.n_parameters > 0
+
+    (tmp_path / "model").mkdir()
+    recognizer.save(tmp_path / "model")
+    again = RECOGNIZERS.get(name).create({})
+    again.load(tmp_path / "model")
+    assert not list((tmp_path / "model").glob("*.pkl"))
+    assert all(np.abs(a - b).max() < 1e-6 for a, b in zip(again.log_probabilities(images), outputs, strict=True))
+
+    same, _ = fitted(name, tmp_path / "b")
+    assert all((a == b).all() for a, b in zip(same.log_probabilities(images), outputs, strict=True))
+
+
+@pytest.mark.filterwarnings(EAGER)
+@pytest.mark.parametrize("name", NAMES)
+def test_resumes_after_the_last_finished_epoch(name, tmp_path):
+    fitted(name, tmp_path)
+    recognizer, said = fitted(name, tmp_path, epochs=2)
+    assert "resumed after epoch 1" in said
+    assert [row["epoch"] for row in recognizer.history] == [1, 2]
+    assert recognizer.prior_fit_s > 0
+
+
+@pytest.mark.parametrize("name", RECOGNIZERS.names())
+def test_describes_itself(name):
+    kind = RECOGNIZERS.get(name)
+    source = Path(inspect.getsourcefile(kind)).read_text()
+    assert len(ast.get_docstring(ast.parse(source))) > 60, "the file's header says what, source, score, cost"
+    assert kind.__doc__
+    assert {"colour", "marker"} <= vars(kind).keys()
+    json.dumps(kind.parameters())
+    LinePipeline(kind.preprocess)
+    kind.create(kind.parameters())
+    assert search._space(kind, None)
+    assert "characters" in kind.create({}).skip(hcr.load_dataset("mnist-5k"))
+    with pytest.raises(ConfigError, match="no parameter of"):
+        kind.create({"no_such_parameter": 1})
+
+
+def test_batches_hold_every_image():
+    images, _ = lines(7).epoch(0)
+    assert sorted(index for indices, _ in by_width(images, 2) for index in indices) == list(range(7))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(EAGER)
+@pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning")  # keras-tuner's
+def test_a_recognizer_is_tuned(results, monkeypatch, capsys):
+    """By the character error rate of validation lines; the test split is not read."""
+    from hcrlib.cli import main
+
+    space = results.parent / "space.yml"
+    space.write_text("{width: [1], units: [2, 3], learning_rate: 0.001..0.01 log, batch_size: [8]}")
+    asked = ["tune", "crnn-small", "--data", "mnist-numbers", "--budget", "8", "--max-epochs", "1", "--trials", "2"]
+    data = hcr.load_dataset("mnist-numbers")
+    monkeypatch.setattr("hcrlib.datasets.load", lambda name, **how: few(data))
+    assert main.main([*asked, "--space", str(space)]) == 0
+    told = capsys.readouterr().out
+    assert "8 training lines" in told
+    assert "val_cer" in told
+    [table] = results.glob("tuning/mnist-numbers/crnn-small/*/trials.csv")
+    assert len(table.read_text().splitlines()) == 3
+    [tuned] = table.parent.glob("tuned-*.yml")
+    assert "wrong of 6 validation lines" in tuned.read_text()
+
+
+def few(data):
+    """The dataset with a few lines, and without those of the test split."""
+    return dataclasses.replace(data, val=data.val.take(range(6)), test=None)
