@@ -9,6 +9,8 @@ from hcrlib import api, records
 from hcrlib.core import paths
 from hcrlib.datasets import load_dataset, load_text, synthetic
 from hcrlib.metrics import scores
+from hcrlib.models import load_model as load_fitted
+from hcrlib.runtime import bundle
 
 WHOLES = {"words-52": "emnist-words", "wills-fr": "cremma-wills"}  # recognisers, and what they were trained on
 NAMES = {"best-digits": 10, "best-letters": 26, "best-47": 47, "best-62": 62}
@@ -77,3 +79,21 @@ def test_a_recogniser_reads_as_its_record_says(name, real_data, monkeypatch):
     some = data.test.take(range(0, len(data.test), 4))
     cer = scores.error_rate([one.text for one in hcr.load_model(name).readings(some.images)], some.texts)[0]
     assert record.cer_low - 0.02 < cer < record.cer_high + 0.02
+
+
+def test_every_committed_record_model_and_bundle_loads():
+    root = paths.project_root() / "results"
+    found = [records.read(path) for path in root.glob("**/record.json")]
+    for lines in root.glob("*/records.jsonl"):
+        found += records.load_records(lines.parent)
+    assert len(found) > 90
+    assert all(record.metrics for record in found if record.status == "finished")
+    bundles = [path.parent for path in root.glob("**/manifest.json")]
+    assert {folder.name for folder in bundles} >= {*NAMES, PAGES, *WHOLES}
+    for folder in bundles:
+        for model, difference in bundle.check_engines(folder):
+            images, _ = model.read_golden(folder)
+            assert difference < 1e-4
+            assert hcr.load_model(folder).predict(images) == model.predict(images)
+            assert hcr.load_model(folder).read(images[0]) is not None
+        assert type(load_fitted(folder / "model")) is type(model)
