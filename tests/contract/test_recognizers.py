@@ -115,7 +115,7 @@ def test_batches_hold_every_image():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings(EAGER)
-@pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning")  # keras-tuner's
+@pytest.mark.filterwarnings(r"ignore:(currentThread|getName)\(\):DeprecationWarning")  # keras-tuner's
 def test_a_recognizer_is_tuned(results, monkeypatch, capsys):
     """By the character error rate of validation lines; the test split is not read."""
     from hcrlib.cli import main

@@ -295,7 +295,7 @@ def test_runs_finished_by_another_client_are_not_repeated(sweep):
 
     def answer(each, work, number):
         if each.seed == 0:
-            store.write(asked[3], outcome(asked[3], misses=77))
+            store.write(asked[3], outcome(asked[3], n_errors=77))
         return outcome(each)
 
     made, workers = sweep(asked, answer)

@@ -49,7 +49,7 @@ def test_where_a_number_comes_from_is_a_column_too(three):
 def test_every_single_measurement_of_a_record_is_a_column(three):
     there = {name for (name, *_) in rows("DESCRIBE results")}
     plain = {name for name, value in three[0].to_dict().items() if value is None or isinstance(value, str | float)}
-    assert plain - {"classes"} <= there
+    assert plain - {"classes", "device"} <= there
     assert {"params", "preprocess", "notes", "history", "provenance", "utc"} <= there
 
 
@@ -79,7 +79,7 @@ def test_without_records_the_answer_is_empty_and_has_its_columns(table):
 
 
 def test_what_failed_is_there_with_its_reason(three):
-    record(7, "svm", "failed", reason="cell 3: ValueError: it's wrong", accuracy=None).write()
+    record(7, "svm", "failed", reason="cell 3: ValueError: it's wrong", metrics={}).write()
     assert rows("SELECT classifier, reason FROM results WHERE status = 'failed' AND accuracy IS NULL") == [
         ("svm", "cell 3: ValueError: it's wrong")
     ]

@@ -22,7 +22,7 @@ def test_a_failed_attempt_keeps_what_is_finished():
     assert (before.path / FAILED_AGAIN).read_text() == "notebook.ipynb of failed"
     assert (before.path / "notebook.ipynb").read_text() == "notebook.ipynb of finished"
     assert results.write(config(), outcome(config(), "skipped", "a stand-in")) == before
-    again = results.write(config(), outcome(config(), misses=2))
+    again = results.write(config(), outcome(config(), n_errors=2))
     assert records.find(config()) == again
     assert not (before.path / FAILED_AGAIN).exists()
 
@@ -37,7 +37,7 @@ def test_what_did_not_finish_is_replaced(status):
 
 
 def test_a_kill_in_the_middle_of_a_swap_is_settled(monkeypatch):
-    results.write(config(), outcome(config(), misses=1))
+    results.write(config(), outcome(config(), n_errors=1))
     whole, moved = os.replace, []
 
     def killed(source, target):
@@ -49,7 +49,7 @@ def test_a_kill_in_the_middle_of_a_swap_is_settled(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
-            results.write(config(), outcome(config(), misses=2))
+            results.write(config(), outcome(config(), n_errors=2))
     assert store.finished(config()) is None, "neither one nor the other"
     assert results.RunLocks().take(config())
     failed = results.write(config(), outcome(config(), "failed", "no luck", FAILED))
@@ -60,7 +60,7 @@ def test_a_kill_in_the_middle_of_a_swap_is_settled(monkeypatch):
 @pytest.mark.parametrize("earlier", [True, False])
 def test_half_a_tar_changes_nothing(earlier):
     before = results.write(config(), outcome(config())) if earlier else None
-    packed = outcome(config(), misses=2).packed
+    packed = outcome(config(), n_errors=2).packed
     for damaged in (b"", packed[:100], packed[:700], packed[:1536], b"\0" * 10240):
         with pytest.raises((RunError, tarfile.TarError)):
             results.write(config(), Outcome(DONE, packed=damaged))
@@ -79,6 +79,6 @@ def test_a_full_disk_is_told_and_changes_nothing(monkeypatch):
 
     monkeypatch.setattr(tarfile.TarFile, "makefile", full)
     with pytest.raises(RunError, match="No space left on device.*Free some space and start the sweep again"):
-        results.write(config(), outcome(config(), misses=2))
+        results.write(config(), outcome(config(), n_errors=2))
     assert records.find(config()) == before
     assert not (before.path / "new").exists()

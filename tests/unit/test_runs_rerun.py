@@ -78,7 +78,7 @@ def test_without_predictions_the_misses_are_compared(run, tmp_path):
     assert outcome.verdict == rerun.EQUAL
     assert "only the misses are compared" in outcome.reason
     record = json.loads((tmp_path / "record.json").read_text())
-    record["misses"] += 3
+    record["n_errors"] += 3
     (tmp_path / "record.json").write_text(json.dumps(record))
     assert again(tmp_path).verdict == rerun.DIFFERENT
 
