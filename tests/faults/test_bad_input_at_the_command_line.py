@@ -69,7 +69,12 @@ def test_labels_out_of_range(idx, refused):
 
 
 def test_images_and_labels_of_different_counts(idx, refused):
-    refused(["train", "dummy", "--data", idx(labels=LABELS[1:])], "not as many labels", "Expected 40", "got 39")
+    refused(
+        ["train", "dummy", "--data", idx(labels=LABELS[1:])],
+        "numbers of labels and images differ",
+        "Expected 40",
+        "got 39",
+    )
 
 
 def test_a_file_with_the_wrong_hash(tmp_path, refused, monkeypatch):
@@ -102,7 +107,7 @@ def test_an_unreadable_image_among_good_ones_is_listed_and_counted(folders, caps
 
 def test_an_unknown_parameter_in_a_sweep(tmp_path, refused):
     (tmp_path / "x.yml").write_text("runs: [{classifier: dummy}, {classifier: knn, neighbours: 3}]")
-    refused(["sweep", tmp_path / "x.yml"], "'neighbours' is no parameter of knn", "x.yml, run 2")
+    refused(["sweep", tmp_path / "x.yml"], "'neighbours' is not a parameter of knn", "x.yml, run 2")
 
 
 def test_no_network(tmp_path, refused, monkeypatch):

@@ -45,7 +45,7 @@ def trained(tmp_path_factory):
             patch.setenv("HCR_RESULTS", str(root))
             source = records.run_path(config)
             if not store.finished(config):
-                runner.run_one(config, say=lambda line: None)
+                runner.run_one(config, log=lambda line: None)
         shutil.copytree(source, target)
         return store.finished(config)
 
@@ -297,7 +297,7 @@ def test_the_command_writes_the_ledger_twice_the_same(write, results, capsys, mo
 
     def here(configs, cluster):
         for config in configs:
-            runner.run_one(config, say=lambda line: None)
+            runner.run_one(config, log=lambda line: None)
         return []
 
     monkeypatch.setattr(plan, "run", here)

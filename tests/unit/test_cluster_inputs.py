@@ -238,7 +238,7 @@ def test_a_run_on_what_was_sent_reads_the_same_data(tmp_path, worker, monkeypatc
         load(asked.dataset)
     monkeypatch.setenv("HCR_SENT", json.dumps({one.name: str(inputs.where(one) / inside)}))
     assert (load(asked.dataset).sha256, load(asked.dataset).name) == (here.sha256, here.name)
-    record = runner.run_one(runner.resolve("dummy", dataset=asked.dataset), say=lambda line: None)
+    record = runner.run_one(runner.resolve("dummy", dataset=asked.dataset), log=lambda line: None)
     assert record.data["sha256"] == here.sha256
     assert record.config == asked
 

@@ -7,6 +7,7 @@ import pytest
 from hcrlib.core.errors import ConfigError
 from hcrlib.datasets import Dataset, Split
 from hcrlib.notebook import exploration
+from hcrlib.plotting import style
 
 ABC = "a", "b", "c"
 
@@ -206,21 +207,21 @@ def test_a_map_of_one_image_is_refused(draw):
 def test_figures_hold_62_classes_and_names_of_any_kind():
     classes = tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
     mean, spread = np.zeros((2, 62, 28, 28))
-    ax = exploration.draw_means(exploration.plots.figure(), mean, spread, classes)
+    ax = exploration.draw_means(style.figure(), mean, spread, classes)
     assert [text.get_text() for text in ax.texts] == list(classes)
     labels, points = np.arange(62), np.random.default_rng(3).random((62, 2))
     [left, right] = exploration.draw_maps({"one": points, "two": points}, labels, classes)
     assert (left.get_title(), len(right.collections)) == ("one", 62)
     [odd] = exploration.draw_maps({"odd": points[:3]}, labels[:3], ("$", "ä", "two"))
     assert [text.get_text() for text in odd.texts] == ["$", "ä", "two"]
-    assert exploration.plots.keep(odd).data.startswith(b"\x89PNG")
+    assert style.save(odd).data.startswith(b"\x89PNG")
 
 
 def test_rows_show_each_image_above_its_partner():
-    ax = exploration.draw_rows(exploration.plots.figure(), levels(0, 1), levels(2, 3), ["x", "y"])
+    ax = exploration.draw_rows(style.figure(), levels(0, 1), levels(2, 3), ["x", "y"])
     assert [image.get_array()[0, 0] for image in ax.images] == [0, 1, 2, 3]
     assert [text.get_text() for text in ax.texts] == ["", "", "x", "y"]
-    assert len(exploration.draw_rows(exploration.plots.figure(), levels(), levels(), []).images) == 0
+    assert len(exploration.draw_rows(style.figure(), levels(), levels(), []).images) == 0
 
 
 def test_tables_are_frames():
