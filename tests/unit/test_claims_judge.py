@@ -165,7 +165,7 @@ def test_an_ensemble_averages_what_its_members_answered(write, trained):
         scores = np.zeros((1000, 10), np.float32)
         scores[np.arange(1000), labels] = right
         scores[np.arange(1000), (labels + 1) % 10] = wrong
-        records.save_predictions(run.path, labels, scores)
+        records.save_predictions(run.path, labels=labels, predicted=scores.argmax(axis=1), scores=scores)
     [row] = judge.judge(asked, say=lambda line: None)
     assert row["measured"][0]["text"].startswith("linear: 2 averaged: 100.00 % (0 misses of 1,000")
     assert [run["alone"] for run in row["measured"][0]["runs"]] == [run.accuracy for run in runs]
