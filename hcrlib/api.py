@@ -1,6 +1,8 @@
-"""The public face: what a person types in a notebook. `hcrlib` hands it on."""
+"""The public API, what a person types in a notebook: `import hcrlib as hcr`."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hcrlib import models, records
 from hcrlib.core import paths
@@ -13,12 +15,24 @@ from hcrlib.records import device
 from hcrlib.runs import runner
 from hcrlib.runtime import Reading, TrainedModel, bundle
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["Reading", "TrainedModel", "load_dataset", "load_model", "results", "train", "zoo"]
 
 
 @explained()
-def train(classifier, data="mnist-5k", *, seed=0, budget=None, preprocess=None, say=print, **params):
-    """Trains and evaluates; returns the RunRecord (run.accuracy, run.misses, run.fit_s, run.path, ...).
+def train(
+    classifier: str,
+    data: str | Path = "mnist-5k",
+    *,
+    seed: int = 0,
+    budget: int | None = None,
+    preprocess: list | None = None,
+    say: Callable[[str], object] = print,
+    **params: Any,
+) -> records.RunRecord:
+    """Train and evaluate; return the RunRecord (run.accuracy, run.misses, run.fit_s, run.path, ...).
 
     classifier: one of `hcrlib.models.CLASSIFIERS.names()`. data: a dataset's name, or the path of a folder with a
     dataset.yml. seed: every random choice follows from it; on the same machine it gives the same predictions.
@@ -33,18 +47,18 @@ def train(classifier, data="mnist-5k", *, seed=0, budget=None, preprocess=None, 
 
 
 @explained()
-def load_dataset(name, **how):
-    """A Dataset of characters or a TextDataset of words or lines: see hcrlib.datasets, load_dataset and load_text."""
+def load_dataset(name: str | Path, **how: Any) -> Any:
+    """Return a Dataset of characters or a TextDataset of words or lines: see hcrlib.datasets, load_dataset and load_text."""
     return load_any(name, **how)
 
 
-def results():
-    """All records as a DataFrame: one row a run, failed and skipped ones too, and one for each of a board's measurements."""
+def results() -> "pd.DataFrame":
+    """Return all records as a DataFrame: one row per run, failed and skipped ones too, and per measurement on a board."""
     return records.frame(records.read_all() + device.read_all())
 
 
 @explained()
-def load_model(source):
+def load_model(source: Any) -> Any:
     """A TrainedModel, or a LineModel of words or lines, from a zoo name, a run's id or folder, a bundle's folder, a RunRecord.
 
     Those of the zoo and of bundles load without TensorFlow. RunError where it is unfinished or not whole; ConfigError, with the
@@ -65,7 +79,7 @@ def load_model(source):
     raise ConfigError(f"There is no model '{source}'", hint=did_you_mean(source, zoo()))
 
 
-def _bundled(folder):
+def _bundled(folder: Path) -> Any:
     try:
         return bundle.load(folder)
     except ValueError as error:
@@ -73,6 +87,6 @@ def _bundled(folder):
         raise RunError(f"This bundle cannot be used: {error}", where=folder, hint=hint) from error
 
 
-def zoo():
-    """The names of the small trained models: those that come with the project, and those of `hcr zoo add`."""
+def zoo() -> list[str]:
+    """Return the names of the small trained models: those that come with the project, and those of `hcr zoo add`."""
     return sorted({folder.parent.name for root in paths.zoo_roots() for folder in root.glob("*/model")})

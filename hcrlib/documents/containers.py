@@ -4,6 +4,7 @@ Boxes are in pixels of `Page.image`, the page as it was read: upright, flat, the
 pixels of the file.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,26 +22,26 @@ class Box(NamedTuple):
     bottom: int
 
     @property
-    def width(self):
+    def width(self) -> int:
         return self.right - self.left
 
     @property
-    def height(self):
+    def height(self) -> int:
         return self.bottom - self.top
 
     @property
-    def area(self):
+    def area(self) -> int:
         return max(0, self.width) * max(0, self.height)
 
-    def iou(self, other):
-        """Intersection over union, 0..1."""
+    def iou(self, other: "Box") -> float:
+        """Return the intersection over union, 0..1."""
         common = Box(*map(max, self[:2], other[:2]), *map(min, self[2:], other[2:]))
         shared = common.area if common.width > 0 and common.height > 0 else 0
         return shared / (self.area + other.area - shared) if shared else 0.0
 
 
-def around(boxes):
-    """The smallest Box that holds all of at least one."""
+def around(boxes: Iterable[Box]) -> Box:
+    """Return the smallest Box that holds all of them, at least one."""
     left, top, right, bottom = zip(*boxes, strict=True)
     return Box(min(left), min(top), max(right), max(bottom))
 
@@ -65,19 +66,19 @@ class Word:
     text: str
     box: Box
     confidence: float
-    characters: tuple = ()
+    characters: tuple[Character, ...] = ()
 
 
 @dataclass(frozen=True)
 class Line:
     """words: from left to right. column: 0 for the leftmost column of the page."""
 
-    words: tuple
+    words: tuple[Word, ...]
     box: Box
     column: int = 0
 
     @property
-    def text(self):
+    def text(self) -> str:
         return " ".join(word.text for word in self.words)
 
 
@@ -90,29 +91,30 @@ class Page:
     """
 
     number: int
-    lines: tuple
+    lines: tuple[Line, ...]
     image: np.ndarray = field(repr=False)
     to_source: np.ndarray = field(default_factory=lambda: np.eye(3), repr=False)
-    notes: tuple = ()
+    notes: tuple[str, ...] = ()
     seconds: float = 0.0
-    source_size: tuple | None = None
+    source_size: tuple[int, int] | None = None
 
     @property
-    def width(self):
+    def width(self) -> int:
         return self.image.shape[1]
 
     @property
-    def height(self):
+    def height(self) -> int:
         return self.image.shape[0]
 
     @property
-    def words(self):
+    def words(self) -> list[Word]:
         return [word for line in self.lines for word in line.words]
 
     @property
-    def text(self):
+    def text(self) -> str:
         """The lines in reading order, one column after the other; an empty line between columns."""
-        text, before = [], None
+        text: list[str] = []
+        before: Line | None = None
         for line in self.lines:
             if before is not None and line.column != before.column:
                 text.append("")
@@ -120,8 +122,8 @@ class Page:
             before = line
         return "\n".join(text)
 
-    def source_box(self, box):
-        """The Box, in pixels of the file, around a box of the image."""
+    def source_box(self, box: Box) -> Box:
+        """Return the Box, in pixels of the file, around a box of the image."""
         corners = [(x, y, 1.0) for x in (box.left, box.right) for y in (box.top, box.bottom)]
         x, y, w = self.to_source @ np.transpose(corners)
         x, y = x / w, y / w

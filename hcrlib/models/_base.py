@@ -217,38 +217,38 @@ def load_model(folder: Path, **defaults: Any) -> runtime.Model:
         raise RunError(f"This model cannot be loaded: {error}", where=folder, hint=hint) from error
 
 
-def number(default, **limits):
-    """A parameter with limits other than those every number has: at least 1 for an int, 0 for a float.
+def number(default: Any, **limits: float) -> Any:
+    """Return a parameter with limits other than those every number has: at least 1 for an int, 0 for a float.
 
     limits: least, above, below.
     """
     return dataclasses.field(default=default, metadata=limits)
 
 
-def flat(x):
-    """(n, ...) to (n, d), without a copy where the memory allows."""
+def flat(x: np.ndarray) -> np.ndarray:
+    """Reshape (n, ...) to (n, d), without a copy where the memory allows."""
     return np.ascontiguousarray(x.reshape(len(x), math.prod(x.shape[1:])))
 
 
-def softmax(logits):
-    """float32 rows that sum to 1, safe for large values."""
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return float32 rows that sum to 1, safe for large values."""
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     return (e / e.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def fitted_temperature(logits, labels):
-    """The divisor of the logits that makes the labels most likely (temperature scaling, Guo et al. 2017)."""
+def fitted_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Return the divisor of the logits that makes the labels most likely (temperature scaling, Guo et al. 2017)."""
     from scipy.optimize import minimize_scalar
 
-    def loss(log_t):
+    def loss(log_t: float) -> float:
         picked = softmax(logits / np.exp(log_t))[np.arange(len(labels)), labels]
         return -np.log(np.maximum(picked, 1e-12)).mean()
 
     return float(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))
 
 
-def _checked_value(classifier, field, value):
-    """The value, a float where one is meant; ConfigError where it is of another kind or outside the field's limits.
+def _checked_value(classifier: str, field: dataclasses.Field, value: Any) -> Any:
+    """Return the value, a float where one is meant; ConfigError where it is of another kind or outside the field's limits.
 
     Whole numbers and texts such as YAML's 1e-3 may stand for floats; text for an int, a bool for a number and null where
     none is meant may not.

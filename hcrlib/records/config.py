@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 from pathlib import PurePath
+from typing import Any
 
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.registry import did_you_mean
@@ -25,7 +26,7 @@ class RunConfig:
     seed: int = 0
     budget: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, least in (("seed", 0), ("budget", 1)):
             value = getattr(self, name)
             if name == "budget" and value is None:
@@ -34,39 +35,39 @@ class RunConfig:
                 raise ConfigError(f"'{name}' is not valid", expected=f"a whole number >= {least}", got=repr(value))
 
     @classmethod
-    def from_dict(cls, values):
-        """A RunConfig from to_dict's output. Unknown or missing keys raise ConfigError."""
+    def from_dict(cls, values: dict[str, Any]) -> "RunConfig":
+        """Return a RunConfig from to_dict's output. Unknown or missing keys raise ConfigError."""
         known = cls.__dataclass_fields__
         for key in values:
             if key not in known:
-                raise ConfigError(f"'{key}' is no part of a run's configuration", hint=did_you_mean(key, known))
+                raise ConfigError(f"'{key}' is not part of a run's configuration", hint=did_you_mean(key, known))
         try:
             return cls(**values)
         except TypeError as error:
             raise ConfigError(f"The configuration is not complete: {error}") from error
 
-    def to_dict(self):
-        """Plain values, for JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
         return dataclasses.asdict(self)
 
-    def canonical(self):
-        """JSON with sorted keys and no spaces: equal configurations are equal texts."""
+    def canonical(self) -> str:
+        """Return JSON with sorted keys and no spaces: equal configurations are equal texts."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return json.dumps(plain, sort_keys=True, separators=(",", ":"))
 
     @functools.cached_property
-    def hash(self):
+    def hash(self) -> str:
         """The first 12 hex digits of the canonical JSON's SHA-256."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()[:12]
 
     @functools.cached_property
-    def id(self):
+    def id(self) -> str:
         """'<dataset>/<classifier>/<hash>': the run's name, and its folder under results/runs."""
         return f"{_folder(self.dataset)}/{self.classifier}/{self.hash}"
 
 
 @functools.lru_cache
-def _folder(dataset):
-    """A dataset's name as that of a folder: a person's own data is named by where it lies."""
+def _folder(dataset: str) -> str:
+    """Return a dataset's name as that of a folder: custom data is named by where it lies."""
     path = PurePath(dataset)
     return path.parent.name if path.name == "dataset.yml" else path.name
