@@ -16,7 +16,7 @@ __all__ = ["Reading", "TrainedModel", "load_dataset", "load_model", "results", "
 
 
 def __getattr__(name):
-    """What is public is imported when it is first asked for: `hcr --help` should not wait for any of it."""
+    """Import the public API when it is first used: `hcr --help` should not wait for it."""
     if name not in __all__:
         raise AttributeError(f"module 'hcrlib' has no attribute '{name}'")
     from hcrlib import api

@@ -59,7 +59,7 @@ def results() -> "pd.DataFrame":
 
 @explained()
 def load_model(source: Any) -> Any:
-    """A TrainedModel, or a LineModel of words or lines, from a zoo name, a run's id or folder, a bundle's folder, a RunRecord.
+    """Return the model of a zoo name, a run's id or folder, a bundle's folder, or a RunRecord.
 
     Those of the zoo and of bundles load without TensorFlow. RunError where it is unfinished or not whole; ConfigError, with the
     names there are, where there is no such model.

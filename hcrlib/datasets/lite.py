@@ -79,7 +79,7 @@ def mnist(entry):
 
 
 def byclass(entry):
-    """The ByClass test file, split again: 100,000 to train on and 16,323 to test, each class in its proportion."""
+    """Return the ByClass test file, split again: 100,000 to train on and 16,323 to test, each class in its proportion."""
     both = _test_of("emnist-byclass")
     test = stratified_take(both.labels, 16_323, SEED, entry.name)
     return both.take(np.setdiff1d(np.arange(len(both)), test)), both.take(test)

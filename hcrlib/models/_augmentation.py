@@ -9,7 +9,7 @@ GRID = 5  # control points of an elastic distortion, each way
 
 
 def shifted(x, most, rng):
-    """x: (n, h, w, 1), each image moved by a whole number of pixels in [-most, most] each way, 0 where nothing was.
+    """Return x (n, h, w, 1), each image moved by a whole number of pixels in [-most, most] each way, 0 where nothing was.
 
     Source: Simard, Steinkraus and Platt 2003 (translations); rng: numpy.random.RandomState.
     """
@@ -21,7 +21,7 @@ def shifted(x, most, rng):
 
 
 def moved(x, down, right):
-    """x: (n, h, w), every image moved by the same whole number of pixels, either sign, 0 where nothing was."""
+    """Return x (n, h, w), every image moved by the same whole number of pixels, either sign, 0 where nothing was."""
     h, w = x.shape[1:]
     most = max(abs(down), abs(right))
     padded = np.pad(x, ((0, 0), (most, most), (most, most)))
@@ -48,7 +48,7 @@ class Distortion:
     cutout: int = 0
 
     def apply(self, x, rng):
-        """float32 (n, h, w, 1), distorted in one resampling, 0 where nothing was. rng: numpy.random.RandomState."""
+        """Return float32 (n, h, w, 1), distorted in one resampling, 0 where nothing was. rng: numpy.random.RandomState."""
         out = np.empty(x.shape, np.float32)
         for start in range(0, len(x), CHUNK):
             part = x[start : start + CHUNK, :, :, 0]
@@ -58,7 +58,7 @@ class Distortion:
         return out
 
     def _sources(self, shape, rng):
-        """(rows, columns), float32 (n, h, w) each: where in the image each of the new pixels is read."""
+        """Return (rows, columns), float32 (n, h, w) each: where in the image each of the new pixels is read."""
         n, h, w = shape
 
         def draw(limit):
@@ -88,7 +88,7 @@ class Distortion:
 
 
 def strayed(line, strength, rng):
-    """A prepared line, float32 (h, w'), as another day's writing of it: leaning, stretched, climbing, waving, with another pen.
+    """Distort a prepared line, float32 (h, w'): lean, stretch, climb, wave, another pen.
 
     line: float32 (h, w), ink 1. strength: 1 for what hands do, 0 for nothing. rng: numpy.random.RandomState. Sources: as of
     Distortion; Wigington et al. 2017 (grids of displacements for lines).
@@ -113,7 +113,7 @@ def strayed(line, strength, rng):
 
 
 def _inked(line, strength, rng):
-    """A thicker or thinner pen, more or less pressure, grain."""
+    """Vary the pen's width, its pressure and the grain."""
     import cv2
 
     share, kernel = np.float32(strength * rng.uniform(-0.6, 0.6)), np.ones((2, 2), np.uint8)
@@ -134,7 +134,7 @@ def mixed(x, targets, alpha, rng):
 
 
 def _spline(size):
-    """float32 (size, GRID): what each control point counts in each pixel, by a uniform cubic B-spline.
+    """Return float32 (size, GRID): what each control point counts in each pixel, by a uniform cubic B-spline.
 
     Scaled so that independent control points of a standard deviation make a field of that standard deviation.
     """
@@ -145,7 +145,7 @@ def _spline(size):
 
 
 def _sampled(x, rows, columns):
-    """x (n, h, w) read at fractional places (n, h, w), 0 outside, by cubic convolution (Keys 1981): 4x4 neighbours each.
+    """Return x (n, h, w) read at fractional places (n, h, w), 0 outside, by cubic convolution (Keys 1981): 4x4 neighbours each.
 
     Linear interpolation would blur what is trained on and not what is tested.
     """
@@ -166,7 +166,7 @@ def _sampled(x, rows, columns):
 
 
 def _keys(t):
-    """The weights of the neighbours at -1, 0, 1 and 2 for a place t in [0, 1) between 0 and 1; they sum to 1."""
+    """Return the weights of the neighbours at -1, 0, 1 and 2 for a place t in [0, 1) between 0 and 1; they sum to 1."""
     return (
         ((2 - t) * t - 1) * t / 2,
         ((3 * t - 5) * t * t + 2) / 2,
@@ -176,7 +176,7 @@ def _keys(t):
 
 
 def _cut(x, side, rng):
-    """Sets a square of each image to 0, in place; its middle is anywhere in the image."""
+    """Set a square of each image to 0, in place; its middle is anywhere in the image."""
     n, h, w, _ = x.shape
     y, x0 = rng.randint(0, h, (n, 1)), rng.randint(0, w, (n, 1))
     rows, columns = ((at >= 0) & (at < side) for at in (np.arange(h) - y + side // 2, np.arange(w) - x0 + side // 2))

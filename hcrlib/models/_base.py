@@ -18,8 +18,8 @@ from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.registry import Registry, did_you_mean
 from hcrlib.datasets import SIDE
 
-CLASSIFIERS = Registry("classifier")
-RECOGNIZERS = Registry("recognizer")
+CLASSIFIERS: Registry = Registry("classifier")
+RECOGNIZERS: Registry = Registry("recognizer")
 LEARNERS = {"classification": CLASSIFIERS, "recognition": RECOGNIZERS}  # by the name of their task
 
 
@@ -253,7 +253,7 @@ def _checked_value(classifier: str, field: dataclasses.Field, value: Any) -> Any
     Whole numbers and texts such as YAML's 1e-3 may stand for floats; text for an int, a bool for a number and null where
     none is meant may not.
     """
-    kinds = getattr(field.type, "__args__", (field.type,))
+    kinds: tuple[Any, ...] = getattr(field.type, "__args__", (field.type,))
     if float in kinds and not isinstance(value, bool):
         with contextlib.suppress(ValueError, TypeError):
             value = float(value)

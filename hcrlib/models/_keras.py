@@ -37,7 +37,7 @@ class KerasLearner(Learner):
     tensorboard: bool = False  # event files beside the record
 
     def optimizer(self, steps_per_epoch):
-        """The keras optimizer; Adam with a constant rate unless a subclass says otherwise."""
+        """Return the keras optimizer: Adam with a constant rate unless a subclass overrides it."""
         import keras
 
         return keras.optimizers.Adam(self.learning_rate)
@@ -46,7 +46,7 @@ class KerasLearner(Learner):
         quiet_keras()
 
     def answering(self):
-        """The keras.Model that answers: the trained one, unless a subclass makes something else of it."""
+        """Return the keras.Model that answers: the trained one, unless a subclass makes something else of it."""
         return self.model
 
     @property
@@ -59,7 +59,7 @@ class KerasLearner(Learner):
         bare.save(folder / "model.keras")
 
     def _train(self, keras, context, build, feed):
-        """Trains to the last epoch, from the last finished one on. build(): a compiled model. feed(epoch): what Model.fit is
+        """Train to the last epoch, from the last finished one on. build(): a compiled model. feed(epoch): what Model.fit is
         given in that epoch, counted from 0."""
         self.engine = f"keras {keras.__version__} on {keras.backend.backend()}"
         checkpoint = Checkpoint(context.folder / "checkpoint")
@@ -127,7 +127,7 @@ class KerasClassifier(KerasLearner, Classifier):
         return self.label_smoothing > 0
 
     def loss(self):
-        """The keras loss; cross-entropy unless a subclass says otherwise."""
+        """Return the keras loss: cross-entropy unless a subclass overrides it."""
         import keras
 
         if self.one_hot:
@@ -135,7 +135,7 @@ class KerasClassifier(KerasLearner, Classifier):
         return keras.losses.SparseCategoricalCrossentropy()
 
     def augmented(self, images, targets, rng):
-        """An epoch's images (n, h, w, 1) and targets as the network is shown them; features (n, d) stay as they are."""
+        """Return an epoch's images (n, h, w, 1) and targets as the network is shown them; features (n, d) stay as they are."""
         return (shifted(images, self.shift, rng) if self.shift and images.ndim == 4 else images), targets
 
     def fit(self, x, y, x_val, y_val, context):
@@ -169,7 +169,7 @@ class KerasClassifier(KerasLearner, Classifier):
         self.n_classes = self.model.output_shape[-1]
 
     def _step(self):
-        """The forward pass, compiled where the backend is TensorFlow."""
+        """Return the forward pass, compiled where the backend is TensorFlow."""
         if getattr(self, "_compiled_for", None) is not self.model:
             self._compiled_for, self._forward = self.model, forward(self.model)
         return self._forward
@@ -193,7 +193,7 @@ class KerasClassifier(KerasLearner, Classifier):
         return {name: measured[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
 
     def _shuffled(self, x, targets, rng):
-        """An epoch's images and targets in a new order, augmented: a function of the generator's state alone.
+        """Return an epoch's images and targets in a new order, augmented: a function of the generator's state alone.
 
         Whole arrays, since Keras feeds those twice as fast as batches made one by one (measured on 2 cores with TensorFlow),
         and since every backend takes them.
@@ -203,7 +203,7 @@ class KerasClassifier(KerasLearner, Classifier):
 
 
 def forward(model):
-    """A function from arrays to the keras.Model's answers, an array; compiled where the backend is TensorFlow."""
+    """Return a function from arrays to the keras.Model's answers, an array; compiled where the backend is TensorFlow."""
     import keras
 
     if keras.backend.backend() != "tensorflow":
@@ -224,7 +224,7 @@ class Checkpoint:
         self.folder = folder
 
     def load(self, keras, say=print):
-        """(model, history), or (None, []) where nothing was finished, or what was cannot be read: that is said."""
+        """Return (model, history), or (None, []) without a finished epoch or a readable checkpoint, which is reported."""
         if not (self.folder / "history.json").exists():
             _recover(self.folder)
         if not (self.folder / "history.json").exists():
@@ -261,7 +261,7 @@ class Checkpoint:
 
 
 def started(seed):
-    """The keras module, with every source of chance seeded and TensorFlow told to be deterministic."""
+    """Return the keras module, with every source of chance seeded and TensorFlow told to be deterministic."""
     keras = quiet_keras()
     keras.utils.set_random_seed(seed_for(seed, "keras"))
     if keras.backend.backend() == "tensorflow":
@@ -272,7 +272,7 @@ def started(seed):
 
 
 def quiet_keras():
-    """The keras module, imported without the backend's word on CPU features and missing GPUs, which fill a notebook."""
+    """Return the keras module, imported without the backend's word on CPU features and missing GPUs, which fill a notebook."""
     if "keras" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         shown, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -303,12 +303,12 @@ def _recover(folder):
 
 
 def _channelled(x):
-    """(n, h, w) to (n, h, w, 1); features (n, d) stay."""
+    """Reshape (n, h, w) to (n, h, w, 1); features (n, d) stay."""
     return x[..., None] if x.ndim == 3 else x
 
 
 def _bar(keras, title):
-    """A tqdm bar over the epoch's batches, on terminals only; notebooks and logs get the line at the epoch's end."""
+    """Return a tqdm bar over the epoch's batches, on terminals only; notebooks and logs get the line at the epoch's end."""
     from tqdm import tqdm
 
     class Bar(keras.callbacks.Callback):

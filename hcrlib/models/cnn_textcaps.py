@@ -75,7 +75,7 @@ class CnnTextcaps(KerasClassifier):
 
 
 def _parts():
-    """The layers Squash, Capsules and Length and the loss Margin, made once Keras is there and known to it by name."""
+    """Return the layers Squash, Capsules and Length and the loss Margin, made once Keras is there and known to it by name."""
     if not _PARTS:
         quiet_keras()
         _PARTS.extend(_defined())

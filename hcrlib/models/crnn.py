@@ -42,7 +42,7 @@ class Crnn(KerasLearner, Recognizer):
         raise TypeError(f"{type(self).__name__} describes no network")
 
     def wide(self, width):
-        """How many columns a picture of that width is given to the network with. RunError where it is too wide."""
+        """Return how many columns a picture of that width is given to the network with. RunError where it is too wide."""
         if self._holds(width):
             return self.WIDTH or widened(width)
         raise RunError(
@@ -56,7 +56,7 @@ class Crnn(KerasLearner, Recognizer):
         return self.WIDTH is None or widened(width) <= self.WIDTH
 
     def steps_needed(self, text):
-        """The least time steps that CTC can write a text in: one a character, and one between two equal ones."""
+        """Return the least time steps that CTC can write a text in: one a character, and one between two equal ones."""
         return len(text) + sum(a == b for a, b in itertools.pairwise(text))
 
     def skip(self, data):
@@ -155,14 +155,14 @@ class Crnn(KerasLearner, Recognizer):
         return self.steps_needed(text) <= self.wide(picture.shape[1]) // self.stride
 
     def _fitting(self, epoch):
-        """(pictures, texts) that the network's steps can write; DataError where none is left."""
+        """Return (pictures, texts) that the network's steps can write; DataError where none is left."""
         fits = [at for at, one in enumerate(zip(*epoch, strict=True)) if self._writes(*one)]
         if not fits:
             raise DataError("None of the lines fits into the network's time steps", hint="Take wider pictures")
         return tuple([part[at] for at in fits] for part in epoch)
 
     def _batches(self, keras, pictures, texts, of, rng):
-        """A keras.utils.PyDataset of (pictures, labels) batches of about one width; with rng: shuffled and distorted."""
+        """Return a keras.utils.PyDataset of (pictures, labels) batches of about one width; with rng: shuffled and distorted."""
         labels = [[of[c] for c in text if c in of] for text in texts]
         widths = np.array([picture.shape[1] for picture in pictures])
         order = np.arange(len(texts)) if rng is None else rng.permutation(len(texts))
@@ -201,7 +201,7 @@ class Crnn(KerasLearner, Recognizer):
                 return stacked(some, width), padded
 
             def _strayed(self, at, chance):
-                """The picture distorted, or as it is where it would get too wide, or too narrow for its text."""
+                """Return the picture distorted, or as it is where it would get too wide, or too narrow for its text."""
                 moved = strayed(self.pictures[at], strength, chance)
                 return moved if holds(moved.shape[1]) and writes(moved, texts[at]) else self.pictures[at]
 
@@ -355,7 +355,7 @@ def ctc_loss():
 
 
 def _extremes_first(batches, widths):
-    """Puts the widest batch first and the narrowest second, in place: see Batches; and memory is short at once or never."""
+    """Put the widest batch first and the narrowest second, in place: see Batches; and memory is short at once or never."""
     for at, extreme in ((0, max), (1, min)):
         if len(batches) > at:
             found = extreme(range(at, len(batches)), key=lambda i: widths[batches[i]].max())

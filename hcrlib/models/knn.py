@@ -66,7 +66,7 @@ class Knn(Classifier):
         self._index()
 
     def _index(self):
-        """Sets `search`: float32 (m, d) to squared distances and indices, (m, k) each."""
+        """Set `search`: float32 (m, d) to squared distances and indices, (m, k) each."""
         k, (name, module) = min(self.k, len(self.images)), _library()
         self.engine = f"{name} {module.__version__}"
         if name == "faiss":
@@ -79,7 +79,7 @@ class Knn(Classifier):
 
 
 def _library():
-    """(name, module) of the library that searches."""
+    """Return (name, module) of the library that searches."""
     try:
         import faiss
 

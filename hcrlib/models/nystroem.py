@@ -83,7 +83,7 @@ class Nystroem(Classifier):
         self.n_classes = self.weights.shape[1]
 
     def _outputs(self, x):
-        """float32 (n, n_classes): near 1 for the class, near 0 for the others."""
+        """Return float32 (n, n_classes): near 1 for the class, near 0 for the others."""
         out = np.zeros((len(x), self.n_classes), np.float32)
         for start in range(0, len(x), CHUNK):
             out[start : start + CHUNK] = _kernel(x[start : start + CHUNK], self.images, self.gamma) @ self.weights

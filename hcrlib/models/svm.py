@@ -54,7 +54,7 @@ class Svm(Classifier):
             self.notes.append("not calibrated: its scores order the classes, but are no probabilities")
 
     def logits(self, x):
-        """float32 (n, n_classes): pairwise votes, plus less than a half from the margins; -1 for classes without an image."""
+        """Return float32 (n, n_classes): pairwise votes, plus less than 0.5 from the margins; -1 for classes without images."""
         out = np.full((len(x), self.n_classes), -1.0, np.float32)
         for start in range(0, len(x), 1024):
             part = flat(x[start : start + 1024])
@@ -111,7 +111,7 @@ _STORED = ("n_classes", "classes", "vectors", "coefficients", "intercept", "coun
 
 
 def _svc(**options):
-    """An unfitted machine and the name of the library it comes from."""
+    """Return an unfitted machine and the name of the library it comes from."""
     from importlib.metadata import version
 
     try:
@@ -126,7 +126,7 @@ def _svc(**options):
 
 
 def _margins(kernel, coefficients, intercept, counts):
-    """float32 (m, pairs): the decision value of each pair of classes (0, 1), (0, 2), ...; positive: the first one wins.
+    """Return float32 (m, pairs): the decision value of each pair of classes (0, 1), (0, 2), ...; positive: the first one wins.
 
     kernel: (m, vectors), the vectors in the order of their classes. libsvm keeps, for a vector of class i, its weight against
     class j in row j - 1 of the coefficients where j > i, else in row j.
@@ -140,7 +140,7 @@ def _margins(kernel, coefficients, intercept, counts):
 
 
 def _signs(k):
-    """(pairs, k): 1 for the first class of a pair, -1 for the second one."""
+    """Return (pairs, k): 1 for the first class of a pair, -1 for the second one."""
     first, second = np.triu_indices(k, 1)
     signs = np.zeros((len(first), k), np.float32)
     signs[np.arange(len(first)), first], signs[np.arange(len(first)), second] = 1, -1
@@ -148,7 +148,7 @@ def _signs(k):
 
 
 def _votes(margins):
-    """(m, classes): pairwise votes, settled by the summed margins squashed into (-1/3, 1/3), as scikit-learn does it."""
+    """Return (m, classes): pairwise votes, settled by the summed margins squashed into (-1/3, 1/3), as scikit-learn does it."""
     k = round((1 + math.sqrt(1 + 8 * margins.shape[1])) / 2)
     signs = _signs(k)
     won = (margins > 0).astype(np.float32)
@@ -158,7 +158,7 @@ def _votes(margins):
 
 
 def _voted(graph, margins, k):
-    """What `_votes` computes, in ONNX."""
+    """Return what `_votes` computes, in ONNX."""
     signs = _signs(k)
     won = graph("Cast", graph("Greater", margins, np.float32(0)), to=1)
     lost = graph("Sub", np.float32(1), won)

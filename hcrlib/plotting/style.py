@@ -64,7 +64,7 @@ def save(ax: Axes, path: str | Path | None = None) -> Any:
     from IPython.display import Image
 
     drawn, png = io.BytesIO(), io.BytesIO()
-    ax.figure.savefig(drawn, format="png", dpi=DPI)
+    ax.figure.savefig(drawn, format="png", dpi=DPI)  # type: ignore[union-attr]
     PilImage.open(drawn).convert("RGB").quantize(SHADES).save(png, "png", optimize=True)  # a third of the size
     if path:
         with atomic(path) as part:

@@ -49,6 +49,6 @@ def _values(config: RunConfig) -> dict[str, Any]:
 def _step(step: str | dict) -> str:
     """Return 'hog' or 'blur(sigma=1)': options only if they are not the usual ones."""
     [(name, options)] = step.items() if isinstance(step, dict) else [(step, {})]
-    usual = OPTIONS.get(name, {})
+    usual: Any = OPTIONS.get(name, {})
     told = ",".join(f"{key}={value:g}" for key, value in options.items() if value != usual.get(key))
     return f"{name}({told})" if told else name

@@ -72,7 +72,7 @@ def load_records(folder: Path | str) -> list[RunRecord]:
 def save_predictions(folder: Path | str, **arrays: np.ndarray) -> None:
     """Write predictions.npz: `labels` and `predicted`, (n,), and for characters `scores`, float16 (n, k)."""
     with atomic(Path(folder) / "predictions.npz") as part:
-        np.savez_compressed(part, **arrays)
+        np.savez_compressed(part, **arrays)  # type: ignore[arg-type]
 
 
 def load_predictions(record: RunRecord, folder: Path | str | None = None) -> dict[str, np.ndarray]:

@@ -153,13 +153,13 @@ def overview(records):
 
 
 def _uneven(runs):
-    """Whether the classes of these runs' test images are not equally frequent enough to tell: by 0.1 % of accuracy."""
+    """Return whether the test classes are too unequal in size for accuracy alone: by 0.1 % of it."""
     known = [run for run in runs if run.balanced_accuracy is not None]
     return any(abs(run.balanced_accuracy - run.accuracy) > 0.001 for run in known)
 
 
 def remarks(records):
-    """A line for each run that failed or was skipped, with its reason, for what several seeds of one configuration come to,
+    """Return a line for each failed or skipped run with its reason, for several seeds of one configuration,
     and for each dataset that lacks dummy or linear."""
     lines = [str(record) for record in records if record.status != "finished"]
     seeds = comparison.over_seeds(records)

@@ -26,7 +26,7 @@ TABLES = "results", "published"
 
 
 def sql(text):
-    """A DataFrame: the answer to a query of the tables `results` and `published`. ConfigError for what is not valid SQL.
+    """Return a DataFrame: the answer to a query of the tables `results` and `published`. ConfigError for what is not valid SQL.
 
     results: a row for each record in results/runs. published: a row for each in results/*/records.jsonl, with `sweep`, its
     folder's name. Columns are what a record holds, and params, preprocess, notes, history and provenance as JSON, whose parts
@@ -51,7 +51,7 @@ def sql(text):
 
 
 def _table(connection, name, files, each, more):
-    """Makes a view of the records in these files; each: an expression of a record's text."""
+    """Make a view of the records in these files; each: an expression of a record's text."""
     columns = ", ".join(f"{_column(path, kind)} AS {column}" for column, (path, kind) in _columns().items())
     if not glob.glob(files):  # noqa: PTH207 - DuckDB refuses patterns of nothing
         source = "(SELECT NULL::VARCHAR AS filename, NULL::JSON AS record WHERE false)"

@@ -34,7 +34,7 @@ class Outcome:
 
 
 def find(source):
-    """(RunRecord, folder) that a run's id, its folder, a record.json or a zoo name means, finished runs only.
+    """Return (RunRecord, folder) that a run's id, its folder, a record.json or a zoo name means, finished runs only.
 
     Committed records are found by their id, too. ConfigError for anything else.
     """
@@ -59,7 +59,7 @@ def find(source):
 
 
 def rerun(source, say=print):
-    """The Outcome of making a recorded run anew, in a folder of its own that is removed; nothing under results/ changes.
+    """Return the Outcome of making a recorded run anew, in a folder of its own that is removed; nothing under results/ changes.
 
     RunError or DataError where it cannot be made: then nothing is said about the record.
     """

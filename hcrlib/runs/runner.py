@@ -42,7 +42,7 @@ def resolve(
         raise ConfigError("The preprocessing is not valid", expected="a list of steps", got=repr(preprocess))
     if kind.fixed_protocol and (budget is not None or preprocess not in (None, kind.preprocess)):
         raise ConfigError(f"{kind.name} takes neither a budget nor preprocessing", got=f"{budget}, {preprocess}")
-    complete = dataclasses.asdict(kind.create(params))  # type: ignore[call-overload]
+    complete = dataclasses.asdict(kind.create(params))
     steps = json.loads(_steps(kind, json.dumps(kind.preprocess if preprocess is None else preprocess)))
     return RunConfig(datasets.resolve(dataset), classifier, complete, steps, seed, budget)
 

@@ -75,21 +75,21 @@ class Sweep:
         return paths.results_root() / self.path.stem
 
     def look(self):
-        """hash -> RunRecord of the runs that came to their end, read from the disk now."""
+        """Return hash -> RunRecord of the runs that came to their end, read from the disk now."""
         root = paths.runs_root()
         return {config.hash: record for config in self.configs if (record := self._record(config, root))}
 
     def records(self):
-        """The RunRecords there are, in the order of the plan."""
+        """Return the RunRecords there are, in the order of the plan."""
         return [comparison.completed(record) for record in self.look().values()]
 
     def missing(self):
-        """The RunConfigs that have no record."""
+        """Return the RunConfigs that have no record."""
         there = self.look()
         return [config for config in self.configs if config.hash not in there]
 
     def unfinished(self, there=None, rerun_failed=False):
-        """The RunConfigs still to run: those without a record, and those that failed, if they did by other code than this one.
+        """Return the RunConfigs still to run: those without a record, and those that failed with other code.
 
         there: what `look` found. rerun_failed: those that failed by this very code, too.
         """
@@ -97,7 +97,7 @@ class Sweep:
         return [c for c in self.configs if _to_run(there.get(c.hash), rerun_failed)]
 
     def only(self, patterns):
-        """The same plan with no other runs than those whose ids match a pattern, such as `*/svm/*`; ConfigError for none."""
+        """Return the plan restricted to runs whose ids match a pattern such as `*/svm/*`; ConfigError for none."""
         chosen = [c for c in self.configs if any(fnmatch.fnmatch(c.id, pattern) for pattern in patterns)]
         if not chosen:
             expected = f"a pattern of ids, such as {self.configs[0].id.rpartition('/')[0]}/*"
@@ -107,7 +107,7 @@ class Sweep:
         return dataclasses.replace(self, configs=chosen)
 
     def table(self, there=None, todo=None):
-        """The plan as text: a line a run. there: what `look` found; todo: the RunConfigs to run, None: the unfinished ones."""
+        """Return the plan as text, a line per run. there: what `look` found; todo: RunConfigs to run, None: the unfinished."""
         there = self.look() if there is None else there
         asked = {config.hash for config in (self.unfinished(there) if todo is None else todo)}
         states = [_state(there.get(config.hash), config.hash in asked) for config in self.configs]
@@ -115,7 +115,7 @@ class Sweep:
         return tabulate(rows, ("run", "other than default", "state"))
 
     def _record(self, config, root):
-        """The record of a run that came to its end, or None."""
+        """Return the record of a run that came to its end, or None."""
         with contextlib.suppress(RunError):  # one that cannot be read is as good as none: the run is made again
             record, content = records.find(config, root), self.own.get(config.dataset)
             changed = record and content and record.data.get("sha256", content) != content
@@ -124,7 +124,7 @@ class Sweep:
 
 
 def by_other_code(record):
-    """Whether code other than this one made a record."""
+    """Return whether code other than this one made a record."""
     return record.provenance.get("code_sha256") != code_sha256()
 
 
@@ -142,7 +142,7 @@ def _state(record, asked):
 
 
 def load(path):
-    """The Sweep of a file, looked for here and in the project's folder.
+    """Return the Sweep of a file, looked for here and in the project's folder.
 
     ConfigError, naming the file and the place, for whatever is wrong in it: nothing has been run then.
     """
@@ -168,20 +168,20 @@ def load(path):
 
 
 def found(path):
-    """The Path of a file of params/, looked for here and in the project's folder."""
+    """Return the Path of a file of params/, looked for here and in the project's folder."""
     path = Path(path)
     return path if path.exists() or path.is_absolute() else paths.project_root() / path
 
 
 def ensure(path):
-    """The RunRecords of a sweep file; runs without one are made first. For notebooks: failed runs are not tried again."""
+    """Return the RunRecords of a sweep file, making missing runs first. For notebooks: failed runs are not repeated."""
     sweep = load(path)
     run(sweep.missing())
     return sweep.records()
 
 
 def run(configs, cluster=None):
-    """Makes these runs, and returns the RunRecords of those that failed: they stop no others. See `cluster.client.run`.
+    """Make these runs and return the RunRecords of those that failed: they stop no others. See `cluster.client.run`.
 
     cluster: a cluster.backend.Cluster, where and within which limits; None: this machine.
     """
@@ -206,7 +206,7 @@ def _expanded(content):
 
 
 def _beside(entry, folder, catalogue):
-    """The entry with the path of the user's own data made absolute, where it is relative to the sweep's folder."""
+    """Return the entry with the path of the user's own data made absolute, where it is relative to the sweep's folder."""
     if "dataset" not in entry or entry["dataset"] in catalogue:
         return entry
     own = folder / str(entry["dataset"])

@@ -32,7 +32,7 @@ from hcrlib.models import FitContext
 from hcrlib.models._base import LEARNERS, Learner
 from hcrlib.records import RunConfig, RunRecord, save_predictions
 
-TASKS = Registry("task")
+TASKS: Registry["Task"] = Registry("task")
 LATENCY_ITEMS = 100  # validation images that are predicted one by one
 
 
@@ -51,7 +51,9 @@ def interval(name: str) -> Callable[[RunRecord], str]:
 
     def cell(record: RunRecord) -> str:
         metric = record.metrics.get(name)
-        return "" if metric is None or metric.low is None else f"{100 * metric.low:.2f} to {100 * metric.high:.2f}"
+        if metric is None or metric.low is None or metric.high is None:
+            return ""
+        return f"{100 * metric.low:.2f} to {100 * metric.high:.2f}"
 
     return cell
 

@@ -38,7 +38,7 @@ def parallel(ax, search, best=3):
 
 
 def cost(ax, search, best=3):
-    """What each trial missed against the seconds it took, both on a log scale; a line leads from a trial that Hyperband
+    """Draw the errors of each trial against its seconds, both on log scales; a line leads from a trial that Hyperband
     promoted to its longer training. Left is cheaper, up is better. RunError where no trial has finished.
     """
     rows = search.ranked()
@@ -71,7 +71,7 @@ def _error(row):
 
 
 def _tones(errors):
-    """A colour for each, of rank: dark for the fewest. The palest fifth of viridis is left out: white swallows it."""
+    """Return a colour for each, of rank: dark for the fewest. The palest fifth of viridis is left out: white swallows it."""
     _, ranks = np.unique(errors, return_inverse=True)
     return colormaps["viridis"](0.8 * ranks / max(1, ranks.max(initial=0)))
 
@@ -117,7 +117,7 @@ def _label(ax, x, place, label):
 
 
 def _ticks(dimension):
-    """[(place, label)]: every choice, or a few round numbers and, for a log scale, one or more a decade."""
+    """Return [(place, label)]: every choice, or a few round numbers and, for a log scale, one or more a decade."""
     if dimension.choices is not None:
         return [(dimension.place(choice), shown(choice)) for choice in dimension.choices]
     if dimension.log:
@@ -145,7 +145,7 @@ def _name(ax, rows, dimensions):
 
 
 def _marks(values):
-    """Some round numbers over the range of the values, for a log scale."""
+    """Return some round numbers over the range of the values, for a log scale."""
     low, high = min(values), max(values)
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     marks = [step * 10.0**power for power in powers for step in (1, 2, 5)]

@@ -105,7 +105,7 @@ class Search:
         return self
 
     def rows(self):
-        """What is known of each ended trial, a dict each, in their order; `params` and `preprocess` as `resolve` takes them."""
+        """Return a dict for each ended trial, in order; `params` and `preprocess` are as `resolve` takes them."""
         return tuning_trials.read(self.folder)
 
     @property
@@ -150,7 +150,7 @@ class Search:
         return self.ranked()[0]
 
     def write(self, path=None):
-        """The path of a params file for `hcr sweep`: the default and the best parameters, equally long trained."""
+        """Return the path of a params file for `hcr sweep`: the default and the best parameters, equally long trained."""
         best, config = self.best(), self.config
         path = path or self.folder / f"tuned-{self._short}-{config.classifier}.yml"
         same = {"classifier": config.classifier}
@@ -173,13 +173,13 @@ class Search:
 
 
 def search(classifier, dataset="mnist-5k", *, trials=None, max_epochs=None, space=None, seed=0, budget=None, say=print):
-    """The finished Search: `plan` and `Search.run` in one."""
+    """Return the finished Search: `plan` and `Search.run` in one."""
     asked = plan(classifier, dataset, max_epochs=max_epochs, space=space, seed=seed, budget=budget)
     return asked.run(trials, say)
 
 
 def plan(classifier, dataset="mnist-5k", *, max_epochs=None, space=None, seed=0, budget=None):
-    """A Search of which nothing has been run; all that it is given is checked.
+    """Return a Search of which nothing has been run; all that it is given is checked.
 
     dataset, seed, budget: as in `hcr train`; every trial has this seed, so that the best can be repeated. max_epochs: of
     the longest training, for networks only; None: the classifier's own. space: a mapping of parameters, and `preprocess`,
@@ -208,7 +208,7 @@ def _longest(kind, max_epochs):
 
 
 def _space(kind, given):
-    """The Dimensions of a space as it was written down, in its order."""
+    """Return the Dimensions of a space as it was written down, in its order."""
     if given is None:
         given = kind.space or None
     if given is None:
@@ -250,7 +250,7 @@ def _range(kind, name, low, high, log):
 
 
 def _valid(kind, name, value):
-    """The value as the classifier takes it; ConfigError where it does not."""
+    """Return the value as the classifier takes it; ConfigError where it does not."""
     if name != "preprocess":
         return getattr(kind.create({name: value}), name)
     if not isinstance(value, list):

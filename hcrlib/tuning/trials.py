@@ -34,7 +34,7 @@ ENDLESS = 10**9  # a failed trial never ends the search
 
 
 def run(search, trials, say, cluster=None):
-    """Makes the trials of a tune.Search that have no file yet; `trials`: at most so many, None: one pass of Hyperband.
+    """Make the trials of a tune.Search that have no file yet; `trials`: at most so many, None: one pass of Hyperband.
 
     cluster: a cluster.backend.Cluster, on which those that do not wait for each other are made at once; None: this process.
     """
@@ -100,7 +100,7 @@ def _proposed(oracle, failed):
 
 
 def _trials(search, proposed, make, say):
-    """The rows of these proposals, [(number, keras-tuner's values)], from their files where there are any."""
+    """Return the rows of these proposals, [(number, keras-tuner's values)], from their files where there are any."""
     rows, todo = {}, []
     for number, drawn in proposed:
         values = {d.name: _value(d, drawn[d.name]) for d in search.space}
@@ -127,7 +127,7 @@ def _path(search, number):
 
 
 def _elsewhere(search, calls):
-    """A function that has trials made on a cluster: of a list of what is asked, it yields (place in it, what was found)."""
+    """Return a function that makes trials on a cluster: for a list of requests it yields (index, result)."""
     from hcrlib.cluster import inputs
 
     config = search.config
@@ -150,13 +150,13 @@ def _elsewhere(search, calls):
 
 
 def measure(given, folder):
-    """What a trial comes to, on a worker; folder: where it keeps its checkpoint."""
+    """Return what a trial comes to, on a worker; folder: where it keeps its checkpoint."""
     config = RunConfig.from_dict(given["config"])
     return _Bench(config, tasks.of(config).load(config.dataset), folder / "work").measured(given)
 
 
 def read(folder):
-    """The dicts of the ended trials in a search's folder, in the order of their numbers."""
+    """Return the dicts of the ended trials in a search's folder, in the order of their numbers."""
     rows = []
     for path in sorted(folder.glob("trials/*.json")):
         with contextlib.suppress(ValueError):  # damaged: it is made again
@@ -177,7 +177,7 @@ def _quiet_tensorflow():
 
 
 def shown(value):
-    """A parameter's value in a table: 'scale+deskew', '0.0123', 'true'; a step's options where they are not its defaults."""
+    """Return a parameter's value as text: 'scale+deskew', '0.0123', 'true'; a step's options unless they are its defaults."""
     if isinstance(value, list):
         return "+".join(map(shown, value))
     if isinstance(value, dict):
@@ -188,7 +188,7 @@ def shown(value):
 
 
 def _oracle(keras_tuner, search, trials):
-    """What proposes: keras-tuner's own."""
+    """Return what proposes: keras-tuner's own."""
     own = {"max_trials": trials} if search.max_epochs is None else {"max_epochs": search.max_epochs, "factor": FACTOR}
     if search.max_epochs is not None:
         own["hyperband_iterations"] = trials or 1  # passes; the number of trials ends it sooner
@@ -221,7 +221,7 @@ def _hyperparameters(keras_tuner, space):
 
 
 def _value(dimension, drawn):
-    """The parameter of what was drawn: three digits are enough for a person, and what is written is what was run."""
+    """Return the parameter of what was drawn: three digits are enough for a person, and what is written is what was run."""
     if dimension.choices is not None:
         return dimension.choices[drawn]
     return int(drawn) if dimension.whole else min(max(float(f"{drawn:.3g}"), dimension.low), dimension.high)
@@ -237,12 +237,12 @@ class _Bench:
         self.prepared = functools.lru_cache(maxsize=1)(self._prepared)
 
     def here(self, asked):
-        """Yields (place in the list, what was found) of trials, one after the other."""
+        """Yield (place in the list, what was found) of trials, one after the other."""
         for at, one in enumerate(asked):
             yield at, self.measured(one)
 
     def measured(self, asked):
-        """What a trial comes to: `params` and `preprocess` are what is asked."""
+        """Return what a trial comes to: `params` and `preprocess` are what is asked."""
         begun = time.perf_counter()
         try:
             found = self._fit(asked["params"], asked["preprocess"])
@@ -272,7 +272,7 @@ class _Bench:
         return {"val_error": error, **found, "n_val": len(data.val), "seconds": seconds}
 
     def _folder(self, params, steps):
-        """Where this very training keeps its checkpoint; those of others, or of other code, are removed."""
+        """Return where this very training keeps its checkpoint; those of others, or of other code, are removed."""
         key = json.dumps([params, steps, self.made_by], sort_keys=True)
         folder = self.work / hashlib.sha256(key.encode()).hexdigest()[:12]
         for other in self.work.glob("*"):
@@ -289,7 +289,7 @@ class _Bench:
 
 
 def _asked(search, number, values, drawn):
-    """What a trial is, as its file tells: of other code, it is made again."""
+    """Return what a trial is, as its file tells: of other code, it is made again."""
     params = {name: value for name, value in values.items() if name != "preprocess"}
     before = drawn.get("tuner/trial_id")
     return {

@@ -42,7 +42,7 @@ def _mistakes_axis(ax):
 
 
 def square(n_classes):
-    """A new axes in the size that a confusion matrix of so many classes needs."""
+    """Return a new axes in the size that a confusion matrix of so many classes needs."""
     side = min(10, 4.5 + n_classes / 10)
     return figure(side, side)
 
@@ -62,7 +62,7 @@ def confusion(ax, counts, classes):
 
 
 def confusions(counts, classes, most=5):
-    """The most frequent mistakes in words: '4 as 9: 12 times'."""
+    """Return the most frequent mistakes in words: '4 as 9: 12 times'."""
     wrong = np.where(np.eye(len(classes), dtype=bool), 0, counts)
     order = np.argsort(-wrong, axis=None, kind="stable")[:most]
     pairs = [np.unravel_index(i, wrong.shape) for i in order if wrong.flat[i]]
@@ -86,7 +86,7 @@ def glyphs(ax, images, captions, columns=8):
 
 
 def mistakes(ax, images, predictions, classes, most=24):
-    """The wrong answers of which the model was surest: 'true class → answer, probability'.
+    """Return the wrong answers of which the model was surest: 'true class → answer, probability'.
 
     images: uint8 (n, 28, 28), the test split's; predictions: of `records.load_predictions`.
     """
@@ -153,7 +153,7 @@ def versus(ax, comparison):
 
 
 def reliability(ax, records, predictions):
-    """How often answers of a confidence are right; on the diagonal a score is the probability that it claims to be.
+    """Draw how often predictions of a confidence are right; on the diagonal a score is the probability that it claims to be.
 
     predictions: what `records.load_predictions` answers, one a record. Marks grow with the images in their bin; bins of
     fewer than 10 are left out, since they say nothing.

@@ -13,7 +13,7 @@ NAMES = {" ": "space", "": "nothing"}
 
 
 def steps(ax, log_probabilities, classes):
-    """What a network thinks at each time step: shades are probabilities, a row for each character that is ever likely."""
+    """Draw a network's probabilities at each time step as shades, a row for each likely character."""
     shares = np.exp(log_probabilities)
     rows = [0, *(1 + np.flatnonzero(shares[:, 1:].max(axis=0) > LIKELY))]
     ax.imshow(shares[:, rows].T, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -41,7 +41,7 @@ def rates(ax, records):
 
 
 def learning_curves(ax, records):
-    """The character error rate on validation after each epoch."""
+    """Draw the character error rate on validation after each epoch."""
     for record in records:
         tone, mark = style(record.config.classifier, variant_of(record, records))
         rates = [100 * min(row["val_cer"], 1) for row in record.history]
@@ -75,7 +75,7 @@ def by_length(ax, answers, parts=6):
 
 
 def confusion_counts(ax, answers, most=15):
-    """The most frequent mistakes, character by character: what is written → what was read."""
+    """Draw the most frequent mistakes, character by character: true → read."""
     found = scores.confusion_counts(answers["predicted"], answers["labels"]).most_common(most)
     places = np.arange(len(found))
     ax.hlines(places, 0, [n for _, n in found], "#cccccc")
@@ -88,7 +88,7 @@ def confusion_counts(ax, answers, most=15):
 
 
 def rates_of(hypotheses, references):
-    """A DataFrame of {name: texts} beside the true ones: CER and WER in percent, with their 95 % intervals."""
+    """Return a DataFrame of {name: texts} beside the true ones: CER and WER in percent, with their 95 % intervals."""
     columns = {"CER % (95 % interval)": "characters", "WER % (95 % interval)": "words"}
     rows = [
         [_told(*scores.error_rate(texts, references, unit)) for unit in columns.values()]
@@ -102,12 +102,12 @@ def _told(rate, low, high):
 
 
 def gallery(told, columns=1):
-    """`under_texts` as axes, for plots.keep: [(text, picture)]."""
+    """Return `under_texts` as axes, for plots.keep: [(text, picture)]."""
     return under_texts(told, columns).axes[0]
 
 
 def worst(images, answers, most=8):
-    """[(true text → what was read, picture)] with the most characters wrong, for `gallery`."""
+    """Return [(true text → what was read, picture)] with the most characters wrong, for `gallery`."""
     pairs = zip(answers["predicted"].tolist(), answers["labels"].tolist(), strict=True)
     wrong = np.array([scores.edits(*pair) for pair in pairs])
     order = [at for at in np.argsort(-wrong, kind="stable")[:most] if wrong[at]]
