@@ -1,4 +1,4 @@
-"""A workbench for handwritten character recognition. What a person types in a notebook:
+"""A workbench for handwritten character recognition.
 
 import hcrlib as hcr
 data = hcr.load_dataset("mnist-5k")

@@ -60,7 +60,8 @@ class KerasLearner(Learner):
 
     def _train(self, keras, context, build, feed):
         """Train to the last epoch, from the last finished one on. build(): a compiled model. feed(epoch): what Model.fit is
-        given in that epoch, counted from 0."""
+        given in that epoch, counted from 0.
+        """
         self.engine = f"keras {keras.__version__} on {keras.backend.backend()}"
         checkpoint = Checkpoint(context.folder / "checkpoint")
         self.model, self.history = checkpoint.load(keras, context.log)
@@ -118,7 +119,7 @@ class KerasClassifier(KerasLearner, Classifier):
     label_smoothing: float = number(0.0, below=1)
 
     def network(self, shape, n_classes):
-        """An uncompiled keras.Model from `shape` (h, w, 1) or (d,) to n_classes probabilities."""
+        """Return an uncompiled keras.Model from `shape` (h, w, 1) or (d,) to n_classes probabilities."""
         raise TypeError(f"{type(self).__name__} describes no network")
 
     @property
@@ -295,7 +296,7 @@ def _reseed(model, seed):
 
 
 def _recover(folder):
-    """A kill between the two renames leaves only `.old`: that is then the newest complete checkpoint."""
+    """Restore `.old` if a kill between the two renames left only that: it is the newest complete checkpoint."""
     old = folder.with_name(folder.name + ".old")
     if (old / "history.json").exists():
         shutil.rmtree(folder, ignore_errors=True)

@@ -38,7 +38,7 @@ class Crnn(KerasLearner, Recognizer):
     start: str | None = None  # a finished run's id whose weights training starts from, wherever shapes agree
 
     def network(self, height, n_labels):
-        """An uncompiled keras.Model from (height, any width, 1) to logits (steps, n_labels), of the blank and characters."""
+        """Return an uncompiled keras.Model from (height, any width, 1) to logits (steps, n_labels), the blank included."""
         raise TypeError(f"{type(self).__name__} describes no network")
 
     def wide(self, width):
@@ -126,7 +126,7 @@ class Crnn(KerasLearner, Recognizer):
         return model
 
     def _take_over(self, model, context):
-        """The weights of a finished run, layer by layer where shapes agree; of the last one those of the same characters."""
+        """Take the weights of a finished run where shapes agree; of the last layer, those of the same characters."""
         _, folder = context.run(self.start)
         model_of_run = load_model(folder / "model")
         other, classes = model_of_run.learner, model_of_run.classes

@@ -103,7 +103,7 @@ class Svm(Classifier):
         self._square()
 
     def _square(self):
-        """The vectors' squared lengths, which every distance needs."""
+        """Compute the vectors' squared lengths, which every distance needs."""
         self.squares = (self.vectors**2).sum(axis=1)
 
 

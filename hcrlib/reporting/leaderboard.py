@@ -160,7 +160,8 @@ def _uneven(runs):
 
 def remarks(records):
     """Return a line for each failed or skipped run with its reason, for several seeds of one configuration,
-    and for each dataset that lacks dummy or linear."""
+    and for each dataset that lacks dummy or linear.
+    """
     lines = [str(record) for record in records if record.status != "finished"]
     seeds = comparison.over_seeds(records)
     for row in seeds.query("n > 1").itertuples():

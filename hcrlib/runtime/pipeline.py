@@ -79,7 +79,7 @@ def ink_box(x, box):
 
 
 def center(x):
-    """Moved by whole pixels so that the centre of mass is in the middle."""
+    """Move each image by whole pixels so that the centre of mass is in the middle."""
     out = [glyphs.centred(np.round(one * 255).astype(np.uint8)) for one in x]
     return np.stack(out).astype(np.float32) / np.float32(255)
 

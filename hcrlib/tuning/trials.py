@@ -312,4 +312,4 @@ def _line(row, values):
 
 
 def _unsaid(line):
-    """An epoch's line: one line a trial is enough."""
+    """Drop the line of an epoch: one line per trial is enough."""
