@@ -116,23 +116,18 @@ def test_batches_hold_every_image():
 @pytest.mark.slow
 @pytest.mark.filterwarnings(EAGER)
 @pytest.mark.filterwarnings(r"ignore:(currentThread|getName)\(\):DeprecationWarning")  # keras-tuner's
-def test_a_recognizer_is_tuned(results, monkeypatch, capsys):
+def test_a_recognizer_is_tuned(monkeypatch):
     """By the character error rate of validation lines; the test split is not read."""
-    from hcrlib.cli import main
-
-    space = results.parent / "space.yml"
-    space.write_text("{width: [1], units: [2, 3], learning_rate: 0.001..0.01 log, batch_size: [8]}")
-    asked = ["tune", "crnn-small", "--data", "mnist-numbers", "--budget", "8", "--max-epochs", "1", "--trials", "2"]
-    data = hcr.load_dataset("mnist-numbers")
-    monkeypatch.setattr("hcrlib.datasets.load", lambda name, **how: few(data))
-    assert main.main([*asked, "--space", str(space)]) == 0
-    told = capsys.readouterr().out
-    assert "8 training lines" in told
-    assert "val_cer" in told
-    [table] = results.glob("tuning/mnist-numbers/crnn-small/*/trials.csv")
-    assert len(table.read_text().splitlines()) == 3
-    [tuned] = table.parent.glob("tuned-*.yml")
-    assert "wrong of 6 validation lines" in tuned.read_text()
+    data, lines = few(hcr.load_dataset("mnist-numbers")), []
+    monkeypatch.setattr("hcrlib.datasets.load", lambda name, **how: data)
+    space = {"width": [1], "units": [2, 3], "learning_rate": "0.001..0.01 log", "batch_size": [8]}
+    plan = search.plan("crnn-small", "mnist-numbers", budget=8, max_epochs=1, space=space).run(2, lines.append)
+    table = plan.trials()
+    assert list(table.status) == ["finished"] * 2
+    assert (table.val_error == table.val_cer).all()
+    assert len(lines) == 2
+    assert plan.best()["val_cer"] == table.val_cer.min()
+    assert "wrong of 6 validation lines" in plan.write().read_text()
 
 
 def few(data):
