@@ -26,6 +26,7 @@ from typing import Any, ClassVar
 
 from hcrlib import datasets
 from hcrlib.core import timing
+from hcrlib.core.errors import DataError
 from hcrlib.core.fileio import write_text
 from hcrlib.core.registry import Registry
 from hcrlib.models import FitContext
@@ -157,6 +158,10 @@ class Task:
         Fills the record in; writes model/ and predictions.npz to `out`.
         """
         config, does = record.config, self.measuring
+        if not len(data.val) or not len(data.test):
+            got = f"{len(data.train)} to train on, {len(data.val)} to validate, {len(data.test)} to test"
+            hint = f"Add {self.unit}s: a tenth of train validates"
+            raise DataError(f"{data.name} has too few {self.unit}s", got=got, hint=hint)
         train = self.training_split(record, data)
         for note in record.notes:
             context.log(note)

@@ -208,8 +208,8 @@ def test_a_damaged_model_is_refused(run):
 def test_a_record_of_another_schema_or_cut_short_is_refused(run):
     path = run.path / "record.json"
     text = path.read_text()
-    path.write_text(text.replace('"schema": 1', '"schema": 99'))
-    with pytest.raises(RunError, match="another schema"):
+    path.write_text(text.replace('"schema": 2', '"schema": 99'))
+    with pytest.raises(RunError, match="unknown schema"):
         records.read(path)
     path.write_text(text[:100])
     with pytest.raises(RunError, match="cannot be read"):
@@ -249,8 +249,8 @@ def test_a_run_is_made_by_one_process_at_a_time(monkeypatch):
     config = runner.resolve("dummy")
     monkeypatch.setattr(runner, "PATIENCE_S", 0)
     with fileio.file_lock(records.run_path(config) / ".lock"), pytest.raises(RunError, match="Another process"):
-        runner.run_one(config, say=lambda line: None)
-    assert runner.run_one(config, say=lambda line: None).status == "finished"
+        runner.run_one(config, lambda line: None)
+    assert runner.run_one(config, lambda line: None).status == "finished"
 
 
 def test_a_run_without_its_record_is_no_model_yet(run):

@@ -288,7 +288,7 @@ def test_a_network_is_measured_as_training_measures_it(capfd):
 
 def test_on_other_images_a_trial_does_not_go_on_from_a_checkpoint():
     ids = []
-    calls = types.SimpleNamespace(made=lambda calls: ids.extend(call["id"] for call in calls) or [])
+    calls = types.SimpleNamespace(run=lambda calls: ids.extend(call["id"] for call in calls) or [])
     for content in ("a" * 64, "a" * 64, "b" * 64):
         search = types.SimpleNamespace(config=runner.resolve("knn"), data=types.SimpleNamespace(sha256=content))
         assert list(_elsewhere(search, calls)([{"params": {"k": 3}, "preprocess": ["scale"]}])) == []

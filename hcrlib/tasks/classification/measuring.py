@@ -15,10 +15,7 @@ Prepared = tuple[np.ndarray, np.ndarray]  # images behind the pipeline, labels
 
 
 def check(record: RunRecord, train: Split, data: Dataset) -> None:
-    """Raise DataError if a split is empty or all images are of one class; note classes without a training image."""
-    if not len(data.val) or not len(data.test):
-        got = f"{len(train)} to train on, {len(data.val)} to validate, {len(data.test)} to test"
-        raise DataError(f"{data.name} has too few images", got=got, hint="Add images: a tenth of train validates")
+    """Raise DataError if all images are of one class; note classes without a training image."""
     available = np.unique(train.labels)
     if unseen := [name for index, name in enumerate(data.classes) if index not in available]:
         record.notes.append(f"classes without a training image: {', '.join(unseen)}")
