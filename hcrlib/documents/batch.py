@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 from hcrlib.core.errors import ConfigError
-from hcrlib.documents.containers import UNSURE
 from hcrlib.documents.loading import count
 from hcrlib.documents.store import digest
+
+UNSURE = "Much of it is uncertain. If it is joined writing, --recognizer rapidocr reads whole words."
 
 
 class Job:
@@ -26,8 +27,9 @@ class Job:
             adds = [stack.enter_context(taker) for taker in self._takers(path)]
             for page in _followed(self.reader.read(path), path):
                 pages += 1
-                if not page.lines or UNSURE in page.notes:
-                    print(f"hcr: {path}, page {page.number}: {page.notes[-1]}", file=sys.stderr)
+                if not page.lines or page.unsure:
+                    message = UNSURE if page.unsure else page.notes[-1]
+                    print(f"hcr: {path}, page {page.number}: {message}", file=sys.stderr)
                 for add in adds:
                     add(page)
         return pages

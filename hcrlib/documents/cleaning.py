@@ -10,33 +10,17 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from hcrlib.documents.rules import PALE, without_borders, without_rules
+from hcrlib.documents.sheet import flat, scaled, sheet
+
 LONGEST = 3508  # pixels: A4 at 300 dpi; larger pictures are read at this size, which is finer than any pen
 SHORTEST = 1400  # pixels of the longer side: smaller pictures are doubled, or a dot is no larger than a grain
-SMALL = 480  # pixels of the longer side, where the sheet is looked for
-FLAT = 7  # levels that lightness changes between neighbouring pixels within a sheet, at most
-QUAD = 0.85  # of what four straight edges hold, that has to be the sheet for its perspective to be undone
-RULE = 120  # of 255: lines darker than this are printed as black as ink
-ACROSS = 0.25  # of a picture's longer side, that a ruled line reaches without a break
 WINDOW = 1 / 30  # of the shorter side: Sauvola's window where nothing is known of the writing
 LEAST_WINDOW = 31  # pixels: of a line cut from a page, too, wider than a pen's stroke
 SOLID = 96  # levels on an evened page: what is darker is ink, even within a stroke as wide as the window
-LINE = 3  # times as long as wide: such a picture is a line cut from a page, and no photo of one
-APART = 20  # levels of colour (CIELAB) between a sheet and what it lies on, at least
-FRAME = 28  # pixels: how far around a box's inside its sides are looked for
-PALE = 0.5  # of the darkness of ink: what is paler is none
-THICKEST = 14  # pixels above and below its middle that a printed line may reach
-ASKEW = 6  # pixels: what lies deeper in a box is no side of it
-BOTTOM = 40  # pixels: no character's bottom is wider
 K = 0.12  # Sauvola & Pietikainen 2000, "Adaptive document image binarization", section 3.3: 0.5; lower finds paler ink
 MOST_SKEW = 12.0  # degrees
 ON_ITS_SIDE = 2.0  # how much sharper the profile of columns has to be than that of rows for a page to lie on its side
-
-
-class Sheet(NamedTuple):
-    """corners: float32 (4, 2), clockwise from the top left, or None. mask: uint8 (h, w), 255 on the sheet."""
-
-    corners: np.ndarray
-    mask: np.ndarray
 
 
 class Cleaned(NamedTuple):
@@ -81,53 +65,6 @@ def cleaned(image, borders=False, seen=lambda name, picture: None):
         found = without_borders(found)
         seen("without borders", ~found)
     return Cleaned(image, grey, found, to_source, tuple(notes))
-
-
-def sheet(image):
-    """The Sheet in a photo of one, or None where the picture is a sheet from edge to edge.
-
-    A sheet is the largest bright region whose lightness changes slowly: edges, wood and print end it; writing leaves holes in
-    it, which are filled.
-    """
-    if max(image.shape[:2]) > LINE * min(image.shape[:2]):
-        return None
-    share = SMALL / max(image.shape[:2])
-    small = scaled(image, share) if share < 1 else image
-    lab = cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), (0, 0), 1.2)
-    change = cv2.morphologyEx(lab, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).max(axis=2)
-    even = (change < FLAT).astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(even, connectivity=4)
-    light = np.bincount(labels.ravel(), lab[..., 0].ravel(), len(stats)) / np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
-    score = stats[:, cv2.CC_STAT_AREA] * np.clip(light - 40, 0, None) ** 2
-    score[0] = 0
-    if not score.any():
-        return None
-    region = _filled(cv2.dilate((labels == score.argmax()).astype(np.uint8), np.ones((3, 3), np.uint8)))
-    covered, edges = region.mean(), np.concatenate([region[2], region[-3], region[:, 2], region[:, -3]]).mean()
-    if covered < 0.15 or covered > 0.97 or edges > 0.9:
-        return None
-    inside, outside = (np.median(lab[region == one], axis=0) for one in (1, 0))
-    if (
-        np.hypot(*(inside - outside)[1:]) + abs(inside[0] - outside[0]) < APART
-    ):  # the same paper, beyond a line of writing
-        return None
-    mask = cv2.resize(region * 255, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-    corners = _corners(region)
-    return Sheet(None if corners is None else corners / min(share, 1), mask)
-
-
-def flat(image, found):
-    """(the sheet alone, its mask, 3x3 homography from it to the image): the four corners become a rectangle's."""
-    if found.corners is None:
-        return image, found.mask, np.eye(3)
-    a, b, c, d = found.corners
-    width = round(float(max(np.hypot(*(b - a)), np.hypot(*(c - d)))))
-    height = round(float(max(np.hypot(*(d - a)), np.hypot(*(c - b)))))
-    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    matrix = cv2.getPerspectiveTransform(found.corners.astype(np.float32), target)
-    mask = cv2.warpPerspective(found.mask, matrix, (width, height), flags=cv2.INTER_NEAREST)
-    mask = cv2.erode(mask, np.ones((3, 3), np.uint8), iterations=max(1, min(width, height) // 200), borderValue=0)
-    return cv2.warpPerspective(image, matrix, (width, height)), mask, np.linalg.inv(matrix)
 
 
 def evened(image, mask=None):
@@ -206,67 +143,6 @@ def straightened(image, grey, angle):
     return turned, even, np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))
 
 
-def without_rules(grey):
-    """Ruled and squared paper's lines taken away: what is dark along a long straight run, and no darker, is the paper's.
-
-    Where a stroke crosses a line, what it is darker by stays.
-    """
-    dark = 255 - grey
-    length = max(40, min(grey.shape) // 14)
-    for shape, smooth in (((length, 1), (15, 1)), ((1, length), (1, 15))):
-        runs = cv2.morphologyEx(cv2.blur(dark, smooth), cv2.MORPH_OPEN, np.ones(shape[::-1], np.uint8))
-        rims = np.ones((5, 5), np.uint8)  # of printed lines, which are paler than these are
-        printed = cv2.dilate((runs > RULE).astype(np.uint8), rims) > 0
-        runs[(runs < 8) | printed] = 0
-        runs[~_far_reaching(runs)] = 0
-        thick = cv2.dilate(runs, np.ones((3, 3), np.uint8))
-        dark = cv2.subtract(dark, cv2.convertScaleAbs(thick, alpha=1.25))
-    return 255 - dark
-
-
-def _far_reaching(runs):
-    """bool (h, w): the marks, of uint8 (h, w), that reach across ACROSS of it or more: a bar of a letter does not."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats((runs > 0).astype(np.uint8), connectivity=8)
-    far = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) > ACROSS * max(runs.shape)
-    far[0] = False
-    return far[labels]
-
-
-def without_borders(found):
-    """bool (h, w) without what is no writing: long straight lines, boxes' sides, and marks that run along the picture's edge.
-
-    Of a line that a stroke crosses, the crossing stays: there the ink reaches further than the line is thick.
-    """
-    out, long = found.copy(), max(60, min(found.shape) // 10)
-    lines = np.zeros(found.shape, np.uint8)
-    for left, top, right, bottom in frames(out):
-        around_it = slice(max(0, top - FRAME), bottom + FRAME), slice(max(0, left - FRAME), right + FRAME)
-        within = slice(top + ASKEW, bottom - ASKEW), slice(left + ASKEW, right - ASKEW)
-        inner = out[within].copy()
-        part = out[around_it]
-        lines[around_it] |= _erased(part, int(0.4 * part.shape[1]), True) | _erased(part.T, int(0.4 * part.shape[0])).T
-        out[within], lines[within] = inner, 0
-    least = max(found.shape) // 8
-    lines |= _erased(out, long, True, least) | _erased(out.T, long, least=least).T
-    if lines.any():
-        near = cv2.dilate(lines, np.ones((13, 13), np.uint8)) > 0
-        _drop(
-            out,
-            lambda labels, stats: np.bincount(labels[near], minlength=len(stats)) >= 0.95 * stats[:, cv2.CC_STAT_AREA],
-        )
-    _drop(out, lambda labels, stats: _along_the_edge(stats, found.shape))
-    return out
-
-
-def frames(found):
-    """(left, top, right, bottom) of the insides of a form's boxes: holes in the ink, bool (h, w), that are rectangles."""
-    outlines, tree = cv2.findContours(found.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    for outline, (_, _, _, outer) in zip(outlines, tree[0] if tree is not None else (), strict=True):
-        left, top, w, h = cv2.boundingRect(outline)
-        if outer >= 0 and min(w, h) >= 2 * FRAME and cv2.contourArea(cv2.convexHull(outline)) > 0.9 * w * h:
-            yield left, top, left + w, top + h
-
-
 def thinned(found):
     """bool (h, w): strokes one pixel wide (Zhang & Suen 1984)."""
     from skimage.morphology import skeletonize
@@ -283,40 +159,9 @@ def _sized(image):
     return scaled(image, share), np.diag([1 / share, 1 / share, 1])
 
 
-def scaled(picture, share):
-    """A picture, uint8, at `share` of its size, no side of it under a pixel."""
-    size = tuple(max(1, round(n * share)) for n in picture.shape[1::-1])
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if share < 1 else cv2.INTER_CUBIC)
-
-
 def _resized(found, share):
     """The ink at another size: a pixel that holds some is ink."""
     return scaled(found.astype(np.uint8) * 255, share) > 40
-
-
-def _filled(region):
-    """uint8 (h, w), 1 in the region of its outermost outline, with small bays (fingers, clips, writing at the edge) closed."""
-    outlines, _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    out = np.zeros_like(region)
-    cv2.drawContours(out, [max(outlines, key=cv2.contourArea)], -1, 1, cv2.FILLED)
-    return out
-
-
-def _corners(region):
-    """float32 (4, 2) of a region that four straight edges hold, clockwise from the top left; None for another shape."""
-    outlines, _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    hull = cv2.convexHull(outlines[0])
-    for tolerance in np.arange(0.01, 0.1, 0.005):
-        points = cv2.approxPolyDP(hull, tolerance * cv2.arcLength(hull, True), True).reshape(-1, 2).astype(np.float32)
-        if len(points) <= 4:
-            break
-    area = float(region.sum())
-    if len(points) != 4 or not QUAD < area / cv2.contourArea(points) < 1 / QUAD:
-        return None
-    start = points.sum(axis=1).argmin()
-    points = np.roll(points, -start, axis=0)
-    across, down = points[1] - points[0], points[3] - points[0]
-    return points if across[0] * down[1] - across[1] * down[0] > 0 else points[[0, 3, 2, 1]]
 
 
 def _ground(image, mask):
@@ -339,92 +184,6 @@ def _sharpest(y, x, angles):
     scores = [score(angle) for angle in angles]
     best = int(np.argmax(scores))
     return float(angles[best]), scores[best]
-
-
-def _erased(view, length, written_on=False, least=0):
-    """Takes horizontal lines out of a bool view, in place; uint8 (h, w), 1 where they were.
-
-    length: pixels of one, at least, that are straight. written_on: whether characters stand on them, whose bottoms are kept.
-    least: pixels of one in all.
-    """
-    whole = np.ascontiguousarray(view, dtype=np.uint8)
-    runs = cv2.morphologyEx(whole, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
-    lines = np.zeros_like(whole)
-    if not runs.any() or len(view) < 4 * THICKEST:
-        return lines
-    together = cv2.dilate(runs, np.ones((5, length // 2), np.uint8))  # of one line, a little askew
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(together, connectivity=8)
-    for at in range(1, count):
-        left, top, w, h = stats[at, :4]
-        if w < max(4 * h, least):
-            continue
-        y, x = np.nonzero((labels[top : top + h, left : left + w] == at) & (runs[top : top + h, left : left + w] > 0))
-        _erase(view, whole, lines, y + top, x + left, length // 8, written_on)
-    return lines
-
-
-def _erase(view, whole, lines, y, x, further, written_on):
-    """Takes one line out of a view, through the pixels (n,), (n,) and somewhat further; where strokes touch it, they stay."""
-    seen, at, counts = np.unique(x, return_inverse=True, return_counts=True)
-    columns = np.arange(max(0, x.min() - further), min(view.shape[1], x.max() + further + 1))
-    middle = np.interp(columns, seen, np.bincount(at, y) / counts)  # no printed line is quite straight
-    middle = np.clip(np.round(middle).astype(np.int64), THICKEST + 2, view.shape[0] - THICKEST - 3)
-    around_it = whole[middle[:, None] + np.arange(-THICKEST, THICKEST + 1), columns[:, None]]
-    up, down = (
-        np.cumprod(part, axis=1, dtype=np.int64).sum(axis=1)
-        for part in (around_it[:, THICKEST::-1], around_it[:, THICKEST:])
-    )
-    thick = int(np.median((up + down - 1)[up > 0])) if up.any() else 1
-    alone = np.flatnonzero((up > 0) & (up + down - 1 <= thick + 4))  # where no stroke touches it
-    if not len(alone):
-        return
-    middle = np.interp(columns, columns[alone], (middle + (down - up) / 2.0)[alone])
-    half = min(thick // 2 + 1, THICKEST - 2)
-    middle = np.clip(np.round(middle).astype(np.int64), THICKEST, view.shape[0] - THICKEST - 1)
-    above, below = (
-        whole[middle + side * (half + 1), columns] & whole[middle + side * (half + 2), columns] for side in (-1, 1)
-    )
-    near, wide = np.ones((1, 3), np.uint8), np.ones((1, 11), np.uint8)  # wide: a stroke that crosses aslant
-    touched = cv2.dilate((above | below)[None], near) | (cv2.dilate(above[None], wide) & cv2.dilate(below[None], wide))
-    touched = touched[0] > 0
-    if written_on:
-        touched = _rounded(touched, whole[np.maximum(middle - half - 8, 0), columns] > 0)
-    rows = middle[:, None] + np.arange(-half, half + 1)
-    lines[rows, columns[:, None]] = 1
-    view[rows[~touched], columns[~touched, None]] = False
-
-
-def _rounded(touched, higher):
-    """bool (n,): touched, and what lies between two touches that approach each other on the line: the bottom of an o or a u.
-
-    higher: bool (n,), the ink some pixels above. What stands on parallel legs, as an n, stays open.
-    """
-    out = touched.copy()
-    starts, ends = (np.flatnonzero(np.diff(touched.astype(np.int8)) == step) for step in (-1, 1))
-    for start, end in zip(starts, ends[np.searchsorted(ends, starts[0]) :] if len(starts) else (), strict=False):
-        if end - start > BOTTOM:
-            continue
-        at = (start + end) // 2
-        left, right = higher[:at][::-1].argmax(), higher[at:].argmax()
-        if not higher[at] and 0 < left < BOTTOM and 0 < right < BOTTOM and left + right > end - start + 3:
-            out[start : end + 1] = True
-    return out
-
-
-def _drop(found, which):
-    """Takes connected components out of bool (h, w), in place; which(labels, stats) -> bool for each."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=8)
-    gone = which(labels, stats)
-    gone[0] = False
-    if gone.any():
-        found &= ~gone[labels]
-
-
-def _along_the_edge(stats, shape):
-    (height, width), (left, top, w, h) = shape, stats[:, :4].T
-    at_edge = (left <= 1) | (top <= 1) | (left + w >= width - 1) | (top + h >= height - 1)
-    large = (w > width / 3) | (h > height / 6) | ((w > 8 * h) & (w > width / 8)) | ((h > 8 * w) & (h > height / 12))
-    return at_edge & (large | (np.minimum(w, h) < 12))
 
 
 def turned(found, quarters):

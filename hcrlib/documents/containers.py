@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-UNSURE = "Much of it is unsure: if it is joined writing, --recognizer rapidocr reads whole words."  # a note of a Page
-
 
 class Box(NamedTuple):
     """Pixels; right and bottom are the first ones outside."""
@@ -84,10 +82,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Page:
-    """lines: in reading order. number: from 1. image: uint8 (h, w, 3), RGB. notes: sentences on what was found and done.
+    """A page as it was read.
 
-    to_source: float64 (3, 3), a homography from points (x, y, 1) of the image to those of the file, its EXIF rotation honoured.
-    seconds: what reading took. source_size: width and height of the file's page in pixels, None for the image's own.
+    Attributes:
+        number: from 1.
+        lines: in reading order.
+        image: uint8 (h, w, 3), RGB.
+        to_source: float64 (3, 3), a homography from points (x, y, 1) of the image to those of the file, after EXIF rotation.
+        notes: sentences on what was found and done.
+        seconds: time that reading took.
+        source_size: width and height of the file's page in pixels; None for the image's own.
+        unsure: whether much of the text is uncertain, as for joined writing that is read character by character.
     """
 
     number: int
@@ -97,6 +102,7 @@ class Page:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     source_size: tuple[int, int] | None = None
+    unsure: bool = False
 
     @property
     def width(self) -> int:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
-from hcrlib.documents import cleaning, segmentation
+from hcrlib.documents import character_segmentation, cleaning
 from hcrlib.documents.containers import around
 
 WORD, LINE = (0, 114, 178), (230, 159, 0)  # RGB; Okabe and Ito
@@ -50,12 +50,14 @@ def gallery(pictures, columns=4, width=10):
 
 def hypotheses(reader, cleaned, found, word):
     """(uint8 (n, 28, 28), captions) of all that may be characters in a word of a Layout, with the first answer to each."""
-    parts = segmentation.pieces(word, found.height, found.slant, segmentation.pen_width(cleaned.ink))
-    runs = [parts[i:j] for i, j in segmentation.spans(parts, found.height)]
-    glyphs = np.stack([segmentation.glyph(run, 255 - cleaned.grey, reader.model.frame) for run in runs])
-    shares, whole = reader.alphabet.probabilities(reader.model.scores(glyphs))
+    parts = character_segmentation.pieces(
+        word, found.height, found.slant, character_segmentation.pen_width(cleaned.ink)
+    )
+    runs = [parts[i:j] for i, j in character_segmentation.spans(parts, found.height)]
+    glyphs = np.stack([character_segmentation.glyph(run, 255 - cleaned.grey, reader.model.frame) for run in runs])
+    shares, whole = reader.characters.alphabet.probabilities(reader.model.scores(glyphs))
     best = shares.argmax(axis=1)
-    return glyphs, [f"{reader.alphabet.texts[c]} {whole[n] * shares[n, c]:.0%}" for n, c in enumerate(best)]
+    return glyphs, [f"{reader.characters.alphabet.texts[c]} {whole[n] * shares[n, c]:.0%}" for n, c in enumerate(best)]
 
 
 def falls(ax, rows):

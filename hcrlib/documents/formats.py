@@ -57,6 +57,7 @@ def as_dict(page):
         "width": page.width,
         "height": page.height,
         "notes": list(page.notes),
+        "unsure": page.unsure,
         "seconds": round(page.seconds, 3),
         "text": page.text,
         "to_source": page.to_source.tolist(),

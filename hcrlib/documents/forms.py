@@ -29,6 +29,8 @@ from hcrlib.documents import cleaning, layout
 from hcrlib.documents import loading as load
 from hcrlib.documents.containers import Box, around
 from hcrlib.documents.evaluation import overlaps
+from hcrlib.documents.rules import frames, without_borders
+from hcrlib.documents.strokes import Row, components, slant, writing_height
 
 SETS = {
     "digits": digits,
@@ -107,7 +109,7 @@ def registered(template, ink):
     DataError where fewer than half of the boxes are found.
     """
     there = np.array([field.box for field in template.fields], float)
-    found = np.array(list(cleaning.frames(ink)), float).reshape(-1, 4)
+    found = np.array(list(frames(ink)), float).reshape(-1, 4)
     best, most = None, 0
     for matrix in _guesses(there, found):
         fits = overlaps(_moved(there, matrix), found).max(axis=1) >= FITS
@@ -150,19 +152,19 @@ def read(template, image, reader):
     """{field: Word or None where nothing is written in it} of uint8 (h, w, 3), RGB. DataError where it is another form."""
     page = cleaning.cleaned(image, borders=True)
     places = _moved(np.array([field.box for field in template.fields], float), registered(template, page.ink))
-    ink = cleaning.without_borders(page.ink)
-    strokes = layout.components(ink)
+    ink = without_borders(page.ink)
+    strokes = components(ink)
     within = [_inside(strokes, _widened(place, places)) for place in places]
-    height = layout.writing_height([s for some in within for s in some])
-    lean = layout.slant(ink, height)
+    height = writing_height([s for some in within for s in some])
+    lean = slant(ink, height)
     out = {}
     for field, some in zip(template.fields, within, strict=True):
         written = [s for s in some if len(s.y) >= max(4, layout.SPECK * height**2)]
         if not any(s.box.height > 0.4 * height for s in written):
             out[field.name] = None
             continue
-        row = layout.Row((tuple(written),), around(s.box for s in written))
-        (line,) = reader.lines(page.grey, ink, layout.Layout((row,), height, lean), field.characters)
+        row = Row((tuple(written),), around(s.box for s in written))
+        (line,) = reader.characters.read(page.grey, ink, layout.Layout((row,), height, lean), field.characters)
         out[field.name] = line.words[0]
     return out
 

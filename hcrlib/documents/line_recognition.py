@@ -1,61 +1,121 @@
-"""Words and lines of a page read as wholes, by one of our own recognisers (CRNN with CTC)."""
+"""Read the words or lines of a page as wholes, by a text recognizer (CRNN with CTC) or by RapidOCR's network."""
 
-from hcrlib.core.errors import DataError
+import math
+
+from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.decoding.ctc import WordBeamSearch
+from hcrlib.documents import rapidocr
+from hcrlib.documents.cleaning import Cleaned
 from hcrlib.documents.containers import Box, Line, Word, around
+from hcrlib.documents.layout import Layout
 
 MARGIN = 0.35  # of the writing's height, around what is cut out
-BATCH = 64  # words or lines at once: bounds the memory
+RAPIDOCR_MARGIN = 0.25  # tighter: its network was trained on the boxes of its own detector
+BATCH = 64  # words or lines at once: limits the memory
 
 
-def lines(model, grey, found, unsure_below=0.0):
-    """(Line, ...) of a Layout. model: a LineModel. grey: uint8 (h, w), evened. unsure_below: the confidence of "?".
+class CtcRecognizer:
+    """A recognizer by one of our models of words or lines.
 
-    DataError for a word or a line that is wider than the network takes.
+    Args:
+        model: a LineModel, as load_model returns it.
+        lexicon: words for word beam search; None for the best path.
+        min_confidence: below it a word or line becomes "?".
+
+    Raises:
+        ConfigError: the model classifies characters, or spells none of the words.
     """
-    rows = [[around(stroke.box for stroke in word) for word in row.words] for row in found.rows]
-    of_words = model.unit == "words"
-    boxes = [box for row in rows for box in row] if of_words else [around(row) for row in rows]
-    crops = [_cut(grey, box, round(MARGIN * found.height)) for box in boxes]
-    said = [one for at in range(0, len(crops), BATCH) for one in _readings(model, crops[at : at + BATCH])]
-    read = iter(zip(boxes, said, strict=True))
-    out = []
-    for row, boxes_of_row in zip(found.rows, rows, strict=True):
-        if of_words:
-            words = [_word(*next(read), unsure_below) for _ in boxes_of_row]
-        else:
-            words = _words(*next(read), boxes_of_row, unsure_below)
-        out.append(Line(tuple(words), around(word.box for word in words), row.column))
-    return tuple(out)
+
+    joined = True
+
+    def __init__(self, model, lexicon=None, min_confidence=0.0):
+        if model.reads != "lines":
+            hint = "Use it with --model"
+            raise ConfigError("This model reads characters, not words or lines", got=repr(model), hint=hint)
+        self.model, self.min_confidence = model, min_confidence
+        self.search = WordBeamSearch([*cased(lexicon)], model.classes) if lexicon is not None else None
+
+    def lines(self, cleaned: Cleaned, found: Layout) -> tuple[Line, ...]:
+        """Return a Line for each row of a layout. Raises DataError for one that is wider than the network takes."""
+        rows = [[around(stroke.box for stroke in word) for word in row.words] for row in found.rows]
+        of_words = self.model.unit == "words"
+        boxes = [box for row in rows for box in row] if of_words else [around(row) for row in rows]
+        crops = [crop(cleaned.grey, box, MARGIN * found.height) for box in boxes]
+        readings = [one for start in range(0, len(crops), BATCH) for one in self.readings(crops[start : start + BATCH])]
+        read = iter(zip(boxes, readings, strict=True))
+        lines = []
+        for row, word_boxes in zip(found.rows, rows, strict=True):
+            if of_words:
+                words = [_word(*next(read), self.min_confidence) for _ in word_boxes]
+            else:
+                words = _words(*next(read), word_boxes, self.min_confidence)
+            lines.append(Line(tuple(words), around(word.box for word in words), row.column))
+        return tuple(lines)
+
+    def readings(self, images):
+        """Return a (text, confidence) for each uint8 (h, w), dark on light. Raises DataError for one that is too wide."""
+        try:
+            if self.search is None:
+                return [tuple(reading) for reading in self.model.readings(images)]
+            scores = self.model.log_probabilities(images)
+        except ValueError as error:
+            what = f"The recognizer cannot read these {self.model.unit}: {error}"
+            raise DataError(what, hint="Use another recognizer") from error
+        found = [self.search.decode(each)[0] for each in scores]
+        return [(each.text, math.exp(each.log_probability / max(1, len(each.text)))) for each in found]
 
 
-def _cut(grey, box, margin):
+class RapidOcrRecognizer:
+    """A recognizer by RapidOCR's network, word by word. min_confidence: below it a word becomes "?"."""
+
+    joined = True
+
+    def __init__(self, min_confidence=0.0):
+        self.min_confidence = min_confidence
+
+    def lines(self, cleaned: Cleaned, found: Layout) -> tuple[Line, ...]:
+        """Return a Line for each row of a layout."""
+        lines = []
+        for row in found.rows:
+            words = []
+            for strokes in row.words:
+                box = around(stroke.box for stroke in strokes)
+                text, confidence = rapidocr.text(crop(cleaned.image, box, RAPIDOCR_MARGIN * found.height))
+                words.append(_word(box, (text, confidence), self.min_confidence))
+            lines.append(Line(tuple(words), around(word.box for word in words), row.column))
+        return tuple(lines)
+
+
+def cased(words):
+    """Yield words as they are, capitalised and in capitals: a dictionary is mostly in lower case, writing is not."""
+    for word in words:
+        yield from {word, word.capitalize(), word.upper()}
+
+
+def crop(image, box, margin):
+    """Return the part of uint8 (h, w) or (h, w, 3) in a Box and a margin in pixels around it."""
+    margin = round(margin)
     top, left = max(0, box.top - margin), max(0, box.left - margin)
-    return grey[top : box.bottom + margin, left : box.right + margin]
+    return image[top : box.bottom + margin, left : box.right + margin]
 
 
-def _readings(model, crops):
-    try:
-        return model.readings(crops)
-    except ValueError as error:
-        what = f"This page's {model.unit} are not what the recogniser takes: {error}"
-        raise DataError(what, hint="Take another recogniser") from error
+def _word(box, reading, min_confidence):
+    text, confidence = reading
+    text = "".join(text.split()) if confidence >= min_confidence else ""
+    return Word(text or "?", box, confidence)
 
 
-def _word(box, one, unsure_below):
-    text = "".join(one.text.split()) if one.confidence >= unsure_below else ""
-    return Word(text or "?", box, one.confidence)
-
-
-def _words(box, one, found, unsure_below):
-    """The Words of a line that was read as a whole, in the boxes that were found, or where they are likely to be."""
-    texts = one.text.split() if one.confidence >= unsure_below else []
+def _words(box, reading, word_boxes, min_confidence):
+    """Return the Words of a line that was read as a whole, in the boxes that were found, or where they probably are."""
+    text, confidence = reading
+    texts = text.split() if confidence >= min_confidence else []
     if not texts:
-        return [Word("?", box, one.confidence)]
-    if len(texts) == len(found):
-        return [Word(text, own, one.confidence) for text, own in zip(texts, found, strict=True)]
-    words, at, total = [], 0, len(" ".join(texts))
+        return [Word("?", box, confidence)]
+    if len(texts) == len(word_boxes):
+        return [Word(text, own, confidence) for text, own in zip(texts, word_boxes, strict=True)]
+    words, start, total = [], 0, len(" ".join(texts))
     for text in texts:
-        left, right = (box.left + round(box.width * place / total) for place in (at, at + len(text)))
-        words.append(Word(text, Box(left, box.top, right, box.bottom), one.confidence))
-        at += len(text) + 1
+        left, right = (box.left + round(box.width * place / total) for place in (start, start + len(text)))
+        words.append(Word(text, Box(left, box.top, right, box.bottom), confidence))
+        start += len(text) + 1
     return words

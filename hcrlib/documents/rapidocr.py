@@ -1,4 +1,4 @@
-"""RapidOCR's networks (PP-OCR, run by ONNX Runtime): text found in photos of walls, signs and screens, words read whole.
+"""RapidOCR's networks (PP-OCR, run by ONNX Runtime): find text in photos of walls, signs and screens, and read words.
 
 An extra: pip install 'hcrlib[photos]'. Its wheel carries the models. The detector stands where one of the papers used EAST
 (Zhou et al. 2017); the recogniser is a convolutional network with CTC, trained on print and writing by others.
@@ -25,8 +25,8 @@ def _engine():
     return RapidOCR(params={"Global.log_level": "error"})
 
 
-def lines(image):
-    """[Box] around each line of text that the detector finds in uint8 (h, w, 3), RGB."""
+def regions(image):
+    """Return the Box of each line of text that the detector finds in uint8 (h, w, 3), RGB."""
     found = _engine()(np.ascontiguousarray(image[..., ::-1]), use_det=True, use_cls=False, use_rec=False)
     corners = [] if found.boxes is None else np.asarray(found.boxes)
     return [
@@ -36,7 +36,7 @@ def lines(image):
 
 
 def text(image):
-    """(what is written, confidence 0..1) of uint8 (h, w, 3), RGB, of one word or line; ("", 0.0) where nothing is read."""
+    """Return (text, confidence 0..1) of one word or line in uint8 (h, w, 3), RGB; ("", 0.0) if nothing is read."""
     read = _engine()(np.ascontiguousarray(image[..., ::-1]), use_det=False, use_cls=False, use_rec=True)
     if not read.txts:
         return "", 0.0
@@ -44,10 +44,10 @@ def text(image):
 
 
 def page(image):
-    """The text of a whole page as RapidOCR reads it by itself, lines from top to bottom: what this project is compared with."""
+    """Return the text of a whole page as RapidOCR reads it by itself, lines from top to bottom: a baseline for comparisons."""
     read = _engine()(
         np.ascontiguousarray(image[..., ::-1]), use_det=True, use_cls=True, use_rec=True
-    )  # it keeps its last
+    )  # it remembers the last settings
     if read.boxes is None:
         return ""
     order = sorted(

@@ -69,7 +69,7 @@ class Service:
     def _reader(self, served, recognizer):
         key = served.digest, recognizer and recognizer.digest
         if key not in self._readers:
-            whole = recognizer and _loaded(recognizer)
+            whole = _loaded(recognizer) if recognizer else None
             if len(self._readers) >= MOST_READERS:
                 self._readers.clear()  # some are of models that were replaced
             self._readers[key] = Reader(served.model, recognizer=whole)

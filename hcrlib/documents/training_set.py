@@ -13,7 +13,7 @@ import yaml
 
 from hcrlib.core.fileio import atomic, write_text
 from hcrlib.core.rng import seed_for
-from hcrlib.documents import cleaning, layout, segmentation
+from hcrlib.documents import character_segmentation, cleaning, layout
 from hcrlib.documents.containers import Page
 from hcrlib.documents.synthesis import LOOKS, compose, words
 from hcrlib.runtime.image import SIDE
@@ -52,20 +52,20 @@ def examples(split, classes, seed, purpose):
     page = cleaning.cleaned(composed.image)
     found = layout.layout(page.ink)
     truth = [(c.box, c.text) for word in composed.truth.words for c in word.characters]
-    place, pen = Page(1, (), page.image, page.to_source), segmentation.pen_width(page.ink)
+    place, pen = Page(1, (), page.image, page.to_source), character_segmentation.pen_width(page.ink)
     runs, labels, corners = [], [], np.array([box for box, _ in truth]).reshape(-1, 4)
     for row in found.rows:
         for word in row.words:
-            parts = segmentation.pieces(word, found.height, found.slant, pen)
-            for i, j in segmentation.spans(parts, found.height):
-                label = _label(place.source_box(segmentation.box_of(parts[i:j])), truth, corners, classes)
+            parts = character_segmentation.pieces(word, found.height, found.slant, pen)
+            for i, j in character_segmentation.spans(parts, found.height):
+                label = _label(place.source_box(character_segmentation.box_of(parts[i:j])), truth, corners, classes)
                 if label is not None:
                     runs.append(parts[i:j])
                     labels.append(label)
     labels = np.array(labels, np.uint8)
     right, wrong = np.flatnonzero(labels < len(classes)), np.flatnonzero(labels == len(classes))
     kept, dark = np.concatenate([right, rng.permutation(wrong)[: len(right)]]), 255 - page.grey
-    images = [segmentation.glyph(runs[at], dark, "emnist") for at in kept]
+    images = [character_segmentation.glyph(runs[at], dark, "emnist") for at in kept]
     return np.array(images, np.uint8).reshape(-1, SIDE, SIDE), labels[kept]
 
 

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from hcrlib.documents import cleaning
+from hcrlib.documents import sheet as sheets
+from hcrlib.documents.rules import frames, without_borders, without_rules
 
 TABLE, PAPER, PEN = (70, 50, 40), (235, 233, 228), 40
 
@@ -54,15 +56,15 @@ def photo():
 
 def test_a_sheet_is_found_within_pixels(photo):
     image, corners = photo
-    found = cleaning.sheet(image)
-    assert np.abs(found.corners - corners).max() < 4 * 1500 / cleaning.SMALL  # that is where it is looked for
+    found = sheets.sheet(image)
+    assert np.abs(found.corners - corners).max() < 4 * 1500 / sheets.SMALL  # that is where it is looked for
     covered = cv2.fillPoly(np.zeros(image.shape[:2], np.uint8), [corners.astype(np.int32)], 1) > 0
     assert ((found.mask > 0) == covered).mean() > 0.975
 
 
 def test_its_perspective_is_undone_and_the_way_back_leads_to_its_corners(photo):
     image, corners = photo
-    sheet, mask, matrix = cleaning.flat(image, cleaning.sheet(image))
+    sheet, mask, matrix = sheets.flat(image, sheets.sheet(image))
     height, width = sheet.shape[:2]
     assert (width, height) == pytest.approx((922, 1191), abs=25)
     ends = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]]) @ matrix.T
@@ -89,19 +91,19 @@ def test_lines_of_a_sheet_that_was_seen_askew_are_level_and_where_they_were(phot
 
 def test_a_picture_that_is_sheet_all_over_has_none(photo):
     scan = picture(lines_of_writing(), ground=240)
-    assert cleaning.sheet(scan) is None
-    assert cleaning.sheet(np.zeros((200, 300, 3), np.uint8)) is None
+    assert sheets.sheet(scan) is None
+    assert sheets.sheet(np.zeros((200, 300, 3), np.uint8)) is None
     noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
-    assert cleaning.sheet(noise) is None
+    assert sheets.sheet(noise) is None
 
 
 def test_a_sheet_of_another_shape_is_cut_out_without_perspective():
     image = np.empty((600, 800, 3), np.uint8)
     image[:] = TABLE
     cv2.ellipse(image, (400, 300), (330, 250), 0, 0, 360, PAPER, cv2.FILLED)
-    found = cleaning.sheet(image)
+    found = sheets.sheet(image)
     assert found.corners is None
-    flat, mask, matrix = cleaning.flat(image, found)
+    flat, mask, matrix = sheets.flat(image, found)
     assert flat is image
     assert mask is found.mask
     assert np.array_equal(matrix, np.eye(3))
@@ -204,14 +206,14 @@ def test_ruled_lines_go_and_strokes_that_cross_them_stay(paper):
         for x in range(48, 600, 66):
             rules[:, x : x + 2] = True
     with_rules = np.where(rules, grey * 0.75, grey).astype(np.uint8)  # ink on a printed line is darker than either
-    without = cleaning.without_rules(with_rules)
+    without = without_rules(with_rules)
     assert np.percentile(without[rules & ~ink], 1) > 225
     assert (without[rules & ink] < 255 - (255 - PEN) / 2).mean() > 0.8
     found = cleaning.ink(without)
     assert (found == ink).mean() > 0.995
     strokes, left = (cv2.connectedComponents(one.astype(np.uint8))[0] for one in (ink, found))
     assert abs(left - strokes) <= 0.2 * strokes  # few are parted, and none gone
-    alone = cleaning.ink(cleaning.without_rules(grey))
+    alone = cleaning.ink(without_rules(grey))
     assert (alone == ink).mean() > 0.995  # and where there are none, nothing goes
 
 
@@ -226,9 +228,9 @@ def box_with(*strokes):
 
 def test_a_forms_box_goes_and_a_tail_that_crosses_it_stays_whole():
     alone, tail = box_with(), ((210, 120), (180, 230))
-    assert [tuple(inside) for inside in cleaning.frames(alone)] == [pytest.approx((102, 102, 399, 179), abs=2)]
-    assert not cleaning.without_borders(alone).any()
-    crossed = cleaning.without_borders(box_with(tail))
+    assert [tuple(inside) for inside in frames(alone)] == [pytest.approx((102, 102, 399, 179), abs=2)]
+    assert not without_borders(alone).any()
+    crossed = without_borders(box_with(tail))
     expected = cv2.line(np.zeros((300, 500), np.uint8), *tail, 1, 4) > 0
     assert cv2.connectedComponents(crossed.astype(np.uint8))[0] == 2  # the ground, and one stroke
     assert (crossed & expected).sum() / (crossed | expected).sum() > 0.9
@@ -237,14 +239,14 @@ def test_a_forms_box_goes_and_a_tail_that_crosses_it_stays_whole():
 def test_writing_in_a_box_that_does_not_touch_it_is_untouched():
     inside = ((150, 120), (150, 160)), ((180, 140), (230, 140)), ((250, 118), (290, 162))
     expected = box_with(*inside) & ~box_with()
-    assert np.array_equal(cleaning.without_borders(box_with(*inside)), expected)
+    assert np.array_equal(without_borders(box_with(*inside)), expected)
 
 
 def test_what_runs_along_the_edge_of_the_picture_goes():
     found = lines_of_writing()
     edges = found.copy()
     edges[:6, :500] = edges[:, -3:] = edges[50:390, :5] = True
-    kept = cleaning.without_borders(edges)
+    kept = without_borders(edges)
     assert np.array_equal(kept[8:, 8:-8], found[8:, 8:-8])
     assert not any(part.any() for part in (kept[:6], kept[:, -3:], kept[:, :5]))
 
@@ -253,7 +255,7 @@ def test_a_line_across_the_page_goes_and_a_dash_stays():
     found = np.zeros((400, 600), bool)
     found[200:203, 60:560] = True
     found[300:303, 100:130] = True
-    kept = cleaning.without_borders(found)
+    kept = without_borders(found)
     assert not kept[190:210].any()
     assert kept[300:303, 100:130].all()
 

@@ -33,6 +33,7 @@ TEMPLATE = Template("drawn", tuple(FIELDS))
 class Model:
     """In the place of a trained model: what is wider than high is a 0, else it is a 1."""
 
+    reads = "characters"
     classes, frame, unsure_below = ("0", "1"), "mnist", 0.0
 
     def scores(self, images):

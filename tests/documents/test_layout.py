@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from hcrlib.documents import layout
+from hcrlib.documents import columns, layout, strokes
 from hcrlib.documents.containers import Box
-from hcrlib.documents.layout import Row, Stroke
+from hcrlib.documents.strokes import Row, Stroke
 
 SIDE = 20
 
@@ -59,11 +59,11 @@ class Sheet:
 def test_components_hold_their_pixels_and_boxes():
     ink = np.zeros((10, 12), bool)
     ink[1:3, 2:5] = ink[5, 7] = ink[6, 8] = True
-    a, b = sorted(layout.components(ink), key=lambda s: s.box.top)
+    a, b = sorted(strokes.components(ink), key=lambda s: s.box.top)
     assert (a.box, b.box) == (Box(2, 1, 5, 3), Box(7, 5, 9, 7))
     assert sorted(zip(b.y.tolist(), b.x.tolist(), strict=True)) == [(5, 7), (6, 8)]
     assert len(a.y) == 6
-    assert layout.components(np.zeros((5, 5), bool)) == []
+    assert strokes.components(np.zeros((5, 5), bool)) == []
 
 
 @pytest.mark.parametrize("ink", [np.zeros((300, 300), bool), np.eye(300, dtype=bool) & (np.arange(300) < 3)])
@@ -86,7 +86,7 @@ def test_dust_beside_writing_is_left_out():
 def test_the_height_of_writing():
     found = Sheet().write("aaaaaaaa", 50, 100).layout()
     assert found.height == pytest.approx(SIDE, abs=3)
-    assert layout.writing_height([]) == 0
+    assert strokes.writing_height([]) == 0
 
 
 def test_lines_from_top_to_bottom_words_from_left_to_right():
@@ -181,8 +181,8 @@ def test_slant_of_upright_strokes(degrees):
     ink = np.zeros((300, 600), np.uint8)
     for x in range(80, 560, 30):
         cv2.line(ink, (x, 200), (round(x + 60 * np.tan(np.radians(degrees))), 140), 1, 3)
-    assert layout.slant(ink > 0, 27) == pytest.approx(degrees, abs=2)
-    assert layout.slant(np.zeros((50, 50), bool), 27) == 0
+    assert strokes.slant(ink > 0, 27) == pytest.approx(degrees, abs=2)
+    assert strokes.slant(np.zeros((50, 50), bool), 27) == 0
 
 
 def test_letters_that_lean_over_each_other_are_apart():
@@ -211,7 +211,7 @@ def test_reading_order_of_blocks():
     left = [Row(((stroke(50, y, 300, 20),),), Box(50, y, 350, y + 20)) for y in (100, 140, 180)]
     right = [Row(((stroke(500, y, 300, 20),),), Box(500, y, 800, y + 20)) for y in (115, 155)]
     below = Row(((stroke(50, 300, 800, 20),),), Box(50, 300, 850, 320))
-    found = layout.in_reading_order([right[1], below, left[2], left[0], right[0], left[1]], 20)
+    found = columns.in_reading_order([right[1], below, left[2], left[0], right[0], left[1]], 20)
     assert [(row.box.left, row.box.top) for row in found] == [
         (50, 100),
         (50, 140),
@@ -226,5 +226,5 @@ def test_columns_of_which_one_is_longer_under_a_heading():
     heading = Row(((stroke(50, 20, 800, 20),),), Box(50, 20, 850, 40))
     left = [Row(((stroke(50, y, 300, 20),),), Box(50, y, 350, y + 20)) for y in (100, 140, 180, 220, 260)]
     right = [Row(((stroke(500, y, 300, 20),),), Box(500, y, 800, y + 20)) for y in (100, 140)]
-    found = layout.in_reading_order([*right, heading, *left], 20)
+    found = columns.in_reading_order([*right, heading, *left], 20)
     assert [row.box for row in found] == [row.box for row in (heading, *left, *right)]

@@ -29,7 +29,7 @@ def test_without_it_the_error_says_how_to_get_it(monkeypatch):
 
 def test_it_finds_and_reads(sign):
     pytest.importorskip("rapidocr")
-    assert len(rapidocr.lines(sign)) >= 1
+    assert len(rapidocr.regions(sign)) >= 1
     assert rapidocr.page(sign).split() == ["GREAT", "SALE"]
     assert rapidocr.page(np.full((200, 200, 3), 255, np.uint8)) == ""
     page = Reader(detector="rapidocr", recognizer="rapidocr").page(sign)

@@ -11,7 +11,7 @@ import hcrlib
 from hcrlib.core.errors import ConfigError
 from hcrlib.documents import evaluation
 from hcrlib.documents.decoding import Lexicon
-from hcrlib.documents.reader import Reader, words
+from hcrlib.documents.reader import Reader, load_words
 from hcrlib.documents.synthesis import PLAIN, compose
 
 LOOK = replace(PLAIN, size=(760, 560), x_height=30, spacing=0.3)
@@ -21,6 +21,7 @@ TEXTS = ["31415", "926", "5358", "979", "32384", "6264", "33832", "795", "0288",
 class Flat:
     """In the place of a model: it knows two characters and is as sure of the first, whatever it is shown."""
 
+    reads = "characters"
     classes, frame, unsure_below = ("a", "b"), "emnist", 0.5
 
     def __init__(self, sure=0.9):
@@ -174,11 +175,11 @@ def test_a_lexicon_is_words_or_a_file_or_english(tmp_path):
     path = tmp_path / "words.txt"
     path.write_text("Straße\nhouse\n", encoding="utf-8")
     for given in (path, str(path), ["Straße", "house"], Lexicon(["straße", "house"])):
-        lexicon = words(given)
+        lexicon = load_words(given)
         assert "straße" in lexicon
         assert "horse" not in lexicon
-    assert words(None) is None
-    english = words("en")
+    assert load_words(None) is None
+    english = load_words("en")
     assert "house" in english
     assert "zzqx" not in english
 
@@ -224,7 +225,7 @@ def test_a_lexicon_makes_no_character_unsure_and_takes_a_full_stop():
 
 
 def test_noise_is_not_read_for_minutes(monkeypatch):
-    monkeypatch.setattr("hcrlib.documents.reader.MOST_GLYPHS", 50)
+    monkeypatch.setattr("hcrlib.documents.character_recognition.MOST_GLYPHS", 50)
     noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), np.uint8)
     read = Reader("page-62").page(noise)
     assert read.text == ""

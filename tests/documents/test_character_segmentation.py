@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from hcrlib.documents import layout, segmentation
+from hcrlib.documents import character_segmentation, strokes
+from hcrlib.documents.character_segmentation import Piece
 from hcrlib.documents.containers import Box
-from hcrlib.documents.segmentation import Piece
 
 HEIGHT, PEN = 40, 4
 
@@ -21,11 +21,11 @@ def drawn(*shapes, size=(120, 300)):
             cv2.circle(ink, shape[:2], shape[2], 1, PEN)
         else:
             cv2.line(ink, *shape, 1, PEN)
-    return layout.components(ink > 0)
+    return strokes.components(ink > 0)
 
 
 def pieces(strokes, height=HEIGHT, slant=0.0):
-    return segmentation.pieces(strokes, height, slant, PEN)
+    return character_segmentation.pieces(strokes, height, slant, PEN)
 
 
 def inked(some):
@@ -35,7 +35,7 @@ def inked(some):
 def test_strokes_that_stand_apart_are_pieces_from_left_to_right():
     strokes = drawn((150, 60, 16), (50, 60, 16), (100, 60, 16))
     found = pieces(strokes)
-    assert [segmentation.box_of([piece]) for piece in found] == sorted(s.box for s in strokes)
+    assert [character_segmentation.box_of([piece]) for piece in found] == sorted(s.box for s in strokes)
     assert not any(piece.mark for piece in found)
 
 
@@ -63,13 +63,13 @@ def test_a_cut_goes_through_a_bar_that_joins_and_through_no_solid():
     assert any(66 <= piece.box.right <= 104 for piece in found)
     ink = np.zeros((120, 300), bool)
     ink[40:80, 50:150] = True
-    assert len(pieces(layout.components(ink))) == 1
+    assert len(pieces(strokes.components(ink))) == 1
 
 
 def test_cuts_follow_the_slant():
     """Two slanted strokes over a thin base: a cut between them leans as they do."""
     shapes = ((50, 80), (80, 40)), ((90, 80), (120, 40)), ((50, 80), (90, 80))
-    found = segmentation.pieces(drawn(*shapes), 30, np.degrees(np.arctan(30 / 40)), PEN)
+    found = character_segmentation.pieces(drawn(*shapes), 30, np.degrees(np.arctan(30 / 40)), PEN)
     first, last = found[0], found[-1]
     assert 70 in first.x[first.y < 45] or first.x[first.y < 45].max() == pytest.approx(82, abs=3)
     assert last.x[last.y < 45].min() > 100
@@ -95,27 +95,27 @@ def piece(start, end):
 
 def test_runs_of_pieces_that_may_be_one_character():
     near = [piece(0, 20), piece(22, 42), piece(44, 64)]
-    assert segmentation.spans(near, 40) == [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+    assert character_segmentation.spans(near, 40) == [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
     apart = [piece(0, 20), piece(20 + 0.36 * 40, 60)]
-    assert segmentation.spans(apart, 40) == [(0, 1), (1, 2)]
+    assert character_segmentation.spans(apart, 40) == [(0, 1), (1, 2)]
     wide = [piece(0, 60), piece(61, 2.4 * 40)]
-    assert segmentation.spans(wide, 40) == [(0, 1), (1, 2)]
-    assert segmentation.spans([], 40) == []
+    assert character_segmentation.spans(wide, 40) == [(0, 1), (1, 2)]
+    assert character_segmentation.spans([], 40) == []
 
 
 def test_every_piece_is_a_run_and_none_is_longer_than_the_most():
-    found = segmentation.spans([piece(4 * n, 4 * n + 3) for n in range(12)], 40)
+    found = character_segmentation.spans([piece(4 * n, 4 * n + 3) for n in range(12)], 40)
     assert {(n, n + 1) for n in range(12)} <= set(found)
-    assert max(j - i for i, j in found) == segmentation.MOST_PIECES
+    assert max(j - i for i, j in found) == character_segmentation.MOST_PIECES
     assert found == sorted(found)  # in the order of their first pieces, as decoding takes them
 
 
 def test_the_pens_width():
     ink = np.zeros((100, 100), bool)
-    assert segmentation.pen_width(ink) == 1
+    assert character_segmentation.pen_width(ink) == 1
     ink[10:90, 20:25] = ink[10:90, 60:65] = True
     ink[50:53, 20:65] = True
-    assert segmentation.pen_width(ink) == 5
+    assert character_segmentation.pen_width(ink) == 5
 
 
 def box_of_ink(glyph, least=40):
@@ -128,7 +128,7 @@ def test_a_glyph_is_framed_as_the_training_images_were(frame, side):
     [stroke] = drawn(((100, 20), (100, 80)))
     dark = np.zeros((120, 300), np.uint8)
     dark[stroke.y, stroke.x] = 130  # a pencil
-    glyph = segmentation.glyph(pieces([stroke]), dark, frame)
+    glyph = character_segmentation.glyph(pieces([stroke]), dark, frame)
     box = box_of_ink(glyph)
     assert (glyph.shape, glyph.dtype, glyph.max()) == ((28, 28), np.uint8, 255)
     assert max(box.width, box.height) == side
@@ -141,7 +141,7 @@ def test_a_glyph_has_no_ink_of_what_stands_beside_it():
         drawn((100, 60, 16), ((108, 60), (108, 64))) + drawn(((100, 58), (100, 62))), key=lambda s: s.box
     )[-2:]
     dark = np.full((120, 300), 255, np.uint8)  # all the page is ink
-    alone = segmentation.glyph(pieces([ring]), dark, "emnist")
+    alone = character_segmentation.glyph(pieces([ring]), dark, "emnist")
     assert (alone == 0).sum() > 100
     assert line.box != ring.box
 
@@ -149,6 +149,6 @@ def test_a_glyph_has_no_ink_of_what_stands_beside_it():
 @pytest.mark.parametrize("shape", [(1, 1), (1, 90), (90, 1), (300, 20)])
 def test_shapes_of_every_kind_are_framed(shape):
     for frame in ("emnist", "mnist"):
-        glyph = segmentation.framed(np.full(shape, 255, np.uint8), frame)
+        glyph = character_segmentation.framed(np.full(shape, 255, np.uint8), frame)
         assert glyph.shape == (28, 28)
         assert glyph.any()

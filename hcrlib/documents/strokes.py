@@ -1,0 +1,75 @@
+"""From ink to strokes: connected components, the height of the writing and its slant."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from hcrlib.documents.containers import Box
+from hcrlib.documents.sheet import scaled
+
+CURSIVE = 0.6  # of its height
+SLANT_HEIGHT = 27  # pixels of the writing's height, which is enough to tell its slant
+
+
+class Stroke(NamedTuple):
+    """y, x: int32 (n,), the pixels of a connected component, in the page's image."""
+
+    y: np.ndarray
+    x: np.ndarray
+    box: Box
+
+
+def components(ink):
+    """[Stroke] of bool (h, w)."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
+    y, x = np.nonzero(ink)
+    labels = labels[y, x]
+    order = np.argsort(labels, kind="stable")
+    y, x = y[order].astype(np.int32), x[order].astype(np.int32)
+    ends = np.cumsum(stats[1:, cv2.CC_STAT_AREA])
+    found = (
+        zip(np.split(y, ends[:-1]), np.split(x, ends[:-1]), stats[1:, :4].tolist(), strict=True) if len(ends) else ()
+    )
+    return [Stroke(ys, xs, Box(left, top, left + w, top + h)) for ys, xs, (left, top, w, h) in found]
+
+
+def writing_height(strokes):
+    """Pixels of a typical character: the median of the strokes' heights, each as often as it is wide; 0 for no strokes.
+
+    A stroke of several joined characters reaches from the lowest to the highest of them: CURSIVE is a character's share of it.
+    """
+    sizes = np.array([(s.box.height, s.box.width) for s in strokes if s.box.height >= 6 and len(s.y) >= 12], float)
+    if not len(sizes):
+        return 0.0
+    sizes[:, 0] *= np.where(sizes[:, 1] > 1.3 * sizes[:, 0], CURSIVE, 1)
+    sizes = sizes[sizes[:, 0] <= 6 * np.median(sizes[:, 0])]
+    order = np.argsort(sizes[:, 0])
+    weight = np.cumsum(np.minimum(sizes[order, 1], 3 * sizes[order, 0]))
+    return float(sizes[order, 0][np.searchsorted(weight, weight[-1] / 2)])
+
+
+def slant(ink, height):
+    """Degrees that upright strokes lean to the right, of bool (h, w): the median of edges within 50 degrees of upright."""
+    share = min(1.0, SLANT_HEIGHT / max(height, 1))
+    small = scaled(ink.astype(np.uint8) * 255, share)
+    smooth = cv2.GaussianBlur(small.astype(np.float32), (0, 0), 1.5)
+    across, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
+    strength = cv2.magnitude(across, down)
+    edges = (strength > 0.1 * strength.max()) & (np.abs(down) < np.tan(np.radians(50)) * np.abs(across))
+    if not edges.any():
+        return 0.0
+    angles, weights = np.degrees(np.arctan(down[edges] / across[edges])), strength[edges]
+    order = np.argsort(angles)
+    total = np.cumsum(weights[order])
+    return float(angles[order][np.searchsorted(total, total[-1] / 2)])
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is written on one line of one column: words, each a tuple of strokes, from left to right."""
+
+    words: tuple
+    box: Box
+    column: int = 0
