@@ -1,4 +1,4 @@
-"""`hcr read` from the command line: whole pages; forms with --template; with --character, pictures of one character each."""
+"""`hcr read`: whole pages; forms with --template; images of one word, line or character with --line and --character."""
 
 import contextlib
 import csv
@@ -12,7 +12,7 @@ from hcrlib.cli._common import add_command
 from hcrlib.core.errors import ConfigError, HcrError
 
 CHARACTER_MODEL, LINE_MODEL = "best-47", "words-52"  # of the zoo; a Reader has its own
-WHOLE_WORDS = "rapidocr"  # page.rapid.NAME: of hcrlib.documents nothing is loaded for the other commands' sake
+RAPIDOCR = "rapidocr"  # rapidocr.NAME, without loading hcrlib.documents for the other commands
 FORMATS = "text", "json", "hocr", "alto", "pdf", "png"
 PLATE = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 ENDS = {
@@ -21,53 +21,54 @@ ENDS = {
     ".xml": "alto",
     ".pdf": "pdf",
     ".png": "png",
-}  # of --out, where --to is not said
+}  # of --out, without --to
 OUTPUT = "to", "out", "columns", "reading_order"
-READING = "lexicon", "unsure_below", "detector", "recognizer", "characters", "plate"
+READING = "lexicon", "min_confidence", "detector", "recognizer", "characters", "plate"
 KEEPING = "keep", "library", "watch"
 
 
 def add_parser(subparsers):
     """Add `read` to an argparse subparsers object; it sets `func(args) -> exit status`."""
-    says = "read the handwriting on photos, scans and PDFs"
-    parser = add_command(subparsers, "read", _read, says, "hcr read letter.pdf --to pdf --out searchable.pdf")
+    summary = "read the handwriting on photos, scans and PDFs"
+    parser = add_command(subparsers, "read", _read, summary, "hcr read letter.pdf --to pdf --out searchable.pdf")
     add = parser.add_argument
-    add("file", nargs="*", help="a picture or a PDF")
+    add("file", nargs="*", help="an image or a PDF")
     add("--model", metavar="NAME", help="a name of `hcr zoo list`, or a run's id or folder")
     add(
         "--character",
         action="store_true",
-        help=f"each picture is of one character: say which (model: {CHARACTER_MODEL})",
+        help=f"each image shows one character: name it (model: {CHARACTER_MODEL})",
     )
-    says = f"each picture is of one word or line, cut out: read it as a whole (recogniser: {LINE_MODEL})"
-    add("--line", action="store_true", help=says)
-    add("--template", metavar="FORM.yml", help="each page is this form: a CSV row of its fields (params/forms)")
+    what = f"each image shows one word or line, cut out: read it as a whole (recognizer: {LINE_MODEL})"
+    add("--line", action="store_true", help=what)
+    add("--template", metavar="FORM.yml", help="each page is this form: write its fields as a CSV row (params/forms)")
     _add_output(parser)
     _add_reading(parser)
-    add("--keep", action="store_true", help="add what is read to the library: `hcr library search` finds it")
-    add("--library", metavar="FILE", help="add it to this library")
-    add("--watch", metavar="DIR", help="read what is put into this folder and keep it, until Ctrl-C")
+    add("--keep", action="store_true", help="add the pages to the library, where `hcr library search` finds them")
+    add("--library", metavar="FILE", help="add the pages to this library")
+    add("--watch", metavar="DIR", help="read files as they appear in this folder and keep them, until Ctrl-C")
 
 
 def _add_output(parser):
     add = parser.add_argument
-    add("--to", action="append", choices=FORMATS, help="a format; repeatable (as --out ends, or text)")
-    add("--out", metavar="FILE|DIR", help="where it is written; a folder for several files or formats (the screen)")
+    add("--to", action="append", choices=FORMATS, help="output format; repeatable (by the suffix of --out, else text)")
+    add("--out", metavar="FILE|DIR", help="output file, or a folder for several files or formats (the terminal)")
     order = parser.add_mutually_exclusive_group().add_argument
-    order("--columns", action="store_true", help="text: columns side by side, as on the page (so it is)")
+    order("--columns", action="store_true", help="text: columns side by side, as on the page (default)")
     order("--reading-order", action="store_true", help="text: one column after the other")
 
 
 def _add_reading(parser):
     add = parser.add_argument
-    add("--lexicon", metavar="FILE", help="words that are likely, or `en` for English")
-    add("--unsure-below", type=float, metavar="P", help="write ? for characters that are less probable, 0 to 1")
-    add("--detector", choices=(WHOLE_WORDS,), help="what finds text in photos of walls and signs (lines of ink)")
-    says = f"what reads whole words or lines: {WHOLE_WORDS}, or a recogniser by its name (the model, character by character)"
-    add("--recognizer", metavar="NAME", help=says)
+    add("--lexicon", metavar="FILE", help="likely words, one per line, or `en` for English")
+    what = "write ? for less confident characters, 0 to 1"
+    add("--min-confidence", "--unsure-below", type=float, metavar="P", help=what)
+    add("--detector", choices=(RAPIDOCR,), help="how to find text in photos of walls and signs (lines of ink)")
+    what = f"read whole words or lines: {RAPIDOCR}, or a recognizer's name (the model, character by character)"
+    add("--recognizer", metavar="NAME", help=what)
     only = parser.add_mutually_exclusive_group().add_argument
-    only("--characters", metavar="STRING", help="no other characters are on the page")
-    only("--plate", action="store_true", help="none but capitals and digits: a number plate")
+    only("--characters", metavar="STRING", help="the only characters on the page")
+    only("--plate", action="store_true", help="a number plate: only capitals and digits")
 
 
 def _read(args):
@@ -83,43 +84,56 @@ def _read(args):
 def _read_cut_out(args):
     """Print a line for each picture: the character, and what else it may be; or the text of a word or a line."""
     import hcrlib
-    from hcrlib.runtime import LineModel
 
-    told = "With --line go files and --recognizer" if args.line else "With --character go files and --model"
-    own = {"recognizer"} if args.line else {"model", "character"}
-    _refuse(args, [n for n in (*OUTPUT, *READING, *KEEPING, "template", "model", "character") if n not in own], told)
+    usage = "--line takes files, --recognizer and --lexicon" if args.line else "--character takes files and --model"
+    own = {"recognizer", "lexicon"} if args.line else {"model", "character"}
+    _reject(args, [n for n in (*OUTPUT, *READING, *KEEPING, "template", "model", "character") if n not in own], usage)
     model = hcrlib.load_model((args.recognizer or LINE_MODEL) if args.line else (args.model or CHARACTER_MODEL))
-    if isinstance(model, LineModel) != args.line:
-        hint = "--line reads words and lines with --recognizer, --character characters with --model"
-        raise ConfigError("This model does not read that", got=repr(model), hint=hint)
+    if (model.reads == "lines") != args.line:
+        hint = "--line needs a model of words or lines, --character one of characters"
+        raise ConfigError("This is the wrong kind of model", got=repr(model), hint=hint)
+    read = _line_reader(model, args.lexicon) if args.line else model.read
     unread = 0
     for path in args.file:
         try:
-            answer = model.read(path)
+            result = read(path)
             if args.line:
-                print(f"{path}: {answer.text}  ({answer.confidence:.0%})")
+                text, confidence = result
+                print(f"{path}: {text}  ({confidence:.0%})")
                 continue
-            others = ", ".join(f"{name} {p:.0%}" for name, p in answer.alternatives[:3])
-            print(f"{path}: {answer.label}  ({others})")
+            others = ", ".join(f"{name} {p:.0%}" for name, p in result.alternatives[:3])
+            print(f"{path}: {result.label}  ({others})")
         except (ValueError, OSError) as error:
             unread += 1
             print(f"{path}: cannot be read: {error}", file=sys.stderr)
     return 1 if unread else 0
 
 
+def _line_reader(model, lexicon):
+    """Return a function from a file to (text, confidence); with a lexicon, by word beam search."""
+    if lexicon is None:
+        return model.read
+    from hcrlib.documents.line_recognition import CtcRecognizer
+    from hcrlib.documents.reader import load_words
+    from hcrlib.runtime.image import to_grey
+
+    recognizer = CtcRecognizer(model, load_words(lexicon))
+    return lambda path: recognizer.readings([to_grey(path)])[0]
+
+
 def _read_forms(args):
     """Write a row of CSV for each page as soon as it is read; of what is not the form stderr tells, and the rest is read."""
-    kept = "out", "lexicon", "unsure_below"
-    others = [name for name in (*OUTPUT, *READING, *KEEPING) if name not in kept]
-    _refuse(args, others, "With --template go files, --model, --lexicon, --unsure-below and --out")
+    own = "out", "lexicon", "min_confidence"
+    others = [name for name in (*OUTPUT, *READING, *KEEPING) if name not in own]
+    _reject(args, others, "--template takes files, --model, --lexicon, --min-confidence and --out")
     _check_probability(args)
     if args.out and Path(args.out).resolve() in [Path(path).resolve() for path in (*args.file, args.template)]:
-        raise ConfigError("What is written would replace what is read", where=args.out, hint="Name another file")
+        raise ConfigError("The output would overwrite an input file", where=args.out, hint="Name another file")
     from hcrlib.documents import forms
     from hcrlib.documents.reader import MODEL, Reader
 
     template = forms.Template.load(args.template)
-    reader = Reader(args.model or MODEL, lexicon=args.lexicon, unsure_below=args.unsure_below)
+    reader = Reader(args.model or MODEL, lexicon=args.lexicon, min_confidence=args.min_confidence)
     with _opened(args.out) as file:
         return _write_forms(template, forms.table(template, args.file, reader), file)
 
@@ -131,7 +145,7 @@ def _write_forms(template, pages, file):
         for source, number, found in pages:
             if isinstance(found, Exception):
                 unread += 1
-                _complain(f"{source}, page {number}", found)
+                _report(f"{source}, page {number}", found)
             else:
                 read += 1
                 texts = [word.text if word else "" for word in found.values()]
@@ -146,7 +160,7 @@ def _write_forms(template, pages, file):
 @contextlib.contextmanager
 def _opened(out):
     """Yield a text stream for CSV, UTF-8: a file of this name, or the screen for None."""
-    as_csv = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}  # names of files may be no UTF-8
+    as_csv = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}  # file names may not be valid UTF-8
     if out is None:
         sys.stdout.reconfigure(**as_csv)
         yield sys.stdout
@@ -156,7 +170,7 @@ def _opened(out):
         yield file
 
 
-def _refuse(args, names, what):
+def _reject(args, names, what):
     """ConfigError for any of these options, or where there are no files."""
     options = {name: getattr(args, name) for name in names}
     given = [
@@ -165,35 +179,35 @@ def _refuse(args, names, what):
     if given:
         raise ConfigError(what, got=", ".join(given))
     if not args.file:
-        raise ConfigError("There is nothing to read", expected="files")
+        raise ConfigError("Nothing to read", expected="files")
 
 
 def _check(args):
     """ConfigError for options that do not go together, before anything is read."""
     if not args.file and not args.watch:
-        raise ConfigError("There is nothing to read", expected="files, or --watch DIR")
+        raise ConfigError("Nothing to read", expected="files, or --watch DIR")
     if args.file and args.watch:
-        raise ConfigError("Files are read, or a folder is watched, not both", hint="Leave out one of them")
+        raise ConfigError("--watch cannot be combined with files", hint="Leave out one of them")
     if args.watch and not Path(args.watch).is_dir():
         raise ConfigError("There is no such folder to watch", where=args.watch)
     if args.watch and args.out and Path(args.out).resolve() == Path(args.watch).resolve():
-        raise ConfigError("What is written would be read again", where=args.out, hint="Name another folder: --out DIR")
+        raise ConfigError("The output would be read again", where=args.out, hint="Name another folder: --out DIR")
     _check_probability(args)
     if not args.out:
         _check_screen(args, _formats(args))
 
 
 def _check_probability(args):
-    if args.unsure_below is not None and not 0 <= args.unsure_below <= 1:
-        raise ConfigError("--unsure-below is no probability", expected="0 to 1", got=args.unsure_below)
+    if args.min_confidence is not None and not 0 <= args.min_confidence <= 1:
+        raise ConfigError("--min-confidence must be between 0 and 1", got=args.min_confidence)
 
 
 def _check_screen(args, formats):
     if len(formats) > 1 or (args.watch and formats) or (len(args.file) > 1 and formats != ["text"]):
         got = ", ".join(formats)
-        raise ConfigError("This does not go to the screen together", got=got, hint="Name a folder: --out DIR")
+        raise ConfigError("Cannot print several outputs to the terminal", got=got, hint="Name a folder: --out DIR")
     if formats in (["pdf"], ["png"]) and sys.stdout.isatty():
-        raise ConfigError("A screen shows no binary file", got=formats[0], hint="Name a file: --out FILE")
+        raise ConfigError("Cannot print a binary file to the terminal", got=formats[0], hint="Name a file: --out FILE")
 
 
 def _formats(args):
@@ -208,19 +222,19 @@ def _formats(args):
 def _job(args):
     """Return the Job that the options describe; raise an error for wrong names."""
     from hcrlib.documents import formats as output
-    from hcrlib.documents.batch import Job, Places
+    from hcrlib.documents.batch import Job, OutputPaths
     from hcrlib.documents.reader import MODEL, Reader
     from hcrlib.documents.store import Library
 
-    known = {**output.FORMATS, "text": output.READING_ORDER} if args.reading_order else output.FORMATS
-    formats, out = [known[name] for name in _formats(args)], args.out
+    available = {**output.FORMATS, "text": output.READING_ORDER} if args.reading_order else output.FORMATS
+    formats, out = [available[name] for name in _formats(args)], args.out
     several = len(args.file) > 1 or len(formats) > 1 or bool(args.watch)
     folder = several or (out is not None and (Path(out).is_dir() or out.endswith(os.sep)))
     library = Library(args.library) if args.keep or args.library or args.watch else None
     model, characters = args.model or MODEL, PLATE if args.plate else args.characters
-    options = {name: getattr(args, name) for name in ("lexicon", "unsure_below", "detector", "recognizer")}
+    options = {name: getattr(args, name) for name in ("lexicon", "min_confidence", "detector", "recognizer")}
     reader = Reader(model, characters=characters, **options)
-    return Job(reader, model, formats, Places(out, folder, args.file), library)
+    return Job(reader, model, formats, OutputPaths(out, folder, args.file), library)
 
 
 def _read_files(job, files):
@@ -231,7 +245,7 @@ def _read_files(job, files):
                 print(f"==> {path} <==", flush=True)
             read += _attempt(job.run, path) is not None
     except KeyboardInterrupt:
-        print(f"\nhcr: stopped; {read} of {len(files)} files were read", file=sys.stderr)
+        print(f"\nhcr: stopped after {read} of {len(files)} files", file=sys.stderr)
         return 130
     return 0 if read == len(files) else 1
 
@@ -249,11 +263,11 @@ def _watch(job, folder):
             print(f"{path}: {pages} page{'s' * (pages > 1)}", flush=True)
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    print(f"{folder} is watched; Ctrl-C ends it", flush=True)
+    print(f"Watching {folder}; Ctrl-C stops", flush=True)
     try:
         watch(folder, handle)
     except KeyboardInterrupt:
-        print(f"\nfiles read: {tally[True]}, not readable: {tally[False]}")
+        print(f"\nfiles read: {tally[True]}, unreadable: {tally[False]}")
     return 0
 
 
@@ -264,11 +278,11 @@ def _attempt(run, path):
     except BrokenPipeError:
         raise
     except Exception as error:
-        _complain(path, error)
+        _report(path, error)
         return None
 
 
-def _complain(what, error):
+def _report(what, error):
     if os.environ.get("HCR_DEBUG"):
         raise error
     print(f"hcr: {what}: {_reason(error)}", file=sys.stderr)

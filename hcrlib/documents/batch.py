@@ -25,7 +25,7 @@ class Job:
         path, pages = Path(path), 0
         with contextlib.ExitStack() as stack:
             adds = [stack.enter_context(taker) for taker in self._takers(path)]
-            for page in _followed(self.reader.read(path), path):
+            for page in _with_progress(self.reader.read(path), path):
                 pages += 1
                 if not page.lines or page.unsure:
                     message = UNSURE if page.unsure else page.notes[-1]
@@ -57,7 +57,7 @@ class Job:
         return place
 
 
-class Places:
+class OutputPaths:
     """Where the output of each file goes. out: a folder, a file, or None for the screen. inputs: all that is read."""
 
     def __init__(self, out, folder, inputs=()):
@@ -73,12 +73,12 @@ class Places:
         for file in files:
             if file.resolve() in self.inputs | {path.resolve()}:
                 hint = "Name another folder: --out DIR"
-                raise ConfigError("What is written would replace what is read", where=file, hint=hint)
+                raise ConfigError("Output would overwrite an input file", where=file, hint=hint)
             if self.taken.setdefault(file, path) != path:
-                raise ConfigError(f"This has the same place as what was read from {self.taken[file]}", where=file)
+                raise ConfigError(f"Output of {path} would overwrite that of {self.taken[file]}", where=file)
 
 
-def _followed(pages, path):
+def _with_progress(pages, path):
     """Yields the pages; a terminal is told how far a file of several is."""
     total = count(path) if sys.stderr.isatty() else 1
     try:

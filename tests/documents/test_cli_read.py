@@ -102,7 +102,7 @@ def test_several_formats_into_a_folder_from_one_reading(capsys):
 
 def test_the_formats_are_those_there_are():
     assert set(read_commands.FORMATS) == set(formats.FORMATS)
-    assert read_commands.WHOLE_WORDS == rapidocr.NAME
+    assert read_commands.RAPIDOCR == rapidocr.NAME
 
 
 def test_out_is_a_folder_where_it_ends_like_one_or_is_one(capsys):
@@ -138,7 +138,7 @@ def test_no_numbered_picture_replaces_what_is_read_or_was_written(capsys):
     status, _, err = run(capsys, "read", "scan", "scan-1.png", "--to", "png", "--out", ".")
     assert (status, Path("scan-1.png").read_text()) == (1, "four")
     assert err.count("would replace what is read") == 2
-    assert "scan: What is written would replace what is read (scan-1.png)" in err
+    assert "scan: would overwrite an input (scan-1.png)" in err
     assert not list(Path().glob("scan-2*"))
     status, _, err = run(capsys, "read", "a.png", "a-2.png", "--to", "png", "--out", "out")
     assert (status, sorted(path.name for path in Path("out").iterdir())) == (1, ["a-1.png", "a-2.png"])
@@ -176,7 +176,7 @@ def test_a_file_that_is_damaged_on_its_second_page_leaves_nothing(capsys):
         ("read --watch nowhere", "no such folder"),
         ("read a.png --character --template a.yml", "Got --template"),
         ("read a.png --character --line", "Got --character"),
-        ("read a.png --line --model words-52", "With --line go files and --recognizer. Got --model"),
+        ("read a.png --line --model words-52", "--line takes files and --recognizer. Got --model"),
         ("read a.png --line --recognizer best-47", "does not read that"),
         ("read a.png --character --model words-52", "does not read that"),
         ("read --template a.yml", "nothing to read"),
@@ -189,7 +189,7 @@ def test_a_file_that_is_damaged_on_its_second_page_leaves_nothing(capsys):
         ("read a.png --template a.yml --unsure-below 2", "Expected 0 to 1, got 2.0"),
         ("read a.png --template a.yml --out ./x/../a.png", "would replace what is read"),
         ("read a.png --template a.yml --out a.yml", "would replace what is read"),
-        ("read a.png --template a.yml", "The template cannot be read"),
+        ("read a.png --template a.yml", "cannot be read"),
         ("library search x", "hcr read FILE --keep"),
         ("library list --library other.sqlite", "There is no library (other.sqlite)"),
     ],

@@ -258,14 +258,14 @@ def test_hcr_read_writes_a_row_a_page(folder, capsys, out):
     damaged, other = told.err.splitlines()
     assert damaged.startswith("hcr: damaged.png, page 1: This is no picture")
     assert other.startswith("hcr: three.tif, page 2: This page is not the template's form.")
-    assert folder == [(("mine",), {"lexicon": "en", "unsure_below": None})]
+    assert folder == [(("mine",), {"lexicon": "en", "min_confidence": None})]
 
 
 def test_hcr_read_counts_what_is_unsure(folder, capsys, reader, monkeypatch):
-    monkeypatch.setattr(reader, "unsure_below", 1.1)
+    monkeypatch.setattr(reader.characters, "min_confidence", 1.1)
     assert main(["read", "é,1.png", "--template", "form.yml", "--unsure-below", "1"]) == 0
     assert capsys.readouterr().out.splitlines()[1] == '"é,1.png",1,?,?,,,,2'
-    assert folder[0][1]["unsure_below"] == 1
+    assert folder[0][1]["min_confidence"] == 1
 
 
 def test_rows_are_written_as_they_come_and_a_stop_tells_how_far_it_came(folder, capsys, monkeypatch):

@@ -9,6 +9,7 @@ import pytest
 
 from hcrlib.core.errors import DataError
 from hcrlib.documents import Reader
+from hcrlib.documents.line_recognition import cased
 from hcrlib.runtime import LineModel, LinePipeline
 from hcrlib.runtime.line_model import LineNetwork
 
@@ -83,3 +84,18 @@ def test_what_is_wider_than_the_network_is_told(sheet, monkeypatch):
     monkeypatch.setattr(narrow, "readings", lambda crops: LineNetwork.wide(network, crops[0].shape[1]))
     with pytest.raises(DataError, match="the network takes 56; it needs"):
         Reader("best-digits", recognizer=narrow).page(sheet)
+
+
+def test_a_lexicon_corrects_words_by_word_beam_search(sheet):
+    """The network reads "ono twa"; the dictionary knows better, in any case of its letters."""
+    read = {}
+    for lexicon in (None, ["one", "two"]):
+        words = model(["ono", "twa", "one", "two"], "words", 0.6)
+        page = Reader("best-digits", recognizer=words, lexicon=lexicon).page(sheet)
+        read[lexicon is None] = page.text
+        assert all(0 < word.confidence <= 1 for word in page.words)
+    assert read == {True: "ono twa\none two", False: "one two\none two"}
+
+
+def test_words_are_known_in_capitals_too():
+    assert set(cased(["hello"])) == {"hello", "Hello", "HELLO"}

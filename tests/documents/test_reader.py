@@ -162,8 +162,9 @@ def test_unsure_characters_are_question_marks_with_their_alternatives():
 
 def test_the_models_own_threshold_is_the_default():
     model = Flat()
-    assert Reader(model).unsure_below == 0.5
-    assert Reader(model, unsure_below=0.0).unsure_below == 0
+    assert Reader(model).characters.min_confidence == 0.5
+    assert Reader(model, min_confidence=0.0).characters.min_confidence == 0
+    assert Reader(model, unsure_below=0.2).characters.min_confidence == 0.2, "the earlier name of the option"
 
 
 def test_characters_that_can_be_are_the_only_ones():
@@ -174,8 +175,8 @@ def test_characters_that_can_be_are_the_only_ones():
 def test_a_lexicon_is_words_or_a_file_or_english(tmp_path):
     path = tmp_path / "words.txt"
     path.write_text("Straße\nhouse\n", encoding="utf-8")
-    for given in (path, str(path), ["Straße", "house"], Lexicon(["straße", "house"])):
-        lexicon = load_words(given)
+    for given in (path, str(path), ["Straße", "house"]):
+        lexicon = Lexicon(load_words(given))
         assert "straße" in lexicon
         assert "horse" not in lexicon
     assert load_words(None) is None
@@ -188,7 +189,7 @@ def test_what_there_is_not_is_a_config_error(tmp_path):
     with pytest.raises(ConfigError, match="knows none of the characters xyz"):
         Reader(Flat(), characters="xyz")
     for wrong in ({"detector": "east"}, {"recognizer": "east"}, {"detector": "components"}):
-        with pytest.raises(ConfigError, match=r"There is no '.*' to (find|recognise) text.*rapidocr"):
+        with pytest.raises(ConfigError, match=r"There is no (detector|recognizer) '.*'.*rapidocr"):
             Reader(Flat(), **wrong)
     with pytest.raises(ConfigError, match="reads characters"):
         Reader(Flat(), recognizer="best-digits")
@@ -219,8 +220,8 @@ def test_a_line_that_was_cut_from_a_page_is_read(height):
 
 def test_a_lexicon_makes_no_character_unsure_and_takes_a_full_stop():
     known = Reader("page-62", lexicon=["tools"])
-    assert "tools" in known.lexicon
-    with pytest.raises(ConfigError, match="whole words"):
+    assert "tools" in known.characters.lexicon
+    with pytest.raises(ConfigError, match="rapidocr"):
         Reader("page-62", recognizer="rapidocr", lexicon=["tools"])
 
 
