@@ -1,4 +1,4 @@
-"""A cluster of two workers and a scheduler in processes of their own, clients that sweep on it, and what may happen to them."""
+"""A cluster of a scheduler and two workers in processes of their own, clients that sweep on it, and faults."""
 
 import contextlib
 import json
@@ -32,7 +32,7 @@ TTL = "6s"  # without a heartbeat of a worker
 
 
 def wait_for(condition, seconds=60, what="it"):
-    """What condition() answers when it is true."""
+    """Return what condition() returns once it is true."""
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, f"{what} did not happen within {seconds} s"
@@ -54,16 +54,16 @@ grid: {classifier: [dummy, knn, linear], seed: [0, 1]}
 NOTEBOOK = """
 import os, pathlib, time
 import hcrlib as hcr
-here = pathlib.Path(os.environ["FIELD"])
-if here.exists():
-    with (here / "ran").open("a") as ran:
+field = pathlib.Path(os.environ["FIELD"])
+if field.exists():
+    with (field / "ran").open("a") as ran:
         ran.write(f"{classifier} {seed}\\n")
-while (here / "hold").exists():
+while (field / "hold").exists():
     time.sleep(0.05)
-if classifier == "linear" and (here / "wrong").exists():
-    raise ValueError("no luck")
-if classifier == "linear" and (here / "greedy").exists():
-    eaten = bytearray(600 * 2**20)
+if (field / "wrong").exists():
+    if classifier == "dummy":
+        raise ValueError("no luck")
+    eaten = bytearray(600 * 2**20 if classifier == "linear" else 0)
     time.sleep(60)
 hcr.train(classifier, data=dataset, seed=seed, budget=budget, preprocess=preprocess, say=lambda line: None, **params)
 """
@@ -98,7 +98,7 @@ def write_notebook(folder, text):
 
 
 class Field:
-    """A folder with results/, a cache for each worker, a scheduler and two workers, and the processes begun in it."""
+    """A folder with results/, a cache for each worker, and the processes started in it: scheduler, workers, clients."""
 
     notebook, python_path = NOTEBOOK, []
 
@@ -114,14 +114,14 @@ class Field:
         return f"tcp://{self.host}:{self.port}"
 
     def environment(self, cache, **more):
-        """The variables of a process of the field; its temporary files lie in a folder that is looked into at the end."""
+        """Return the environment of a process of the field; its temporary files are checked at the end."""
         temporary = self.folder / "tmp"
         temporary.mkdir(exist_ok=True)
         own = {
             "HCR_RESULTS": str(self.results),
             "HCR_CACHE": str(self.folder / cache),
             "TMPDIR": str(temporary),
-            "FIELD": str(self.folder),  # by this its processes are known
+            "FIELD": str(self.folder),  # identifies its processes
             "DASK_TEMPORARY_DIRECTORY": str(self.folder / "dask"),
             "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": TTL,
             "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "10",
@@ -177,14 +177,14 @@ class Field:
         self.killed = [str(process) for process in left]
 
     def both(self):
-        """The scheduler and two workers."""
+        """Start the scheduler and two workers."""
         self.start_scheduler()
         for name in ("one", "two"):
             self.start_worker(name)
         return self
 
     def sweep(self, text, *options, name="client", environment=None, before=(), local=False):
-        """A process of `hcr sweep` on this text; the project's notebook trains for real, and waits where there is a `hold`."""
+        """Start `hcr sweep` on this text. Its notebook waits while a file `hold` exists."""
         (self.folder / "x.yml").write_text(text)
         if self.notebook and not (self.folder / "notebooks").exists():
             write_notebook(self.folder / "notebooks", self.notebook)
@@ -195,12 +195,12 @@ class Field:
         return self.start(name, command, self.environment("cache-client", **(environment or {})), before)
 
     def ran(self):
-        """What was begun, in order: [(classifier, seed)]."""
+        """Return the runs that began, in order: [(classifier, seed)]."""
         told = self.folder / "ran"
         return [tuple(line.split()) for line in told.read_text().splitlines()] if told.exists() else []
 
     def hold(self):
-        """From here on every run waits; a context."""
+        """Make every run wait, in a context."""
         (self.folder / "hold").touch()
         return contextlib.closing(self)
 
@@ -211,13 +211,13 @@ class Field:
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
     def finish(self, text, *options, seconds=240, **how):
-        """Sweeps, and answers with the log; all has to be made then."""
+        """Sweep; return the log. Every run has to be finished then."""
         process = self.sweep(text, *options, **how)
         assert process.wait(timeout=seconds) == 0, self.log()[-3000:]
         return self.log()
 
     def processes(self, *words):
-        """The psutil.Processes of this field whose command line holds all these words."""
+        """Return the psutil.Processes of this field whose command line contains all these words."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
@@ -228,29 +228,29 @@ class Field:
         return found
 
     def worker_processes(self, name):
-        """Those of a worker that do its tasks: nannies' children, not what they launch."""
+        """Return the processes of a worker that do its tasks: the nanny's children, not what they start."""
         nanny = psutil.Process(self.workers[name].pid)
         return [child for child in nanny.children() if "spawn_main" in " ".join(child.cmdline())]
 
     def launched(self):
-        """[(launcher, executor, kernel)] that are at work."""
+        """Return [(fork server, executor, kernel)] that are running."""
         found = []
-        for launcher in self.processes("hcrlib.cluster.forkserver"):
+        for server in self.processes("hcrlib.cluster.forkserver"):
             with contextlib.suppress(psutil.Error):
-                for executor in launcher.children():
-                    found += [(launcher, executor, kernel) for kernel in executor.children()]
+                for executor in server.children():
+                    found += [(server, executor, kernel) for kernel in executor.children()]
         return [entry for entry in found if entry[0].ppid() != entry[1].pid]
 
     def left_processes(self, seconds=15):
-        """What is still there of the field after so long."""
+        """Return the processes of the field that are left after so many seconds."""
         end = time.monotonic() + seconds
         while (left := self.processes()) and time.monotonic() < end:
             time.sleep(0.1)
         return left
 
     def left_files(self):
-        """What lies where nothing should: temporary files, claims, folders of attempts, halves of records."""
-        places = [self.folder / "tmp", *self.folder.glob("cache-*/work"), self.results / ".sweeps"]
+        """Return files that should not be left: temporary files, folders of attempts, half-written records."""
+        places = [self.folder / "tmp", *self.folder.glob("cache-*/work")]
         found = [path for place in places if place.exists() for path in place.rglob("*")]
         found += [path for path in self.results.rglob("*") if path.name == "new" or ".part" in path.name]
         # tempfile tries its folder out with a file of eight letters: a process that is killed just then leaves it
@@ -258,7 +258,7 @@ class Field:
 
 
 def measured(results):
-    """id -> what was measured, with the predictions, of every record in a results folder: all of them can be read."""
+    """Return id -> (metrics, predictions) of every record in a results folder; all of them can be read."""
     found = {}
     for record in records.read_all(Path(results) / "runs"):
         folder = Path(results) / "runs" / record.id
@@ -270,7 +270,7 @@ def measured(results):
 
 
 def same(one, other):
-    """Asserts that two results folders hold the same runs with the same numbers."""
+    """Assert that two results folders hold the same runs with the same numbers."""
     first, second = measured(one), measured(other)
     assert set(first) == set(second)
     for run, (values, answers) in first.items():
@@ -280,21 +280,21 @@ def same(one, other):
 
 
 def reference(folder, text, kind=Field, seconds=240):
-    """The results of an undisturbed sweep of that text, in a field of that kind."""
+    """Return the results folder of an undisturbed sweep of that text, in a field of that kind."""
     with kind(folder) as field:
         field.finish(text, local=True, seconds=seconds)
     return field.results
 
 
 def tmpfs(place, size):
-    """A small disk of its own in a folder, or None where that is not allowed."""
+    """Mount a small disk in a folder; return the folder, or None where that is not allowed."""
     place.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], capture_output=True)
     return place if done.returncode == 0 else None
 
 
 def fill(place):
-    """Writes a file until the disk is full; its Path."""
+    """Write a file until the disk is full; return its Path."""
     ballast = Path(place) / "ballast"
     with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
         while True:
