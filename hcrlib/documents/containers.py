@@ -1,7 +1,7 @@
-"""What was read: a page with its lines, words and characters, each with its box.
+"""A recognized page with its lines, words and characters, each with its box.
 
-Boxes are in pixels of `Page.image`, the page as it was read: upright, flat, the sheet alone. `Page.to_source` leads back to the
-pixels of the file.
+Boxes are in pixels of `Page.image`: the page upright, rectified and cropped to the sheet. `Page.to_source` maps them to pixels
+of the file.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Box(NamedTuple):
-    """Pixels; right and bottom are the first ones outside."""
+    """A box in pixels; right and bottom are exclusive."""
 
     left: int
     top: int
@@ -39,16 +39,19 @@ class Box(NamedTuple):
 
 
 def around(boxes: Iterable[Box]) -> Box:
-    """Return the smallest Box that holds all of them, at least one."""
+    """Return the smallest Box around all boxes, of which there must be at least one."""
     left, top, right, bottom = zip(*boxes, strict=True)
     return Box(min(left), min(top), max(right), max(bottom))
 
 
 @dataclass(frozen=True)
 class Character:
-    """text: one character, "?" where its confidence is under the threshold. confidence: 0..1.
+    """A recognized character.
 
-    alternatives: (text, confidence) of the most probable ones, best first; the first is what "?" stands for.
+    Attributes:
+        text: one character, or "?" if its confidence is below the threshold.
+        confidence: 0..1.
+        alternatives: (text, confidence) of the most probable characters, best first; "?" replaces the first.
     """
 
     text: str
@@ -59,7 +62,13 @@ class Character:
 
 @dataclass(frozen=True)
 class Word:
-    """text: without spaces. confidence: 0..1, of its least sure character. characters: () where it was read as a whole."""
+    """A recognized word.
+
+    Attributes:
+        text: without spaces.
+        confidence: 0..1, that of the least certain character.
+        characters: () if the word was recognized as a whole.
+    """
 
     text: str
     box: Box
@@ -69,7 +78,12 @@ class Word:
 
 @dataclass(frozen=True)
 class Line:
-    """words: from left to right. column: 0 for the leftmost column of the page."""
+    """A recognized line.
+
+    Attributes:
+        words: from left to right.
+        column: 0 for the leftmost column of the page.
+    """
 
     words: tuple[Word, ...]
     box: Box
@@ -82,17 +96,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Page:
-    """A page as it was read.
+    """A recognized page.
 
     Attributes:
         number: from 1.
         lines: in reading order.
         image: uint8 (h, w, 3), RGB.
         to_source: float64 (3, 3), a homography from points (x, y, 1) of the image to those of the file, after EXIF rotation.
-        notes: sentences on what was found and done.
-        seconds: time that reading took.
-        source_size: width and height of the file's page in pixels; None for the image's own.
-        unsure: whether much of the text is uncertain, as for joined writing that is read character by character.
+        notes: sentences on what was detected and corrected.
+        seconds: the time it took to read the page.
+        source_size: width and height of the page in the file in pixels; None if equal to the image's.
+        unsure: whether much of the text is uncertain, as for joined handwriting read character by character.
     """
 
     number: int
@@ -118,7 +132,7 @@ class Page:
 
     @property
     def text(self) -> str:
-        """The lines in reading order, one column after the other; an empty line between columns."""
+        """The lines in reading order, column by column, with an empty line between columns."""
         text: list[str] = []
         before: Line | None = None
         for line in self.lines:
@@ -129,7 +143,7 @@ class Page:
         return "\n".join(text)
 
     def source_box(self, box: Box) -> Box:
-        """Return the Box, in pixels of the file, around a box of the image."""
+        """Return the Box in pixels of the file that encloses a box of the image."""
         corners = [(x, y, 1.0) for x in (box.left, box.right) for y in (box.top, box.bottom)]
         x, y, w = self.to_source @ np.transpose(corners)
         x, y = x / w, y / w

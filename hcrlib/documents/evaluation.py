@@ -1,4 +1,4 @@
-"""How well a page was read, against its truth: boxes found (precision, recall, F1) and the rate of wrong characters (CER)."""
+"""Score a page against its ground truth: boxes (precision, recall, F1) and the character error rate (CER)."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ from scipy.optimize import linear_sum_assignment
 from hcrlib.documents.containers import around
 from hcrlib.metrics.scores import edits
 
-IOU = 0.5  # boxes that share so much of what they cover together are the same
+IOU = 0.5  # boxes with at least this intersection over union match
 
 
 class Found(NamedTuple):
-    """Counts of boxes: right ones, those that were found, those that there are."""
+    """Counts of boxes: correct ones, those found, and those in the ground truth."""
 
     right: int
     found: int
@@ -35,7 +35,7 @@ class Found(NamedTuple):
 
 
 def matched(found, truth, iou=IOU):
-    """A Found of boxes against boxes: pairs, each box in one at most, so that as many as can be overlap by `iou`."""
+    """Match boxes one to one, as many pairs with an IoU of at least `iou` as possible, and return the counts as Found."""
     if not found or not truth:
         return Found(0, len(found), len(truth))
     overlap = overlaps(np.array(found, float), np.array(truth, float))
@@ -44,7 +44,7 @@ def matched(found, truth, iou=IOU):
 
 
 def overlaps(a, b):
-    """float (n, m): IoU of boxes (n, 4) with boxes (m, 4)."""
+    """Return the IoU of boxes (n, 4) with boxes (m, 4), float (n, m)."""
     a, b = a.reshape(-1, 1, 4), b.reshape(1, -1, 4)
     size = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None)
     shared = size[..., 0] * size[..., 1]
@@ -53,21 +53,21 @@ def overlaps(a, b):
 
 
 def boxes_found(page, truth):
-    """{"lines", "words", "characters": Found} of a Page that was read, in pixels of its file, against the true Page."""
+    """Return {"lines", "words", "characters": Found} of a recognized Page against the true Page, in pixels of the file."""
 
-    def of(one, level):
+    def boxes_of(source, level):
         boxes = {
-            "lines": lambda: [around(w.box for w in line.words) for line in one.lines],
-            "words": lambda: [word.box for word in one.words],
-            "characters": lambda: [c.box for word in one.words for c in word.characters],
+            "lines": lambda: [around(w.box for w in line.words) for line in source.lines],
+            "words": lambda: [word.box for word in source.words],
+            "characters": lambda: [c.box for word in source.words for c in word.characters],
         }[level]()
-        return [one.source_box(box) for box in boxes] if one is page else boxes
+        return [source.source_box(box) for box in boxes] if source is page else boxes
 
-    return {level: matched(of(page, level), of(truth, level)) for level in ("lines", "words", "characters")}
+    return {level: matched(boxes_of(page, level), boxes_of(truth, level)) for level in ("lines", "words", "characters")}
 
 
 class Errors(NamedTuple):
-    """Characters: edits between what was read and the truth, and how many the truth has."""
+    """Edits between recognized and true text, and the number of true characters."""
 
     edits: int
     there: int
@@ -80,9 +80,9 @@ class Errors(NamedTuple):
         return Errors(self.edits + other.edits, self.there + other.there)
 
 
-def character_errors(said, truth, *, fold_case=False):
-    """Errors of a text, white space counted as one space each (the character error rate, CER, is their rate)."""
-    said, truth = (" ".join(text.split()) for text in (said, truth))
+def character_errors(recognized, truth, *, fold_case=False):
+    """Return the Errors of recognized text; runs of white space count as one space. Errors.rate is the CER."""
+    recognized, truth = (" ".join(text.split()) for text in (recognized, truth))
     if fold_case:
-        said, truth = said.lower(), truth.lower()
-    return Errors(edits(said, truth), len(truth))
+        recognized, truth = recognized.lower(), truth.lower()
+    return Errors(edits(recognized, truth), len(truth))

@@ -1,4 +1,4 @@
-"""The typeface that read text is shown in: DejaVu Sans, which Matplotlib brings along."""
+"""The typeface for recognized text: DejaVu Sans, which is installed with Matplotlib."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,5 +7,5 @@ FACE = "DejaVuSans"
 
 
 def face_path():
-    """The Path of its TrueType file. Matplotlib itself is not imported: that takes a second."""
+    """Return the Path of its TrueType file without importing Matplotlib, which takes a second."""
     return Path(find_spec("matplotlib").origin).with_name("mpl-data") / "fonts" / "ttf" / f"{FACE}.ttf"

@@ -1,8 +1,8 @@
-"""What was read as hOCR and as ALTO: the two formats that archives, viewers and other OCR programs take.
+"""Export pages as hOCR and ALTO, the two formats that archives, viewers and other OCR programs accept.
 
-hOCR 1.2: http://kba.github.io/hocr-spec/1.2/. ALTO 4.4: https://www.loc.gov/standards/alto/v4/alto-4-4.xsd. Both are put
-together from a head, one piece a page, and a tail. Boxes are in pixels of the file that is named, as its page was before it was
-made upright and flat, and end where that ends. Characters that XML has no place for become U+FFFD.
+hOCR 1.2: http://kba.github.io/hocr-spec/1.2/. ALTO 4.4: https://www.loc.gov/standards/alto/v4/alto-4-4.xsd. Both consist of a
+head, one element per page and a tail. Boxes are in pixels of the source file, before its page was rotated and rectified, and
+are clipped to it. Characters that XML does not allow become U+FFFD.
 """
 
 import re
@@ -21,7 +21,7 @@ ALTO = "http://www.loc.gov/standards/alto"
 
 
 def hocr_head(source):
-    """The XHTML before the first page. source: the name of the file that was read."""
+    """Return the XHTML before the first page. source: the name of the file that was read."""
     return f"""\
 <?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
@@ -37,18 +37,18 @@ def hocr_head(source):
 
 
 def hocr_page(page):
-    """A page's div. Confidences are percentages.
+    """Return a page's div. Confidences are percentages.
 
-    Words hold their characters' boxes where those spell the word; one that a lexicon has changed holds its text alone.
+    Words contain the boxes of their characters if those spell the word; a word changed by a lexicon contains only text.
     """
     names, box = _Names(page.number), (0, 0, *_size(page))
     root = _hocr("div", "ocr_page", f"bbox {_spaced(box)}; ppageno {page.number - 1}", f"page_{page.number}")
     for lines in _columns(page):
         area = _hocr("div", "ocr_carea", f"bbox {_spaced(around(line.box for line in lines))}", names("block"), root)
         for line in lines:
-            within = _hocr("span", "ocr_line", f"bbox {_spaced(line.box)}", names("line"), area)
+            span = _hocr("span", "ocr_line", f"bbox {_spaced(line.box)}", names("line"), area)
             for word in line.words:
-                _hocr_word(within, word, names("word"))
+                _hocr_word(span, word, names("word"))
     return ElementTree.tostring(root, encoding="unicode")
 
 
@@ -73,7 +73,7 @@ def _hocr_word(line, word, name):
 
 
 def alto_head(source):
-    """The XML before the first page. source: the name of the file that was read."""
+    """Return the XML before the first page. source: the name of the file that was read."""
     return f"""\
 <?xml version="1.0" encoding="UTF-8"?>
 <alto xmlns="{ALTO}/ns-v4#" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" \
@@ -88,7 +88,7 @@ xsi:schemaLocation="{ALTO}/ns-v4# {ALTO}/v4/alto-4-4.xsd" SCHEMAVERSION="4.4">
 
 
 def alto_page(page):
-    """A page's element. Confidences are 0..1; what a character may be besides stands in its Variants."""
+    """Return a page's element. Confidences are 0..1; a character's alternatives are its Variants."""
     names, size = _Names(page.number), dict(zip(("WIDTH", "HEIGHT"), map(str, _size(page)), strict=True))
     root = ElementTree.Element("Page", {"ID": f"page_{page.number}", "PHYSICAL_IMG_NR": str(page.number), **size})
     space = ElementTree.SubElement(root, "PrintSpace", {"HPOS": "0", "VPOS": "0", **size})
@@ -124,7 +124,7 @@ def _alto_glyph(string, character):
 
 
 class _Names:
-    """Ids that are one of a kind in the document: names("word") is word_1_1, word_1_2, ..."""
+    """Generate unique ids in the document: names("word") returns word_1_1, word_1_2, ..."""
 
     def __init__(self, number):
         self.number, self.counts = number, {}
@@ -134,13 +134,13 @@ class _Names:
 
 
 def _columns(page):
-    """Lists of lines of one column, in reading order, with the file's boxes; lines without words are left out."""
+    """Return the lines of each column in reading order, with boxes in the file; lines without words are omitted."""
     lines = [_in_file(page, line) for line in page.lines if line.words]
     return [list(column) for _, column in groupby(lines, key=lambda line: line.column)]
 
 
 def _in_file(page, line):
-    """The Line with the boxes it has in the file."""
+    """Return the Line with its boxes in pixels of the file."""
 
     def placed(read, **more):
         return replace(read, box=_clipped(page.source_box(read.box), *_size(page)), **more)
@@ -150,12 +150,12 @@ def _in_file(page, line):
 
 
 def _clipped(box, width, height):
-    """The part of a Box that is on a page of this size; one without width or height at its edge where none is."""
+    """Clip a Box to a page of this size; one outside becomes an empty Box at the edge."""
     return Box(*(min(max(side, 0), most) for side, most in zip(box, (width, height) * 2, strict=True)))
 
 
 def _size(page):
-    """Width and height of the file's page."""
+    """Return the width and height of the page in the file."""
     return page.source_size or (page.width, page.height)
 
 

@@ -1,7 +1,7 @@
 """RapidOCR's networks (PP-OCR, run by ONNX Runtime): find text in photos of walls, signs and screens, and read words.
 
-An extra: pip install 'hcrlib[photos]'. Its wheel carries the models. The detector stands where one of the papers used EAST
-(Zhou et al. 2017); the recogniser is a convolutional network with CTC, trained on print and writing by others.
+Needs the extra: pip install 'hcrlib[photos]'; the models are in its wheel. The detector serves the same purpose as EAST (Zhou
+et al. 2017); the recognizer is a convolutional network with CTC, pretrained on print and handwriting.
 """
 
 import functools
@@ -26,9 +26,9 @@ def _engine():
 
 
 def regions(image):
-    """Return the Box of each line of text that the detector finds in uint8 (h, w, 3), RGB."""
-    found = _engine()(np.ascontiguousarray(image[..., ::-1]), use_det=True, use_cls=False, use_rec=False)
-    corners = [] if found.boxes is None else np.asarray(found.boxes)
+    """Return the Box of each line of text detected in `image`, uint8 (h, w, 3), RGB."""
+    detection = _engine()(np.ascontiguousarray(image[..., ::-1]), use_det=True, use_cls=False, use_rec=False)
+    corners = [] if detection.boxes is None else np.asarray(detection.boxes)
     return [
         Box(*np.floor(c.min(axis=0)).astype(int).tolist(), *np.ceil(c.max(axis=0)).astype(int).tolist())
         for c in corners
@@ -36,7 +36,7 @@ def regions(image):
 
 
 def text(image):
-    """Return (text, confidence 0..1) of one word or line in uint8 (h, w, 3), RGB; ("", 0.0) if nothing is read."""
+    """Return (text, confidence 0..1) of the word or line in `image`, uint8 (h, w, 3), RGB; ("", 0.0) for no text."""
     read = _engine()(np.ascontiguousarray(image[..., ::-1]), use_det=False, use_cls=False, use_rec=True)
     if not read.txts:
         return "", 0.0
@@ -44,19 +44,19 @@ def text(image):
 
 
 def page(image):
-    """Return the text of a whole page as RapidOCR reads it by itself, lines from top to bottom: a baseline for comparisons."""
+    """Return the text of a whole page as RapidOCR alone reads it, lines from top to bottom, as a baseline."""
     read = _engine()(
         np.ascontiguousarray(image[..., ::-1]), use_det=True, use_cls=True, use_rec=True
-    )  # it remembers the last settings
+    )  # all three: the engine keeps the settings of its last call
     if read.boxes is None:
         return ""
     order = sorted(
-        zip(np.asarray(read.boxes).tolist(), read.txts, strict=True), key=lambda one: np.mean(one[0], axis=0)[1]
+        zip(np.asarray(read.boxes).tolist(), read.txts, strict=True), key=lambda region: np.mean(region[0], axis=0)[1]
     )
     rows, height = [], np.median([np.ptp(np.array(corners)[:, 1]) for corners, _ in order])
-    for corners, said in order:
+    for corners, words in order:
         x, y = np.min(corners, axis=0)[0], np.mean(corners, axis=0)[1]
         if not rows or y - rows[-1][0] > 0.5 * height:
             rows.append((y, []))
-        rows[-1][1].append((x, said))
-    return "\n".join(" ".join(said for _, said in sorted(row)) for _, row in rows)
+        rows[-1][1].append((x, words))
+    return "\n".join(" ".join(words for _, words in sorted(row)) for _, row in rows)

@@ -1,27 +1,27 @@
-"""Remove the lines that are printed on paper: ruled lines, and the borders and frames of boxes."""
+"""Remove lines printed on paper: ruled lines, and the borders and frames of boxes."""
 
 import cv2
 import numpy as np
 
-RULE = 120  # of 255: lines darker than this are printed as black as ink
-ACROSS = 0.25  # of a picture's longer side, that a ruled line reaches without a break
-FRAME = 28  # pixels: how far around a box's inside its sides are looked for
-PALE = 0.5  # of the darkness of ink: what is paler is none
-THICKEST = 14  # pixels above and below its middle that a printed line may reach
-ASKEW = 6  # pixels: what lies deeper in a box is no side of it
-BOTTOM = 40  # pixels: no character's bottom is wider
+RULE = 120  # of 255: darker lines are printed as black as ink
+ACROSS = 0.25  # least unbroken length of a ruled line, relative to the image's longer side
+FRAME = 28  # pixels: how far outside the inside of a box its sides are searched for
+PALE = 0.5  # of the darkness of ink: paler marks are not ink
+THICKEST = 14  # pixels that a printed line may extend above and below its middle
+ASKEW = 6  # pixels: ink further inside a box does not belong to its sides
+BOTTOM = 40  # pixels: the widest bottom of a character
 
 
 def without_rules(grey):
-    """Ruled and squared paper's lines taken away: what is dark along a long straight run, and no darker, is the paper's.
+    """Remove the lines of ruled and squared paper from `grey`: the darkness common to a long straight run.
 
-    Where a stroke crosses a line, what it is darker by stays.
+    Where a stroke crosses a line, the additional darkness remains.
     """
     dark = 255 - grey
     length = max(40, min(grey.shape) // 14)
     for shape, smooth in (((length, 1), (15, 1)), ((1, length), (1, 15))):
         runs = cv2.morphologyEx(cv2.blur(dark, smooth), cv2.MORPH_OPEN, np.ones(shape[::-1], np.uint8))
-        rims = np.ones((5, 5), np.uint8)  # of printed lines, which are paler than these are
+        rims = np.ones((5, 5), np.uint8)  # of printed lines, paler than the lines themselves
         printed = cv2.dilate((runs > RULE).astype(np.uint8), rims) > 0
         runs[(runs < 8) | printed] = 0
         runs[~_far_reaching(runs)] = 0
@@ -31,7 +31,7 @@ def without_rules(grey):
 
 
 def _far_reaching(runs):
-    """bool (h, w): the marks, of uint8 (h, w), that reach across ACROSS of it or more: a bar of a letter does not."""
+    """Return the marks in `runs`, uint8 (h, w), longer than ACROSS of it, which bars of letters are not; bool (h, w)."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats((runs > 0).astype(np.uint8), connectivity=8)
     far = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) > ACROSS * max(runs.shape)
     far[0] = False
@@ -39,9 +39,9 @@ def _far_reaching(runs):
 
 
 def without_borders(found):
-    """bool (h, w) without what is no writing: long straight lines, boxes' sides, and marks that run along the picture's edge.
+    """Return the ink `found`, bool (h, w), without long straight lines, sides of boxes and marks along the image's edge.
 
-    Of a line that a stroke crosses, the crossing stays: there the ink reaches further than the line is thick.
+    Where a stroke crosses a line the ink remains: it extends beyond the line's thickness.
     """
     out, long = found.copy(), max(60, min(found.shape) // 10)
     lines = np.zeros(found.shape, np.uint8)
@@ -65,7 +65,7 @@ def without_borders(found):
 
 
 def frames(found):
-    """(left, top, right, bottom) of the insides of a form's boxes: holes in the ink, bool (h, w), that are rectangles."""
+    """Yield (left, top, right, bottom) of the inside of each box of a form: rectangular holes in the ink, bool (h, w)."""
     outlines, tree = cv2.findContours(found.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     for outline, (_, _, _, outer) in zip(outlines, tree[0] if tree is not None else (), strict=True):
         left, top, w, h = cv2.boundingRect(outline)
@@ -74,32 +74,37 @@ def frames(found):
 
 
 def _erased(view, length, written_on=False, least=0):
-    """Takes horizontal lines out of a bool view, in place; uint8 (h, w), 1 where they were.
+    """Erase horizontal lines from a bool view in place, and return uint8 (h, w), 1 where they were.
 
-    length: pixels of one, at least, that are straight. written_on: whether characters stand on them, whose bottoms are kept.
-    least: pixels of one in all.
+    Args:
+        view: bool (h, w).
+        length: least straight run of a line in pixels.
+        written_on: whether characters sit on the lines; their bottoms are kept.
+        least: least length of a whole line in pixels.
     """
     whole = np.ascontiguousarray(view, dtype=np.uint8)
     runs = cv2.morphologyEx(whole, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
     lines = np.zeros_like(whole)
     if not runs.any() or len(view) < 4 * THICKEST:
         return lines
-    together = cv2.dilate(runs, np.ones((5, length // 2), np.uint8))  # of one line, a little askew
+    together = cv2.dilate(runs, np.ones((5, length // 2), np.uint8))  # joins the runs of one slightly tilted line
     count, labels, stats, _ = cv2.connectedComponentsWithStats(together, connectivity=8)
-    for at in range(1, count):
-        left, top, w, h = stats[at, :4]
+    for index in range(1, count):
+        left, top, w, h = stats[index, :4]
         if w < max(4 * h, least):
             continue
-        y, x = np.nonzero((labels[top : top + h, left : left + w] == at) & (runs[top : top + h, left : left + w] > 0))
+        y, x = np.nonzero(
+            (labels[top : top + h, left : left + w] == index) & (runs[top : top + h, left : left + w] > 0)
+        )
         _erase(view, whole, lines, y + top, x + left, length // 8, written_on)
     return lines
 
 
 def _erase(view, whole, lines, y, x, further, written_on):
-    """Takes one line out of a view, through the pixels (n,), (n,) and somewhat further; where strokes touch it, they stay."""
-    seen, at, counts = np.unique(x, return_inverse=True, return_counts=True)
+    """Erase the line through pixels y, x (n,), and `further` pixels beyond its ends, except where strokes touch it."""
+    seen, positions, counts = np.unique(x, return_inverse=True, return_counts=True)
     columns = np.arange(max(0, x.min() - further), min(view.shape[1], x.max() + further + 1))
-    middle = np.interp(columns, seen, np.bincount(at, y) / counts)  # no printed line is quite straight
+    middle = np.interp(columns, seen, np.bincount(positions, y) / counts)  # printed lines are never perfectly straight
     middle = np.clip(np.round(middle).astype(np.int64), THICKEST + 2, view.shape[0] - THICKEST - 3)
     around_it = whole[middle[:, None] + np.arange(-THICKEST, THICKEST + 1), columns[:, None]]
     up, down = (
@@ -127,24 +132,24 @@ def _erase(view, whole, lines, y, x, further, written_on):
 
 
 def _rounded(touched, higher):
-    """bool (n,): touched, and what lies between two touches that approach each other on the line: the bottom of an o or a u.
+    """Return `touched`, bool (n,), filled between contacts that converge on the line, as at the bottom of an o or a u.
 
-    higher: bool (n,), the ink some pixels above. What stands on parallel legs, as an n, stays open.
+    higher: bool (n,), the ink some pixels above. Parallel legs, as of an n, stay apart.
     """
     out = touched.copy()
     starts, ends = (np.flatnonzero(np.diff(touched.astype(np.int8)) == step) for step in (-1, 1))
     for start, end in zip(starts, ends[np.searchsorted(ends, starts[0]) :] if len(starts) else (), strict=False):
         if end - start > BOTTOM:
             continue
-        at = (start + end) // 2
-        left, right = higher[:at][::-1].argmax(), higher[at:].argmax()
-        if not higher[at] and 0 < left < BOTTOM and 0 < right < BOTTOM and left + right > end - start + 3:
+        middle = (start + end) // 2
+        left, right = higher[:middle][::-1].argmax(), higher[middle:].argmax()
+        if not higher[middle] and 0 < left < BOTTOM and 0 < right < BOTTOM and left + right > end - start + 3:
             out[start : end + 1] = True
     return out
 
 
 def _drop(found, which):
-    """Takes connected components out of bool (h, w), in place; which(labels, stats) -> bool for each."""
+    """Remove connected components from bool (h, w) in place; which(labels, stats) returns a bool for each."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=8)
     gone = which(labels, stats)
     gone[0] = False

@@ -1,4 +1,4 @@
-"""What reads pages for the page of `hcr serve`, and searches its library: see hcrlib.runtime.web.pages."""
+"""Read pages and search the library for the web app of `hcr serve`: see hcrlib.runtime.web.pages."""
 
 import base64
 import contextlib
@@ -17,31 +17,43 @@ from hcrlib.documents.store import Library
 from hcrlib.runtime import bundle
 from hcrlib.runtime.web.problems import Problem
 
-MOST_PAGES = 40  # of a PDF
-MOST_S = 120.0  # of reading: three seconds for each of them
-SHOWN = 1600  # pixels of the longer side of a picture that boxes are drawn over
-QUALITY = 80  # of its JPEG: half a megabyte, in base64
-MOST_READERS = 4  # that are kept: one for each model and recogniser
-MARKS = "\x02", "\x03"  # around what was found: no text holds them
+MOST_PAGES = 40  # per PDF
+MOST_S = 120.0  # seconds per file: three per page
+SHOWN = 1600  # pixels of the longer side of the image that boxes are drawn over
+QUALITY = 80  # of that JPEG: about half a megabyte in base64
+MOST_READERS = 4  # cached, one for each pair of model and recognizer
+MARKS = "\x02", "\x03"  # enclose matches in snippets: these characters do not occur in text
 
 
 class Service:
-    """library: the path of one, or None for this user's own; it is opened when it is first asked for."""
+    """Read uploaded pages and search a library, opened on first use: at the path `library`, or the user's if None."""
 
     def __init__(self, library=None):
         self._library, self._readers = library, {}
 
     def read(self, data, name, served, form, keep=False, recognizer=None):
-        """bytes of `form`, one of output.FORMATS, of an image's or a PDF's bytes; `name` is what they are called.
+        """Read an image or a PDF and return the result as bytes in the format `form`.
 
-        served: a LoadedModel. keep: whether to add what is read to the library. recognizer: None, or the `name`, `folder`
-        and `digest` of a bundle that reads whole words or lines. Problem for what cannot be read, is more than MOST_PAGES or
-        takes longer than MOST_S, for a recogniser that is damaged, and for a library that cannot be written.
+        Args:
+            data: the bytes of the file.
+            name: its file name.
+            served: a LoadedModel.
+            form: a key of formats.FORMATS.
+            keep: whether to add the result to the library.
+            recognizer: `name`, `folder` and `digest` of a bundle that reads whole words or lines, or None.
+
+        Raises:
+            Problem: if the file is unreadable, has over MOST_PAGES pages or takes longer than MOST_S, if the recognizer is
+                damaged, or if the library cannot be written.
         """
         stream = io.BytesIO()
         by = {"model": served.name, "recognizer": recognizer and recognizer.name}
         writer = _json(by, keep, stream) if form == "json" else formats.FORMATS[form].writer(name, stream)
-        with _told("no-library", DataError), _told("not-valid", ConfigError), contextlib.ExitStack() as stack:
+        with (
+            _as_problem("no-library", DataError),
+            _as_problem("not-valid", ConfigError),
+            contextlib.ExitStack() as stack,
+        ):
             adds = [stack.enter_context(writer)]
             if keep:
                 adding = Library(self._library).adding(data, model=(recognizer or served).name, name=name)
@@ -52,18 +64,18 @@ class Service:
         return stream.getvalue()
 
     def search(self, text, limit):
-        """[{document, page, snippet, boxes}], the best first: pages of the library with all the words of `text`."""
-        with _told("no-library", DataError), _told("bad-request", ConfigError):
+        """Return the library's pages with all words of `text`, best first: [{document, page, snippet, boxes}]."""
+        with _as_problem("no-library", DataError), _as_problem("bad-request", ConfigError):
             return [_hit(hit) for hit in Library(self._library).search(text, limit, marks=MARKS)]
 
     def _pages(self, data, served, recognizer):
         until = time.monotonic() + MOST_S
-        with _told("unreadable", DataError):
+        with _as_problem("unreadable", DataError):
             if (count := loading.count(data)) > MOST_PAGES:
-                raise Problem("too-large", f"This file has {count} pages; at most {MOST_PAGES} are read.")
+                raise Problem("too-large", f"The file has {count} pages; the limit is {MOST_PAGES}.")
             for page in self._reader(served, recognizer).read(data):
                 if time.monotonic() > until:
-                    raise Problem("too-large", f"It took over {MOST_S:.0f} s: send fewer pages at once.")
+                    raise Problem("too-large", f"Reading took over {MOST_S:.0f} s: send fewer pages at once.")
                 yield page
 
     def _reader(self, served, recognizer):
@@ -71,24 +83,24 @@ class Service:
         if key not in self._readers:
             whole = _loaded(recognizer) if recognizer else None
             if len(self._readers) >= MOST_READERS:
-                self._readers.clear()  # some are of models that were replaced
+                self._readers.clear()  # some belong to models that have been replaced
             self._readers[key] = Reader(served.model, recognizer=whole)
         return self._readers[key]
 
 
 def _loaded(recognizer):
-    """The LineModel of its bundle. Problem where that is not whole: stderr alone is told where and why."""
+    """Return the LineModel of a recognizer's bundle; raise Problem if it is damaged, with details on stderr only."""
     try:
         return bundle.load(recognizer.folder, threads=1)
     except (OSError, ValueError) as error:
         print(f"hcr serve: {recognizer.name} is not used: {error}", file=sys.stderr)
-        told = f"The recogniser '{recognizer.name}' is damaged or incomplete. Choose another one."
-        raise Problem("not-whole", told) from error
+        message = f"The recognizer '{recognizer.name}' is damaged or incomplete. Choose another one."
+        raise Problem("not-whole", message) from error
 
 
 @contextlib.contextmanager
-def _told(problem, kind):
-    """Tells an error of this kind as a Problem, without saying where on this computer it was met."""
+def _as_problem(problem, kind):
+    """Raise errors of this kind as a Problem, without their paths on this computer."""
     try:
         yield
     except kind as error:
@@ -103,7 +115,7 @@ def _json(by, kept, stream):
 
 
 def _picture(pixels):
-    """{picture, scale} of uint8 (h, w, 3): a JPEG as a data URL, and how many of its pixels one of the page's has become."""
+    """Return {picture, scale} of `pixels`, uint8 (h, w, 3): a JPEG as a data URL, and its size relative to the page's."""
     image, stream = Image.fromarray(pixels), io.BytesIO()
     image.thumbnail((SHOWN, SHOWN))
     image.save(stream, "JPEG", quality=QUALITY)
@@ -113,5 +125,5 @@ def _picture(pixels):
 
 def _hit(hit):
     parts = enumerate(re.split("[" + "".join(MARKS) + "]", hit.snippet))
-    snippet = [{"text": text, "hit": at % 2 == 1} for at, text in parts if text]
+    snippet = [{"text": text, "hit": index % 2 == 1} for index, text in parts if text]
     return {"document": hit.name, "page": hit.page, "snippet": snippet, "boxes": [list(box) for box in hit.boxes]}

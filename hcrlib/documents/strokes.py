@@ -1,4 +1,4 @@
-"""From ink to strokes: connected components, the height of the writing and its slant."""
+"""Strokes from ink: connected components, the height of the writing and its slant."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,12 +9,12 @@ import numpy as np
 from hcrlib.documents.containers import Box
 from hcrlib.documents.sheet import scaled
 
-CURSIVE = 0.6  # of its height
-SLANT_HEIGHT = 27  # pixels of the writing's height, which is enough to tell its slant
+CURSIVE = 0.6  # height of a character relative to a stroke of several joined ones
+SLANT_HEIGHT = 27  # pixels: writing is scaled down to this height to measure its slant
 
 
 class Stroke(NamedTuple):
-    """y, x: int32 (n,), the pixels of a connected component, in the page's image."""
+    """Coordinates y and x, int32 (n,), of the pixels of a connected component in the page's image, and its box."""
 
     y: np.ndarray
     x: np.ndarray
@@ -22,23 +22,23 @@ class Stroke(NamedTuple):
 
 
 def components(ink):
-    """[Stroke] of bool (h, w)."""
+    """Return the connected components of `ink`, bool (h, w), as a list of Strokes."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
     y, x = np.nonzero(ink)
     labels = labels[y, x]
     order = np.argsort(labels, kind="stable")
     y, x = y[order].astype(np.int32), x[order].astype(np.int32)
     ends = np.cumsum(stats[1:, cv2.CC_STAT_AREA])
-    found = (
+    parts = (
         zip(np.split(y, ends[:-1]), np.split(x, ends[:-1]), stats[1:, :4].tolist(), strict=True) if len(ends) else ()
     )
-    return [Stroke(ys, xs, Box(left, top, left + w, top + h)) for ys, xs, (left, top, w, h) in found]
+    return [Stroke(ys, xs, Box(left, top, left + w, top + h)) for ys, xs, (left, top, w, h) in parts]
 
 
 def writing_height(strokes):
-    """Pixels of a typical character: the median of the strokes' heights, each as often as it is wide; 0 for no strokes.
+    """Return the height of a typical character in pixels: the median of stroke heights, weighted by width; 0 without strokes.
 
-    A stroke of several joined characters reaches from the lowest to the highest of them: CURSIVE is a character's share of it.
+    A stroke of several joined characters is taller than any of them, so its height is multiplied by CURSIVE.
     """
     sizes = np.array([(s.box.height, s.box.width) for s in strokes if s.box.height >= 6 and len(s.y) >= 12], float)
     if not len(sizes):
@@ -51,7 +51,7 @@ def writing_height(strokes):
 
 
 def slant(ink, height):
-    """Degrees that upright strokes lean to the right, of bool (h, w): the median of edges within 50 degrees of upright."""
+    """Return how far upright strokes in `ink`, bool (h, w), lean right, in degrees: the median of edges within 50 degrees."""
     share = min(1.0, SLANT_HEIGHT / max(height, 1))
     small = scaled(ink.astype(np.uint8) * 255, share)
     smooth = cv2.GaussianBlur(small.astype(np.float32), (0, 0), 1.5)
@@ -68,7 +68,7 @@ def slant(ink, height):
 
 @dataclass(frozen=True)
 class Row:
-    """What is written on one line of one column: words, each a tuple of strokes, from left to right."""
+    """One line of one column: its words, each a tuple of strokes, from left to right."""
 
     words: tuple
     box: Box

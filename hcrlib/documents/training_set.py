@@ -1,7 +1,7 @@
-"""Training images for a model that reads pages: what segmentation of composed pages takes for characters, right and wrong.
+"""Training images for a model that reads pages: correct and wrong segments of composed pages.
 
-A data set of one's own (hcrlib.datasets.custom) with the classes of the characters and one more, NOTHING: halves of
-characters, and neighbours taken together. A model that knows them tells the reader where to cut.
+The result is a custom data set (hcrlib.datasets.custom) with the classes of the characters and one more, NOTHING, for halves of
+characters and merged neighbors. A model trained with this class lets the reader decide where to cut.
 """
 
 import gzip
@@ -18,14 +18,17 @@ from hcrlib.documents.containers import Page
 from hcrlib.documents.synthesis import LOOKS, compose, words
 from hcrlib.runtime.image import SIDE
 
-NOTHING = "none"  # the class of what is no character
-SAME, OTHER = 0.75, 0.5  # IoU with a character's box, from which and under which an image is that character, and none
+NOTHING = "none"  # the class of non-characters
+SAME, OTHER = (
+    0.75,
+    0.5,
+)  # IoU with a character's box: from SAME on the image is that character, below OTHER it is NOTHING
 
 
 def write(folder, dataset, pages, test_pages, name="page-characters", say=print):
-    """Writes a data set: images of `pages` pages of training characters, and of `test_pages` pages of validation characters.
+    """Write a data set of segments from `pages` pages of training and `test_pages` pages of validation characters.
 
-    The test split of `dataset` is not touched: it is for pages that a finished reader is measured on.
+    The test split of `dataset` stays unused: it is reserved for measuring the finished reader.
     """
     classes = (*dataset.classes, NOTHING)
     files = {}
@@ -46,7 +49,7 @@ def write(folder, dataset, pages, test_pages, name="page-characters", say=print)
 
 
 def examples(split, classes, seed, purpose):
-    """(uint8 (n, 28, 28), uint8 (n,)) of one page in a look of its own, at most as many of NOTHING as of characters."""
+    """Return images, uint8 (n, 28, 28), and labels, uint8 (n,), of one random page, at most half of them NOTHING."""
     rng = np.random.default_rng(seed_for(seed, f"page/training/{purpose}"))
     composed = compose(split, classes, _look(rng), int(rng.integers(1 << 30)), _texts(rng, classes))
     page = cleaning.cleaned(composed.image)
@@ -65,12 +68,12 @@ def examples(split, classes, seed, purpose):
     labels = np.array(labels, np.uint8)
     right, wrong = np.flatnonzero(labels < len(classes)), np.flatnonzero(labels == len(classes))
     kept, dark = np.concatenate([right, rng.permutation(wrong)[: len(right)]]), 255 - page.grey
-    images = [character_segmentation.glyph(runs[at], dark, "emnist") for at in kept]
+    images = [character_segmentation.glyph(runs[index], dark, "emnist") for index in kept]
     return np.array(images, np.uint8).reshape(-1, SIDE, SIDE), labels[kept]
 
 
 def _texts(rng, classes):
-    """Endless words: English and numbers as on composed pages, and codes in which every character is as frequent."""
+    """Yield words endlessly: English and numbers as on composed pages, and codes with all characters equally frequent."""
     english = words(rng, classes)
     capitals, small = ([c for c in classes if c.isalpha() and c.isupper() == up] for up in (True, False))
     while True:
@@ -80,12 +83,12 @@ def _texts(rng, classes):
         elif kind < 0.75:
             yield next(english).upper()
         else:
-            of = capitals if kind < 0.85 else small if kind < 0.95 else list(classes)
-            yield "".join(rng.choice(of or list(classes), rng.integers(2, 8)))
+            characters = capitals if kind < 0.85 else small if kind < 0.95 else list(classes)
+            yield "".join(rng.choice(characters or list(classes), rng.integers(2, 8)))
 
 
 def _look(rng):
-    """A mixture of the looks, at sizes, slants and spacings of its own."""
+    """Return one of the LOOKS with a random size, slant and spacing."""
     look = list(LOOKS.values())[rng.integers(len(LOOKS))]
     return replace(
         look,
@@ -98,21 +101,21 @@ def _look(rng):
 
 
 def _label(box, truth, corners, classes):
-    """The class that a box is of, len(classes) for none, and None where it is neither."""
+    """Return the class of a box, len(classes) for NOTHING, or None if ambiguous."""
     near = np.flatnonzero(
         (corners[:, 0] < box.right)
         & (corners[:, 2] > box.left)
         & (corners[:, 1] < box.bottom)
         & (corners[:, 3] > box.top)
     )
-    shares = [(box.iou(truth[at][0]), at) for at in near]
-    most, at = max(shares, default=(0.0, None))
+    shares = [(box.iou(truth[index][0]), index) for index in near]
+    most, index = max(shares, default=(0.0, None))
     if most >= SAME:
-        return classes.index(truth[at][1])
+        return classes.index(truth[index][1])
     return len(classes) if most < OTHER else None
 
 
 def _write_idx(path, array):
-    """IDX (LeCun, "The MNIST database"), gzipped."""
+    """Write a gzipped IDX file (LeCun, "The MNIST database")."""
     with atomic(path) as part, gzip.open(part, "wb", compresslevel=4) as file:
         file.write(struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes())

@@ -1,4 +1,4 @@
-"""A folder that is watched: every page file put into it is handed on, once, when it is complete."""
+"""Watch a folder and handle each page file in it once, as soon as it is complete."""
 
 import threading
 from pathlib import Path
@@ -7,19 +7,23 @@ from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.documents.loading import SUFFIXES
 
 POLL_S = 2.0  # a scanner or a copy writes at least once in this time
-PASSING = ".", "~"  # what hidden files and those of programs at work begin with
+PASSING = ".", "~"  # prefixes of hidden and temporary files
 
 
 def watch(folder, handle, *, stop=None, poll_s=POLL_S):
-    """Calls handle(path) for each page file of a folder, then for each new or changed one, until `stop`, an Event, is set.
+    """Call handle(path) for each page file in a folder, then for each new or changed one, until the Event `stop` is set.
 
-    A file is complete when its size and time are the same in two looks, poll_s apart. It is handed on once and again only when
-    it has changed, whatever became of it: errors are handle's to tell, and one that it raises ends the watch. Subfolders and
-    hidden files are left alone. ConfigError where there is no such folder; DataError when it is gone.
+    A file is complete when its size and modification time are equal in two polls, poll_s seconds apart. It is handled again
+    only after it has changed, even if handling failed; an exception from `handle` ends the watch. Subfolders and hidden files
+    are ignored.
+
+    Raises:
+        ConfigError: if the folder does not exist.
+        DataError: if it is removed or becomes unreadable.
     """
     folder, stop = Path(folder), stop or threading.Event()
     if not folder.is_dir():
-        raise ConfigError("There is no such folder to watch", where=folder)
+        raise ConfigError("The folder to watch does not exist", where=folder)
     before, handled = {}, {}
     while not stop.is_set():
         now = _look(folder)
@@ -33,11 +37,11 @@ def watch(folder, handle, *, stop=None, poll_s=POLL_S):
 
 
 def _look(folder):
-    """dict: the page files there are -> (size, time of change); empty ones have only been begun."""
+    """Return {path: (size, modification time)} of the page files, without empty ones, which are still being written."""
     try:
         return {path: state for path in folder.iterdir() if _is_page(path) and (state := _state(path))}
     except OSError as error:
-        raise DataError(f"The folder can no longer be watched: {error.strerror}", where=folder) from error
+        raise DataError(f"Cannot watch the folder any longer: {error.strerror}", where=folder) from error
 
 
 def _is_page(path):
@@ -45,9 +49,9 @@ def _is_page(path):
 
 
 def _state(path):
-    """(size, time of change), or None for what is empty, no file, or gone since the folder was listed."""
+    """Return (size, modification time), or None if empty, not a file, or deleted since the folder was listed."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return (found.st_size, found.st_mtime_ns) if path.is_file() and found.st_size else None
+    return (status.st_size, status.st_mtime_ns) if path.is_file() and status.st_size else None

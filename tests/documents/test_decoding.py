@@ -205,7 +205,7 @@ def test_all_that_a_model_knows_and_punctuation():
 
 
 def test_characters_that_a_model_does_not_know_are_refused():
-    with pytest.raises(ValueError, match="knows none of the characters xyz: it knows 0 1"):
+    with pytest.raises(ValueError, match="has none of the allowed characters xyz; its classes: 0 1"):
         Alphabet.of(("0", "1", "none"), "xyz")
 
 

@@ -186,7 +186,7 @@ def test_a_lexicon_is_words_or_a_file_or_english(tmp_path):
 
 
 def test_what_there_is_not_is_a_config_error(tmp_path):
-    with pytest.raises(ConfigError, match="knows none of the characters xyz"):
+    with pytest.raises(ConfigError, match="has none of the allowed characters xyz"):
         Reader(Flat(), characters="xyz")
     for wrong in ({"detector": "east"}, {"recognizer": "east"}, {"detector": "components"}):
         with pytest.raises(ConfigError, match=r"There is no (detector|recognizer) '.*'.*rapidocr"):
