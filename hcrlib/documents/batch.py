@@ -1,4 +1,4 @@
-"""What is done with each file that is read: written in every format asked for, and kept in the library."""
+"""Read files one by one: write each in the requested formats and add it to the library."""
 
 import contextlib
 import sys
@@ -8,19 +8,28 @@ from hcrlib.core.errors import ConfigError
 from hcrlib.documents.loading import count
 from hcrlib.documents.store import digest
 
-UNSURE = "Much of it is uncertain. If it is joined writing, --recognizer rapidocr reads whole words."
+UNSURE = "Much of the text is uncertain. For joined handwriting, --recognizer rapidocr reads whole words."
 
 
 class Job:
-    """reader: a Reader, made of the model of this name. formats: Formats. places: a Places. library: a Library, or None."""
+    """Reading of files with the same options.
+
+    Args:
+        reader: a Reader.
+        model: the name of its model.
+        formats: the Formats to write.
+        places: the OutputPaths.
+        library: a Library, or None.
+    """
 
     def __init__(self, reader, model, formats, places, library=None):
         self.reader, self.model, self.formats, self.places, self.library = reader, model, formats, places, library
 
     def run(self, path):
-        """Reads one file and returns how many pages it has; files and library have all of them or none.
+        """Read one file and return its number of pages; output files and library receive all of them or none.
 
-        HcrError or OSError for what cannot be read, written or kept.
+        Raises:
+            HcrError, OSError: if the file cannot be read, written or added to the library.
         """
         path, pages = Path(path), 0
         with contextlib.ExitStack() as stack:
@@ -35,21 +44,21 @@ class Job:
         return pages
 
     def run_new(self, path):
-        """As `run`; 0 for a file that the library has already, where all that would be written of it is there, too."""
+        """Call `run` unless the file is in the library and all its output files exist; then return 0."""
         known = self.library.find(digest(path))
         return 0 if known and all(file.exists() for file in self._files(Path(path), known.pages)) else self.run(path)
 
     def _files(self, path, pages):
-        """All that is written of so many pages of a file, where that is not the screen."""
+        """Return the output files of a file with this many pages, if not written to the screen."""
         return [file for form in self.formats for file in form.files(self.places.of(path, form), pages)]
 
     def _takers(self, path):
-        """The library first: it is closed last, and what it holds has been written."""
+        """Return the context managers that take pages, the library first: it is committed last, after all files."""
         library = [self.library.adding(path, model=self.model)] if self.library else []
         return library + [each.writer(path.name, self._place(path, each)) for each in self.formats]
 
     def _place(self, path, form):
-        """A path, or stdout's binary stream. ConfigError where what is written there would replace something of this run."""
+        """Return the output path, or stdout's binary stream; raise ConfigError if a file of this run would be overwritten."""
         if not self.places.out:
             return sys.stdout.buffer
         place = self.places.of(path, form)
@@ -58,18 +67,24 @@ class Job:
 
 
 class OutputPaths:
-    """Where the output of each file goes. out: a folder, a file, or None for the screen. inputs: all that is read."""
+    """The output paths of input files.
+
+    Args:
+        out: a folder or a file; None for the screen.
+        folder: whether `out` is a folder.
+        inputs: all input files, which are never overwritten.
+    """
 
     def __init__(self, out, folder, inputs=()):
         self.out, self.folder, self.taken = out and Path(out), folder, {}
         self.inputs = {Path(each).resolve() for each in inputs}
 
     def of(self, path, form):
-        """The path that is written to in this Format."""
+        """Return the path for the output of a file in this Format."""
         return self.out / f"{path.stem}{form.suffix}" if self.folder else self.out
 
     def take(self, path, files):
-        """These are written for `path`. ConfigError where one of them is read, or was written for another."""
+        """Reserve output files for `path`; raise ConfigError if one is an input or the output of another file."""
         for file in files:
             if file.resolve() in self.inputs | {path.resolve()}:
                 hint = "Name another folder: --out DIR"
@@ -79,7 +94,7 @@ class OutputPaths:
 
 
 def _with_progress(pages, path):
-    """Yields the pages; a terminal is told how far a file of several is."""
+    """Yield the pages and show progress on a terminal if there are several."""
     total = count(path) if sys.stderr.isatty() else 1
     try:
         for number, page in enumerate(pages, start=1):

@@ -1,8 +1,8 @@
-"""From the strokes of a word to pieces, and from runs of pieces to the images of what may be characters.
+"""Cut the strokes of a word into pieces and render runs of pieces as images of possible characters.
 
-A piece is a stroke, or what lies between two cuts of one that is too wide for a character; dots, bars and fragments go with the
-piece that they stand above or below. Every run of neighbouring pieces that is no wider than a character is a hypothesis: one
-character, or part of one, or several (Burges et al. 1992, "Shortest path segmentation"; LeCun et al. 1998, section IV).
+A piece is a stroke, or a part of a stroke too wide for one character; dots, bars and fragments are merged with the piece above
+or below them. Every run of adjacent pieces not wider than a character is a hypothesis: one character, part of one, or several
+(Burges et al. 1992, "Shortest path segmentation"; LeCun et al. 1998, section IV).
 """
 
 from dataclasses import dataclass
@@ -19,14 +19,17 @@ MOST_PIECES = 4  # in one character
 WIDE = 1.0  # writing's heights: a stroke that is wider may be several characters
 NEAREST_CUTS = 0.33  # writing's heights between two cuts
 BROKEN = 0.15  # writing's heights between the parts of a broken character
-THICK = 2.2  # strokes' widths: through more ink than that no cut goes
+THICK = 2.2  # pen widths: cuts never pass through more ink than this
 
 
 @dataclass(frozen=True)
 class Piece:
-    """y, x: int32 (n,), pixels in the page's image. start, end: along the line, the slant taken out.
+    """A piece of a word.
 
-    mark: whether it is small, whole and by itself: what may be punctuation.
+    Attributes:
+        y, x: int32 (n,), pixels in the page's image.
+        start, end: positions along the line, corrected for slant.
+        mark: whether it is a small separate stroke that may be punctuation.
     """
 
     y: np.ndarray
@@ -37,7 +40,7 @@ class Piece:
 
     @cached_property
     def dotted(self):
-        """Whether it ends below in a dot that is parted from the rest, as an exclamation mark does."""
+        """Whether it ends in a separate dot at the bottom, like an exclamation mark."""
         rows = np.unique(self.y)
         gaps = np.flatnonzero(np.diff(rows) > 1)
         return bool(len(gaps)) and rows[-1] - rows[gaps[-1]] <= 0.35 * self.box.height
@@ -48,7 +51,7 @@ class Piece:
 
 
 def pieces(strokes, height, slant, pen):
-    """[Piece] of a word, from left to right. height, slant: of the Layout. pen: a stroke's width in pixels."""
+    """Return the Pieces of a word from left to right. height, slant: of the Layout. pen: the pen's width in pixels."""
     tangent, base = np.tan(np.radians(slant)), max(s.box.bottom for s in strokes)
     small, large = [], []
     for s in strokes:
@@ -57,15 +60,15 @@ def pieces(strokes, height, slant, pen):
         (large if is_large else small).append((s.y, s.x, along))
     if not large:
         large, small = small, []
-    cut = [part for one in large for part in _cut(*one, height, pen)]
-    alone = [one for one in small if not _adopted(cut, *one, height)]
+    cut = [part for stroke in large for part in _cut(*stroke, height, pen)]
+    alone = [stroke for stroke in small if not _adopted(cut, *stroke, height)]
     found = [Piece(y, x, float(along.min()), float(along.max()) + 1) for y, x, along in cut]
     found += [Piece(y, x, float(along.min()), float(along.max()) + 1, True) for y, x, along in alone]
     return sorted(found, key=lambda piece: piece.start + piece.end)
 
 
 def _adopted(parts, y, x, along, height):
-    """Adds a dot or a fragment to the part that it stands above or below, or in; whether there is one."""
+    """Merge a dot or a fragment into the part above, below or around it; return whether there is one."""
     middle = float(along.min() + along.max()) / 2
     reach = [max(p[2].min() - middle, middle - p[2].max(), 0) for p in parts]
     best = int(np.argmin(reach))
@@ -76,7 +79,7 @@ def _adopted(parts, y, x, along, height):
 
 
 def _cut(y, x, along, height, pen):
-    """A stroke's parts between its cuts: at valleys of the ink's profile that are no thicker than a pen's stroke or two."""
+    """Cut a stroke at valleys of its profile at most THICK pen widths high; return the parts."""
     left, width = along.min(), np.ptp(along) + 1
     if width <= WIDE * height:
         return [(y, x, along)]
@@ -84,19 +87,19 @@ def _cut(y, x, along, height, pen):
     profile = np.bincount(columns).astype(float)
     smooth = np.convolve(np.pad(profile, 2, mode="edge"), np.ones(5) / 5, mode="valid")
     cuts, apart = [], NEAREST_CUTS * height
-    for at in np.argsort(smooth, kind="stable"):
-        if smooth[at] > THICK * pen:
+    for column in np.argsort(smooth, kind="stable"):
+        if smooth[column] > THICK * pen:
             break
-        if apart <= at <= len(profile) - apart and all(abs(at - other) >= apart for other in cuts):
-            cuts.append(int(at))
+        if apart <= column <= len(profile) - apart and all(abs(column - other) >= apart for other in cuts):
+            cuts.append(int(column))
     if not cuts:
         return [(y, x, along)]
-    of = np.searchsorted(np.sort(cuts), columns, side="right")
-    return [(y[of == n], x[of == n], along[of == n]) for n in range(len(cuts) + 1) if (of == n).any()]
+    part = np.searchsorted(np.sort(cuts), columns, side="right")
+    return [(y[part == n], x[part == n], along[part == n]) for n in range(len(cuts) + 1) if (part == n).any()]
 
 
 def pen_width(ink):
-    """Pixels: the median length of horizontal runs of ink, which in handwriting are mostly strokes crossed."""
+    """Return the median length of horizontal runs of ink in pixels; in handwriting most of them cross a stroke."""
     padded = np.zeros((ink.shape[0], ink.shape[1] + 2), np.int8)
     padded[:, 1:-1] = ink
     change = np.diff(padded, axis=1)
@@ -105,7 +108,7 @@ def pen_width(ink):
 
 
 def spans(found, height):
-    """[(first, last + 1)] of runs of pieces that may be one character."""
+    """Return [(first, last + 1)] of the runs of pieces that may be one character."""
     out = []
     for i, piece in enumerate(found):
         end = piece.end
@@ -119,19 +122,19 @@ def spans(found, height):
     return out
 
 
-def box_of(some):
-    """The Box of pieces."""
-    return around(piece.box for piece in some)
+def box_of(run):
+    """Return the Box around the pieces of a run."""
+    return around(piece.box for piece in run)
 
 
-def glyph(some, dark, frame):
-    """uint8 (28, 28), ink 255, of pieces, framed as a model's training images were: "emnist" or "mnist".
+def glyph(run, dark, frame):
+    """Render a run of pieces as uint8 (28, 28), ink 255, framed like the model's training images: "emnist" or "mnist".
 
-    dark: uint8 (h, w), the page with ink bright. What other characters have in the same box is left out.
+    dark: uint8 (h, w), the page with bright ink. Ink of other characters in the same box is left out.
     """
-    box = box_of(some)
+    box = box_of(run)
     mask = np.zeros((box.height + 2, box.width + 2), np.uint8)
-    for piece in some:
+    for piece in run:
         mask[piece.y - box.top + 1, piece.x - box.left + 1] = 1
     inside = mask[1:-1, 1:-1] > 0
     values = dark[box.top : box.bottom, box.left : box.right]
@@ -142,7 +145,7 @@ def glyph(some, dark, frame):
 
 
 def framed(values, frame):
-    """uint8 (28, 28) of uint8 (h, w), ink bright, cropped to it: in 24x24 (EMNIST), or in 20x20 and centred (MNIST)."""
+    """Fit an image cropped to its bright ink into uint8 (28, 28): in 24x24 (EMNIST), or in 20x20 and centered (MNIST)."""
     box = EMNIST_BOX if frame == "emnist" else BOX
     share = box / max(values.shape)
     width, height = (max(1, round(n * share)) for n in values.shape[::-1])

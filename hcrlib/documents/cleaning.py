@@ -1,8 +1,8 @@
-"""From a picture of a page to its ink: each step is a function of an image, and can be looked at by itself.
+"""Extract the ink from the image of a page; each step is a function that can be inspected separately.
 
-sheet -> flat -> evened -> without_rules -> ink (Sauvola) -> skew -> without_borders; `cleaned` runs them in turn. Grey images
-are uint8 (h, w), ink dark on a ground of 255; ink is bool (h, w). `thinned` is for who wants skeletons: the classifiers here
-were trained on strokes of their natural width.
+sheet -> flat -> evened -> without_rules -> ink (Sauvola) -> skew -> without_borders; `cleaned` runs them in turn. Gray images
+are uint8 (h, w), dark ink on a background of 255; ink is bool (h, w). `thinned` returns skeletons; the classifiers do not use
+it, as they were trained on strokes of natural width.
 """
 
 from typing import NamedTuple
@@ -13,20 +13,25 @@ import numpy as np
 from hcrlib.documents.rules import PALE, without_borders, without_rules
 from hcrlib.documents.sheet import flat, scaled, sheet
 
-LONGEST = 3508  # pixels: A4 at 300 dpi; larger pictures are read at this size, which is finer than any pen
-SHORTEST = 1400  # pixels of the longer side: smaller pictures are doubled, or a dot is no larger than a grain
-WINDOW = 1 / 30  # of the shorter side: Sauvola's window where nothing is known of the writing
-LEAST_WINDOW = 31  # pixels: of a line cut from a page, too, wider than a pen's stroke
-SOLID = 96  # levels on an evened page: what is darker is ink, even within a stroke as wide as the window
+LONGEST = 3508  # pixels: A4 at 300 dpi, finer than any pen; larger images are reduced to this size
+SHORTEST = 1400  # pixels of the longer side: smaller images are doubled, so that dots are larger than grain
+WINDOW = 1 / 30  # of the shorter side: Sauvola's window by default
+LEAST_WINDOW = 31  # pixels: wider than a pen's stroke, also on a line cut from a page
+SOLID = 96  # gray level of an evened page: darker pixels are ink, even within a stroke as wide as the window
 K = 0.12  # Sauvola & Pietikainen 2000, "Adaptive document image binarization", section 3.3: 0.5; lower finds paler ink
 MOST_SKEW = 12.0  # degrees
-ON_ITS_SIDE = 2.0  # how much sharper the profile of columns has to be than that of rows for a page to lie on its side
+ON_ITS_SIDE = 2.0  # a page lies on its side if the profile of columns is this much sharper than that of rows
 
 
 class Cleaned(NamedTuple):
-    """image: uint8 (h, w, 3), upright and flat. grey: uint8 (h, w), evened. ink: bool (h, w). to_source: see Page.
+    """A cleaned page.
 
-    notes: what was done, in sentences.
+    Attributes:
+        image: uint8 (h, w, 3), upright and rectified.
+        grey: uint8 (h, w), evened.
+        ink: bool (h, w).
+        to_source: see Page.
+        notes: sentences on what was done.
     """
 
     image: np.ndarray
@@ -36,10 +41,13 @@ class Cleaned(NamedTuple):
     notes: tuple
 
 
-def cleaned(image, borders=False, seen=lambda name, picture: None):
-    """A Cleaned from uint8 (h, w, 3), RGB.
+def cleaned(image, borders=False, seen=lambda name, image: None):
+    """Clean the image of a page and return it as Cleaned.
 
-    borders: whether lines and the sides of boxes stay in its ink. seen: is shown the picture after each step, with its name.
+    Args:
+        image: uint8 (h, w, 3), RGB.
+        borders: whether to keep lines and the sides of boxes in the ink.
+        seen: called with the name and the image of each step.
     """
     notes, mask, image, to_source = [], None, *_sized(image)
     seen("picture", image)
@@ -68,13 +76,13 @@ def cleaned(image, borders=False, seen=lambda name, picture: None):
 
 
 def evened(image, mask=None):
-    """uint8 (h, w): uneven light and grey paper divided away; the ground is 255, and so is all outside of a sheet's mask.
+    """Even out lighting and paper color: return uint8 (h, w) with a background of 255, also outside the sheet's mask.
 
-    A 3x3 median takes the grain. The ground is a closing wider than any stroke: the lightest there is nearby.
+    A 3x3 median removes the grain. The background is a closing wider than any stroke, the lightest level nearby.
     """
     grey = cv2.medianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), 3)
     if mask is not None:
-        grey[mask == 0] = 0  # darker than any paper: it does not make the sheet's edge look dark
+        grey[mask == 0] = 0  # darker than any paper, so that the edge of the sheet is not taken for ink
     share = 256 / max(grey.shape)
     coarse = scaled(grey, share) if share < 1 else grey
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13))
@@ -87,9 +95,10 @@ def evened(image, mask=None):
 
 
 def ink(grey, window=None, k=K):
-    """bool (h, w): Sauvola's threshold m (1 + k (s / R - 1)), m and s the mean and deviation in a window around each pixel.
+    """Return the ink, bool (h, w), by Sauvola's threshold m (1 + k (s / R - 1)).
 
-    R, the largest deviation to be expected, is taken from the page, so that pencil is found, too. A lower k finds paler ink.
+    m and s are the mean and deviation in a window around each pixel. R, the largest expected deviation, is measured on the
+    page, so that pencil is found, too. A lower k finds paler ink.
     """
     window = window or max(LEAST_WINDOW, round(min(grey.shape) * WINDOW)) | 1
     values = grey.astype(np.float32)
@@ -103,39 +112,39 @@ def ink(grey, window=None, k=K):
 
 
 def without_stains(grey, found):
-    """The ink without what is far paler than the page's ink, or than the stroke it hangs on, as a cup's ring is."""
+    """Remove marks far paler than the page's ink or than their own stroke, such as the ring of a cup."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=8)
     inside = np.flatnonzero(found)
     if not len(inside):
         return found
-    of, dark = labels.ravel()[inside], 255.0 - grey.ravel()[inside]
-    ones = np.bincount(of, dark, len(stats))
-    typical = np.bincount(of, dark**2, len(stats)) / np.maximum(ones, 1)  # of each stroke: dark pixels count more
+    component, dark = labels.ravel()[inside], 255.0 - grey.ravel()[inside]
+    ones = np.bincount(component, dark, len(stats))
+    typical = np.bincount(component, dark**2, len(stats)) / np.maximum(ones, 1)  # per stroke, weighted by darkness
     out = np.zeros(found.size, bool)
-    out[inside] = (dark >= PALE * typical[of]) & (typical[of] >= PALE * np.average(dark, weights=dark))
+    out[inside] = (dark >= PALE * typical[component]) & (typical[component] >= PALE * np.average(dark, weights=dark))
     return out.reshape(found.shape)
 
 
 def skew(found):
-    """Degrees that lines rise to the right: where the profile of rows is the sharpest. 0 where there is little ink.
+    """Return the angle in degrees by which lines rise to the right, where the profile of rows is sharpest; 0 for little ink.
 
-    On a page that lies on its side it is the profile of columns: what levels it leaves its lines upright.
+    On a page lying on its side the profile of columns is used, so that its lines become exactly vertical.
     """
     share = 800 / max(found.shape)
     y, x = np.nonzero(_resized(found, share) if share < 1 else found)
     if len(y) < 200:
         return 0.0
     if len(y) > 30_000:
-        some = np.random.default_rng(0).permutation(len(y))[
+        sample = np.random.default_rng(0).permutation(len(y))[
             :30_000
-        ]  # every other one would stripe the profile of columns
-        y, x = y[some], x[some]
+        ]  # a regular subset would put stripes into the profile of columns
+        y, x = y[sample], x[sample]
     (along, level), (down, upright) = _skew(y, x), _skew(x, y)
     return -down if upright > ON_ITS_SIDE * level else along
 
 
 def straightened(image, grey, angle):
-    """(image, grey, 3x3 from them to what they were), turned clockwise by degrees around the middle; the size stays."""
+    """Rotate clockwise by `angle` degrees around the center, keeping the size; return (image, grey, 3x3 matrix back)."""
     height, width = grey.shape
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), -angle, 1)
     turned = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -144,14 +153,14 @@ def straightened(image, grey, angle):
 
 
 def thinned(found):
-    """bool (h, w): strokes one pixel wide (Zhang & Suen 1984)."""
+    """Return the ink, bool (h, w), thinned to strokes one pixel wide (Zhang & Suen 1984)."""
     from skimage.morphology import skeletonize
 
     return skeletonize(found)
 
 
 def _sized(image):
-    """(the picture at a size between SHORTEST and LONGEST, 3x3 from it to the picture)."""
+    """Scale the image to a size between SHORTEST and LONGEST; return it and the 3x3 matrix back."""
     longer = max(image.shape[:2])
     share = 2.0 if longer < SHORTEST else min(1.0, LONGEST / longer)
     if share == 1:
@@ -160,17 +169,17 @@ def _sized(image):
 
 
 def _resized(found, share):
-    """The ink at another size: a pixel that holds some is ink."""
+    """Scale the ink; a pixel that contains some ink is ink."""
     return scaled(found.astype(np.uint8) * 255, share) > 40
 
 
 def _ground(image, mask):
-    """The median colour of the sheet: what is put where there is none."""
+    """Return the median color of the sheet, which fills the area outside it."""
     return np.median(image[::8, ::8][mask[::8, ::8] > 0], axis=0).astype(np.uint8)
 
 
 def _skew(y, x):
-    """(degrees, how sharp the profile is there)."""
+    """Return (degrees, sharpness of the profile at that angle)."""
     best, _ = _sharpest(y, x, np.arange(-MOST_SKEW, MOST_SKEW + 0.1, 0.5))
     return _sharpest(y, x, best + np.arange(-0.5, 0.51, 0.05))
 
@@ -187,7 +196,7 @@ def _sharpest(y, x, angles):
 
 
 def turned(found, quarters):
-    """A Cleaned, turned counter-clockwise by quarters of a circle."""
+    """Return the Cleaned page rotated counterclockwise by quarter turns."""
     height, width = found.ink.shape
     corner = {
         1: [[0, -1, width - 1], [1, 0, 0]],

@@ -1,4 +1,4 @@
-"""What page reading does, as pictures: each step of cleaning, the layout, and what may be characters in a word."""
+"""Figures of page reading: the steps of cleaning, the layout, and the character hypotheses of a word."""
 
 import cv2
 import numpy as np
@@ -8,18 +8,18 @@ from hcrlib.documents import character_segmentation, cleaning
 from hcrlib.documents.containers import around
 
 WORD, LINE = (0, 114, 178), (230, 159, 0)  # RGB; Okabe and Ito
-SHOWN = 1000  # pixels of a picture's longer side: more is not seen
+SHOWN = 1000  # pixels of an image's longer side, enough for display
 
 
 def steps(image):
-    """[(what was done, picture)] of uint8 (h, w, 3), RGB: each step of `clean.cleaned`, and the ink thinned."""
-    pictures = []
-    found = cleaning.cleaned(image, seen=lambda name, picture: pictures.append((name, picture)))
-    return [*pictures, ("thinned", ~cleaning.thinned(found.ink))]
+    """Return [(name, image)] of each step of `cleaning.cleaned` on `image`, uint8 (h, w, 3), RGB, and the thinned ink."""
+    images = []
+    cleaned = cleaning.cleaned(image, seen=lambda name, step: images.append((name, step)))
+    return [*images, ("thinned", ~cleaning.thinned(cleaned.ink))]
 
 
 def with_layout(image, found):
-    """uint8 (h, w, 3): the picture with frames around the lines (orange) and words (blue) of a Layout."""
+    """Return the image, uint8 (h, w, 3), with frames around the lines (orange) and words (blue) of the Layout `found`."""
     out, thick = image.copy(), max(1, max(image.shape) // 700)
     for row in found.rows:
         cv2.rectangle(out, row.box[:2], row.box[2:], LINE, thick)
@@ -29,18 +29,18 @@ def with_layout(image, found):
     return out
 
 
-def gallery(pictures, columns=4, width=10):
-    """Axes of pictures side by side, [(title, picture)]; the first of them, for plots.keep."""
-    pictures = [(title, np.asarray(picture)) for title, picture in pictures]
-    rows = -(-len(pictures) // columns)
-    tall = max(one.shape[0] / one.shape[1] for _, one in pictures)
+def gallery(images, columns=4, width=10):
+    """Show [(title, image)] side by side and return the first axes."""
+    images = [(title, np.asarray(image)) for title, image in images]
+    rows = -(-len(images) // columns)
+    tall = max(image.shape[0] / image.shape[1] for _, image in images)
     figure = Figure(figsize=(width, rows * (0.3 + width / columns * tall)), layout="constrained", facecolor="white")
     axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for ax in axes:
         ax.set_axis_off()
-    for ax, (title, picture) in zip(axes, pictures, strict=False):
-        share = SHOWN / max(picture.shape[:2])
-        values = picture.astype(np.uint8) * (255 if picture.dtype == bool else 1)
+    for ax, (title, image) in zip(axes, images, strict=False):
+        share = SHOWN / max(image.shape[:2])
+        values = image.astype(np.uint8) * (255 if image.dtype == bool else 1)
         if share < 1:
             values = cv2.resize(values, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
         ax.imshow(values, cmap="gray", vmin=0, vmax=255)
@@ -49,7 +49,7 @@ def gallery(pictures, columns=4, width=10):
 
 
 def hypotheses(reader, cleaned, found, word):
-    """(uint8 (n, 28, 28), captions) of all that may be characters in a word of a Layout, with the first answer to each."""
+    """Return images, uint8 (n, 28, 28), and captions of all character hypotheses of a word, with the best class of each."""
     parts = character_segmentation.pieces(
         word, found.height, found.slant, character_segmentation.pen_width(cleaned.ink)
     )
@@ -61,7 +61,7 @@ def hypotheses(reader, cleaned, found, word):
 
 
 def falls(ax, rows):
-    """Error rates and boxes found of each look: {name: (CER, {level: Found})}, the easiest first."""
+    """Plot the error rates and boxes of each look, {name: (CER, {level: Found})}, the easiest first."""
     names = sorted(rows, key=lambda name: rows[name][0])
     places = np.arange(len(names))
     ax.plot([rows[name][0] for name in names], places, "o", color="#d55e00", label="characters wrong (CER)")

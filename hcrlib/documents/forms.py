@@ -1,4 +1,4 @@
-"""Forms: named boxes of a template, found on a page by registration, read into a table.
+"""Read forms into a table: the named boxes of a template are located on each page by registration.
 
 A template is a YAML file:
 
@@ -7,9 +7,9 @@ A template is a YAML file:
       zip: {box: [120, 300, 420, 380], characters: digits}
       name: {box: [120, 420, 900, 500], characters: letters}
 
-characters: digits, lower, upper, letters, any, or a string of those that there can be ("01X"). A page is registered by the
-boxes that are printed on it: of all ways to lay the template over the boxes that were found, the one that fits the most. So a
-scan at another size, off centre or askew, and a photo of the sheet, are read with the same template.
+characters: digits, lower, upper, letters, any, or a string of the allowed ones ("01X"). A page is registered by its printed
+boxes: of all ways to match the template with the detected boxes, the one with the most matches wins. So one template reads
+scans at another size, off-center or skewed, and photos of the sheet.
 """
 
 from dataclasses import dataclass
@@ -39,13 +39,13 @@ SETS = {
     "letters": ascii_uppercase + ascii_lowercase,
     "any": None,
 }
-TAKEN = "file", "page", "unsure"  # columns of the table that are no fields
-FITS = 0.6  # IoU of a template's box with one that was found
-LEAST = 0.5  # of a template's boxes that have to be found
+TAKEN = "file", "page", "unsure"  # columns of the table that are not fields
+FITS = 0.6  # least IoU of a template's box with a detected one
+LEAST = 0.5  # least share of a template's boxes that must be detected
 
 
 class Field(NamedTuple):
-    """box: in pixels of the template's scan. characters: a string, None for any."""
+    """A field: its name, its box in pixels of the template's scan, and the allowed characters or None for any."""
 
     name: str
     box: Box
@@ -64,7 +64,7 @@ def _box(corners):
 
 def _field_name(name):
     if name in TAKEN:
-        raise yaml_file.FieldError(f"A field cannot be called '{name}'", hint="The table already has such a column")
+        raise yaml_file.FieldError(f"A field cannot be called '{name}'", hint="The table has a column of that name")
     return str(name)
 
 
@@ -89,7 +89,7 @@ class Template:
 
     @classmethod
     def load(cls, path):
-        """Load a template from a YAML file; ConfigError names what is wrong in it."""
+        """Load a template from a YAML file; raise ConfigError if it is not valid."""
         form = yaml_file.read(path, FormFile)
         fields = (
             Field(name, field.box, SETS.get(field.characters, field.characters)) for name, field in form.fields.items()
@@ -98,34 +98,35 @@ class Template:
 
     @property
     def columns(self):
-        """The names of a table's columns: file, page, the fields, unsure."""
+        """The names of the table's columns: file, page, the fields, unsure."""
         file, page, unsure = TAKEN
         return [file, page, *(field.name for field in self.fields), unsure]
 
 
 def registered(template, ink):
-    """float64 (2, 3): the affine map from the template's pixels to those of bool (h, w), a page with its boxes.
+    """Return the affine map from the template's pixels to those of a page's ink with its boxes, float64 (2, 3).
 
-    DataError where fewer than half of the boxes are found.
+    Raises:
+        DataError: if fewer than half of the boxes are found.
     """
-    there = np.array([field.box for field in template.fields], float)
+    boxes = np.array([field.box for field in template.fields], float)
     found = np.array(list(frames(ink)), float).reshape(-1, 4)
     best, most = None, 0
-    for matrix in _guesses(there, found):
-        fits = overlaps(_moved(there, matrix), found).max(axis=1) >= FITS
+    for matrix in _guesses(boxes, found):
+        fits = overlaps(_moved(boxes, matrix), found).max(axis=1) >= FITS
         if fits.sum() > most:
             best, most = matrix, int(fits.sum())
-    if most < max(1, LEAST * len(there)):
-        expected, got = f"at least half of the {len(there)} boxes of '{template.name}'", f"{most} of them"
+    if most < max(1, LEAST * len(boxes)):
+        expected, got = f"at least half of the {len(boxes)} boxes of '{template.name}'", f"{most} of them"
         raise DataError(
-            "This page is not the template's form", expected=expected, got=got, hint="Is it whole, and upright?"
+            "The page does not match the template", expected=expected, got=got, hint="Is the page complete and upright?"
         )
-    for _ in range(3):  # the boxes that fit tell more than the one that began it
-        shares = overlaps(_moved(there, best), found)
+    for _ in range(3):  # all matching boxes give a better fit than the pair of the first guess
+        shares = overlaps(_moved(boxes, best), found)
         fits = np.flatnonzero(shares.max(axis=1) >= FITS)
-        corners = [[box[[0, 2, 0, 2]], box[[1, 1, 3, 3]]] for box in there[fits]]
+        corners = [[box[[0, 2, 0, 2]], box[[1, 1, 3, 3]]] for box in boxes[fits]]
         targets = [[box[[0, 2, 0, 2]], box[[1, 1, 3, 3]]] for box in found[shares[fits].argmax(axis=1)]]
-        a, b = (np.concatenate([np.transpose(one) for one in some]) for some in (corners, targets))
+        a, b = (np.concatenate([np.transpose(points) for points in part]) for part in (corners, targets))
         refined, _ = cv2.estimateAffine2D(a, b, method=cv2.LMEDS)
         if refined is None:
             break
@@ -133,33 +134,33 @@ def registered(template, ink):
     return best
 
 
-def _guesses(there, found):
-    """Yields scale and shift for each pair of a template's box and a found one of the same shape."""
-    shapes = [(boxes[:, 2] - boxes[:, 0]) / (boxes[:, 3] - boxes[:, 1]) for boxes in (there, found)]
+def _guesses(boxes, found):
+    """Yield the scale and shift, float (2, 3), of each pair of a template's and a detected box of the same shape."""
+    shapes = [(group[:, 2] - group[:, 0]) / (group[:, 3] - group[:, 1]) for group in (boxes, found)]
     for i, j in np.argwhere(np.abs(np.log(shapes[0][:, None] / shapes[1][None])) < 0.12):
-        x, y = ((found[j, at + 2] - found[j, at]) / (there[i, at + 2] - there[i, at]) for at in (0, 1))
-        yield np.array([[x, 0, found[j, 0] - x * there[i, 0]], [0, y, found[j, 1] - y * there[i, 1]]])
+        x, y = ((found[j, axis + 2] - found[j, axis]) / (boxes[i, axis + 2] - boxes[i, axis]) for axis in (0, 1))
+        yield np.array([[x, 0, found[j, 0] - x * boxes[i, 0]], [0, y, found[j, 1] - y * boxes[i, 1]]])
 
 
 def _moved(boxes, matrix):
-    """Boxes (n, 4) around their places after an affine map."""
+    """Return boxes (n, 4) around `boxes` after an affine map."""
     corners = np.stack([boxes[:, [0, 2, 0, 2]], boxes[:, [1, 1, 3, 3]], np.ones((len(boxes), 4))], axis=1)
     x, y = np.moveaxis(np.einsum("ij,njk->nik", matrix, corners), 1, 0)
     return np.stack([x.min(axis=1), y.min(axis=1), x.max(axis=1), y.max(axis=1)], axis=1)
 
 
 def read(template, image, reader):
-    """{field: Word or None where nothing is written in it} of uint8 (h, w, 3), RGB. DataError where it is another form."""
+    """Return {field: Word, or None if empty} of a page, uint8 (h, w, 3), RGB; raise DataError if it is not this form."""
     page = cleaning.cleaned(image, borders=True)
     places = _moved(np.array([field.box for field in template.fields], float), registered(template, page.ink))
     ink = without_borders(page.ink)
     strokes = components(ink)
     within = [_inside(strokes, _widened(place, places)) for place in places]
-    height = writing_height([s for some in within for s in some])
+    height = writing_height([s for field_strokes in within for s in field_strokes])
     lean = slant(ink, height)
     out = {}
-    for field, some in zip(template.fields, within, strict=True):
-        written = [s for s in some if len(s.y) >= max(4, layout.SPECK * height**2)]
+    for field, field_strokes in zip(template.fields, within, strict=True):
+        written = [s for s in field_strokes if len(s.y) >= max(4, layout.SPECK * height**2)]
         if not any(s.box.height > 0.4 * height for s in written):
             out[field.name] = None
             continue
@@ -170,9 +171,9 @@ def read(template, image, reader):
 
 
 def table(template, sources, reader):
-    """Yields (source, number of the page, {field: Word or None}) for each page of files, one at a time.
+    """Yield (source, page number, {field: Word or None}) for each page of the files, one at a time.
 
-    In the place of the fields stands the error where a page is not the form or cannot be read: the others are, all the same.
+    If a page is not the form or cannot be read, the exception takes the place of the fields and reading continues.
     """
     for source in sources:
         pages = load.pages(source)
@@ -180,7 +181,7 @@ def table(template, sources, reader):
             try:
                 image = next(pages, None)
                 found = None if image is None else read(template, image, reader)
-            except Exception as error:  # of whatever kind: one odd page of a thousand stops no other
+            except Exception as error:  # of any kind: one bad page in a thousand must not stop the others
                 found = error
             if found is None:
                 break
@@ -188,7 +189,7 @@ def table(template, sources, reader):
 
 
 def _widened(place, places):
-    """A box and what is free on its left and right, as far as a character or so: people write on."""
+    """Extend a box by about a character into free space on both sides: people write past the edge."""
     left, top, right, bottom = place
     beside = places[(places[:, 1] < bottom) & (places[:, 3] > top)]
     room = 0.9 * (bottom - top)
@@ -197,7 +198,7 @@ def _widened(place, places):
 
 
 def _inside(strokes, place):
-    """The strokes of which most lies in a box: what is written over its edge belongs to it."""
+    """Return the strokes that lie mostly within a box, including any that cross its edge."""
     left, top, right, bottom = place
     near = [
         s for s in strokes if s.box.left < right and s.box.right > left and s.box.top < bottom and s.box.bottom > top

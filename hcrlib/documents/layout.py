@@ -1,8 +1,8 @@
-"""From ink to strokes of lines, words and columns.
+"""Group ink into strokes, lines, words and columns.
 
-A stroke is a connected component: its pixels, and its Box. Lines are ridges of ink that was blurred along the writing (after
-Likforman-Sulem et al. 2007, "Text line segmentation of historical documents: a survey", section 3.2); words are told by the
-gaps within a line; columns by gutters that no word crosses.
+A stroke is a connected component: its pixels and its Box. Lines are ridges of ink blurred along the writing (after
+Likforman-Sulem et al. 2007, "Text line segmentation of historical documents: a survey", section 3.2); words are separated by
+gaps within a line, columns by gutters that no word crosses.
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,14 @@ from hcrlib.documents.containers import around
 from hcrlib.documents.line_segmentation import find_lines, within_regions
 from hcrlib.documents.strokes import Row, components, slant, writing_height
 
-SPECK = 0.006  # of the writing's height, squared: ink of a smaller area is dust
-TYPICAL_GAP = 0.5  # writing's heights between words
-FEW_GAPS = 15  # too few for groups to be told apart
-CLOSING = (
-    1.5  # writing's heights: a full stop or an exclamation mark that is no further off belongs to the word before it
-)
+SPECK = 0.006  # of the squared height of the writing: smaller components are dust
+TYPICAL_GAP = 0.5  # writing heights between words
+FEW_GAPS = 15  # too few to separate into two groups
+CLOSING = 1.5  # writing heights: a period or an exclamation mark within this distance belongs to the word before it
 
 
 class Layout(NamedTuple):
-    """rows: in reading order. height: pixels of a typical character. slant: degrees from the upright to the right."""
+    """Rows in reading order, the height of a typical character in pixels, and the slant to the right in degrees."""
 
     rows: tuple
     height: float
@@ -33,9 +31,9 @@ class Layout(NamedTuple):
 
 
 def layout(ink, regions=None):
-    """The Layout of bool (h, w); without rows where nothing is written.
+    """Return the Layout of `ink`, bool (h, w); it has no rows if nothing is written.
 
-    regions: Boxes of the lines, where a detector found them; None to find them here.
+    regions: Boxes of lines from a detector; None to find lines in the ink.
     """
     strokes = components(ink)
     height = writing_height(strokes)
@@ -54,15 +52,15 @@ def layout(ink, regions=None):
 
 
 def _is_writing(line, height):
-    """Whether a line is more than dust: something in it is as high as half a character, or there is a dash's worth of ink."""
+    """Return whether a line is more than dust: at least half a character high, with at least the ink of a dash."""
     return max(s.box.height for s in line) >= 0.5 * height and sum(len(s.y) for s in line) >= 0.12 * height**2
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Strokes that stand above one another: a letter with its dot, or several that touch. start, end: where, along the line,
+    """Strokes above one another: a letter with its dot, or several touching letters.
 
-    with the slant taken out.
+    start, end: positions along the line, corrected for slant.
     """
 
     strokes: tuple
@@ -75,7 +73,7 @@ class Cluster:
 
 
 def _clusters(line, lean):
-    """[Cluster] from left to right."""
+    """Return the Clusters of a line from left to right."""
     tangent = np.tan(np.radians(lean))
     base = max(s.box.bottom for s in line)
     pieces = []
@@ -95,7 +93,7 @@ def _clusters(line, lean):
 
 
 def word_gap(lines, height):
-    """Pixels: the least gap between words. It parts the page's gaps into two groups (Otsu), within what hands do."""
+    """Return the least gap between words in pixels, which splits the gaps into two groups (Otsu) within plausible limits."""
     gaps = np.array([b.start - a.end for line in lines for a, b in pairwise(line)]) / height
     gaps = np.clip(gaps[gaps < 3], 0, 1.6)
     if len(gaps) < FEW_GAPS:
@@ -105,7 +103,7 @@ def word_gap(lines, height):
         narrow, wide = gaps[gaps < cut], gaps[gaps >= cut]
         if len(narrow) and len(wide):
             apart = len(narrow) * len(wide) * (wide.mean() - narrow.mean()) ** 2
-            empty = ((gaps > cut - 0.06) & (gaps < cut + 0.06)).sum() / len(gaps)  # a cut lies where few gaps are
+            empty = ((gaps > cut - 0.06) & (gaps < cut + 0.06)).sum() / len(gaps)  # the best cut has few gaps near it
             if apart * (1 - empty) > most:
                 best, most = min(0.85, (narrow.max() + wide.min()) / 2), apart * (1 - empty)
     return float(best) * height
@@ -125,7 +123,7 @@ def _row(clusters, least, height):
 
 
 def _closes(cluster, height):
-    """Whether it is a full stop, a comma, or an exclamation mark: a thin stroke over a dot."""
+    """Return whether a cluster is a period, a comma or an exclamation mark (a thin stroke over a dot)."""
     box = cluster.box
     if max(box.width, box.height) < 0.4 * height:
         return True

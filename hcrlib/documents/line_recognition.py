@@ -1,4 +1,4 @@
-"""Read the words or lines of a page as wholes, by a text recognizer (CRNN with CTC) or by RapidOCR's network."""
+"""Read the words or lines of a page as a whole, with a text recognizer (CRNN with CTC) or RapidOCR's network."""
 
 import math
 
@@ -9,13 +9,13 @@ from hcrlib.documents.cleaning import Cleaned
 from hcrlib.documents.containers import Box, Line, Word, around
 from hcrlib.documents.layout import Layout
 
-MARGIN = 0.35  # of the writing's height, around what is cut out
-RAPIDOCR_MARGIN = 0.25  # tighter: its network was trained on the boxes of its own detector
-BATCH = 64  # words or lines at once: limits the memory
+MARGIN = 0.35  # of the height of the writing, around each crop
+RAPIDOCR_MARGIN = 0.25  # tighter: RapidOCR's network was trained on the boxes of its own detector
+BATCH = 64  # words or lines per batch, to limit memory
 
 
 class CtcRecognizer:
-    """A recognizer by one of our models of words or lines.
+    """A recognizer that uses a model of words or lines.
 
     Args:
         model: a LineModel, as load_model returns it.
@@ -23,7 +23,7 @@ class CtcRecognizer:
         min_confidence: below it a word or line becomes "?".
 
     Raises:
-        ConfigError: the model classifies characters, or spells none of the words.
+        ConfigError: if the model classifies characters, or can spell none of the words.
     """
 
     joined = True
@@ -36,12 +36,13 @@ class CtcRecognizer:
         self.search = WordBeamSearch([*cased(lexicon)], model.classes) if lexicon is not None else None
 
     def lines(self, cleaned: Cleaned, found: Layout) -> tuple[Line, ...]:
-        """Return a Line for each row of a layout. Raises DataError for one that is wider than the network takes."""
+        """Return a Line for each row of a layout; raise DataError if one is too wide for the network."""
         rows = [[around(stroke.box for stroke in word) for word in row.words] for row in found.rows]
         of_words = self.model.unit == "words"
         boxes = [box for row in rows for box in row] if of_words else [around(row) for row in rows]
         crops = [crop(cleaned.grey, box, MARGIN * found.height) for box in boxes]
-        readings = [one for start in range(0, len(crops), BATCH) for one in self.readings(crops[start : start + BATCH])]
+        batches = (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))
+        readings = [reading for batch in batches for reading in self.readings(batch)]
         read = iter(zip(boxes, readings, strict=True))
         lines = []
         for row, word_boxes in zip(found.rows, rows, strict=True):
@@ -53,7 +54,7 @@ class CtcRecognizer:
         return tuple(lines)
 
     def readings(self, images):
-        """Return a (text, confidence) for each uint8 (h, w), dark on light. Raises DataError for one that is too wide."""
+        """Return a (text, confidence) for each image, uint8 (h, w), dark on light; raise DataError if one is too wide."""
         try:
             if self.search is None:
                 return [tuple(reading) for reading in self.model.readings(images)]
@@ -66,7 +67,7 @@ class CtcRecognizer:
 
 
 class RapidOcrRecognizer:
-    """A recognizer by RapidOCR's network, word by word. min_confidence: below it a word becomes "?"."""
+    """A recognizer that reads words with RapidOCR's network. min_confidence: below it a word becomes "?"."""
 
     joined = True
 
@@ -87,13 +88,13 @@ class RapidOcrRecognizer:
 
 
 def cased(words):
-    """Yield words as they are, capitalised and in capitals: a dictionary is mostly in lower case, writing is not."""
+    """Yield words as given, capitalized and in capitals: dictionaries are mostly lowercase, writing is not."""
     for word in words:
         yield from {word, word.capitalize(), word.upper()}
 
 
 def crop(image, box, margin):
-    """Return the part of uint8 (h, w) or (h, w, 3) in a Box and a margin in pixels around it."""
+    """Crop an image, uint8 (h, w) or (h, w, 3), to a Box with a margin in pixels."""
     margin = round(margin)
     top, left = max(0, box.top - margin), max(0, box.left - margin)
     return image[top : box.bottom + margin, left : box.right + margin]
@@ -106,7 +107,7 @@ def _word(box, reading, min_confidence):
 
 
 def _words(box, reading, word_boxes, min_confidence):
-    """Return the Words of a line that was read as a whole, in the boxes that were found, or where they probably are."""
+    """Return the Words of a line read as a whole, in the boxes of the layout or, if their number differs, estimated ones."""
     text, confidence = reading
     texts = text.split() if confidence >= min_confidence else []
     if not texts:

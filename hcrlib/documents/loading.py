@@ -1,4 +1,4 @@
-"""The pages of a file: JPEG, PNG, TIFF, WebP, and PDF with as many pages as it has, one at a time."""
+"""Load the pages of a file one at a time: JPEG, PNG, TIFF, WebP, BMP and PDF."""
 
 import contextlib
 import io
@@ -11,24 +11,28 @@ from PIL import Image, ImageOps
 from hcrlib.core.errors import DataError
 
 SUFFIXES = ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".pdf"
-MAX_PIXELS = 178_000_000  # of one page: Pillow opens none with more than 178,956,970; a decompression bomb has more
-PAGED = ("TIFF",)  # other formats' frames are an animation or a thumbnail: the first is the page
+MAX_PIXELS = 178_000_000  # per page; Pillow rejects over 178,956,970 as a decompression bomb
+PAGED = ("TIFF",)  # in other formats further frames are an animation or a thumbnail: the first is the page
 PDF_DPI = 200
-PDF_LONGEST = 5000  # pixels of a PDF's page, whatever size it gives itself
-LEAST_SIDE = 16  # pixels: nothing that is smaller holds a character
-READ = "JPEG, PNG, TIFF, WebP, BMP and PDF are read"
+PDF_LONGEST = 5000  # pixels of a PDF's page at most, whatever its nominal size
+LEAST_SIDE = 16  # pixels: smaller images cannot contain a character
+READ = "Supported formats: JPEG, PNG, TIFF, WebP, BMP and PDF"
 
 
 def pages(source):
-    """Yields uint8 (h, w, 3), RGB, EXIF rotation honoured, transparency over white: one for each page.
+    """Yield each page as uint8 (h, w, 3), RGB, rotated as EXIF says, with transparency over white.
 
-    source: a path or bytes. DataError for what is no picture, damaged, encrypted, empty, too small or too large.
+    Args:
+        source: a path or bytes.
+
+    Raises:
+        DataError: if the file is not an image or PDF, or is damaged, encrypted, empty, too small or too large.
     """
     data, where = _bytes(source)
     if not data:
-        raise DataError("This file is empty", where=where, expected="a picture or a PDF", hint=READ)
-    found = _of_pdf(data, where) if b"%PDF" in data[:1024] else _of_image(data, where)
-    for number, image in enumerate(found, start=1):
+        raise DataError("The file is empty", where=where, expected="an image or a PDF", hint=READ)
+    images = _of_pdf(data, where) if b"%PDF" in data[:1024] else _of_image(data, where)
+    for number, image in enumerate(images, start=1):
         if min(image.shape[:2]) < LEAST_SIDE:
             got = f"{image.shape[1]} x {image.shape[0]} pixels"
             raise DataError(
@@ -41,7 +45,7 @@ def pages(source):
 
 
 def count(source):
-    """How many pages a file has. DataError as of `pages`, for what is seen without decoding them."""
+    """Return the number of pages of a file; raise DataError like `pages` if an error shows without decoding them."""
     data, where = _bytes(source)
     if b"%PDF" in data[:1024]:
         with _opened_pdf(data, where) as document:
@@ -50,37 +54,39 @@ def count(source):
 
 
 def _bytes(source):
-    """(bytes, what to call them)."""
+    """Return (bytes, path or None)."""
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source), None
     path = Path(source)
     if path.is_dir():
         raise DataError(
-            "This is a folder, not a file", where=path, hint="hcr read --watch reads what is put into a folder"
+            "Expected a file, got a folder",
+            where=path,
+            hint="hcr read --watch reads files as they are put into a folder",
         )
     try:
         return path.read_bytes(), path
     except OSError as error:
-        raise DataError(f"This file cannot be read: {error.strerror}", where=path) from error
+        raise DataError(f"The file cannot be read: {error.strerror}", where=path) from error
 
 
 def _opened(data, where):
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of many pixels: the limit is checked below; of tags: the picture shows it
+            warnings.simplefilter("ignore")  # size limits are checked below; bad tags are harmless
             return Image.open(io.BytesIO(data))
     except Image.DecompressionBombError as error:
         raise _too_large(where) from error
     except Exception as error:  # Pillow raises many kinds
-        raise DataError("This is no picture that can be read", where=where, got=_kind(data), hint=READ) from error
+        raise DataError("The file is not a readable image", where=where, got=_kind(data), hint=READ) from error
 
 
 def _too_large(where, got=None):
-    return DataError("This picture has too many pixels", where=where, expected=f"at most {MAX_PIXELS:,}", got=got)
+    return DataError("The image has too many pixels", where=where, expected=f"at most {MAX_PIXELS:,}", got=got)
 
 
 def _kind(data):
-    return f"{len(data):,} bytes that begin with {data[:8]!r}"
+    return f"{len(data):,} bytes beginning with {data[:8]!r}"
 
 
 def _frames(image, where):
@@ -90,9 +96,9 @@ def _frames(image, where):
 
 def _of_image(data, where):
     image = _opened(data, where)
-    for at in range(_frames(image, where)):
+    for index in range(_frames(image, where)):
         with _decoding(where):
-            image.seek(at)
+            image.seek(index)
             if image.width * image.height > MAX_PIXELS:
                 raise _too_large(where, f"{image.width:,} x {image.height:,}")
             page = _rgb(image)
@@ -101,7 +107,7 @@ def _of_image(data, where):
 
 @contextlib.contextmanager
 def _decoding(where):
-    """Pillow raises many kinds of errors for damaged files, and warns of what it does without: here it is a DataError."""
+    """Turn Pillow's many kinds of errors for damaged files into DataError and ignore its warnings."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -111,7 +117,7 @@ def _decoding(where):
     except Image.DecompressionBombError as error:
         raise _too_large(where) from error
     except Exception as error:
-        raise DataError("This picture is damaged or incomplete", where=where, got=str(error) or None) from error
+        raise DataError("The image is damaged or incomplete", where=where, got=str(error) or None) from error
 
 
 def _rgb(image):
@@ -127,21 +133,21 @@ def _rgb(image):
 
 
 def _white(most, mode):
-    """The value of white in a picture whose largest is this: of the depths that scanners and programs write."""
+    """Return the value of white in an image whose largest value is `most`, from the usual bit depths."""
     depths = (1.0, 255.0, 65535.0) if mode == "F" else (255.0, 4095.0, 65535.0)
     return next((white for white in depths if most <= white), most)
 
 
 def _of_pdf(data, where):
     with _opened_pdf(data, where) as document:
-        for at in range(len(document)):
+        for index in range(len(document)):
             try:
-                page = document[at]
+                page = document[index]
                 scale = min(PDF_DPI / 72, PDF_LONGEST / max(page.get_size()))
                 yield np.ascontiguousarray(page.render(scale=scale).to_numpy()[..., 2::-1])
-            except Exception as error:  # pdfium names no kinds
+            except Exception as error:  # pdfium has no specific exceptions
                 raise DataError(
-                    f"Page {at + 1} of this PDF cannot be drawn", where=where, got=str(error) or None
+                    f"Page {index + 1} of the PDF cannot be rendered", where=where, got=str(error) or None
                 ) from error
 
 
@@ -152,7 +158,7 @@ def _opened_pdf(data, where):
         return pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
-            what, hint = "This PDF is encrypted", "Save a copy without its password, and read that"
+            what, hint = "The PDF is encrypted", "Save a copy without a password and read that"
         else:
-            what, hint = "This PDF is damaged, or has no pages", READ
+            what, hint = "The PDF is damaged or has no pages", READ
         raise DataError(what, where=where, hint=hint) from error

@@ -1,21 +1,21 @@
-"""A page's text as it stands on the sheet: columns side by side, indents and gaps kept."""
+"""Lay out a page's text as on the sheet, with its columns, indents and gaps."""
 
 from collections import Counter
 from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-APART = 2  # spaces, at least, between what stands side by side
-WIDE = 1.5  # heights of the line: a wider gap between two words is kept as wide as it is
-MOST_BLANK = 2  # empty lines, however far two rows are apart
-MOST_WIDE = 400  # characters across a page
+APART = 2  # least number of spaces between columns
+WIDE = 1.5  # line heights: wider gaps between words keep their width
+MOST_BLANK = 2  # most empty lines between two rows
+MOST_WIDE = 400  # most characters across a page
 
 
 def as_printed(page):
-    """The page's text, str, in rows and positions as on the sheet, for a typewriter face; "" where nothing was read.
+    """Return the page's text laid out as on the sheet, for a monospaced font; "" if there is none.
 
-    Lines of equal height share a row; the unit across is the page's mean character width. Nothing overlaps: a column that needs
-    more room than it has moves those to its right, in every row alike.
+    Lines at equal heights share a row; the horizontal unit is the mean character width. Nothing overlaps: a column that needs
+    more room moves those to its right, equally in every row.
     """
     lines = [line for line in page.lines if line.text]
     if not lines:
@@ -40,7 +40,7 @@ class _Piece(NamedTuple):
 
 
 def _unit(lines, width):
-    """Mean width of a character in pixels, above 0."""
+    """Return the mean width of a character in pixels, above 0."""
     words = [word for line in lines for word in line.words if word.text]
     mean = sum(word.box.width for word in words) / sum(len(word.text) for word in words)
     return max(mean, width / MOST_WIDE, 1)
@@ -51,7 +51,7 @@ def _middle(line):
 
 
 def _rows(lines):
-    """Lists of lines that stand side by side, from left to right; the topmost first."""
+    """Group lines side by side into rows, from top to bottom and left to right."""
     rows = []
     for line in sorted(lines, key=_middle):
         if rows and all(_beside(line, other) for other in rows[-1]):
@@ -67,7 +67,7 @@ def _beside(a, b):
 
 
 def _blanks(rows):
-    """How many empty lines come before each row: as many as fit at the page's usual pitch, MOST_BLANK at most."""
+    """Return the number of empty lines before each row: as many as fit at the page's usual pitch, at most MOST_BLANK."""
     middles = [median(map(_middle, row)) for row in rows]
     pitches = [below - above for above, below in pairwise(middles)]
     usual = max(median(pitches or [0]), median(line.box.height for row in rows for line in row), 1)
@@ -75,42 +75,42 @@ def _blanks(rows):
 
 
 def _spaced(line, unit):
-    """The line's words, a space apart or, where there is a wide gap, as far as on the sheet."""
+    """Join the line's words with one space, or with as many as on the sheet for wide gaps."""
     text, before = "", None
     for word in line.words:
         if before is not None:
             wide = word.box.left - before.box.right > WIDE * line.box.height
-            at = round((word.box.left - line.box.left) / unit) if wide else 0
-            text = text.ljust(max(at, len(text) + (APART if wide else 1)))
+            start = round((word.box.left - line.box.left) / unit) if wide else 0
+            text = text.ljust(max(start, len(text) + (APART if wide else 1)))
         text += word.text
         before = word
     return text
 
 
 def _shifts(rows):
-    """Counter: how many characters each column moves to the right, so that none runs into the next."""
+    """Return by how many characters each column moves right so that none overlaps the next, as a Counter."""
     shifts = Counter()
-    for _ in {piece.column for row in rows for piece in row}:  # one that moves may push the next one
+    for _ in {piece.column for row in rows for piece in row}:  # moving one column may push the next
         for row in rows:
             before = None
-            for piece, at in _placed(row, shifts):
+            for piece, start in _placed(row, shifts):
                 if before is not None and before.column != piece.column:
-                    shifts[piece.column] = max(shifts[piece.column], at - piece.start)
+                    shifts[piece.column] = max(shifts[piece.column], start - piece.start)
                 before = piece
     return shifts
 
 
 def _placed(row, shifts):
-    """Yields (piece, where it starts)."""
+    """Yield (piece, start position)."""
     free = 0
     for piece in row:
-        at = max(piece.start + shifts[piece.column], free)
-        yield piece, at
-        free = at + len(piece.text) + APART
+        start = max(piece.start + shifts[piece.column], free)
+        yield piece, start
+        free = start + len(piece.text) + APART
 
 
 def _text(row, shifts):
     text = ""
-    for piece, at in _placed(row, shifts):
-        text = text.ljust(at) + piece.text
+    for piece, start in _placed(row, shifts):
+        text = text.ljust(start) + piece.text
     return text

@@ -1,4 +1,4 @@
-"""Pages in, text out: `Reader(model).read(file)`."""
+"""Read the text of pages: `Reader(model).read(file)`."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -14,12 +14,12 @@ from hcrlib.documents.containers import Box, Line, Page
 from hcrlib.documents.line_recognition import CtcRecognizer, RapidOcrRecognizer
 
 MODEL = "page-62"
-JOINED = 0.65  # mean confidence: separate characters are read with more
-WRITING = 0.4  # mean confidence: below it, what was found is not writing
+JOINED = 0.65  # mean confidence: separate characters are read with a higher one
+WRITING = 0.4  # mean confidence: below it, the ink is not writing
 
 
 class Recognizer(Protocol):
-    """Reads the rows of a layout. joined: whether words or lines are read as wholes, with one confidence each."""
+    """Reads the rows of a layout. joined: whether words or lines are read as a whole, with one confidence each."""
 
     joined: bool
 
@@ -41,14 +41,14 @@ class Reader:
         model: a model of characters: a name of `hcr zoo list`, a run's id, a bundle's folder, or a model.
         lexicon: likely words: an iterable, a file with one word per line, or "en" for frequent English ones; None for none.
         min_confidence: below it a character becomes "?"; None for the model's own threshold.
-        characters: a string of the characters that may occur; None for all that the model knows, and punctuation.
+        characters: a string of the allowed characters; None for all classes of the model and punctuation.
         detector: a Detector, or "rapidocr"; None to find lines of ink.
         recognizer: a Recognizer; "rapidocr" for whole words; a model of words or lines, or its name; None for `model`,
             character by character. "rapidocr" needs pip install 'hcrlib[photos]'.
         unsure_below: earlier name of min_confidence.
 
     Raises:
-        ConfigError: a name is unknown, or options cannot be combined.
+        ConfigError: if a name is unknown or options cannot be combined.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Reader:
             self.recognizer = _recognizer(recognizer, words, min_confidence or 0.0)
         if isinstance(detector, str):
             if detector != rapidocr.NAME:
-                raise ConfigError(f"There is no detector '{detector}'", expected=f"{rapidocr.NAME}, or none")
+                raise ConfigError(f"Unknown detector '{detector}'", expected=f"{rapidocr.NAME}, or none")
             detector = rapidocr
         self.detector: Detector | None = detector
 
@@ -96,7 +96,7 @@ class Reader:
         found = layout.layout(cleaned.ink, self.detector.regions(cleaned.image) if self.detector else None)
         lines = self.recognizer.lines(cleaned, found) if found.rows else ()
         confidence, joined = _confidence(lines), self.recognizer.joined
-        if confidence < WRITING and not joined:  # of a whole line, the least sure character says little
+        if confidence < WRITING and not joined:  # the least certain character says little about a whole line
             lines = ()
         notes = list(cleaned.notes)
         if not found.rows:
@@ -128,12 +128,12 @@ def load_words(lexicon: Any) -> list[str] | None:
             return Path(lexicon).read_text(encoding="utf-8").split()
         except (OSError, UnicodeDecodeError) as error:
             expected = "one word per line, UTF-8, or `en`"
-            raise ConfigError(f"This lexicon cannot be read: {error}", where=lexicon, expected=expected) from error
+            raise ConfigError(f"The lexicon cannot be read: {error}", where=lexicon, expected=expected) from error
     return list(lexicon)
 
 
 def _recognizer(given: Any, words: Iterable[str] | None, min_confidence: float) -> Recognizer:
-    """Return a Recognizer, from one, a model of words or lines, or a name."""
+    """Return a Recognizer, given one, a model of words or lines, or a name."""
     if hasattr(given, "lines"):
         return given
     if given == rapidocr.NAME:
@@ -144,18 +144,18 @@ def _recognizer(given: Any, words: Iterable[str] | None, min_confidence: float) 
         model = _loaded(given)
     except ConfigError as error:
         expected = f"{rapidocr.NAME}, or a recognizer of `hcr zoo list`"
-        raise ConfigError(f"There is no recognizer '{given}'", expected=expected) from error
+        raise ConfigError(f"Unknown recognizer '{given}'", expected=expected) from error
     return CtcRecognizer(model, words, min_confidence)
 
 
 def _loaded(model: Any) -> Any:
-    """Return a model, from one or from what load_model takes."""
+    """Return a model, given one or an argument of load_model."""
     import hcrlib
 
     return hcrlib.load_model(model) if isinstance(model, str | Path) else model
 
 
 def _confidence(lines: Iterable[Line]) -> float:
-    """Return the mean confidence of the characters, or of words that were read as wholes; 0 for no lines."""
-    confidences = [one.confidence for line in lines for word in line.words for one in word.characters or (word,)]
+    """Return the mean confidence of characters, or of words read as a whole; 0 without lines."""
+    confidences = [part.confidence for line in lines for word in line.words for part in word.characters or (word,)]
     return float(np.mean(confidences)) if confidences else 0.0

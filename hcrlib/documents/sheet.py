@@ -1,29 +1,29 @@
-"""Find the sheet of paper on a photo, and flatten it."""
+"""Find the sheet of paper in a photo and rectify it."""
 
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-LINE = 3  # times as long as wide: such a picture is a line cut from a page, and no photo of one
-SMALL = 480  # pixels of the longer side, where the sheet is looked for
-FLAT = 7  # levels that lightness changes between neighbouring pixels within a sheet, at most
-QUAD = 0.85  # of what four straight edges hold, that has to be the sheet for its perspective to be undone
-APART = 20  # levels of colour (CIELAB) between a sheet and what it lies on, at least
+LINE = 3  # aspect ratio: longer images are lines cut from a page, not photos of a page
+SMALL = 480  # pixels of the longer side of the reduced image in which the sheet is found
+FLAT = 7  # most change of lightness between neighboring pixels of a sheet
+QUAD = 0.85  # least share of a quadrilateral covered by the sheet for perspective to be corrected
+APART = 20  # least color difference (CIELAB) between a sheet and its background
 
 
 class Sheet(NamedTuple):
-    """corners: float32 (4, 2), clockwise from the top left, or None. mask: uint8 (h, w), 255 on the sheet."""
+    """Corners of a sheet, float32 (4, 2), clockwise from the top left, or None; its mask, uint8 (h, w), 255 on the sheet."""
 
     corners: np.ndarray
     mask: np.ndarray
 
 
 def sheet(image):
-    """The Sheet in a photo of one, or None where the picture is a sheet from edge to edge.
+    """Return the Sheet in a photo, or None if the image shows a sheet from edge to edge.
 
-    A sheet is the largest bright region whose lightness changes slowly: edges, wood and print end it; writing leaves holes in
-    it, which are filled.
+    A sheet is the largest bright region whose lightness changes slowly, bounded by edges, wood or print; the holes that writing
+    leaves in it are filled.
     """
     if max(image.shape[:2]) > LINE * min(image.shape[:2]):
         return None
@@ -42,10 +42,10 @@ def sheet(image):
     covered, edges = region.mean(), np.concatenate([region[2], region[-3], region[:, 2], region[:, -3]]).mean()
     if covered < 0.15 or covered > 0.97 or edges > 0.9:
         return None
-    inside, outside = (np.median(lab[region == one], axis=0) for one in (1, 0))
+    inside, outside = (np.median(lab[region == value], axis=0) for value in (1, 0))
     if (
         np.hypot(*(inside - outside)[1:]) + abs(inside[0] - outside[0]) < APART
-    ):  # the same paper, beyond a line of writing
+    ):  # the same paper beyond a line of writing
         return None
     mask = cv2.resize(region * 255, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     corners = _corners(region)
@@ -53,7 +53,7 @@ def sheet(image):
 
 
 def flat(image, found):
-    """(the sheet alone, its mask, 3x3 homography from it to the image): the four corners become a rectangle's."""
+    """Rectify the sheet `found`: return (its image, its mask, the 3x3 homography back to `image`)."""
     if found.corners is None:
         return image, found.mask, np.eye(3)
     a, b, c, d = found.corners
@@ -67,7 +67,7 @@ def flat(image, found):
 
 
 def _filled(region):
-    """uint8 (h, w), 1 in the region of its outermost outline, with small bays (fingers, clips, writing at the edge) closed."""
+    """Return the region, uint8 (h, w), filled within its outermost contour."""
     outlines, _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     out = np.zeros_like(region)
     cv2.drawContours(out, [max(outlines, key=cv2.contourArea)], -1, 1, cv2.FILLED)
@@ -75,7 +75,7 @@ def _filled(region):
 
 
 def _corners(region):
-    """float32 (4, 2) of a region that four straight edges hold, clockwise from the top left; None for another shape."""
+    """Return the corners of a quadrilateral region, float32 (4, 2), clockwise from the top left; None for other shapes."""
     outlines, _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     hull = cv2.convexHull(outlines[0])
     for tolerance in np.arange(0.01, 0.1, 0.005):
@@ -91,7 +91,7 @@ def _corners(region):
     return points if across[0] * down[1] - across[1] * down[0] > 0 else points[[0, 3, 2, 1]]
 
 
-def scaled(picture, share):
-    """A picture, uint8, at `share` of its size, no side of it under a pixel."""
-    size = tuple(max(1, round(n * share)) for n in picture.shape[1::-1])
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if share < 1 else cv2.INTER_CUBIC)
+def scaled(image, share):
+    """Scale an image, uint8, by `share`, to at least one pixel each way."""
+    size = tuple(max(1, round(n * share)) for n in image.shape[1::-1])
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if share < 1 else cv2.INTER_CUBIC)

@@ -126,7 +126,7 @@ def test_only_a_fields_characters_are_read(reader):
     [[], [(100, 100, 500, 190)], [(80, 80, 200, 700), (300, 80, 420, 700), (520, 80, 640, 700), (80, 900, 1000, 1400)]],
 )
 def test_another_form_is_refused(reader, shapes):
-    with pytest.raises(DataError, match=r"not the template's form.*at least half of the 5 boxes of 'drawn'"):
+    with pytest.raises(DataError, match=r"does not match the template.*at least half of the 5 boxes of 'drawn'"):
         forms.read(TEMPLATE, drawn(shapes=shapes), reader)
 
 
@@ -256,8 +256,8 @@ def test_hcr_read_writes_a_row_a_page(folder, capsys, out):
         ["three.tif", "3", "", "", "", "", "110", "0"],
     ]
     damaged, other = told.err.splitlines()
-    assert damaged.startswith("hcr: damaged.png, page 1: This is no picture")
-    assert other.startswith("hcr: three.tif, page 2: This page is not the template's form.")
+    assert damaged.startswith("hcr: damaged.png, page 1: The file is not a readable image")
+    assert other.startswith("hcr: three.tif, page 2: The page does not match the template.")
     assert folder == [(("mine",), {"lexicon": "en", "min_confidence": None})]
 
 

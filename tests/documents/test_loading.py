@@ -187,9 +187,9 @@ def test_an_empty_file(tmp_path):
     path = tmp_path / "empty.pdf"
     path.touch()
     for source in (path, b""):
-        assert refused(source).startswith("This file is empty")
+        assert refused(source).startswith("The file is empty")
     assert str(path) in refused(path)
-    with pytest.raises(DataError, match="no picture"):
+    with pytest.raises(DataError, match="not a readable image"):
         loading.count(b"")
 
 
@@ -238,14 +238,14 @@ def test_text_that_is_called_a_picture(tmp_path):
     path = tmp_path / "notes.png"
     path.write_text("no picture at all")
     told = refused(path)
-    assert "no picture that can be read" in told
-    assert "17 bytes that begin with b'no pictu'" in told
-    with pytest.raises(DataError, match="no picture"):
+    assert "not a readable image" in told
+    assert "17 bytes beginning with b'no pictu'" in told
+    with pytest.raises(DataError, match="not a readable image"):
         loading.count(path)
 
 
 def test_a_pdf_that_is_none():
-    assert refused(b"%PDF-1.4\n" + b"no such thing " * 20).startswith("This PDF is damaged")
+    assert refused(b"%PDF-1.4\n" + b"no such thing " * 20).startswith("The PDF is damaged")
 
 
 def test_a_pdf_without_pages():
