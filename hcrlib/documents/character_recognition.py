@@ -1,4 +1,4 @@
-"""Read what a layout found character by character, with a classifier of characters."""
+"""Read the lines of a layout character by character, with a classifier of characters."""
 
 import numpy as np
 
@@ -10,11 +10,11 @@ from hcrlib.documents.containers import Box, Line, Word, around
 from hcrlib.documents.layout import Layout
 from hcrlib.documents.strokes import components, writing_height
 
-BATCH = 512  # glyphs that are classified at once: limits the memory
-MOST_GLYPHS = 40_000  # more than the densest page has: noise, which would take minutes
-SAMPLE, FEW = 80, 8  # strokes that decide which way is up; fewer than these decide nothing
-SURE = 0.5  # least confidence to turn a page: joined writing is no surer either way up, and is left as it is
-TURNED = 1.15  # how much more confident another orientation has to be
+BATCH = 512  # glyphs per batch, to limit memory
+MOST_GLYPHS = 40_000  # more than the densest page has; images of noise would take minutes
+SAMPLE, FEW = 80, 8  # strokes used to detect the orientation; fewer than FEW are not enough
+SURE = 0.5  # least confidence to rotate a page; joined writing stays below it in any orientation
+TURNED = 1.15  # by what factor another orientation must be more confident
 
 
 class CharacterRecognizer:
@@ -22,19 +22,19 @@ class CharacterRecognizer:
 
     Args:
         model: a model of characters, as load_model returns it.
-        characters: a string of the characters that may occur; None for all that the model knows, and punctuation.
+        characters: a string of the allowed characters; None for all classes of the model and punctuation.
         lexicon: a decoding.Lexicon, or None.
         min_confidence: below it a character becomes "?"; None for the model's own threshold.
 
     Raises:
-        ConfigError: the model does not classify characters, or knows none of `characters`.
+        ConfigError: if the model does not classify characters, or has none of `characters`.
     """
 
     joined = False
 
     def __init__(self, model, characters=None, lexicon=None, min_confidence=None):
         if model.reads != "characters":
-            hint = "Use it with --recognizer, beside a model of characters"
+            hint = "Use it with --recognizer, in addition to a model of characters"
             raise ConfigError("This model reads whole words or lines, not characters", got=repr(model), hint=hint)
         try:
             self.alphabet = decoding.Alphabet.of(model.classes, characters)
@@ -48,20 +48,20 @@ class CharacterRecognizer:
         return self.read(cleaned.grey, cleaned.ink, found)
 
     def read(self, grey, ink, found, characters=None):
-        """As `lines`, from grey uint8 (h, w) and ink bool (h, w). characters: those allowed in these lines."""
+        """Like `lines`, from gray uint8 (h, w) and ink bool (h, w). characters: those allowed in these lines."""
         alphabet = decoding.Alphabet.of(self.model.classes, characters) if characters else self.alphabet
         dark, pen = 255 - grey, segmentation.pen_width(ink)
         words = [segmentation.pieces(word, found.height, found.slant, pen) for row in found.rows for word in row.words]
         runs = [[parts[i:j] for i, j in segmentation.spans(parts, found.height)] for parts in words]
         if not 0 < sum(map(len, runs)) < MOST_GLYPHS:
             return ()
-        glyphs = [segmentation.glyph(run, dark, self.model.frame) for some in runs for run in some]
+        glyphs = [segmentation.glyph(run, dark, self.model.frame) for word_runs in runs for run in word_runs]
         judged = zip(*alphabet.probabilities(self._scores(np.stack(glyphs))), strict=True)
         hypotheses = [_hypotheses(parts, found.height, judged) for parts in words]
         return self._decode(found, words, hypotheses, alphabet)
 
     def upright_quarters(self, cleaned: Cleaned) -> int:
-        """Return how many quarter turns, 0 to 3, make a page upright: those after which its strokes are read most surely."""
+        """Return the number of quarter turns, 0 to 3, after which strokes are read with the highest confidence."""
         strokes, dark = components(cleaned.ink), 255 - cleaned.grey
         samples = [self._sample(strokes, dark, on_its_side) for on_its_side in (False, True)]
         confidences = []
@@ -76,22 +76,26 @@ class CharacterRecognizer:
         return best if confidences[best] > max(SURE, TURNED * confidences[0]) else 0
 
     def _sample(self, strokes, dark, on_its_side):
-        """Return [uint8 (28, 28)] of up to SAMPLE strokes of a character's size, which differs if the page lies on its side."""
+        """Return [uint8 (28, 28)] of up to SAMPLE strokes the size of a character, given the page's orientation."""
         upright = [s._replace(box=Box(s.box.top, s.box.left, s.box.bottom, s.box.right)) for s in strokes]
         height = writing_height(upright if on_its_side else strokes)
         fit = [s for s in strokes if 0.6 * height < max(s.box.width, s.box.height) < 1.6 * height]
-        some = fit[:: len(fit) // SAMPLE + 1]
-        return [segmentation.glyph([segmentation.Piece(s.y, s.x, 0, 0)], dark, self.model.frame) for s in some]
+        sample = fit[:: len(fit) // SAMPLE + 1]
+        return [segmentation.glyph([segmentation.Piece(s.y, s.x, 0, 0)], dark, self.model.frame) for s in sample]
 
     def _scores(self, glyphs):
-        return np.concatenate([self.model.scores(glyphs[at : at + BATCH]) for at in range(0, len(glyphs), BATCH)])
+        return np.concatenate(
+            [self.model.scores(glyphs[start : start + BATCH]) for start in range(0, len(glyphs), BATCH)]
+        )
 
     def _decode(self, found, words, hypotheses, alphabet):
         lines, start = [], 0
         for row in found.rows:
             indices = range(start, start + len(row.words))
             start += len(row.words)
-            measures = decoding.measures([one for n in indices for one in hypotheses[n]], alphabet, found.height)
+            measures = decoding.measures(
+                [hypothesis for n in indices for hypothesis in hypotheses[n]], alphabet, found.height
+            )
             line = []
             for n in indices:
                 evidence = decoding.emissions(hypotheses[n], alphabet, measures)
@@ -102,7 +106,7 @@ class CharacterRecognizer:
 
 
 def _hypotheses(parts, height, judged):
-    """Return [decoding.Hypothesis] of a word's pieces. judged: an iterator of (probabilities, whole), in the order of spans."""
+    """Return the Hypotheses of a word's pieces. judged: an iterator of (probabilities, whole) in the order of spans."""
     return [
         decoding.Hypothesis(
             i,

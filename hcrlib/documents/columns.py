@@ -24,7 +24,7 @@ def in_reading_order(rows, height):
 
 
 def _numbered(rows):
-    """Number the columns from the left; blocks that overlap horizontally are one column."""
+    """Assign column numbers from the left; blocks that overlap horizontally are one column."""
     starts = {}
     for row in rows:
         starts.setdefault(row.column, []).append(row.box)

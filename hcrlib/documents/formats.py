@@ -1,8 +1,8 @@
-"""What was read, in every format it can be kept in. Pages are taken one after the other; none is held longer than needed.
+"""Write recognized pages in each output format, one page at a time, to limit memory.
 
 FORMATS["pdf"].write(pages, "letter.pdf", "out/letter.pdf")
 
-with FORMATS["text"].writer("letter.pdf", sys.stdout.buffer) as add:  # where several formats take the same pages
+with FORMATS["text"].writer("letter.pdf", sys.stdout.buffer) as add:  # to write the same pages in several formats
     for page in pages:
         add(page)
 """
@@ -29,10 +29,14 @@ VERSION = "hcr-pages 1"
 
 
 class Format(NamedTuple):
-    """suffix: with its dot. writer: (source, destination) -> a context manager that gives add(page).
+    """An output format.
 
-    source: the name of the file that was read. destination: a path, written atomically when the block ends well, or a binary
-    stream. OSError where it cannot be written. by_page: whether several pages are as many files.
+    Attributes:
+        suffix: with its dot.
+        writer: (source, destination) -> a context manager that yields add(page). source: the name of the file that was read.
+            destination: a path, written atomically when the block succeeds, or a binary stream. Raises OSError if it cannot be
+            written.
+        by_page: whether each page has its own file.
     """
 
     suffix: str
@@ -40,18 +44,18 @@ class Format(NamedTuple):
     by_page: bool = False
 
     def files(self, destination, pages):
-        """The paths that so many pages are written to, where the destination is a path."""
+        """Return the paths to which this many pages are written if the destination is a path."""
         return _numbered(destination, pages) if self.by_page and pages > 1 else [Path(destination)]
 
     def write(self, pages, source, destination):
-        """Writes an iterable of Pages, which may be read only as they are written."""
+        """Write an iterable of Pages, consuming it one page at a time."""
         with self.writer(source, destination) as add:
             for page in pages:
                 add(page)
 
 
 def as_dict(page):
-    """The page as JSON has it: boxes are [left, top, right, bottom] in pixels, confidences 0..1."""
+    """Return the page as in JSON: boxes are [left, top, right, bottom] in pixels, confidences 0..1."""
     return {
         "number": page.number,
         "width": page.width,
@@ -95,7 +99,7 @@ def _one_file(into, source, destination):
 
 @contextlib.contextmanager
 def _opened(destination):
-    """The stream itself, or one to a new file that takes its place at the end."""
+    """Yield the stream itself, or one to a new file that replaces the destination at the end."""
     if hasattr(destination, "write"):
         yield destination
         return
@@ -105,7 +109,7 @@ def _opened(destination):
 
 @contextlib.contextmanager
 def _pieces(head, render, between, tail, source, file):
-    """Text in UTF-8: head(source), render(page) for each, tail."""
+    """Write text in UTF-8: head(source), render(page) for each page, tail."""
     first = True
 
     def put(text):
@@ -122,7 +126,7 @@ def _pieces(head, render, between, tail, source, file):
 
 
 def _text(render):
-    """Pages end with a line feed and are parted by a form feed, as pdftotext does."""
+    """Return a writer of pages that end with a line feed and are separated by a form feed, as pdftotext's are."""
     return partial(_pieces, lambda source: "", lambda page: render(page) + "\n", "\f", "")
 
 
@@ -134,21 +138,24 @@ def _json_page(page):
     return json.dumps(as_dict(page), ensure_ascii=False)
 
 
-def _pictures(source, destination):
-    """NAME.png for one page; NAME-1.png, NAME-2.png, ... for several, all of them or none.
+def _images(source, destination):
+    """Write NAME.png for one page, or NAME-1.png, NAME-2.png, ... for several, all or none.
 
-    ConfigError for a second page in a stream, and where such a number is the name of another picture.
+    Raises:
+        ConfigError: for a second page to a stream, or if a numbered file exists and is not of this source.
     """
-    return (_one_picture if hasattr(destination, "write") else _picture_files)(source, destination)
+    return (_one_image if hasattr(destination, "write") else _image_files)(source, destination)
 
 
 @contextlib.contextmanager
-def _one_picture(source, stream):
+def _one_image(source, stream):
     written = []
 
     def add(page):
         if written:
-            raise ConfigError("A PNG holds one page", where=source, hint="Name a file: its pages are numbered")
+            raise ConfigError(
+                "A PNG can contain only one page", where=source, hint="Name a file: its pages are numbered"
+            )
         _save(page, source, stream)
         written.append(page.number)
 
@@ -156,8 +163,8 @@ def _one_picture(source, stream):
 
 
 @contextlib.contextmanager
-def _picture_files(source, destination):
-    """Pages wait in a hidden folder: how many there are, and so what they are called, is known after the last one."""
+def _image_files(source, destination):
+    """Collect pages in a hidden folder, as their file names depend on how many there are."""
     destination, parts = Path(destination), []
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.stem}.", suffix=".part") as folder:
@@ -177,29 +184,31 @@ def _picture_files(source, destination):
 def _save(page, source, file):
     about = PngInfo()
     about.add_itxt("Title", _title(source))
-    annotated(page).save(file, "PNG", compress_level=3, pnginfo=about)  # a sixth of the time of 6, as small
+    annotated(page).save(
+        file, "PNG", compress_level=3, pnginfo=about
+    )  # a sixth of the time of level 6 for the same size
 
 
 def _title(source):
-    """Its name without the lone surrogates of another encoding."""
+    """Return the source's name without lone surrogates."""
     return source.encode("utf-8", "replace").decode()
 
 
 def _move(parts, places, source):
-    """The names were not asked for, only their stem was: none takes the place of what was not made of this source."""
+    """Move the parts into place unless a file of another source would be replaced: the user chose only the stem."""
     for place in places:
         if place.exists() and not _is_of(place, source):
             hint = "Name another file or folder: --out"
-            raise ConfigError("This is another file, which a page would replace", where=place, hint=hint)
+            raise ConfigError("A page would replace another file", where=place, hint=hint)
     for part, place in zip(parts, places, strict=True):
         os.replace(part, place)
 
 
 def _is_of(path, source):
-    """Whether it is a picture that was made of this source before."""
+    """Return whether the file is an image written for this source before."""
     try:
-        with Image.open(path) as picture:
-            return picture.info.get("Title") == _title(source)
+        with Image.open(path) as image:
+            return image.info.get("Title") == _title(source)
     except OSError:
         return False
 
@@ -209,7 +218,7 @@ def _numbered(path, pages):
     return [path.with_name(f"{path.stem}-{number}{path.suffix}") for number in range(1, pages + 1)]
 
 
-READING_ORDER = Format(".txt", partial(_one_file, _text(lambda page: page.text)))  # one column after the other
+READING_ORDER = Format(".txt", partial(_one_file, _text(lambda page: page.text)))  # column by column
 FORMATS = {
     "text": Format(".txt", partial(_one_file, _text(as_printed))),
     "json": Format(".json", partial(_one_file, partial(_pieces, _json_head, _json_page, ",\n", "\n]}\n"))),
@@ -220,5 +229,5 @@ FORMATS = {
         ".xml", partial(_one_file, partial(_pieces, hocr_alto.alto_head, hocr_alto.alto_page, "", hocr_alto.ALTO_TAIL))
     ),
     "pdf": Format(".pdf", partial(_one_file, pdf.into)),
-    "png": Format(".png", _pictures, by_page=True),
+    "png": Format(".png", _images, by_page=True),
 }

@@ -158,7 +158,7 @@ def _opened_pdf(data, where):
         return pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
-            what, hint = "The PDF is encrypted", "Save a copy without a password and read that"
+            what, hint = "The PDF is encrypted", "Save a copy without its password and read that"
         else:
             what, hint = "The PDF is damaged or has no pages", READ
         raise DataError(what, where=where, hint=hint) from error

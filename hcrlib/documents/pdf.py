@@ -1,8 +1,8 @@
-"""The pages' pictures as a PDF whose text can be searched, selected and copied: it lies, invisible, over the writing.
+"""Write pages as a PDF of their images with an invisible text layer that can be searched, selected and copied.
 
-Each word stands where it was read, as wide as it was written. Text is found again in Latin, Greek and Cyrillic script, with all
-accents: what DejaVu Sans has glyphs for. Chinese, Japanese and Korean characters are not, and what lies beyond Unicode's basic
-plane, such as emoji, is replaced by U+FFFD; Hebrew and Arabic are copied in the wrong direction.
+Each word has the position and width of its box. Latin, Greek and Cyrillic text with all accents can be searched: what DejaVu
+Sans has glyphs for. Chinese, Japanese and Korean cannot; characters beyond Unicode's basic plane, such as emoji, become
+U+FFFD; Hebrew and Arabic are copied in the wrong direction.
 """
 
 import contextlib
@@ -13,16 +13,17 @@ from PIL import Image
 
 from hcrlib.documents.fonts import FACE, face_path
 
-LONGEST_PT = 842  # the longer side of a page: A4's, as a picture does not tell how large the sheet was
+LONGEST_PT = 842  # the longer side of a page, that of A4, as the size of the sheet is unknown
 QUALITY = 85  # of the JPEG: about 1 MB for a page of 2,500 x 3,500 pixels
 INVISIBLE = 3  # PDF 32000-1:2008, table 106
 
 
 @contextlib.contextmanager
 def into(source, file):
-    """Gives add(page), and writes the document to the binary stream `file` at the end of the block; equal pages, equal bytes.
+    """Yield add(page), and write the document to the binary stream `file` at the end of the block.
 
-    source: the name of the file that was read, the document's title. Of the pages, only the JPEGs are kept in memory.
+    Equal pages result in equal bytes. Only the JPEGs of the pages stay in memory. source: the name of the file that was read,
+    which becomes the title.
     """
     from reportlab import rl_config
     from reportlab.pdfbase import pdfmetrics, ttfonts
@@ -43,14 +44,14 @@ def _add(canvas, page):
     jpeg, scale = io.BytesIO(), LONGEST_PT / max(page.width, page.height)
     Image.fromarray(page.image).save(jpeg, "JPEG", quality=QUALITY)
     canvas.setPageSize((page.width * scale, page.height * scale))
-    canvas.scale(scale, scale)  # from here on in pixels, though upwards
+    canvas.scale(scale, scale)  # coordinates are now in pixels, with y upwards
     canvas.drawImage(ImageReader(jpeg), 0, 0, page.width, page.height)
     canvas.drawText(_text(canvas, page))
     canvas.showPage()
 
 
 def _text(canvas, page):
-    """One size a line, the height of its tallest word, so that what is selected looks even."""
+    """Return the text layer, with one font size per line, that of its tallest word, so that selections look even."""
     text = canvas.beginText()
     text.setTextRenderMode(INVISIBLE)
     for line in page.lines:
@@ -61,7 +62,7 @@ def _text(canvas, page):
 
 
 def _put(text, word, height, page_height):
-    """Writes a word so that its face's ascent and descent fill the height, around the middle of its box."""
+    """Write a word so that the font's ascent and descent fill `height` around the middle of its box."""
     from reportlab.pdfbase import pdfmetrics
 
     written = "".join(character if character <= "\uffff" else "\ufffd" for character in word.text)

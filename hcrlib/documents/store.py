@@ -1,8 +1,8 @@
-"""A library of what was read: documents by their content, searched by words, kept in one SQLite file.
+"""A library of recognized documents in one SQLite file, with full-text search.
 
-A document is its file's bytes: the same file again replaces what was read before, under the same number; a file that has
-changed is another document. Case and accents do not matter in a search. The file is for the eyes of the user who made it alone,
-and what was removed or replaced is gone from it.
+A document is identified by the bytes of its file: reading the same file again replaces its text under the same number; a
+changed file is another document. Searches ignore case and accents. Only the user who created the library can read it, and
+removed or replaced text is erased from the file.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from hcrlib.core.fileio import file_lock
 from hcrlib.documents.containers import Box
 from hcrlib.runtime.web.cli import default_store
 
-APPLICATION = 0x68637270  # "hcrp", in the file's header: it is a library
+APPLICATION = 0x68637270  # "hcrp", identifies a library in the file's header
 VERSION = 1
 TABLES = f"""
 PRAGMA application_id = {APPLICATION};
@@ -52,8 +52,8 @@ CREATE TRIGGER page_removed AFTER DELETE ON pages BEGIN
     INSERT INTO words (words, rowid, text) VALUES ('delete', old.id, old.text);
 END;
 """
-SETTINGS = "PRAGMA foreign_keys = ON", "PRAGMA secure_delete = ON"  # removed means gone from the file
-FORGET = "INSERT INTO words (words) VALUES ('optimize')"  # removed words leave the index's old parts
+SETTINGS = "PRAGMA foreign_keys = ON", "PRAGMA secure_delete = ON"  # erase removed data from the file
+FORGET = "INSERT INTO words (words) VALUES ('optimize')"  # erases removed words from the index
 PRIVATE, PRIVATE_FOLDER = 0o600, 0o700  # modes
 ANOTHER = "Name another one: --library FILE"
 WAIT_S = 10.0  # for another process that is writing
@@ -68,18 +68,24 @@ SEARCH = """
 SELECT documents.id, name, path, number, snippet(words, 0, ?, ?, '…', 12), highlight(words, 0, ?, ?), boxes FROM words
 JOIN pages ON pages.id = words.rowid JOIN documents ON documents.id = document WHERE words MATCH ? ORDER BY rank LIMIT ?
 """
-REASONS = {  # SQLite's error -> what is said, and the next step
-    "SQLITE_FULL": ("There is no room on the disk; the library is as it was", "Make room and repeat this"),
-    "SQLITE_NOTADB": ("This file is no library", ANOTHER),
-    "SQLITE_CORRUPT": ("This library is damaged", f"Put a copy of it in its place. {ANOTHER}"),
-    "SQLITE_BUSY": ("Another process has been writing to the library for too long", "Repeat this when it has ended"),
+REASONS = {  # SQLite's error -> message and next step
+    "SQLITE_FULL": ("There is no room on the disk; the library is unchanged", "Free some space and try again"),
+    "SQLITE_NOTADB": ("The file is not a library", ANOTHER),
+    "SQLITE_CORRUPT": ("The library is damaged", f"Restore a backup. {ANOTHER}"),
+    "SQLITE_BUSY": ("Another process has been writing to the library for too long", "Try again when it has finished"),
 }
-START, END = "\x02", "\x03"  # around what matched
+START, END = "\x02", "\x03"  # enclose matches
 MOST_TERMS = 32
 
 
 class Document(NamedTuple):
-    """at: when it was read, UTC, ISO 8601. path: None where it came without a file. pages: how many."""
+    """A document of the library.
+
+    Attributes:
+        path: None if it was added without a file.
+        at: time of reading, UTC, ISO 8601.
+        pages: the number of pages.
+    """
 
     id: int
     sha256: str
@@ -91,7 +97,7 @@ class Document(NamedTuple):
 
 
 class Hit(NamedTuple):
-    """A page that holds all that was asked for. snippet: text around a match. boxes: the Boxes of the matching words."""
+    """A page that matches a query. snippet: text around a match. boxes: the Boxes of the matching words."""
 
     document: int
     name: str
@@ -102,7 +108,11 @@ class Hit(NamedTuple):
 
 
 class Library:
-    """The file at `path`, made when the first document is added. DataError for a file that is no library, or a newer one."""
+    """The library at `path`, created when the first document is added.
+
+    Raises:
+        DataError: if the file is not a library, or is one of a newer version.
+    """
 
     def __init__(self, path=None):
         self.path = Path(path or default_path())
@@ -111,16 +121,23 @@ class Library:
                 pass
 
     def add(self, source, pages, *, model, name=None):
-        """Keeps what was read of a source, all of it or nothing, and returns the document's number.
+        """Add the pages of a source in one transaction and return the document's number.
 
-        source: the path of the file, or its bytes, which need a name. pages: an iterable of Pages. DataError for a full disk.
+        Args:
+            source: the path of the file, or its bytes.
+            pages: an iterable of Pages.
+            model: the name of the model.
+            name: the file's name; required for bytes.
+
+        Raises:
+            DataError: if the library cannot be written.
         """
         about = _about(source, name, model)
         return self._keep(about, [_row(page) for page in pages])
 
     @contextlib.contextmanager
     def adding(self, source, *, model, name=None):
-        """Gives add(page); what was added is kept when the block ends well. Only text and boxes stay in memory until then."""
+        """Yield add(page) and commit the added pages when the block succeeds; only text and boxes stay in memory."""
         about, rows = _about(source, name, model), []
         yield lambda page: rows.append(_row(page))
         self._keep(about, rows)
@@ -136,15 +153,15 @@ class Library:
         return document
 
     def find(self, sha256):
-        """The Document of the bytes with this digest, or None."""
+        """Return the Document whose file has this digest, or None."""
         return next((Document(*row) for row in self._select(f"{DOCUMENTS} WHERE sha256 = ?", (sha256,))), None)
 
     def documents(self):
-        """list of Document, the first added first."""
+        """Return all Documents in the order they were added."""
         return [Document(*row) for row in self._select(f"{DOCUMENTS} ORDER BY id")]
 
     def remove(self, number):
-        """Whether there was a document of this number; it is gone now."""
+        """Remove the document of this number and return whether there was one."""
         if not self.path.exists():
             return False
         with self._open(writes=True) as connection:
@@ -154,14 +171,18 @@ class Library:
         return removed
 
     def search(self, query, limit=20, *, marks=("[", "]")):
-        """list of Hit, the best first: pages with all the words of the query.
+        """Return a Hit for each page with all words of the query, best first.
 
-        `word*` finds words that begin so, "two words" those that follow each other; nothing else has a meaning of its own.
-        marks: what is put around the matches in a snippet. ConfigError where there is nothing to look for,
-        and for a limit under 1.
+        Args:
+            query: words; `word*` matches a prefix and "two words" a phrase, and no other syntax is special.
+            limit: the most Hits to return.
+            marks: strings to put around matches in snippets.
+
+        Raises:
+            ConfigError: if the query has no words or the limit is below 1.
         """
         if limit < 1:
-            raise ConfigError("There is nothing to show", expected="a limit of 1 or more", got=limit)
+            raise ConfigError("The limit is not valid", expected="1 or more", got=limit)
         rows = self._select(SEARCH, (*marks, START, END, expression(query), limit))
         return [
             Hit(*about, " ".join(snippet.split()), tuple(_matching(text, json.loads(boxes))))
@@ -176,8 +197,8 @@ class Library:
 
     @contextlib.contextmanager
     def _open(self, writes=False):
-        """A connection; where it writes, one transaction, which is undone by an error."""
-        with _told(self.path):
+        """Yield a connection; if `writes`, within one transaction, which is rolled back on errors."""
+        with _explained(self.path):
             self._make()
             connection = sqlite3.connect(self.path, timeout=WAIT_S, isolation_level=None)
             with contextlib.closing(connection):
@@ -185,12 +206,12 @@ class Library:
                 for setting in SETTINGS:
                     connection.execute(setting)
                 if writes:
-                    connection.execute("BEGIN IMMEDIATE")  # waits for its turn here, not in the middle
+                    connection.execute("BEGIN IMMEDIATE")  # wait for the lock now rather than at the first write
                 with connection:
                     yield connection
 
     def _make(self):
-        """The file with its tables, complete or not at all; of several processes one makes it and the others wait."""
+        """Create the file with its tables atomically; concurrent processes wait for the one that creates it."""
         if _has_bytes(self.path):
             return
         folder = self.path.parent
@@ -202,7 +223,7 @@ class Library:
 
 
 def _empty(path):
-    """The path of a new library, which no other user reads, nor what SQLite puts beside it: that has its mode."""
+    """Create an empty library that only this user can read and return its path; SQLite's other files inherit its mode."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.executescript(f"PRAGMA journal_mode = WAL; BEGIN; {TABLES} COMMIT;")
     path.chmod(PRIVATE)
@@ -210,12 +231,12 @@ def _empty(path):
 
 
 def default_path():
-    """Where the library is unless another is named: $XDG_DATA_HOME/hcrlib/library.sqlite."""
+    """Return the path of the default library: $XDG_DATA_HOME/hcrlib/library.sqlite."""
     return Path(default_store()).with_name("library.sqlite")
 
 
 def digest(source):
-    """SHA-256 of bytes or of a file's, in hexadecimal."""
+    """Return the SHA-256 of bytes or of a file, in hexadecimal."""
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest()
     with Path(source).open("rb") as file:
@@ -223,25 +244,26 @@ def digest(source):
 
 
 def expression(query):
-    """An FTS5 expression for what a person typed, which is never a syntax error: quoted terms, all of which are wanted.
+    """Return an FTS5 expression that requires all terms of a query; any input is syntactically valid.
 
-    ConfigError where there is no letter or digit in it.
+    Raises:
+        ConfigError: if the query has no letter or digit.
     """
     found = re.findall(r'"([^"]*)"?|([^\s"]+)', _encodable(query).replace("\0", " "))
     terms = [f'"{phrase}"' if phrase else f'"{word.rstrip("*")}"{"*" * word.endswith("*")}' for phrase, word in found]
     wanted = [term for term in terms if any(map(str.isalnum, term))]
     if not wanted:
         raise ConfigError(
-            "There is nothing to look for", expected="a word", got=repr(query), hint='word, begin*, "two words"'
+            "The query has no words", expected="a word", got=repr(query), hint='word, begin*, "two words"'
         )
     return " AND ".join(wanted[:MOST_TERMS])
 
 
 def _about(source, name, model):
-    """The values of ADD."""
+    """Return the values of ADD."""
     path = None if isinstance(source, bytes) else Path(source).absolute()
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return digest(source), _encodable(name or path.name), path and _encodable(str(path)), at, model
+    added = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return digest(source), _encodable(name or path.name), path and _encodable(str(path)), added, model
 
 
 def _row(page):
@@ -249,12 +271,12 @@ def _row(page):
 
 
 def _boxes(page):
-    """JSON of one box for each piece of page.text.split()."""
+    """Return JSON of one box for each word of page.text.split()."""
     return json.dumps([[int(side) for side in word.box] for word in page.words for _ in word.text.split()])
 
 
 def _matching(text, boxes):
-    """Yields the Boxes of the words that lie, even in part, between START and END."""
+    """Yield the Boxes of the words that lie at least partly between START and END."""
     inside = False
     for word, box in zip(text.split(), boxes, strict=True):
         if inside or START in word:
@@ -264,7 +286,7 @@ def _matching(text, boxes):
 
 
 def _encodable(text):
-    """A str without lone surrogates, such as those of file names in another encoding."""
+    """Replace lone surrogates, as in file names of another encoding."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -276,23 +298,27 @@ def _check(connection, path):
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if application != APPLICATION:
-        raise DataError("This file is no library", where=path, hint=ANOTHER)
+        raise DataError("The file is not a library", where=path, hint=ANOTHER)
     if version > VERSION:
         hint = "Update hcrlib, or name another library: --library FILE"
         raise DataError(
-            "This library is of a newer hcrlib", where=path, expected=f"version {VERSION}", got=version, hint=hint
+            "The library was created by a newer hcrlib",
+            where=path,
+            expected=f"version {VERSION}",
+            got=version,
+            hint=hint,
         )
 
 
 @contextlib.contextmanager
-def _told(path):
-    """Turns SQLite's errors, and the system's, into a DataError that says what is with the library at `path`."""
+def _explained(path):
+    """Turn SQLite's and the system's errors into a DataError about the library at `path`."""
     try:
         yield
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorname", "")
         other = f"The library cannot be used: {error}", None
-        what, hint = next((told for name, told in REASONS.items() if code.startswith(name)), other)
+        what, hint = next((reason for name, reason in REASONS.items() if code.startswith(name)), other)
         raise DataError(what, where=path, hint=hint) from error
     except OSError as error:
         raise DataError(f"The library cannot be used: {error.strerror}", where=path) from error

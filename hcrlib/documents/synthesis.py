@@ -1,9 +1,9 @@
-"""Pages composed from real handwritten characters, with the truth of every box: what page reading is measured on.
+"""Compose pages from real handwritten characters, with the true box of each, to measure page reading.
 
-A page is text in a hand's irregular sizes, slant and spacing, on paper that is plain, ruled or squared, and then photographed:
-shadow, stain, perspective on a table, blur, grain, JPEG. One seed gives one page. The characters are those of one split of a
-data set, so that a page of test characters holds none that a model was trained on; neither the words nor the hand are one
-writer's, and strokes do not join as in cursive writing.
+A page is text with irregular sizes, slant and spacing on plain, ruled or squared paper, "photographed" with shadow, stain,
+perspective on a table, blur, grain and JPEG artifacts. A seed determines a page. All characters are from one split of a data
+set, so that pages of test characters contain none that a model was trained on; they come from many writers, and strokes do not
+join as in cursive writing.
 """
 
 from dataclasses import dataclass, replace
@@ -23,11 +23,20 @@ VOCABULARY = 3000  # the most frequent English words
 
 @dataclass(frozen=True)
 class Look(Style):
-    """How a page is written and taken: a Style, and what follows.
+    """How a page is written and photographed, in addition to its Style.
 
-    size: width, height of the sheet. In x-heights: pitch, from line to line; gap, between words. paper: plain, ruled or
-    squared. rotation: degrees. perspective: how far corners move, a share of the sheet. shadow, stain: how dark, 0..1. blur:
-    sigma in pixels. grain: sigma of 255. jpeg: quality, 0 for none. ink: how dark, 0..1.
+    Attributes:
+        size: width and height of the sheet in pixels.
+        pitch: distance of lines in x-heights.
+        gap: distance of words in x-heights.
+        paper: plain, ruled or squared.
+        rotation: degrees.
+        perspective: how far corners move, relative to the sheet.
+        shadow, stain: darkness, 0..1.
+        blur: sigma in pixels.
+        grain: sigma of 255.
+        jpeg: quality; 0 for no compression.
+        ink: darkness, 0..1.
     """
 
     size: tuple = (1240, 1754)  # A4 at 150 dpi
@@ -46,7 +55,7 @@ class Look(Style):
 
 
 PLAIN = Look()
-# Each degradation by itself, and all of them in moderation.
+# Each degradation separately, and all of them in moderation.
 LOOKS = {
     "plain": PLAIN,
     "small": replace(PLAIN, x_height=15),
@@ -85,17 +94,22 @@ LOOKS = {
 
 
 class Composed(NamedTuple):
-    """image: uint8 (h, w, 3), RGB. truth: a Page whose boxes are in pixels of that image."""
+    """A composed image, uint8 (h, w, 3), RGB, and its true Page with boxes in pixels of the image."""
 
     image: np.ndarray
     truth: Page
 
 
 def compose(split, classes, look=PLAIN, seed=0, texts=None, full=0.92):
-    """One Composed page.
+    """Compose a page.
 
-    split: a Split whose images (n, 28, 28), ink 255, are written with, each as often as chance has it. classes: its names.
-    texts: words to write, in order; None for frequent English words and numbers, or numbers alone where there are no letters.
+    Args:
+        split: a Split with images (n, 28, 28), ink 255, from which characters are drawn at random.
+        classes: names of its classes.
+        look: a Look.
+        seed: determines the page.
+        texts: words to write in order; None for frequent English words and numbers, or only numbers without letters.
+        full: share of the sheet's height to fill.
     """
     rng = np.random.default_rng(seed_for(seed, "page/compose"))
     hand = Handwriting(split, classes, rng)
@@ -105,14 +119,15 @@ def compose(split, classes, look=PLAIN, seed=0, texts=None, full=0.92):
     sheet = _paper(look, rng)
     dark = np.array([0.25, 0.2, 0.15] if rng.random() < 0.5 else [0.1, 0.15, 0.45], np.float32)
     cover = (ink * look.ink)[..., None]
-    picture, to_picture = _taken(sheet * (1 - cover) + dark * cover, look, rng)
-    return Composed(picture, Page(1, _moved(lines, to_picture), picture))
+    image, to_image = _taken(sheet * (1 - cover) + dark * cover, look, rng)
+    return Composed(image, Page(1, _moved(lines, to_image), image))
 
 
 def words(rng, classes):
-    """Endless words that can be written with these classes: frequent English ones and, where there are digits, numbers.
+    """Yield words endlessly that the classes can spell: frequent English ones and, with digits, numbers.
 
-    ConfigError for classes that can spell neither.
+    Raises:
+        ConfigError: if the classes can spell neither.
     """
     from wordfreq import top_n_list
 
@@ -121,7 +136,7 @@ def words(rng, classes):
     frequent = [word for word in likely if set(word) <= known] or [w.upper() for w in likely if set(w.upper()) <= known]
     if not frequent and not numbers:
         raise ConfigError(
-            "Of these classes no page can be composed", expected="digits or letters", got=" ".join(classes)
+            "No page can be composed from these classes", expected="digits or letters", got=" ".join(classes)
         )
     while True:
         if not frequent or (numbers and rng.random() < 0.1):
@@ -132,7 +147,7 @@ def words(rng, classes):
 
 
 def _written(hand, texts, look, rng, full):
-    """(lines, [Placed]): every character's place on the sheet."""
+    """Write texts on the sheet; return (lines, [Placed])."""
     width, height = look.size
     margin, x, pitch = 0.09 * width, look.x_height, look.pitch * look.x_height
     room = (width - 2 * margin - (look.columns - 1) * 3 * x) / look.columns
@@ -152,19 +167,19 @@ def _written(hand, texts, look, rng, full):
 
 def _line(hand, texts, left, right, baseline, look, rng, everything):
     slope, phase, x = rng.normal(0, 0.006) * look.wobble, rng.uniform(0, 6.28), look.x_height
-    words, at = [], left
-    while at < right:
+    words, start = [], left
+    while start < right:
         text = next(texts, None)
         if text is None:
             break
-        placed = hand.word(text, at, lambda u: baseline + slope * (u - left) + _wave(u, phase, look), look)
-        end = max(one.right for one in placed)
+        placed = hand.word(text, start, lambda u: baseline + slope * (u - left) + _wave(u, phase, look), look)
+        end = max(character.right for character in placed)
         if end > right and words:
             break
         everything += placed
-        letters = [Character(c, _ink_box(one), 1.0) for c, one in zip(text, placed, strict=True)]
+        letters = [Character(c, _ink_box(character), 1.0) for c, character in zip(text, placed, strict=True)]
         words.append(Word(text, around(c.box for c in letters), 1.0, tuple(letters)))
-        at = end + x * max(0.6, look.gap + rng.normal(0, 0.15) * look.wobble)
+        start = end + x * max(0.6, look.gap + rng.normal(0, 0.15) * look.wobble)
     return words
 
 
@@ -180,7 +195,7 @@ def _ink_box(placed):
 
 
 def _paper(look, rng):
-    """float32 (h, w, 3), 0..1."""
+    """Return an empty sheet, float32 (h, w, 3), 0..1."""
     width, height = look.size
     sheet = np.full((height, width, 3), rng.uniform(0.88, 0.97), np.float32) * np.array([1, 0.99, 0.96], np.float32)
     step = look.pitch * look.x_height / (1 if look.paper == "ruled" else 4)
@@ -196,7 +211,7 @@ def _paper(look, rng):
 
 
 def _taken(sheet, look, rng):
-    """(uint8 picture, 3x3 homography from the sheet to it)."""
+    """Photograph the sheet; return (uint8 image, 3x3 homography from the sheet to it)."""
     height, width = sheet.shape[:2]
     if look.stain:
         sheet = sheet * _stain(width, height, look, rng)
@@ -209,15 +224,15 @@ def _taken(sheet, look, rng):
     if look.blur:
         sheet = cv2.GaussianBlur(sheet, (0, 0), look.blur)
     noisy = sheet * 255 + rng.normal(0, look.grain, sheet.shape[:2])[..., None]
-    picture = np.clip(noisy, 0, 255).astype(np.uint8)
+    image = np.clip(noisy, 0, 255).astype(np.uint8)
     if look.jpeg:
-        _, coded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, look.jpeg])
-        picture = np.ascontiguousarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1])
-    return picture, matrix
+        _, coded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, look.jpeg])
+        image = np.ascontiguousarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1])
+    return image, matrix
 
 
 def _stain(width, height, look, rng):
-    """A cup's ring and a pale spill."""
+    """Return the transmission, float32 (h, w, 3), of a cup's ring and a pale spill."""
     y, x = np.mgrid[:height, :width].astype(np.float32)
     cx, cy, radius = rng.uniform(0.3, 0.7) * width, rng.uniform(0.2, 0.6) * height, rng.uniform(0.12, 0.2) * width
     distance = np.hypot(x - cx, y - cy)
@@ -226,15 +241,15 @@ def _stain(width, height, look, rng):
 
 
 def _shade(width, height, dark, rng):
-    """A soft shadow over one side."""
-    angle, at = rng.uniform(0, 6.28), rng.uniform(-0.2, 0.2)
+    """Return the transmission, float32 (h, w, 1), of a soft shadow over one side."""
+    angle, offset = rng.uniform(0, 6.28), rng.uniform(-0.2, 0.2)
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    along = (x / width - 0.5) * np.cos(angle) + (y / height - 0.5) * np.sin(angle) - at
+    along = (x / width - 0.5) * np.cos(angle) + (y / height - 0.5) * np.sin(angle) - offset
     return (1 - dark / (1 + np.exp(-along * 14)))[..., None].astype(np.float32)
 
 
 def _on_a_table(sheet, look, rng):
-    """The sheet on a dark table, seen askew; 15 % of the picture's sides is table where there is perspective."""
+    """Place the sheet on a dark table, rotated and in perspective; with perspective, the table adds 8 % on each side."""
     height, width = sheet.shape[:2]
     border = 0.08 if look.perspective else 0.0
     size = round(width * (1 + 2 * border)), round(height * (1 + 2 * border))
@@ -245,7 +260,7 @@ def _on_a_table(sheet, look, rng):
     middle = np.array([width, height]) / 2
     target = ((moved - middle) @ turn.T + np.array(size) / 2).astype(np.float32)
     matrix = cv2.getPerspectiveTransform(corners, target)
-    if not look.perspective:  # a sheet askew on a scanner's white lid
+    if not look.perspective:  # a rotated sheet under a scanner's white lid
         return cv2.warpPerspective(
             sheet, matrix, size, borderMode=cv2.BORDER_CONSTANT, borderValue=(0.97, 0.97, 0.97)
         ), matrix
@@ -256,18 +271,18 @@ def _on_a_table(sheet, look, rng):
 
 
 def _moved(lines, matrix):
-    """The lines with boxes around their places in the picture."""
+    """Return the lines with boxes transformed to the image."""
     page = Page(1, lines, np.zeros((1, 1, 3), np.uint8), to_source=matrix)
 
-    def line(one):
+    def moved(line):
         words = tuple(
             replace(
                 w,
                 box=page.source_box(w.box),
                 characters=tuple(replace(c, box=page.source_box(c.box)) for c in w.characters),
             )
-            for w in one.words
+            for w in line.words
         )
-        return Line(words, around(w.box for w in words), one.column)
+        return Line(words, around(w.box for w in words), line.column)
 
-    return tuple(map(line, lines))
+    return tuple(map(moved, lines))

@@ -95,7 +95,7 @@ def test_no_query_is_a_syntax_error(kept, query):
 
 @pytest.mark.parametrize("query", ["", "  ", '"', "***", "- !", '"" ""', "\u0301"])
 def test_nothing_to_look_for_is_said(kept, query):
-    with pytest.raises(ConfigError, match="nothing to look for"):
+    with pytest.raises(ConfigError, match="query has no words"):
         kept.search(query)
 
 
@@ -234,7 +234,7 @@ def test_a_damaged_library_is_told(kept):
 
 def test_a_full_disk_loses_nothing(kept, monkeypatch):
     monkeypatch.setattr(module, "SETTINGS", (*module.SETTINGS, "PRAGMA max_page_count = 1"))  # SQLite's own limit: full
-    with pytest.raises(DataError, match=r"no room on the disk; the library is as it was.*Make room"):
+    with pytest.raises(DataError, match=r"no room on the disk; the library is unchanged.*Free some space"):
         kept.add(b"three", [page(*["many words"] * 15, number=n) for n in range(99)], model="m", name="three")
     monkeypatch.undo()
     assert len(kept.documents()) == 2

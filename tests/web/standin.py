@@ -89,7 +89,7 @@ class StandIn:
         if data == SLOW:
             time.sleep(2)
         if b"/Encrypt" in data:
-            raise Problem("unreadable", "The PDF is encrypted. Save a copy without a password and read that.")
+            raise Problem("unreadable", "The PDF is encrypted. Save a copy without its password and read that.")
         if keep:
             self.kept.append(name)
         if output != "json":
