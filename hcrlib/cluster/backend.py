@@ -1,4 +1,4 @@
-"""The Dask cluster that makes the runs: the one at an address, or one of local processes."""
+"""Connect to the Dask cluster that makes the runs: one at an address, or local processes."""
 
 import contextlib
 import dataclasses
@@ -15,24 +15,24 @@ from hcrlib.core import paths
 from hcrlib.core.errors import RunError
 
 RETRIES = 2  # after the first attempt, for faults that are not the run's own
-RUN_BYTES = 3 << 30  # one worker is started per core, and per this much memory
+RUN_BYTES = 3 << 30  # a local worker is started per core, as long as each gets this much memory
 SHARE = 0.9  # of the memory that runs may use together
 LOST_S = 60.0  # how long to wait for a lost scheduler
-CLEAN_S = 15  # for workers to end what is no longer wanted
+CLEAN_S = 15  # for workers to end jobs that are no longer wanted
 SILENT_S = "60s"  # without a heartbeat of a local worker, after which its run goes to another one
 THREADS = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NUMBA_NUM_THREADS"
 
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """Where runs are made, and within which limits.
+    """Where to make runs, and within which limits.
 
     Attributes:
         scheduler: address of a Dask scheduler; None for processes of this machine.
         workers: number of local processes; None for as many as cores and memory allow.
         limit_s: time limit of one run in seconds; None for no limit.
         limit_bytes: memory limit of one run; None for an equal share on this machine, no limit elsewhere.
-        retries: after faults of workers and machines.
+        retries: attempts after faults of workers and machines.
         priority: of these runs among those of other clients of the scheduler; higher goes first.
     """
 
@@ -92,9 +92,11 @@ def _local(distributed, workers, threads):
         cluster = distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
-            memory_limit=0,  # a run has a process of its own, whose memory is limited there
+            memory_limit=0,  # each run has its own process, which has its own memory limit
             dashboard_address="127.0.0.1:0",
-            local_directory=str(paths.cache_root().resolve() / "dask"),  # the next one removes what a killed one left
+            local_directory=str(
+                paths.cache_root().resolve() / "dask"
+            ),  # the next cluster removes what a killed one left
             env=environment,
             silence_logs=logging.CRITICAL,
         )
@@ -106,7 +108,7 @@ def _local(distributed, workers, threads):
 
 
 def _ignoring_interrupts(distributed):
-    """Return a plugin for workers that are restarted later."""
+    """Return a plugin that makes restarted workers ignore Ctrl-C, too."""
 
     class IgnoreInterrupts(distributed.WorkerPlugin):
         name = "hcr-interrupts"
@@ -120,7 +122,7 @@ def _ignoring_interrupts(distributed):
 
 @contextlib.contextmanager
 def _quiet():
-    """Silence Dask's log about workers that come and go: what matters is reported by the sweep."""
+    """Silence Dask's log about workers that come and go: the sweep reports what matters."""
     names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]
     before = {logger: logger.level for logger in map(logging.getLogger, names)}
     for logger in before:
@@ -151,7 +153,7 @@ class Dask:
         return self._share
 
     def slots(self):
-        """Return how many runs it can make at once at present, at least 1."""
+        """Return how many runs the cluster can make at once now, at least 1."""
         now = time.monotonic()
         if now - self.counted[0] > 1:
             n = sum(info["nthreads"] for info in self.client.scheduler_info(n_workers=-1)["workers"].values())
@@ -198,7 +200,7 @@ class Dask:
             future.release()
 
     def cancel(self, key):
-        """Take back the job of that key."""
+        """Cancel the job with that key."""
         for future in [future for future in self.futures if future.key == key]:
             self.futures.discard(future)
             future.cancel()
@@ -219,7 +221,7 @@ class Dask:
 
         cleaning = threading.Thread(target=work, name="clean", daemon=True)
         cleaning.start()
-        cleaning.join(CLEAN_S)  # a frozen worker does not answer
+        cleaning.join(CLEAN_S)  # a frozen worker never responds
 
     def supply(self, outcome, say):
         """Send a worker the inputs that it still lacks: other runs may have asked for the same."""

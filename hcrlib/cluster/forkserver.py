@@ -1,4 +1,4 @@
-"""A process that has imported what notebooks need and forks one process for each job, so that imports are paid once.
+"""Serve jobs from a process that has imported what notebooks need and forks for each job, so that imports happen once.
 
 `ForkServer` starts it. It reads one JSON job a line and replies in JSON lines: {"pid": n} when the job has begun, {"status": n}
 when it has ended (minus a signal's number if it was killed). It ends, and its job with it, when its input is closed.
@@ -26,16 +26,16 @@ POLL_S, TICK_S = 0.1, 0.25
 
 
 class ForkServer:
-    """One fork server, which runs one job after the other. The first job starts it, and the next one if it died."""
+    """A fork server that runs one job at a time. The first job starts it, and the next one restarts it if it died."""
 
     def __init__(self, forks=FORKS, preload=PRELOAD):
         self.forks, self.preload, self.process, self.pid = forks, preload, None, None
 
     def begin(self, function, argument, log, environment=None, prepare=None, tick=lambda: None):
-        """Start `module:function`(argument) in a process of its own; return its process id.
+        """Start `module:function`(argument) in a separate process; return its process id.
 
         Args:
-            argument: plain values.
+            argument: a JSON value.
             log: path of the file for what it prints.
             environment: variables on top of those of this process.
             prepare: name of a classifier whose libraries the fork server imports first.
@@ -59,7 +59,7 @@ class ForkServer:
         return self.pid
 
     def wait(self, seconds):
-        """Return the job's exit status, or None if it still runs; RuntimeError if the fork server died, and the job with it."""
+        """Return the job's exit status, or None if it still runs; RuntimeError if the fork server died, along with the job."""
         reply = self._reply(seconds)
         return None if reply is None else reply["status"]
 
@@ -68,7 +68,7 @@ class ForkServer:
         if self.process is None:
             return
         with contextlib.suppress(OSError):
-            self.process.stdin.close()  # it ends its job itself
+            self.process.stdin.close()  # it then ends its job and exits
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=5)
         if self.process.poll() is None:
@@ -82,7 +82,7 @@ class ForkServer:
         command = [sys.executable, "-m", "hcrlib.cluster.forkserver", *(self.preload if self.forks else ["--once"])]
         self.process = subprocess.Popen(
             command,
-            bufsize=0,  # select does not see what was read ahead
+            bufsize=0,  # select does not see buffered data
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
@@ -104,7 +104,7 @@ class ForkServer:
 def main(*preload):
     """Import modules, then serve jobs until standard input is closed. "--once" imports nothing and serves one job."""
     replies, once = os.dup(1), preload == ("--once",)
-    os.dup2(2, 1)  # what libraries print is not a reply
+    os.dup2(2, 1)  # keep what libraries print out of the replies
     for name in () if once else preload:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -126,7 +126,7 @@ def _send(replies, **reply):
 
 
 def _end_with(jobs):
-    """End this process, and what it started, when the client is gone."""
+    """End this process and its descendants when the client is gone."""
     jobs.readline()
     _kill(os.killpg, os.getpid())
     os._exit(1)
@@ -153,7 +153,7 @@ def _work(job):
 
 
 def _status(child, jobs):
-    """Wait for a child and return its exit status, or minus a signal's number. Kill it if the client goes away."""
+    """Wait for a child and return its exit status, negative for a signal. Kill it if the client goes away."""
     ends = []
     with contextlib.suppress(AttributeError, OSError):  # an old system: poll
         ends = [os.pidfd_open(child)]

@@ -1,22 +1,22 @@
-"""What client and workers tell each other: jobs, and the outcomes of attempts at them."""
+"""The messages between client and workers: jobs, and the outcomes of attempts at them."""
 
 import dataclasses
 
 from hcrlib.records import RunConfig
 
 DONE, FAILED, FAULT, LACKING, OTHER_CODE = "done", "failed", "fault", "lacking", "other code"
-"""Kinds of Outcome: a record; a record of a failure; nothing, through no fault of the job; two refusals."""
+"""Kinds of Outcome: a record; a record of a failure; no result through no fault of the job; two kinds of refusal."""
 OUT, LOG = "notebook.ipynb", "log.txt"  # in a run's folder
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job:
-    """What every job tells a worker.
+    """The fields that all jobs share.
 
     Attributes:
         code: code_sha256() of the client.
         inputs: the Inputs it reads.
-        limit_s, limit_bytes: of time and memory; None for none.
+        limit_s, limit_bytes: limits on time and memory; None for no limit.
         topic: of the Dask events that report progress.
         at_once: how many jobs the cluster runs at once, for the record.
     """
@@ -44,7 +44,7 @@ class RunJob(Job):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CallJob(Job):
-    """A call of `module:function` with plain values, which returns plain values.
+    """A call of `module:function`; arguments and result are JSON values.
 
     id: names its folder, and so the checkpoints it resumes from. prepare: name of the classifier whose libraries it needs.
     """
@@ -62,7 +62,7 @@ class Outcome:
     Attributes:
         kind: DONE, FAILED, FAULT, LACKING or OTHER_CODE.
         reason: one line, "" if all went well.
-        seconds: it took.
+        seconds: duration.
         packed: a tar of the run's folder, record last; of a CallJob, the returned value as JSON.
         lacking: the Inputs that this worker lacks.
         worker: its address.

@@ -1,4 +1,4 @@
-"""Execute a notebook in the process that the fork server started, with a kernel that is forked from it in turn.
+"""Execute a notebook in the process that the fork server started, with a kernel forked from it.
 
 The kernel has already loaded what notebooks import. It is reached through sockets without a port or a file (Linux' abstract
 ones): kernels that start at the same time cannot collide, and a killed one leaves nothing behind.

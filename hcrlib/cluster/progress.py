@@ -1,4 +1,4 @@
-"""Progress display for sweeps: a live table on a terminal, elsewhere one line for each run that ended."""
+"""Display the progress of sweeps: a live table on a terminal, otherwise one line per ended run."""
 
 import re
 import sys
@@ -10,7 +10,7 @@ ROWS = 12  # of running runs
 
 
 class Display:
-    """A context. `say` and `event` may be called from any thread, the others from the sweep's own.
+    """A context manager. `say` and `event` may be called from any thread, the other methods from the sweep's thread.
 
     Args:
         total: number of runs.
@@ -71,7 +71,7 @@ class Display:
             self.running.pop(run, None)
 
     def ended(self, run, record):
-        """Note that a run has its record."""
+        """Note that a run has ended with a record."""
         with self.lock:
             info = self.running.pop(run, None) or {}
             self.estimated += info.get("seconds") or 0.0
@@ -80,7 +80,7 @@ class Display:
         self.say(f"[{self.done}/{self.total}] {record}")
 
     def left_s(self):
-        """Return the seconds until all is done, at the pace so far; None without an estimate."""
+        """Return the estimated seconds left at the pace so far; None without an estimate."""
         with self.lock:
             if self.seconds is None or not self.done:
                 return None if self.seconds is None else self.seconds / max(1, self.workers())

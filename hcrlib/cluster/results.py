@@ -1,4 +1,4 @@
-"""The client's side of a run's folder: who makes the run, and what came back from a worker, written whole or not at all."""
+"""Lock the runs' folders on the client, and write what workers return, completely or not at all."""
 
 import contextlib
 import io
@@ -13,20 +13,20 @@ from hcrlib.core.errors import RunError
 from hcrlib.core.fileio import file_lock, unpack
 from hcrlib.runs import store
 
-FAILED_AGAIN = "notebook.failed.ipynb"  # beside the notebook of the finished run that it was to replace
+FAILED_AGAIN = "notebook.failed.ipynb"  # beside the notebook of the finished run it should have replaced
 
 
 class RunLocks:
     """The runs that this client makes. Each run's folder is locked, so that no other sweep and no `hcr train` makes it too.
 
-    A lock ends with its process. On a network disk, between machines, that takes a file system whose flock() sees the others.
+    A lock ends with its process. Between machines, this needs a file system with a shared flock().
     """
 
     def __init__(self):
         self.held = {}
 
     def take(self, config):
-        """Lock a run's folder and complete what a killed client had nearly written; return whether nobody else has it."""
+        """Lock a run's folder and complete an interrupted write. Return False if another process has the lock."""
         if config.hash in self.held:
             return True
         folder = records.run_path(config)
@@ -41,7 +41,7 @@ class RunLocks:
         return True
 
     def release(self, config):
-        """Unlock a run's folder; remove it if there is nothing in it."""
+        """Unlock a run's folder; remove it if it is empty."""
         folder = records.run_path(config)
         if lock := self.held.pop(config.hash, None):
             with contextlib.suppress(OSError):
@@ -56,7 +56,7 @@ class RunLocks:
 def write(config, outcome):
     """Write an Outcome into the run's folder, which the caller has locked; return its RunRecord.
 
-    A failed attempt does not replace a finished run. Raises RunError if the disk is full, and leaves what was there.
+    A failed attempt does not replace a finished run. Raises RunError if the disk is full; earlier files are kept.
     """
     folder = records.run_path(config)
     new = folder / store.NEW
@@ -86,7 +86,10 @@ def _disk_errors(folder):
 
 
 def _keep_earlier(folder, record, earlier):
-    """Keep a finished run; put the notebook and log of the failed attempt beside it. Return the record of that, unwritten."""
+    """Keep a finished run; put the failed attempt's notebook and log beside it.
+
+    Returns the failed attempt's record, unwritten.
+    """
     new = folder / store.NEW
     for name, to in ((OUT, FAILED_AGAIN), (LOG, LOG)):
         if (new / name).exists():
@@ -99,7 +102,7 @@ def _keep_earlier(folder, record, earlier):
 
 
 def keep_log(config, outcome):
-    """Write the log and the notebook of an attempt that had no result into the run's folder."""
+    """Write the log and the notebook of an attempt without a result into the run's folder."""
     if not outcome.packed:
         return
     folder = records.run_path(config)
@@ -116,21 +119,21 @@ def unmade(config, reason):
 
 
 def find(config):
-    """Return the record of a run, or None if there is none that can be read."""
+    """Return the record of a run, or None if it is missing or unreadable."""
     with contextlib.suppress(RunError):
         return records.find(config)
     return None
 
 
 def is_finished(run):
-    """Return whether a run's id is that of a finished run."""
+    """Return whether the run with this id is finished."""
     with contextlib.suppress(RunError):
         return records.read(paths.runs_root() / run).status == "finished"
     return False
 
 
 def mark(config):
-    """Return a mark of a run's record that changes when another client writes it; None if there is no record."""
+    """Return a value that changes when another client rewrites a run's record; None if there is no record."""
     with contextlib.suppress(OSError):
         info = (records.run_path(config) / "record.json").stat()
         return info.st_mtime_ns, info.st_ino

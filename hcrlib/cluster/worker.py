@@ -1,4 +1,4 @@
-"""One attempt at a job, on a worker: in a folder of its own, in a process of its own, within limits of time and memory.
+"""Attempt a job on a worker, in a separate folder and process, within limits on time and memory.
 
 The folder is `work/<id>` in the worker's cache: an attempt that was killed leaves its checkpoint there, and the next attempt on
 that machine resumes from it. The results are packed and returned to the client, then the folder is removed.
@@ -34,11 +34,11 @@ from hcrlib.core.provenance import provenance
 from hcrlib.records import RunConfig
 from hcrlib.runs.store import CHECKPOINT
 
-TICK_S, LOOK_S = 0.25, 1.0  # between two checks whether it ended, and of its log and memory
+TICK_S, LOOK_S = 0.25, 1.0  # intervals of checks for its end, and for its log and memory
 NOT_KEPT = "attempt.json", "kernel.json", "new"  # of a run's folder, besides hidden files and checkpoints
 NO_ROOM = "[Errno 28]", "[Errno 122]", "No space left on device", "no room on the disk"
 LOCK = ".lock"
-SECOND = "+"  # in the name of the folder of an attempt that runs beside another one of the same job
+SECOND = "+"  # marks the folder of an attempt that runs alongside another at the same job
 
 
 class _StoppedError(Exception):
@@ -79,7 +79,7 @@ def attempt(job):
 
 
 def _worker():
-    """Return the Dask worker that calls this, or None, and a function that tells whether the task is still wanted."""
+    """Return the Dask worker that calls this, or None, and a function that returns whether the task is still wanted."""
     from distributed import get_worker
 
     try:
@@ -142,14 +142,14 @@ def _call(job, folder, environment, watch):
 
 
 def call(argument):
-    """Call a function in the process that was started for it, and leave what it returns in a file."""
+    """Call a function in the process that was started for it, and write its result to a file."""
     module, function = argument["function"].split(":")
     answer = getattr(importlib.import_module(module), function)(argument["given"], Path(argument["folder"]))
     write_text(argument["answer"], json.dumps(answer))
 
 
 def _execute(function, argument, log, environment, prepare, watch):
-    """Run a job in a process of its own; return (kind, reason, exit status). The caller judges a status other than 0."""
+    """Run a job in a separate process; return (kind, reason, exit status). The caller interprets a nonzero status."""
     server = _fork_server()
     try:
         pid = server.begin(function, argument, log, environment, prepare, lambda: watch.look(None, log))
@@ -167,7 +167,7 @@ def _execute(function, argument, log, environment, prepare, watch):
 
 
 def _failure(status, log):
-    """Return one line about a process that ended with a status other than 0."""
+    """Return one line about a process that ended with a nonzero status."""
     if status in (CELL_FAILED, KERNEL_FAILED):
         return last_line(log)
     if status < 0:
@@ -176,7 +176,7 @@ def _failure(status, log):
 
 
 def last_line(log, start=""):
-    """Return the last line of a log that is not empty and begins with `start`, or "". Reads only the end of the log."""
+    """Return the last non-empty line of a log that begins with `start`, or "". Only the end of the log is read."""
     with contextlib.suppress(OSError), Path(log).open("rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
         lines = map(str.strip, file.read().decode("utf-8", "replace").splitlines())
@@ -185,7 +185,7 @@ def last_line(log, start=""):
 
 
 def _outcome(job, config, run, kind, reason):
-    """Return the Outcome of a run by what is in its folder."""
+    """Return the Outcome of a run from the contents of its folder."""
     record = None
     with contextlib.suppress(RunError):
         record = records.read(run) if (run / "record.json").exists() else None
@@ -202,7 +202,7 @@ def _outcome(job, config, run, kind, reason):
 
 
 class _Watch:
-    """Watches a job: its time, its memory, the line of its last epoch, and whether it is still wanted."""
+    """Watch a job: its time, memory, last epoch line, and whether it is still wanted."""
 
     def __init__(self, job, worker, wanted):
         self.job, self.worker, self.wanted = job, worker, wanted
@@ -210,7 +210,7 @@ class _Watch:
         self._report("")
 
     def look(self, pid, log):
-        """Raise _StoppedError if the job is to be stopped."""
+        """Raise _StoppedError if the job must stop."""
         now = time.monotonic()
         if not self.wanted():
             raise _StoppedError(FAULT, "the sweep was stopped")
@@ -251,7 +251,7 @@ def memory(pid):
 
 @contextlib.contextmanager
 def _folder(job_id):
-    """Yield the folder for an attempt: that of an earlier one that was killed, unless another attempt still uses it."""
+    """Yield the folder for an attempt: that of an earlier, killed attempt unless another one still uses it."""
     with contextlib.ExitStack() as stack:
         folder = _work() / _name(job_id)
         try:
@@ -267,7 +267,7 @@ def _folder(job_id):
 
 
 def clean(finished):
-    """Remove what killed attempts left on this machine, for any client, except checkpoints to resume from.
+    """Remove what killed attempts of any client left on this machine, except checkpoints to resume from.
 
     finished: ids of jobs whose checkpoints are no longer needed.
     """
@@ -299,7 +299,7 @@ def _lock(folder):
 
 
 def _placed(places, results):
-    """Return name -> path of the inputs that lie elsewhere than a run would look (HCR_SENT); link runs into results/."""
+    """Return name -> path of the inputs that are not where a run would look (HCR_SENT); link runs into results/."""
     placed = {}
     for item, place in places.items():
         if not item.digest:
@@ -317,7 +317,7 @@ def _placed(places, results):
 
 
 def _packed(run, only=None):
-    """Return a tar of a run's folder, or of the files in `only`, as bytes; record.json is last, so what has one is whole."""
+    """Pack a run's folder, or the files in `only`, into tar bytes; record.json comes last: it marks a complete folder."""
     sink = io.BytesIO()
     names = [path.name for path in run.iterdir() if path.name not in NOT_KEPT]
     names = [name for name in names if not name.startswith((".", "checkpoint")) and (only is None or name in only)]
@@ -329,7 +329,7 @@ def _packed(run, only=None):
 
 
 def _fork_server():
-    """Return this thread's own fork server: a worker may have several threads."""
+    """Return this thread's fork server: a worker may have several threads."""
     if not hasattr(_local, "server"):
         _local.server = ForkServer()
     return _local.server

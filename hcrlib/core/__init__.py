@@ -1,1 +1,1 @@
-"""The ground floor: errors, paths, registries, files, random seeds, timing and provenance. Imports nothing else of hcrlib."""
+"""Foundations: errors, paths, registries, files, random seeds, timing and provenance. Imports nothing else from hcrlib."""

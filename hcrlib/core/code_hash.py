@@ -1,7 +1,7 @@
-"""A hash of the code that decides a result: equal for two checkouts that train and measure alike.
+"""Hash the code that determines a result: equal for two checkouts that train and measure alike.
 
 Comments, docstrings, annotations of functions, the text of exceptions, the names of local variables, and the module in which a
-definition lives decide nothing, so none of them is hashed: renaming a file or rewriting its English is not other code.
+definition lives do not affect a result, so none of them is hashed: renaming a file or rewording its comments keeps the hash.
 """
 
 import ast
@@ -12,7 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]  # hcrlib/
 _RUNTIME = "image", "pipeline", "line_pipeline", "_model", "line_model", "character_model"
-DECIDING = (  # glob patterns below ROOT: whatever a record's metrics and predictions follow from
+DECIDING = (  # glob patterns below ROOT: whatever determines a record's metrics and predictions
     *("models/*.py", "datasets/*.py", "metrics/*.py"),
     *(f"runtime/{name}.py" for name in _RUNTIME),
     *("tasks/base.py", "tasks/*/__init__.py", "tasks/*/measuring.py"),
@@ -22,7 +22,7 @@ DECIDING = (  # glob patterns below ROOT: whatever a record's metrics and predic
 
 @functools.cache
 def code_sha256(root: Path = ROOT, patterns: tuple[str, ...] = DECIDING) -> str:
-    """Return the hex SHA-256 of the deciding definitions of an hcrlib/ folder.
+    """Return the hex SHA-256 of the definitions in an hcrlib/ folder that determine results.
 
     Raises SyntaxError for a file that does not parse and FileNotFoundError for a pattern that matches no file.
     """
@@ -63,7 +63,7 @@ def _text(node: object) -> str:
 
 
 class _Normalised(ast.NodeTransformer):
-    """Drops what decides nothing. names: local name -> imported name; modules: local names of hcrlib's modules."""
+    """Drop whatever does not affect a result. names: local name -> imported name; modules: local names of hcrlib's modules."""
 
     def __init__(self, names: dict[str, str], modules: set[str]) -> None:
         self.names, self.modules = names, modules
@@ -125,7 +125,7 @@ class _Normalised(ast.NodeTransformer):
 
 
 def _assigned(function: ast.AST) -> list[str]:
-    """Return the names that a function and those within it assign, but no parameters, in the order of their first use."""
+    """Return the names that a function and its nested functions assign, except parameters, in order of first use."""
     nodes = list(ast.walk(function))
     parameters = {node.arg for node in nodes if isinstance(node, ast.arg)}
     shared = {name for node in nodes if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names}

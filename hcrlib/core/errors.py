@@ -4,7 +4,7 @@ from typing import Any
 
 
 class HcrError(Exception):
-    """An error told in one paragraph; the command line prints it and exits with 1, without a traceback.
+    """An error described in one paragraph; the command line prints it and exits with 1, without a traceback.
 
     what: one sentence. where: a file, key or run. expected, got: the two sides of a mismatch. hint: the next step.
     """
@@ -30,7 +30,7 @@ class HcrError(Exception):
         return text
 
     def at(self, where: Any) -> "HcrError":
-        """Return the same error with another place."""
+        """Return the same error with a different location."""
         return _rebuild(type(self), self.what, where, self.expected, self.got, self.hint)
 
     def __reduce__(self) -> tuple:  # keyword-only arguments do not survive pickling by themselves
@@ -46,7 +46,7 @@ class ConfigError(HcrError):
 
 
 class RunError(HcrError):
-    """A training or an evaluation could not be finished, or records cannot be compared."""
+    """A training or evaluation run could not be finished, or records cannot be compared."""
 
 
 def _rebuild(kind: type[HcrError], what: str, where: Any, expected: Any, got: Any, hint: str | None) -> HcrError:

@@ -1,11 +1,11 @@
-"""The extras of `pip install hcrlib`: which one brings a library that is missing."""
+"""Map missing libraries to the extras of `pip install hcrlib` that provide them."""
 
 import contextlib
 from collections.abc import Iterator
 
 from hcrlib.core.errors import ConfigError
 
-EXTRAS = {  # extra -> the modules it brings and hcrlib imports; the first extra that brings a module is suggested
+EXTRAS = {  # extra -> the modules it provides that hcrlib imports; the first extra that provides a module is suggested
     "documents": ("cv2", "skimage", "pypdfium2", "reportlab", "wordfreq", "numba"),
     "train": ("tensorflow", "keras", "keras_tuner", "onnx", "tf2onnx", "ai_edge_litert", "cv2", "wordfreq"),
     "cluster": ("distributed", "dask", "bokeh", "rich", "papermill", "ipykernel", "nbconvert", "nbformat"),
@@ -14,7 +14,7 @@ EXTRAS = {  # extra -> the modules it brings and hcrlib imports; the first extra
     "sql": ("duckdb",),
     "photos": ("rapidocr",),
 }
-BROUGHT_ALONG = {"jupyter_client": "cluster", "nbclient": "cluster"}  # by libraries of an extra
+BROUGHT_ALONG = {"jupyter_client": "cluster", "nbclient": "cluster"}  # dependencies of an extra's libraries
 
 
 class MissingExtraError(ConfigError, ModuleNotFoundError):
@@ -22,14 +22,14 @@ class MissingExtraError(ConfigError, ModuleNotFoundError):
 
 
 def extra_of(module: str | None) -> str | None:
-    """Return the extra that brings a module such as "cv2" or "keras.ops", or None if none of them does."""
+    """Return the extra that provides a module such as "cv2" or "keras.ops", or None if no extra does."""
     top = (module or "").partition(".")[0]
     return next((extra for extra, modules in EXTRAS.items() if top in modules), BROUGHT_ALONG.get(top))
 
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """Turn the ModuleNotFoundError of a library of an extra into a MissingExtraError; also a decorator of functions."""
+    """Turn a ModuleNotFoundError for an extra's library into a MissingExtraError; also usable as a decorator."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Write files so that a reader sees the old content or the new one, never half of either; lock and unpack files."""
+"""Write files atomically, so that readers see either the old or the new content; lock and unpack files."""
 
 import contextlib
 import os
@@ -34,9 +34,9 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def file_lock(path: str | Path, timeout: float = -1) -> contextlib.AbstractContextManager:
-    """Return a context manager that holds the lock of a file, which ends with the process at the latest.
+    """Return a context manager that holds a file lock; the lock is released when the process ends, at the latest.
 
-    timeout: seconds to wait for another holder, -1 for no limit. The context raises TimeoutError after that.
+    timeout: seconds to wait for another holder, -1 for no limit. Entering it raises TimeoutError after that.
     """
     import filelock  # 0.1 s, which `hcr --help` should not wait for
 
@@ -46,7 +46,7 @@ def file_lock(path: str | Path, timeout: float = -1) -> contextlib.AbstractConte
 def unpack(file: IO[bytes], folder: str | Path) -> None:
     """Unpack an open tar file of plain files and folders.
 
-    Raises tarfile.TarError for links, devices, and names that lead out of the folder.
+    Raises tarfile.TarError for links, devices, and paths outside the folder.
     """
     with tarfile.open(fileobj=file) as tar:
         for member in tar.getmembers():

@@ -1,4 +1,4 @@
-"""Where data, results and caches are. Pure functions of the environment: nothing is created here."""
+"""Locate data, results and caches. These are pure functions of the environment: they create nothing."""
 
 import json
 import os
@@ -8,21 +8,22 @@ import platformdirs
 
 
 def project_root() -> Path:
-    """Return the checkout that holds `notebooks/` and `params/`, or the current folder where hcrlib was installed alone."""
+    """Return the checkout that holds `notebooks/` and `params/`, or the current folder if hcrlib was installed without one."""
     root = Path(__file__).resolve().parents[2]
     return root if (root / "params").is_dir() else Path.cwd()
 
 
 def data_root() -> Path | None:
-    """Return `HCR_DATA`, or None where it is not set. It is only ever read."""
+    """Return `HCR_DATA`, or None if it is not set. The folder is never written to."""
     value = os.environ.get("HCR_DATA")
     return Path(value).expanduser() if value else None
 
 
 def here(name: str | Path) -> Path:
-    """Return the path on this machine of a folder that a run names: the name itself unless `HCR_SENT` maps it elsewhere.
+    """Return the local path of a folder that a run refers to: the name itself unless `HCR_SENT` maps it elsewhere.
 
-    A sweep's worker sets that JSON mapping for folders it has received: it may lack the folder, or have another of its name.
+    A sweep's worker sets that JSON mapping for folders it has received: it may lack the folder,
+    or have a different one by that name.
     """
     return Path(json.loads(os.environ.get("HCR_SENT") or "{}").get(str(name), name))
 
@@ -45,5 +46,5 @@ def runs_root() -> Path:
 
 
 def zoo_roots() -> tuple[Path, ...]:
-    """Return the folders in which trained models are looked up by name: the results folder's zoo, then the checkout's own."""
+    """Return the folders in which trained models are looked up by name: the results folder's zoo, then the checkout's."""
     return tuple(dict.fromkeys(root / "zoo" for root in (results_root(), project_root() / "results")))

@@ -71,8 +71,8 @@ def read(path: str | Path, model: type[S]) -> S:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"Invalid YAML: {error.problem}", where=f"{path}{line}") from error
     except ValidationError as error:
-        found = [_config_error(path, node, one) for one in error.errors(include_url=False)]
-        raise min(found, key=lambda pair: pair[0])[1] from error  # the first one in the file
+        found = [_config_error(path, node, item) for item in error.errors(include_url=False)]
+        raise min(found, key=lambda pair: pair[0])[1] from error  # the first error in the file
     except OSError as error:
         raise ConfigError(f"The file cannot be read: {error.strerror}", where=path) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # not text, an impossible date, nested too deeply
@@ -92,7 +92,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _config_error(path: str | Path, node: yaml.Node | None, error: Any) -> tuple[int, ConfigError]:
-    """Return (line, ConfigError) of one of pydantic's errors."""
+    """Convert one of pydantic's errors to (line, ConfigError)."""
     context, value = error.get("ctx", {}), error["input"]
     mistake = context.get("error")
     loc = [*error["loc"], *([mistake.key] if mistake and mistake.key is not None else [])]
@@ -116,7 +116,7 @@ def _config_error(path: str | Path, node: yaml.Node | None, error: Any) -> tuple
 
 
 def _found(node: yaml.Node | None, loc: list) -> tuple[int, list]:
-    """Return (line, keys) of the deepest key of a path that is in the file; the line is 1 if none is."""
+    """Return (line, keys) of the deepest key along a path that exists in the file; the line is 1 if none does."""
     line, keys = 0, list[Any]()
     for key in loc:
         if isinstance(node, yaml.MappingNode):

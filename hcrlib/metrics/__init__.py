@@ -1,1 +1,1 @@
-"""Numbers about predictions: scores with their intervals, and the statistics that compare them."""
+"""Metrics of predictions: scores with confidence intervals, and statistics that compare them."""

@@ -1,4 +1,4 @@
-"""Scores of predictions: counts first, rates in 0..1."""
+"""Compute scores of predictions: error counts and rates, the latter in 0..1."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -35,21 +35,21 @@ def edits(hypothesis: Sequence, reference: Sequence) -> int:
 
 
 def confusion_counts(hypotheses: Sequence[str], references: Sequence[str]) -> Counter[tuple[str, str]]:
-    """Return counts of (true character, character read instead): "" where one was inserted or deleted."""
-    found: Counter[tuple[str, str]] = Counter()
+    """Count pairs (true character, predicted character); "" marks an insertion or a deletion."""
+    counts: Counter[tuple[str, str]] = Counter()
     for a, b in zip(references, hypotheses, strict=True):
         for edit in Levenshtein.editops(a, b):
             true, read = a[edit.src_pos : edit.src_pos + 1], b[edit.dest_pos : edit.dest_pos + 1]
-            found["" if edit.tag == "insert" else true, "" if edit.tag == "delete" else read] += 1
-    return found
+            counts["" if edit.tag == "insert" else true, "" if edit.tag == "delete" else read] += 1
+    return counts
 
 
 def error_rate(
     hypotheses: Sequence[str], references: Sequence[str], unit: str = "characters", resamples: int = 2000
 ) -> tuple[float, float, float]:
-    """Return (rate, low, high): edits of texts by the number of true characters or words, over all lines.
+    """Return (rate, low, high): edits divided by the number of true characters or words, over all lines.
 
-    This is the CER or WER; the interval is of 95 %, from resampled lines (percentile bootstrap, Efron 1979). A rate may
+    This is the CER or WER, with a 95 % interval from resampled lines (percentile bootstrap, Efron 1979). A rate may
     exceed 1.
     """
     wrong, total = _counted(hypotheses, references, unit)
@@ -60,13 +60,13 @@ def error_rate(
 
 
 def rate(hypotheses: Sequence[str], references: Sequence[str], unit: str = "characters") -> float:
-    """Return the rate of `error_rate` alone."""
+    """Return the rate that `error_rate` computes, without its interval."""
     wrong, total = _counted(hypotheses, references, unit)
     return float(wrong.sum() / max(total.sum(), 1))
 
 
 def _counted(hypotheses: Sequence[str], references: Sequence[str], unit: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return (edits, number of true units), int (n,), of each text."""
+    """Return (edits, number of true units) per text, each int (n,)."""
     part: Callable[[str], list[str]] = list if unit == "characters" else str.split
     pairs = [(part(a), part(b)) for a, b in zip(hypotheses, references, strict=True)]
     return np.array([edits(a, b) for a, b in pairs]), np.array([len(b) for _, b in pairs])

@@ -1,4 +1,4 @@
-"""Statistics of predictions: significance, per-class scores, calibration.
+"""Compute statistics of predictions: significance, per-class scores, calibration.
 
 Predictions are what `records.load_predictions` returns: labels int64 (n,), predicted int64 (n,), scores (n, k), rows sum to 1.
 Sources: Dietterich 1998 (McNemar's test for classifiers), Holm 1979, Guo et al. 2017 (expected calibration error), Chow 1970
@@ -14,15 +14,15 @@ import pandas as pd
 
 Predictions = Mapping[str, np.ndarray]
 ALPHA = 0.05
-BINS = 15  # of confidence, as in Guo et al. 2017
+BINS = 15  # confidence bins, as in Guo et al. 2017
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Every pair of classifiers on the same images.
+    """The pairwise comparison of classifiers on the same images.
 
-    names: k of them. only: int (k, k), images that the row's gets right and the column's does not. p: float (k, k), exact
-    McNemar, corrected by Holm for all k (k - 1) / 2 pairs; 1 on the diagonal.
+    names: of the k classifiers. only: int (k, k), images that the row's classifier gets right and the column's does not.
+    p: float (k, k), exact McNemar, Holm-corrected for all k (k - 1) / 2 pairs; 1 on the diagonal.
     """
 
     names: tuple
@@ -43,7 +43,7 @@ class Comparison:
         return [self.verdict(*pair) for pair in itertools.combinations(self.names, 2)]
 
     def frame(self) -> pd.DataFrame:
-        """Return the corrected p as a DataFrame, names on both sides."""
+        """Return the corrected p-values as a DataFrame with the names as both index and columns."""
         return pd.DataFrame(self.p, self.names, self.names)
 
 
@@ -53,7 +53,7 @@ def p_value(p: float) -> str:
 
 
 def compare(predictions: dict[str, Predictions]) -> Comparison:
-    """Return the Comparison of name -> predictions; ValueError unless all are of the same labels."""
+    """Return the Comparison of name -> predictions. Raises ValueError unless all have the same labels."""
     from statsmodels.stats.contingency_tables import mcnemar
     from statsmodels.stats.multitest import multipletests
 
@@ -65,21 +65,21 @@ def compare(predictions: dict[str, Predictions]) -> Comparison:
     only = right @ (1 - right).T
     p, pairs = np.ones((len(names), len(names))), list(itertools.combinations(range(len(names)), 2))
     if pairs:
-        tables = [[[0, only[i, j]], [only[j, i], 0]] for i, j in pairs]  # the exact test looks at these two cells only
-        found = [1.0 if not np.any(table) else mcnemar(table, exact=True).pvalue for table in tables]
-        for (i, j), value in zip(pairs, multipletests(found, method="holm")[1], strict=True):
+        tables = [[[0, only[i, j]], [only[j, i], 0]] for i, j in pairs]  # the exact test uses only these two cells
+        raw = [1.0 if not np.any(table) else mcnemar(table, exact=True).pvalue for table in tables]
+        for (i, j), value in zip(pairs, multipletests(raw, method="holm")[1], strict=True):
             p[i, j] = p[j, i] = value
     return Comparison(names, only, p)
 
 
 def by_class(predictions: Predictions, classes: Sequence[str]) -> pd.DataFrame:
-    """Return one row per class: its name, precision, recall, f1 (0..1, 0 where it was never predicted), and images."""
+    """Return one row per class: its name, precision, recall, f1 (0..1, 0 if it was never predicted), and images."""
     from sklearn.metrics import precision_recall_fscore_support
 
-    found = precision_recall_fscore_support(
+    values = precision_recall_fscore_support(
         predictions["labels"], predictions["predicted"], labels=range(len(classes)), zero_division=0
     )
-    return pd.DataFrame({"class": classes, **dict(zip(("precision", "recall", "f1", "images"), found, strict=True))})
+    return pd.DataFrame({"class": classes, **dict(zip(("precision", "recall", "f1", "images"), values, strict=True))})
 
 
 def balanced_accuracy(predictions: Predictions) -> float:
@@ -91,7 +91,7 @@ def balanced_accuracy(predictions: Predictions) -> float:
 
 
 def top(predictions: Predictions, most: int = 3) -> float:
-    """Return the share of images whose label is among the `most` highest scores and not 0; ties go to the lower class."""
+    """Return the share of images whose label has one of the `most` highest scores, above 0; ties go to the lower class."""
     # top_k_accuracy_score gives ties to the higher class and counts a label whose score is 0
     order = np.argsort(-predictions["scores"].astype(np.float32), axis=1, kind="stable")[:, :most]
     labels = predictions["labels"][:, None]
@@ -100,23 +100,25 @@ def top(predictions: Predictions, most: int = 3) -> float:
 
 
 def reliability(predictions: Predictions, bins: int = BINS) -> pd.DataFrame:
-    """Return one row per bin of confidence that has images: mean confidence and accuracy in 0..1, and images."""
+    """Return one row per non-empty confidence bin: mean confidence and accuracy in 0..1, and images."""
     confidence, hits = _confidence(predictions)
-    at = np.minimum((confidence * bins).astype(int), bins - 1)
-    rows = [(confidence[at == b].mean(), hits[at == b].mean(), np.count_nonzero(at == b)) for b in np.unique(at)]
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    rows = [
+        (confidence[index == b].mean(), hits[index == b].mean(), np.count_nonzero(index == b)) for b in np.unique(index)
+    ]
     return pd.DataFrame(rows, columns=["confidence", "accuracy", "images"])
 
 
 def calibration_error(predictions: Predictions, bins: int = BINS) -> float:
-    """Return the expected calibration error, 0..1: the mean distance of confidence and accuracy in a bin, by images."""
+    """Return the expected calibration error, 0..1: the mean gap between confidence and accuracy per bin, weighted by images."""
     table = reliability(predictions, bins)
     return float((table.images * (table.confidence - table.accuracy).abs()).sum() / table.images.sum())
 
 
 def rejection(predictions: Predictions) -> pd.DataFrame:
-    """Return one row per threshold: images of a lower confidence are rejected.
+    """Return one row per threshold, below which images are rejected.
 
-    threshold; rejected, the share of images without an answer; accuracy of the answers that are left, 0..1; misses.
+    threshold; rejected, the share of images below it; accuracy of the remaining ones, 0..1; misses, their errors.
     """
     confidence, hits = _confidence(predictions)
     order = np.argsort(-confidence, kind="stable")
@@ -134,7 +136,7 @@ def rejection(predictions: Predictions) -> pd.DataFrame:
 
 
 def _confidence(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
-    """Return (confidence, hits): float64 (n,) in 0..1, the score of the prediction, and bool (n,)."""
+    """Return (confidence, hits): float64 (n,) in 0..1, the score of the predicted class, and bool (n,)."""
     scores, predicted = predictions["scores"], predictions["predicted"]
     confidence = scores[np.arange(len(predicted)), predicted].astype(np.float64)
     return np.clip(confidence, 0, 1), predicted == predictions["labels"]
