@@ -79,12 +79,12 @@ runs:
     assert f"sending runs/{members[0]}" in field.log()
     swept = measured(field.results)
     assert len(swept) == 5
-    here = records.read_all(field.results / "runs")
-    assert any(str(mine) in record.data["source"] for record in here)
+    made = records.read_all(field.results / "runs")
+    assert not any(str(mine) in record.data["source"] for record in made), "the workers read what they were sent"
     shutil.rmtree(field.results)
     monkeypatch.setenv("HCR_RESULTS", str(field.results))
-    for record in sorted(here, key=lambda record: record.config.classifier == "ensemble"):
-        runner.run_one(record.config, say=lambda line: None)
+    for record in sorted(made, key=lambda record: record.config.classifier == "ensemble"):
+        runner.run_one(record.config, log=lambda line: None)
     assert measured(field.results) == swept
 
 
