@@ -1,15 +1,15 @@
-"""Changes made to training images only, while they are being fed to a network."""
+"""Random changes to training images while they are fed to a network."""
 
 import dataclasses
 
 import numpy as np
 
-CHUNK = 64  # images at a time, so that what is computed on the way stays in the processor's cache; chance is drawn by it, too
+CHUNK = 64  # images per step, so that intermediate arrays fit the processor's cache; random numbers depend on it
 GRID = 5  # control points of an elastic distortion, each way
 
 
 def shifted(x, most, rng):
-    """Return x (n, h, w, 1), each image moved by a whole number of pixels in [-most, most] each way, 0 where nothing was.
+    """Return x (n, h, w, 1), each image moved by a random whole number of pixels in [-most, most] each way, padded with 0.
 
     Source: Simard, Steinkraus and Platt 2003 (translations); rng: numpy.random.RandomState.
     """
@@ -21,7 +21,7 @@ def shifted(x, most, rng):
 
 
 def moved(x, down, right):
-    """Return x (n, h, w), every image moved by the same whole number of pixels, either sign, 0 where nothing was."""
+    """Return x (n, h, w), every image moved by the same whole number of pixels, which may be negative, padded with 0."""
     h, w = x.shape[1:]
     most = max(abs(down), abs(right))
     padded = np.pad(x, ((0, 0), (most, most), (most, most)))
@@ -30,11 +30,11 @@ def moved(x, down, right):
 
 @dataclasses.dataclass(frozen=True)
 class Distortion:
-    """How far a writer's hand may stray, drawn anew for every image: limits are those of a uniform draw, both ways.
+    """Limits of random distortions of an image, each drawn uniformly in both directions.
 
-    rotation, shear: degrees. scale: of the size, each way by its own (0.1: from 0.9 to 1.1). translation: pixels.
-    perspective: how much larger one edge may be than the middle. elastic: pixels, the standard deviation of a smooth field of
-    displacements. cutout: the side of a square set to 0, in pixels.
+    rotation, shear: degrees. scale: of the size, independently each way (0.1: from 0.9 to 1.1). translation: pixels.
+    perspective: how much larger one edge may be than the middle. elastic: standard deviation of a smooth displacement field in
+    pixels. cutout: side of a square set to 0, in pixels.
 
     Sources: Simard, Steinkraus and Platt 2003 (affine and elastic distortions), DeVries and Taylor 2017 (cut-out).
     """
@@ -48,7 +48,7 @@ class Distortion:
     cutout: int = 0
 
     def apply(self, x, rng):
-        """Return float32 (n, h, w, 1), distorted in one resampling, 0 where nothing was. rng: numpy.random.RandomState."""
+        """Return float32 (n, h, w, 1), distorted with a single resampling, padded with 0. rng: numpy.random.RandomState."""
         out = np.empty(x.shape, np.float32)
         for start in range(0, len(x), CHUNK):
             part = x[start : start + CHUNK, :, :, 0]
@@ -58,7 +58,7 @@ class Distortion:
         return out
 
     def _sources(self, shape, rng):
-        """Return (rows, columns), float32 (n, h, w) each: where in the image each of the new pixels is read."""
+        """Return (rows, columns), float32 (n, h, w) each: the source coordinates of each new pixel."""
         n, h, w = shape
 
         def draw(limit):
@@ -88,9 +88,9 @@ class Distortion:
 
 
 def strayed(line, strength, rng):
-    """Distort a prepared line, float32 (h, w'): lean, stretch, climb, wave, another pen.
+    """Distort a prepared line by slant, scale, slope, waves and pen width.
 
-    line: float32 (h, w), ink 1. strength: 1 for what hands do, 0 for nothing. rng: numpy.random.RandomState. Sources: as of
+    line: float32 (h, w), ink 1. strength: 1 for natural variation, 0 for none. rng: numpy.random.RandomState. Sources: as of
     Distortion; Wigington et al. 2017 (grids of displacements for lines).
     """
     import cv2
@@ -125,7 +125,7 @@ def _inked(line, strength, rng):
 
 
 def mixed(x, targets, alpha, rng):
-    """Images and one-hot targets, each blended with another's by a share from Beta(alpha, alpha) (mixup, Zhang et al. 2018)."""
+    """Blend images and one-hot targets with those of others by a share from Beta(alpha, alpha) (mixup, Zhang et al. 2018)."""
     share = rng.beta(alpha, alpha, len(x)).astype(np.float32)
     share = np.maximum(share, 1 - share)
     other = rng.permutation(len(x))
@@ -134,7 +134,7 @@ def mixed(x, targets, alpha, rng):
 
 
 def _spline(size):
-    """Return float32 (size, GRID): what each control point counts in each pixel, by a uniform cubic B-spline.
+    """Return float32 (size, GRID), the weight of each control point in each pixel, by a uniform cubic B-spline.
 
     Scaled so that independent control points of a standard deviation make a field of that standard deviation.
     """
@@ -145,28 +145,30 @@ def _spline(size):
 
 
 def _sampled(x, rows, columns):
-    """Return x (n, h, w) read at fractional places (n, h, w), 0 outside, by cubic convolution (Keys 1981): 4x4 neighbours each.
+    """Return x (n, h, w) sampled at fractional coordinates (n, h, w), 0 outside, by cubic convolution (Keys 1981).
 
-    Linear interpolation would blur what is trained on and not what is tested.
+    Linear interpolation would blur the training images but not the test images.
     """
     n, h, w = x.shape
     padded = np.pad(x, ((0, 0), (3, 3), (3, 3)))
     rows, columns = np.clip(rows, -2, h) + np.float32(3), np.clip(columns, -2, w) + np.float32(3)
     top, left = rows.astype(np.int32), columns.astype(np.int32)
     down, right = _keys(rows - top), _keys(columns - left)
-    at = (np.arange(n) * ((h + 6) * (w + 6)))[:, None, None] + (top - 1) * (w + 6) + (left - 1)  # int64: found sooner
+    indices = (
+        (np.arange(n) * ((h + 6) * (w + 6)))[:, None, None] + (top - 1) * (w + 6) + (left - 1)
+    )  # int64: faster to index with
     flat, out = padded.ravel(), np.zeros(rows.shape, np.float32)
     for i in range(4):
-        line = flat.take(at) * right[0]
+        line = flat.take(indices) * right[0]
         for j in range(1, 4):
-            line += flat[j:].take(at) * right[j]
+            line += flat[j:].take(indices) * right[j]
         out += line * down[i]
-        at += w + 6
+        indices += w + 6
     return np.clip(out, x.min(), x.max(), out=out)
 
 
 def _keys(t):
-    """Return the weights of the neighbours at -1, 0, 1 and 2 for a place t in [0, 1) between 0 and 1; they sum to 1."""
+    """Return the weights of the neighbours at -1, 0, 1 and 2 for a position t in [0, 1); they sum to 1."""
     return (
         ((2 - t) * t - 1) * t / 2,
         ((3 * t - 5) * t * t + 2) / 2,
@@ -176,8 +178,10 @@ def _keys(t):
 
 
 def _cut(x, side, rng):
-    """Set a square of each image to 0, in place; its middle is anywhere in the image."""
+    """Set a square of each image, centered at a random pixel, to 0 in place."""
     n, h, w, _ = x.shape
     y, x0 = rng.randint(0, h, (n, 1)), rng.randint(0, w, (n, 1))
-    rows, columns = ((at >= 0) & (at < side) for at in (np.arange(h) - y + side // 2, np.arange(w) - x0 + side // 2))
+    rows, columns = (
+        (offset >= 0) & (offset < side) for offset in (np.arange(h) - y + side // 2, np.arange(w) - x0 + side // 2)
+    )
     x[rows[:, :, None] & columns[:, None, :]] = 0

@@ -1,4 +1,4 @@
-"""Base classes of the methods. One method is one file in this folder; adding a file is all it takes to add one."""
+"""Base classes of the methods. Each method is a file in this folder; to add a method, add a file."""
 
 import abc
 import contextlib
@@ -25,11 +25,16 @@ LEARNERS = {"classification": CLASSIFIERS, "recognition": RECOGNIZERS}  # by the
 
 @dataclasses.dataclass
 class FitContext:
-    """What `fit` is given beside the data.
+    """What `fit` receives in addition to the data.
 
-    n_classes: number of classes. seed: every random choice follows from it. folder: where checkpoints may be kept until the
-    run ends. log: takes one line of progress. data_sha256: hash of the dataset. run: returns (RunRecord, folder) of a finished
-    run's id. classes: names of the classes.
+    Attributes:
+        n_classes: number of classes.
+        seed: determines every random choice.
+        folder: for checkpoints, until the run ends.
+        log: called with one line of progress.
+        data_sha256: hash of the dataset.
+        run: returns (RunRecord, folder) for the id of a finished run.
+        classes: names of the classes.
     """
 
     n_classes: int
@@ -43,16 +48,16 @@ class FitContext:
 
 @dataclasses.dataclass(kw_only=True)
 class Learner(abc.ABC):
-    """A method with its parameters, which are the dataclass' fields.
+    """A method; its parameters are the fields of the dataclass.
 
     Class attributes:
         name: what users call it.
         task: name of its task in `hcrlib.tasks.TASKS`.
-        runtime_model: the runtime's class that predicts with it.
-        preprocess: pipeline steps unless a run names others.
+        runtime_model: the runtime class that predicts with it.
+        preprocess: default pipeline steps.
         backend: "" or "keras".
-        fixed_protocol: whether it takes neither a budget nor other steps.
-        colour, marker: how figures draw it; one of a few by its name unless it chooses.
+        fixed_protocol: whether it accepts neither a budget nor other steps.
+        colour, marker: its style in figures; by default derived from its name.
         space: search space of `hcr tune`: parameter -> "LOW..HIGH", "LOW..HIGH log" or a list of choices.
 
     Attributes after fit: `engine`, the library that did the work; `history`, one dict per epoch; `notes`, remarks for the
@@ -84,27 +89,27 @@ class Learner(abc.ABC):
 
     @classmethod
     def check_pipeline(cls, pipeline: Any) -> None:
-        """Raise ConfigError if the learner cannot take what an unfitted pipeline makes."""
+        """Raise ConfigError if the learner cannot use the output of an unfitted pipeline."""
         return None
 
     def skip(self, data: Any) -> str | None:
-        """Return a reason not to train on that dataset, or None."""
+        """Return a reason not to train on a dataset, or None."""
         return None
 
-    def prepare(self) -> None:  # noqa: B027 - most need nothing
-        """Load the libraries that `fit` needs: that takes seconds, once a process, and is not part of the time to fit."""
+    def prepare(self) -> None:  # noqa: B027 - optional
+        """Load the libraries that `fit` needs: it takes seconds, once per process, and does not count as time to fit."""
 
     @abc.abstractmethod
     def save(self, folder: Path) -> None:
-        """Write what `load` needs into an existing folder; no pickles."""
+        """Write the files that `load` needs into an existing folder, without pickles."""
 
     @abc.abstractmethod
     def load(self, folder: Path) -> None:
-        """Restore what `save` wrote; predictions are then the same."""
+        """Restore the learner that `save` wrote, with identical predictions."""
 
     @property
     def n_parameters(self) -> int | None:
-        """Number of learnt parameters, or None if that has no meaning."""
+        """Number of learned parameters, or None if not applicable."""
         return None
 
     @classmethod
@@ -116,13 +121,14 @@ class Learner(abc.ABC):
     def create(cls, params: dict[str, Any]) -> "Learner":
         """Return an unfitted instance.
 
-        Raises ConfigError for an unknown parameter, with a suggestion, or an invalid value.
+        Raises:
+            ConfigError: for an unknown parameter, with a suggestion, or an invalid value.
         """
         known = {f.name: f for f in dataclasses.fields(cls)}
         for key in params:
             if key not in known:
-                hint = did_you_mean(key, known) if known else "It takes none"
-                raise ConfigError(f"'{key}' is no parameter of {cls.name}", hint=hint)
+                hint = did_you_mean(key, known) if known else "It has no parameters"
+                raise ConfigError(f"'{key}' is not a parameter of {cls.name}", hint=hint)
         return cls(**{key: _checked_value(cls.name, known[key], value) for key, value in params.items()})
 
 
@@ -142,22 +148,22 @@ class Classifier(Learner):
         made = pipeline.fit(image).apply(image)
         if cls.images_only and made.ndim != 3:
             got = f"{made.shape[1]} features of {pipeline.steps[-1][0]}"
-            raise ConfigError(f"{cls.name} needs images", got=got, hint="Leave that step out, or take knn, svm or mlp")
+            raise ConfigError(f"{cls.name} needs images", got=got, hint="Remove that step, or use knn, svm or mlp")
 
     @abc.abstractmethod
     def fit(self, x: np.ndarray, y: np.ndarray, x_val: np.ndarray, y_val: np.ndarray, context: FitContext) -> None:
-        """Learn from x: float32 (n, 28, 28) or (n, d), and y: int64 (n,); x_val, y_val only to stop or calibrate by."""
+        """Fit to x, float32 (n, 28, 28) or (n, d), and y, int64 (n,); use x_val, y_val only to stop early or calibrate."""
 
     @abc.abstractmethod
     def scores(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (n, n_classes): probabilities or shares; each row sums to 1."""
 
     def onnx(self, graph: Any, x: str) -> str:
-        """Add what `scores` computes to an onnx_graph.Graph and return the name of the scores. x: name of the images (n, d).
+        """Add the computation of `scores` to an onnx_graph.Graph and return the name of its output.
 
-        Keras networks are written by Keras instead. Raises ConfigError if the classifier cannot be written.
+        x: name of the images (n, d). Keras networks are exported by Keras instead. Raises ConfigError if not supported.
         """
-        raise ConfigError(f"{self.name} cannot be written as ONNX", hint="Export a run of another classifier")
+        raise ConfigError(f"{self.name} cannot be exported as ONNX", hint="Export a run of another classifier")
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -174,11 +180,11 @@ class Recognizer(Learner):
 
     @abc.abstractmethod
     def fit(self, lines: Any, val: Any, context: FitContext) -> None:
-        """Learn from `lines`; `val` only to stop and choose by. epoch(number) of both returns (images, texts)."""
+        """Fit to `lines`; use `val` only to stop and to choose. epoch(number) of both returns (images, texts)."""
 
     @abc.abstractmethod
     def log_probabilities(self, images: list[np.ndarray]) -> list[np.ndarray]:
-        """Return float32 (steps, k + 1) for each image: of the blank and the k characters at each time step."""
+        """Return float32 (steps, k + 1) for each image, for the blank and the k characters at each time step."""
 
     def scores(self, images: list[np.ndarray]) -> list[np.ndarray]:
         """Return the same as probabilities."""
@@ -191,18 +197,21 @@ def names() -> list[str]:
 
 
 def named(name: str) -> type[Learner]:
-    """Return the class of a learner. Raises ConfigError, with a suggestion, for an unknown name."""
+    """Return the class of a learner; raise ConfigError, with a suggestion, for an unknown name."""
     for registry in LEARNERS.values():
         if name in registry.names():
             return registry.get(name)
-    raise ConfigError(f"There is no classifier or recognizer '{name}'", hint=did_you_mean(name, names()))
+    raise ConfigError(f"Unknown classifier or recognizer '{name}'", hint=did_you_mean(name, names()))
 
 
 def load_model(folder: Path, **defaults: Any) -> runtime.Model:
     """Load the runtime.CharacterModel or runtime.LineModel of a run's model/ folder.
 
-    Its `learner` is the fitted one, or a network where the folder holds it in ONNX. defaults: what the model.json of earlier
-    versions lacks. RunError where it cannot be loaded.
+    Its `learner` is the fitted one, or a network if the folder contains an ONNX file. defaults: values that model.json files of
+    earlier versions lack.
+
+    Raises:
+        RunError: if it cannot be loaded.
     """
     folder = Path(folder)
     try:
@@ -213,12 +222,12 @@ def load_model(folder: Path, **defaults: Any) -> runtime.Model:
         learner.load(folder)
         return learner.runtime_model.from_dict(learner, about)
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        hint = "Run it again; for a model of the zoo: restore its folder, or `hcr zoo add`"
-        raise RunError(f"This model cannot be loaded: {error}", where=folder, hint=hint) from error
+        hint = "Repeat the run; for a model of the zoo, restore its folder or use `hcr zoo add`"
+        raise RunError(f"The model cannot be loaded: {error}", where=folder, hint=hint) from error
 
 
 def number(default: Any, **limits: float) -> Any:
-    """Return a parameter with limits other than those every number has: at least 1 for an int, 0 for a float.
+    """Return a parameter with other limits than the default ones: at least 1 for an int, 0 for a float.
 
     limits: least, above, below.
     """
@@ -226,12 +235,12 @@ def number(default: Any, **limits: float) -> Any:
 
 
 def flat(x: np.ndarray) -> np.ndarray:
-    """Reshape (n, ...) to (n, d), without a copy where the memory allows."""
+    """Reshape (n, ...) to (n, d), without a copy if possible."""
     return np.ascontiguousarray(x.reshape(len(x), math.prod(x.shape[1:])))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return float32 rows that sum to 1, safe for large values."""
+    """Return float32 rows that sum to 1, without overflow for large values."""
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     return (e / e.sum(axis=1, keepdims=True)).astype(np.float32)
 
@@ -248,10 +257,9 @@ def fitted_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _checked_value(classifier: str, field: dataclasses.Field, value: Any) -> Any:
-    """Return the value, a float where one is meant; ConfigError where it is of another kind or outside the field's limits.
+    """Return the value, converted to float for float fields; raise ConfigError for a wrong type or a value out of limits.
 
-    Whole numbers and texts such as YAML's 1e-3 may stand for floats; text for an int, a bool for a number and null where
-    none is meant may not.
+    Float fields accept whole numbers and texts such as YAML's 1e-3; text is not accepted for an int, nor a bool for a number.
     """
     kinds: tuple[Any, ...] = getattr(field.type, "__args__", (field.type,))
     if float in kinds and not isinstance(value, bool):

@@ -1,13 +1,14 @@
 """Statistics of batch normalization that describe the trained weights, whatever the number of steps.
 
-Keras keeps moving averages with a momentum of 0.99: they need some 500 steps to forget their initial values, so that after
-a few dozen a network is right in training and guesses in inference. `hcr bench batch-norm` compares the alternatives.
+Keras keeps moving averages with a momentum of 0.99: they need some 500 steps to forget their initial values, so that a
+network trained for a few dozen steps is accurate in training mode but not in inference. `hcr bench batch-norm` compares the
+alternatives.
 Source: Ioffe and Szegedy 2015, algorithm 2, which estimates the statistics after training as well.
 """
 
 import numpy as np
 
-BATCHES = 32  # enough on any dataset, and a small share of an epoch where it has hundreds
+BATCHES = 32  # enough on any dataset, and a small part of an epoch with hundreds
 
 
 def estimation(keras, x, batch_size):
@@ -37,7 +38,7 @@ def estimate(keras, model, batches):
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     if not norms:
         return
-    lower = keras.Model(model.inputs[0], [norm.output for norm in norms])  # without the layers that follow the last one
+    lower = keras.Model(model.inputs[0], [norm.output for norm in norms])  # without the layers after the last one
     momenta, n = [norm.momentum for norm in norms], 0
     for batch in batches:
         for norm in norms:

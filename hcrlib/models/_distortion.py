@@ -1,4 +1,4 @@
-"""For networks that are shown every training image distorted anew in each epoch: how much, as parameters of their own."""
+"""Parameters of networks whose training images are distorted anew in each epoch."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from hcrlib.models._base import number
 
 @dataclasses.dataclass(kw_only=True)
 class Distorted:
-    """Comes before a KerasClassifier among the bases. The units are those of hcrlib.models._augmentation.Distortion."""
+    """A mixin placed before KerasClassifier in the bases. Units are those of hcrlib.models._augmentation.Distortion."""
 
     rotation: float = 0.0
     shear: float = 0.0
@@ -26,7 +26,7 @@ class Distorted:
 
     def augmented(self, images, targets, rng):
         images, targets = super().augmented(images, targets, rng)
-        if self.distortion != Distortion():  # else every image would be resampled, to itself
+        if self.distortion != Distortion():  # skip resampling that changes nothing
             images = self.distortion.apply(images, rng)
         return mixed(images, targets, self.mixup, rng) if self.mixup else (images, targets)
 

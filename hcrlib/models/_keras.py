@@ -1,8 +1,8 @@
-"""The only training loop: every Keras network is trained, checkpointed, resumed and stopped here.
+"""The training loop of all Keras networks, with checkpoints, resuming and early stopping.
 
-One epoch is one call of `Model.fit`; the order of its batches, their shifts and its dropout depend on (seed, epoch) alone.
-After it the model and its optimizer go into the checkpoint, in one atomic step; a run that is killed goes on from there and
-ends with the same weights as one that was not.
+Each epoch is a call of `Model.fit`; the order of batches, their shifts and dropout depend only on (seed, epoch). After each
+epoch the model and its optimizer are saved atomically in a checkpoint; a killed run resumes from there and ends with the same
+weights as an uninterrupted one.
 """
 
 import dataclasses
@@ -24,10 +24,10 @@ from hcrlib.models._batch_norm import estimation
 
 @dataclasses.dataclass(kw_only=True)
 class KerasLearner(Learner):
-    """A network and how long to train it. A subclass says what is fed in an epoch, and what is told of it."""
+    """A network and its training parameters. A subclass defines the data of an epoch and the values to log."""
 
     backend = "keras"
-    chosen_by: ClassVar[str] = "val_loss"  # what the best epoch has least of
+    chosen_by: ClassVar[str] = "val_loss"  # the best epoch has the lowest value
 
     epochs: int = 5
     batch_size: int = 128
@@ -46,7 +46,7 @@ class KerasLearner(Learner):
         quiet_keras()
 
     def answering(self):
-        """Return the keras.Model that answers: the trained one, unless a subclass makes something else of it."""
+        """Return the keras.Model used for inference: the trained one unless a subclass overrides it."""
         return self.model
 
     @property
@@ -59,15 +59,18 @@ class KerasLearner(Learner):
         bare.save(folder / "model.keras")
 
     def _train(self, keras, context, build, feed):
-        """Train to the last epoch, from the last finished one on. build(): a compiled model. feed(epoch): what Model.fit is
-        given in that epoch, counted from 0.
+        """Train up to the last epoch, resuming after the last finished one.
+
+        build(): returns a compiled model. feed(epoch): returns the arguments of Model.fit for an epoch, counted from 0.
         """
         self.engine = f"keras {keras.__version__} on {keras.backend.backend()}"
         checkpoint = Checkpoint(context.folder / "checkpoint")
         self.model, self.history = checkpoint.load(keras, context.log)
         if self.model is None:
             self.model = build()
-            self.model.optimizer.build(self.model.trainable_variables)  # else TensorFlow traces the first step twice
+            self.model.optimizer.build(
+                self.model.trainable_variables
+            )  # avoids that TensorFlow traces the first step twice
         else:
             context.log(f"resumed after epoch {len(self.history)}")
             self.prior_fit_s = sum(row["epoch_s"] for row in self.history)
@@ -98,8 +101,8 @@ class KerasLearner(Learner):
         row = {"epoch": epoch + 1, **row, "epoch_s": time.perf_counter() - started_at}
         self.history.append(row)
         checkpoint.save(self.model, self.history, self.restore_best and self._best_epoch() == epoch + 1)
-        told = "  ".join(f"{name} {row[name]:.4f}" for name in self._told)
-        context.log(f"epoch {row['epoch']}/{self.epochs}  {told}  {row['epoch_s']:.1f} s")
+        values = "  ".join(f"{name} {row[name]:.4f}" for name in self._told)
+        context.log(f"epoch {row['epoch']}/{self.epochs}  {values}  {row['epoch_s']:.1f} s")
 
     def _best_epoch(self):
         return 1 + int(np.argmin([row[self.chosen_by] for row in self.history]))
@@ -110,7 +113,7 @@ class KerasLearner(Learner):
 
 @dataclasses.dataclass(kw_only=True)
 class KerasClassifier(KerasLearner, Classifier):
-    """A network that scores pictures of one character. A subclass says `network` and, where it differs, `optimizer`."""
+    """A network that scores images of one character. A subclass defines `network` and, if needed, `optimizer`."""
 
     _told = "loss", "val_loss", "val_accuracy"
     space = {"learning_rate": "0.0003..0.03 log", "batch_size": [32, 64, 128, 256], "shift": [0, 1, 2]}
@@ -120,11 +123,11 @@ class KerasClassifier(KerasLearner, Classifier):
 
     def network(self, shape, n_classes):
         """Return an uncompiled keras.Model from `shape` (h, w, 1) or (d,) to n_classes probabilities."""
-        raise TypeError(f"{type(self).__name__} describes no network")
+        raise TypeError(f"{type(self).__name__} does not define a network")
 
     @property
     def one_hot(self):
-        """Whether the loss takes rows of shares instead of labels: smoothing works on those only."""
+        """Whether the loss takes class probabilities instead of labels, as smoothing requires."""
         return self.label_smoothing > 0
 
     def loss(self):
@@ -136,7 +139,7 @@ class KerasClassifier(KerasLearner, Classifier):
         return keras.losses.SparseCategoricalCrossentropy()
 
     def augmented(self, images, targets, rng):
-        """Return an epoch's images (n, h, w, 1) and targets as the network is shown them; features (n, d) stay as they are."""
+        """Return an epoch's augmented images (n, h, w, 1) and targets; features (n, d) are unchanged."""
         return (shifted(images, self.shift, rng) if self.shift and images.ndim == 4 else images), targets
 
     def fit(self, x, y, x_val, y_val, context):
@@ -151,7 +154,7 @@ class KerasClassifier(KerasLearner, Classifier):
                 "x": images,
                 "y": targets,
                 "batch_size": self.batch_size,
-                "validation_data": (x_val, self._targets(y_val)),  # through fit, so that TensorBoard draws both curves
+                "validation_data": (x_val, self._targets(y_val)),  # passed to fit so that TensorBoard plots both curves
                 "validation_batch_size": 1024,
             }
 
@@ -161,7 +164,7 @@ class KerasClassifier(KerasLearner, Classifier):
         x = _channelled(x)
         if len(x) == 0:
             return np.zeros((0, self.n_classes), np.float32)
-        if len(x) <= 32:  # one image: Model.predict would spend 50 ms on setting itself up
+        if len(x) <= 32:  # few images: Model.predict has an overhead of 50 ms
             return np.asarray(self._step()(x), np.float32)
         return self.model.predict(x, batch_size=1024, verbose=0)
 
@@ -170,7 +173,7 @@ class KerasClassifier(KerasLearner, Classifier):
         self.n_classes = self.model.output_shape[-1]
 
     def _step(self):
-        """Return the forward pass, compiled where the backend is TensorFlow."""
+        """Return the forward pass, compiled if the backend is TensorFlow."""
         if getattr(self, "_compiled_for", None) is not self.model:
             self._compiled_for, self._forward = self.model, forward(self.model)
         return self._forward
@@ -194,38 +197,36 @@ class KerasClassifier(KerasLearner, Classifier):
         return {name: measured[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
 
     def _shuffled(self, x, targets, rng):
-        """Return an epoch's images and targets in a new order, augmented: a function of the generator's state alone.
+        """Return an epoch's images and targets in a new order, augmented; they depend only on the generator's state.
 
-        Whole arrays, since Keras feeds those twice as fast as batches made one by one (measured on 2 cores with TensorFlow),
-        and since every backend takes them.
+        Keras feeds whole arrays twice as fast as batches made one by one (measured on 2 cores with TensorFlow), and every
+        backend accepts them.
         """
         order = rng.permutation(len(x))
         return self.augmented(x[order], targets[order], rng)
 
 
 def forward(model):
-    """Return a function from arrays to the keras.Model's answers, an array; compiled where the backend is TensorFlow."""
+    """Return a function from arrays to the keras.Model's outputs as arrays, compiled if the backend is TensorFlow."""
     import keras
 
     if keras.backend.backend() != "tensorflow":
         return lambda x: keras.ops.convert_to_numpy(model(x))
     import tensorflow as tf
 
-    given = [
-        tf.TensorSpec(model.input_shape, tf.float32)
-    ]  # one graph for all sizes of batches, and all widths of lines
+    given = [tf.TensorSpec(model.input_shape, tf.float32)]  # one graph for all batch sizes and line widths
     graph = tf.function(lambda x: model(x, training=False), input_signature=given)
     return lambda x: graph(tf.constant(x)).numpy()
 
 
 class Checkpoint:
-    """One folder, replaced as a whole: the model with its optimizer, the history, and the best model so far where asked."""
+    """A folder replaced as a whole: the model with its optimizer, the history, and optionally the best model so far."""
 
     def __init__(self, folder):
         self.folder = folder
 
     def load(self, keras, say=print):
-        """Return (model, history), or (None, []) without a finished epoch or a readable checkpoint, which is reported."""
+        """Return (model, history), or (None, []) if no epoch was finished or the checkpoint is unreadable, which is logged."""
         if not (self.folder / "history.json").exists():
             _recover(self.folder)
         if not (self.folder / "history.json").exists():
@@ -233,9 +234,7 @@ class Checkpoint:
         try:
             model = keras.saving.load_model(self.folder / "model.keras")
             return model, json.loads((self.folder / "history.json").read_text())
-        except (
-            Exception
-        ) as error:  # damaged, by a power cut say: whatever Keras makes of it, there is nothing to resume
+        except Exception as error:  # of any type: Keras raises many for a damaged checkpoint
             say(f"the checkpoint cannot be read and training starts anew ({type(error).__name__}: {error})")
             return None, []
 
@@ -262,7 +261,7 @@ class Checkpoint:
 
 
 def started(seed):
-    """Return the keras module, with every source of chance seeded and TensorFlow told to be deterministic."""
+    """Return the keras module with all random generators seeded and TensorFlow set to be deterministic."""
     keras = quiet_keras()
     keras.utils.set_random_seed(seed_for(seed, "keras"))
     if keras.backend.backend() == "tensorflow":
@@ -273,11 +272,11 @@ def started(seed):
 
 
 def quiet_keras():
-    """Return the keras module, imported without the backend's word on CPU features and missing GPUs, which fill a notebook."""
+    """Return the keras module, imported without the backend's messages on CPU features and missing GPUs."""
     if "keras" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         shown, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, 2)  # some of it comes before any logging is set up: only the descriptor itself holds it back
+        os.dup2(nothing, 2)  # some messages precede any logging setup: only redirecting the descriptor suppresses them
         try:
             import keras  # noqa: F401
         finally:
@@ -288,11 +287,11 @@ def quiet_keras():
 
 
 def _reseed(model, seed):
-    """Dropout and its like draw from (seed, epoch): Keras does not store their state with the weights."""
+    """Seed dropout and similar layers by (seed, epoch): Keras does not store their state with the weights."""
     weights = {id(weight) for weight in model.weights}
     states = [variable for variable in model.variables if id(variable) not in weights]
-    for at, state in enumerate(states):
-        state.assign(np.array([seed_for(seed, at), 0], np.uint32))
+    for index, state in enumerate(states):
+        state.assign(np.array([seed_for(seed, index), 0], np.uint32))
 
 
 def _recover(folder):
@@ -304,12 +303,12 @@ def _recover(folder):
 
 
 def _channelled(x):
-    """Reshape (n, h, w) to (n, h, w, 1); features (n, d) stay."""
+    """Reshape (n, h, w) to (n, h, w, 1); features (n, d) are unchanged."""
     return x[..., None] if x.ndim == 3 else x
 
 
 def _bar(keras, title):
-    """Return a tqdm bar over the epoch's batches, on terminals only; notebooks and logs get the line at the epoch's end."""
+    """Return a tqdm bar over the epoch's batches, for terminals only; notebooks and logs get one line per epoch."""
     from tqdm import tqdm
 
     class Bar(keras.callbacks.Callback):

@@ -2,7 +2,7 @@
 
 
 def one_cycle(peak, steps, warm_up=0.15):
-    """Return a keras schedule: up to the peak over the first part of `steps`, then a cosine down to nothing (Smith 2018)."""
+    """Return a keras schedule: a linear warm-up to the peak, then a cosine decay to 0 (Smith 2018)."""
     import keras
 
     rising = max(1, int(steps * warm_up))

@@ -1,13 +1,13 @@
-"""cnn-compact, taught by finished runs as well as by labels: what several networks know, in one.
+"""cnn-compact trained by finished runs as well as by labels: the knowledge of several networks in one.
 
 Sources: Hinton, Vinyals and Dean 2015 (distillation); Furlanello et al. 2018 ("Born-Again Neural Networks": a pupil as large
-as its teachers does better than they). Where a label is one of two that the shape does not tell apart, teachers say how likely
-each is, and the pupil need not learn a coin's throw by heart. The teachers' answers are averaged over copies of the image moved
-by a pixel, as in test-time augmentation; the pupil answers alone, from the image as it is.
+as its teachers outperforms them). For ambiguous shapes the teachers give the probability of each label, so that the pupil need
+not memorize an arbitrary one. The teachers' probabilities are averaged over copies of the image moved by a pixel, as in
+test-time augmentation; the pupil predicts from the original image only.
 
 Expected: MNIST 99.70 % (teachers 99.67 and 99.60), emnist-bymerge-lite 90.53 % (teachers 90.38 and 90.21), one run each; on
-validation images it is no better than its best teacher, so that one run does not tell which is. Cost: the teachers' trainings,
-their answers, and as much as cnn-compact again.
+validation images it is no better than its best teacher, so one run does not show which is. Cost: training of the teachers,
+their predictions, and that of cnn-compact.
 """
 
 import dataclasses
@@ -28,8 +28,8 @@ class CnnDistilled(CnnCompact):
     fixed_protocol = True  # its teachers saw all the training images, scaled
 
     runs: list | None = None  # ids of the teachers, such as mnist/cnn-compact/0123456789ab
-    views: int = number(1, least=0)  # the teachers see each image moved by up to so many pixels each way
-    hard: float = number(0.2, below=1)  # the share of the label; the rest is the teachers'
+    views: int = number(1, least=0)  # the teachers see each image moved by up to this many pixels each way
+    hard: float = number(0.2, below=1)  # the weight of the label; the teachers have the rest
 
     def __post_init__(self):
         super().__post_init__()

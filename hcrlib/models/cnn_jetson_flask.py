@@ -29,7 +29,7 @@ class CnnJetsonFlask(KerasClassifier):
         super().__post_init__()
         if self.optimizer_name not in OPTIMIZERS:
             hint = did_you_mean(self.optimizer_name, OPTIMIZERS)
-            raise ConfigError(f"There is no optimizer '{self.optimizer_name}' in {self.name}", hint=hint)
+            raise ConfigError(f"Unknown optimizer '{self.optimizer_name}' for {self.name}", hint=hint)
 
     def network(self, shape, n_classes):
         import keras

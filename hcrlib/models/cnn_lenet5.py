@@ -37,14 +37,14 @@ class CnnLenet5(KerasClassifier):
 
 
 def _averaged(x):
-    """Means of 2x2, times a number and plus another one, both learnt for each map: a 1x1 convolution of each map alone."""
+    """Average 2x2 pixels, then scale and shift each map by learned numbers, as a 1x1 depthwise convolution."""
     from keras import layers
 
     return layers.DepthwiseConv2D(1, depthwise_initializer="ones")(layers.AveragePooling2D(2)(x))
 
 
 def _squashed(x):
-    """1.7159 tanh(2/3 x), whose fixed points are at +-1 (the paper's appendix A)."""
+    """Apply 1.7159 tanh(2/3 x), whose fixed points are at +-1 (the paper's appendix A)."""
     from keras import layers
 
     return layers.Rescaling(1.7159)(layers.Activation("tanh")(layers.Rescaling(2 / 3)(x)))

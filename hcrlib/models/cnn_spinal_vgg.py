@@ -55,8 +55,8 @@ class CnnSpinalVgg(KerasClassifier):
         x = layers.Flatten()(x)
         halves = x[:, : 2 * self.width], x[:, 2 * self.width :]
         spine = []
-        for at in range(SPINE):
-            seen = layers.Concatenate()([halves[at % 2], spine[-1]]) if spine else halves[0]
+        for index in range(SPINE):
+            seen = layers.Concatenate()([halves[index % 2], spine[-1]]) if spine else halves[0]
             dense = layers.Dense(2 * self.width)(layers.Dropout(self.dropout)(seen))
             spine.append(layers.ReLU()(layers.BatchNormalization()(dense)))
         x = layers.Dropout(self.dropout)(layers.Concatenate()(spine))

@@ -75,7 +75,7 @@ class CnnTextcaps(KerasClassifier):
 
 
 def _parts():
-    """Return the layers Squash, Capsules and Length and the loss Margin, made once Keras is there and known to it by name."""
+    """Return the layers Squash, Capsules and Length and the loss Margin, defined on first use and registered with Keras."""
     if not _PARTS:
         quiet_keras()
         _PARTS.extend(_defined())
@@ -92,7 +92,7 @@ def _defined():
     register = keras.saving.register_keras_serializable(package="hcrlib")
 
     def squashed(x):
-        """Vectors (last axis) with their direction kept and their length s made s^2 / (1 + s^2)."""
+        """Scale vectors (last axis) of length s to s^2 / (1 + s^2)."""
         squares = ops.sum(ops.square(x), axis=-1, keepdims=True)
         return x * squares / (1 + squares) / ops.sqrt(squares + 1e-7)
 
@@ -138,8 +138,8 @@ def _defined():
         """The right class' capsule longer than 0.9, every other shorter than 0.1 (Sabour et al. 2017, equation 4)."""
 
         def call(self, y_true, y_pred):
-            wanted = ops.one_hot(ops.reshape(ops.cast(y_true, "int32"), (-1,)), y_pred.shape[-1])
-            there, absent = ops.square(ops.relu(0.9 - y_pred)), ops.square(ops.relu(y_pred - 0.1))
-            return ops.sum(wanted * there + 0.5 * (1 - wanted) * absent, axis=-1)
+            target = ops.one_hot(ops.reshape(ops.cast(y_true, "int32"), (-1,)), y_pred.shape[-1])
+            present, absent = ops.square(ops.relu(0.9 - y_pred)), ops.square(ops.relu(y_pred - 0.1))
+            return ops.sum(target * present + 0.5 * (1 - target) * absent, axis=-1)
 
     return Squash, Capsules, Length, Margin

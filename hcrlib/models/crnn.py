@@ -1,6 +1,6 @@
-"""Convolutions, a bidirectional LSTM and CTC: pictures of words and lines to text, without cutting them into characters.
+"""Read images of words and lines without segmenting characters, with convolutions, a bidirectional LSTM and CTC.
 
-Sources: Shi, Bai and Yao 2015 (CRNN, arXiv 1507.05717), Graves et al. 2006 (CTC). The networks answer logits (steps, k + 1),
+Sources: Shi, Bai and Yao 2015 (CRNN, arXiv 1507.05717), Graves et al. 2006 (CTC). The networks output logits (steps, k + 1),
 the blank first; steps are columns of the last feature map.
 """
 
@@ -20,69 +20,67 @@ from hcrlib.models._keras import KerasLearner, forward, quiet_keras, started
 from hcrlib.models._schedule import one_cycle
 from hcrlib.runtime.line_pipeline import MARGIN, best_path, by_width, log_softmax, stacked, widened
 
-AT_ONCE = 32  # pictures that are asked about in one step
-SORTED = 20  # batches whose pictures are sorted by width among themselves
+AT_ONCE = 32  # images per batch of inference
+SORTED = 20  # batches whose images are sorted by width among themselves
 
 
 @dataclasses.dataclass(kw_only=True)
 class Crnn(KerasLearner, Recognizer):
-    """A network with CTC. A subclass says `network`, `stride` and, where widths are not free, `wide`."""
+    """A network with CTC. A subclass defines `network`, `stride` and, if its input width is fixed, `WIDTH`."""
 
     chosen_by = "val_cer"
     _told = "loss", "val_loss", "val_cer"
-    stride: ClassVar[int]  # columns of a picture for one time step
-    WIDTH: ClassVar[int | None] = None  # columns of every picture, None for its own
+    stride: ClassVar[int]  # columns of an image per time step
+    WIDTH: ClassVar[int | None] = None  # fixed width of all images; None for any width
 
     batch_size: int = 32
-    distortion: float = 1.0  # how far training lines stray, 0 for not at all
-    start: str | None = None  # a finished run's id whose weights training starts from, wherever shapes agree
+    distortion: float = 1.0  # strength of the distortion of training lines, 0 for none
+    start: str | None = None  # id of a finished run whose weights training starts from where shapes match
 
     def network(self, height, n_labels):
         """Return an uncompiled keras.Model from (height, any width, 1) to logits (steps, n_labels), the blank included."""
-        raise TypeError(f"{type(self).__name__} describes no network")
+        raise TypeError(f"{type(self).__name__} does not define a network")
 
     def wide(self, width):
-        """Return how many columns a picture of that width is given to the network with. RunError where it is too wide."""
+        """Return the width to which an image is padded for the network; raise RunError if it is too wide."""
         if self._holds(width):
             return self.WIDTH or widened(width)
         raise RunError(
-            f"A picture is too wide for {self.name}'s {self.WIDTH // self.stride} time steps",
+            f"An image is too wide for {self.name}'s {self.WIDTH // self.stride} time steps",
             expected=f"at most {self.WIDTH - 2 * MARGIN} pixels at its height",
             got=f"{width} pixels, which take {-(-widened(width) // self.stride)} steps",
-            hint="Take crnn-small, which reads lines of any width, or pictures of words",
+            hint="Use crnn-small, which reads lines of any width, or images of words",
         )
 
     def _holds(self, width):
         return self.WIDTH is None or widened(width) <= self.WIDTH
 
     def steps_needed(self, text):
-        """Return the least time steps that CTC can write a text in: one a character, and one between two equal ones."""
+        """Return the least number of time steps for a text in CTC: one per character, and one between two equal ones."""
         return len(text) + sum(a == b for a, b in itertools.pairwise(text))
 
     def skip(self, data):
         return (
-            None
-            if isinstance(data, TextDataset)
-            else f"{self.name} reads pictures of words and lines, not of characters"
+            None if isinstance(data, TextDataset) else f"{self.name} reads images of words and lines, not of characters"
         )
 
     def fit(self, lines, val, context):
         keras = started(context.seed)
-        ctc_loss()  # a checkpoint's model asks for it
+        ctc_loss()  # registers the loss of a checkpoint's model
         self.classes = tuple(context.classes)
         of = {name: at for at, name in enumerate(self.classes, start=1)}
-        pictures, texts = self._fitting(lines.epoch(0))
+        images, texts = self._fitting(lines.epoch(0))
         if (left := len(lines.epoch(0)[1]) - len(texts)) > 0:
             self.n_train_used = len(texts)
             self.notes.append(f"{left} training lines have more characters than the network has time steps")
             context.log(self.notes[-1])
-        height, batches = pictures[0].shape[0], -(-len(texts) // self.batch_size)
-        del pictures
+        height, batches = images[0].shape[0], -(-len(texts) // self.batch_size)
+        del images
         self._val, fed = val.epoch(0), []
 
         def feed(epoch):
-            while fed:  # Keras keeps what it was fed with: without this, every epoch's pictures
-                fed.pop().pictures = None
+            while fed:  # Keras keeps references to its inputs: release the images of earlier epochs
+                fed.pop().images = None
             rng = frozen_rng(seed_for(context.seed, f"epoch/{epoch}"), "order")
             fed.append(self._batches(keras, *self._fitting(lines.epoch(epoch)), of, rng))
             fed.append(self._batches(keras, *self._fitting(self._val), of, None))
@@ -93,13 +91,13 @@ class Crnn(KerasLearner, Recognizer):
         if self.start:
             record, _ = context.run(self.start)
             self.prior_fit_s += record.fit_s
-            self.notes.append(f"started from {record.id}, whose time to fit is counted, too")
+            self.notes.append(f"started from {record.id}, whose time to fit is included")
 
-    def log_probabilities(self, pictures):
+    def log_probabilities(self, images):
         if getattr(self, "_compiled_for", None) is not self.model:
             self._compiled_for, self._forward = self.model, forward(self.model)
-        out = [None] * len(pictures)
-        for indices, batch in by_width(pictures, AT_ONCE, self.wide):
+        out = [None] * len(images)
+        for indices, batch in by_width(images, AT_ONCE, self.wide):
             for at, logits in zip(indices, self._forward(batch), strict=True):
                 out[at] = log_softmax(logits)
         return out
@@ -126,17 +124,17 @@ class Crnn(KerasLearner, Recognizer):
         return model
 
     def _take_over(self, model, context):
-        """Take the weights of a finished run where shapes agree; of the last layer, those of the same characters."""
+        """Copy the weights of a finished run where shapes match; in the last layer, those of the same characters."""
         _, folder = context.run(self.start)
         model_of_run = load_model(folder / "model")
         other, classes = model_of_run.learner, model_of_run.classes
         if not isinstance(other, Crnn):
-            raise ConfigError("This run is of no recogniser", where=self.start)
+            raise ConfigError("The run is not one of a recognizer", where=self.start)
         last, taken = model.layers[-1].name, 0
         for layer in model.layers:
             if layer.name == last:
                 continue
-            theirs = next((one for one in other.model.layers if one.name == layer.name), None)
+            theirs = next((candidate for candidate in other.model.layers if candidate.name == layer.name), None)
             if theirs and [w.shape for w in theirs.get_weights()] == [w.shape for w in layer.get_weights()]:
                 layer.set_weights(theirs.get_weights())
                 taken += bool(layer.weights)
@@ -144,27 +142,27 @@ class Crnn(KerasLearner, Recognizer):
         if ours.weights[0].shape[0] == theirs.weights[0].shape[0]:
             kernel, bias = ours.get_weights()
             pairs = [(0, 0)] + [(1 + i, 1 + classes.index(c)) for i, c in enumerate(self.classes) if c in classes]
-            for at, there in pairs:
-                kernel[:, at], bias[at] = (w[..., there] for w in theirs.get_weights())
+            for target, source in pairs:
+                kernel[:, target], bias[target] = (w[..., source] for w in theirs.get_weights())
             ours.set_weights([kernel, bias])
         if not taken:
-            raise ConfigError("Nothing of this run fits this network", where=self.start)
+            raise ConfigError("No layer of the run matches the network", where=self.start)
         context.log(f"started from {taken} layers of {self.start}")
 
-    def _writes(self, picture, text):
-        return self.steps_needed(text) <= self.wide(picture.shape[1]) // self.stride
+    def _writes(self, image, text):
+        return self.steps_needed(text) <= self.wide(image.shape[1]) // self.stride
 
     def _fitting(self, epoch):
-        """Return (pictures, texts) that the network's steps can write; DataError where none is left."""
+        """Return the (images, texts) that fit into the network's time steps; raise DataError if none does."""
         fits = [at for at, one in enumerate(zip(*epoch, strict=True)) if self._writes(*one)]
         if not fits:
-            raise DataError("None of the lines fits into the network's time steps", hint="Take wider pictures")
+            raise DataError("None of the lines fits into the network's time steps", hint="Use wider images")
         return tuple([part[at] for at in fits] for part in epoch)
 
-    def _batches(self, keras, pictures, texts, of, rng):
-        """Return a keras.utils.PyDataset of (pictures, labels) batches of about one width; with rng: shuffled and distorted."""
+    def _batches(self, keras, images, texts, of, rng):
+        """Return a keras.utils.PyDataset of (images, labels), in batches of similar width; with rng, shuffled and distorted."""
         labels = [[of[c] for c in text if c in of] for text in texts]
-        widths = np.array([picture.shape[1] for picture in pictures])
+        widths = np.array([image.shape[1] for image in images])
         order = np.arange(len(texts)) if rng is None else rng.permutation(len(texts))
         several, batches = SORTED * self.batch_size, []
         for at in range(0, len(order), several if rng is not None else len(order)):
@@ -180,11 +178,11 @@ class Crnn(KerasLearner, Recognizer):
         holds, writes = self._holds, self._writes
 
         class Batches(keras.utils.PyDataset):
-            """Keras takes the first two batches' shapes for those of all, unless they differ: the first is padded more."""
+            """Keras takes the shapes of the first two batches for fixed unless they differ: the first is padded more."""
 
-            def __init__(self, pictures):
+            def __init__(self, images):
                 super().__init__()
-                self.pictures = pictures
+                self.images = images
 
             def __len__(self):
                 return len(batches)
@@ -201,11 +199,11 @@ class Crnn(KerasLearner, Recognizer):
                 return stacked(some, width), padded
 
             def _strayed(self, at, chance):
-                """Return the picture distorted, or as it is where it would get too wide, or too narrow for its text."""
-                moved = strayed(self.pictures[at], strength, chance)
-                return moved if holds(moved.shape[1]) and writes(moved, texts[at]) else self.pictures[at]
+                """Return the image distorted, or unchanged if it became too wide, or too narrow for its text."""
+                moved = strayed(self.images[at], strength, chance)
+                return moved if holds(moved.shape[1]) and writes(moved, texts[at]) else self.images[at]
 
-        return Batches(pictures)
+        return Batches(images)
 
     def _measured(self, history):
         from hcrlib.metrics.scores import edits
@@ -219,10 +217,10 @@ class Crnn(KerasLearner, Recognizer):
 
 @dataclasses.dataclass(kw_only=True)
 class CrnnSmall(Crnn):
-    """Seven convolutions, each column's maximum, two bidirectional LSTMs: for a processor.
+    """Seven convolutions, the maximum of each column and two bidirectional LSTMs, fast on a CPU.
 
-    Strides instead of poolings (Springenberg et al. 2014), and no batch normalisation in the two large layers at the bottom,
-    where it would take as long as the convolutions.
+    Strides replace pooling (Springenberg et al. 2014), and the two large first layers have no batch normalisation, which would
+    take as long as their convolutions.
     """
 
     name = "crnn-small"
@@ -274,7 +272,7 @@ class CrnnSmall(Crnn):
 
 @dataclasses.dataclass(kw_only=True)
 class CrnnPaper(Crnn):
-    """The network of the paper `cnn-rnn`, to the letter, for pictures of 800x64 pixels: 100 time steps.
+    """The network of the paper `cnn-rnn`, followed literally, for images of 800x64 pixels: 100 time steps.
 
     Its listing contradicts itself; what is taken here. The shapes in its comments are consistent and are kept; the poolings are
     those that make them (2x2, 1x2, 2x2, none, 2x2, 1x2, 1x2, width first); the inputs of the fourth and the sixth layer, whose
@@ -320,7 +318,7 @@ class CrnnPaper(Crnn):
         ahead = layers.LSTM(512, return_sequences=True, name="forward2")(ahead)
         back = layers.LSTM(512, return_sequences=True, go_backwards=True, name="backward1")(
             x
-        )  # answers from the end on
+        )  # returns steps in reverse order
         back = layers.LSTM(512, return_sequences=True, name="backward2")(back)
         x = layers.Concatenate()([ahead, keras.ops.flip(back, axis=1)])
         return keras.Model(image, layers.Dense(n_labels, name="characters")(x))
@@ -333,9 +331,9 @@ class CrnnPaper(Crnn):
 
 @functools.cache
 def ctc_loss():
-    """Keras' CTC loss. On TensorFlow with its kernel for sparse labels: the one that Keras takes there is ten times as slow.
+    """Return the CTC loss: Keras' own, or on TensorFlow its kernel for sparse labels, which is ten times as fast.
 
-    Both are `tf.nn.ctc_loss` and agree; the sparse one refuses a text that the steps cannot write, where the other is infinite.
+    Both are `tf.nn.ctc_loss` and agree; for a text that does not fit the steps the sparse one fails and the other is infinite.
     """
     import keras
 
@@ -355,7 +353,7 @@ def ctc_loss():
 
 
 def _extremes_first(batches, widths):
-    """Put the widest batch first and the narrowest second, in place: see Batches; and memory is short at once or never."""
+    """Put the widest batch first and the narrowest second, in place: see Batches; also, lack of memory shows at once."""
     for at, extreme in ((0, max), (1, min)):
         if len(batches) > at:
             found = extreme(range(at, len(batches)), key=lambda i: widths[batches[i]].max())

@@ -1,4 +1,4 @@
-"""The baseline: answers every image with the training classes' shares. 10 % on MNIST; below it, something is broken."""
+"""The baseline: predicts the class frequencies of the training set. 10 % on MNIST; anything lower is broken."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ from hcrlib.models._base import Classifier
 
 @dataclasses.dataclass(kw_only=True)
 class Dummy(Classifier):
-    """Class frequencies of the training set, whatever the image."""
+    """Class frequencies of the training set, for any image."""
 
     name = "dummy"
     colour, marker = "#8c8c8c", "X"

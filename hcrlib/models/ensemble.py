@@ -1,8 +1,8 @@
-"""Several trained models that vote: the average of their probabilities, and of each one's over shifted copies of the image.
+"""Average the probabilities of several trained models, optionally over shifted copies of each image.
 
 Sources: Hansen and Salamon 1990 (networks that differ by their first weights make different mistakes); Krizhevsky et al. 2012
 (test-time augmentation). Nothing is trained: the members are finished runs, found by their ids, on the same training images.
-One run with a `shift` is that run with test-time augmentation, reported apart from it.
+One run with a `shift` is that run with test-time augmentation, reported separately.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ class Ensemble(Classifier):
     fixed_protocol = True
 
     runs: list | None = None  # ids, such as mnist/cnn-basic/0123456789ab
-    shift: int = number(0, least=0)  # each image is read as it is and moved by up to this many pixels each way
+    shift: int = number(0, least=0)  # average over all moves of the image by up to this many pixels each way
 
     def __post_init__(self):
         super().__post_init__()
@@ -37,7 +37,7 @@ class Ensemble(Classifier):
             hint = "--set runs='[ID, ID]', with ids that `hcr results` lists"
             raise ConfigError("This classifier needs the ids of finished runs", expected="runs: [ID, ...]", hint=hint)
         if context.run is None:
-            raise ConfigError("What is made of finished runs is made by `hcr train` or a sweep only")
+            raise ConfigError("Only `hcr train` and sweeps can build on finished runs")
         found = [context.run(run) for run in self.runs]
         members = [record for record, _ in found]
         for record in members:
@@ -68,8 +68,8 @@ class Ensemble(Classifier):
         return None if None in counts else sum(counts)
 
     def save(self, folder):
-        for at, source in enumerate(self.folders):
-            shutil.copytree(source, folder / f"member-{at}")
+        for index, source in enumerate(self.folders):
+            shutil.copytree(source, folder / f"member-{index}")
 
     def load(self, folder):
         members = sorted(folder.glob("member-*"), key=lambda member: int(member.name.partition("-")[2]))

@@ -1,4 +1,4 @@
-"""Exact k nearest neighbours: nothing is learnt, the training images are the model.
+"""Exact k nearest neighbours: nothing is learned, the training images are the model.
 
 Source: Cover and Hart 1967. On deskewed MNIST 98.5 %; all the cost is in predicting and in the model's size.
 faiss' flat L2 index and scikit-learn's brute force find the same neighbours; faiss does it in half the time.

@@ -1,7 +1,7 @@
 """Kernel ridge regression through Nystroem's approximation: an RBF kernel's accuracy for hundreds of thousands of images.
 
 Sources: Williams and Seeger 2001 (Nystroem), Rudi, Carratino and Rosasco 2017 (FALKON; its normal equations, solved directly).
-Every image is described by its kernel with some landmarks, training images drawn at random; one linear system gives the
+Every image is represented by its kernel with random training images, the landmarks; one linear system gives the
 weights of all classes. Time grows with the number of images, where an SVM's grows with its square; memory beyond the images
 does not grow.
 """
@@ -91,6 +91,6 @@ class Nystroem(Classifier):
 
 
 def _kernel(x, images, gamma):
-    """exp(-gamma |x - image|^2), (n, m), of vectors (n, d) and (m, d)."""
+    """Return exp(-gamma |x - image|^2), (n, m), of vectors (n, d) and (m, d)."""
     distance = (x**2).sum(axis=1)[:, None] + (images**2).sum(axis=1) - 2 * (x @ images.T)
     return np.exp(-gamma * np.maximum(distance, 0))

@@ -2,8 +2,8 @@
 
 Source: Cortes and Vapnik 1995; C and gamma chosen on MNIST's 6,000 validation images
 after a fit on 10,000. 99.0 % on MNIST after a fit of half a minute on 2 cores.
-Fitting is scikit-learn-intelex' where it has a wheel, else scikit-learn's (libsvm): the same machine, ten times slower.
-Scoring is ours: two matrix products over the support vectors, so that a stored model is plain arrays and needs neither.
+Fitting uses scikit-learn-intelex if installed, else scikit-learn (libsvm), which is ten times slower.
+Scores are computed here by two matrix products over the support vectors, so that a stored model is plain arrays.
 """
 
 import dataclasses
@@ -144,7 +144,7 @@ def _signs(k):
     first, second = np.triu_indices(k, 1)
     signs = np.zeros((len(first), k), np.float32)
     signs[np.arange(len(first)), first], signs[np.arange(len(first)), second] = 1, -1
-    return -signs if k == 2 else signs  # scikit-learn turns the sign of a lone pair round
+    return -signs if k == 2 else signs  # scikit-learn flips the sign if there is only one pair
 
 
 def _votes(margins):
@@ -158,7 +158,7 @@ def _votes(margins):
 
 
 def _voted(graph, margins, k):
-    """Return what `_votes` computes, in ONNX."""
+    """Add the computation of `_votes` to an ONNX graph."""
     signs = _signs(k)
     won = graph("Cast", graph("Greater", margins, np.float32(0)), to=1)
     lost = graph("Sub", np.float32(1), won)

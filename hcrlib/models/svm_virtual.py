@@ -1,7 +1,7 @@
-"""Support vector machine fitted a second time, on its support vectors and on copies of them moved by a pixel.
+"""Support vector machine fitted a second time, on its support vectors and copies of them moved by a pixel.
 
-Source: DeCoste and Schoelkopf 2002, "Training Invariant Support Vector Machines" (virtual support vectors): the vectors hold
-all that the first fit has learnt, so that only they need to be shown shifted.
+Source: DeCoste and Schoelkopf 2002, "Training Invariant Support Vector Machines" (virtual support vectors): the vectors contain
+all that the first fit learned, so only they need shifted copies.
 """
 
 import dataclasses
@@ -31,5 +31,5 @@ class SvmVirtual(Svm):
         copies = [images, *(moved(images, *move) for move in moves)]
         self.notes, n_train_used = [], self.n_train_used or len(x)
         super().fit(np.concatenate(copies), np.tile(labels, len(copies)), x_val, y_val, context)
-        told = f"{len(images):,} support vectors of the first fit, shown in {len(copies)} places to the second one"
-        self.notes, self.n_train_used = [*dict.fromkeys([*notes, *self.notes]), told], n_train_used
+        note = f"{len(images):,} support vectors of the first fit, shown in {len(copies)} places to the second one"
+        self.notes, self.n_train_used = [*dict.fromkeys([*notes, *self.notes]), note], n_train_used

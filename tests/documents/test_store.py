@@ -108,7 +108,7 @@ def test_the_best_hits_come_first_and_no_more_than_asked_for(library):
         library.add(bytes([n]), [page(*["word filler"] * n, "word")], model="m", name=str(n))
     assert [hit.name for hit in library.search("filler", limit=2)] == ["4", "3"]
     for limit in (0, -1):
-        with pytest.raises(ConfigError, match=f"limit of 1 or more, got {limit}"):
+        with pytest.raises(ConfigError, match=f"Expected 1 or more, got {limit}"):
             library.search("filler", limit)
 
 
@@ -199,13 +199,13 @@ def test_reading_that_fails_keeps_nothing(kept):
 def test_a_file_that_is_no_library_is_left_alone(tmp_path):
     for name, content in (("text", b"no database" * 100), ("jpeg", b"\xff\xd8\xff")):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(DataError, match=r"no library.*--library"):
+        with pytest.raises(DataError, match=r"not a library.*--library"):
             Library(tmp_path / name)
         assert (tmp_path / name).read_bytes() == content
     with sqlite3.connect(tmp_path / "other") as connection:
         connection.execute("CREATE TABLE corrections (id)")
     connection.close()
-    with pytest.raises(DataError, match="no library"):
+    with pytest.raises(DataError, match="not a library"):
         Library(tmp_path / "other")
     with pytest.raises(DataError, match=str(tmp_path)):
         Library(tmp_path)

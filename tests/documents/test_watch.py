@@ -93,9 +93,9 @@ def test_an_event_ends_it(tmp_path):
 
 
 def test_a_folder_that_is_not_there_or_goes(watched, tmp_path):
-    with pytest.raises(ConfigError, match="no such folder"):
+    with pytest.raises(ConfigError, match="does not exist"):
         watch(tmp_path / "none", print)
     gone = tmp_path / "gone"
     gone.mkdir()
-    with pytest.raises(DataError, match=r"no longer be watched.*gone"):
+    with pytest.raises(DataError, match=r"Cannot watch the folder any longer.*gone"):
         watch(gone, print, stop=Looks(gone.rmdir, None))

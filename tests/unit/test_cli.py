@@ -70,7 +70,7 @@ def test_version(capsys):
         (["train", "knnn"], "Did you mean 'knn'"),
         (["train", "knn", "--set", "kk=3"], "Did you mean 'k'"),
         (["train", "knn", "--set", "k"], "KEY=VALUE"),
-        (["train", "knn", "--set", "seed=3"], "'seed' is no parameter of knn"),
+        (["train", "knn", "--set", "seed=3"], "'seed' is not a parameter of knn"),
         (["train", "knn", "--set", "k=[3"], "'--set k=[3'"),
         (["train", "knn", "--data", "mnist5k"], "Did you mean 'mnist-5k'?"),
         (["train", "knn", "--data", "/no/such/folder"], "There is no dataset here (/no/such/folder)"),

@@ -174,7 +174,7 @@ def test_written_node_by_node_it_answers_as_it_did(name, params, operators, clas
 
 
 def test_what_cannot_be_written_says_so(tmp_path):
-    with pytest.raises(ConfigError, match="ensemble cannot be written as ONNX"):
+    with pytest.raises(ConfigError, match="ensemble cannot be exported as ONNX"):
         onnx.write(
             types.SimpleNamespace(
                 **{"backend": "", "name": "ensemble", "n_classes": 2, "scores": lambda x: x},
