@@ -20,7 +20,7 @@ from hcrlib.cluster.fork import FORKS, fork
 
 PRELOAD = (
     *("papermill", "nbclient", "ipykernel.kernelapp", "pandas", "matplotlib.pyplot"),
-    *("hcrlib.api", "hcrlib.runs.runner", "hcrlib.plotting.classification"),
+    *("hcrlib.api", "hcrlib.runs.runner", "hcrlib.tasks.classification.figures"),
 )
 POLL_S, TICK_S = 0.1, 0.25
 

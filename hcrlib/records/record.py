@@ -158,6 +158,8 @@ def upgraded(old: dict[str, Any]) -> dict[str, Any]:
     for name, (metric, part) in FLAT.items():
         if old.get(name) is not None:
             metrics.setdefault(metric, {})[part] = old[name]
+    if metrics:  # a run without any, failed or skipped, has the task of its method
+        values["task"] = "recognition" if "cer" in metrics else "classification"
     return {**values, "schema": SCHEMA, "metrics": metrics, "n_errors": old.get("misses")}
 
 

@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 
 from hcrlib import datasets
 from hcrlib.core import timing
-from hcrlib.core.errors import DataError
+from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.core.fileio import write_text
 from hcrlib.core.registry import Registry
 from hcrlib.models import FitContext
@@ -126,8 +126,15 @@ class Task:
         return self.part("export")
 
     def part(self, name: str) -> ModuleType:
-        """Return a module of the task's folder. Raises ModuleNotFoundError if the task has no such part."""
-        return importlib.import_module(f"{type(self).__module__}.{name}")
+        """Return a module of the task's folder. Raises ConfigError if the task has no such part."""
+        module = f"{type(self).__module__}.{name}"
+        try:
+            return importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name not in (module, type(self).__module__):
+                raise
+            hint = f"Add {name}.py to the task's folder: see hcrlib.tasks.base"
+            raise ConfigError(f"The task '{self.name}' has no {name}.py", hint=hint) from error
 
     def load(self, name: str | Path, *, val_seed: int = 0) -> Any:
         """Load the dataset of a name or path, with its .train, .val and .test."""

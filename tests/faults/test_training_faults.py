@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import hcrlib as hcr
-from hcrlib import records
+from hcrlib import records, tasks
 from hcrlib.core.errors import RunError
 from hcrlib.datasets import synthetic
 from hcrlib.models import load_model
@@ -107,25 +107,27 @@ def test_a_full_disk_fails_the_run_and_keeps_the_old_checkpoint(monkeypatch):
 
     monkeypatch.setattr(Checkpoint, "save", full)
     with pytest.raises(OSError, match="No space"):
-        runner.run_one(config, say=lambda line: None)
+        runner.run_one(config, log=lambda line: None)
     assert records.find(config).status == "failed"
     assert "No space left" in records.find(config).reason
     kept = json.loads((records.run_path(config) / "checkpoint" / "history.json").read_text())
     assert [row["epoch"] for row in kept] == [1]
     monkeypatch.setattr(Checkpoint, "save", whole)
-    assert runner.run_one(config, say=lambda line: None).status == "finished"
+    assert runner.run_one(config, log=lambda line: None).status == "finished"
 
 
 def test_a_checkpoint_of_other_images_is_not_resumed(monkeypatch):
-    config, whole = runner.resolve("mlp", budget=200, epochs=2), runner._on_validation
-    monkeypatch.setattr(runner, "_on_validation", lambda *arguments: 1 / 0)  # the epochs are done, the run is not
+    config = runner.resolve("mlp", budget=200, epochs=2)
+    measuring = tasks.get("classification").measuring
+    whole = measuring.validation
+    monkeypatch.setattr(measuring, "validation", lambda *arguments: 1 / 0)  # the epochs are done, the run is not
     with pytest.raises(ZeroDivisionError):
-        runner.run_one(config, say=lambda line: None)
+        runner.run_one(config, log=lambda line: None)
     made = records.run_path(config) / "attempt.json"
     made.write_text(made.read_text().replace(hcr.load_dataset("mnist-5k").sha256, "0" * 64))
-    monkeypatch.setattr(runner, "_on_validation", whole)
+    monkeypatch.setattr(measuring, "validation", whole)
     said = []
-    runner.run_one(config, say=said.append)
+    runner.run_one(config, log=said.append)
     assert [line[:9] for line in said] == ["epoch 1/2", "epoch 2/2"]
 
 

@@ -80,4 +80,4 @@ def check_record(record):
 def all_but_the_last(stem):
     """Makes the runs of a notebook's sweep but one, in this process: the notebook itself takes several times as long."""
     for config in plan.load(ROOT / SMALLEST[stem][0]["sweep"]).configs[:-1]:
-        runner.run_one(config, say=lambda line: None)
+        runner.run_one(config, log=lambda line: None)

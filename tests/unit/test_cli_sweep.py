@@ -169,7 +169,7 @@ def test_a_dry_run_shows_what_the_other_options_come_to(path, made, capsys):
     told = capsys.readouterr().out
     assert told.count("to run another time") == 4
     assert told.endswith("6 runs, 2 to run\n")
-    runner.run_one(runner.resolve("dummy", budget=100), say=lambda line: None)
+    runner.run_one(runner.resolve("dummy", budget=100), log=lambda line: None)
     assert main.main(["sweep", path, "--dry-run", "--again"]) == 0
     told = capsys.readouterr().out
     assert told.count("to run again") == 1

@@ -1,5 +1,6 @@
 """The fork server reports how a job ended, and neither outlives its client."""
 
+import importlib.util
 import os
 import sys
 import time
@@ -9,7 +10,7 @@ import psutil
 import pytest
 
 from hcrlib.cluster.fork import FORKS
-from hcrlib.cluster.forkserver import ForkServer
+from hcrlib.cluster.forkserver import PRELOAD, ForkServer
 
 JOBS = """
 import os, signal, subprocess, sys, time
@@ -182,3 +183,7 @@ def test_server_that_cannot_start(log, monkeypatch):
     with pytest.raises(RuntimeError, match="fork server"):
         server.begin("jobs:end", 0, log)
     server.stop()
+
+
+def test_everything_that_is_preloaded_exists():
+    assert all(importlib.util.find_spec(name) for name in PRELOAD if name.startswith("hcrlib"))

@@ -52,7 +52,7 @@ def test_hcr_train_and_a_sweep_exclude_each_other(monkeypatch):
     with pytest.raises(RunError, match="Another process"):
         runner.run_one(asked)
     locks.release(asked)
-    assert runner.run_one(asked, say=lambda line: None).status == "finished"
+    assert runner.run_one(asked, log=lambda line: None).status == "finished"
     assert locks.take(asked)
     locks.release(asked)
     assert records.find(asked).status == "finished"

@@ -8,7 +8,7 @@ from hcrlib import records
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.models import CLASSIFIERS, FitContext
-from hcrlib.runs import rerun, runner
+from hcrlib.runs import rerun
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_a_pupil_learns_from_its_teachers_alone(runs, tmp_path):
     data = hcr.load_dataset("mnist-5k")
     x, x_val = (np.float32(split.images) / 255 for split in (data.train, data.val))
     task = FitContext(
-        10, 0, tmp_path, lambda line: None, data.sha256, lambda run: runner._finished_run(paths.runs_root(), run)
+        10, 0, tmp_path, lambda line: None, data.sha256, lambda run: store.finished_run(paths.runs_root(), run)
     )
     teach = {"runs": [run.id for run in runs], "batch_size": 32, "width": 16, "views": 0}
     pupil = CLASSIFIERS.get("cnn-distilled").create({**teach, "epochs": 4, "hard": 0})

@@ -269,7 +269,7 @@ def test_duplicate_keys_are_refused(write, text):
 def test_a_finished_run_is_kept_until_its_successor_is_there(write, attempts, tmp_path, capsys):
     path = str(write("runs: [{classifier: dummy}]"))
     [config] = sweep.load(path).configs
-    before = runner.run_one(config, say=lambda line: None)
+    before = runner.run_one(config, log=lambda line: None)
 
     attempts(lambda work: outcome(config, tmp_path / "made", "failed", "no luck", jobs.FAILED))
     assert main.main(["sweep", path, "--no-report", "--again"]) == 1
@@ -304,7 +304,7 @@ def test_own_data_changed_in_place_is_run_again(write, tmp_path):
     (tmp_path / "dataset.yml").write_text("{name: own, format: csv, images: a.csv}")
     path = write(f"runs: [{{classifier: dummy, dataset: {tmp_path}}}]")
     [config] = sweep.load(path).configs
-    runner.run_one(config, say=lambda line: None)
+    runner.run_one(config, log=lambda line: None)
     assert sweep.load(path).unfinished() == []
     (tmp_path / "a.csv").write_text("\n".join(rows[:-2]))
     assert sweep.load(path).unfinished() == [config]
@@ -312,7 +312,7 @@ def test_own_data_changed_in_place_is_run_again(write, tmp_path):
 
 def test_the_plan_says_which_runs_are_of_other_code(write, monkeypatch):
     path = write("runs: [{classifier: dummy}]")
-    runner.run_one(sweep.load(path).configs[0], say=lambda line: None)
+    runner.run_one(sweep.load(path).configs[0], log=lambda line: None)
     assert "by another version of the code" not in sweep.load(path).table()
     monkeypatch.setattr(sweep, "code_sha256", lambda: "other")
     assert "finished, by another version of the code" in sweep.load(path).table()
