@@ -1,4 +1,4 @@
-"""Datasets: `load_dataset`, and what stands behind `hcr data`. To add one: a row in catalog.py, a dataset.yml, or a plug-in."""
+"""Datasets: `load_dataset` and the functions of `hcr data`. To add one: a row in catalog.py, a dataset.yml or a plug-in."""
 
 from hcrlib.core import plugins
 from hcrlib.datasets import iam, synthetic, tsv  # noqa: F401 - they register datasets in TEXTS

@@ -36,7 +36,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class DatasetInfo:
-    """What a Dataset of characters and a TextDataset share; train, val and test are of Split or of Lines.
+    """The common fields of Dataset and TextDataset; train, val and test are of type Split or Lines.
 
     sha256: of all content. test_sha256: of the test split; results on different test splits do not compare. source: where the
     data were found. comparable: the test split is the official one, so that results compare with published ones. notes: what

@@ -1,4 +1,4 @@
-"""What is on this machine and what is not: describe, fetch and verify the datasets of the catalogue."""
+"""Describe, fetch and verify the datasets of the catalogue on this machine."""
 
 from dataclasses import dataclass
 

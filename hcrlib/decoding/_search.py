@@ -1,4 +1,4 @@
-"""The search of `ctc`, compiled, and the dictionary it looks words up in: arrays in, arrays out."""
+"""The compiled beam search of `ctc` and its dictionary, as functions of arrays."""
 
 import itertools
 from typing import NamedTuple
@@ -8,10 +8,10 @@ import numpy as np
 
 
 class Dictionary(NamedTuple):
-    """A prefix tree; words are numbered in their sorted order, so that those below a node are first, ..., last - 1.
+    """A prefix tree; words are numbered in sorted order, so that those below a node are first, ..., last - 1.
 
-    child: (nodes, k + 1), 0 for none. Bigrams: of word w, follower[start[w]:start[w + 1]] are the words after it, sorted, and
-    sums, one longer, their counts added up.
+    child: (nodes, k + 1), 0 for none. Bigrams: follower[start[w]:start[w + 1]] are the sorted words that follow word w; sums,
+    one longer, holds their cumulative counts.
     """
 
     child: np.ndarray
@@ -80,14 +80,14 @@ def dictionary(words, sentences, classes, letters, smoothing):
 
 
 def words_of(text, letters, known):
-    """Return the words of a text, in order; words with a character outside the classes are left out."""
+    """Return the words of a text in order, without those with a character outside the classes."""
     spaced = "".join(c if c in letters or not (c in known or c.isspace()) else " " for c in text)
     return [word for word in spaced.split() if set(word) <= letters]
 
 
 @numba.njit(cache=True)
 def next_word(dictionary, before, first, last):
-    """Return the log-probability that the next word is one of first, ..., last - 1, given the one before, -1 for none."""
+    """Return the log-probability that the next word is one of first, ..., last - 1. before: the previous word, or -1."""
     _, _, _, _, _, once, start, follower, sums, smoothing = dictionary
     n = len(once) - 1
     if before < 0:
@@ -100,7 +100,7 @@ def next_word(dictionary, before, first, last):
 
 @numba.njit(cache=True)
 def _added(a, b):
-    """log(exp(a) + exp(b))."""
+    """Return log(exp(a) + exp(b))."""
     if a < b:
         a, b = b, a
     return a if b == -np.inf else a + np.log1p(np.exp(b - a))
@@ -108,9 +108,10 @@ def _added(a, b):
 
 @numba.njit(cache=True)
 def advance(lp, beam, beams, tree, n_nodes, dictionary, mode):
-    """Return the beams after some steps, (nodes, log-probabilities of ending in a blank, and in a character), and the nodes.
+    """Advance the beams by the steps of `lp`.
 
-    mode: -1 for no dictionary, else the number of one of MODES.
+    Return the nodes in the beam, their log-probabilities of ending in a blank and in a character, and the number of nodes.
+    mode: -1 for no dictionary, else an index of MODES.
     """
     parent, label, state, _, _, _, score, slot, child = tree
     next_state, is_word, _, _, between = dictionary[:5]
@@ -123,13 +124,13 @@ def advance(lp, beam, beams, tree, n_nodes, dictionary, mode):
         for i in range(len(nodes)):
             slot[nodes[i]] = i
             total[i] = _added(blank[i], other[i])
-        for i in range(len(nodes)):  # the text stays as it is
+        for i in range(len(nodes)):  # the text stays the same
             node = nodes[i]
             ends, stays = total[i] + step[0], -np.inf
             if node > 0:
                 c, above = label[node], parent[node]
                 stays = other[i] + step[c]
-                if slot[above] >= 0:  # or becomes what it is only now
+                if slot[above] >= 0:  # or reaches this text from its prefix in this step
                     j = slot[above]
                     stays = _added(stays, (blank[j] if label[above] == c else total[j]) + step[c])
             kept[n], came[n], said[n], kept_blank[n], kept_other[n] = (
@@ -141,7 +142,7 @@ def advance(lp, beam, beams, tree, n_nodes, dictionary, mode):
             )
             n += 1
         worst = _least(kept, n)
-        for i in range(len(nodes)):  # it gets one more character
+        for i in range(len(nodes)):  # the text grows by one character
             node = nodes[i]
             here = state[node]
             for c in range(1, len(step)):
@@ -156,7 +157,7 @@ def advance(lp, beam, beams, tree, n_nodes, dictionary, mode):
                 value = (blank[i] if label[node] == c and node > 0 else total[i]) + step[c]
                 if value == -np.inf or (
                     n == beam and value <= kept[worst]
-                ):  # a language model makes nothing more probable
+                ):  # a language model can only lower the score
                     continue
                 whole = value
                 if mode > 0:
@@ -190,7 +191,7 @@ def advance(lp, beam, beams, tree, n_nodes, dictionary, mode):
 
 @numba.njit(cache=True)
 def _least(values, n):
-    """Return where the least of the first n values is."""
+    """Return the index of the least of the first n values."""
     at = 0
     for i in range(1, n):
         if values[i] < values[at]:
@@ -200,7 +201,7 @@ def _least(values, n):
 
 @numba.njit(cache=True)
 def _enter(to, node, c, tree, dictionary, mode):
-    """Make `to` the node of the text at a node and one more character."""
+    """Make `to` the node of the text at `node` extended by character c."""
     parent, label, state, last_word, n_words, model, score, _, child = tree
     next_state, _, first, _, between = dictionary[:5]
     child[node, c] = to
@@ -218,7 +219,7 @@ def _enter(to, node, c, tree, dictionary, mode):
 
 @numba.njit(cache=True)
 def _scored(node, c, tree, dictionary, mode):
-    """Return (what the search adds, log-probability of the whole words) of the text at a node and one more character."""
+    """Return (score, log-probability of the complete words) of the text at `node` extended by character c."""
     _, _, state, last_word, n_words, model, _, _, _ = tree
     next_state, _, first, last, between = dictionary[:5]
     here, words = state[node], n_words[node]

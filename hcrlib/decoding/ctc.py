@@ -1,13 +1,13 @@
-"""Decoders of CTC: from log-probabilities of characters at each time step to text.
+"""Decoders of CTC, from log-probabilities of characters at each time step to text.
 
 Log-probabilities are float (steps, k + 1): column 0 is the blank, then the k characters in the order of the classes.
 
 - `best_path`: the most probable label of each step (Graves et al. 2006, section 3.2).
 - `BeamSearch`: the most probable texts, summed over their paths (Graves 2012, prefix search), as TensorFlow's.
-- `WordBeamSearch`: texts made of a dictionary's words, with anything that is no letter between them, scored by word bigrams
+- `WordBeamSearch`: texts of a dictionary's words with any non-letters between them, scored by word bigrams
   (Scheidl, Fiel and Sablatnig 2018).
 
-The searches are pure functions of their input; `start()` takes the steps as they come.
+The searches are pure functions of their input; `start()` returns one that accepts steps incrementally.
 """
 
 import copy
@@ -23,14 +23,14 @@ __all__ = ["BeamSearch", "Decoded", "WordBeamSearch", "best_path", "decoders", "
 
 BEAM = 25
 MODES = "words", "ngrams", "forecast"
-SMOOTHING = 0.1  # counts that every pair of words has beforehand
+SMOOTHING = 0.1  # pseudocount of every pair of words
 NEVER = -np.inf
 
 
 class Decoded(NamedTuple):
-    """text, and its log-probability summed over the paths that were in the beam, language model excluded.
+    """A text and its log-probability, summed over the paths in the beam, without the language model.
 
-    It is a lower bound, and where the last word was completed that of the part which was read.
+    The sum is a lower bound; if the last word was completed, it is that of the part that was read.
     """
 
     text: str
@@ -40,7 +40,7 @@ class Decoded(NamedTuple):
 def log_probability(log_probabilities, labels):
     """Return the log-probability of a labelling over all its paths: the forward pass of CTC (Graves et al. 2006, section 4.1).
 
-    labels: whole numbers from 1. Minus infinity where the steps cannot write it.
+    labels: whole numbers from 1. Minus infinity if the labelling does not fit into the steps.
     """
     lp = np.asarray(log_probabilities, np.float64)
     extended = np.zeros(2 * len(labels) + 1, np.int64)
@@ -59,7 +59,12 @@ def log_probability(log_probabilities, labels):
 
 
 class BeamSearch:
-    """Searches the most probable texts with a beam of so many. classes: the characters, in the order of the columns."""
+    """Search for the most probable texts.
+
+    Args:
+        classes: the characters, in the order of the columns.
+        beam: number of texts kept at each step.
+    """
 
     def __init__(self, classes, beam=BEAM):
         if isinstance(beam, bool) or not isinstance(beam, int) or beam < 1:
@@ -68,28 +73,33 @@ class BeamSearch:
         self._dictionary, self._mode = no_dictionary(len(self.classes)), -1
 
     def decode(self, log_probabilities, top=1):
-        """Return the `top` best Decoded of float (steps, k + 1), best first. ValueError for another number of columns."""
+        """Return the `top` best Decoded of float (steps, k + 1), best first; raise ValueError for a wrong shape."""
         return self.start().push(log_probabilities).best(top)
 
     def decode_all(self, several):
         """Return the best Decoded of each of several lines' log-probabilities."""
-        return [self.decode(one)[0] for one in several]
+        return [self.decode(line)[0] for line in several]
 
     def start(self):
-        """Return a search that has seen no step yet: push() steps as they come, ask best() at any time."""
+        """Return a new incremental search: push() steps, and call best() at any time."""
         return _Search(self)
 
     def _ended(self, search, node):
-        """Return (whether the text at a node may end there, the characters that complete it, its language model's log)."""
+        """Return (whether the text at a node may end, the labels that complete it, its log-score by the language model)."""
         return True, (), 0.0
 
 
 class WordBeamSearch(BeamSearch):
-    """Texts whose words are those of a corpus; every other character may stand between them.
+    """Search for texts of the words of a corpus; any other characters may separate them.
 
-    corpus: texts; their words, maximal runs of `letters`, are the dictionary, and those that follow each other the bigrams.
-    mode: "words", the dictionary alone; "ngrams", a word's bigram counts when it ends; "forecast", those of all words that it
-    may become count before. letters: the characters of words; None for those of the classes that are letters.
+    Args:
+        corpus: texts; their words, maximal runs of `letters`, are the dictionary, and consecutive words the bigrams.
+        classes: as of BeamSearch.
+        mode: "words" uses only the dictionary; "ngrams" adds the bigram of each completed word; "forecast" also adds the
+            bigrams of all words that an incomplete one may become.
+        beam: as of BeamSearch.
+        letters: the characters of words; None for the letters among the classes.
+        smoothing: pseudocount of every pair of words.
     """
 
     def __init__(self, corpus, classes, mode="words", beam=BEAM, letters=None, smoothing=SMOOTHING):
@@ -122,7 +132,7 @@ class WordBeamSearch(BeamSearch):
             return True, (), float(tree.score[node])
         word, ending = int(one.first[state]), ()
         whole = bool(one.is_word[state])
-        if not whole and one.last[state] - word == 1:  # it can become one word only
+        if not whole and one.last[state] - word == 1:  # only one word has this prefix
             depth, at = 0, node
             while at > 0 and tree.label[at] in one.of_letters:
                 depth, at = depth + 1, int(tree.parent[at])
@@ -136,24 +146,24 @@ class WordBeamSearch(BeamSearch):
 
 def _mode(name):
     if name not in MODES:
-        raise ConfigError(f"There is no mode '{name}'", expected=", ".join(MODES))
+        raise ConfigError(f"Unknown mode '{name}'", expected=", ".join(MODES))
     return MODES.index(name)
 
 
 def decoders(classes, corpus=(), beam=BEAM):
-    """Return name -> function from [log-probabilities] to [text]: every decoder, those with a dictionary only for a corpus."""
+    """Return {name: function from [log-probabilities] to [text]} of all decoders, those with a dictionary if given a corpus."""
     searches = {"beam search": BeamSearch(classes, beam)}
     if corpus:
         search = WordBeamSearch(corpus, classes, beam=beam)
         searches |= {f"word beam search, {mode}": search.with_mode(mode) for mode in MODES}
-    ways = {"best path": lambda lines: [best_path(one, classes)[0] for one in lines]}
+    ways = {"best path": lambda lines: [best_path(line, classes)[0] for line in lines]}
     for name, search in searches.items():
         ways[name] = lambda lines, search=search: [found.text for found in search.decode_all(lines)]
     return ways
 
 
 class _Search:
-    """A beam, and the tree of all texts that were ever in it."""
+    """A beam, and the tree of all texts that have been in it."""
 
     def __init__(self, decoder):
         self.decoder, self.tree = decoder, _Tree(len(decoder.classes) + 1)
@@ -161,7 +171,7 @@ class _Search:
         self.blank, self.other = np.zeros(1), np.full(1, NEVER)
 
     def push(self, log_probabilities):
-        """Take more steps, float (steps, k + 1), and return itself."""
+        """Process more steps, float (steps, k + 1), and return self."""
         lp = np.ascontiguousarray(log_probabilities, np.float64)
         n = len(self.decoder.classes)
         if lp.ndim != 2 or lp.shape[1] != n + 1:
@@ -169,7 +179,7 @@ class _Search:
                 f"expected log-probabilities (steps, {n + 1}), of the blank and {n} characters; got {lp.shape}"
             )
         if np.isnan(lp).any():
-            raise ValueError("a log-probability is no number")
+            raise ValueError("a log-probability is nan")
         self.tree.reserve(len(lp) * self.decoder.beam)
         self.nodes, self.blank, self.other, self.tree.n = advance(
             lp,
@@ -183,16 +193,16 @@ class _Search:
         return self
 
     def best(self, top=1):
-        """Return [Decoded], the `top` best ones so far, no text twice.
+        """Return the `top` best distinct texts so far as [Decoded].
 
-        With a dictionary, a last word that can only become one word is completed, as in the source, and texts that end within
-        a word come last.
+        With a dictionary, a last word with a single continuation is completed, as in the source, and texts that end within a
+        word come last.
         """
         found = []
         for node, total in zip(self.nodes, np.logaddexp(self.blank, self.other), strict=True):
             whole, ending, model = self.decoder._ended(self, node)
             found.append((not whole, -(total + model), node, ending, float(total)))
-        found.sort(key=lambda one: one[:2])
+        found.sort(key=lambda candidate: candidate[:2])
         best = {}
         for _, _, node, ending, total in found:
             best.setdefault(self._text(node, ending), total)
@@ -209,10 +219,10 @@ class _Search:
 
 
 class _Tree:
-    """Texts as a tree of their characters; node 0 is the empty one.
+    """Texts as a tree of their characters; node 0 is the empty text.
 
-    state: the dictionary's node of the word in progress, 0 outside of words. last_word: the number of the last whole word, -1
-    for none. n_words: how many there are. model: the log-probability of those. score: what the search adds for it.
+    state: the dictionary's node of the current word, 0 outside words. last_word: index of the last complete word, or -1.
+    n_words: number of complete words. model: their log-probability. score: the language model's contribution to the search.
     """
 
     COLUMNS = {
@@ -227,7 +237,7 @@ class _Tree:
         self.child = np.full((1, n_labels), -1, np.int32)
 
     def reserve(self, more):
-        """Make room for that many nodes."""
+        """Make room for `more` nodes."""
         if (lack := self.n + more - len(self.parent)) > 0:
             for name in self.COLUMNS:
                 old = getattr(self, name)

@@ -35,7 +35,7 @@ def write(learner: Learner, path: str | Path, x: Any, kind: str = "float32") -> 
     if learner.backend != "keras":
         raise ConfigError(f"{learner.name} is not a network: only networks are written as TensorFlow Lite")
     if kind not in KINDS:
-        raise ConfigError(f"There is no kind '{kind}' of TensorFlow Lite", expected=", ".join(KINDS))
+        raise ConfigError(f"Unknown kind '{kind}' of TensorFlow Lite", expected=", ".join(KINDS))
     import keras
     import tensorflow as tf
 

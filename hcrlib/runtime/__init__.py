@@ -1,4 +1,4 @@
-"""The code that also runs on a board and in the web app: from an image of any kind to what is written on it.
+"""Run trained models, also on a board and in the web app: read what is written on an image of any kind.
 
 It needs numpy, Pillow and an inference engine only, Python 3.6, and nothing else of hcrlib: this folder can be copied as it is.
 """

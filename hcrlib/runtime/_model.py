@@ -1,4 +1,4 @@
-"""What a trained model of characters and one of lines share: loading, golden answers, and the face that callers use."""
+"""The common base of models of characters and of lines: loading, golden answers and the public interface."""
 
 import os
 from typing import Any, List, Optional
@@ -53,7 +53,7 @@ class Model:
 
     @classmethod
     def with_network(cls, folder, network):
-        """Return the model of a folder's model.json whose answers come from a network. ValueError where they do not fit."""
+        """Return the model of a folder's model.json whose answers come from a network. ValueError if they do not fit."""
         model = cls.from_dict(network, read_model_json(folder))
         if network.n_classes != len(model.classes):
             message = "%s has %d classes, model.json %d"
@@ -62,7 +62,7 @@ class Model:
 
     @classmethod
     def from_dict(cls, learner, about):
-        """Return the model that the dict of a model.json describes. ValueError where it lacks something."""
+        """Return the model that the dict of a model.json describes. ValueError if a key is missing."""
         try:
             learner.name, pipeline = about["classifier"], cls.pipeline_class.from_dict(about["pipeline"])
             return cls(learner, pipeline, about["classes"], **cls._options(about))
@@ -89,15 +89,15 @@ class Model:
         return self.learner.scores(self.pipeline.apply(images))
 
     def predict(self, images: Any) -> List[str]:
-        """Return what is written on each image."""
+        """Return the text of each image."""
         return self.decode(self.scores(images))
 
     def decode(self, scores: Any) -> List[str]:
-        """Return what the probabilities of several images say is written on them."""
+        """Return the texts of several images, given their probabilities."""
         raise NotImplementedError
 
     def readings(self, images: Any) -> List[Any]:
-        """Return what is written on each image, with probabilities."""
+        """Return the text of each image with probabilities."""
         raise NotImplementedError
 
     def golden(self, images: Any) -> dict:

@@ -1,4 +1,4 @@
-"""Ink on paper as a camera sees it - shadow, grain, grey paper - brought to what a scanner would have given.
+"""Make photos of ink on paper, with shadow, grain and grey paper, look like scans.
 
 The ground is what is left when everything narrower than a stroke's width is taken away (a morphological opening); ink is what
 stands out from it, by Otsu's threshold (Otsu 1979, "A threshold selection method from gray-level histograms").
@@ -9,14 +9,14 @@ from PIL import Image, ImageFilter
 
 UNEVEN = 16  # levels between the border's tenth and ninetieth percentile: a drawing or a scan has fewer
 SIDE = 200  # pixels of the longer side that are enough for one character: grain averages out
-COARSE = 50  # pixels of the longer side where the ground is looked for
-STROKE = 13  # of those: wider than any pen's stroke
-FAINT = 24  # levels that ink stands out, at least
-GRAIN = 5  # pixels: what is smaller is no stroke
+COARSE = 50  # pixels of the longer side of the reduced image from which the background is estimated
+STROKE = 13  # pixels of that image, wider than any pen stroke
+FAINT = 24  # least contrast of ink in levels
+GRAIN = 5  # pixels: smaller components are not strokes
 
 
 def is_photo(grey):
-    """Return whether the ground of uint8 (h, w) is uneven, as a camera's pictures are."""
+    """Return whether the background of uint8 (h, w) is uneven, as in photos."""
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     low, high = np.percentile(border, [10, 90])
     return min(grey.shape) > COARSE and high - low > UNEVEN
@@ -25,7 +25,7 @@ def is_photo(grey):
 def flattened(bright):
     """Return uint8 (h', w'), ink 255 on 0, the longer side at most 200, of uint8 (h, w) with ink brighter than its ground.
 
-    All 0 where nothing stands out.
+    All 0 if nothing has enough contrast.
     """
     picture = _at_most(Image.fromarray(bright), SIDE)
     coarse = _at_most(picture, COARSE)
@@ -45,15 +45,15 @@ def flattened(bright):
     return np.where(near, np.clip((above - low) * (255.0 / (peak - low)), 0, 255), 0).astype(np.uint8)
 
 
-def _at_most(picture, side):
-    share = side / float(max(picture.size))
+def _at_most(image, side):
+    share = side / float(max(image.size))
     if share >= 1:
-        return picture
-    return picture.resize(tuple(max(1, int(round(n * share))) for n in picture.size), Image.BOX)
+        return image
+    return image.resize(tuple(max(1, int(round(n * share))) for n in image.size), Image.BOX)
 
 
 def _otsu(values):
-    """Return the level that parts uint8 values into two groups of the least variance within them."""
+    """Return the level that splits uint8 values into two groups with the least variance within them."""
     counts = np.bincount(values.ravel(), minlength=256).astype(np.float64)
     below, mass = np.cumsum(counts), np.cumsum(counts * np.arange(256))
     above = below[-1] - below

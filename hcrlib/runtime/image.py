@@ -1,4 +1,4 @@
-"""From whatever a person has - a path, bytes, a PIL image, an array - to the 28x28 glyph that a classifier expects.
+"""Convert a path, bytes, a PIL image or an array to the 28x28 glyph that a classifier expects.
 
 MNIST's own recipe (LeCun, Cortes, Burges, "The MNIST database", section on the original NIST images): the ink's box is scaled
 into 20x20 keeping its aspect, then placed in 28x28 with its centre of mass in the middle. EMNIST's (Cohen et al. 2017,
@@ -29,7 +29,7 @@ def to_glyph(anything, ink="auto", frame="mnist"):
     anything: path, bytes, PIL image, or array (h, w), (h, w, 3) or (h, w, 4), uint8 in 0..255 or float in 0..1.
     ink: "dark" or "light" on its ground, or "auto": the ground is what most of the border is. frame: whose recipe, "mnist" or
     "emnist".
-    Raises ValueError for what is no image, for one over 100 million pixels, and for one that holds no ink.
+    Raises ValueError if it is not an image, has over 100 million pixels, or contains no ink.
     """
     grey = to_grey(anything)
     if ink not in ("auto", "dark", "light"):
@@ -46,7 +46,7 @@ def to_glyph(anything, ink="auto", frame="mnist"):
 def to_grey(anything):
     """Return uint8 (h, w) as it is stored, EXIF rotation honoured, transparency over white.
 
-    Raises ValueError for what is no image.
+    Raises ValueError if it is not an image.
     """
     if isinstance(anything, np.ndarray):
         return _grey_of_array(anything)
@@ -110,7 +110,7 @@ def _stretched(grey, dark):
 
 
 def _ground(grey):
-    """Return the median of the border: what the character was written on."""
+    """Return the median of the border, the level of the background."""
     border = np.sort(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]))
     return (
         int(border[(len(border) - 1) // 2]) + int(border[len(border) // 2])
@@ -130,7 +130,7 @@ def _opened(anything):
 
 
 def _sixteen_to_eight(image):
-    """Scanners write 16-bit grey; Pillow's own conversion would clip it to white."""
+    """Reduce 16-bit grey, as written by scanners, to 8 bits; Pillow's conversion would clip it to white."""
     values = np.array(image)
     return np.clip(values // (257 if values.max() > 255 else 1), 0, 255).astype(np.uint8)
 

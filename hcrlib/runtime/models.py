@@ -1,4 +1,4 @@
-"""The kinds of trained models, by what model.json says they read."""
+"""The kinds of trained models, by the "reads" of model.json."""
 
 from ._files import read_model_json
 from .character_model import CharacterModel
@@ -21,5 +21,5 @@ def unit_of(folder):
 
 
 def load(folder, engine=None, threads=None):
-    """Load a model/ folder with model.json and a network as the model that it holds: see Model.load."""
+    """Load a model/ folder with model.json and a network: see Model.load."""
     return kind_of(folder).load(folder, engine, threads)

@@ -65,7 +65,7 @@ def count(record: RunRecord) -> str:
 
 
 class Task:
-    """One kind of question that models answer. There is one instance of each subclass, in TASKS.
+    """A kind of problem that models solve. TASKS has one instance of each subclass.
 
     Attributes:
         name: value of a record's `task` and of a learner's.
@@ -207,7 +207,7 @@ class Task:
         return train
 
     def about(self, data: Any) -> dict[str, Any]:
-        """Return what model.json says besides the learner, the pipeline and the classes."""
+        """Return the entries of model.json besides the learner, the pipeline and the classes."""
         return {}
 
     def _latency(self, record: RunRecord, learner: Learner, pipeline: Any, data: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the networks that read lines share, whichever engine runs them."""
+"""The common base of networks that read lines, for all engines."""
 
 import numpy as np
 

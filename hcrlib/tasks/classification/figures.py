@@ -156,7 +156,7 @@ def reliability(ax, records, predictions):
     """Draw how often predictions of a confidence are right; on the diagonal a score is the probability that it claims to be.
 
     predictions: what `records.load_predictions` answers, one a record. Marks grow with the images in their bin; bins of
-    fewer than 10 are left out, since they say nothing.
+    fewer than 10 are omitted as unreliable.
     """
     from hcrlib.metrics import statistics
 

@@ -101,15 +101,15 @@ def _told(rate, low, high):
     return f"{100 * rate:.2f} ({100 * low:.2f} to {100 * high:.2f})"
 
 
-def gallery(told, columns=1):
-    """Return `under_texts` as axes, for plots.keep: [(text, picture)]."""
-    return under_texts(told, columns).axes[0]
+def gallery(captioned, columns=1):
+    """Show [(text, image)] by `under_texts` and return the first axes."""
+    return under_texts(captioned, columns).axes[0]
 
 
 def worst(images, answers, most=8):
-    """Return [(true text → what was read, picture)] with the most characters wrong, for `gallery`."""
+    """Return [(true text → recognized text, image)] with the most wrong characters, for `gallery`."""
     pairs = zip(answers["predicted"].tolist(), answers["labels"].tolist(), strict=True)
     wrong = np.array([scores.edits(*pair) for pair in pairs])
     order = [at for at in np.argsort(-wrong, kind="stable")[:most] if wrong[at]]
-    told = [f"{answers['labels'][at]} → {answers['predicted'][at] or '(nothing)'}" for at in order]
-    return [(text, images[at]) for text, at in zip(told, order, strict=True)]
+    captions = [f"{answers['labels'][index]} → {answers['predicted'][index] or '(nothing)'}" for index in order]
+    return [(caption, images[index]) for caption, index in zip(captions, order, strict=True)]
