@@ -8,7 +8,7 @@ from hcrlib import records
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.models import CLASSIFIERS, FitContext
-from hcrlib.runs import rerun
+from hcrlib.runs import rerun, store
 
 
 @pytest.fixture(scope="module")
