@@ -127,7 +127,7 @@ class Learner(abc.ABC):
         known = {f.name: f for f in dataclasses.fields(cls)}
         for key in params:
             if key not in known:
-                hint = did_you_mean(key, known) if known else "It has no parameters"
+                hint = did_you_mean(key, known) if known else "It takes none"
                 raise ConfigError(f"'{key}' is not a parameter of {cls.name}", hint=hint)
         return cls(**{key: _checked_value(cls.name, known[key], value) for key, value in params.items()})
 
@@ -222,7 +222,7 @@ def load_model(folder: Path, **defaults: Any) -> runtime.Model:
         learner.load(folder)
         return learner.runtime_model.from_dict(learner, about)
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        hint = "Repeat the run; for a model of the zoo, restore its folder or use `hcr zoo add`"
+        hint = "Run it again; for a model of the zoo: restore its folder, or `hcr zoo add`"
         raise RunError(f"The model cannot be loaded: {error}", where=folder, hint=hint) from error
 
 

@@ -61,7 +61,9 @@ class Crnn(KerasLearner, Recognizer):
 
     def skip(self, data):
         return (
-            None if isinstance(data, TextDataset) else f"{self.name} reads images of words and lines, not of characters"
+            None
+            if isinstance(data, TextDataset)
+            else f"{self.name} reads pictures of words and lines, not of characters"
         )
 
     def fit(self, lines, val, context):
@@ -80,7 +82,7 @@ class Crnn(KerasLearner, Recognizer):
 
         def feed(epoch):
             while fed:  # Keras keeps references to its inputs: release the images of earlier epochs
-                fed.pop().images = None
+                fed.pop().pictures = None
             rng = frozen_rng(seed_for(context.seed, f"epoch/{epoch}"), "order")
             fed.append(self._batches(keras, *self._fitting(lines.epoch(epoch)), of, rng))
             fed.append(self._batches(keras, *self._fitting(self._val), of, None))
@@ -91,13 +93,13 @@ class Crnn(KerasLearner, Recognizer):
         if self.start:
             record, _ = context.run(self.start)
             self.prior_fit_s += record.fit_s
-            self.notes.append(f"started from {record.id}, whose time to fit is included")
+            self.notes.append(f"started from {record.id}, whose time to fit is counted, too")
 
-    def log_probabilities(self, images):
+    def log_probabilities(self, pictures):
         if getattr(self, "_compiled_for", None) is not self.model:
             self._compiled_for, self._forward = self.model, forward(self.model)
-        out = [None] * len(images)
-        for indices, batch in by_width(images, AT_ONCE, self.wide):
+        out = [None] * len(pictures)
+        for indices, batch in by_width(pictures, AT_ONCE, self.wide):
             for at, logits in zip(indices, self._forward(batch), strict=True):
                 out[at] = log_softmax(logits)
         return out
@@ -149,8 +151,8 @@ class Crnn(KerasLearner, Recognizer):
             raise ConfigError("No layer of the run matches the network", where=self.start)
         context.log(f"started from {taken} layers of {self.start}")
 
-    def _writes(self, image, text):
-        return self.steps_needed(text) <= self.wide(image.shape[1]) // self.stride
+    def _writes(self, picture, text):
+        return self.steps_needed(text) <= self.wide(picture.shape[1]) // self.stride
 
     def _fitting(self, epoch):
         """Return the (images, texts) that fit into the network's time steps; raise DataError if none does."""
@@ -159,10 +161,10 @@ class Crnn(KerasLearner, Recognizer):
             raise DataError("None of the lines fits into the network's time steps", hint="Use wider images")
         return tuple([part[at] for at in fits] for part in epoch)
 
-    def _batches(self, keras, images, texts, of, rng):
+    def _batches(self, keras, pictures, texts, of, rng):
         """Return a keras.utils.PyDataset of (images, labels), in batches of similar width; with rng, shuffled and distorted."""
         labels = [[of[c] for c in text if c in of] for text in texts]
-        widths = np.array([image.shape[1] for image in images])
+        widths = np.array([image.shape[1] for image in pictures])
         order = np.arange(len(texts)) if rng is None else rng.permutation(len(texts))
         several, batches = SORTED * self.batch_size, []
         for at in range(0, len(order), several if rng is not None else len(order)):
@@ -180,9 +182,9 @@ class Crnn(KerasLearner, Recognizer):
         class Batches(keras.utils.PyDataset):
             """Keras takes the shapes of the first two batches for fixed unless they differ: the first is padded more."""
 
-            def __init__(self, images):
+            def __init__(self, pictures):
                 super().__init__()
-                self.images = images
+                self.pictures = pictures
 
             def __len__(self):
                 return len(batches)
@@ -200,10 +202,10 @@ class Crnn(KerasLearner, Recognizer):
 
             def _strayed(self, at, chance):
                 """Return the image distorted, or unchanged if it became too wide, or too narrow for its text."""
-                moved = strayed(self.images[at], strength, chance)
-                return moved if holds(moved.shape[1]) and writes(moved, texts[at]) else self.images[at]
+                moved = strayed(self.pictures[at], strength, chance)
+                return moved if holds(moved.shape[1]) and writes(moved, texts[at]) else self.pictures[at]
 
-        return Batches(images)
+        return Batches(pictures)
 
     def _measured(self, history):
         from hcrlib.metrics.scores import edits
