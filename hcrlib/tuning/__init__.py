@@ -1,1 +1,1 @@
-"""The search for hyperparameters: strategies, trials and their figures."""
+"""Hyperparameter search: strategies, trials and figures."""

@@ -1,6 +1,6 @@
-"""Figures of a search: functions draw a `tune.Search` on an `ax` and return it, as those in `plots` do.
+"""Draw the figures of a search: each function draws a Search on an `ax` and returns it.
 
-Better trials are darker (viridis, which colour-blind readers and grey prints keep in order), and the best ones thick.
+Better trials are darker (viridis, whose order survives colour blindness and greyscale), and the best are thick.
 """
 
 import numpy as np
@@ -11,15 +11,15 @@ from hcrlib.tuning.search import Dimension
 from hcrlib.tuning.trials import shown
 
 WRONG = "wrong (%)"  # name of the last axis
-GHOST = 0.45  # how much of a lesser trial's line is seen
-SPREAD = 0.025  # lines through the same choice lie this far apart at most, in shares of the axis
+GHOST = 0.45  # opacity of the other trials' lines
+SPREAD = 0.025  # maximum distance between lines through the same choice, as a fraction of the axis
 
 
 def parallel(ax, search, best=3):
-    """Parallel coordinates: each trial is a line over one axis for each parameter and, at the right, what it missed.
+    """Draw parallel coordinates: each trial is a line across one axis per parameter and, at the right, its error.
 
-    Axes are logarithmic where the space is. The `best` trials are thick, named by their number. Failed ones are left out;
-    RunError where none has finished.
+    Axes are logarithmic where the space is. The `best` trials are thick, named by their number. Failed ones are omitted.
+    Raises RunError if no trial has finished.
     """
     rows = search.ranked()
     dimensions = [dimension for dimension in search.space if dimension.varies]
@@ -27,9 +27,9 @@ def parallel(ax, search, best=3):
         dimensions.append(Dimension("epochs", low=1, high=max(2, search.max_epochs), whole=True))
     errors = [_error(row) for row in rows]
     dimensions.append(_error_axis(errors))
-    for at, (row, tone) in reversed([*enumerate(zip(rows, _tones(errors), strict=True))]):
+    for rank, (row, tone) in reversed([*enumerate(zip(rows, _tones(errors), strict=True))]):
         places = [_place(dimension, row, row["trial"]) for dimension in dimensions]
-        first = at < best
+        first = rank < best
         style = {"linewidth": 2.6, "zorder": 3} if first else {"linewidth": 1.1, "alpha": GHOST}
         ax.plot(range(len(places)), places, color=tone, marker="o", markersize=5 if first else 3, **style)
     _draw_axes(ax, dimensions)
@@ -38,8 +38,8 @@ def parallel(ax, search, best=3):
 
 
 def cost(ax, search, best=3):
-    """Draw the errors of each trial against its seconds, both on log scales; a line leads from a trial that Hyperband
-    promoted to its longer training. Left is cheaper, up is better. RunError where no trial has finished.
+    """Draw the errors of each trial against its seconds, both on log scales; an arrow leads from a trial that
+    Hyperband promoted to its longer training. Left is cheaper, up is better. Raises RunError if no trial has finished.
     """
     rows = search.ranked()
     place = {row["trial"]: (row["seconds"], _error(row)) for row in rows}
@@ -47,11 +47,11 @@ def cost(ax, search, best=3):
         if row["promoted_from"] in place:
             arrow = {"arrowstyle": "->", "color": "#8c8c8c", "shrinkA": 5, "shrinkB": 5}
             ax.annotate("", place[row["trial"]], place[row["promoted_from"]], arrowprops=arrow)
-    for at, (row, tone) in enumerate(zip(rows, _tones([_error(row) for row in rows]), strict=True)):
-        size = 70 if at < best else 36
-        ax.scatter(*place[row["trial"]], size, color=tone, edgecolor="black" if at < best else "none", zorder=3)
-    for at, row in enumerate(rows[:best]):  # to the right, to the left, to the right: the best ones lie close together
-        style = {"xytext": (-7 if at % 2 else 7, -9 if at == 2 else 4), "ha": "right" if at % 2 else "left"}
+    for rank, (row, tone) in enumerate(zip(rows, _tones([_error(row) for row in rows]), strict=True)):
+        size = 70 if rank < best else 36
+        ax.scatter(*place[row["trial"]], size, color=tone, edgecolor="black" if rank < best else "none", zorder=3)
+    for rank, row in enumerate(rows[:best]):  # alternate sides: the best trials lie close together
+        style = {"xytext": (-7 if rank % 2 else 7, -9 if rank == 2 else 4), "ha": "right" if rank % 2 else "left"}
         ax.annotate(f"trial {row['trial']}", place[row["trial"]], textcoords="offset points", fontsize=8, **style)
     ax.set(xscale="log", yscale="log", xlabel=f"time to fit and to predict the validation {search.task.unit}s (s)")
     ax.set_ylabel(f"wrong of {rows[0]['n_val']:,} validation {search.task.unit}s (%)")
@@ -66,12 +66,12 @@ def cost(ax, search, best=3):
 
 
 def _error(row):
-    """Return a trial's error in percent, such that none at all still has a place on a logarithmic axis."""
+    """Return a trial's error in percent, kept above 0 for the logarithmic axis."""
     return 100 * max(row["val_error"], 0.5 / row["n_val"])
 
 
 def _tones(errors):
-    """Return a colour for each, of rank: dark for the fewest. The palest fifth of viridis is left out: white swallows it."""
+    """Return a colour per error by rank, darkest for the lowest. The palest fifth of viridis is too faint on white."""
     _, ranks = np.unique(errors, return_inverse=True)
     return colormaps["viridis"](0.8 * ranks / max(1, ranks.max(initial=0)))
 
@@ -82,17 +82,19 @@ def _error_axis(errors):
 
 
 def _place(dimension, row, number):
-    """0..1: where a trial's line crosses an axis."""
+    """Return where a trial's line crosses an axis, 0..1."""
     if dimension.name == WRONG:
         return 1 - dimension.place(_error(row))  # up is better
     value = row["preprocess"] if dimension.name == "preprocess" else row["params"][dimension.name]
     if dimension.choices is None:
         return dimension.place(value)
-    return dimension.place(value) + SPREAD * ((number * 0.618) % 1 - 0.5) * 2  # the golden ratio spreads evenly
+    return (
+        dimension.place(value) + SPREAD * ((number * 0.618) % 1 - 0.5) * 2
+    )  # multiples of the golden ratio spread evenly
 
 
 def _draw_axes(ax, dimensions):
-    """Vertical axes with their ticks beside them; the names above."""
+    """Draw vertical axes with ticks beside them and names above."""
     for x, dimension in enumerate(dimensions):
         ax.vlines(x, 0, 1, color="#555555", linewidth=1, zorder=0)
         for place, label in _ticks(dimension):
@@ -108,16 +110,16 @@ def _draw_axes(ax, dimensions):
 
 
 def _label(ax, x, place, label):
-    """Beside the axis, and at its ends beyond it, where no line runs."""
+    """Write a tick's label beside the axis, or beyond its ends, where there are no lines."""
     end = int(place > 0.999) - int(place < 0.001)
-    at = (x, place + end * 0.035) if end else (x + 0.05, place)
+    position = (x, place + end * 0.035) if end else (x + 0.05, place)
     style = {"ha": "center" if end else "left", "va": {1: "bottom", 0: "center", -1: "top"}[end]}
     box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8}
-    ax.text(*at, label, fontsize=8, zorder=4, bbox=box, **style)
+    ax.text(*position, label, fontsize=8, zorder=4, bbox=box, **style)
 
 
 def _ticks(dimension):
-    """Return [(place, label)]: every choice, or a few round numbers and, for a log scale, one or more a decade."""
+    """Return [(place, label)]: every choice, or a few round numbers, at least one per decade on a log scale."""
     if dimension.choices is not None:
         return [(dimension.place(choice), shown(choice)) for choice in dimension.choices]
     if dimension.log:
@@ -133,7 +135,7 @@ def _ticks(dimension):
 
 
 def _name(ax, rows, dimensions):
-    """Numbers of the best trials beside the last axis; equal ones share a line, and lines keep apart."""
+    """Write the best trials' numbers beside the last axis; equal trials share a line, and lines do not overlap."""
     at_place = {}
     for row in rows:
         at_place.setdefault(_place(dimensions[-1], row, row["trial"]), []).append(str(row["trial"]))

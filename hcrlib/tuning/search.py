@@ -1,9 +1,9 @@
-"""Hyperparameter search: Hyperband for networks, random search for every other classifier, by validation images alone.
+"""Hyperparameter search: Hyperband for networks, random search for every other classifier, using validation images only.
 
 Sources: Li et al. 2018, "Hyperband" (JMLR 18-185); Bergstra and Bengio 2012, "Random search for hyper-parameter
-optimization" (JMLR 13). Both are keras-tuner's, which imports TensorFlow (4 s) even where a knn is searched; `tuning_trials`
-holds what it is given to do. The test split is not read: a search ends in a params file for `hcr sweep`, which measures.
-A search is kept in results/tuning/<dataset>/<classifier>/<hash of the question>/: trials/, trials.csv, tuned-*.yml.
+optimization" (JMLR 13). Both are keras-tuner's, which imports TensorFlow (4 s) even to search a knn;
+`hcrlib.tuning.trials` drives it. The test split is never read: a search ends in a params file for `hcr sweep`, which measures.
+A search is stored in results/tuning/<dataset>/<classifier>/<hash of the question>/: trials/, trials.csv, tuned-*.yml.
 """
 
 import dataclasses
@@ -27,14 +27,14 @@ from hcrlib.runs import runner
 from hcrlib.tuning import trials as tuning_trials
 from hcrlib.tuning.trials import shown
 
-RANDOM_TRIALS = 20  # a random search of so many finds one of the best 14 % of a space with a chance of 95 %
+RANDOM_TRIALS = 20  # that many random trials hit the best 14 % of a space with a probability of 95 %
 RANGE = re.compile(r"\s*(\S+?)\s*\.\.\s*(\S+?)(\s+log)?\s*")
 ENDING = "seconds", "status", "reason"  # columns
 
 
 @dataclasses.dataclass(frozen=True)
 class Dimension:
-    """One parameter of a space: a list of `choices`, or all numbers from `low` to `high`, whole ones or not."""
+    """One parameter of a space: a list of `choices`, or all (whole) numbers from `low` to `high`."""
 
     name: str
     choices: list | None = None
@@ -53,7 +53,7 @@ class Dimension:
         return len(self.choices) > 1 if self.choices is not None else self.high > self.low
 
     def place(self, value):
-        """0..1: where on this dimension's axis a value lies."""
+        """Return the position of a value on this dimension's axis, 0..1."""
         if self.choices is not None:
             return self.choices.index(value) / max(1, len(self.choices) - 1)
         if self.log:
@@ -63,10 +63,10 @@ class Dimension:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Search:
-    """A question: which parameters of a classifier are best for these images? `plan` makes it, checked.
+    """A search for a classifier's best parameters on a dataset. `plan` creates and validates it.
 
     config: the RunConfig of the classifier's defaults, with the dataset, seed and budget of every trial. space: the
-    Dimensions. max_epochs: of one training; None where there are no epochs. data: the Dataset.
+    Dimensions. max_epochs: of one training; None for a method without epochs. data: the Dataset.
     """
 
     config: RunConfig
@@ -76,11 +76,11 @@ class Search:
 
     @property
     def folder(self):
-        """Where it is kept. Other images, another space, seed, budget, longest training or default: another folder."""
-        config = {**self.config.to_dict(), "dataset": self.data.sha256}  # its content counts, not where it lies
+        """The search's folder, unique to its images, space, seed, budget, longest training and defaults."""
+        config = {**self.config.to_dict(), "dataset": self.data.sha256}  # the content matters, not its location
         space = [dataclasses.asdict(dimension) for dimension in self.space]
-        asked = [config, self.data.val_fraction, self.data.val_seed, space, self.max_epochs]
-        text = json.dumps(asked, sort_keys=True)
+        identity = [config, self.data.val_fraction, self.data.val_seed, space, self.max_epochs]
+        text = json.dumps(identity, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         return paths.results_root() / "tuning" / self._short / self.config.classifier / digest
 
@@ -89,12 +89,12 @@ class Search:
         return "random search" if self.max_epochs is None else "Hyperband"
 
     def run(self, trials=None, say=print, cluster=None):
-        """Itself, once the trials are made; what earlier calls made of this question is kept, not made again.
+        """Make the trials and return self. Trials of earlier calls are kept, not repeated.
 
-        trials: how many there may be at most, earlier ones included; None: one pass of Hyperband, or 20. A random
-        search ends sooner where it draws nothing new 20 times in a row. say: takes one line for each trial. cluster: a
-        cluster.backend.Cluster to make trials on, several at once; None: this process, one after the other. A training
-        that fails is a trial with its reason. RunError where another process is at this very search.
+        trials: the maximum number, earlier ones included; None for one pass of Hyperband, or 20 random trials. A random
+        search ends early after 20 draws in a row without a new one. say: called with one line per trial. cluster: a
+        cluster.backend.Cluster that makes several trials at once; None for this process, one at a time. A training that
+        fails is recorded with its reason. Raises RunError if another process is running this search.
         """
         if trials is not None and (not isinstance(trials, int) or isinstance(trials, bool) or trials < 1):
             raise ConfigError("'trials' is not valid", expected="a whole number >= 1", got=repr(trials))
@@ -115,11 +115,11 @@ class Search:
 
     @property
     def searched(self):
-        """Names of the searched parameters, in the order of the space."""
+        """The names of the searched parameters, in the order of the space."""
         return [dimension.name for dimension in self.space]
 
     def trials(self):
-        """Return a DataFrame, one row a trial.
+        """Return a DataFrame with one row per trial.
 
         Columns: trial, the searched parameters, epochs (of networks), val_error (1 - accuracy, or the character error rate),
         the task's validation metrics, seconds (to fit and to predict the validation split), status, reason (of a failure).
@@ -133,7 +133,7 @@ class Search:
         return pandas.DataFrame(table, columns=["trial", *self.searched, *epochs, "val_error", *metrics, *ENDING])
 
     def ranked(self):
-        """Return the rows of the finished trials, the best first: the lowest error, of several the lowest loss.
+        """Return the rows of the finished trials, best first: by error, then by loss.
 
         Raises RunError if no trial has finished.
         """
@@ -150,7 +150,7 @@ class Search:
         return self.ranked()[0]
 
     def write(self, path=None):
-        """Return the path of a params file for `hcr sweep`: the default and the best parameters, equally long trained."""
+        """Return the path of a params file for `hcr sweep`: the default and the best parameters, trained equally long."""
         best, config = self.best(), self.config
         path = path or self.folder / f"tuned-{self._short}-{config.classifier}.yml"
         same = {"classifier": config.classifier}
@@ -173,18 +173,19 @@ class Search:
 
 
 def search(classifier, dataset="mnist-5k", *, trials=None, max_epochs=None, space=None, seed=0, budget=None, say=print):
-    """Return the finished Search: `plan` and `Search.run` in one."""
-    asked = plan(classifier, dataset, max_epochs=max_epochs, space=space, seed=seed, budget=budget)
-    return asked.run(trials, say)
+    """Return the finished Search: call `plan`, then `Search.run`."""
+    planned = plan(classifier, dataset, max_epochs=max_epochs, space=space, seed=seed, budget=budget)
+    return planned.run(trials, say)
 
 
 def plan(classifier, dataset="mnist-5k", *, max_epochs=None, space=None, seed=0, budget=None):
-    """Return a Search of which nothing has been run; all that it is given is checked.
+    """Validate the arguments and return a Search without running it.
 
-    dataset, seed, budget: as in `hcr train`; every trial has this seed, so that the best can be repeated. max_epochs: of
-    the longest training, for networks only; None: the classifier's own. space: a mapping of parameters, and `preprocess`,
-    to "LOW..HIGH", "LOW..HIGH log", a list of choices or one fixed value; None: the method's own.
-    ConfigError, with a suggestion, for what is unknown or out of a parameter's limits; DataError for too few images.
+    dataset, seed, budget: as in `hcr train`; every trial uses this seed, so that the best can be repeated. max_epochs: of
+    the longest training, for networks only; None for the classifier's default. space: maps parameters, and `preprocess`, to
+    "LOW..HIGH", "LOW..HIGH log", a list of choices or one fixed value; None for the method's default.
+
+    Raises ConfigError, with a suggestion, for unknown or out-of-range parameters, and DataError for too few images.
     """
     config = runner.resolve(classifier, dataset=dataset, seed=seed, budget=budget)
     kind, task = named(classifier), tasks.of(config)
@@ -195,20 +196,20 @@ def plan(classifier, dataset="mnist-5k", *, max_epochs=None, space=None, seed=0,
         raise ConfigError(f"{classifier} declines {data.name}: {reason}")
     if not len(data.val) or len(data.classes) < 2:
         got = f"{len(data.val)} validation images of {len(data.classes)} classes"
-        raise DataError(f"{data.name} has too few images to choose by", got=got)
+        raise DataError(f"{data.name} has too few images for a search", got=got)
     return Search(config, dimensions, epochs, data)
 
 
 def _longest(kind, max_epochs):
     if kind.backend != "keras":
         if max_epochs is not None:
-            raise ConfigError(f"{kind.name} has no epochs", hint="Leave max_epochs out")
+            raise ConfigError(f"{kind.name} has no epochs", hint="Omit max_epochs")
         return None
     return kind.create({} if max_epochs is None else {"epochs": max_epochs}).epochs
 
 
 def _space(kind, given):
-    """Return the Dimensions of a space as it was written down, in its order."""
+    """Parse a space into its Dimensions, in order."""
     if given is None:
         given = kind.space or None
     if given is None:
@@ -218,19 +219,19 @@ def _space(kind, given):
     if not isinstance(given, dict) or not given:
         raise ConfigError("The search space is not valid", expected="a mapping of parameters", got=repr(given))
     if kind.backend == "keras" and "epochs" in given:
-        raise ConfigError("'epochs' is Hyperband's own choice", hint="Say max_epochs for the longest training")
+        raise ConfigError("'epochs' is chosen by Hyperband", hint="Set max_epochs for the longest training")
     dimensions = [_dimension(kind, name, wanted) for name, wanted in given.items()]
     if not any(dimension.varies for dimension in dimensions):
-        raise ConfigError("In this search space nothing varies", hint="Give a range or a list of choices")
+        raise ConfigError("Nothing varies in this search space", hint="Give a range or a list of choices")
     return dimensions
 
 
 def _dimension(kind, name, wanted):
     known = [*kind.parameters(), "preprocess"]
     if name not in known:
-        raise ConfigError(f"'{name}' is no parameter of {kind.name}", hint=did_you_mean(name, known))
-    if name != "preprocess" and isinstance(wanted, str) and (found := RANGE.fullmatch(wanted)):
-        return _range(kind, name, *found.groups())
+        raise ConfigError(f"'{name}' is not a parameter of {kind.name}", hint=did_you_mean(name, known))
+    if name != "preprocess" and isinstance(wanted, str) and (match := RANGE.fullmatch(wanted)):
+        return _range(kind, name, *match.groups())
     choices = wanted if isinstance(wanted, list) else [wanted]
     if not choices:
         raise ConfigError(f"The space of '{name}' is empty", expected="LOW..HIGH, a list of choices or one value")
@@ -250,7 +251,7 @@ def _range(kind, name, low, high, log):
 
 
 def _valid(kind, name, value):
-    """Return the value as the classifier takes it; ConfigError where it does not."""
+    """Return the value as the classifier validates it. Raises ConfigError if it is not valid."""
     if name != "preprocess":
         return getattr(kind.create({name: value}), name)
     if not isinstance(value, list):

@@ -1,13 +1,12 @@
-"""The trials of a search: keras-tuner proposes parameters, our own training measures them, on validation images only.
+"""Make the trials of a search: keras-tuner proposes parameters, and our training measures them on validation images only.
 
-keras-tuner's proposals follow from the seed and the earlier results alone, and its own state files are not written
-atomically. So each ended trial is a file of ours, and a search that goes on begins anew with the answers at hand:
-it proposes the same again, until the first trial that has no file. A network that was killed in mid-trial goes on from
-its last finished epoch.
+keras-tuner's proposals depend only on the seed and the earlier results, and its state files are not written atomically.
+So each ended trial is stored in a file, and a resumed search replays the stored results: it repeats the same proposals up to
+the first trial without a file. A network that was killed during a trial resumes from its last finished epoch.
 
-A trial that Hyperband promotes is trained from the start, for more epochs, and not from the shorter one's weights: the
-networks' learning rates follow a cycle as long as the training, so that a finished one has nothing left to go on with.
-That costs up to half as much again, and any row of the table can be repeated by `hcr train`.
+A trial that Hyperband promotes is trained from scratch for more epochs, not from the shorter trial's weights: the networks'
+learning-rate schedules span the whole training, so a finished one cannot be extended. This costs up to 50 % more time, but
+`hcr train` can repeat any row of the table.
 """
 
 import contextlib
@@ -28,15 +27,15 @@ from hcrlib.models import FitContext, named
 from hcrlib.records import RunConfig, RunRecord
 from hcrlib.runtime.pipeline import OPTIONS
 
-FACTOR = 3  # Hyperband's eta: a third of a round goes on; "3 or 4" (Li et al. 2018, section 2.6)
-LACKING = {"val_error": None}  # in a trial that failed
+FACTOR = 3  # Hyperband's eta: a third of each round is promoted; "3 or 4" (Li et al. 2018, section 2.6)
+LACKING = {"val_error": None}  # for a failed trial
 ENDLESS = 10**9  # a failed trial never ends the search
 
 
 def run(search, trials, say, cluster=None):
-    """Make the trials of a tune.Search that have no file yet; `trials`: at most so many, None: one pass of Hyperband.
+    """Make the trials of a Search that have no file yet. trials: the maximum number; None for one pass of Hyperband.
 
-    cluster: a cluster.backend.Cluster, on which those that do not wait for each other are made at once; None: this process.
+    cluster: a cluster.backend.Cluster on which independent trials run concurrently; None for this process.
     """
     from hcrlib.models._keras import quiet_keras
 
@@ -45,7 +44,7 @@ def run(search, trials, say, cluster=None):
             held.enter_context(file_lock(search.folder / ".lock", timeout=1))
         except TimeoutError:
             hint = "Wait for it to end"
-            raise RunError("Another process is at this search", where=search.folder, hint=hint) from None
+            raise RunError("Another process is running this search", where=search.folder, hint=hint) from None
         quiet_keras()  # keras-tuner imports it
         import keras_tuner
 
@@ -53,19 +52,19 @@ def run(search, trials, say, cluster=None):
         if kept:
             say(f"trials kept from an earlier call: {kept}")
         bench = _Bench(search.config, search.data, search.folder / "work")
-        make = bench.here
+        make = bench.sequentially
         if cluster:
             from hcrlib.cluster.client import Calls
 
-            make = _elsewhere(search, held.enter_context(Calls(cluster)))
+            make = _on_cluster(search, held.enter_context(Calls(cluster)))
         held.enter_context(_quiet_tensorflow())
         _search(_oracle(keras_tuner, search, trials), lambda proposed: _trials(search, proposed, make, say))
 
 
 def _search(oracle, trials):
-    """keras-tuner's loop, a round at a time: what does not wait for another's answer is proposed together.
+    """Run keras-tuner's loop one round at a time, proposing independent trials together.
 
-    The order is that of one after the other: proposals depend on the seed and the rounds before, on nothing else.
+    The proposals are the same as one by one: they depend only on the seed and the earlier rounds.
     """
     failed = 0
     while proposed := _proposed(oracle, failed):
@@ -82,9 +81,9 @@ def _search(oracle, trials):
 
 
 def _proposed(oracle, failed):
-    """keras-tuner's trials of the next round: of Hyperband, one round of a bracket; of a random search, all of them.
+    """Return keras-tuner's trials for the next round: a round of a Hyperband bracket, or a whole random search.
 
-    failed: how many of the bracket did before, which are not promoted.
+    failed: number of earlier failures in the bracket, which are not promoted.
     """
     proposed, most = [], 1
     while len(proposed) < most:
@@ -100,23 +99,23 @@ def _proposed(oracle, failed):
 
 
 def _trials(search, proposed, make, say):
-    """Return the rows of these proposals, [(number, keras-tuner's values)], from their files where there are any."""
+    """Return the rows of these proposals, [(number, keras-tuner's values)], from their files if they exist."""
     rows, todo = {}, []
     for number, drawn in proposed:
         values = {d.name: _value(d, drawn[d.name]) for d in search.space}
         if search.max_epochs is not None:
             values["epochs"] = drawn["tuner/epochs"]
-        asked = _asked(search, number, values, drawn)
-        with contextlib.suppress(OSError, ValueError):  # there is none, or it is damaged
+        request = _request(search, number, values, drawn)
+        with contextlib.suppress(OSError, ValueError):  # missing or damaged
             row = json.loads(_path(search, number).read_text(encoding="utf-8"))
-            if {name: row.get(name) for name in asked} == asked:
+            if {name: row.get(name) for name in request} == request:
                 rows[number] = row
         if number not in rows:
-            todo.append((asked, values))
-    for at, found in make([asked for asked, _ in todo]):
-        asked, values = todo[at]
-        row = rows[asked["trial"]] = {**asked, **found}
-        write_text(_path(search, asked["trial"]), json.dumps(row, indent=1) + "\n")
+            todo.append((request, values))
+    for index, result in make([request for request, _ in todo]):
+        request, values = todo[index]
+        row = rows[request["trial"]] = {**request, **result}
+        write_text(_path(search, request["trial"]), json.dumps(row, indent=1) + "\n")
         shutil.rmtree(search.folder / "work", ignore_errors=True)
         say(_line(row, values))
     return [rows[number] for number, _ in proposed]
@@ -126,31 +125,32 @@ def _path(search, number):
     return search.folder / "trials" / f"{number:05}.json"
 
 
-def _elsewhere(search, calls):
+def _on_cluster(search, calls):
     """Return a function that makes trials on a cluster: for a list of requests it yields (index, result)."""
     from hcrlib.cluster import inputs
 
     config = search.config
 
-    def make(asked):
+    def make(requests):
         plain = [
-            {"config": config.to_dict(), "params": one["params"], "preprocess": one["preprocess"]} for one in asked
+            {"config": config.to_dict(), "params": request["params"], "preprocess": request["preprocess"]}
+            for request in requests
         ]
-        # checkpoints are found by these: on other images, a training begins anew
-        known = [json.dumps([one, search.data.sha256], sort_keys=True).encode() for one in plain]
-        digests = [hashlib.sha256(one).hexdigest()[:12] for one in known]
+        # these digests locate checkpoints: with different images, training starts afresh
+        keys = [json.dumps([given, search.data.sha256], sort_keys=True).encode() for given in plain]
+        digests = [hashlib.sha256(key).hexdigest()[:12] for key in keys]
         common = {"function": f"{__name__}:measure", "prepare": config.classifier, "inputs": tuple(inputs.of(config))}
         ids = [f"tuning/{config.classifier}/{digest}" for digest in digests]
-        made = calls.run([{"id": name, "given": one, **common} for name, one in zip(ids, plain, strict=True)])
-        for at, outcome in made:
+        made = calls.run([{"id": name, "given": given, **common} for name, given in zip(ids, plain, strict=True)])
+        for index, outcome in made:
             failed = {"status": "failed", "reason": outcome.reason, "seconds": outcome.seconds, **LACKING}
-            yield at, json.loads(outcome.packed) if outcome.packed else {**failed, "n_val": len(search.data.val)}
+            yield index, json.loads(outcome.packed) if outcome.packed else {**failed, "n_val": len(search.data.val)}
 
     return make
 
 
 def measure(given, folder):
-    """Return what a trial comes to, on a worker; folder: where it keeps its checkpoint."""
+    """Return the result of a trial on a worker. folder: holds its checkpoint."""
     config = RunConfig.from_dict(given["config"])
     return _Bench(config, tasks.of(config).load(config.dataset), folder / "work").measured(given)
 
@@ -159,14 +159,14 @@ def read(folder):
     """Return the dicts of the ended trials in a search's folder, in the order of their numbers."""
     rows = []
     for path in sorted(folder.glob("trials/*.json")):
-        with contextlib.suppress(ValueError):  # damaged: it is made again
+        with contextlib.suppress(ValueError):  # damaged: the trial is repeated
             rows.append(json.loads(path.read_text(encoding="utf-8")))
     return rows
 
 
 @contextlib.contextmanager
 def _quiet_tensorflow():
-    """Without TensorFlow's advice on compiling again and again: every trial is another network."""
+    """Silence TensorFlow's warnings about repeated compilation: every trial is a new network."""
     logger = logging.getLogger("tensorflow")
     before = logger.level
     logger.setLevel(logging.ERROR)
@@ -177,7 +177,7 @@ def _quiet_tensorflow():
 
 
 def shown(value):
-    """Return a parameter's value as text: 'scale+deskew', '0.0123', 'true'; a step's options unless they are its defaults."""
+    """Return a parameter's value as text: 'scale+deskew', '0.0123', 'true'; default step options are omitted."""
     if isinstance(value, list):
         return "+".join(map(shown, value))
     if isinstance(value, dict):
@@ -188,14 +188,14 @@ def shown(value):
 
 
 def _oracle(keras_tuner, search, trials):
-    """Return what proposes: keras-tuner's own."""
+    """Return keras-tuner's oracle, which proposes the trials."""
     own = {"max_trials": trials} if search.max_epochs is None else {"max_epochs": search.max_epochs, "factor": FACTOR}
     if search.max_epochs is not None:
-        own["hyperband_iterations"] = trials or 1  # passes; the number of trials ends it sooner
+        own["hyperband_iterations"] = trials or 1  # passes; the maximum number of trials may end it sooner
     tuner = (keras_tuner.RandomSearch if search.max_epochs is None else keras_tuner.Hyperband)(
         hypermodel=lambda made: None,
         objective=keras_tuner.Objective("val_error", "min"),
-        seed=seed_for(search.config.seed, "tuning") or 1,  # keras-tuner takes 0 for none, and draws one
+        seed=seed_for(search.config.seed, "tuning") or 1,  # keras-tuner treats 0 as no seed
         hyperparameters=_hyperparameters(keras_tuner, search.space),
         max_consecutive_failed_trials=ENDLESS,
         directory=str(search.folder),
@@ -208,7 +208,7 @@ def _oracle(keras_tuner, search, trials):
 
 
 def _hyperparameters(keras_tuner, space):
-    """Choices go by their place in the list, since keras-tuner's own may be neither lists nor null nor mixed."""
+    """Convert the space. Choices become list indices: keras-tuner's choices may not be lists, null or of mixed types."""
     made = keras_tuner.HyperParameters()
     for dimension in space:
         sampling = "log" if dimension.log else "linear"
@@ -221,14 +221,14 @@ def _hyperparameters(keras_tuner, space):
 
 
 def _value(dimension, drawn):
-    """Return the parameter of what was drawn: three digits are enough for a person, and what is written is what was run."""
+    """Convert a drawn value to the parameter's value, rounded to three digits so that files show exactly what was run."""
     if dimension.choices is not None:
         return dimension.choices[drawn]
     return int(drawn) if dimension.whole else min(max(float(f"{drawn:.3g}"), dimension.low), dimension.high)
 
 
 class _Bench:
-    """Makes single trials of a search: one fit on the training split, measured on the validation split."""
+    """Make single trials of a search: fit on the training split and measure on the validation split."""
 
     def __init__(self, config, data, work):
         self.config, self.data, self.work, self.task = config, data, work, tasks.of(config)
@@ -236,43 +236,43 @@ class _Bench:
         self.made_by = code_sha256(), packages()
         self.prepared = functools.lru_cache(maxsize=1)(self._prepared)
 
-    def here(self, asked):
-        """Yield (place in the list, what was found) of trials, one after the other."""
-        for at, one in enumerate(asked):
-            yield at, self.measured(one)
+    def sequentially(self, requests):
+        """Yield (index, result) of each trial, one after the other."""
+        for index, request in enumerate(requests):
+            yield index, self.measured(request)
 
-    def measured(self, asked):
-        """Return what a trial comes to: `params` and `preprocess` are what is asked."""
+    def measured(self, request):
+        """Return the result of a trial. request: a dict with `params` and `preprocess`."""
         begun = time.perf_counter()
         try:
-            found = self._fit(asked["params"], asked["preprocess"])
-            return {"status": "finished", "reason": None, **found}
+            result = self._fit(request["params"], request["preprocess"])
+            return {"status": "finished", "reason": None, **result}
         except OSError:
             raise
-        except Exception as error:  # whatever a library makes of odd parameters: the next trial may do better
+        except Exception as error:  # libraries reject odd parameters in many ways; the next trial may work
             reason, seconds = f"{type(error).__name__}: {error}", time.perf_counter() - begun
             return {"status": "failed", "reason": reason, **LACKING, "n_val": len(self.data.val), "seconds": seconds}
 
     def _fit(self, params, steps):
-        learner, does = named(self.config.classifier).create(params), self.task.measuring
+        learner, measuring = named(self.config.classifier).create(params), self.task.measuring
         train, val = self.prepared(json.dumps(steps))
         data, folder = self.data, self._folder(params, steps)
-        context = FitContext(len(data.classes), self.config.seed, folder, _unsaid, data.sha256, classes=data.classes)
+        context = FitContext(len(data.classes), self.config.seed, folder, _ignore, data.sha256, classes=data.classes)
         learner.prepare()
         if learner.backend == "keras":
             import keras
 
-            keras.backend.clear_session()  # what earlier trials left
+            keras.backend.clear_session()  # free earlier trials' models
         begun = time.perf_counter()
-        does.fit(learner, train, val, context)
-        outputs = does.predict(learner, val, data.classes)
+        measuring.fit(learner, train, val, context)
+        outputs = measuring.predict(learner, val, data.classes)
         seconds = time.perf_counter() - begun + learner.prior_fit_s
-        found = {name: metric.value for name, metric in does.validation(outputs, data.val).items()}
-        error = self.task.error(found[f"val_{self.task.primary}"])
-        return {"val_error": error, **found, "n_val": len(data.val), "seconds": seconds}
+        metrics = {name: metric.value for name, metric in measuring.validation(outputs, data.val).items()}
+        error = self.task.error(metrics[f"val_{self.task.primary}"])
+        return {"val_error": error, **metrics, "n_val": len(data.val), "seconds": seconds}
 
     def _folder(self, params, steps):
-        """Return where this very training keeps its checkpoint; those of others, or of other code, are removed."""
+        """Return the checkpoint folder of this exact training; remove those of other trainings or code versions."""
         key = json.dumps([params, steps, self.made_by], sort_keys=True)
         folder = self.work / hashlib.sha256(key.encode()).hexdigest()[:12]
         for other in self.work.glob("*"):
@@ -282,14 +282,14 @@ class _Bench:
         return folder
 
     def _prepared(self, steps):
-        """Return what the task fits on and validates with; what the pipeline learns, it learns from the training split."""
+        """Return the prepared training and validation splits; the pipeline is fitted on the training split only."""
         pipeline = named(self.config.classifier).runtime_model.pipeline_class(json.loads(steps)).fit(self.train.images)
         prepare = self.task.measuring.prepare
         return prepare(pipeline, self.train), prepare(pipeline, self.data.val)
 
 
-def _asked(search, number, values, drawn):
-    """Return what a trial is, as its file tells: of other code, it is made again."""
+def _request(search, number, values, drawn):
+    """Return the fields that identify a trial in its file. They include the code's hash: new code repeats the trial."""
     params = {name: value for name, value in values.items() if name != "preprocess"}
     before = drawn.get("tuner/trial_id")
     return {
@@ -311,5 +311,5 @@ def _line(row, values):
     return f"{row['trial']:3}  {what}: {row['val_error']:.2%} wrong, {row['seconds']:.1f} s"
 
 
-def _unsaid(line):
-    """Drop the line of an epoch: one line per trial is enough."""
+def _ignore(line):
+    """Drop an epoch's line: one line per trial is enough."""

@@ -45,7 +45,7 @@ def epoch(line):
         print(line, flush=True)
         time.sleep(60)
 
-trials._unsaid = epoch
+trials._ignore = epoch
 tune.search("mlp", **{asked})
 """
 TRAINED = {"budget": 300, "trials": 4, "max_epochs": 3, "space": {"hidden": [16, 32, 48, 64]}}  # 3 trials of one epoch,
@@ -81,7 +81,7 @@ def fitted(monkeypatch):
 def test_kill_9_in_mid_trial_and_go_on(results, tmp_path, monkeypatch, fitted):
     with started(KNN, ASKED, results) as child:
         until(child, "in the third trial")
-        with pytest.raises(RunError, match="Another process is at this search"):
+        with pytest.raises(RunError, match="Another process is running this search"):
             tune.search("knn", **ASKED, say=quiet)
         child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
@@ -104,7 +104,7 @@ def test_kill_9_between_the_epochs_of_a_network(results, tmp_path, monkeypatch):
         until(child, "epoch 2/3")
         child.send_signal(signal.SIGKILL)
     epochs = []
-    monkeypatch.setattr(trials, "_unsaid", epochs.append)
+    monkeypatch.setattr(trials, "_ignore", epochs.append)
     search = tune.search("mlp", **TRAINED, say=quiet)
     assert [line[:21] for line in epochs] == ["resumed after epoch 2", "epoch 3/3  loss " + epochs[1][16:21]]
     monkeypatch.setenv("HCR_RESULTS", str(tmp_path / "again"))

@@ -23,7 +23,7 @@ from hcrlib.runs import runner
 from hcrlib.sweeps import plan
 from hcrlib.tuning import plots as tuning_plots
 from hcrlib.tuning import search as tune
-from hcrlib.tuning.trials import _elsewhere, shown
+from hcrlib.tuning.trials import _on_cluster, shown
 
 pytestmark = pytest.mark.filterwarnings(  # keras-tuner 1.4.8 asks for its thread in an old way
     r"ignore:(currentThread|getName)\(\) is deprecated:DeprecationWarning:keras_tuner"
@@ -83,14 +83,14 @@ def test_every_space_of_the_table_is_one_that_its_classifier_takes(name):
     [
         ({"classifier": "knm"}, "Did you mean 'knn'?"),
         ({"dataset": "mnist-5"}, "Did you mean 'mnist-5k'?"),
-        ({"space": {"kk": [1, 2]}}, "'kk' is no parameter of knn"),
+        ({"space": {"kk": [1, 2]}}, "'kk' is not a parameter of knn"),
         ({"space": {"preproces": [["scale"]]}}, "Did you mean 'preprocess'?"),
         ({"space": {"k": "9..1"}}, "The range of 'k' is not valid"),
         ({"space": {"k": "0..9"}}, "knn's parameter 'k' is not valid"),
         ({"space": {"k": "1..1.5"}}, "knn's parameter 'k' is not valid"),
         ({"space": {"weighted": "false..true"}}, "The range of 'weighted' is not valid"),
         ({"space": {"k": []}}, "The space of 'k' is empty"),
-        ({"space": {"k": 3}}, "nothing varies"),
+        ({"space": {"k": 3}}, "Nothing varies"),
         ({"space": {"k": [1, "two"]}}, "'two'"),
         ({"space": {"preprocess": ["scale", "deskew"]}}, "a list of lists of steps"),
         ({"space": {"preprocess": [["scale"], ["scale", "skew"]]}}, "no preprocessing step 'skew'"),
@@ -98,7 +98,7 @@ def test_every_space_of_the_table_is_one_that_its_classifier_takes(name):
         ({"classifier": "dummy"}, "There is no search space for dummy"),
         ({"classifier": "svm", "space": {"c": "0..10 log"}}, "svm's parameter 'c' is not valid"),
         ({"classifier": "mlp", "space": {"dropout": "0..0.5 log"}}, "above 0, for a log scale"),
-        ({"classifier": "mlp", "space": {"epochs": "1..9"}}, "Say max_epochs"),
+        ({"classifier": "mlp", "space": {"epochs": "1..9"}}, "Set max_epochs"),
         ({"classifier": "mlp", "max_epochs": 0}, "mlp's parameter 'epochs' is not valid"),
         ({"max_epochs": 3}, "knn has no epochs"),
         ({"budget": 0}, "'budget' is not valid"),
@@ -291,7 +291,7 @@ def test_on_other_images_a_trial_does_not_go_on_from_a_checkpoint():
     calls = types.SimpleNamespace(run=lambda calls: ids.extend(call["id"] for call in calls) or [])
     for content in ("a" * 64, "a" * 64, "b" * 64):
         search = types.SimpleNamespace(config=runner.resolve("knn"), data=types.SimpleNamespace(sha256=content))
-        assert list(_elsewhere(search, calls)([{"params": {"k": 3}, "preprocess": ["scale"]}])) == []
+        assert list(_on_cluster(search, calls)([{"params": {"k": 3}, "preprocess": ["scale"]}])) == []
     assert ids[0] == ids[1] != ids[2]
 
 
