@@ -1,4 +1,4 @@
-"""One self-contained HTML file: leaderboards, figures, the claims and the origin of every number."""
+"""Write one self-contained HTML report: leaderboards, figures, the claims and the origin of every number."""
 
 import base64
 import html
@@ -99,7 +99,7 @@ def _image(name, png):
 
 
 def claims_table(content):
-    """Return the claims as an HTML table. content: that of claims.json."""
+    """Return the claims as an HTML table. content: of claims.json."""
     rows = []
     for row in content["claims"]:
         measured = "<br>".join(_text(entry["text"]) for entry in row["measured"]) or "-"

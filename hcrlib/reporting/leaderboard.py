@@ -1,4 +1,4 @@
-"""Records side by side: one table a dataset, the best by the task's primary metric first.
+"""Render leaderboards: one table per dataset, ranked by the task's primary metric.
 
 Runs that failed or were skipped are listed underneath.
 """
@@ -26,14 +26,14 @@ COSTS = {  # columns of every task: heading -> text of a record's cell
     "size MB": lambda record: _short(record.size_bytes / 1e6),
     "engine": lambda record: record.engine,
 }
-MANY = 2  # datasets: of more, README.md has one table of all
+MANY = 2  # datasets: above this, README.md shows one combined table
 COMPACT = "fit s", "one image ms", "size MB"
 MEASURED = "n_train", "fit_s", "predict_us_per_image", "predict_ms_p50", "n_parameters", "size_bytes", "engine"
 BLOCK = re.compile(r"(<!-- leaderboard:begin ?([^>]*?) ?-->\n).*?(<!-- leaderboard:end -->)", re.DOTALL)
 
 
 def table(records):
-    """Return a DataFrame of the finished records, numbers as they were measured: by dataset, the best first, then time to fit.
+    """Return a DataFrame of the finished records, unrounded, sorted by dataset, rank and time to fit.
 
     Column names carry the unit; rates are 0..1. Raises RunError if two records of a dataset were tested on different data.
     """
@@ -54,7 +54,7 @@ def table(records):
 def render(records, style="table", compact=False):
     """Return the leaderboard as text. style: "table" (for a terminal), "markdown", "html", or "csv" (the raw numbers).
 
-    compact: the columns that matter most. A column is left out if it is empty, or says the same as that of the primary metric.
+    compact: the columns that matter most. Empty columns, and those equal to the primary metric's, are omitted.
     """
     if style == "csv":
         return table(records).to_csv(index=False, lineterminator="\n")
@@ -110,12 +110,10 @@ def _same(cells, others):
 
 
 def overview(records):
-    """Return many datasets of one task in one Markdown table: the primary metric in percent, a row a classifier.
+    """Return many datasets of one task as one Markdown table: the primary metric in percent, one row per classifier.
 
-    Those with the most datasets come first, among them the best on average.
-
-    If a classifier has several runs of a dataset, the one that is best on validation stands for it. "*" marks those that were
-    trained on less than the dataset has.
+    Classifiers with the most datasets come first, then by average rank. If a classifier has several runs of a dataset, the
+    best on validation represents it. "*" marks runs trained on a part of the training split.
     """
     check_comparable(records)
     finished, best = [record for record in records if record.status == "finished"], {}
@@ -153,15 +151,13 @@ def overview(records):
 
 
 def _uneven(runs):
-    """Return whether the test classes are too unequal in size for accuracy alone: by 0.1 % of it."""
+    """Return whether the test classes are too imbalanced to report accuracy alone, that is, by 0.1 % of it."""
     known = [run for run in runs if run.balanced_accuracy is not None]
     return any(abs(run.balanced_accuracy - run.accuracy) > 0.001 for run in known)
 
 
 def remarks(records):
-    """Return a line for each failed or skipped run with its reason, for several seeds of one configuration,
-    and for each dataset that lacks dummy or linear.
-    """
+    """Return remarks: on failed and skipped runs, configurations with several seeds, and datasets without baselines."""
     lines = [str(record) for record in records if record.status != "finished"]
     seeds = comparison.over_seeds(records)
     for row in seeds.query("n > 1").itertuples():
@@ -169,24 +165,22 @@ def remarks(records):
     if len(seeds) and seeds.n.max() == 1:
         lines.append("one run of each: nothing is known of the spread over seeds")
     for dataset in dict.fromkeys(record.config.dataset for record in records):
-        there = {r.config.classifier for r in records if r.config.dataset == dataset and r.status == "finished"}
+        available = {r.config.classifier for r in records if r.config.dataset == dataset and r.status == "finished"}
         baselines = next((tasks.of(r).baselines for r in records if r.config.dataset == dataset), ())
-        if absent := [name for name in baselines if name not in there]:
+        if absent := [name for name in baselines if name not in available]:
             lines.append(f"{dataset}: no figures of {' and '.join(absent)} to compare with")
     return lines
 
 
 def update_readme(readme, results, check=False):
-    """Rewrites what stands between `<!-- leaderboard:begin -->` and `<!-- leaderboard:end -->`; whether it was up to date.
+    """Rewrite the tables between `<!-- leaderboard:begin -->` and `<!-- leaderboard:end -->`.
 
-    The tables come from results/*/records.jsonl, or of the sweeps that the first mark names: `leaderboard:begin mnist`.
-    check: nothing is written.
+    The tables come from results/*/records.jsonl, or from the sweeps that the first marker lists: `leaderboard:begin mnist`.
+    check: write nothing. Returns whether the tables were up to date.
     """
     text = readme.read_text(encoding="utf-8")
     if not (block := BLOCK.search(text)):
-        raise ConfigError(
-            "The marks of the leaderboard are missing", where=readme, expected="<!-- leaderboard:begin -->"
-        )
+        raise ConfigError("The leaderboard's markers are missing", where=readme, expected="<!-- leaderboard:begin -->")
     names = block[2].split() or sorted(path.parent.name for path in results.glob("*/records.jsonl"))
     tables = "\n".join(_compact(results / name) for name in names)
     fresh = text[: block.start()] + f"{block[1]}{tables}{block[3]}" + text[block.end() :]

@@ -1,4 +1,4 @@
-"""All records as one table, asked in SQL: DuckDB reads the JSON files where they lie."""
+"""Query all records in SQL: DuckDB reads the JSON files directly."""
 
 import glob
 import types
@@ -11,7 +11,7 @@ from hcrlib.records.record import FLAT
 
 TYPES = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE"}
 CONFIG = {"dataset": "VARCHAR", "classifier": "VARCHAR", "seed": "BIGINT", "budget": "BIGINT"}
-NESTED = {  # column -> where it is in a record, and as what it is read
+NESTED = {  # column -> (JSON path in a record, SQL type)
     "params": ("$.config.params", "JSON"),
     "preprocess": ("$.config.preprocess", "JSON"),
     "data_sha256": ("$.data.sha256", "VARCHAR"),
@@ -21,16 +21,16 @@ NESTED = {  # column -> where it is in a record, and as what it is read
     "code_sha256": ("$.provenance.code_sha256", "VARCHAR"),
     **{name: (f"$.{name}", "JSON") for name in ("notes", "history", "provenance", "metrics")},
 }
-TEXT = "TRY(decode(content))"  # NULL where it is not UTF-8
+TEXT = "TRY(decode(content))"  # NULL unless it is UTF-8
 TABLES = "results", "published"
 
 
 def sql(text):
-    """Return a DataFrame: the answer to a query of the tables `results` and `published`. ConfigError for what is not valid SQL.
+    """Run a query on the tables `results` and `published`; return a DataFrame. Raises ConfigError for invalid SQL.
 
-    results: a row for each record in results/runs. published: a row for each in results/*/records.jsonl, with `sweep`, its
-    folder's name. Columns are what a record holds, and params, preprocess, notes, history and provenance as JSON, whose parts
-    are asked for as `params->>'k'`. Records that cannot be read are left out.
+    results: one row per record in results/runs. published: one row per record in results/*/records.jsonl, with `sweep`, its
+    folder's name. Columns are a record's fields; params, preprocess, notes, history and provenance are JSON, whose parts are
+    accessed as `params->>'k'`. Unreadable records are omitted.
     """
     import duckdb
 
@@ -43,17 +43,17 @@ def sql(text):
         try:
             return connection.execute(text).df()
         except AttributeError as error:
-            raise ConfigError("This is no query", got=repr(text)) from error
+            raise ConfigError("The query is not valid", expected="SQL text", got=repr(text)) from error
         except duckdb.Error as error:
-            told = " ".join(str(error).strip().partition("\n\n")[0].split())  # without the place, which the query shows
+            reason = " ".join(str(error).strip().partition("\n\n")[0].split())  # without the position
             hint = f"The tables are {' and '.join(TABLES)}; DESCRIBE results lists the columns"
-            raise ConfigError(f"This query cannot be answered: {told}", got=text, hint=hint) from error
+            raise ConfigError(f"This query cannot be run: {reason}", got=text, hint=hint) from error
 
 
 def _table(connection, name, files, each, more):
-    """Make a view of the records in these files; each: an expression of a record's text."""
+    """Create a view of the records in these files. each: SQL expression for a record's text."""
     columns = ", ".join(f"{_column(path, kind)} AS {column}" for column, (path, kind) in _columns().items())
-    if not glob.glob(files):  # noqa: PTH207 - DuckDB refuses patterns of nothing
+    if not glob.glob(files):  # noqa: PTH207 - DuckDB refuses patterns without a match
         source = "(SELECT NULL::VARCHAR AS filename, NULL::JSON AS record WHERE false)"
     else:
         quoted = files.replace("'", "''")
@@ -62,7 +62,7 @@ def _table(connection, name, files, each, more):
 
 
 def _column(path, kind):
-    """Return the SQL of a value. path: where it is in a record, or several places, of which the first that is there counts."""
+    """Return the SQL of a value. path: its JSON path in a record, or several, of which the first non-null one counts."""
     if kind == "JSON":
         return f"json_extract(record, '{path}')"
     places = [path] if isinstance(path, str) else path
@@ -72,15 +72,15 @@ def _column(path, kind):
 
 
 def _columns():
-    """Return column -> (JSON path, type). Metrics are read in records of schema 1, too."""
-    found = {"id": ("$.id", "VARCHAR"), **{name: (f"$.config.{name}", kind) for name, kind in CONFIG.items()}}
+    """Return column -> (JSON path, type). Metrics are also read from records of schema 1."""
+    columns = {"id": ("$.id", "VARCHAR"), **{name: (f"$.config.{name}", kind) for name, kind in CONFIG.items()}}
     for name, hint in typing.get_type_hints(RunRecord).items():
         kinds = [
             kind for kind in (typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)) if kind in TYPES
         ]
         if kinds and name != "schema":
-            found[name] = f"$.{name}", TYPES[kinds[0]]
+            columns[name] = f"$.{name}", TYPES[kinds[0]]
     for name, (metric, part) in FLAT.items():
-        found[name] = (f"$.metrics.{metric}.{part}", f"$.{name}"), "DOUBLE"
+        columns[name] = (f"$.metrics.{metric}.{part}", f"$.{name}"), "DOUBLE"
     errors = ("$.n_errors", "$.misses"), "BIGINT"
-    return found | {"misses": errors, "n_errors": errors} | NESTED
+    return columns | {"misses": errors, "n_errors": errors} | NESTED

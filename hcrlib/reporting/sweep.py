@@ -1,4 +1,4 @@
-"""The report of a sweep: leaderboard, figures, the executed comparison notebook and an HTML page."""
+"""Write the report of a sweep: leaderboard, figures, the executed comparison notebook and an HTML page."""
 
 import json
 import tempfile
@@ -14,35 +14,35 @@ from hcrlib.runs import notebooks
 def write(sweep):
     """Write results/<sweep>/: leaderboard.md and .csv, records.jsonl, the comparison notebook, figures/ and report.html.
 
-    Every file is replaced in one step. Return their Paths. Raises RunError, with the cell, if the notebook fails.
+    Every file is replaced atomically. Returns their Paths. Raises RunError, with the cell, if the notebook fails.
     """
     import nbformat
 
-    folder, found = sweep.folder, sweep.records()
+    folder, finished = sweep.folder, sweep.records()
     compare = sweep.task.compare_notebook
     earlier = {path: path.stat().st_mtime_ns for path in folder.glob("figures/*")}
-    write_text(folder / "records.jsonl", "".join(json.dumps(record.to_dict()) + "\n" for record in found))
-    write_text(folder / "leaderboard.csv", leaderboard.render(found, "csv"))
-    write_text(folder / "leaderboard.md", f"# {sweep.question}\n\n{leaderboard.render(found, 'markdown')}")
+    write_text(folder / "records.jsonl", "".join(json.dumps(record.to_dict()) + "\n" for record in finished))
+    write_text(folder / "leaderboard.csv", leaderboard.render(finished, "csv"))
+    write_text(folder / "leaderboard.md", f"# {sweep.question}\n\n{leaderboard.render(finished, 'markdown')}")
     with tempfile.TemporaryDirectory() as scratch:
         executed, project = Path(scratch) / compare, paths.project_root()
-        parameters = {"sweep": _relative(sweep.path, project)}  # a committed notebook names no machine's folders
+        parameters = {"sweep": _relative(sweep.path, project)}  # relative, because notebooks are committed
         try:
             notebooks.execute(notebooks.path(compare), executed, parameters, project / "notebooks")
         except RunError as error:
             raise RunError(f"The report failed: {error.what}", hint="Open the notebook to see why") from error
         notebook = nbformat.read(executed, as_version=4)
-    del notebook.metadata["papermill"]  # names this machine's folders
+    del notebook.metadata["papermill"]  # contains this machine's paths
     write_text(folder / compare, nbformat.writes(notebook) + "\n")
     write_text(folder / "report.html", html(notebook, sweep.question))
     for path, written in earlier.items():
         if path.stat().st_mtime_ns == written:
-            path.unlink()  # of a run that is no longer in this sweep
+            path.unlink()  # left from a run that is no longer in this sweep
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def html(notebook, title):
-    """Return a notebook as one HTML page without its code, with its figures; it loads nothing from elsewhere."""
+    """Return a notebook as one self-contained HTML page with figures and without code."""
     from nbconvert import HTMLExporter
 
     notebook.metadata["title"] = title

@@ -1,1 +1,1 @@
-"""From a configuration to a record: resolve, train, measure, store, load and repeat runs."""
+"""Turn configurations into records: resolve, train, measure, store, load and repeat runs."""

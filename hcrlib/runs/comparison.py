@@ -1,4 +1,4 @@
-"""Finished runs beside each other: which of two is better, and what several seeds of one configuration come to."""
+"""Compare finished runs: which of two is better, and how results vary over seeds."""
 
 import dataclasses
 import math
@@ -13,24 +13,24 @@ from hcrlib.records import RunRecord, check_comparable, label, load_predictions,
 
 
 def compare_runs(records: Sequence[RunRecord]) -> Comparison:
-    """Return the Comparison of finished runs of one dataset, by their names in the leaderboard.
+    """Return the Comparison of finished runs of one dataset, keyed by their leaderboard names.
 
-    Raises RunError, naming both hashes, if two were tested on different data; if a run's predictions are missing.
+    Raises RunError, naming both hashes, if two were tested on different data, or if a run's predictions are missing.
     """
     check_comparable(records, together=True)
     return compare({label(record, records): load_predictions(record) for record in records})
 
 
 def completed(record: RunRecord) -> RunRecord:
-    """Return the record with metrics that follow from its stored predictions and that it lacks, where they are available."""
+    """Return the record with missing metrics computed from its stored predictions, if available."""
     return tasks.of(record).complete(record)
 
 
 def over_seeds(records: Iterable[RunRecord]) -> pd.DataFrame:
-    """Return a DataFrame of the finished runs, those that differ in the seed alone as one row.
+    """Return a DataFrame of the finished runs; runs that differ only in the seed share a row.
 
-    Columns: name (dataset and classifier, with what sets it apart), dataset, classifier, params, metric (the task's primary
-    one), n seeds, mean and sd (NaN if n = 1) of it, and a word on what n allows to conclude.
+    Columns: name (dataset, classifier and distinguishing parameters), dataset, classifier, params, metric (the task's primary
+    one), n seeds, its mean and sd (NaN if n = 1), and word, a remark on what n supports.
     """
     groups: dict[str, list[RunRecord]] = {}
     for record in records:

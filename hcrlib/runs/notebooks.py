@@ -6,7 +6,7 @@ from pathlib import Path
 from hcrlib.core import paths
 from hcrlib.core.errors import RunError
 
-START_S = 120  # for a kernel to answer
+START_S = 120  # for a kernel to start
 FOLDERS = "HCR_DATA", "HCR_RESULTS", "HCR_CACHE"
 
 
@@ -15,7 +15,7 @@ class CellError(RunError):
 
 
 def path(name):
-    """Return the Path of the project's notebook of that name; RunError if there is none."""
+    """Return the Path of a project notebook. Raises RunError if it does not exist."""
     notebook = paths.project_root() / "notebooks" / name
     if not notebook.exists():
         raise RunError("Notebook not found", where=notebook, hint="Start in the project's folder")
@@ -23,13 +23,13 @@ def path(name):
 
 
 def execute(notebook, out, parameters, folder, kernel=None, log=False):
-    """Execute a notebook with papermill in this process; `out` gets the executed one, even where a cell fails.
+    """Execute a notebook with papermill in this process; `out` receives the executed notebook, even if a cell fails.
 
     Args:
         notebook, out: paths.
         parameters: mapping of values for the cell tagged `parameters`.
         folder: the kernel's working directory.
-        kernel: a jupyter_client kernel manager; None starts a kernel of this very interpreter.
+        kernel: a jupyter_client kernel manager; None starts a kernel of this interpreter.
         log: whether to log what cells print.
 
     Raises:
@@ -40,7 +40,7 @@ def execute(notebook, out, parameters, folder, kernel=None, log=False):
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillException, PapermillExecutionError
 
-    for name in FOLDERS:  # absolute, since the kernel works in another folder
+    for name in FOLDERS:  # absolute, because the kernel runs in another folder
         if value := os.environ.get(name):
             os.environ[name] = str(Path(value).expanduser().resolve())
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
@@ -64,7 +64,7 @@ def execute(notebook, out, parameters, folder, kernel=None, log=False):
 
 
 def _own_kernel():
-    """Return papermill's options for a kernel of this interpreter, whatever else is installed as `python3`."""
+    """Return papermill's options for a kernel of this interpreter, regardless of which kernel is installed as `python3`."""
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
 

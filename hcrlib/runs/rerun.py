@@ -1,4 +1,4 @@
-"""A recorded run made once more, elsewhere, and put beside what the record says."""
+"""Repeat a recorded run in a temporary folder, and compare the results with its record."""
 
 import contextlib
 import dataclasses
@@ -13,7 +13,7 @@ from hcrlib.core.registry import did_you_mean
 from hcrlib.runs import runner
 
 BIT_EQUAL, EQUAL, DIFFERENT = "bit-equal", "equal within misses", "different"
-MISSES, ANSWERS = 0.001, 0.005  # of the test images: by how much runs may differ that count as equal
+MISSES, ANSWERS = 0.001, 0.005  # shares of the test images by which equal runs may differ
 CONDITIONS = "code_sha256", "commit", "python", "system", "cpu", "cores", "threads", "packages"
 
 
@@ -21,10 +21,10 @@ CONDITIONS = "code_sha256", "commit", "python", "system", "cpu", "cores", "threa
 class Outcome:
     """verdict: BIT_EQUAL (every stored score, float16, is the same), EQUAL or DIFFERENT; reason: the counts, in words.
 
-    EQUAL: at most 1 miss in 1,000 images more or less, and at most 5 other answers in 1,000, but 2 are always allowed:
-    what another processor's rounding may come to. Another seed of the same network changes 16 in 1,000 on MNIST.
+    EQUAL: misses differ by at most 1 in 1,000 images and answers by at most 5 in 1,000 (2 are always allowed), as rounding on
+    another processor may cause. Another seed of the same network changes 16 answers in 1,000 on MNIST.
 
-    changed: lines on what is not as it was when the record was made: code, packages, machine.
+    changed: lines on differences from the recorded conditions: code, packages, machine.
     """
 
     verdict: str
@@ -34,9 +34,9 @@ class Outcome:
 
 
 def find(source):
-    """Return (RunRecord, folder) that a run's id, its folder, a record.json or a zoo name means, finished runs only.
+    """Return (RunRecord, folder) of a finished run, given its id, its folder, a record.json or a zoo name.
 
-    Committed records are found by their id, too. ConfigError for anything else.
+    Committed records are also found by id. Raises ConfigError for anything else.
     """
     places = paths.runs_root() / str(source), *(root / str(source) for root in paths.zoo_roots()), Path(source)
     for place in places:
@@ -53,15 +53,13 @@ def find(source):
                     return record, lines.parent
     names = sorted(file.parent.name for root in paths.zoo_roots() for file in root.glob("*/record.json"))
     hint = did_you_mean(source, names)
-    raise ConfigError(
-        "There is no such record", where=source, expected="a run's id or folder, or a zoo name", hint=hint
-    )
+    raise ConfigError("No such record", where=source, expected="a run's id or folder, or a zoo name", hint=hint)
 
 
 def rerun(source, say=print):
-    """Return the Outcome of making a recorded run anew, in a folder of its own that is removed; nothing under results/ changes.
+    """Repeat a recorded run in a temporary folder and return the Outcome; nothing under results/ changes.
 
-    RunError or DataError where it cannot be made: then nothing is said about the record.
+    Raises RunError or DataError if the run cannot be made, which has no bearing on the record.
     """
     (record, folder), runs = find(source), paths.runs_root()
     with tempfile.TemporaryDirectory(prefix="hcr-rerun-") as scratch, _results_in(scratch):
@@ -76,12 +74,12 @@ def rerun(source, say=print):
 def _compared(record, folder, again):
     for name, word in (("sha256", "data"), ("test_sha256", "test images")):
         if record.data[name] != again.data[name]:
-            return DIFFERENT, f"the {word} are others: {record.data[name]} then, {again.data[name]} now"
+            return DIFFERENT, f"the {word} differ: {record.data[name]} then, {again.data[name]} now"
     counts = f"{record.misses:,} and {again.misses:,} misses of {record.n_test:,}"
     if not (folder / "predictions.npz").exists():
         verdict = EQUAL if _few(record.misses - again.misses, MISSES, record.n_test) else DIFFERENT
-        return verdict, f"{counts}; the record's predictions are not here, so that only the misses are compared"
-    then, now = (records.load_predictions(r, at) for r, at in ((record, folder), (again, again.path)))
+        return verdict, f"{counts}; the record's predictions are not available, so only the misses are compared"
+    then, now = (records.load_predictions(r, place) for r, place in ((record, folder), (again, again.path)))
     if all((then[name] == now[name]).all() for name in ("labels", "predicted", "scores")):
         return (
             BIT_EQUAL,
@@ -89,7 +87,7 @@ def _compared(record, folder, again):
         )
     others, n = int((then["predicted"] != now["predicted"]).sum()), record.n_test
     close = _few(others, ANSWERS, n) and _few(record.misses - again.misses, MISSES, n)
-    return EQUAL if close else DIFFERENT, f"{counts}; {others:,} answers are others"
+    return EQUAL if close else DIFFERENT, f"{counts}; {others:,} answers differ"
 
 
 def _few(difference, share, n):

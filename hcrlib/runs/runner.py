@@ -1,4 +1,4 @@
-"""From a configuration to a record: resolve it, load its data, have its task measure, store what comes out."""
+"""Turn a configuration into a record: resolve it, load its data, let its task measure, and store the result."""
 
 import contextlib
 import dataclasses
@@ -21,7 +21,7 @@ from hcrlib.models import FitContext, Learner, named
 from hcrlib.records import RunConfig, RunRecord
 from hcrlib.runs.store import CHECKPOINT, LOCK, NEW, finished, finished_run, settle, swap
 
-PATIENCE_S = 5  # for the run's lock: the kernel of a sweep that was killed takes a second to end
+PATIENCE_S = 5  # wait for the run's lock: a killed sweep's kernel takes a second to end
 
 
 def resolve(
@@ -61,11 +61,11 @@ def _steps(kind: type[Learner], preprocess: str) -> str:
 def run_one(config: RunConfig, log: Callable[[str], Any] = print, runs: Path | None = None) -> RunRecord:
     """Train, evaluate and record one configuration.
 
-    Continues from the last finished epoch if an earlier attempt was killed. A failure to train is raised, and leaves a record
-    with the reason unless there is a finished one, which is kept until a new one takes its place; a learner that declines the
-    data leaves one of status "skipped". runs: where an ensemble finds its members, if not in results/runs.
+    Continues from the last finished epoch if an earlier attempt was killed. A training failure is raised and leaves a
+    record with the reason, unless a finished record exists, which is kept until a new one replaces it. A learner that declines
+    the data leaves a record of status "skipped". runs: folder of an ensemble's members, if not results/runs.
 
-    Raises RunError if another process is making this very run.
+    Raises RunError if another process is making this run.
     """
     data = tasks.of(config).load(config.dataset)
     folder = records.run_path(config)
@@ -109,15 +109,15 @@ def _run(config: RunConfig, data: Any, folder: Path, log: Callable[[str], Any], 
 
 
 def _make_room(folder: Path, config: RunConfig, data: Any) -> None:
-    """Clear the run's folder. What a killed attempt left stays for resuming, if it was of this very code and data."""
+    """Clear the run's folder, but keep a killed attempt's checkpoint for resuming if its code and data were the same."""
     backend = os.environ.get("KERAS_BACKEND")
-    asked = json.dumps([config.to_dict(), data.sha256, code_sha256(), packages(), backend], sort_keys=True) + "\n"
+    attempt = json.dumps([config.to_dict(), data.sha256, code_sha256(), packages(), backend], sort_keys=True) + "\n"
     made = folder / "attempt.json"
-    resumes = made.exists() and made.read_text(encoding="utf-8") == asked
+    resumes = made.exists() and made.read_text(encoding="utf-8") == attempt
     resumes = resumes and any((folder / name).exists() for name in CHECKPOINT)
     for name in () if resumes else (*CHECKPOINT, "tensorboard"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    write_text(made, asked)
+    write_text(made, attempt)
 
 
 def _about(data: Any) -> dict[str, Any]:

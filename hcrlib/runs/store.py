@@ -1,4 +1,4 @@
-"""A run's folder on disk: what is replaced in one step, what a killed attempt leaves, and who may write."""
+"""Manage a run's folder: replace results atomically, and recover from killed attempts."""
 
 import contextlib
 import os
@@ -10,14 +10,14 @@ from hcrlib.core.errors import RunError
 from hcrlib.records import RunConfig, RunRecord
 
 LOCK = ".lock"
-NEW = "new"  # where a run is complete before it takes the place of an earlier one
-CHECKPOINT = "checkpoint", "checkpoint.old"  # the second one: after a kill between two renames
+NEW = "new"  # holds a complete run before it replaces an earlier one
+CHECKPOINT = "checkpoint", "checkpoint.old"  # the second one remains after a kill between two renames
 
 
 def swap(folder: Path) -> None:
-    """Put what was saved in NEW in the place of an earlier run; the record goes first and comes last.
+    """Replace an earlier run with the one in NEW; its record is removed first and the new one moved last.
 
-    Nothing but renaming: a full disk does not stop it, and after a kill in between the same call completes it.
+    This only renames files: it works on a full disk, and after a kill the same call completes it.
     """
     (folder / "record.json").unlink(missing_ok=True)
     for path in sorted((folder / NEW).iterdir(), key=lambda path: path.name == "record.json"):
@@ -34,15 +34,15 @@ def settle(folder: Path) -> None:
 
 
 def finished(config: RunConfig) -> RunRecord | None:
-    """Return the finished record of that configuration, or None."""
-    with contextlib.suppress(RunError):  # a damaged one counts as missing
+    """Return the configuration's finished record, or None."""
+    with contextlib.suppress(RunError):  # a damaged record counts as missing
         record = records.find(config)
         return record if record and record.status == "finished" else None
     return None
 
 
 def finished_run(runs: Path, run: str) -> tuple[RunRecord, Path]:
-    """Return the record and the folder of a run's id below `runs`. Raises RunError unless it is finished."""
+    """Return the record and the folder of a run below `runs` by its id. Raises RunError unless it is finished."""
     folder = runs / run
     record = records.read(folder)
     if record.status != "finished":

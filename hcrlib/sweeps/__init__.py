@@ -1,1 +1,1 @@
-"""Plans of runs from a YAML file, and the runs of such a plan."""
+"""Plan runs from a YAML file, and make them."""

@@ -1,11 +1,11 @@
-"""From params/X.yml to records: a checked plan, then one process per run, on as many machines as there are (`cluster`).
+"""Turn params/X.yml into records: a checked plan, then one process per run, on one or more machines (`cluster`).
 
 A file holds `question`, `defaults`, `grid` (key -> list, all combinations; a value that is a mapping sets several keys at
 once) and `runs` (a list of mappings). Keys are dataset (a name, or a path relative to the file), classifier, seed, budget,
 preprocess and the classifier's parameters.
-Each run is notebooks/10_train.ipynb, or 50_words_crnn.ipynb for recognisers of words and lines, executed by papermill in a
-process of its own: results/runs/<id>/notebook.ipynb, log.txt. Characters and lines go into files of their own. A plan is a set
-of configurations, each known by its hash: what has a record is not made again, whoever made it, whatever interrupted it.
+Each run is notebooks/10_train.ipynb, or 50_words_crnn.ipynb for recognizers of words and lines, executed by papermill in a
+separate process: results/runs/<id>/notebook.ipynb, log.txt. A file holds runs of characters or of lines, not both. A plan is a
+set of configurations identified by their hashes: a run that already has a record is not repeated.
 """
 
 import contextlib
@@ -54,9 +54,9 @@ class SweepFile(yaml_file.Section):
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
-    """One question and the runs that answer it: `configs` is a list of RunConfig, no two the same.
+    """One question and the runs that answer it. configs: a list of distinct RunConfigs.
 
-    own: path -> content hash, of the data sets that are the user's own: what was run on earlier content is to run again.
+    own: path -> content hash of the user's own datasets; runs on other content must be repeated.
     """
 
     path: Path
@@ -71,33 +71,33 @@ class Sweep:
 
     @property
     def folder(self):
-        """results/<name of the file>: leaderboard, figures and report."""
+        """The folder of its leaderboard, figures and report: results/<name of the file>."""
         return paths.results_root() / self.path.stem
 
     def look(self):
-        """Return hash -> RunRecord of the runs that came to their end, read from the disk now."""
+        """Return hash -> RunRecord of the runs that have ended, read afresh from disk."""
         root = paths.runs_root()
         return {config.hash: record for config in self.configs if (record := self._record(config, root))}
 
     def records(self):
-        """Return the RunRecords there are, in the order of the plan."""
+        """Return the available RunRecords in plan order."""
         return [comparison.completed(record) for record in self.look().values()]
 
     def missing(self):
         """Return the RunConfigs that have no record."""
-        there = self.look()
-        return [config for config in self.configs if config.hash not in there]
+        existing = self.look()
+        return [config for config in self.configs if config.hash not in existing]
 
-    def unfinished(self, there=None, rerun_failed=False):
+    def unfinished(self, existing=None, rerun_failed=False):
         """Return the RunConfigs still to run: those without a record, and those that failed with other code.
 
-        there: what `look` found. rerun_failed: those that failed by this very code, too.
+        existing: as `look` returns. rerun_failed: include those that failed with the current code.
         """
-        there = self.look() if there is None else there
-        return [c for c in self.configs if _to_run(there.get(c.hash), rerun_failed)]
+        existing = self.look() if existing is None else existing
+        return [c for c in self.configs if _to_run(existing.get(c.hash), rerun_failed)]
 
     def only(self, patterns):
-        """Return the plan restricted to runs whose ids match a pattern such as `*/svm/*`; ConfigError for none."""
+        """Return the plan restricted to runs whose ids match a pattern such as `*/svm/*`. Raises ConfigError if none do."""
         chosen = [c for c in self.configs if any(fnmatch.fnmatch(c.id, pattern) for pattern in patterns)]
         if not chosen:
             expected = f"a pattern of ids, such as {self.configs[0].id.rpartition('/')[0]}/*"
@@ -106,17 +106,17 @@ class Sweep:
             )
         return dataclasses.replace(self, configs=chosen)
 
-    def table(self, there=None, todo=None):
-        """Return the plan as text, a line per run. there: what `look` found; todo: RunConfigs to run, None: the unfinished."""
-        there = self.look() if there is None else there
-        asked = {config.hash for config in (self.unfinished(there) if todo is None else todo)}
-        states = [_state(there.get(config.hash), config.hash in asked) for config in self.configs]
+    def table(self, existing=None, todo=None):
+        """Return the plan as text, one line per run. existing: as `look` returns; todo: RunConfigs to run (unfinished ones)."""
+        existing = self.look() if existing is None else existing
+        planned = {config.hash for config in (self.unfinished(existing) if todo is None else todo)}
+        states = [_state(existing.get(config.hash), config.hash in planned) for config in self.configs]
         rows = [(c.id, records.variant(c), state) for c, state in zip(self.configs, states, strict=True)]
         return tabulate(rows, ("run", "other than default", "state"))
 
     def _record(self, config, root):
-        """Return the record of a run that came to its end, or None."""
-        with contextlib.suppress(RunError):  # one that cannot be read is as good as none: the run is made again
+        """Return the record of a run that has ended, or None."""
+        with contextlib.suppress(RunError):  # an unreadable record counts as missing: the run is repeated
             record, content = records.find(config, root), self.own.get(config.dataset)
             changed = record and content and record.data.get("sha256", content) != content
             return None if changed else record
@@ -124,7 +124,7 @@ class Sweep:
 
 
 def by_other_code(record):
-    """Return whether code other than this one made a record."""
+    """Return whether a record was made by a different version of the code."""
     return record.provenance.get("code_sha256") != code_sha256()
 
 
@@ -132,24 +132,24 @@ def _to_run(record, rerun_failed):
     return record is None or (record.status == "failed" and (rerun_failed or by_other_code(record)))
 
 
-def _state(record, asked):
-    if asked or record is None:
+def _state(record, planned):
+    if planned or record is None:
         again = "failed, to run again" if record and record.status == "failed" else "to run again"
-        return "to run another time" if not asked else again if record else "to run"
+        return "to run another time" if not planned else again if record else "to run"
     if record.status == "failed":
         return f"failed: {record.reason}"
     return f"{record.status}, by another version of the code" if by_other_code(record) else record.status
 
 
 def load(path):
-    """Return the Sweep of a file, looked for here and in the project's folder.
+    """Load a sweep file, looked up in the current folder and in the project's folder.
 
-    ConfigError, naming the file and the place, for whatever is wrong in it: nothing has been run then.
+    Raises ConfigError, with the file and the position, for any mistake in it, before anything runs.
     """
     path = found(path)
     if path.stem in TAKEN:
         raise ConfigError(
-            "A sweep of this name has no place: its results/ folder is another's", where=path, hint="Rename it"
+            "This sweep's name is reserved: its results/ folder has another use", where=path, hint="Rename it"
         )
     content = yaml_file.read(path, SweepFile)
     folder, catalogue = path.resolve().parent, {*datasets.names()}
@@ -162,28 +162,28 @@ def load(path):
         raise ConfigError("A sweep cannot mix tasks", where=path, expected="models of one task", got=got)
     own = {}
     for name in {config.dataset for config in configs if not datasets.is_pinned(config.dataset)}:
-        with contextlib.suppress(DataError):  # its runs will report it, and the others are made
+        with contextlib.suppress(DataError):  # its runs will report the error; other runs continue
             own[name] = datasets.load(name).sha256
     return Sweep(path.resolve(), content.question or path.stem, list({c.hash: c for c in configs}.values()), own)
 
 
 def found(path):
-    """Return the Path of a file of params/, looked for here and in the project's folder."""
+    """Return the Path of a params/ file, looked up in the current folder and in the project's folder."""
     path = Path(path)
     return path if path.exists() or path.is_absolute() else paths.project_root() / path
 
 
 def ensure(path):
-    """Return the RunRecords of a sweep file, making missing runs first. For notebooks: failed runs are not repeated."""
+    """Make a sweep file's missing runs and return its RunRecords. For notebooks: failed runs are not repeated."""
     sweep = load(path)
     run(sweep.missing())
     return sweep.records()
 
 
 def run(configs, cluster=None):
-    """Make these runs and return the RunRecords of those that failed: they stop no others. See `cluster.client.run`.
+    """Make these runs and return the failed RunRecords; a failure does not stop the others. See `cluster.client.run`.
 
-    cluster: a cluster.backend.Cluster, where and within which limits; None: this machine.
+    cluster: a cluster.backend.Cluster, where and within which limits; None for this machine.
     """
     from hcrlib.cluster import client
 
@@ -206,7 +206,7 @@ def _expanded(content):
 
 
 def _beside(entry, folder, catalogue):
-    """Return the entry with the path of the user's own data made absolute, where it is relative to the sweep's folder."""
+    """Return the entry with the path of the user's own data, relative to the sweep's folder, made absolute."""
     if "dataset" not in entry or entry["dataset"] in catalogue:
         return entry
     own = folder / str(entry["dataset"])
@@ -214,7 +214,7 @@ def _beside(entry, folder, catalogue):
 
 
 def checked(entry, where):
-    """Return the RunConfig of a flat mapping; ConfigError with the place in the file."""
+    """Return the RunConfig of a flat mapping. Raises ConfigError with the position in the file."""
     try:
         if not isinstance(entry.get("classifier"), str):
             raise ConfigError("Missing key 'classifier'", hint=did_you_mean("", names()))

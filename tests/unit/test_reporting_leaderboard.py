@@ -139,7 +139,7 @@ def test_a_readme_without_marks_and_broken_records_are_told(readme):
     with pytest.raises(RunError, match=r"records\.jsonl"):
         leaderboard.update_readme(readme, readme.parent / "results")
     readme.write_text("nothing")
-    with pytest.raises(ConfigError, match="marks of the leaderboard"):
+    with pytest.raises(ConfigError, match="leaderboard.s markers"):
         leaderboard.update_readme(readme, readme.parent / "results")
 
 

@@ -119,7 +119,7 @@ def test_text_of_other_alphabets_and_quotes_comes_back_as_it_was():
     "text", ["SELEC * FROM results", "SELECT nope FROM results", "SELECT * FROM nowhere", "SELECT", "SELECT 1/'x'"]
 )
 def test_what_is_no_query_is_told(three, capsys, text):
-    with pytest.raises(ConfigError, match="cannot be answered"):
+    with pytest.raises(ConfigError, match="cannot be run"):
         query.sql(text)
     assert main.main(["results", "--sql", text]) == 1
     told = capsys.readouterr().err
