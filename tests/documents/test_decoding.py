@@ -222,14 +222,14 @@ def test_the_measures_of_a_line_that_rises():
     line = decoding.measures([one(n, {"n": 0.99}, alphabet, box=box) for n, box in enumerate(boxes)], alphabet, 25)
     assert line.x_height == 20
     assert line.slope == pytest.approx(-3 / 50)
-    assert line.at + line.slope * 9 == pytest.approx(100)
+    assert line.intercept + line.slope * 9 == pytest.approx(100)
 
 
 def test_a_tail_and_a_capital_tell_the_same_line():
     alphabet = Alphabet.of(CLASSES)
     word = [("R", Box(0, 67, 20, 100)), ("n", Box(30, 80, 50, 100)), ("g", Box(60, 80, 80, 113))]
     line = decoding.measures([one(n, {c: 0.99}, alphabet, box=box) for n, (c, box) in enumerate(word)], alphabet, 25)
-    assert (line.x_height, line.at) == (pytest.approx(20), pytest.approx(100, abs=0.5))
+    assert (line.x_height, line.intercept) == (pytest.approx(20), pytest.approx(100, abs=0.5))
 
 
 def test_measures_where_nothing_is_sure():
