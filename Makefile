@@ -1,4 +1,4 @@
-# Everything a person or CI runs. `make help` lists the targets; text above a target is its help.
+# Commands for people and CI. `make help` lists the targets; text above a target is its help.
 SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
@@ -51,7 +51,7 @@ test: env lint
 test-faults: env
 	$(BIN)/python -m pytest $(PARALLEL) -m faults
 
-## 200 runs of a sweep to which 40 random faults happen; rewrites results/chaos.md (about 20 minutes, Linux, root for all faults)
+## a sweep of 200 runs with 40 random faults; rewrites results/chaos.md (about 20 minutes, Linux, root for all faults)
 chaos: env
 	HCR_CHAOS=200 $(BIN)/python -m pytest tests/faults/test_soak.py
 
@@ -74,14 +74,14 @@ lint: env
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
-## mend style and formatting
+## fix style and formatting
 format: env
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 ## run a sweep: make sweep FILE=params/mnist.yml
 sweep: env
-	$(BIN)/hcr sweep $(or $(FILE),$(error say which: make sweep FILE=params/mnist.yml))
+	$(BIN)/hcr sweep $(or $(FILE),$(error Name a file: make sweep FILE=params/mnist.yml))
 
 ## the leaderboard of all runs in results/
 leaderboard: env
@@ -91,11 +91,11 @@ leaderboard: env
 test-arm64: env
 	tests/arm64/run.sh | tee tests/arm64/transcript.txt
 
-## execute the committed notebooks anew, in place
+## re-execute the committed notebooks in place
 notebooks: env
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
-## write the JSON schemas of the YAML files anew: params/schema/
+## regenerate the JSON schemas of the YAML files: params/schema/
 schemas: env
 	$(BIN)/python -m hcrlib.cli.schemas params/schema
 

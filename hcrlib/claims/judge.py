@@ -170,7 +170,7 @@ def _against_others(claim, groups, measured):
     rival = max((entry for entry in measured if entry["label"] != named), key=lambda entry: sign * entry["value"])
     ahead = sign * (value - rival["value"])
     leads = named if ahead > 0 else rival["label"]
-    reason = f"{leads} has the {word} {WORDS[measure]}" if ahead else f"{named} and {rival['label']} come to the same"
+    reason = f"{leads} has the {word} {WORDS[measure]}" if ahead else f"{named} and {rival['label']} are equal"
     factor = max(value, rival["value"]) / max(min(value, rival["value"]), 1e-12)
     if measure in UNITS:
         reason += f", by a factor of {factor:.3g} between {named} and {rival['label']}"
@@ -180,16 +180,16 @@ def _against_others(claim, groups, measured):
 
 
 def _by_images(named, groups, claim):
-    """Judge whether the named one gets more images right than every other, in every seed; else it is undecided."""
+    """Judge whether the named classifier beats (or trails) every other in every seed."""
     found, first = [], None
     for runs in zip(*groups.values(), strict=True):
         records.check_comparable(runs, together=True)
         compared = stats.compare(dict(zip(groups, map(records.load_predictions, runs), strict=True)))
-        told = [compared.verdict(named, label) for label in groups if label != named]
+        sentences = [compared.verdict(named, label) for label in groups if label != named]
         ahead, behind = f"{named} is better", f"better than {named} "
-        better = all(text.startswith(ahead) for text in told) == bool(claim.highest)
-        found.append(HOLDS if better else FAILS if any(behind in text for text in told) else UNDECIDED)
-        first = first or f"seed {runs[0].config.seed}: {'; '.join(told)}"
+        better = all(text.startswith(ahead) for text in sentences) == bool(claim.highest)
+        found.append(HOLDS if better else FAILS if any(behind in text for text in sentences) else UNDECIDED)
+        first = first or f"seed {runs[0].config.seed}: {'; '.join(sentences)}"
     verdict = found[0] if len(set(found)) == 1 else UNDECIDED
     n = f" ({found.count(HOLDS)} of {len(found)} seeds for it, {found.count(FAILS)} against)" if len(found) > 1 else ""
     return {"verdict": verdict, "reason": f"McNemar's test, Holm{n}, {first}"}
@@ -223,7 +223,7 @@ def train_accuracy(record):
         what = f"{record.id} was fitted on a subset of its training images that is no longer known"
         raise RunError(what, expected=f"{len(train):,}", got=f"{record.n_train:,}")
     model = load_model(record)
-    parts = [train.take(slice(at, at + 4096)) for at in range(0, len(train), 4096)]
+    parts = [train.take(slice(start, start + 4096)) for start in range(0, len(train), 4096)]
     hits = sum(int((model.scores(part.images).argmax(axis=1) == part.labels).sum()) for part in parts)
     write_text(kept, json.dumps({"utc": stamp, "hits": hits, "n": len(train)}) + "\n")
     return hits / len(train)

@@ -16,13 +16,13 @@ def against_figures(ax, content):
     The axis is logarithmic in the error rate. Colours show verdicts; grey: on other data than the paper's.
     """
     rows = [row for row in content["claims"] if row["measure"] == "accuracy" and row["figure"] and row["measured"]]
-    for at, row in enumerate(reversed(rows)):
+    for y, row in enumerate(reversed(rows)):
         entry, tone = row["measured"][0], TONES[row["verdict"]]
         wrong, said = max(1 - entry["value"], 1e-5), 1 - row["figure"]
         bars = [[wrong - (1 - entry["high"])], [1 - entry["low"] - wrong]]
-        ax.plot([wrong, said], [at, at], color="#cccccc", zorder=0)
-        ax.errorbar(wrong, at, xerr=bars, fmt="o", color=tone, capsize=3, markersize=6)
-        ax.plot(said, at, marker="|", color=SAID, markersize=14, markeredgewidth=2)
+        ax.plot([wrong, said], [y, y], color="#cccccc", zorder=0)
+        ax.errorbar(wrong, y, xerr=bars, fmt="o", color=tone, capsize=3, markersize=6)
+        ax.plot(said, y, marker="|", color=SAID, markersize=14, markeredgewidth=2)
     ax.set_yticks(range(len(rows)), [row["name"] for row in reversed(rows)])
     ax.set(xscale="log", xlabel="accuracy (%)")
     ax.invert_xaxis()
@@ -48,13 +48,13 @@ def methods(ax, content, names):
             tone, _ = style.style(entry["runs"][0]["id"].split("/")[1])
             share = row["measure"] in ("accuracy", "train_accuracy")
             value = 100 * entry["value"] if share else entry["value"]
-            at = group + (place - (len(row["measured"]) - 1) / 2) * 0.28
-            ax.bar(at, value, 0.25, color=tone, label=entry["label"] if group == 0 else None)
+            x = group + (place - (len(row["measured"]) - 1) / 2) * 0.28
+            ax.bar(x, value, 0.25, color=tone, label=entry["label"] if group == 0 else None)
             top = value
             if entry["low"] is not None:
                 low, top = 100 * entry["low"], 100 * entry["high"]
-                ax.errorbar(at, value, yerr=[[value - low], [top - value]], color="#1a1a1a", capsize=4)
-            ax.text(at, top, f"{value:.2f}" if share else f"{value:.3g}", ha="center", va="bottom", fontsize=8)
+                ax.errorbar(x, value, yerr=[[value - low], [top - value]], color="#1a1a1a", capsize=4)
+            ax.text(x, top, f"{value:.2f}" if share else f"{value:.3g}", ha="center", va="bottom", fontsize=8)
     ax.grid(alpha=0.3, axis="y")
     ax.set_axisbelow(True)
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))

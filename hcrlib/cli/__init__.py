@@ -1,1 +1,1 @@
-"""The command `hcr`: one module a command or group of commands."""
+"""The command `hcr`: one module per command or group of commands."""

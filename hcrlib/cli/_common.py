@@ -1,4 +1,4 @@
-"""What the commands of `hcr` share."""
+"""Helpers shared by the commands of `hcr`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`hcr export`, `hcr verify` and `hcr import-record` from the command line."""
+"""`hcr export`, `hcr verify` and `hcr import-record`: write, check and measure bundles."""
 
 from hcrlib.cli._common import add_command
 from hcrlib.core.errors import ConfigError
@@ -7,12 +7,12 @@ from hcrlib.runtime import ENGINES
 
 def add_parser(subparsers):
     """Add `export`, `verify` and `import-record` to an argparse subparsers object; they set `func(args) -> exit status`."""
-    about = "export a finished run as a bundle: ONNX, TensorFlow Lite, golden answers and the code that reads images with it"
+    about = "export a finished run as a bundle: ONNX, TensorFlow Lite, golden answers and code to read images with"
     add = add_command(subparsers, "export", _export, about, "hcr export --best mnist").add_argument
     add("run", nargs="?", help="a run's id, as `hcr results` shows it")
-    add("--best", metavar="SWEEP", help="instead: the best run of results/SWEEP, on the validation split")
+    add("--best", metavar="SWEEP", help="instead of an id: the best run of results/SWEEP, on the validation split")
     add("--to", metavar="FOLDER", help="output folder (results/bundles/<run>)")
-    about = "check that a bundle is complete and gives its golden answers"
+    about = "check that a bundle is complete and reproduces its golden answers"
     add = add_command(subparsers, "verify", _verify, about, "hcr verify digits").add_argument
     add("bundle", metavar="FOLDER", help="a folder that `hcr export` wrote")
     add("--engine", choices=list(ENGINES), help="(every one that works on this machine)")

@@ -1,4 +1,4 @@
-"""`hcr compose` from the command line: pages whose every box is known, and training images of them."""
+"""`hcr compose`: compose pages with known boxes, or training images cut from such pages."""
 
 import json
 from pathlib import Path
@@ -11,19 +11,19 @@ DATA = "mnist-5k"
 
 def add_parser(subparsers):
     """Add `compose` to an argparse subparsers object; it sets `func(args) -> exit status`."""
-    says = "make a page of real handwritten characters, with the truth of its boxes; or training images of many"
+    summary = "compose a page of real handwritten characters with its ground truth, or training images from many pages"
     add = add_command(
-        subparsers, "compose", _compose, says, "hcr compose page.png --look ruled --data emnist-byclass-lite"
+        subparsers, "compose", _compose, summary, "hcr compose page.png --look ruled --data emnist-byclass-lite"
     ).add_argument
-    add("out", help="FILE.png or .jpg, beside which FILE.json tells the truth; with --training, a folder")
-    add("--look", default="plain", metavar="NAME", help="how it is written and taken (plain); a wrong name lists them")
-    add("--seed", type=int, default=0, metavar="N", help="one seed, one page (0)")
-    add("--data", default=DATA, metavar="NAME", help=f"whose characters ({DATA})")
+    add("out", help="FILE.png or .jpg, with its ground truth beside it in FILE.json; with --training, a folder")
+    add("--look", default="plain", metavar="NAME", help="style of writing and photo (plain); an unknown name lists all")
+    add("--seed", type=int, default=0, metavar="N", help="seed of the page (0)")
+    add("--data", default=DATA, metavar="NAME", help=f"dataset of the characters ({DATA})")
     add(
         "--split",
         choices=("train", "val"),
         default="val",
-        help="which of them (val); test characters are for measuring",
+        help="split of the characters (val); test characters are reserved for measuring",
     )
     add(
         "--training",
@@ -48,7 +48,7 @@ def _compose(args):
         raise ConfigError(f"There is no look '{args.look}'", hint=did_you_mean(args.look, synthesis.LOOKS))
     path, data = Path(args.out), load_dataset(args.data)
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise ConfigError("The picture's kind is told by its name", expected="FILE.png or FILE.jpg", got=args.out)
+        raise ConfigError("The image's format is not supported", expected="FILE.png or FILE.jpg", got=args.out)
     page = synthesis.compose(getattr(data, args.split), data.classes, synthesis.LOOKS[args.look], args.seed)
     truth = formats.as_dict(page.truth) | {
         "width": page.image.shape[1],

@@ -1,4 +1,4 @@
-"""`hcr library` from the command line: what `hcr read --keep` and `hcr read --watch` have read."""
+"""`hcr library`: search and manage the pages that `hcr read --keep` and `hcr read --watch` have read."""
 
 from hcrlib.cli._common import add_command
 from hcrlib.core.errors import ConfigError
@@ -8,17 +8,19 @@ def add_parser(subparsers):
     """Add `library` to an argparse subparsers object; its commands set `func(args) -> exit status`."""
     parser = subparsers.add_parser("library", help="pages that were read and kept: search, list, remove")
     library = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    says = "the pages that hold all these words; begin* and '\"two words\"' are understood, accents do not matter"
-    add = _add(library, "search", _search, says, "hcr library search invoice 'maitr*'")
+    summary = "find pages that contain all the words; prefix* and '\"two words\"' work, accents are ignored"
+    add = _add(library, "search", _search, summary, "hcr library search invoice 'maitr*'")
     add("query", nargs="+", metavar="WORD")
-    add("--limit", type=int, default=20, metavar="N", help="show no more pages (20)")
-    _add(library, "list", _list, "the documents there are")
-    add = _add(library, "remove", _remove, "forget documents; their files stay", "hcr library remove 3")
+    add("--limit", type=int, default=20, metavar="N", help="maximum number of pages (20)")
+    _add(library, "list", _list, "list the documents")
+    add = _add(
+        library, "remove", _remove, "remove documents from the library; their files stay", "hcr library remove 3"
+    )
     add("id", nargs="+", type=int, help="a number of `hcr library list`")
 
 
-def _add(library, name, func, says, example=None):
-    add = add_command(library, name, func, says, example).add_argument
+def _add(library, name, func, summary, example=None):
+    add = add_command(library, name, func, summary, example).add_argument
     add("--library", metavar="FILE", help="(this user's)")
     return add
 
@@ -37,7 +39,7 @@ def _search(args):
     for hit in hits:
         print(f"{hit.path or hit.name}, page {hit.page}: {hit.snippet}")
     if not hits:
-        print("No page holds that.")
+        print("No matching pages.")
     return 0
 
 

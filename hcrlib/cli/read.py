@@ -82,7 +82,7 @@ def _read(args):
 
 
 def _read_cut_out(args):
-    """Print a line for each picture: the character, and what else it may be; or the text of a word or a line."""
+    """Print a line per image: the character and its alternatives, or the text of a word or line."""
     import hcrlib
 
     usage = "--line takes files, --recognizer and --lexicon" if args.line else "--character takes files and --model"
@@ -122,7 +122,7 @@ def _line_reader(model, lexicon):
 
 
 def _read_forms(args):
-    """Write a row of CSV for each page as soon as it is read; of what is not the form stderr tells, and the rest is read."""
+    """Write a CSV row per page as soon as it is read; report other pages on stderr and continue."""
     own = "out", "lexicon", "min_confidence"
     others = [name for name in (*OUTPUT, *READING, *KEEPING) if name not in own]
     _reject(args, others, "--template takes files, --model, --lexicon, --min-confidence and --out")
@@ -159,7 +159,7 @@ def _write_forms(template, pages, file):
 
 @contextlib.contextmanager
 def _opened(out):
-    """Yield a text stream for CSV, UTF-8: a file of this name, or the screen for None."""
+    """Yield a text stream for CSV, UTF-8: a file of this name, or standard output for None."""
     as_csv = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}  # file names may not be valid UTF-8
     if out is None:
         sys.stdout.reconfigure(**as_csv)
@@ -171,7 +171,7 @@ def _opened(out):
 
 
 def _reject(args, names, what):
-    """ConfigError for any of these options, or where there are no files."""
+    """Raise ConfigError if any of these options is given, or no files are."""
     options = {name: getattr(args, name) for name in names}
     given = [
         f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None and value is not False
@@ -183,7 +183,7 @@ def _reject(args, names, what):
 
 
 def _check(args):
-    """ConfigError for options that do not go together, before anything is read."""
+    """Raise ConfigError for options that cannot be combined, before anything is read."""
     if not args.file and not args.watch:
         raise ConfigError("Nothing to read", expected="files, or --watch DIR")
     if args.file and args.watch:
@@ -211,9 +211,9 @@ def _check_screen(args, formats):
 
 
 def _formats(args):
-    """Return the names of the formats to write, each once: those asked for, or the one that the end of --out names.
+    """Return the names of the formats to write, without duplicates: those of --to, else by the suffix of --out.
 
-    None where a folder is watched for the library alone.
+    The list is empty if a folder is only watched for the library.
     """
     named = ENDS.get(Path(args.out or "").suffix.lower(), "text")
     return list(dict.fromkeys(args.to or ([] if args.watch and not args.out else [named])))
@@ -272,7 +272,7 @@ def _watch(job, folder):
 
 
 def _attempt(run, path):
-    """run(path), a count of pages; None where there is an error, whatever it is: stderr tells it, and other files are read."""
+    """Return run(path), a number of pages; on any error, report it on stderr and return None."""
     try:
         return run(path)
     except BrokenPipeError:

@@ -11,7 +11,7 @@ from hcrlib.runtime.models import unit_of
 from hcrlib.runtime.web import cli
 
 DEFAULT = "best-47"  # of the zoo: digits and letters
-PAGE_MODELS = "page-62", "best-62"  # of the zoo: they tell capitals from small letters, which words need
+PAGE_MODELS = "page-62", "best-62"  # of the zoo: they distinguish upper and lower case, which words need
 
 
 def add_parser(subparsers):
@@ -47,7 +47,7 @@ class RecognizerBundle(NamedTuple):
 
 
 class PageReader:
-    """Reads pages for the server: see hcrlib.runtime.web.pages.
+    """Read pages for the server: see hcrlib.runtime.web.pages.
 
     hcrlib.documents is imported with the first page, so that the server starts at once.
 

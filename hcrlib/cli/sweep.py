@@ -1,4 +1,4 @@
-"""`hcr sweep`: many runs from the command line."""
+"""`hcr sweep`: make the runs of a params file."""
 
 import re
 import signal
@@ -7,7 +7,7 @@ import sys
 from hcrlib.cli._common import add_command, short
 from hcrlib.core.errors import ConfigError
 
-SHOWN = 40  # notebooks that are listed one by one
+SHOWN = 40  # maximum number of notebooks to list individually
 UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 SIZES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
@@ -115,7 +115,7 @@ def _announce(plan, existing, todo):
 
 
 def _cheapest(configs, most):
-    """Return the cheapest runs, each after its members."""
+    """Return the cheapest runs; an ensemble comes after its members."""
     from hcrlib.cluster.estimate import Estimate, known
     from hcrlib.cluster.inputs import members
 

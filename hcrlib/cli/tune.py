@@ -1,4 +1,4 @@
-"""`hcr tune`: a hyperparameter search from the command line."""
+"""`hcr tune`: search hyperparameters."""
 
 import signal
 import sys
@@ -13,22 +13,26 @@ SHOWN = 5  # of the best trials
 
 def add_parser(subparsers):
     """Add `tune` to an argparse subparsers object; it sets `func(args) -> exit status`."""
-    says = "search a model's parameters by the validation split: Hyperband for networks, random search for others"
-    add = add_command(subparsers, "tune", _tune, says, "hcr tune knn --data mnist-5k --trials 20").add_argument
+    summary = "search a model's parameters on the validation split: Hyperband for networks, random search for others"
+    add = add_command(subparsers, "tune", _tune, summary, "hcr tune knn --data mnist-5k --trials 20").add_argument
     add("classifier", help="a name that `hcr train --help` lists")
     add("--data", default="mnist-5k", metavar="NAME", help="a dataset, or a folder with a dataset.yml (mnist-5k)")
     add(
         "--trials",
         type=int,
         metavar="N",
-        help="at most so many, those of earlier calls included (20; a Hyperband pass)",
+        help="maximum number, including earlier calls' trials (20; one Hyperband pass)",
     )
     add("--max-epochs", type=int, metavar="N", help="epochs of the longest training (the network's own)")
     add("--budget", type=int, metavar="N", help="training images to use, stratified (all)")
-    add("--seed", type=int, default=0, metavar="N", help="every random choice follows from it (0)")
-    add("--space", metavar="FILE", help='YAML: parameter: "LOW..HIGH", "LOW..HIGH log" or a list (that of the model)')
+    add("--seed", type=int, default=0, metavar="N", help="seed of every random choice (0)")
+    add(
+        "--space",
+        metavar="FILE",
+        help='YAML: parameter: "LOW..HIGH", "LOW..HIGH log" or a list (default: that of the model)',
+    )
     sweep.add_cluster(add)
-    add("--out", metavar="FILE", help="where the best parameters go, too: a file for `hcr sweep`")
+    add("--out", metavar="FILE", help="also write the best parameters to this file, for `hcr sweep`")
 
 
 def _tune(args):
@@ -37,8 +41,8 @@ def _tune(args):
     from hcrlib.tuning import search as tune
 
     space = _space(args.space) if args.space else None
-    asked = {"max_epochs": args.max_epochs, "space": space, "seed": args.seed, "budget": args.budget}
-    search = tune.plan(args.classifier, args.data, **asked)
+    options = {"max_epochs": args.max_epochs, "space": space, "seed": args.seed, "budget": args.budget}
+    search = tune.plan(args.classifier, args.data, **options)
     if args.out and Path(args.out).is_dir():
         raise ConfigError("--out is a folder", where=args.out, expected="a file, such as best.yml")
     images = f"{f'{args.budget:,}' if args.budget else 'all'} training {search.task.unit}s"
@@ -51,7 +55,7 @@ def _tune(args):
     print(f"\n{best.drop(columns=['status', 'reason']).to_string(index=False)}\n")
     print(f"{search.folder / 'trials.csv'}")
     path = search.write(args.out)
-    print(f"{path}\n\nThe best of many is flattered by validation; measure it: hcr sweep {path}")
+    print(f"{path}\n\nThe best trial's validation score is optimistic; measure it: hcr sweep {path}")
     return 0
 
 

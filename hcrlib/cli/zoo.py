@@ -1,4 +1,4 @@
-"""`hcr zoo` from the command line."""
+"""`hcr zoo`: add trained models to the zoo and list them."""
 
 from hcrlib.cli._common import add_command
 

@@ -1,8 +1,8 @@
-"""The client of a sweep: decides what is made next, hands it to a Dask cluster and writes what comes back.
+"""Run a sweep's client: choose the next runs, submit them to a Dask cluster and write the results.
 
 Few runs are handed out at a time, so that memory does not grow with the sweep and several clients can share a cluster: the
 cheapest first, members of an ensemble before it. A run that was interrupted by a fault of a worker or a machine is handed out
-again; one whose own code failed is recorded and not tried again. Ctrl-C lets the running ones end, a second Ctrl-C does not.
+again; one whose own code failed is recorded and not tried again. Ctrl-C lets running runs finish; a second Ctrl-C stops them.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from hcrlib.core.code_hash import code_sha256
 from hcrlib.core.errors import DataError, HcrError, RunError
 from hcrlib.runs import notebooks
 
-MACHINES = 20  # that may lack what a run reads, one after the other
+MACHINES = 20  # maximum number of transfers of a run's inputs
 
 
 @dataclasses.dataclass
@@ -233,7 +233,7 @@ class _Sweep:
         run.lacked += 1
         try:
             if run.lacked > MACHINES:
-                raise DataError(f"{outcome.worker} still lacks what it was sent")
+                raise DataError(f"{outcome.worker} still lacks the inputs that were sent to it")
             self.dask.supply(outcome, self.display.say)
         except (OSError, DataError) as error:
             self._retry(run, jobs.Outcome(jobs.FAULT, str(error)))

@@ -239,7 +239,7 @@ def test_kept_pages_are_found_listed_and_removed(capsys):
     assert run(capsys, "read", *files(a="one two\fÉlève"), "--keep")[1] == "one two\n\fÉlève\n"
     here = Path("a.png").absolute()
     assert run(capsys, "library", "search", "eleve") == (0, f"{here}, page 2: [Élève]\n", "")
-    assert run(capsys, "library", "search", "three")[1] == "No page holds that.\n"
+    assert run(capsys, "library", "search", "three")[1] == "No matching pages.\n"
     assert "query has no words" in run(capsys, "library", "search", "!")[2]
     assert "limit of 1 or more, got 0" in run(capsys, "library", "search", "eleve", "--limit", "0")[2]
     out = run(capsys, "library", "list")[1]
