@@ -22,7 +22,7 @@ class PluginWarning(UserWarning):
     """A plug-in could not be loaded; everything else works without it."""
 
 
-LOADED: list[Plugin] = []  # those that failed too, in the order in which they were met
+LOADED: list[Plugin] = []  # including failed ones, in load order
 
 
 def load(group: str) -> None:

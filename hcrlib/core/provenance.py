@@ -1,4 +1,4 @@
-"""The origin of a result: machine, versions, commit, time."""
+"""Describe the origin of a result: machine, versions, commit, time."""
 
 import datetime
 import importlib.metadata

@@ -1,4 +1,4 @@
-"""Registries: everything that is chosen by name is found in one."""
+"""Registries of everything that is chosen by name."""
 
 import difflib
 from collections.abc import Iterable

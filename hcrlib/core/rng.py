@@ -1,4 +1,4 @@
-"""Seeds: one number per run, from which each consumer derives its own."""
+"""Derive seeds: each consumer gets its own from the run's seed."""
 
 import hashlib
 

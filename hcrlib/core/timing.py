@@ -1,4 +1,4 @@
-"""Latency: a warm-up, then each call timed by itself, then percentiles."""
+"""Measure latency: warm up, time each call, and compute percentiles."""
 
 import time
 from collections.abc import Callable, Sequence
