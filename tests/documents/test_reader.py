@@ -189,7 +189,7 @@ def test_what_there_is_not_is_a_config_error(tmp_path):
     with pytest.raises(ConfigError, match="has none of the allowed characters xyz"):
         Reader(Flat(), characters="xyz")
     for wrong in ({"detector": "east"}, {"recognizer": "east"}, {"detector": "components"}):
-        with pytest.raises(ConfigError, match=r"There is no (detector|recognizer) '.*'.*rapidocr"):
+        with pytest.raises(ConfigError, match=r"Unknown (detector|recognizer) '.*'.*rapidocr"):
             Reader(Flat(), **wrong)
     with pytest.raises(ConfigError, match="reads characters"):
         Reader(Flat(), recognizer="best-digits")
