@@ -100,7 +100,7 @@ def test_describes_itself(name):
     json.dumps(kind.parameters())
     Pipeline(kind.preprocess)
     kind.create(kind.parameters())
-    with pytest.raises(ConfigError, match="no parameter of"):
+    with pytest.raises(ConfigError, match="not a parameter of"):
         kind.create({"no_such_parameter": 1})
 
 

@@ -104,7 +104,7 @@ def test_describes_itself(name):
     kind.create(kind.parameters())
     assert search._space(kind, None)
     assert "characters" in kind.create({}).skip(hcr.load_dataset("mnist-5k"))
-    with pytest.raises(ConfigError, match="no parameter of"):
+    with pytest.raises(ConfigError, match="not a parameter of"):
         kind.create({"no_such_parameter": 1})
 
 

@@ -35,7 +35,7 @@ def test_a_request_is_resolved_with_every_default_written_out():
     ("request_", "says"),
     [
         ({"classifier": "kn"}, "Did you mean 'knn'"),
-        ({"classifier": "knn", "neighbours": 3}, "no parameter of knn"),
+        ({"classifier": "knn", "neighbours": 3}, "not a parameter of knn"),
         ({"classifier": "cnn-basic", "epoch": 3}, "Did you mean 'epochs'"),
         ({"classifier": "knn", "preprocess": ["scale", "deskw"]}, "no preprocessing step"),
         ({"classifier": "knn", "seed": -1}, "seed"),

@@ -54,7 +54,7 @@ def test_every_picture_gets_the_height():
     [
         (["height"], "first"),
         (["contrast"], "last"),
-        (["contrast", "blur", "height"], "no step 'blur'"),
+        (["contrast", "blur", "height"], "unknown step 'blur'"),
         (["contrast", {"deslant": {"most": 3}}, "height"], "no option"),
         (["contrast", {"height": {"pixels": 4}}], "16 to 256"),
         (["contrast", "height", "height"], "once"),
