@@ -11,7 +11,7 @@ from hcrlib import records
 from hcrlib.cli import main
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.idx import to_idx
-from hcrlib.runs import runner
+from hcrlib.tasks import base
 
 rng = np.random.default_rng(0)
 IMAGES, LABELS = rng.integers(0, 256, (40, 28, 28), np.uint8), np.arange(40, dtype=np.uint8) % 2
@@ -118,9 +118,9 @@ def test_no_network(tmp_path, refused, monkeypatch):
 
 
 def test_no_room_for_the_results(refused, monkeypatch):
-    def full(folder, *_):
+    def full(folder, **_):
         (folder / "predictions.npz").write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device", "predictions.npz")
 
-    monkeypatch.setattr(runner.records, "save_predictions", full)
+    monkeypatch.setattr(base, "save_predictions", full)
     refused(["train", "dummy"], "No space left on device", "Free some space")

@@ -115,7 +115,7 @@ function turn(to) {
   $("previous").disabled = index === 0;
   $("next").disabled = index === pages.length - 1;
   const about = fill(t.read_about, { words: words(page), model: by.recognizer ?? by.model, seconds: page.seconds.toFixed(1) });
-  $("notes").replaceChildren(...[about, ...page.notes].map(item));
+  $("notes").replaceChildren(...[about, ...page.notes, ...(page.unsure ? [t.read_unsure] : [])].map(item));
 }
 
 function item(text) {
