@@ -21,21 +21,22 @@ MUTATIONS = {
         "(mean_row - h / 2.0)",
     ),
     "test images one pixel too low": (
-        "hcrlib/runs/runner.py",
-        "classifier.scores(pipeline.apply(data.test.images))",
-        "classifier.scores(np.roll(pipeline.apply(data.test.images), 1, axis=1))",
+        "hcrlib/tasks/base.py",
+        "does.prepare(pipeline, data.test)",
+        "(__import__('numpy').roll(does.prepare(pipeline, data.test)[0], 1, axis=1), data.test.labels)",
     ),
     "one miss too many": (
         "hcrlib/metrics/scores.py",
         "int(np.count_nonzero(labels != predicted))",
         "int(np.count_nonzero(labels != predicted)) + 1",
     ),
-    "interval of 94 %": ("hcrlib/metrics/scores.py", "level=0.95", "level=0.94"),
+    "interval of 94 %": ("hcrlib/metrics/scores.py", "level: float = 0.95", "level: float = 0.94"),
     "two classes swapped in the test part": (
         "hcrlib/datasets/loading.py",
-        "        test=whole.test,",
-        "        test=type(whole.test)(whole.test.images, whole.test.labels"
-        " + 5 * (whole.test.labels == 4) - 5 * (whole.test.labels == 9)),",
+        "**{key: getattr(published, key) for key in shared}",
+        "**{key: getattr(published, key) for key in shared if key != 'test'}, test=type(published.test)("
+        "published.test.images, published.test.labels"
+        " + 5 * (published.test.labels == 4) - 5 * (published.test.labels == 9))",
     ),
 }
 
