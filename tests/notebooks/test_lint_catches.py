@@ -107,7 +107,7 @@ BROKEN = [
     ("repeatable", outputs(1, v4.new_output("display_data", {"text/html": "<b>5 ms</b>"})), "a time"),
     ("private", source(1, 'open("/home/me/data")'), "a folder of a machine"),
     ("private", outputs(0, said("saved in /tmp/x")), "a folder of a machine"),
-    ("private", lambda notebook: notebook.metadata.update(papermill={"input": "/work/a"}), "a folder of a machine"),
+    ("private", lambda notebook: notebook.metadata.update(papermill={"input": "/home/a"}), "a folder of a machine"),
     ("private", source(1, 'password = "x"'), "a secret"),
     ("kernel", lambda notebook: notebook.metadata.kernelspec.update(name="mine"), "its kernel is mine"),
     ("kernel", lambda notebook: notebook.metadata.pop("kernelspec"), "its kernel is None"),
