@@ -2,6 +2,7 @@
 unfinished; predictions.npz lies beside it.
 """
 
+import contextlib
 import json
 import zipfile
 import zlib
@@ -20,6 +21,7 @@ from hcrlib.records.record import FLAT, RunRecord
 if TYPE_CHECKING:
     import pandas as pd
 
+NEW = "new"  # a run's folder in which its next results are complete before they replace the earlier ones
 DAMAGED = ConfigError, RunError, ValueError, TypeError, KeyError, AttributeError
 
 
@@ -54,9 +56,16 @@ def find(config: RunConfig, root: Path | None = None) -> RunRecord | None:
 
 
 def read_all(root: Path | str | None = None) -> list[RunRecord]:
-    """Return all records under results/runs, or root, in the order of their paths."""
+    """Return all records under results/runs, or root, in the order of their paths.
+
+    Runs that another process is replacing at this moment are left out.
+    """
     root = Path(root or paths.runs_root())
-    return [read(path) for path in sorted(root.rglob("record.json"))]
+    found = []
+    for path in sorted(path for path in root.rglob("record.json") if path.parent.name != NEW):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(_parsed(path))
+    return found
 
 
 def load_records(folder: Path | str) -> list[RunRecord]:

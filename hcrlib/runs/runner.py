@@ -19,7 +19,8 @@ from hcrlib.core.fileio import file_lock, write_text
 from hcrlib.core.provenance import packages, provenance, threads
 from hcrlib.models import FitContext, Learner, named
 from hcrlib.records import RunConfig, RunRecord
-from hcrlib.runs.store import CHECKPOINT, LOCK, NEW, finished, finished_run, settle, swap
+from hcrlib.records.storage import NEW
+from hcrlib.runs.store import CHECKPOINT, LOCK, finished, finished_run, settle, swap
 
 PATIENCE_S = 5  # wait for the run's lock: a killed sweep's kernel takes a second to end
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from hcrlib import records
 from hcrlib.core.errors import RunError
 from hcrlib.records import RunConfig, RunRecord
+from hcrlib.records.storage import NEW
 
 LOCK = ".lock"
-NEW = "new"  # holds a complete run before it replaces an earlier one
 CHECKPOINT = "checkpoint", "checkpoint.old"  # the second one remains after a kill between two renames
 
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -214,6 +216,16 @@ def test_a_record_of_another_schema_or_cut_short_is_refused(run):
     path.write_text(text[:100])
     with pytest.raises(RunError, match="cannot be read"):
         records.read_all()
+
+
+def test_a_run_that_is_being_replaced_is_not_listed(run, monkeypatch):
+    shutil.copytree(run.path, run.path / store.NEW)
+    assert [record.id for record in records.read_all()] == [run.id]  # not twice
+    (run.path / "record.json").unlink()
+    assert records.read_all() == []
+    listed = [run.path / "record.json"]
+    monkeypatch.setattr(Path, "rglob", lambda *_: listed)  # listed, and gone before it was opened
+    assert records.read_all() == []
 
 
 def test_other_test_labels_are_not_compared(run):
