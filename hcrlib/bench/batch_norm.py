@@ -47,7 +47,7 @@ def _accuracies(name, params, data, size, seed, say):
     classifier = CLASSIFIERS.get(name).create(params)
     pipeline = Pipeline(classifier.preprocess).fit(train.images)
     x_val, y_val = pipeline.apply(data.val.images), data.val.labels
-    estimate, slow, fast = _keras.estimation, [], []
+    estimate, waiting, slow, fast = _keras.estimation, [], [], []
 
     def track(batch, logs=None):
         """Keep the averages of momentum 0.9: each batch's own statistics follow from the change of Keras' averages."""
@@ -55,12 +55,12 @@ def _accuracies(name, params, data, size, seed, say):
         own = [(ours - MOMENTUM * before) / (1 - MOMENTUM) for ours, before in zip(new, slow, strict=True)]
         slow[:], fast[:] = new, [0.9 * ours + 0.1 * its for ours, its in zip(fast, own, strict=True)]
 
-    def estimation(keras, x, batch_size):
+    def estimation(keras, batch_size):
         """Return the tracking in the place of the estimation, which waits until training has ended."""
-        estimation.last = estimate(keras, x, batch_size)
-        if not slow:
-            slow[:] = fast[:] = [weight.numpy().astype(float) for weight in classifier.model.non_trainable_weights]
-        return keras.callbacks.LambdaCallback(on_train_batch_end=track)
+        waiting.append(estimate(keras, batch_size))
+        slow[:] = fast[:] = [weight.numpy().astype(float) for weight in classifier.model.non_trainable_weights]
+        waiting.append(keras.callbacks.LambdaCallback(on_train_batch_end=track))
+        return waiting[1]
 
     def accuracy():
         return float((classifier.scores(x_val).argmax(axis=1) == y_val).mean())
@@ -73,8 +73,10 @@ def _accuracies(name, params, data, size, seed, say):
     for weight, value in zip(classifier.model.non_trainable_weights, fast, strict=True):
         weight.assign(value)
     found["momentum 0.9"] = accuracy()
-    estimation.last.set_model(classifier.model)
-    estimation.last.on_test_begin()
+    estimated, tracking = waiting
+    estimated.x = tracking.x  # of the last epoch
+    estimated.set_model(classifier.model)
+    estimated.on_test_begin()
     found["estimated"] = accuracy()
     say(f"{name}, {size:,} images, seed {seed}: " + ", ".join(f"{what} {share:.2%}" for what, share in found.items()))
     return found

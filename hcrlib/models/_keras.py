@@ -20,6 +20,7 @@ from hcrlib.core.rng import frozen_rng, seed_for
 from hcrlib.models._augmentation import shifted
 from hcrlib.models._base import Classifier, Learner, number
 from hcrlib.models._batch_norm import estimation
+from hcrlib.models._graph import forward
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -68,15 +69,14 @@ class KerasLearner(Learner):
         self.model, self.history = checkpoint.load(keras, context.log)
         if self.model is None:
             self.model = build()
-            self.model.optimizer.build(
-                self.model.trainable_variables
-            )  # avoids that TensorFlow traces the first step twice
+            self.model.optimizer.build(self.model.trainable_variables)  # its variables as well: see `_compiled`
         else:
             context.log(f"resumed after epoch {len(self.history)}")
             self.prior_fit_s = sum(row["epoch_s"] for row in self.history)
             self.notes.append("the run was interrupted and resumed: fit_s includes the epochs of earlier attempts")
+        statistics = estimation(keras, self.batch_size)
         while len(self.history) < self.epochs and not self._stops():
-            self._epoch(keras, context, feed, checkpoint)
+            self._epoch(keras, context, feed, checkpoint, statistics)
         if self.restore_best and (best := self._best_epoch()) < len(self.history):
             self.model = checkpoint.best(keras)
             what = self.chosen_by.replace("val_", "validation ")
@@ -84,12 +84,13 @@ class KerasLearner(Learner):
         if len(self.history) < self.epochs:
             self.notes.append(f"stopped early after epoch {len(self.history)} of {self.epochs}")
 
-    def _epoch(self, keras, context, feed, checkpoint):
+    def _epoch(self, keras, context, feed, checkpoint, statistics):
         epoch = len(self.history)
         _reseed(self.model, seed_for(context.seed, f"random layers/{epoch}"))
         started_at = time.perf_counter()
         fed = feed(epoch)
-        callbacks = [_bar(keras, f"epoch {epoch + 1}/{self.epochs}"), estimation(keras, fed["x"], self.batch_size)]
+        statistics.x = fed["x"]
+        callbacks = [_bar(keras, f"epoch {epoch + 1}/{self.epochs}"), statistics]
         if self.tensorboard:
             callbacks.append(keras.callbacks.TensorBoard(context.folder / "tensorboard", write_graph=False))
         fitted = self.model.fit(
@@ -158,7 +159,7 @@ class KerasClassifier(KerasLearner, Classifier):
                 "validation_batch_size": 1024,
             }
 
-        self._train(keras, context, lambda: self._compiled(keras, x.shape[1:], len(x)), feed)
+        self._train(keras, context, lambda: self._compiled(keras, x, self._targets(y[:1])), feed)
 
     def scores(self, x):
         x = _channelled(x)
@@ -178,10 +179,15 @@ class KerasClassifier(KerasLearner, Classifier):
             self._compiled_for, self._forward = self.model, forward(self.model)
         return self._forward
 
-    def _compiled(self, keras, shape, n):
-        model = self.network(shape, self.n_classes)
-        optimizer = self.optimizer(-(-n // self.batch_size))
+    def _compiled(self, keras, x, target):
+        model = self.network(x.shape[1:], self.n_classes)
+        optimizer = self.optimizer(-(-len(x) // self.batch_size))
         model.compile(optimizer=optimizer, loss=self.loss(), metrics=[self._accuracy], jit_compile=False)
+        # TensorFlow traces the first step twice if it creates variables: those of loss and metrics are created here
+        predicted = keras.ops.full((1, self.n_classes), 1 / self.n_classes)
+        model.compute_loss(y=target, y_pred=predicted)
+        model.compute_metrics(x=None, y=target, y_pred=predicted)
+        model.reset_metrics()
         return model
 
     @property
@@ -204,19 +210,6 @@ class KerasClassifier(KerasLearner, Classifier):
         """
         order = rng.permutation(len(x))
         return self.augmented(x[order], targets[order], rng)
-
-
-def forward(model):
-    """Return a function from arrays to the keras.Model's outputs as arrays, compiled if the backend is TensorFlow."""
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        return lambda x: keras.ops.convert_to_numpy(model(x))
-    import tensorflow as tf
-
-    given = [tf.TensorSpec(model.input_shape, tf.float32)]  # one graph for all batch sizes and line widths
-    graph = tf.function(lambda x: model(x, training=False), input_signature=given)
-    return lambda x: graph(tf.constant(x)).numpy()
 
 
 class Checkpoint:
