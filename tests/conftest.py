@@ -16,6 +16,10 @@ from filelock import FileLock
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # before anything imports TensorFlow
 WORKER = "PYTEST_XDIST_WORKER" in os.environ
+if WORKER:  # each process computes on its share of the cores: two that both use all of them are slower than one
+    share = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+    for library in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(library, str(share))
 if not WORKER:  # the processes of a session share its cache, so that a dataset is built once
     os.environ["HCR_CACHE"] = tempfile.mkdtemp(prefix="hcr-test-cache-")
     atexit.register(shutil.rmtree, os.environ["HCR_CACHE"], ignore_errors=True)
@@ -73,6 +77,14 @@ def real_data():
     if not root or not Path(root).is_dir():
         pytest.skip("HCR_DATA names no folder of official data files")
     return Path(root)
+
+
+@pytest.fixture
+def short_network(monkeypatch):
+    """crnn-small has a network that trains in a second: see short_network.py."""
+    import short_network
+
+    short_network.install(monkeypatch.setattr)
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_conforms(name, tmp_path):
 
 @pytest.mark.filterwarnings(EAGER)
 @pytest.mark.parametrize("name", NAMES)
-def test_resumes_after_the_last_finished_epoch(name, tmp_path):
+def test_resumes_after_the_last_finished_epoch(name, tmp_path, short_network):
     fitted(name, tmp_path)
     recognizer, said = fitted(name, tmp_path, epochs=2)
     assert "resumed after epoch 1" in said
@@ -116,7 +116,7 @@ def test_batches_hold_every_image():
 @pytest.mark.slow
 @pytest.mark.filterwarnings(EAGER)
 @pytest.mark.filterwarnings(r"ignore:(currentThread|getName)\(\):DeprecationWarning")  # keras-tuner's
-def test_a_recognizer_is_tuned(monkeypatch):
+def test_a_recognizer_is_tuned(monkeypatch, short_network):
     """By the character error rate of validation lines; the test split is not read."""
     data, lines = few(hcr.load_dataset("mnist-numbers")), []
     monkeypatch.setattr("hcrlib.datasets.load", lambda name, **how: data)

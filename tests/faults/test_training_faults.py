@@ -142,7 +142,7 @@ def test_stops_early_and_restores_the_best_epoch():
     assert run.val_loss == pytest.approx(min(losses), rel=0.01)
 
 
-def test_a_recogniser_stops_early_by_its_character_error_rate(few_numbers):
+def test_a_recognizer_stops_early_by_its_character_error_rate(few_numbers, short_network):
     run = hcr.train("crnn-small", epochs=30, patience=1, tensorboard=True, say=lambda line: None, **TINY)
     rates = [row["val_cer"] for row in run.history]
     best = 1 + int(np.argmin(rates))

@@ -28,9 +28,17 @@ SMALLEST = {  # notebook -> parameters that make it fast and change nothing that
     "60_read_a_page": ({"degradations": ["plain"]}, 0),
     "90_export_and_deploy": ({"params": {"epochs": 1, "width": 4}}, 1),
 }
+EAGER = """import warnings
+import tensorflow
+tensorflow.config.run_functions_eagerly(True)  # few steps take less than their graph takes to build
+warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions_eagerly` option")
+"""
+SHORT_NETWORK = f"import sys\nsys.path.append({str(ROOT / 'tests')!r})\nimport short_network\nshort_network.install()\n"
 STARTUP = {  # notebook -> what its kernel runs first; the notebook and what is compared stay the same
     # trials in the kernel: tests/unit/test_tuning_search.py makes the same ones on a cluster
-    "30_tune": "from hcrlib.cluster import backend\nbackend.Cluster = lambda: None\n",
+    "30_tune": EAGER + "from hcrlib.cluster import backend\nbackend.Cluster = lambda: None\n",
+    "40_reproduce_papers": EAGER,
+    **dict.fromkeys(("50_words_crnn", "51_compare_words"), SHORT_NETWORK),
 }
 
 

@@ -196,7 +196,7 @@ def eager():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly` option is set")
-def test_a_resumed_run_counts_the_time_of_the_run_it_started_from(tmp_path, eager):
+def test_a_resumed_run_counts_the_time_of_the_run_it_started_from(tmp_path, eager, short_network):
     pictures, texts = shapes(16)
     texts[0] = 40 * "ab"  # no steps for it
     split = SimpleNamespace(epoch=lambda number: (pictures, texts))
@@ -280,7 +280,7 @@ def draw(folder, n, seed):
 
 
 @pytest.mark.slow
-def test_from_a_folder_to_a_model_that_is_kept(tmp_path, results, capsys):
+def test_from_a_folder_to_a_model_that_is_kept(tmp_path, results, capsys, short_network):
     """Trained, recorded, listed, written as ONNX, verified, loaded without TensorFlow, and asked."""
     import hcrlib as hcr
     from hcrlib import records
