@@ -1,6 +1,7 @@
 """The public API, what a person types in a notebook: `import hcrlib as hcr`."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Reading", "TrainedModel", "load_dataset", "load_model", "results", "train", "zoo"]
 
 
-@explained()
+@explained("train")
 def train(
     classifier: str,
     data: str | Path = "mnist-5k",
@@ -74,17 +75,21 @@ def load_model(source: Any) -> Any:
                 raise RunError(f"This run has no model: its status is '{run.status}'", where=source, hint=run.reason)
             is_bundle = any((folder / name).exists() for name in ("manifest.json", "golden.npz", "runtime"))
             if is_bundle:
-                return _bundled(folder)
+                with bundle_errors(where=folder):
+                    return bundle.load(folder)
             return models.load_model(folder / "model", frame=frame_of(run.config.dataset))
     raise ConfigError(f"There is no model '{source}'", hint=did_you_mean(source, zoo()))
 
 
-def _bundled(folder: Path) -> Any:
+@contextlib.contextmanager
+def bundle_errors(
+    hint: str | None = "Copy it again, or export it again: hcr export", where: Path | None = None
+) -> Iterator[None]:
+    """Turn a ValueError about a bundle's files into a RunError with that hint."""
     try:
-        return bundle.load(folder)
+        yield
     except ValueError as error:
-        hint = "Copy it again, or export it again: hcr export"
-        raise RunError(f"This bundle cannot be used: {error}", where=folder, hint=hint) from error
+        raise RunError(f"This bundle cannot be used: {error}", where=where, hint=hint) from error
 
 
 def zoo() -> list[str]:

@@ -43,16 +43,13 @@ def _export(args):
 
 
 def _verify(args):
-    from hcrlib.core.errors import RunError
+    from hcrlib import api
     from hcrlib.runtime import bundle
 
-    hint = "Copy it again, or export it again: hcr export"
-    try:
+    with api.bundle_errors():
         bundle.verify(args.bundle)
-        hint = None
+    with api.bundle_errors(hint=None):  # the files are intact: an engine is missing or inaccurate
         checked = bundle.check_engines(args.bundle, args.engine)
-    except ValueError as error:
-        raise RunError(f"This bundle cannot be used: {error}", hint=hint) from error
     print(f"{checked[0][0]}: every file is intact")
     for model, difference in checked:
         print(f"run by {model.engine}: golden answers within {difference:.2g}")

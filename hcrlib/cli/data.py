@@ -4,7 +4,6 @@ import functools
 
 from hcrlib.cli._common import add_command
 from hcrlib.datasets import importers, inventory, loading
-from hcrlib.datasets.text import TextDataset
 
 NAME = "name of a dataset, from `hcr data list`"
 
@@ -105,22 +104,8 @@ def _show(args):
     from hcrlib.datasets.preview import write
 
     data = loading.find(args.name)
-    if isinstance(data, TextDataset):
-        _print_text(data)
+    if lines := data.summary():
+        print("\n".join(lines))
+        _print_details(data)
     print(write(data, args.out, args.per_class))
     return 0
-
-
-def _print_text(data):
-    parts = {"to train on": data.train, "to validate": data.val, "to test": data.test}
-    longest = max((text for part in parts.values() for text in part.texts), key=len)
-    print(f"{data.name}: {_counts(parts, len)}; {data.source}")
-    known = all(part.writers for part in parts.values())
-    print(f"writers: {_counts(parts, lambda part: len(set(part.writers))) if known else 'unknown'}")
-    print(f"{data.n_classes} characters: {''.join(data.classes)}")
-    print(f"longest text, {len(longest)} characters: {longest}")
-    _print_details(data)
-
-
-def _counts(parts, count):
-    return ", ".join(f"{count(part):,} {name}" for name, part in parts.items())

@@ -40,7 +40,7 @@ def _tune(args):
 
     from hcrlib.tuning import search as tune
 
-    space = _space(args.space) if args.space else None
+    space = tune.read_space(args.space) if args.space else None
     options = {"max_epochs": args.max_epochs, "space": space, "seed": args.seed, "budget": args.budget}
     search = tune.plan(args.classifier, args.data, **options)
     if args.out and Path(args.out).is_dir():
@@ -57,15 +57,3 @@ def _tune(args):
     path = search.write(args.out)
     print(f"{path}\n\nThe best trial's validation score is optimistic; measure it: hcr sweep {path}")
     return 0
-
-
-def _space(path):
-    import yaml
-
-    try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123
-            return yaml.safe_load(file)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(
-            f"The search space cannot be read: {getattr(error, 'strerror', error)}", where=path
-        ) from error

@@ -185,7 +185,7 @@ class Dask:
         try:
             outcome = future.result(timeout=LOST_S)
             if outcome.kind == jobs.OTHER_CODE:
-                hint = "Install the same version of hcrlib there, and restart its workers"
+                hint = "Install the same versions of hcrlib and its plug-ins there, and restart its workers"
                 raise RunError(f"The worker {outcome.worker} cannot make these runs", got=outcome.reason, hint=hint)
             return outcome
         except RunError:

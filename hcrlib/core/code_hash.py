@@ -2,6 +2,7 @@
 
 Comments, docstrings, annotations of functions, the text of exceptions, the names of local variables, and the module in which a
 definition lives do not affect a result, so none of them is hashed: renaming a file or rewording its comments keeps the hash.
+Of an installed plug-in, the name and version of its distribution and every byte of its top-level modules count.
 """
 
 import ast
@@ -9,6 +10,8 @@ import functools
 import hashlib
 from pathlib import Path
 from typing import Any
+
+from hcrlib.core import plugins
 
 ROOT = Path(__file__).resolve().parents[1]  # hcrlib/
 _RUNTIME = "image", "pipeline", "line_pipeline", "_model", "line_model", "character_model"
@@ -22,11 +25,11 @@ DECIDING = (  # glob patterns below ROOT: whatever determines a record's metrics
 
 @functools.cache
 def code_sha256(root: Path = ROOT, patterns: tuple[str, ...] = DECIDING) -> str:
-    """Return the hex SHA-256 of the definitions in an hcrlib/ folder that determine results.
+    """Return the hex SHA-256 of the definitions in an hcrlib/ folder, and of the installed plug-ins, that determine results.
 
     Raises SyntaxError for a file that does not parse and FileNotFoundError for a pattern that matches no file.
     """
-    found = set()
+    found = plugins.sources()
     for pattern in patterns:
         paths = sorted(root.glob(pattern))
         if not paths:

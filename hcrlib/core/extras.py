@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from hcrlib.core.errors import ConfigError
 
-EXTRAS = {  # extra -> the modules it provides that hcrlib imports; the first extra that provides a module is suggested
+EXTRAS = {  # extra -> the modules it provides that hcrlib imports
     "documents": ("cv2", "skimage", "pypdfium2", "reportlab", "wordfreq", "numba"),
     "train": ("tensorflow", "keras", "keras_tuner", "onnx", "tf2onnx", "ai_edge_litert", "cv2", "wordfreq"),
     "cluster": ("distributed", "dask", "bokeh", "rich", "papermill", "ipykernel", "nbconvert", "nbformat"),
@@ -21,20 +21,32 @@ class MissingExtraError(ConfigError, ModuleNotFoundError):
     """A library of an extra is not installed."""
 
 
-def extra_of(module: str | None) -> str | None:
-    """Return the extra that provides a module such as "cv2" or "keras.ops", or None if no extra does."""
+def extra_of(module: str | None, task: str = "") -> str | None:
+    """Return the extra to suggest for a missing module such as "cv2" or "keras.ops", or None if no extra provides it.
+
+    task: the extra of what was being done, suggested if it provides the module; otherwise the smallest one that does.
+    """
     top = (module or "").partition(".")[0]
-    return next((extra for extra, modules in EXTRAS.items() if top in modules), BROUGHT_ALONG.get(top))
+    found = [extra for extra, modules in EXTRAS.items() if top in modules]
+    return min(found, key=lambda extra: (extra != task, len(EXTRAS[extra])), default=BROUGHT_ALONG.get(top))
+
+
+def install_hint(module: str | None, task: str = "") -> str | None:
+    """Return how to install a missing module, or None if no extra provides it; arguments as in `extra_of`."""
+    extra = extra_of(module, task)
+    return extra and f'Install it: pip install "hcrlib[{extra}]"'
 
 
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
-    """Turn a ModuleNotFoundError for an extra's library into a MissingExtraError; also usable as a decorator."""
+def explained(task: str = "") -> Iterator[None]:
+    """Turn a ModuleNotFoundError for an extra's library into a MissingExtraError; also usable as a decorator.
+
+    task: as in `extra_of`.
+    """
     try:
         yield
     except ModuleNotFoundError as error:
-        extra = extra_of(error.name)
-        if extra is None or isinstance(error, MissingExtraError):
+        hint = install_hint(error.name, task)
+        if hint is None or isinstance(error, MissingExtraError):
             raise
-        what = f"This needs '{error.name}', which is not installed"
-        raise MissingExtraError(what, hint=f'Install it: pip install "hcrlib[{extra}]"') from error
+        raise MissingExtraError(f"This needs '{error.name}', which is not installed", hint=hint) from error

@@ -59,7 +59,12 @@ class DatasetInfo:
 
     @property
     def n_classes(self):
+        """The number of classes."""
         return len(self.classes)
+
+    def summary(self):
+        """Return lines of text on what a preview does not show; none unless a subclass has some."""
+        return []
 
 
 class Dataset(DatasetInfo):

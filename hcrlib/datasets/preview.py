@@ -1,12 +1,13 @@
 """Draw a dataset at a glance: samples of every class and the class balance, or lines with their texts."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
 
 from hcrlib.core import paths
 from hcrlib.core.rng import frozen_rng
-from hcrlib.datasets.base import SIDE
+from hcrlib.datasets.base import SIDE, Dataset
 from hcrlib.datasets.loading import find
 from hcrlib.datasets.official_files import writing
 from hcrlib.datasets.text import TextDataset
@@ -28,14 +29,21 @@ def show(name, out=None, per_class=12):
 def write(data, out=None, per_class=12):
     """Draw a loaded Dataset or TextDataset; see show."""
     out = Path(out) if out else paths.results_root() / "figures" / f"dataset-{data.name}.png"
-    figure = (draw_lines if isinstance(data, TextDataset) else draw)(data, per_class)
+    figure = draw(data, per_class)
     with writing(out) as part:
         figure.savefig(part, format="png", dpi=110)
     return out
 
 
-def draw(data, per_class=12):
-    """Return a matplotlib Figure of a Dataset."""
+@functools.singledispatch
+def draw(data, n=12):
+    """Return a matplotlib Figure of a dataset; each class of datasets registers its own. n: images per class, or lines."""
+    raise TypeError(f"no preview is registered for {type(data).__name__}")
+
+
+@draw.register
+def draw_characters(data: Dataset, per_class=12):
+    """Return a matplotlib Figure of a Dataset: images of each class, and the class balance."""
     from matplotlib.figure import Figure
 
     rows = np.arange(data.n_classes)
@@ -55,7 +63,8 @@ def draw(data, per_class=12):
     return figure
 
 
-def draw_lines(data, n=12):
+@draw.register
+def draw_lines(data: TextDataset, n=12):
     """Return a matplotlib Figure of n training lines of a TextDataset, drawn by a fixed seed, each under its text."""
     chosen = frozen_rng(0, "sheet").permutation(len(data.train))[: max(1, n)]
     samples = [(data.train.texts[at], data.train.images[at]) for at in chosen]

@@ -107,6 +107,22 @@ class TextDataset(DatasetInfo):
         """The unit of its images: "lines" if most of its training texts contain a space, else "words"."""
         return "lines" if sum(" " in text for text in self.train.texts) > len(self.train) / 2 else "words"
 
+    def summary(self):
+        """Return lines of text: the counts of items and writers, the characters, and the longest text."""
+        parts = {"to train on": self.train, "to validate": self.val, "to test": self.test}
+
+        def counts(count):
+            return ", ".join(f"{count(part):,} {name}" for name, part in parts.items())
+
+        longest = max((text for part in parts.values() for text in part.texts), key=len)
+        known = all(part.writers for part in parts.values())
+        return [
+            f"{self.name}: {counts(len)}; {self.source}",
+            f"writers: {counts(lambda part: len(set(part.writers))) if known else 'unknown'}",
+            f"{self.n_classes} characters: {''.join(self.classes)}",
+            f"longest text, {len(longest)} characters: {longest}",
+        ]
+
 
 def made(name, train, val, test, *, corpus=None, **about):
     """Return the TextDataset of three Lines, with its hashes and characters; DataError if one of them is empty."""

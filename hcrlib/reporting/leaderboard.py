@@ -38,8 +38,8 @@ def table(records):
     Column names carry the unit; rates are 0..1. Raises RunError if two records of a dataset were tested on different data.
     """
     ranked = _ranked(records)
-    metrics = dict.fromkeys(name for record in ranked for name in tasks.of(record).measured)
-    columns = ["dataset", "classifier", *(metrics or tasks.get("classification").measured), *MEASURED, "id"]
+    metrics = dict.fromkeys(name for record in ranked or records for name in tasks.of(record).measured)
+    columns = ["dataset", "classifier", *metrics, *MEASURED, "id"]
     rows = [
         {
             "dataset": record.config.dataset,

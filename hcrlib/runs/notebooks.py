@@ -1,10 +1,12 @@
 """Execute notebooks: one executor for the runs of a sweep and for its report."""
 
 import os
+import re
 from pathlib import Path
 
 from hcrlib.core import paths
 from hcrlib.core.errors import RunError
+from hcrlib.core.extras import install_hint
 
 START_S = 120  # for a kernel to start
 FOLDERS = "HCR_DATA", "HCR_RESULTS", "HCR_CACHE"
@@ -58,6 +60,8 @@ def execute(notebook, out, parameters, folder, kernel=None, log=False):
         )
     except PapermillExecutionError as error:
         last = (error.evalue.strip().splitlines() or [""])[-1]
+        if error.ename == "ModuleNotFoundError" and (module := re.search("'(.+?)'", last)):
+            last = ". ".join(filter(None, (last, install_hint(module[1], "train"))))
         raise CellError(f"cell {error.exec_count}: {error.ename}: {last}") from error
     except (DeadKernelError, PapermillException, OSError, RuntimeError, ValueError) as error:
         raise RunError(f"{type(error).__name__}: {error}") from error

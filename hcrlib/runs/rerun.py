@@ -9,6 +9,7 @@ from pathlib import Path
 from hcrlib import records
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
+from hcrlib.core.extras import explained
 from hcrlib.core.registry import did_you_mean
 from hcrlib.runs import runner
 
@@ -56,6 +57,7 @@ def find(source):
     raise ConfigError("No such record", where=source, expected="a run's id or folder, or a zoo name", hint=hint)
 
 
+@explained("train")
 def rerun(source, say=print):
     """Repeat a recorded run in a temporary folder and return the Outcome; nothing under results/ changes.
 

@@ -14,9 +14,10 @@ import re
 from typing import Any
 
 import yaml
+from pydantic import ConfigDict
 
 from hcrlib import tasks
-from hcrlib.core import paths
+from hcrlib.core import paths, yaml_file
 from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.core.fileio import write_text
 from hcrlib.core.registry import did_you_mean
@@ -170,6 +171,17 @@ class Search:
     @property
     def _short(self):
         return self.config.id.split("/")[0]
+
+
+class SpaceFile(yaml_file.Section):
+    """The file of `hcr tune --space`: a parameter of the classifier, or `preprocess` -> what `plan` takes as its space."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def read_space(path):
+    """Return the search space of a YAML file as a dict. ConfigError, with the line, if it is not a mapping of parameters."""
+    return yaml_file.read(path, SpaceFile).model_extra
 
 
 def search(classifier, dataset="mnist-5k", *, trials=None, max_epochs=None, space=None, seed=0, budget=None, say=print):

@@ -20,6 +20,7 @@ import time
 from hcrlib import tasks
 from hcrlib.core.code_hash import code_sha256
 from hcrlib.core.errors import RunError
+from hcrlib.core.extras import explained
 from hcrlib.core.fileio import file_lock, write_text
 from hcrlib.core.provenance import packages
 from hcrlib.core.rng import seed_for
@@ -245,7 +246,8 @@ class _Bench:
         """Return the result of a trial. request: a dict with `params` and `preprocess`."""
         begun = time.perf_counter()
         try:
-            result = self._fit(request["params"], request["preprocess"])
+            with explained("train"):
+                result = self._fit(request["params"], request["preprocess"])
             return {"status": "finished", "reason": None, **result}
         except OSError:
             raise

@@ -152,6 +152,13 @@ def test_a_cell_that_raises_is_a_recorded_failure(work, tmp_path):
     assert left() == []
 
 
+def test_a_library_of_an_extra_that_is_missing_is_recorded_with_how_to_install_it(work):
+    outcome = worker.attempt(work("raise ModuleNotFoundError(\"No module named 'keras.ops'\")"))
+    assert outcome.kind == FAILED
+    assert outcome.reason.startswith("cell 4: ModuleNotFoundError: ")
+    assert outcome.reason.endswith('Install it: pip install "hcrlib[train]"')
+
+
 FAULTS = {
     "a full disk": ("raise OSError(28, 'No space left on device')", "No space left"),
     "a full quota": ("raise OSError(122, 'Disk quota exceeded')", "quota"),

@@ -10,6 +10,7 @@ import pytest
 
 from hcrlib.cli import main
 from hcrlib.core import plugins
+from hcrlib.core.code_hash import code_sha256
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.tuning import search
 
@@ -76,3 +77,23 @@ def test_a_plugin_that_fails_is_named_and_costs_nothing_else(other_package, inst
     ):
         assert f"The plug-in '{name}' ({group}) of of-somebody 1.5 cannot be loaded: {error}" in done.stderr
     assert "of-somebody 1.5: RuntimeError: made for another version" in hcr("doctor").stdout
+
+
+def test_an_installed_plugin_counts_as_code_with_its_version_and_its_source(tmp_path, monkeypatch, install_package):
+    def code():
+        code_sha256.cache_clear()
+        return code_sha256()
+
+    found = [code()]
+    install_package(tmp_path, "of-somebody", "[hcrlib.tasks]\nmaps = maps.task\n")
+    (tmp_path / "maps").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    for place, text in (("maps/__init__.py", ""), ("maps/task.py", "N = 1"), ("maps/task.py", "N = 2")):
+        (tmp_path / place).write_text(text)
+        found.append(code())
+    metadata = tmp_path / "of_somebody-1.5.dist-info/METADATA"
+    metadata.write_text(metadata.read_text().replace("1.5", "1.6"))
+    found.append(code())
+    assert len(set(found)) == len(found)
+    metadata.with_name("entry_points.txt").unlink()
+    assert code() == found[0]

@@ -52,6 +52,13 @@ def test_a_missing_library_names_an_extra_that_brings_it():
     assert named <= set(EXTRAS)
 
 
+def test_the_suggested_extra_fits_what_was_being_done_else_it_is_the_smallest():
+    assert extras.extra_of("cv2", "train") == "train"
+    assert extras.extra_of("cv2") == extras.extra_of("cv2", "serve") == "documents"
+    with pytest.raises(extras.MissingExtraError, match=r"hcrlib\[train\]"), extras.explained("train"):
+        raise ModuleNotFoundError(name="wordfreq")
+
+
 def test_every_import_is_of_a_base_library_or_is_explained():
     """What hcrlib imports is always installed, or the error for it names an extra; what is tried first is allowed."""
     base = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}

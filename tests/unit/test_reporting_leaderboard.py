@@ -90,6 +90,12 @@ def test_no_records_give_an_empty_table():
     assert leaderboard.render([record("svm", status="failed", reason="no luck")]).count("no luck") == 1
 
 
+def test_an_empty_table_has_the_columns_of_the_task_it_would_show():
+    failed = [record("crnn-small", status="failed", reason="no luck")]
+    assert {"cer", "wer"} <= set(leaderboard.table(failed).columns)
+    assert not {"cer", "accuracy"} & set(leaderboard.table([]).columns)
+
+
 def test_csv_holds_the_raw_numbers():
     frame = pd.read_csv(io.StringIO(leaderboard.render([*FLOOR, record("knn", 17)], "csv")))
     assert frame.accuracy[0] == 1 - 17 / 1000

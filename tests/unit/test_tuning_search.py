@@ -307,3 +307,16 @@ def test_on_a_cluster_the_same_trials_are_made(tmp_path, monkeypatch):
         400 * (shared.trials().val_error - alone.trials().val_error)
     ).abs() <= 4  # of 400: sums of two threads, or of one
     assert close.all()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("k: [1]\nk: [2]", "duplicate key 'k'.*space.yml, line 2"), ("- k", "a mapping, got"), ("k: [", "Invalid YAML")],
+)
+def test_a_file_of_a_space_is_read_like_every_yaml_file(tmp_path, text, says):
+    path = tmp_path / "space.yml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=says):
+        tune.read_space(path)
+    path.write_text('{k: "1..15", preprocess: [[scale], [scale, deskew]]}')
+    assert tune.read_space(path) == {"k": "1..15", "preprocess": [["scale"], ["scale", "deskew"]]}
