@@ -89,9 +89,8 @@ def _verdict(claim):
 
 
 def _away(config):
-    return (
-        f"the files of {config.dataset} are not on this machine (`hcr data fetch {config.dataset}`, then `hcr claims`)"
-    )
+    name = config.dataset
+    return f"the files of {name} are not on this machine (`hcr data fetch {name}`, then `hcr claims`)"
 
 
 def _measured(label, group, claim):

@@ -10,20 +10,20 @@ from hcrlib.core.fileio import write_text
 
 HOLDS, FAILS, UNDECIDED, OPEN = "holds", "does not hold", "undecided", "not testable here"
 
-RULES = (
-    "- A figure holds where the mean over the seeds reaches it: the paper says that it can be reached. Below it, a",
-    "  figure within the 95 % interval (Wilson, for this many test images) is undecided. One seed tells nothing of",
-    "  the spread over seeds.",
-    "- Which of several is the most accurate on the test images is decided by McNemar's exact test with Holm's",
-    "  correction, in every seed; times by a factor of 1.8, by which times of the machine differed; training",
-    "  accuracies by their order.",
-    "- A method that the paper does not describe is ours: what it reaches holds, what it does not reach stays open.",
-    "  So does what is measured on other data than the paper's.",
-)
+RULES = """\
+- A figure holds if the mean over the seeds reaches it, since the paper says that it can be reached. If the mean is below
+  the figure but the 95 % interval (Wilson, for this number of test images) contains it, the claim is undecided. One seed
+  says nothing about the spread over seeds.
+- Which of several models is the most accurate on the test images is decided by McNemar's exact test with Holm's
+  correction, for every seed; times must differ by a factor of 1.8, the noise of this machine; training accuracies are
+  compared directly.
+- Where the paper does not describe its method, ours stands in: a figure that it reaches holds, any other claim stays open.
+  So do claims that are measured on other data than the paper's.
+"""
 
 
 def write(claims, rows, folder=None):
-    """Write claims.json and claims.md into results/, or into a folder; return their Paths."""
+    """Write claims.json and claims.md into a folder, results/ by default; return their Paths."""
     folder = Path(folder or paths.results_root())
     content = {"question": claims.question, "papers": claims.papers, "claims": rows}
     written = folder / f"{claims.path.stem}.json", folder / f"{claims.path.stem}.md"
@@ -33,13 +33,12 @@ def write(claims, rows, folder=None):
 
 
 def render(content):
-    """Render the content of claims.json as Markdown: a table per paper, then the runs behind them."""
+    """Render the content of claims.json as Markdown: a table per paper, then the runs."""
     rows = content["claims"]
     n = Counter(row["verdict"] for row in rows)
     lines = [f"# {content['question']}", ""]
-    told = f"{n[HOLDS]} hold, {n[FAILS]} do not, {n[UNDECIDED]} are undecided, {n[OPEN]} cannot be tested here"
-    lines += [f"Of {len(rows)} claims {told}.", ""]
-    lines += [*RULES, ""]
+    counts = f"{n[HOLDS]} hold, {n[FAILS]} do not, {n[UNDECIDED]} are undecided, {n[OPEN]} cannot be tested here"
+    lines += [f"Of {len(rows)} claims {counts}.", "", RULES]
     for paper, title in content["papers"].items():
         lines += [f"## {title}", "", "| claim | measured here | verdict |", "|:---|:---|:---|"]
         for row in (row for row in rows if row["paper"] == paper):
@@ -47,12 +46,8 @@ def render(content):
             remark = f"<br>*{row['remark']}*" if row["remark"] else ""
             lines.append(f"| {row['says']}{remark} | {measured} | **{row['verdict']}**: {row['reason']} |")
         lines.append("")
-    lines += [
-        "## The runs",
-        "",
-        "| run | fit s | made at commit, on | the command that repeats it |",
-        "|:---|---:|:---|:---|",
-    ]
+    heading = "| run | fit s | made at commit, on | the command that repeats it |"
+    lines += ["## The runs", "", heading, "|:---|---:|:---|:---|"]
     for name, run in sorted(runs(content).items()):
         made = f"{(run['commit'] or 'unknown')[:10]}, {run['cpu']}, {run['cores']} cores, {run['engine']}"
         lines.append(f"| {name}, seed {run['seed']} | {run['fit_s']:.3g} | {made} | `{run['repeat']}` |")
@@ -60,18 +55,14 @@ def render(content):
 
 
 def runs(content):
-    """Return id -> entry of every run behind a claim."""
+    """Return id -> entry of every run that tested a claim."""
     return {run["id"]: run for row in content["claims"] for entry in row["measured"] for run in entry["runs"]}
 
 
 def stored(path=None):
-    """Read a claims.json, by default that of results/, else of the checkout. RunError if it is missing or not valid."""
-    places = (
-        [Path(path)]
-        if path
-        else [root / "claims.json" for root in (paths.results_root(), paths.project_root() / "results")]
-    )
-    place = next((place for place in places if place.exists()), places[0])
+    """Read a claims.json: by default that of results/, else the committed one. RunError if it is missing or not valid."""
+    own, committed = (root / "claims.json" for root in (paths.results_root(), paths.project_root() / "results"))
+    place = Path(path) if path else own if own.exists() or not committed.exists() else committed
     try:
         content = json.loads(place.read_text(encoding="utf-8"))
         if not {"question", "papers", "claims"} <= set(content):

@@ -6,23 +6,23 @@ from hcrlib.claims import ledger
 from hcrlib.core.errors import RunError
 from hcrlib.plotting import style
 
-SAID, HELD = "#1a1a1a", "#0072b2"
-TONES = {ledger.HOLDS: HELD, ledger.FAILS: "#d55e00", ledger.UNDECIDED: "#cc79a7", ledger.OPEN: "#8c8c8c"}
+PAPER, HOLDING = "#1a1a1a", "#0072b2"
+TONES = {ledger.HOLDS: HOLDING, ledger.FAILS: "#d55e00", ledger.UNDECIDED: "#cc79a7", ledger.OPEN: "#8c8c8c"}
 
 
 def against_figures(ax, content):
     """Draw accuracies with their intervals beside the papers' figures, a row per claim; content: of claims.json.
 
-    The axis is logarithmic in the error rate. Colours show verdicts; grey: on other data than the paper's.
+    The axis is logarithmic in the error rate. Colors show verdicts; gray: measured on other data than the paper's.
     """
     rows = [row for row in content["claims"] if row["measure"] == "accuracy" and row["figure"] and row["measured"]]
     for y, row in enumerate(reversed(rows)):
         entry, tone = row["measured"][0], TONES[row["verdict"]]
-        wrong, said = max(1 - entry["value"], 1e-5), 1 - row["figure"]
+        wrong, paper = max(1 - entry["value"], 1e-5), 1 - row["figure"]
         bars = [[wrong - (1 - entry["high"])], [1 - entry["low"] - wrong]]
-        ax.plot([wrong, said], [y, y], color="#cccccc", zorder=0)
+        ax.plot([wrong, paper], [y, y], color="#cccccc", zorder=0)
         ax.errorbar(wrong, y, xerr=bars, fmt="o", color=tone, capsize=3, markersize=6)
-        ax.plot(said, y, marker="|", color=SAID, markersize=14, markeredgewidth=2)
+        ax.plot(paper, y, marker="|", color=PAPER, markersize=14, markeredgewidth=2)
     ax.set_yticks(range(len(rows)), [row["name"] for row in reversed(rows)])
     ax.set(xscale="log", xlabel="accuracy (%)")
     ax.invert_xaxis()
@@ -30,7 +30,7 @@ def against_figures(ax, content):
     ax.set_xticks(ticks, [f"{100 * (1 - tick):g}" for tick in ticks])
     ax.minorticks_off()
     ax.grid(alpha=0.3, axis="x")
-    marks = [("the paper's figure", "|", SAID), *((verdict, "o", tone) for verdict, tone in TONES.items())]
+    marks = [("the paper's figure", "|", PAPER), *((verdict, "o", tone) for verdict, tone in TONES.items())]
     for label, mark, tone in marks:
         ax.plot([], [], linestyle="", marker=mark, color=tone, markersize=8, label=label)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=5, fontsize=8, frameon=False)
@@ -38,7 +38,7 @@ def against_figures(ax, content):
 
 
 def methods(ax, content, names):
-    """Draw bars of several methods, in their classifiers' colours, a group per claim; accuracies with their intervals.
+    """Draw bars of several methods, in their classifiers' colors, a group per claim; accuracies with their intervals.
 
     names: claims about one measure whose runs are labelled by method, such as "SVM".
     """
@@ -66,11 +66,10 @@ def committee(ax, content, name):
     row = _row(content, name)
     entry = row["measured"][0]
     alone = [100 * run["alone"] for run in entry["runs"]]
-    ax.axhspan(100 * entry["low"], 100 * entry["high"], color=HELD, alpha=0.15, label="its 95 % interval")
-    ax.axhline(100 * entry["value"], color=HELD, label=f"{len(alone)} averaged: {100 * entry['value']:.2f} %")
-    ax.axhline(
-        100 * row["figure"], color=SAID, linestyle="--", label=f"the paper's figure: {100 * row['figure']:.2f} %"
-    )
+    ax.axhspan(100 * entry["low"], 100 * entry["high"], color=HOLDING, alpha=0.15, label="its 95 % interval")
+    ax.axhline(100 * entry["value"], color=HOLDING, label=f"{len(alone)} averaged: {100 * entry['value']:.2f} %")
+    figure = 100 * row["figure"]
+    ax.axhline(figure, color=PAPER, linestyle="--", label=f"the paper's figure: {figure:.2f} %")
     seeds = [run["seed"] for run in entry["runs"]]
     ax.plot(seeds, alone, "o", color="#0072b2", label=f"each alone: mean {np.mean(alone):.2f} %")
     ax.set(xlabel="seed", ylabel="accuracy (%)")

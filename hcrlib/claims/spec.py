@@ -1,16 +1,16 @@
-"""The claims of the papers and how each is tested: params/claims.yml, checked before anything runs.
+"""The claims of the papers and how each is tested: params/claims.yml, validated before anything runs.
 
 A claim's test is one of
-- `run`, `measure` and `at_least` or `at_most`: the mean over `seeds` against the paper's figure. An accuracy below the figure
-  is undecided if its 95 % interval contains the figure;
-- `runs` (name -> run), `measure` and `highest` or `lowest`: whether the named one is. Accuracies are decided by McNemar's test
-  for every seed; times by a factor of NOISE;
-- `run` and `ensemble: true`: like the first, for the average of the probabilities of the runs, one per seed;
-- `resume`: a run that is killed after its second epoch and started again ends like one that was not killed;
-- `reason`: why it cannot be tested.
+- `run`, `measure` and `at_least` or `at_most`: compares the mean over `seeds` with the paper's figure. An accuracy below the
+  figure is undecided if its 95 % interval contains the figure;
+- `runs` (name -> run), `measure` and `highest` or `lowest`: whether the named run is the highest or lowest. Accuracies are
+  compared by McNemar's test for every seed; times must differ by a factor of NOISE;
+- `run` and `ensemble: true`: as the first, for the average of the runs' probabilities, one run per seed;
+- `resume`: whether a run that is killed after its second epoch and restarted ends like one that was not killed;
+- `reason`: why the claim cannot be tested.
 `stand_in: true` marks a run on other data than the paper's: it is measured, and the claim stays open. `ours: true` marks a
-method that the paper does not describe: a figure that ours reaches holds, otherwise the claim stays open.
-A run whose official files are missing is left open; once they are there, the same command completes it.
+method that the paper does not describe: a figure that ours reaches holds; otherwise the claim stays open.
+Claims whose official files are missing stay open; once the files exist, the same command completes them.
 """
 
 import dataclasses
@@ -74,7 +74,7 @@ class Claim(Section):
         given = [key for key in ("run", "runs", "resume", "reason") if getattr(self, key)]
         if len(given) != 1:
             got = f"; got {', '.join(given)}" if given else ""
-            raise FieldError("A claim is tested in one way", hint=f"Give run, runs, resume or reason{got}")
+            raise FieldError("A claim needs exactly one test", hint=f"Give run, runs, resume or reason{got}")
         if len(set(self.seeds)) < len(self.seeds):
             raise FieldError("'seeds' has duplicates", hint="Give each seed once")
         if given[0] in ("run", "runs"):
@@ -85,11 +85,11 @@ class Claim(Section):
         if self.measure is None:
             raise FieldError("Missing key 'measure'", hint=did_you_mean("", WORDS))
         if self.ensemble and (self.measure, self.runs) != ("accuracy", None):
-            raise FieldError("An ensemble is one run whose accuracy is measured")
+            raise FieldError("An ensemble needs one run and the measure 'accuracy'")
         bounds = ("at_least", "at_most") if self.run else ("highest", "lowest")
         given = [key for key in ("at_least", "at_most", "highest", "lowest") if getattr(self, key) is not None]
         if len(given) != 1 or given[0] not in bounds:
-            raise FieldError("A claim makes one statement", hint=f"Give {' or '.join(bounds)}")
+            raise FieldError("A claim needs exactly one bound", hint=f"Give {' or '.join(bounds)}")
         value = getattr(self, given[0])
         if self.runs and value not in self.runs:
             raise FieldError(f"'{value}' is not one of the runs", key=given[0], hint=did_you_mean(value, self.runs))
@@ -127,14 +127,14 @@ class ClaimSet:
     claims: list
 
     def configs(self):
-        """Return every RunConfig whose data are on this machine, each once."""
+        """Return the distinct RunConfigs whose data are on this machine."""
         every = [config for claim in self.claims for group in claim.configs.values() for config in group]
         available = on_this_machine()
         return list({config.hash: config for config in every if config.dataset in available}.values())
 
 
 def load(path="params/claims.yml"):
-    """Return the ClaimSet of a file; ConfigError, with the claim, for whatever is wrong in it."""
+    """Return the ClaimSet of a file; ConfigError, with the claim, for any mistake in it."""
     path = plan.found(path)
     content = read(path, ClaimsFile)
     for claim in content.claims:
@@ -149,7 +149,7 @@ def _check_runs(claim):
     if claim.resume:
         epochs = resolved(claim.resume, 0, claim.name).params.get("epochs", 0)
         if epochs < 3:
-            raise ConfigError("A run to be resumed needs epochs", expected="at least 3", got=epochs)
+            raise ConfigError("A run to be resumed has too few epochs", expected="at least 3", got=epochs)
     if len({config.dataset for group in claim.configs.values() for config in group}) > 1:
         raise ConfigError("Runs on different datasets cannot be compared")
     if claim.measure == "share_of_epochs" and "epochs" not in claim.configs[""][0].params:
@@ -164,7 +164,7 @@ def resolved(run, seed, where):
 
 
 def away(claims):
-    """Return the names of the datasets that a ClaimSet needs and that are not on this machine."""
+    """Return the names of the datasets that a ClaimSet needs but that are not on this machine."""
     needed = {config.dataset for claim in claims.claims for group in claim.configs.values() for config in group}
     return sorted(needed - on_this_machine())
 

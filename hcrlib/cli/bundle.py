@@ -17,10 +17,8 @@ def add_parser(subparsers):
     add("bundle", metavar="FOLDER", help="a folder that `hcr export` wrote")
     add("--engine", choices=list(ENGINES), help="(every one that works on this machine)")
     about = "import the records that benchmark.py wrote on a board; `hcr results` and `hcr leaderboard` show them"
-    add = add_command(
-        subparsers, "import-record", _import, about, "hcr import-record board-records/*.json"
-    ).add_argument
-    add("file", nargs="+", metavar="FILE")
+    command = add_command(subparsers, "import-record", _import, about, "hcr import-record board-records/*.json")
+    command.add_argument("file", nargs="+", metavar="FILE")
 
 
 def _import(args):

@@ -1,4 +1,4 @@
-"""`hcr claims`: judge the claims of the papers by runs."""
+"""`hcr claims`: test the claims of the papers by runs."""
 
 import contextlib
 import signal
@@ -11,7 +11,7 @@ from hcrlib.core.errors import RunError
 
 def add_parser(subparsers):
     """Add `claims` to an argparse subparsers object."""
-    summary = "make the runs that the papers' claims need, then judge the claims: results/claims.md"
+    summary = "execute the runs that test the papers' claims, then judge the claims: results/claims.md"
     add = add_command(subparsers, "claims", _claims, summary).add_argument
     add("file", nargs="?", default="params/claims.yml", help="(params/claims.yml)")
     add("--dry-run", action="store_true", help="only list the missing runs")
@@ -25,15 +25,12 @@ def _claims(args):
     claims = spec.load(args.file)
     missing = judge.missing(claims)
     if args.dry_run:
-        print(
-            "\n".join([f"{len(missing)} missing runs:", *(f"  {c.id}" for c in missing)])
-            if missing
-            else "No missing runs."
-        )
+        lines = [f"{len(missing)} missing runs:", *(f"  {config.id}" for config in missing)]
+        print("\n".join(lines) if missing else "No missing runs.")
         if away := spec.away(claims):
             print(f"Not on this machine: {', '.join(away)}. Their entries in the ledger are kept.")
         return 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the runs are ended too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that runs are ended, too
     failed = plan.run(missing, sweep.cluster(args))
     earlier = []
     with contextlib.suppress(RunError):  # the first ledger

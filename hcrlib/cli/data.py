@@ -9,7 +9,7 @@ NAME = "name of a dataset, from `hcr data list`"
 
 
 def add_parser(subparsers):
-    """Add `data` and its five commands to an argparse subparsers object; each sets `func(args) -> exit code`."""
+    """Add `data` and its five commands to an argparse subparsers object; each sets `func(args) -> exit status`."""
     data = subparsers.add_parser(
         "data",
         help="list, fetch, verify, import and show datasets",
@@ -18,14 +18,14 @@ def add_parser(subparsers):
     commands = data.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add = functools.partial(add_command, commands)
     list_ = add("list", _list, "list the datasets and what is on this machine", "hcr data list emnist-letters")
-    list_.add_argument("name", nargs="?", help="show one dataset: license, source, caveats, how to obtain it")
+    list_.add_argument("name", nargs="?", help="show one dataset: license, source, caveats and how to obtain it")
     fetch = add("fetch", _fetch, "download and build a dataset, or explain how to obtain it", "hcr data fetch mnist")
     fetch.add_argument("name", help=NAME)
     verify = add("verify", _verify, "check the files of a dataset against their hashes", "hcr data verify mnist")
-    verify.add_argument("name", nargs="?", help=f"{NAME}; default: all of them")
-    import_ = add("import", _import, "import a file you downloaded yourself", "hcr data import ~/Downloads/gzip.zip")
+    verify.add_argument("name", nargs="?", help=f"{NAME} (all)")
+    import_ = add("import", _import, "import a downloaded file", "hcr data import ~/Downloads/gzip.zip")
     import_.add_argument("file", help=importers.TAKES)
-    import_.add_argument("--name", help="the dataset it belongs to, if the file name does not say")
+    import_.add_argument("--name", help="the dataset of the file, if the file name does not contain it")
     summary = "draw samples of each class and the class balance, or lines with their texts"
     show = add("show", _show, summary, "hcr data show emnist-balanced-lite --out a.png")
     show.add_argument("name", help=f"{NAME}, or a folder with a dataset.yml or a TSV of texts")
@@ -44,10 +44,10 @@ def _list(args):
                 print(f"{key:15} {value}")
         return 0
     columns = "name", "classes", "train", "test"
-    shown = [[*(row[key] for key in columns), row["here"] or _size(row)] for row in rows if row["kind"] != "text"]
-    print(tabulate(shown, headers=[*columns, "here"], intfmt=","))
-    shown = [[row["name"], row["source"], row["here"] or "no"] for row in rows if row["kind"] == "text"]
-    print(f"\n{tabulate(shown, headers=['words, lines', 'source', 'here'])}")
+    table = [[*(row[key] for key in columns), row["here"] or _size(row)] for row in rows if row["kind"] != "text"]
+    print(tabulate(table, headers=[*columns, "here"], intfmt=","))
+    table = [[row["name"], row["source"], row["here"] or "no"] for row in rows if row["kind"] == "text"]
+    print(f"\n{tabulate(table, headers=['words, lines', 'source', 'here'])}")
     print(
         "\n`hcr data list NAME` shows license, source and caveats; `hcr data import FILE` imports downloaded files;"
         "\n`hcr data fetch NAME` downloads a dataset, or explains how to obtain words and lines."

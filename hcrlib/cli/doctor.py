@@ -1,6 +1,5 @@
-"""`hcr doctor`: what is installed, which datasets are available, what is missing and how to get it."""
+"""`hcr doctor`: show what is installed, which datasets are available, what is missing and how to get it."""
 
-import contextlib
 import importlib.metadata
 import os
 import re
@@ -18,7 +17,7 @@ def add_parser(subparsers):
 
 
 def _doctor(args):
-    """Print one line per package, extra, plug-in, dataset and folder; return 0 if the demo has all it needs."""
+    """Print one line per extra, plug-in, dataset and folder; return 0 if everything that the demo needs is installed."""
     from hcrlib import datasets
     from hcrlib.core import paths, plugins
 
@@ -28,7 +27,7 @@ def _doctor(args):
         print(f"plug-in {plugin.name:14} {plugin.distribution} {plugin.version}: {plugin.error or 'loaded'}")
     print()
     for row in datasets.describe():
-        how = row["here"] or f"not here; get it: {row['obtain']}"
+        how = row["here"] or f"not on this machine; get it: {row['obtain']}"
         print(f"{row['name']:22} {how}")
     print()
     for name, folder in (("data", paths.data_root()), ("results", paths.results_root()), ("cache", paths.cache_root())):
@@ -37,7 +36,7 @@ def _doctor(args):
 
 
 def requirements():
-    """Return extra -> names of the distributions it needs, from hcrlib's own metadata; "" for what is always needed."""
+    """Return extra -> names of its distributions, from hcrlib's metadata; the key "" holds those that are always needed."""
     needed = {}
     for line in importlib.metadata.requires("hcrlib") or []:
         extra = re.search(r"""extra == ["'](.+?)["']""", line)
@@ -49,7 +48,9 @@ def requirements():
 
 def _print_extra(extra, names):
     """Print which distributions of an extra are installed and missing; return whether all are installed."""
-    versions = {name: _version(name) for name in names}
+    from hcrlib.core.provenance import version
+
+    versions = {name: version(name) for name in names}
     missing = [name for name, version in versions.items() if version is None]
     text = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
     if missing:
@@ -59,13 +60,7 @@ def _print_extra(extra, names):
     return not missing
 
 
-def _version(package):
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        return importlib.metadata.version(package)
-    return None
-
-
 def _free_space(folder):
-    """Return ', 12.3 GB free' for the disk that a folder is, or will be, on."""
+    """Return ', 12.3 GB free' for the disk of a folder, which may not exist yet."""
     existing = next((place for place in (folder, *folder.parents) if place.exists()), None) if folder else None
     return f", {shutil.disk_usage(existing).free / 1e9:.1f} GB free" if existing else ""

@@ -1,32 +1,21 @@
-"""The command line, `hcr ...`. Each command is a thin module of this package that imports hcrlib when it is called."""
+"""The command line, `hcr ...`. Each command is a thin module of this package that imports the rest of hcrlib when called."""
 
 import argparse
 import errno
+import importlib
 import os
 import signal
 import sys
 
-from hcrlib.cli import (
-    bench,
-    bundle,
-    claims,
-    compose,
-    data,
-    doctor,
-    library,
-    read,
-    results,
-    serve,
-    sweep,
-    train,
-    tune,
-    zoo,
-)
 from hcrlib.core.errors import HcrError
 from hcrlib.core.extras import explained
 from hcrlib.core.registry import did_you_mean
 
-COMMANDS = data, train, sweep, tune, claims, results, read, library, compose, zoo, bundle, serve, bench, doctor
+NAMES = (
+    *("data", "train", "sweep", "tune", "claims", "results", "read"),
+    *("library", "compose", "zoo", "bundle", "serve", "bench", "doctor"),
+)
+COMMANDS = [importlib.import_module(f"hcrlib.cli.{name}") for name in NAMES]
 STOPPED = "Stopped. Finished runs and epochs are kept; repeat the command, without --again, to continue."
 
 
@@ -50,10 +39,9 @@ def main(argv=None):
         return 128 + signal.SIGPIPE
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        hint = (
-            "Free some space, or set HCR_RESULTS and HCR_CACHE to a larger disk" if error.errno == errno.ENOSPC else ""
-        )
-        return _fail(f"{error.strerror or error}{where}. {hint}".rstrip())
+        is_full = error.errno == errno.ENOSPC
+        hint = " Free some space, or set HCR_RESULTS and HCR_CACHE to a larger disk" if is_full else ""
+        return _fail(f"{error.strerror or error}{where}.{hint}")
     except Exception as error:  # a bug, or a library that rejects unusual settings
         if os.environ.get("HCR_DEBUG"):
             raise
@@ -81,7 +69,7 @@ def _fail(text, status=1):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Suggest the closest command for a misspelt one."""
+    """A parser that suggests the closest command for a misspelled one."""
 
     def _check_value(self, action, value):
         if action.choices is not None and value not in action.choices:
@@ -89,7 +77,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Version(argparse.Action):
-    """Look the version up only when asked for: no other command should wait for it."""
+    """Look up the version only when requested: no other command should wait for it."""
 
     def __call__(self, parser, *_):
         from importlib.metadata import version

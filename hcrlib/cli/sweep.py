@@ -1,4 +1,4 @@
-"""`hcr sweep`: make the runs of a params file."""
+"""`hcr sweep`: execute the runs of a params file."""
 
 import re
 import signal
@@ -14,26 +14,22 @@ SIZES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 def add_parser(subparsers):
     """Add `sweep` to an argparse subparsers object; it sets `func(args) -> exit status`."""
-    summary = "make the unfinished runs of a params/*.yml file, then a leaderboard and a report"
+    summary = "execute the unfinished runs of a params/*.yml file, then write a leaderboard and a report"
     add = add_command(subparsers, "sweep", _sweep, summary, "hcr sweep params/demo.yml --dry-run").add_argument
     add("file", help="YAML file with defaults, grid and runs")
     add("--dry-run", action="store_true", help="only print the plan")
     add("--again", action="store_true", help="also repeat finished runs")
     add("--rerun-failed", action="store_true", help="also repeat runs that failed with this version of the code")
     add("--only", action="append", metavar="PATTERN", help="only runs whose id matches, such as '*/svm/*'; repeatable")
-    add("--limit", type=int, metavar="N", help="make at most N runs this time, the cheapest first")
+    add("--limit", type=int, metavar="N", help="execute at most N runs, the cheapest first")
     add("--no-report", action="store_true", help="write no leaderboard files, figures or HTML report")
     add_cluster(add)
 
 
 def add_cluster(add):
-    """Add the options that say where runs are made; `cluster` reads them."""
+    """Add the options for where to execute runs; `cluster` reads them."""
     add("--workers", type=int, metavar="N", help="local worker processes (default: as many as cores and memory allow)")
-    add(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="use a Dask scheduler, such as tcp://10.0.0.1:8786, instead of this machine",
-    )
+    add("--scheduler", metavar="ADDRESS", help="of a Dask scheduler to run on, such as tcp://10.0.0.1:8786")
     add("--time-limit", metavar="T", help="per run: seconds, or 90m, 2h; runs over it are recorded as failed")
     add("--memory-limit", metavar="M", help="per run: bytes, or 800M, 4G (default on this machine: an equal share)")
     add("--retries", type=int, default=2, metavar="N", help="after machine faults; failing code is not retried (2)")
@@ -45,9 +41,7 @@ def cluster(args):
     from hcrlib.cluster.backend import Cluster
 
     if args.scheduler and args.workers:
-        raise ConfigError(
-            "--workers cannot be combined with --scheduler", hint="Start more workers on the scheduler's side"
-        )
+        raise ConfigError("--workers cannot be combined with --scheduler", hint="Start workers on the scheduler's side")
     for name, least in (("workers", 1), ("retries", 0)):
         value = getattr(args, name)
         if value is not None and value < least:
@@ -91,7 +85,7 @@ def _sweep(args):
     if args.dry_run:
         print(f"{plan.table(existing, todo)}\n\n{len(plan.configs)} runs, {len(todo)} to run")
         return 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the runs are ended too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that runs are ended, too
     _announce(plan, existing, whole)
     if len(todo) < len(whole):
         print(f"{len(todo)} of them now (--limit)\n")
@@ -115,12 +109,12 @@ def _announce(plan, existing, todo):
 
 
 def _cheapest(configs, most):
-    """Return the cheapest runs; an ensemble comes after its members."""
+    """Return the cheapest runs; an ensemble is chosen only with its members."""
     from hcrlib.cluster.estimate import Estimate, known
     from hcrlib.cluster.inputs import members
 
     order, left, chosen = Estimate(known()).order(configs), {config.id for config in configs}, []
-    for config in (*order, *order):  # a second time for those whose members came later
+    for config in (*order, *order):  # twice, for ensembles whose members came later
         if config.id in left and len(chosen) < most and not left.intersection(members(config)):
             chosen.append(config)
             left.discard(config.id)

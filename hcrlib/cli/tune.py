@@ -17,20 +17,12 @@ def add_parser(subparsers):
     add = add_command(subparsers, "tune", _tune, summary, "hcr tune knn --data mnist-5k --trials 20").add_argument
     add("classifier", help="a name that `hcr train --help` lists")
     add("--data", default="mnist-5k", metavar="NAME", help="a dataset, or a folder with a dataset.yml (mnist-5k)")
-    add(
-        "--trials",
-        type=int,
-        metavar="N",
-        help="maximum number, including earlier calls' trials (20; one Hyperband pass)",
-    )
+    add("--trials", type=int, metavar="N", help="maximum number, earlier trials included (20; one pass of Hyperband)")
     add("--max-epochs", type=int, metavar="N", help="epochs of the longest training (the network's own)")
     add("--budget", type=int, metavar="N", help="training images to use, stratified (all)")
     add("--seed", type=int, default=0, metavar="N", help="seed of every random choice (0)")
-    add(
-        "--space",
-        metavar="FILE",
-        help='YAML: parameter: "LOW..HIGH", "LOW..HIGH log" or a list (default: that of the model)',
-    )
+    space = 'YAML file: parameter: "LOW..HIGH", "LOW..HIGH log" or a list (the model\'s own)'
+    add("--space", metavar="FILE", help=space)
     sweep.add_cluster(add)
     add("--out", metavar="FILE", help="also write the best parameters to this file, for `hcr sweep`")
 
@@ -48,7 +40,7 @@ def _tune(args):
     images = f"{f'{args.budget:,}' if args.budget else 'all'} training {search.task.unit}s"
     print(f"{search.method} over {args.classifier} on {search.data.name}, {images}:")
     print(tabulate([(dimension.name, dimension) for dimension in search.space], tablefmt="plain"), end="\n\n")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the trials are ended too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that trials are ended, too
     search.run(args.trials, say=lambda line: print(line, flush=True), cluster=sweep.cluster(args))
     found = search.trials()
     best = found.set_index("trial", drop=False).loc[[row["trial"] for row in search.ranked()[:SHOWN]]]

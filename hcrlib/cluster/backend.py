@@ -1,4 +1,4 @@
-"""Connect to the Dask cluster that makes the runs: one at an address, or local processes."""
+"""Connect to the Dask cluster that executes the runs: one at an address, or local processes."""
 
 import contextlib
 import dataclasses
@@ -13,19 +13,20 @@ import uuid
 from hcrlib.cluster import inputs, jobs, worker
 from hcrlib.core import paths
 from hcrlib.core.errors import RunError
+from hcrlib.core.logs import log_level
 
-RETRIES = 2  # after the first attempt, for faults that are not the run's own
-RUN_BYTES = 3 << 30  # a local worker is started per core, as long as each gets this much memory
-SHARE = 0.9  # of the memory that runs may use together
+RETRIES = 2  # after the first attempt, for faults outside the run's own code
+RUN_BYTES = 3 << 30  # memory per local worker; there are as many workers as fit, at most one per core
+SHARE = 0.9  # of the memory, for all runs together
 LOST_S = 60.0  # how long to wait for a lost scheduler
 CLEAN_S = 15  # for workers to end jobs that are no longer wanted
-SILENT_S = "60s"  # without a heartbeat of a local worker, after which its run goes to another one
+SILENT_S = "60s"  # without a heartbeat; then a local worker's run goes to another worker
 THREADS = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NUMBA_NUM_THREADS"
 
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """Where to make runs, and within which limits.
+    """Where to execute runs, and within which limits.
 
     Attributes:
         scheduler: address of a Dask scheduler; None for processes of this machine.
@@ -33,7 +34,7 @@ class Cluster:
         limit_s: time limit of one run in seconds; None for no limit.
         limit_bytes: memory limit of one run; None for an equal share on this machine, no limit elsewhere.
         retries: attempts after faults of workers and machines.
-        priority: of these runs among those of other clients of the scheduler; higher goes first.
+        priority: relative to the runs of other clients of the scheduler; higher goes first.
     """
 
     scheduler: str | None = None
@@ -68,14 +69,12 @@ def started(cluster, attempt=worker.attempt):
             share = int(memory * SHARE / workers)
             address = stack.enter_context(_local(distributed, workers, max(1, cores // workers)))
         try:
-            client = stack.enter_context(
-                distributed.Client(address, timeout=30, set_as_default=False, name="hcr sweep")
-            )
+            client = distributed.Client(address, timeout=30, set_as_default=False, name="hcr sweep")
+            stack.enter_context(client)
         except (OSError, ValueError, TypeError) as error:  # TypeError: tls:// without certificates
             hint = "Start one with `dask scheduler`; deploy/cluster/README.md shows how on SLURM, Kubernetes and SSH"
-            raise RunError(
-                "The scheduler does not answer", where=address, got=str(error) or type(error).__name__, hint=hint
-            ) from error
+            got = str(error) or type(error).__name__
+            raise RunError("The scheduler does not respond", where=address, got=got, hint=hint) from error
         if cluster.scheduler is None:
             client.register_plugin(_ignoring_interrupts(distributed))
         yield Dask(client, share, attempt)
@@ -94,9 +93,7 @@ def _local(distributed, workers, threads):
             threads_per_worker=1,
             memory_limit=0,  # each run has its own process, which has its own memory limit
             dashboard_address="127.0.0.1:0",
-            local_directory=str(
-                paths.cache_root().resolve() / "dask"
-            ),  # the next cluster removes what a killed one left
+            local_directory=str(paths.cache_root().resolve() / "dask"),  # cleaned by the next cluster after a kill
             env=environment,
             silence_logs=logging.CRITICAL,
         )
@@ -124,14 +121,10 @@ def _ignoring_interrupts(distributed):
 def _quiet():
     """Silence Dask's log about workers that come and go: the sweep reports what matters."""
     names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]
-    before = {logger: logger.level for logger in map(logging.getLogger, names)}
-    for logger in before:
-        logger.setLevel(logging.CRITICAL)
-    try:
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            stack.enter_context(log_level(logging.CRITICAL, name))
         yield
-    finally:
-        for logger, level in before.items():
-            logger.setLevel(level)
 
 
 class Dask:
@@ -153,7 +146,7 @@ class Dask:
         return self._share
 
     def slots(self):
-        """Return how many runs the cluster can make at once now, at least 1."""
+        """Return how many runs the cluster can execute at once now, at least 1."""
         now = time.monotonic()
         if now - self.counted[0] > 1:
             n = sum(info["nthreads"] for info in self.client.scheduler_info(n_workers=-1)["workers"].values())
@@ -172,7 +165,7 @@ class Dask:
         return future
 
     def next(self, seconds):
-        """Return a future that ended, or None after that many seconds."""
+        """Return the next future that ended, or None after that many seconds."""
         with contextlib.suppress(queue.Empty):
             return self.ended.get(timeout=seconds)
         return None
@@ -186,13 +179,13 @@ class Dask:
             outcome = future.result(timeout=LOST_S)
             if outcome.kind == jobs.OTHER_CODE:
                 hint = "Install the same versions of hcrlib and its plug-ins there, and restart its workers"
-                raise RunError(f"The worker {outcome.worker} cannot make these runs", got=outcome.reason, hint=hint)
+                raise RunError(f"The worker {outcome.worker} cannot execute these runs", got=outcome.reason, hint=hint)
             return outcome
         except RunError:
             raise
         except Exception as error:
             if self._lost():
-                hint = "Start it again, then the same command: it continues from the finished runs"
+                hint = "Restart it, then repeat the same command: it continues from the finished runs"
                 raise RunError("The scheduler is gone", where=self.address, hint=hint) from error
             return jobs.Outcome(jobs.FAULT, _describe(error))
         finally:
@@ -212,7 +205,7 @@ class Dask:
         """
 
         def work():
-            with contextlib.suppress(Exception):  # no scheduler or workers: the next sweep does it
+            with contextlib.suppress(Exception):  # no scheduler or workers: the next sweep cleans up
                 running = bool(self.futures)
                 self.client.cancel(list(self.futures))
                 while running and any(self.client.run(worker.busy, topic, on_error="ignore").values()):
@@ -224,7 +217,7 @@ class Dask:
         cleaning.join(CLEAN_S)  # a frozen worker never responds
 
     def supply(self, outcome, say):
-        """Send a worker the inputs that it still lacks: other runs may have asked for the same."""
+        """Send a worker the inputs that it still lacks: another run may have sent some of them meanwhile."""
         for item in self.client.run(inputs.lacking, list(outcome.lacking), workers=[outcome.worker])[outcome.worker]:
             say(f"sending {item.name} to {outcome.worker}")
             self.send(item, outcome.worker)

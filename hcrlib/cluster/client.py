@@ -1,8 +1,8 @@
-"""Run a sweep's client: choose the next runs, submit them to a Dask cluster and write the results.
+"""The client of a sweep: choose the next runs, submit them to a Dask cluster and write the results.
 
-Few runs are handed out at a time, so that memory does not grow with the sweep and several clients can share a cluster: the
-cheapest first, members of an ensemble before it. A run that was interrupted by a fault of a worker or a machine is handed out
-again; one whose own code failed is recorded and not tried again. Ctrl-C lets running runs finish; a second Ctrl-C stops them.
+Only a few runs are submitted at a time, so that memory does not grow with the sweep and several clients can share a cluster:
+the cheapest first, an ensemble after its members. A run interrupted by a fault of a worker or machine is submitted again; a run
+whose own code failed is recorded and not retried. Ctrl-C lets running runs finish; a second Ctrl-C stops them.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from hcrlib.core.code_hash import code_sha256
 from hcrlib.core.errors import DataError, HcrError, RunError
 from hcrlib.runs import notebooks
 
-MACHINES = 20  # maximum number of transfers of a run's inputs
+MACHINES = 20  # maximum number of times that a run's inputs are sent
 
 
 @dataclasses.dataclass
@@ -35,25 +35,25 @@ class _Run:
     tries: int = 0
     lacked: int = 0
     not_before: float = 0.0
-    waits_for: frozenset = frozenset()  # hashes of its members
+    waits_for: frozenset = frozenset()  # hashes of the runs that an ensemble combines
 
 
 def run(plan, cluster=None, log=print, sources=None, attempt=worker.attempt):
-    """Make the runs of a plan; return the RunRecords of those that failed.
+    """Execute the runs of a plan; return the RunRecords of those that failed.
 
-    A run that could not be made through no fault of its own is returned as "failed" without being written: the next sweep tries
-    it again.
+    A run that failed through no fault of its own is returned as "failed" without a record being written, so that the next sweep
+    tries it again.
 
     Args:
-        plan: list of (RunConfig, name of the notebook that makes it).
+        plan: list of (RunConfig, name of the notebook that executes it).
         cluster: a Cluster; None for processes of this machine.
-        log: takes a line for the user.
-        sources: name -> text of the notebooks; None for those of the project.
-        attempt: what a worker does with a RunJob.
+        log: function that takes a line for the user.
+        sources: name -> text of the notebooks; None for the project's own.
+        attempt: function that workers call with a RunJob.
 
     Raises:
         RunError: the cluster cannot be reached, or has a different version of hcrlib.
-        KeyboardInterrupt: after the second Ctrl-C, or after the first when the running runs have ended.
+        KeyboardInterrupt: after a second Ctrl-C, or after the first one once the running runs have ended.
     """
     plan = list({config.hash: (config, notebook) for config, notebook in plan}.values())
     if not plan:
@@ -63,9 +63,8 @@ def run(plan, cluster=None, log=print, sources=None, attempt=worker.attempt):
     _allow_open_files()
     marks = {config.hash: mark(config) for config, _ in plan}
     cluster = cluster or Cluster()
-    sources = sources or {
-        name: notebooks.path(name).read_text(encoding="utf-8") for name in {notebook for _, notebook in plan}
-    }
+    names = {notebook for _, notebook in plan}
+    sources = sources or {name: notebooks.path(name).read_text(encoding="utf-8") for name in names}
     estimate = Estimate(known())
     with _Interrupts() as stop, started(cluster, attempt) as dask:
         if link := dask.link():
@@ -73,7 +72,7 @@ def run(plan, cluster=None, log=print, sources=None, attempt=worker.attempt):
         seconds, unknown = estimate.total([config for config, _ in plan])
         expected = seconds if unknown * 2 < len(plan) and seconds else None
         if expected is not None:
-            rest = f", {unknown} of {len(plan)} runs not counted" if unknown else ""
+            rest = f", without {unknown} of {len(plan)} runs" if unknown else ""
             log(f"about {duration(expected / max(1, dask.slots()))}, estimated from earlier records{rest}")
         with Display(len(plan), expected, link, dask.slots) as display:
             sweep = _Sweep(plan, marks, cluster, sources, estimate, stop, dask, display)
@@ -84,7 +83,7 @@ def run(plan, cluster=None, log=print, sources=None, attempt=worker.attempt):
 
 
 def _allow_open_files():
-    """Raise this process's limit of open files: each run that is handed out holds a lock."""
+    """Raise this process's limit on open files: each submitted run holds a lock."""
     import resource
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -109,7 +108,7 @@ class _Sweep:
         self.data_of = functools.cache(inputs.data_of)
 
     def run(self):
-        """Make all runs; return the RunRecords of those that failed."""
+        """Execute all runs; return the RunRecords of those that failed."""
         self.dask.listen(self.topic, self.display.event)
         while self.running or (self.waiting and not self.stop.requested):
             self._hand_out()
@@ -128,13 +127,12 @@ class _Sweep:
         """Unlock all runs, and remove what killed attempts left on every machine that can be reached."""
         for run in self.runs:
             self.locks.release(run.config)
-        self.dask.clean(
-            self.topic, [run.config.id for run in self.runs if self.statuses.get(run.config.hash) == "finished"]
-        )
+        finished = [run.config.id for run in self.runs if self.statuses.get(run.config.hash) == "finished"]
+        self.dask.clean(self.topic, finished)
 
     def _announce_waiting(self):
         if all(run.not_before <= time.monotonic() for run in self.waiting):
-            self.display.note = f"waiting for {len(self.waiting)} runs that another sweep, or `hcr train`, is making"
+            self.display.note = f"waiting for {len(self.waiting)} runs that another sweep, or `hcr train`, is executing"
             self.display.say(self.display.note)
 
     def _announce_stop(self):
@@ -146,11 +144,11 @@ class _Sweep:
                 self.locks.release(run.config)
                 self.display.again(run.config.id)
         n = len(self.running)
-        self.display.note = f"stopping when the {n} running runs have ended; press Ctrl-C again to stop them now"
+        self.display.note = f"stopping when the {n} active runs have ended; press Ctrl-C again to stop them now"
         self.display.say(self.display.note)
 
     def _hand_out(self):
-        """Fill the cluster: a run for each slot and one more for each, so that no slot waits for this client."""
+        """Keep two runs per slot submitted, so that no slot waits for this client."""
         most = 2 * max(1, self.dask.slots())
         now = time.monotonic()
         if self.stop.requested or len(self.running) >= most or now < self.pause_until:
@@ -165,10 +163,10 @@ class _Sweep:
                 self._submit(run)
                 if len(self.running) >= most:
                     return
-        self.pause_until = now + 0.5 if self.waiting else 0.0  # nothing more can be handed out just now
+        self.pause_until = now + 0.5 if self.waiting else 0.0  # none of the waiting runs is ready now
 
     def _ready(self, run, now):
-        """Return whether a run can be handed out. Ends it if there is no need to."""
+        """Return whether a run can be submitted; a run that need not or cannot be executed is ended."""
         config = run.config
         if run.not_before > now or any(member not in self.statuses for member in run.waits_for):
             return False
@@ -178,14 +176,14 @@ class _Sweep:
         if not self.locks.take(config):
             return False
         if mark(config) != self.marks[config.hash] and (record := find(config)):
-            self._end(run, record)  # another client made it meanwhile
+            self._end(run, record)  # another client has executed it meanwhile
         return True
 
     def _submit(self, run):
         config = run.config
         try:
             read = tuple(inputs.of(config, self.data_of))
-        except (OSError, HcrError) as error:  # a data set that cannot be read does not stop other runs
+        except (OSError, HcrError) as error:  # an unreadable dataset does not stop other runs
             self._end(run, unmade(config, f"its data cannot be read: {error}"))
             return
         job = jobs.RunJob(
@@ -217,7 +215,7 @@ class _Sweep:
             self._end(run, write(run.config, outcome))
 
     def _retry(self, run, outcome):
-        """After a fault: try later, and most likely elsewhere, unless it was tried often enough."""
+        """Submit a run again after a fault, later and probably elsewhere, unless its retries are used up."""
         run.tries += 1
         if run.tries <= self.cluster.retries and not self.stop.requested:
             self.display.again(run.config.id)
@@ -229,11 +227,11 @@ class _Sweep:
         self._end(run, unmade(run.config, outcome.reason))
 
     def _send(self, run, outcome):
-        """Send a worker the inputs that it lacks. That is not a fault, unless it goes on without end."""
+        """Send a worker the inputs that it lacks; this counts as a fault only if it never ends."""
         run.lacked += 1
         try:
             if run.lacked > MACHINES:
-                raise DataError(f"{outcome.worker} still lacks the inputs that were sent to it")
+                raise DataError(f"{outcome.worker} still lacks inputs that were sent to it")
             self.dask.supply(outcome, self.display.say)
         except (OSError, DataError) as error:
             self._retry(run, jobs.Outcome(jobs.FAULT, str(error)))
@@ -249,7 +247,7 @@ class _Sweep:
 
 
 class Calls:
-    """A context that makes calls on a cluster whose results are values, not records: the trials of a search."""
+    """A context for calls on a cluster that return values, not records: the trials of a search."""
 
     def __init__(self, cluster):
         self.cluster = cluster
@@ -266,10 +264,10 @@ class Calls:
         self.stack.close()
 
     def run(self, calls):
-        """Yield (index, Outcome) as calls end: DONE, with the value packed as JSON, or FAILED, over a limit.
+        """Yield (index, Outcome) as calls end: DONE, with the value packed as JSON, or FAILED, for exceeding a limit.
 
-        calls: list of dicts, the fields of CallJobs. Raises RunError if a call's faults do not end; the outcomes of other calls
-        were yielded before.
+        calls: list of dicts with the fields of a CallJob. Raises RunError once a call's retries are used up, after yielding the
+        outcomes that were available.
         """
         limits = {"limit_s": self.cluster.limit_s, "limit_bytes": self.cluster.limit_bytes or self.dask.share()}
         common = {"code": code_sha256(), "at_once": self.dask.slots(), "topic": self.topic, **limits}
@@ -291,7 +289,7 @@ class Calls:
             if outcome.kind in (jobs.LACKING, jobs.FAULT):
                 if tries >= self.cluster.retries:
                     hint = "Run the same command again: it continues from here"
-                    raise RunError(f"{job.id} could not be made: {outcome.reason}", hint=hint)
+                    raise RunError(f"{job.id} failed: {outcome.reason}", hint=hint)
                 time.sleep(2**tries)  # the fault may pass
                 self._submit(running, index, job, tries + 1, lacked)
             else:
@@ -304,7 +302,7 @@ class Calls:
 
 
 class _Interrupts:
-    """A context that notes the first Ctrl-C and raises the second one."""
+    """A context that notes the first Ctrl-C and raises KeyboardInterrupt at the second."""
 
     def __init__(self):
         self.requested, self.announced, self.before = False, False, None

@@ -1,8 +1,8 @@
-"""What a run reads, identified by hash. Workers need not share a disk with the client, which sends what they lack, once.
+"""The inputs of a run, identified by hash, so that the client can send a worker what it lacks: they need not share a disk.
 
-Data sets of the catalogue are pinned by their hashes; the client's files are sent into the worker's cache. Folders (the user's
-own data, images of lines, the members of an ensemble) are identified by the hash of their content; a run finds them through
-HCR_SENT, see `paths.here`.
+Datasets of the catalog are pinned by their hashes, and their files are sent into the worker's cache. Folders (custom datasets,
+images of lines, the members of an ensemble) are identified by the hash of their content; a run finds them through HCR_SENT, see
+`paths.here`.
 """
 
 import contextlib
@@ -23,19 +23,19 @@ from hcrlib.datasets import TEXTS, custom, dataset_names, inventory, official_fi
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.importers import PARTS
 
-STALE_S = 86400
-CHUNK = 4 << 20  # bytes per message, so that those of other runs pass in between
+STALE_S = 86400  # age of an interrupted transfer that is removed
+CHUNK = 4 << 20  # bytes per message, so that messages of other runs are not blocked
 YAML = ".yml", ".yaml"
 CACHED = "files", "built", "imported"  # folders of the cache that a client may add to
-MEMBER = "record.json", "predictions.npz", "model"  # what an ensemble reads of a run
+MEMBER = "record.json", "predictions.npz", "model"  # the parts of a run that an ensemble reads
 
 
 class Input(NamedTuple):
-    """Something that a run reads.
+    """A dataset or folder that a run reads.
 
     Attributes:
-        name: as the run names it: a data set of the catalogue, a folder's path, "HCR_DATA/<folder>" or "runs/<id>".
-        digest: hash of the folder's content, "" for a data set of the catalogue.
+        name: as in the run's configuration: a dataset of the catalog, a folder's path, "HCR_DATA/<folder>" or "runs/<id>".
+        digest: hash of the folder's content, "" for a dataset of the catalog.
     """
 
     name: str
@@ -43,9 +43,9 @@ class Input(NamedTuple):
 
 
 def of(config, data=None):
-    """Return the Inputs of a RunConfig that are on this machine; the run itself has to find or download others.
+    """Return the Inputs of a RunConfig that are on this machine; the run has to find or download any others.
 
-    data: function from a dataset's name to its Inputs; None for `data_of`, which reads the user's own data whole.
+    data: function from a dataset's name to its Inputs; None for `data_of`, which reads all files of a custom dataset.
     """
     items = list((data or data_of)(config.dataset))
     for run in members(config):
@@ -66,30 +66,30 @@ def data_of(name):
 
 
 def members(config):
-    """Return the ids of the runs that an ensemble is made of."""
+    """Return the ids of the runs that an ensemble combines."""
     runs = config.params.get("runs")
     return list(runs) if isinstance(runs, list | tuple) else []
 
 
 def lacking(inputs):
-    """Return those of these Inputs that are not on this machine."""
+    """Return the Inputs that are not on this machine."""
     return [item for item in inputs if where(item) is None]
 
 
 def where(item):
-    """Return the Path of an Input on this machine, None if it is not here; for a data set of the catalogue, any Path."""
+    """Return the Path of an Input on this machine, or None; for a dataset of the catalog, the cache."""
     if not item.digest:
         return paths.cache_root() if inventory.here(item.name) else None
     if (sent := _sent(item)).is_dir():
         return sent
-    with contextlib.suppress(OSError, HcrError):  # something else, which cannot be read
+    with contextlib.suppress(OSError, HcrError):  # another, unreadable folder of that name
         if (place := _place(item.name)) and digest(place, _entries(item.name, place)) == item.digest:
             return place
     return None
 
 
 def pack(item, file):
-    """Write an Input of this machine to an open file, as a tar; return False if nothing of it is here."""
+    """Write an Input of this machine to an open file, as a tar; return False if none of its files is here."""
     parts = _parts(item)
     with tarfile.open(fileobj=file, mode="w", dereference=True) as tar:
         for name, path in parts:
@@ -98,9 +98,9 @@ def pack(item, file):
 
 
 def receive(transfer, chunk, item=None):
-    """Take the next bytes of a transfer. The last ones come with the Input, which is then put in its place.
+    """Append the next bytes of a transfer; the last chunk comes with the Input, which is then unpacked into its place.
 
-    Raises DataError if what arrived is not that Input, or the disk is full.
+    Raises DataError if the content is not that Input, or the disk is full.
     """
     part = paths.cache_root() / "sent" / f"{transfer}.part"
     with official_files.as_data_error(part):
@@ -120,8 +120,8 @@ def receive(transfer, chunk, item=None):
 
 
 def clean():
-    """Remove what is left of interrupted transfers."""
-    for left in (paths.cache_root() / "sent").glob("*.*"):  # a complete one has no dot
+    """Remove the files of interrupted transfers."""
+    for left in (paths.cache_root() / "sent").glob("*.*"):  # complete folders have no dot
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > STALE_S:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
@@ -130,14 +130,14 @@ def clean():
 def digest(folder, entries=None):
     """Return the hex SHA-256 of a folder's content: names and bytes of its files, and empty folders.
 
-    entries: names in the folder, to hash only those; None for all.
+    entries: names in the folder to which the hash is limited; None for all.
     """
     return _digest(str(folder), tuple((name, *_stamp(path)) for name, path in _listed(folder, entries)))
 
 
 @functools.lru_cache(maxsize=256)
 def _digest(folder, stamp):
-    """Hash the files; cached by their sizes and times, so that unchanged ones are read once."""
+    """Hash the files; cached by sizes and times, so that unchanged files are read once."""
     whole = hashlib.sha256()
     for name, *known in stamp:
         content = ""
@@ -154,14 +154,14 @@ def _stamp(path):
 
 
 def _listed(folder, entries=None):
-    """Return [(name, Path)] of the files and empty folders in a folder, or in its `entries`, by name. Follows links."""
+    """Return [(name, Path)] of the files and empty folders in a folder, or in its `entries`, sorted. Follows links."""
     tops = [Path(folder, entry) for entry in entries or ["."]]
     files = [path for top in tops for path in (_below(top) if top.is_dir() else [top] if top.is_file() else [])]
     return sorted({os.path.relpath(path, folder): path for path in files}.items())
 
 
 def _below(folder, above=()):
-    """Yield the Paths of files and empty folders below a folder; does not follow links that lead back."""
+    """Yield the Paths of files and empty folders below a folder; links to a parent folder are not followed."""
     real = os.path.realpath(folder)
     if real in above:
         return
@@ -177,7 +177,7 @@ def _below(folder, above=()):
 
 
 def _place(name):
-    """Return the Path of a folder on this machine, None if there is none."""
+    """Return the Path of the folder of an Input's name, or None if it is not on this machine."""
     if name.startswith("HCR_DATA/"):
         root = paths.data_root()
         place = root and root / name.removeprefix("HCR_DATA/")
@@ -191,7 +191,7 @@ def _place(name):
 
 
 def _entries(name, place):
-    """Return the entries of its folder that belong to an Input, None for all. With a dataset.yml: what that names."""
+    """Return the entries of an Input's folder that belong to it, or None for all; a dataset.yml names its own."""
     if name.startswith("runs/"):
         return MEMBER
     described = _described(name, place)
@@ -203,7 +203,7 @@ def _described(name, place):
 
 
 def _travels(name):
-    """Return whether a path in a dataset.yml stays in its folder, wherever that is."""
+    """Return whether a path in a dataset.yml is relative and stays in its folder."""
     return not Path(name).is_absolute() and Path(os.path.normpath(name)).parts[:1] != ("..",)
 
 
@@ -216,11 +216,11 @@ def _parts(item):
     if item.digest:
         place = where(item)
         if place is None:
-            raise DataError("This has changed since the sweep began", where=item.name, hint="Start the sweep again")
+            raise DataError("An input has changed since the sweep began", where=item.name, hint="Start the sweep again")
         described = _described(item.name, place)
         if described.is_file() and (outside := [name for name in custom.named(described) if not _travels(name)]):
-            what = "This names files outside its folder, so it cannot be sent to a worker that lacks it"
-            hint = "Move them into the folder, and name them relative to it"
+            what = "This dataset names files outside its folder, so it cannot be sent to a worker that lacks it"
+            hint = "Move the files into the folder, and name them relative to it"
             raise DataError(what, where=described, got=", ".join(outside), hint=hint)
         return _listed(place, _entries(item.name, place))
     entry, root = DATASETS.get(item.name), paths.cache_root()
@@ -249,7 +249,7 @@ def _unpack(part, item):
         for path in (path for folder in CACHED for path in (new / folder).rglob("*") if path.is_file()):
             target = root / path.relative_to(new)
             target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.exists():  # the worker has its own
+            if not target.exists():  # keep the worker's own files
                 os.replace(path, target)
     finally:
         shutil.rmtree(new, ignore_errors=True)

@@ -1,7 +1,7 @@
 """Execute a notebook in the process that the fork server started, with a kernel forked from it.
 
-The kernel has already loaded what notebooks import. It is reached through sockets without a port or a file (Linux' abstract
-ones): kernels that start at the same time cannot collide, and a killed one leaves nothing behind.
+The kernel has already imported what notebooks use. It is reached through Linux's abstract sockets, which have neither a port
+nor a file: kernels that start at the same time cannot collide, and a killed one leaves nothing behind.
 """
 
 import contextlib
@@ -15,10 +15,7 @@ from hcrlib.cluster.fork import FORKS, fork
 from hcrlib.core.errors import RunError
 from hcrlib.runs import notebooks
 
-CELL_FAILED, KERNEL_FAILED = (
-    65,
-    75,
-)  # exit statuses: EX_DATAERR and EX_TEMPFAIL of sysexits.h; nothing else ends with them
+CELL_FAILED, KERNEL_FAILED = 65, 75  # exit statuses that nothing else uses: EX_DATAERR and EX_TEMPFAIL of sysexits.h
 
 
 def execute(request):
@@ -34,12 +31,9 @@ def execute(request):
     kernel = _forked_kernel(folder) if FORKS else None
     try:
         notebooks.execute(request["notebook"], request["out"], request["parameters"], folder, kernel, log=True)
-    except notebooks.CellError as error:
-        print(error.what, file=sys.stderr)
-        return CELL_FAILED
     except RunError as error:
         print(error.what, file=sys.stderr)
-        return KERNEL_FAILED
+        return CELL_FAILED if isinstance(error, notebooks.CellError) else KERNEL_FAILED
     finally:
         if kernel:
             kernel.end()

@@ -31,9 +31,8 @@ class Display:
             from rich.console import Console
             from rich.live import Live
 
-            self.live = Live(
-                get_renderable=self.table, console=Console(file=self.file), refresh_per_second=2, transient=True
-            )
+            console = Console(file=self.file)
+            self.live = Live(get_renderable=self.table, console=console, refresh_per_second=2, transient=True)
             self.live.start()
         return self
 
@@ -49,19 +48,19 @@ class Display:
             print(line, file=self.file, flush=True)
 
     def started(self, run, seconds):
-        """Note that a run was handed out; seconds: its estimate, or None."""
+        """Note that a run was submitted; seconds: its estimated duration, or None."""
         with self.lock:
             self.running[run] = {"since": None, "line": "", "worker": "", "seconds": seconds}
 
     def event(self, event):
-        """Take a worker's report on a running run: id, worker, line (of its last epoch), seconds."""
+        """Note a worker's report on a running run: id, worker, line (of its last epoch), seconds."""
         with self.lock:
             if run := self.running.get(event["id"]):
                 run["since"] = time.monotonic() - event["seconds"]
                 run["line"], run["worker"] = event["line"], event["worker"]
 
     def is_running(self, run):
-        """Return whether a worker has begun a run that was handed out."""
+        """Return whether a worker has begun a submitted run."""
         with self.lock:
             return run in self.running and self.running[run]["since"] is not None
 
@@ -80,7 +79,7 @@ class Display:
         self.say(f"[{self.done}/{self.total}] {record}")
 
     def left_s(self):
-        """Return the estimated seconds left at the pace so far; None without an estimate."""
+        """Return the estimated remaining seconds at the pace so far, or None without an estimate."""
         with self.lock:
             if self.seconds is None or not self.done:
                 return None if self.seconds is None else self.seconds / max(1, self.workers())
@@ -99,12 +98,8 @@ class Display:
         left = self.left_s()
         head = [f"{self.done} of {self.total} done", *(f"{n} {what}" for what, n in counted.items() if n)]
         head += [f"about {duration(left)} left"] if left is not None else []
-        table = Table(
-            title=Text(", ".join(head)),
-            title_justify="left",
-            caption=Text(self.note or self.link),
-            caption_justify="left",
-        )
+        title, caption = Text(", ".join(head)), Text(self.note or self.link)
+        table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
         for name in ("run", "on", "for", "epoch", "left"):
             table.add_column(name, justify="right" if name in ("for", "left") else "left", no_wrap=True)
         now = time.monotonic()

@@ -121,9 +121,8 @@ def _run(job, folder, environment, watch):
     notebook, log = folder / job.notebook, run / LOG
     notebook.write_text(job.source, encoding="utf-8")
     argument = {"notebook": str(notebook), "out": str(run / OUT), "parameters": job.config}
-    kind, reason, status = _execute(
-        "hcrlib.cluster.kernel:execute", argument, log, environment, config.classifier, watch
-    )
+    execute = "hcrlib.cluster.kernel:execute"
+    kind, reason, status = _execute(execute, argument, log, environment, config.classifier, watch)
     if status:
         reason = _failure(status, log)
         wrong = status == CELL_FAILED and not any(word in reason for word in NO_ROOM)
@@ -221,10 +220,8 @@ class _Watch:
         self.looked = now
         used = memory(pid) if pid else 0
         if self.job.limit_bytes is not None and used > self.job.limit_bytes:
-            limit = self.job.limit_bytes / 2**20
-            raise _StoppedError(
-                FAILED, f"it used {used / 2**20:,.0f} MiB of memory, over its limit of {limit:,.0f} MiB"
-            )
+            used, limit = used / 2**20, self.job.limit_bytes / 2**20
+            raise _StoppedError(FAILED, f"it used {used:,.0f} MiB of memory, over its limit of {limit:,.0f} MiB")
         line = last_line(log, "epoch")[:160]
         if line != self.reported:
             self._report(line)

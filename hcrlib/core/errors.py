@@ -1,4 +1,4 @@
-"""The errors a user meets: what went wrong, where, what was expected and found, and what to do next."""
+"""Errors for users: what went wrong, where, what was expected and found, and what to do next."""
 
 from typing import Any
 

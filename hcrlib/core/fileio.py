@@ -53,7 +53,5 @@ def unpack(file: IO[bytes], folder: str | Path) -> None:
             path = PurePosixPath(member.name)
             if not (member.isreg() or member.isdir()) or path.is_absolute() or ".." in path.parts:
                 raise tarfile.TarError(f"{member.name} is not a plain file inside the archive")
-        if hasattr(tarfile, "data_filter"):
-            tar.extractall(folder, filter="data")
-        else:
-            tar.extractall(folder)
+        tar.extraction_filter = getattr(tarfile, "data_filter", None)  # since Python 3.11.4
+        tar.extractall(folder)

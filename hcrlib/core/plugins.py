@@ -37,11 +37,9 @@ def load(group: str) -> None:
         try:
             point.load()
         except (Exception, SystemExit) as error:
-            plugin = plugin._replace(error=f"{type(error).__name__}: {error}")
-            package = plugin.distribution
-            what = (
-                f"The plug-in '{point.name}' ({group}) of {package} {plugin.version} cannot be loaded: {plugin.error}."
-            )
+            package, reason = plugin.distribution, f"{type(error).__name__}: {error}"
+            plugin = plugin._replace(error=reason)
+            what = f"The plug-in '{point.name}' ({group}) of {package} {plugin.version} cannot be loaded: {reason}."
             warnings.warn(f"{what} Update or uninstall {package}; everything else works.", PluginWarning, stacklevel=2)
         LOADED.append(plugin)
 

@@ -86,10 +86,11 @@ def repeat(config: Any) -> str:
 def packages() -> dict[str, str]:
     """Return name -> version of the installed libraries, plug-ins included, that results depend on."""
     names = dict.fromkeys([*PACKAGES, *(plugin.distribution for plugin in plugins.LOADED)])
-    return {name: version for name in names if (version := _version(name))}
+    return {name: found for name in names if (found := version(name))}
 
 
-def _version(package: str) -> str | None:
+def version(package: str) -> str | None:
+    """Return the version of an installed distribution, or None."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

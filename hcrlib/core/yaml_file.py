@@ -1,4 +1,4 @@
-"""Read the YAML files that people write into pydantic models; each mistake is a ConfigError with file, line and key.
+"""Read YAML files that users write into pydantic models; every mistake is a ConfigError with file, line and key.
 
 Import this module where a file is read, not at the top of one that `import hcrlib` or `hcr --help` loads: pydantic is slow to
 import.
@@ -16,23 +16,17 @@ from hcrlib.core.registry import did_you_mean
 
 EXPECTED = {  # pydantic's error types, in words
     **{"model_type": "a mapping", "dict_type": "a mapping", "list_type": "a list", "string_type": "text"},
-    **{
-        "bool_type": "true or false",
-        "int_type": "a whole number",
-        "float_type": "a number",
-        "too_short": "at least one item",
-    },
+    **{"bool_type": "true or false", "int_type": "a whole number", "float_type": "a number"},
+    "too_short": "at least one item",
 }
 
 
-# Text in YAML that looks like a number or a date is text all the same.
-Text = Annotated[
-    str, BeforeValidator(lambda value: value if isinstance(value, bool | dict | list | None) else str(value))
-]
+# Text in YAML may look like a number or a date.
+Text = Annotated[str, BeforeValidator(lambda v: v if isinstance(v, bool | dict | list | None) else str(v))]
 
 
 class FieldError(ValueError):
-    """What a validator raises. key: the offending key below the validated value, if it is one."""
+    """The error that validators raise. key: the offending key of the validated mapping, if any."""
 
     def __init__(self, what: str, *, expected: str | None = None, hint: str | None = None, key: Any = None) -> None:
         self.what, self.expected, self.hint, self.key = what, expected, hint, key

@@ -1,1 +1,1 @@
-"""Finished runs as folders that others use: bundles, and the zoo of small models."""
+"""Export finished runs as folders for others: bundles, and the zoo of small models."""

@@ -1,7 +1,7 @@
-"""Bundles: a finished run as one folder that is used without hcrlib, measured and verified before it becomes visible.
+"""Export a finished run as a bundle, a folder that works without hcrlib; it is measured and verified before it is visible.
 
-manifest.json, README.md (the model's card), record.json, labels.txt, golden.npz, model/ (model.json and the formats) and
-runtime/, the code that reads images with it. `hcrlib.runtime.bundle` verifies and loads it.
+A bundle holds manifest.json, README.md (the model card), record.json, labels.txt, golden.npz, model/ (model.json and the
+formats) and runtime/, the code that reads images with it. `hcrlib.runtime.bundle` verifies and loads it.
 """
 
 import json
@@ -27,8 +27,8 @@ from hcrlib.models import load_model
 from hcrlib.records import RunRecord, load_records, read
 from hcrlib.runtime import Model, bundle
 
-TIMED = 200  # single images
-SOURCE = "path/of/this/folder"  # what the card of a bundle gives load_model
+TIMED = 200  # images predicted one by one
+SOURCE = "path/of/this/folder"  # the argument of load_model in the card of a bundle
 FORMATS: dict[str, tuple[str, Any]] = {  # file -> (what it is, batch of ONNX or kind of TensorFlow Lite)
     "model.onnx": ("ONNX, any batch", None),
     "model-1.onnx": ("ONNX, batch 1", 1),
@@ -36,7 +36,7 @@ FORMATS: dict[str, tuple[str, Any]] = {  # file -> (what it is, batch of ONNX or
     "model-float16.tflite": ("TFLite float16", "float16"),
     "model-int8.tflite": ("TFLite int8", "int8"),
 }
-EXACT = None, 1, "float32"  # formats that give the trained model's every answer
+EXACT = None, 1, "float32"  # formats that must predict the same labels as the trained model
 
 
 def write(
@@ -47,22 +47,22 @@ def write(
     anonymous: bool = False,
     log: Callable[[str], Any] = print,
 ) -> Path:
-    """Write a finished run as a folder that does not exist yet, and return its Path.
+    """Write a finished run into a new folder, and return its Path.
 
-    Each format predicts the whole test split: those of EXACT must give the trained model's every answer; what the others lose
-    is in the manifest.
+    Each format predicts the whole test split: those of EXACT must give the labels of the trained model; the manifest states the
+    losses of the others.
 
     Args:
         run: the run's id.
         to: the folder; results/bundles/... by default.
-        formats: files of FORMATS; None for all of the task's. Without any, the model keeps its method's own files.
+        formats: files of FORMATS; None for all formats of the task; empty to keep the files of the model's own format.
         with_runtime: whether to add the code that reads images with it.
-        anonymous: whether to replace the path of a user's own data by their name.
-        log: takes one line of progress.
+        anonymous: whether to replace the path of a custom dataset by its name.
+        log: called with each line of progress.
 
     Raises:
         ConfigError: the folder exists, or the run has no model.
-        RunError: an exact format gives other answers; nothing is left.
+        RunError: an exact format predicts other labels; nothing is written then.
     """
     record = read(paths.runs_root() / run)
     if record.id != run.strip("/"):
@@ -89,7 +89,7 @@ def write(
         if rows:
             bundle.write_manifest(new, run=record.id, formats=rows, **about)
             bundle.check_engines(new)
-        os.replace(new, folder)  # complete, or not there at all
+        os.replace(new, folder)  # atomic
     return folder
 
 
@@ -116,10 +116,8 @@ def measured(folder: str | Path) -> list[dict]:
     return bundle.verify(folder).get("formats", [])
 
 
-def _fill(
-    new: Path, record: RunRecord, formats: Sequence[str] | None, log: Callable[[str], Any]
-) -> tuple[Model, list[dict], dict[str, Any]]:
-    """Write model/ and, for formats, labels.txt and golden.npz; return the model, rows of formats, more of the manifest."""
+def _fill(new: Path, record: RunRecord, formats: Sequence[str] | None, log: Callable) -> tuple[Model, list[dict], dict]:
+    """Write model/ and, for formats, labels.txt and golden.npz; return the model, the formats' rows, manifest entries."""
     task, source = tasks.of(record), record.path / "model"
     model = load_model(source, frame=frame_of(record.config.dataset))
     if formats is not None and not formats:
@@ -143,7 +141,7 @@ def _fill(
 
 
 class _Parity:
-    """Writes the formats of a trained model and compares their answers to the test split with its own."""
+    """Write the formats of a trained model, and compare their predictions of the test split with the model's."""
 
     def __init__(self, task: ModuleType, model: Model, data: Any, x: Any, expected: Any) -> None:
         self.task, self.model, self.data, self.x, self.expected = task, model, data, x, expected
@@ -184,6 +182,6 @@ class _Parity:
 
 
 def _anonymous(record: RunRecord) -> RunRecord:
-    """Return the record with a user's own data named as they are called, not by their path on this machine."""
+    """Return the record with a custom dataset's name instead of its path on this machine."""
     path, name = json.dumps(record.config.dataset)[1:-1], record.data["name"]
     return RunRecord.from_dict(json.loads(json.dumps(record.to_dict()).replace(path, name)))

@@ -1,4 +1,4 @@
-"""The card of an exported model, Markdown: what it is, what it was made and tested with, where it fails.
+"""Render the card of an exported model as Markdown: what it is, its data, its results and its limits.
 
 Source: Mitchell et al. 2019, "Model Cards for Model Reporting".
 """
@@ -22,12 +22,12 @@ def render(name: str, record: RunRecord, model: Model, size: int, rows: list[dic
     """Return the card.
 
     Args:
-        name: its title.
-        record: of the finished run.
-        model: with the trained learner.
+        name: the title.
+        record: the finished run.
+        model: the model with its trained learner.
         size: of the model in bytes.
-        rows: of the formats, as in the manifest; none for a model in the format of its method.
-        source: what load_model is given.
+        rows: the formats, as in the manifest; empty for a model in its own format.
+        source: the argument of load_model.
         in_place: whether the folder contains the code that reads images with the model.
     """
     card, noun, data, about = tasks.of(record).card, model.unit[:-1], record.data["name"], _catalogued(record)
@@ -80,7 +80,7 @@ def _format(row: dict, metric: str) -> tuple[str, ...]:
 
 
 def _catalogued(record: RunRecord) -> dict[str, Any]:
-    """Return the catalogue's row of a record's dataset; {} for a user's own data."""
+    """Return the catalog's row of a record's dataset; {} for a custom dataset."""
     return next((row for row in describe() if row["name"] == record.config.dataset), {})
 
 

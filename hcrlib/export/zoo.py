@@ -1,6 +1,6 @@
-"""Small trained models to keep: results/zoo/<name>/ with model/, record.json and README.md, the model's card.
+"""Keep small trained models: results/zoo/<name>/ holds model/, record.json and README.md, the model card.
 
-One in ONNX is a bundle without code: it has golden answers and a manifest and is verified before it is used.
+A model in ONNX is a bundle without code: it has golden answers and a manifest, and is verified before use.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""ONNX, opset 13 and IR 7, which TensorRT 8.2 and every ONNX Runtime since 1.8 can load."""
+"""Write models as ONNX, opset 13 and IR 7, which TensorRT 8.2 and every ONNX Runtime since 1.8 can load."""
 
 import collections
 import warnings
@@ -13,10 +13,10 @@ from hcrlib.formats import onnx_graph
 from hcrlib.models import Learner
 
 OPSET, IR = 13, 7
-TOLERANCE = 1e-3  # of a probability: sums in another order differ by a hundredth of that
-LARGEST = 2**31 - 2**24  # bytes of constants: a file of the format holds less than 2 GB
-# What TensorRT 8's parser accepts (onnx-tensorrt, docs/operators.md; checked against that of 8.4, opset 13 as 8.2), without
-# what no image needs.
+TOLERANCE = 1e-3  # of a probability; another order of summation changes it by a hundredth of that
+LARGEST = 2**31 - 2**24  # bytes of constants: an ONNX file is limited to 2 GB
+# The operators for images that the parser of TensorRT 8 accepts (onnx-tensorrt, docs/operators.md; compared with that of 8.4,
+# which has opset 13, like 8.2).
 _TENSORRT = """
     Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast Ceil Clip Concat Constant ConstantOfShape Conv ConvTranspose
     DepthToSpace Div Dropout Einsum Elu Equal Erf Exp Expand Flatten Floor GRU Gather GatherElements Gemm GlobalAveragePool
@@ -29,23 +29,23 @@ TENSORRT = frozenset(_TENSORRT.split())
 
 
 def write(learner: Learner, path: str | Path, x: Any, batch: int | None = None) -> float:
-    """Write what a fitted learner computes to a file.
+    """Write the computation of a fitted learner to a file.
 
     Args:
-        learner: any whose `scores` can be written.
-        path: of the file; it stays as it was if anything fails.
+        learner: a Keras learner, or one with a method `onnx`.
+        path: of the file; it is unchanged if anything fails.
         x: prepared images, as `learner.scores` takes them, on which the file must agree with the learner.
         batch: number of images at a time; None for any.
 
     Returns:
-        The largest difference of a probability.
+        The largest difference of any probability.
 
     Raises:
         ConfigError: the learner cannot be written, or there are no images.
-        RunError: a label differs, or a probability by more than TOLERANCE; Keras' backend writes another version of the format.
+        RunError: a label differs, or a probability by more than TOLERANCE; or Keras' backend writes another version of ONNX.
     """
     if not len(x):
-        raise ConfigError("There are no images to compare the network in ONNX by")
+        raise ConfigError("There are no images to compare the ONNX file with the trained network on")
     expected, kind = learner.scores(x), learner.runtime_model
     with atomic(path) as part:
         if learner.backend == "keras":
@@ -55,12 +55,10 @@ def write(learner: Learner, path: str | Path, x: Any, batch: int | None = None) 
         actual = kind.open_file(part).scores(x)
         differ, apart = kind.count_disagreements(expected, actual, kind.tie), kind.largest_difference(expected, actual)
         if differ or not apart <= TOLERANCE:  # also if it is nan
-            raise RunError(
-                "The network in ONNX gives other answers than the trained one",
-                where=Path(path).name,
-                expected=f"the same {len(expected):,} answers, probabilities within {TOLERANCE:g}",
-                got=f"{differ} other answers, probabilities that differ by up to {apart:.2g}",
-            )
+            wanted = f"the same {len(expected):,} answers, probabilities within {TOLERANCE:g}"
+            got = f"{differ} other answers, probabilities that differ by up to {apart:.2g}"
+            what = "The network in ONNX gives other answers than the trained one"
+            raise RunError(what, where=Path(path).name, expected=wanted, got=got)
         return apart
 
 
@@ -77,9 +75,7 @@ def _by_keras(model, path, batch):
     import onnx
 
     shape = (batch, *model.input_shape[1:])
-    model(
-        np.zeros((1, *(size or 96 for size in shape[1:])), np.float32)
-    )  # Keras exports only what has been called once
+    model(np.zeros((1, *(size or 96 for size in shape[1:])), np.float32))  # Keras exports only models that were called
     given = keras.InputSpec(shape=shape, dtype="float32", name="images")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tf2onnx uses names that numpy has removed; Keras patches them
@@ -99,8 +95,6 @@ def _by_node(learner, path, shape, n_classes, batch):
     model.ir_version, model.opset_import[0].version = IR, OPSET
     size = sum(len(each.raw_data) for each in model.graph.initializer)
     if size > LARGEST:
-        hint = "Export a run with a smaller budget"
-        raise ConfigError(
-            "The model is too large for one ONNX file", expected="at most 2 GB", got=f"{size / 1e9:.1f} GB", hint=hint
-        )
+        got, hint = f"{size / 1e9:.1f} GB", "Export a run with a smaller budget"
+        raise ConfigError("The model is too large for one ONNX file", expected="at most 2 GB", got=got, hint=hint)
     onnx.save(model, path)

@@ -1,4 +1,4 @@
-"""ONNX graphs written node by node, for classifiers that are not Keras networks, in operators of opset 13."""
+"""Build ONNX graphs node by node, in operators of opset 13, for classifiers that are not Keras networks."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Graph:
-    """Nodes and constants in the order they are added. `g("MatMul", x, weights)` returns the name of the product.
+    """Nodes and constants, in the order in which they are added. `g("MatMul", x, weights)` returns the name of the product.
 
     An input is a name that an earlier call returned, or an array or number, which becomes a constant.
     """
@@ -47,13 +47,9 @@ def model(classifier: Any, shape: tuple[int, ...], n_classes: int, batch: int | 
     from onnx import TensorProto, helper
 
     graph = Graph()
-    graph.nodes.append(
-        helper.make_node("Identity", [classifier.onnx(graph, graph("Flatten", "images", axis=1))], ["scores"])
-    )
-    given, answered = (
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch or "n", *sizes])
-        for name, sizes in (("images", shape), ("scores", (n_classes,)))
-    )
-    return helper.make_model(
-        helper.make_graph(graph.nodes, classifier.name, [given], [answered], graph.constants), producer_name="hcrlib"
-    )
+    scores = classifier.onnx(graph, graph("Flatten", "images", axis=1))
+    graph.nodes.append(helper.make_node("Identity", [scores], ["scores"]))
+    ends = (("images", shape), ("scores", (n_classes,)))
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch or "n", *sizes]) for name, sizes in ends]
+    made = helper.make_graph(graph.nodes, classifier.name, infos[:1], infos[1:], graph.constants)
+    return helper.make_model(made, producer_name="hcrlib")

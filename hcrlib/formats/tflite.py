@@ -1,7 +1,7 @@
-"""TensorFlow Lite, one image at a time: float32, weights in float16, or integers of 8 bits (Jacob et al. 2018).
+"""Write networks as TensorFlow Lite, for one image at a time: float32, float16 weights, or int8 (Jacob et al. 2018).
 
-Training images give the ranges of the integers. Networks of lines keep their free width, and their LSTMs become loops of
-built-in operations: runtimes on boards have no others.
+Training images determine the ranges of int8 values. Networks for lines keep their variable width, and their LSTMs become loops
+of built-in operations, the only ones that runtimes on boards have.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from typing import Any
 
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.fileio import atomic
+from hcrlib.core.logs import log_level
 from hcrlib.models import Learner
 
 KINDS = "float32", "float16", "int8"
@@ -24,12 +25,12 @@ def write(learner: Learner, path: str | Path, x: Any, kind: str = "float32") -> 
 
     Args:
         learner: a network.
-        path: of the file; it stays as it was if anything fails.
-        x: prepared training images, which give the ranges of an int8 network.
+        path: of the file; it is unchanged if anything fails.
+        x: prepared training images, which determine the ranges of an int8 network.
         kind: one of KINDS.
 
     Raises:
-        ConfigError: the learner is not a network, or has LSTMs, which int8 does not support.
+        ConfigError: the learner is not a network, or it has LSTMs, which int8 does not support.
         RunError: TensorFlow cannot write its operations.
     """
     if learner.backend != "keras":
@@ -42,7 +43,7 @@ def write(learner: Learner, path: str | Path, x: Any, kind: str = "float32") -> 
     model = learner.answering()
     recurrent = keras.layers.RNN, keras.layers.Bidirectional
     if kind == "int8" and any(isinstance(layer, recurrent) for layer in model.layers):
-        # TensorFlow 2.21's converter ends the process: a segmentation fault
+        # the converter of TensorFlow 2.21 crashes the process with a segmentation fault
         what = f"{learner.name} has LSTMs, which TensorFlow cannot write in int8"
         raise ConfigError(what, expected="float32, float16")
     image = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="images")
@@ -58,7 +59,7 @@ def write(learner: Learner, path: str | Path, x: Any, kind: str = "float32") -> 
         try:
             with _silence():
                 part.write_bytes(converter.convert())
-                learner.runtime_model.open_file(part).scores(x[:1])  # a file that cannot be run is not written
+                learner.runtime_model.open_file(part).scores(x[:1])  # a file that cannot be run must not be written
         except OSError:
             raise
         except Exception as error:  # its classes are not part of TensorFlow's public interface
@@ -69,15 +70,17 @@ def write(learner: Learner, path: str | Path, x: Any, kind: str = "float32") -> 
 @contextlib.contextmanager
 def _silence():
     """Silence TensorFlow's converter and its compiled code, which print pages in three ways."""
-    log, stderr = logging.getLogger("tensorflow"), os.dup(2)
-    level = log.level
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), Path(os.devnull).open("wb") as nowhere:
+    stderr, quiet = os.dup(2), log_level(logging.ERROR, "tensorflow")
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        warnings.catch_warnings(),
+        quiet,
+        Path(os.devnull).open("wb") as null,
+    ):
         warnings.simplefilter("ignore")
-        log.setLevel(logging.ERROR)
-        os.dup2(nowhere.fileno(), 2)
+        os.dup2(null.fileno(), 2)
         try:
             yield
         finally:
-            log.setLevel(level)
             os.dup2(stderr, 2)
             os.close(stderr)

@@ -1,7 +1,7 @@
-"""A notebook widget to draw a character on, with a model's prediction beside it.
+"""A notebook widget for drawing a character, with a model's prediction beside it.
 
-pad(model) is an ipywidgets widget on an ipycanvas canvas; mouse, pen and finger draw. The strokes are stored as points and
-rasterised in Python: nothing is read back from the browser, and a `Drawing` works without one.
+pad(model) returns an ipywidgets widget with an ipycanvas canvas for mouse, pen and touch. Strokes are stored as points and
+rasterized in Python: nothing is read back from the browser, and a `Drawing` works without one.
 """
 
 import base64
@@ -10,6 +10,7 @@ import io
 import itertools
 
 import numpy as np
+from matplotlib.patches import Rectangle
 from PIL import Image, ImageDraw
 
 from hcrlib.core.extras import explained
@@ -19,26 +20,26 @@ with explained():
     import ipywidgets as widgets
     from ipycanvas import Canvas, hold_canvas
 
-SIZE = 280  # pixels: ten of the screen for one of the glyph
-PEN = 1 / 14  # of the pad's side: the 28x28 glyph then has lines of about two pixels, as MNIST's have
-TOP = 3  # answers shown
-NOTHING = "Nothing is drawn yet."
-SEEN = 140  # pixels: the glyph five times enlarged
+SIZE = 280  # screen pixels, ten for each of the glyph
+PEN = 1 / 14  # of the pad's side: lines of the 28x28 glyph are then about two pixels wide, as in MNIST
+TOP = 3  # number of classes shown
+NOTHING = "Nothing has been drawn yet."
+SEEN = 140  # pixels: the glyph, enlarged five times
 
 
 def pad(model, size=SIZE):
-    """Return a Pad: as the last value of a cell it is shown, and it predicts after each stroke.
+    """Return a Pad, which a notebook shows as the value of a cell; it predicts after each stroke.
 
-    model: a TrainedModel, or anything with its `read`. size: side of the square in pixels; ValueError below 28.
+    model: a TrainedModel, or any object with its `read`. size: side of the square in pixels; ValueError below 28.
     """
     return Pad(model, size)
 
 
 class Drawing:
-    """Strokes on a square and the model's reading of them; needs no browser.
+    """Strokes on a square, and the model's reading of them; works without a browser.
 
-    strokes: lists of (x, y) in pixels, x to the right, y down, from the upper left corner. reading: a `hcrlib.Reading`, or
-    None if nothing is drawn. A stroke is begun, moved and ended; the model reads at its end.
+    strokes: lists of (x, y) in pixels from the upper left corner. reading: a `hcrlib.Reading`, or None if there is no ink. A
+    stroke has a beginning, moves and an end, at which the model reads the drawing.
     """
 
     def __init__(self, model, size=SIZE, strokes=()):
@@ -48,7 +49,7 @@ class Drawing:
         self.draw(strokes)
 
     def draw(self, strokes):
-        """Replace all strokes, read them, and return the Drawing."""
+        """Replace all strokes, read the drawing, and return self."""
         self.strokes = [[(float(x), float(y)) for x, y in stroke] for stroke in strokes if len(stroke)]
         return self._read()
 
@@ -58,14 +59,14 @@ class Drawing:
         self.strokes.append([(float(x), float(y))])
 
     def move(self, x, y):
-        """Return (from, to), the line just drawn; None while the pen is up."""
+        """Return the line just drawn as (from, to), or None while the pen is up."""
         if not self.is_down:
             return None
         self.strokes[-1].append((float(x), float(y)))
         return tuple(self.strokes[-1][-2:])
 
     def end(self):
-        """Return whether a stroke ended, which is when the drawing is read: the pen leaves the pad."""
+        """End the stroke: the pen leaves the pad. Return whether there was one, in which case the drawing was read."""
         if not self.is_down:
             return False
         self.is_down = False
@@ -73,43 +74,43 @@ class Drawing:
         return True
 
     def clear(self):
-        """Remove all strokes and return the Drawing."""
+        """Remove all strokes and return self."""
         self.is_down = False
         return self.draw(())
 
     def image(self):
-        """Return the strokes as uint8 (side, side), ink 255 on 0; see rasterised."""
+        """Return the strokes as uint8 (side, side), ink 255 on 0, see `rasterised`."""
         return rasterised(self.strokes, self.size)
 
     @property
     def label(self):
-        """A class name, "?" if no class is probable enough, "" if nothing is drawn."""
+        """The predicted class, "?" if no class is probable enough, "" if there is no ink."""
         return self.reading.label if self.reading else ""
 
     @property
     def words(self):
-        """The most probable classes with their probabilities, one per line, or that nothing is drawn."""
+        """The most probable classes with their probabilities, one per line, or a note that nothing has been drawn."""
         if not self.reading:
             return NOTHING
         best = [f"{name}: {probability:.1%}" for name, probability in self.reading.alternatives[:TOP]]
         return "\n".join((["Not sure."] if self.reading.unsure else []) + best)
 
     def _read(self):
-        inked = self.strokes and self.image().any()  # points beside the pad leave no ink
+        inked = self.strokes and self.image().any()  # points outside the pad leave no ink
         self.reading = self.model.read(self.image()) if inked else None
         return self
 
 
 class Pad(widgets.HBox):
-    """The widget of a Drawing: a canvas, a button that clears it, the prediction, and the glyph the model saw.
+    """The widget of a Drawing: a canvas, a button to clear it, the prediction, and the glyph that the model saw.
 
-    Where widgets are not rendered, such as on GitHub, an image shows it as it was at the end of its cell.
+    Where widgets are not rendered, as on GitHub, an image shows its state when the cell ended.
     """
 
     def __init__(self, model, size=SIZE):
         self.drawing = Drawing(model, size)
         self.canvas = Canvas(width=size, height=size, layout={"border": "1px solid #888", "width": f"{size + 2}px"})
-        self.button = widgets.Button(description="Clear", tooltip="Wipe the pad", layout={"width": "100px"})
+        self.button = widgets.Button(description="Clear", tooltip="Clear the pad", layout={"width": "100px"})
         self.answer = widgets.HTML()
         self.seen = widgets.Image(format="png", width=SEEN, height=SEEN)
         super().__init__([widgets.VBox([self.canvas, self.button]), widgets.VBox([self.answer, self.seen])])
@@ -121,22 +122,22 @@ class Pad(widgets.HBox):
         self.canvas.on_mouse_down(self._begin)
         self.canvas.on_mouse_move(self._move)
         self.canvas.on_mouse_up(self._end)
-        self.canvas.on_mouse_out(self._end)  # released outside, the mouse button would seem pressed for ever
+        self.canvas.on_mouse_out(self._end)  # or the mouse button would seem pressed forever
         self.canvas.on_touch_start(lambda fingers: self._begin(*fingers[0]) if len(fingers) == 1 else None)
         self.canvas.on_touch_move(lambda fingers: self._move(*fingers[0]))
         self.canvas.on_touch_end(lambda fingers: None if fingers else self._end())
         self.canvas.on_touch_cancel(lambda fingers: self._end())
-        self.canvas.on_client_ready(self._redraw)  # a reloaded page starts with an empty canvas
+        self.canvas.on_client_ready(self._redraw)  # after a reload the canvas is empty
         self.button.on_click(lambda button: self.clear())
 
     def draw(self, strokes):
-        """Replace all strokes, each a list of (x, y) in pixels, and return the Pad."""
+        """Replace all strokes, each a list of (x, y) in pixels, and return self."""
         self.drawing.draw(strokes)
         self._redraw()
         return self._tell()
 
     def clear(self):
-        """Remove all strokes and return the Pad."""
+        """Remove all strokes and return self."""
         return self.draw(())
 
     def _begin(self, x, y):
@@ -156,7 +157,7 @@ class Pad(widgets.HBox):
         self.canvas.fill_circle(x, y, self.canvas.line_width / 2)
 
     def _redraw(self):
-        """Redraw everything, including background and pen, which a reloaded page does not have."""
+        """Redraw everything, including the background and the pen, which are lost when a page is reloaded."""
         size = self.drawing.size
         with hold_canvas():
             self.canvas.fill_style = "white"
@@ -178,7 +179,7 @@ class Pad(widgets.HBox):
         return f"Pad({len(self.drawing.strokes)} strokes, answer {self.drawing.label!r})"
 
     def _repr_mimebundle_(self, **asked):
-        """Return the widget, and an image for pages that cannot show it."""
+        """Return the widget, and an image for pages that cannot render it."""
         image = style.save(sketch(style.figure(5.6, 2.2), self.drawing)).data
         return {**super()._repr_mimebundle_(**asked), "image/png": base64.b64encode(image).decode("ascii")}
 
@@ -186,7 +187,7 @@ class Pad(widgets.HBox):
 def rasterised(strokes, size, pen=PEN):
     """Return strokes as uint8 (side, side), ink 255 on 0; side = size + 2 * round(size * pen): the border has no ink.
 
-    strokes: lists of (x, y) in 0..size, cut off outside. pen: its width as a share of size.
+    strokes: lists of (x, y) in 0..size, clipped outside. pen: width of the lines as a fraction of size.
     """
     width = max(1, round(size * pen))
     inner = Image.new("L", (size, size), 0)
@@ -199,21 +200,19 @@ def rasterised(strokes, size, pen=PEN):
 
 
 def sketch(ax, drawing, row=0, caption=""):
-    """Draw the drawing with its caption, the glyph and the prediction side by side, in a row of the axes; return ax."""
+    """Draw a Drawing, its glyph and its prediction side by side in a row of the axes; return ax."""
     top, inner = 1.15 * row, drawing.image()
     seen = drawing.reading.seen if drawing.reading else np.zeros((28, 28), np.uint8)
     for image, left, side in ((inner, 0, 1), (seen, 1.15, 1)):
         box = left, left + side, top + side, top
         ax.imshow(image, cmap="gray_r", vmin=0, vmax=255, extent=box, interpolation="nearest")
-        ax.plot(
-            [left, left + side, left + side, left, left], [top, top, top + side, top + side, top], "#888888", lw=0.8
-        )
+        ax.add_patch(Rectangle((left, top), side, side, fill=False, edgecolor="#888888", linewidth=0.8))
     ax.text(0.03, top + 0.03, caption, va="top", fontsize=9, color="#555555")
     ax.text(2.32, top + 0.5, drawing.label, ha="left", va="center", fontsize=34)
     ax.text(2.7, top + 0.5, drawing.words, ha="left", va="center", fontsize=10)
     ax.set(xlim=(-0.02, 3.7), ylim=(top + 1.02, -0.12), aspect="equal")
     if row == 0:
-        for left, caption in ((0, "drawn"), (1.15, "seen, 28 x 28"), (2.32, "answer")):
+        for left, caption in ((0, "drawing"), (1.15, "glyph, 28 x 28"), (2.32, "prediction")):
             ax.text(left, -0.03, caption, va="bottom", fontsize=8, color="#555555")
     ax.set_axis_off()
     return ax
@@ -222,14 +221,14 @@ def sketch(ax, drawing, row=0, caption=""):
 def _page(drawing):
     """Return the prediction as HTML; class names may be any text."""
     if not drawing.reading:
-        return f"<p>{NOTHING} Draw one character, as large as you like.</p>"
+        return f"<p>{NOTHING} Draw one character of any size.</p>"
     lines = "<br>".join(html.escape(line) for line in drawing.words.splitlines())
     big = f'<div style="font-size: 48px; line-height: 60px">{html.escape(drawing.label)}</div>'
     return f'{big}<div style="line-height: 20px">{lines}</div><div style="margin-top: 8px">What the model saw:</div>'
 
 
 def _png(glyph):
-    """Return the PNG bytes of a glyph, uint8 (28, 28), ink 255: dark on white, enlarged without blur."""
+    """Return the PNG bytes of a glyph, uint8 (28, 28), ink 255: dark on white, enlarged without interpolation."""
     stream = io.BytesIO()
     Image.fromarray(255 - glyph).resize((SEEN, SEEN), Image.NEAREST).save(stream, "png", optimize=True)
     return stream.getvalue()

@@ -1,7 +1,7 @@
-"""Explore a dataset: class means, duplicates, doubtful labels, and maps.
+"""Explore a dataset: class means, duplicates, doubtful labels and maps.
 
-Every search is limited to a number of images, a stratified sample by seed; neighbours are exact within it. Distances are root
-mean square differences of pixels, in grey levels 0..255; 0 is a duplicate.
+Every search is limited to a stratified sample of images, drawn by seed; neighbors are exact within it. Distances are root mean
+square differences of pixels, in gray levels 0..255; 0 is a duplicate.
 """
 
 import hashlib
@@ -19,10 +19,9 @@ from hcrlib.tasks.classification import figures
 
 PARTS = "train", "val", "test"
 BATCH = 512  # queries at a time: 30 MB
-SPARE = 8  # extra candidates: floats rank near ties wrongly, integers then sort them
-COLOURS = (  # Okabe and Ito's without yellow, which is invisible on white, and three more; then repeated
-    *("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000", "#7f3c8d", "#5b3a1a", "#8c8c8c"),
-)
+SPARE = 8  # extra candidates, since floats may misorder near ties; exact integers then sort them
+# Okabe and Ito's colors without yellow, which is invisible on white, and three more; repeated as needed
+COLORS = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000", "#7f3c8d", "#5b3a1a", "#8c8c8c"
 
 
 def balance(data):
@@ -54,7 +53,7 @@ def transposed(split):
 
 
 def duplicates(data):
-    """Return a DataFrame of the images with exact copies: group, part, index, label; images of a group are equal."""
+    """Return a DataFrame of images with exact copies, in columns group, part, index, label; images of a group are equal."""
     seen = {}
     for part in PARTS:
         split = getattr(data, part)
@@ -67,7 +66,7 @@ def duplicates(data):
 
 
 def duplicate_counts(found):
-    """Summarise `duplicates` in a dict: groups, images, groups in both train and test, groups with several labels."""
+    """Summarize `duplicates` in a dict: groups, images, groups in both train and test, groups with several labels."""
     groups = found.groupby("group")
     leaks = groups["part"].agg(lambda parts: {"train", "test"} <= set(parts)) if len(found) else ()
     return {
@@ -80,9 +79,9 @@ def duplicate_counts(found):
 
 @dataclass(frozen=True, eq=False)
 class Nearest:
-    """Images and their nearest neighbours.
+    """Images and their nearest neighbors.
 
-    of: int64 (m,), indices of the images. at: int64 (m, k), indices of the neighbours, nearest first, ties by index.
+    of: int64 (m,), indices of the images. at: int64 (m, k), indices of the neighbors, nearest first, ties by index.
     distance: float64 (m, k), 0..255. among: how many images were searched.
     """
 
@@ -93,7 +92,7 @@ class Nearest:
 
 
 def within(split, k, look, among, seed=0):
-    """Return the Nearest k, excluding itself, of `look` images among `among` of the same split, or all of them."""
+    """Return the Nearest k of `look` images among `among` other images of the same split, or all if there are fewer."""
     base = sample(split.labels, among, seed, "explore/among")
     own = sample(split.labels[base], look, seed, "explore/look")
     distance, at = neighbours(split.images[base[own]], split.images[base], k, own)
@@ -101,7 +100,7 @@ def within(split, k, look, among, seed=0):
 
 
 def across(split, other, k, look, among, seed=0):
-    """Return the Nearest k of `look` images of a split among `among` of another, or all of them."""
+    """Return the Nearest k of `look` images of a split among `among` images of another, or all if there are fewer."""
     base = sample(other.labels, among, seed, "explore/among")
     of = sample(split.labels, look, seed, "explore/look")
     distance, at = neighbours(split.images[of], other.images[base], k)
@@ -148,10 +147,10 @@ def _squares(images, base, at):
 
 
 def closest(near, labels=None, same=False):
-    """Return a DataFrame of pairs of an image and its nearest: image, neighbour, distance, closest first.
+    """Return a DataFrame of images and their nearest neighbors in columns image, neighbour, distance; closest first.
 
-    labels: int (n,), of the images' split: return only the closest pair per class. same: both are of one split, so that a
-    pair found from either side counts once.
+    labels: int (n,), of the images' split, to return only the closest pair per class. same: whether both are of one split, so
+    that a pair found from both sides counts once.
     """
     at, distance = near.at[:, :1].ravel(), near.distance[:, :1].ravel()  # empty where there is no other image
     pairs = pd.DataFrame({"image": near.of[: len(at)], "neighbour": at, "distance": distance})
@@ -165,20 +164,20 @@ def closest(near, labels=None, same=False):
 
 
 def median(near):
-    """Return the median distance to the nearest neighbour, 0..255; NaN without any."""
+    """Return the median distance to the nearest neighbor, 0..255, or NaN if there are none."""
     return float(np.median(near.distance[:, 0])) if near.distance.size else float("nan")
 
 
 def misses(near, labels, base_labels):
-    """Return how many images have another label than their nearest neighbour: the errors of 1-NN."""
+    """Return how many images have another label than their nearest neighbor: the errors of 1-NN."""
     return int((labels[near.of] != base_labels[near.at[:, 0]]).sum())
 
 
 def suspects(near, labels, least=0.9):
-    """Return a DataFrame of possibly mislabelled images: at least the share `least` of the neighbours agree on another label.
+    """Return a DataFrame of possibly mislabeled images: at least the share `least` of the neighbors agree on another label.
 
-    Columns: index, label, neighbours (the other label), votes, distance (to the nearest that votes so). Most votes first,
-    then the closest. near: of `within`; labels: int (n,), the split's.
+    Columns: index, label, neighbours (the other label), votes, distance (to the nearest one with it). Most votes first, then
+    the closest. near: of `within`; labels: int (n,), the split's.
     """
     votes = np.zeros((len(near.of), labels.max() + 1), np.int64)
     np.add.at(votes, (np.arange(len(near.of))[:, None], labels[near.at]), 1)
@@ -205,7 +204,7 @@ def pca_map(images):
 def tsne_map(images, seed=0):
     """Return the t-SNE map (van der Maaten, Hinton 2008), float32 (n, 2), of the first 50 principal components.
 
-    Perplexity is at most 30. It runs on one core, since on several the order of additions, and so the map, would vary.
+    Perplexity is at most 30. It runs on one core: on several, the order of additions and thus the map would vary.
     ConfigError for fewer than 3 images.
     """
     from sklearn.decomposition import PCA
@@ -226,7 +225,7 @@ def _enough(images):
 
 
 def draw_means(ax, mean, spread, classes, columns=10):
-    """Draw the mean of each class in grey above its spread in colour, with the class name; return the axes."""
+    """Draw the mean of each class in gray above its spread in color, with the class name; return the axes."""
     for at, name in enumerate(classes):
         left, top = (at % columns) * 32, (at // columns) * 74
         ax.text(left + 14, top - 1, name, ha="center", va="bottom", fontsize=10)
@@ -240,9 +239,8 @@ def draw_means(ax, mean, spread, classes, columns=10):
 
 def draw_rows(ax, upper, lower, captions):
     """Draw two rows of images, uint8 (n, 28, 28): each of `upper` with its partner below and a caption under both."""
-    ax = figures.glyphs(
-        ax, np.concatenate([upper, lower]), [""] * len(upper) + list(captions), columns=max(1, len(upper))
-    )
+    images, captions = np.concatenate([upper, lower]), [""] * len(upper) + list(captions)
+    ax = figures.glyphs(ax, images, captions, columns=max(1, len(upper)))
     lines = max((caption.count("\n") + 1 for caption in captions), default=0)
     ax.set_ylim(73 + 10 * lines, -3)
     return ax
@@ -251,14 +249,13 @@ def draw_rows(ax, upper, lower, captions):
 def draw_maps(maps, labels, classes, width=11, height=5.9):
     """Draw a Figure with axes for each title -> points (n, 2), every image as its class name; return the axes.
 
-    A name that is not a single ASCII letter or digit is written once, amid its points.
+    A name that is not a single ASCII letter or digit is written once, at the median of its points.
     """
-    axes = Figure(figsize=(width, height), layout="constrained", facecolor="white").subplots(
-        1, len(maps), squeeze=False
-    )
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    axes = figure.subplots(1, len(maps), squeeze=False)
     for ax, (title, points) in zip(axes[0], maps.items(), strict=True):
         for label in np.unique(labels):
-            name, tone, own = classes[label], COLOURS[label % len(COLOURS)], points[labels == label]
+            name, tone, own = classes[label], COLORS[label % len(COLORS)], points[labels == label]
             plain = len(name) == 1 and name.isascii() and name.isalnum()
             ax.scatter(*own.T, marker=rf"$\mathrm{{{name}}}$" if plain else "o", s=26, color=tone, linewidths=0.2)
             if not plain:

@@ -1,7 +1,7 @@
-"""How every figure looks, and how it is saved.
+"""The style of all figures, and how they are saved.
 
-Every model has one colour everywhere, those of the first ones from Okabe and Ito's palette, which colour-blind readers can
-tell apart; grounds are white and opaque, so that figures can be read in a dark JupyterLab too.
+Every model has one color everywhere; the first ones are from Okabe and Ito's palette, which color-blind readers can
+distinguish. Backgrounds are white and opaque, so that figures are readable in a dark JupyterLab, too.
 """
 
 import io
@@ -18,29 +18,21 @@ from hcrlib.models import named
 from hcrlib.models._base import names
 from hcrlib.records import RunRecord
 
-COLOURS = (
-    "#b2182b",
-    "#1b7837",
-    "#2166ac",
-    "#762a83",
-    "#b35806",
-    "#01665e",
-    "#8073ac",
-    "#7f7f00",
-)  # of models without one
+# Of models that do not define one
+COLORS = "#b2182b", "#1b7837", "#2166ac", "#762a83", "#b35806", "#01665e", "#8073ac", "#7f7f00"
 MARKERS = "*", "h", "8", "p", "d"
 VARIANTS = "d", "p", "1", "2", "3", "4", "8", "|"
 DPI, SHADES = 110, 128
 
 
 def style(name: str, variant: int = 0) -> tuple[str, str]:
-    """Return the (colour, marker) of a model, the same in every figure; its variants have its colour and other markers."""
+    """Return the (color, marker) of a model, the same in every figure; its variants have its color and other markers."""
     own = vars(named(name))
     colour, marker = own.get("colour"), own.get("marker")
     if not (colour and marker):
         others = [other for other in names() if "colour" not in vars(named(other))]
         index = others.index(name) if name in others else 0
-        colour, marker = colour or COLOURS[index % len(COLOURS)], marker or MARKERS[index % len(MARKERS)]
+        colour, marker = colour or COLORS[index % len(COLORS)], marker or MARKERS[index % len(MARKERS)]
     return colour, VARIANTS[(variant - 1) % len(VARIANTS)] if variant else marker
 
 
@@ -50,17 +42,17 @@ def variant_of(record: RunRecord, records: Sequence[RunRecord]) -> int:
 
 
 def figure(width: float = 7.5, height: float = 4.5) -> Axes:
-    """Return a new axes on a white, opaque Figure of its own; sizes in inches."""
+    """Return new axes on a white, opaque Figure of their own; sizes in inches."""
     return Figure(figsize=(width, height), layout="constrained", facecolor="white").add_subplot(facecolor="white")
 
 
 def pair(width: float = 10, height: float = 4.5) -> Sequence[Axes]:
-    """Return two new axes side by side on a Figure as `figure` makes one."""
+    """Return two new axes, side by side on a Figure like that of `figure`."""
     return Figure(figsize=(width, height), layout="constrained", facecolor="white").subplots(1, 2)
 
 
 def save(ax: Axes, path: str | Path | None = None) -> Any:
-    """Return the figure as an image to show in a notebook, and save it as PNG, atomically, if there is a path."""
+    """Return the figure as an image for a notebook; given a path, also save it atomically as PNG."""
     from IPython.display import Image
 
     drawn, png = io.BytesIO(), io.BytesIO()

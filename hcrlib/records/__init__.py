@@ -1,4 +1,4 @@
-"""What is kept of a run: its configuration, its record, where both are stored, and what runs are called."""
+"""Configurations of runs, their records, where both are stored, and how runs are labeled."""
 
 from hcrlib.records.config import RunConfig
 from hcrlib.records.naming import label, variant

@@ -1,4 +1,4 @@
-"""What defines a run. Two runs with the same RunConfig are the same run: its hash names their folder."""
+"""The configuration that defines a run. Runs with equal RunConfigs are the same run: its hash names their folder."""
 
 import dataclasses
 import functools
@@ -13,7 +13,7 @@ from hcrlib.core.registry import did_you_mean
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """One configuration, complete: every default is written out, so that a changed default is another run.
+    """One complete configuration. Every default is written out, so that a changed default makes another run.
 
     dataset, classifier: names. params: the classifier's parameters, all of them. preprocess: the pipeline's steps, each a
     name or {name: {option: value}}. seed: >= 0. budget: training images to use, stratified, or None for all.
@@ -68,6 +68,6 @@ class RunConfig:
 
 @functools.lru_cache
 def _folder(dataset: str) -> str:
-    """Return a dataset's name as that of a folder: custom data is named by where it lies."""
+    """Return the folder name of a dataset; a custom dataset is named after its own folder."""
     path = PurePath(dataset)
     return path.parent.name if path.name == "dataset.yml" else path.name

@@ -12,7 +12,7 @@ from hcrlib.records.storage import read_all as read_all_below
 
 
 def add(path: Path | str) -> RunRecord:
-    """Keep a record that `runtime.benchmark` wrote, in the place of one of the same board, engine and run, and return it.
+    """Store a record that `runtime.benchmark` wrote, replacing one of the same board, engine and run, and return it.
 
     Raises RunError if it cannot be read, ConfigError if no benchmark wrote it.
     """
@@ -26,9 +26,7 @@ def add(path: Path | str) -> RunRecord:
         raise RunError(f"This record cannot be read: {error}", where=path, hint=hint) from error
     device = record.device or {}
     facts = device.get("facts") if isinstance(device, dict) else None
-    if not isinstance(facts, dict) or not all(
-        isinstance(word, str) for word in (facts.get("board"), device.get("kind"))
-    ):
+    if not (isinstance(facts, dict) and isinstance(facts.get("board"), str) and isinstance(device.get("kind"), str)):
         hint = "python3 deploy/jetson/benchmark.py BUNDLE writes them, to board-records/"
         raise ConfigError("This record was not written by the benchmark", where=path, hint=hint)
     parts = facts["board"], device.get("profile") or "", device["kind"], *record.id.split("/")
@@ -36,12 +34,12 @@ def add(path: Path | str) -> RunRecord:
 
 
 def root() -> Path:
-    """Return the folder of these records."""
+    """Return the folder of the records of boards."""
     return paths.results_root() / "boards"
 
 
 def read_all() -> list[RunRecord]:
-    """Return all of them, in the order of their paths."""
+    """Return all records of boards, in the order of their paths."""
     return read_all_below(root())
 
 

@@ -1,4 +1,4 @@
-"""What runs are called in tables and figures: the classifier's name, with what sets a run apart where that is needed."""
+"""Label runs in tables and figures: the classifier's name, and what distinguishes a run where that is needed."""
 
 import json
 from collections.abc import Iterable
@@ -12,22 +12,22 @@ from hcrlib.runtime.pipeline import OPTIONS
 
 
 def label(record: RunRecord, records: Iterable[RunRecord]) -> str:
-    """Return the classifier's name, with what is special about this run if another of the same dataset has the same name."""
+    """Return the classifier's name, and what distinguishes the run from others of that classifier on the same dataset."""
     name, config = record.config.classifier, record.config
     trained = [other.config for other in records if not other.measured_on]
     alike = [other for other in trained if (other.dataset, other.classifier) == (config.dataset, name)]
     words = [name, variant(config, alike) if len(alike) > 1 else ""]
     if config.seed == 0 and any(other.seed and replace(other, seed=0) == config for other in alike):
-        words.append("seed=0")  # the usual seed is named beside others of the same configuration
+        words.append("seed=0")  # the default seed is shown only beside other seeds of the same configuration
     if record.measured_on:
         words.append(f"on {record.measured_on}")
     return " ".join(filter(None, words))
 
 
 def variant(config: RunConfig, alike: Iterable[RunConfig] = ()) -> str:
-    """Return what sets a configuration apart from the classifier's defaults: 'epochs=3 budget=500 seed=1'.
+    """Return how a configuration differs from the classifier's defaults: 'epochs=3 budget=500 seed=1'.
 
-    alike: other configurations of the classifier; what is the same in all of them is left out.
+    alike: other configurations of the classifier; values that all of them share are omitted.
     """
     kind = named(config.classifier)
     usual = kind.runtime_model.pipeline_class(kind.preprocess).to_dict()["steps"]
@@ -47,8 +47,8 @@ def _values(config: RunConfig) -> dict[str, Any]:
 
 
 def _step(step: str | dict) -> str:
-    """Return 'hog' or 'blur(sigma=1)': options only if they are not the usual ones."""
+    """Return 'hog' or 'blur(sigma=1)'; options with default values are omitted."""
     [(name, options)] = step.items() if isinstance(step, dict) else [(step, {})]
-    usual: Any = OPTIONS.get(name, {})
-    told = ",".join(f"{key}={value:g}" for key, value in options.items() if value != usual.get(key))
-    return f"{name}({told})" if told else name
+    defaults: Any = OPTIONS.get(name, {})
+    changed = ",".join(f"{key}={value:g}" for key, value in options.items() if value != defaults.get(key))
+    return f"{name}({changed})" if changed else name

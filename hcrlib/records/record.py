@@ -1,7 +1,6 @@
 """The record of a run, schema 2, and the reader of schema 1.
 
-Numbers carry their unit in the name; rates are 0..1; a measurement that is missing is null or absent, with its reason in
-`missing`.
+Field names carry the unit; rates are in 0..1; a missing measurement is null or absent, with the reason in `missing`.
 """
 
 import dataclasses
@@ -19,7 +18,7 @@ SCHEMA = 2
 
 
 class Metric(NamedTuple):
-    """One measured number. low, high: its 95 % interval, None where there is none."""
+    """One measured number. low, high: its 95 % interval, or None."""
 
     value: float
     low: float | None = None
@@ -38,13 +37,13 @@ FLAT = {  # name of an attribute, a column, and a key of schema 1 -> (metric, pa
 class RunRecord:
     """One run: what was requested, what was measured, where it comes from.
 
-    status: "finished", "failed" or "skipped", the last two with a `reason`. task: the name of a `hcrlib.tasks.TASKS`; "" until
-    it is known. metrics: name -> Metric on the test split, which was read once, or on validation ("val_..."), which choices
-    are made by. n_errors: test items that were not right as a whole.
-    fit_s: the fit alone, without loading libraries and data (and preprocess_fit_s). predict_us_per_image: the whole test split
-    at once, preprocessing included; predict_ms: one image at a time, percentiles.
-    device: of the board that measured the times, as its benchmark wrote it: "kind" (the engine), "facts", "profile", ...; None:
-    the machine that trained.
+    status: "finished", "failed" or "skipped", the last two with a `reason`. task: a name in `hcrlib.tasks.TASKS`. metrics:
+    name -> Metric on the test split, which was read once, or on validation ("val_..."), which choices are based on. n_errors:
+    test items with any error.
+    fit_s: the fit alone, without loading libraries and data and without preprocess_fit_s. predict_us_per_image: the whole test
+    split at once, preprocessing included; predict_ms: one image at a time, percentiles.
+    device: the board that measured the times, as its benchmark described it: "kind" (the engine), "facts", "profile", ...;
+    None for the machine that trained.
 
     Metrics can also be read as attributes: `record.accuracy`, `record.cer_low`; None where they were not measured.
     """
@@ -100,9 +99,8 @@ class RunRecord:
     def measured_on(self) -> str:
         """'NVIDIA Jetson Nano, jetson-nano-5w, tensorrt-fp16' if a board's benchmark measured its times, else ''."""
         device = self.device
-        return (
-            ", ".join(filter(None, (device["facts"]["board"], device.get("profile"), device["kind"]))) if device else ""
-        )
+        parts = (device["facts"]["board"], device.get("profile"), device["kind"]) if device else ()
+        return ", ".join(filter(None, parts))
 
     @property
     def path(self) -> Path:
@@ -119,7 +117,7 @@ class RunRecord:
         return f"{self.id}: {', '.join([*words, f'fit {self.fit_s:.1f} s'])}"
 
     def write(self, folder: Path | None = None) -> "RunRecord":
-        """Write record.json, atomically, to a folder, the run's own by default; write everything else of the run before."""
+        """Write record.json atomically to a folder, by default the run's own; it must be the last file of a run."""
         text = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
         write_text(Path(folder or self.path) / "record.json", text)
         return self
@@ -131,7 +129,7 @@ class RunRecord:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RunRecord":
-        """Return the record that to_dict described. Raises RunError for a schema that is unknown."""
+        """Return the record that to_dict described. Raises RunError for an unknown schema."""
         schema = values.get("schema")
         if schema == 1:
             values = upgraded(values)
@@ -149,16 +147,16 @@ class RunRecord:
 
 
 def upgraded(old: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of a record of schema 1 as those of schema 2.
+    """Convert the values of a record of schema 1 to schema 2.
 
-    Its metrics were flat: accuracy with ci_low and ci_high, cer with cer_low and cer_high, ...; n_errors was `misses`.
+    In schema 1, metrics are flat: accuracy with ci_low and ci_high, cer with cer_low and cer_high, ...; n_errors is `misses`.
     """
     values = {key: value for key, value in old.items() if key not in FLAT and key != "misses"}
     metrics: dict[str, dict] = {}
     for name, (metric, part) in FLAT.items():
         if old.get(name) is not None:
             metrics.setdefault(metric, {})[part] = old[name]
-    if metrics:  # a run without any, failed or skipped, has the task of its method
+    if metrics:  # failed and skipped runs have none: RunRecord takes the task of their method
         values["task"] = "recognition" if "cer" in metrics else "classification"
     return {**values, "schema": SCHEMA, "metrics": metrics, "n_errors": old.get("misses")}
 

@@ -1,5 +1,6 @@
-"""Records on disk: results/runs/<dataset>/<classifier>/<hash>/ holds record.json, written last, so that a folder without it is
-unfinished; predictions.npz lies beside it.
+"""Store records in results/runs/<dataset>/<classifier>/<hash>/: record.json, written last, beside predictions.npz.
+
+A folder without a record.json is an unfinished run.
 """
 
 import contextlib
@@ -21,17 +22,17 @@ from hcrlib.records.record import FLAT, RunRecord
 if TYPE_CHECKING:
     import pandas as pd
 
-NEW = "new"  # a run's folder in which its next results are complete before they replace the earlier ones
+NEW = "new"  # subfolder in which a run's results are completed before they replace earlier ones
 DAMAGED = ConfigError, RunError, ValueError, TypeError, KeyError, AttributeError
 
 
 def run_path(config: RunConfig) -> Path:
-    """Return results/runs/<dataset>/<classifier>/<hash>; whoever writes there creates it."""
+    """Return results/runs/<dataset>/<classifier>/<hash>, which may not exist."""
     return paths.runs_root() / config.id
 
 
 def read(path: Path | str) -> RunRecord:
-    """Return the record in a run's folder, or of a record.json. Raises RunError if there is none or it cannot be read."""
+    """Return the record in a run's folder or in a record.json file. Raises RunError if it is missing or unreadable."""
     path = Path(path)
     path = path if path.name == "record.json" or not path.is_dir() else path / "record.json"
     try:
@@ -40,12 +41,12 @@ def read(path: Path | str) -> RunRecord:
         if path.parent.is_dir():
             hint = "The run is unfinished: start it again"
             raise RunError("There is no record here", where=path, hint=hint) from None
-        hint = "`hcr results` lists the ids of those here"
+        hint = "`hcr results` lists the ids of the runs on this machine"
         raise RunError("There is no such run", where=path.parent, hint=hint) from None
 
 
 def find(config: RunConfig, root: Path | None = None) -> RunRecord | None:
-    """Return the record of that configuration, None if the run is unfinished or was never made.
+    """Return the record of a configuration, or None if the run is unfinished or was never started.
 
     root: None for results/runs.
     """
@@ -69,7 +70,7 @@ def read_all(root: Path | str | None = None) -> list[RunRecord]:
 
 
 def load_records(folder: Path | str) -> list[RunRecord]:
-    """Return the records in a folder's records.jsonl, as a sweep wrote them. Raises RunError if it cannot be read."""
+    """Return the records in a folder's records.jsonl, which sweeps write. Raises RunError if it cannot be read."""
     path = Path(folder) / "records.jsonl"
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -79,13 +80,13 @@ def load_records(folder: Path | str) -> list[RunRecord]:
 
 
 def save_predictions(folder: Path | str, **arrays: np.ndarray) -> None:
-    """Write predictions.npz: `labels` and `predicted`, (n,), and for characters `scores`, float16 (n, k)."""
+    """Write predictions.npz: `labels` and `predicted`, (n,) each, and for characters `scores`, float16 (n, k)."""
     with atomic(Path(folder) / "predictions.npz") as part:
         np.savez_compressed(part, **arrays)  # type: ignore[arg-type]
 
 
 def load_predictions(record: RunRecord, folder: Path | str | None = None) -> dict[str, np.ndarray]:
-    """Return the arrays of a finished run's predictions.npz: see save_predictions."""
+    """Return the arrays of a finished run's predictions.npz, see save_predictions. Raises RunError if they cannot be read."""
     path = Path(folder or record.path) / "predictions.npz"
     if not path.exists():
         raise RunError(f"The predictions of {record.id} are missing", where=path, hint="Run it again on this machine")
@@ -97,7 +98,7 @@ def load_predictions(record: RunRecord, folder: Path | str | None = None) -> dic
 
 
 def frame(records: Iterable[RunRecord]) -> "pd.DataFrame":
-    """Return a DataFrame, one row a record: configuration and measurements flat, the parameters as JSON text."""
+    """Return a DataFrame with one row per record: flat configuration and measurements, parameters as JSON text."""
     import pandas as pd
 
     return pd.DataFrame([_row(record) for record in records])
@@ -106,7 +107,7 @@ def frame(records: Iterable[RunRecord]) -> "pd.DataFrame":
 def check_comparable(records: Iterable[RunRecord], together: bool = False) -> None:
     """Raise RunError, naming both hashes, if two records of one dataset were measured on different test labels.
 
-    together: all of them are to be compared with each other, whatever their datasets are called.
+    together: compare all of them with each other, whatever the names of their datasets.
     """
     first: dict[str, RunRecord] = {}
     for record in records:
@@ -114,12 +115,9 @@ def check_comparable(records: Iterable[RunRecord], together: bool = False) -> No
             continue
         known = first.setdefault("" if together else record.config.dataset, record)
         if known.data["test_sha256"] != record.data["test_sha256"]:
-            raise RunError(
-                f"{known.id} and {record.id} were tested on different data and cannot be compared",
-                expected=f"test sha256 {known.data['test_sha256']}",
-                got=record.data["test_sha256"],
-                hint="Run one of them again on the other's data",
-            )
+            what = f"{known.id} and {record.id} were tested on different data and cannot be compared"
+            expected, hint = f"test sha256 {known.data['test_sha256']}", "Run one of them again on the other's data"
+            raise RunError(what, expected=expected, got=record.data["test_sha256"], hint=hint)
 
 
 def _parsed(path: Path) -> RunRecord:

@@ -11,6 +11,7 @@ from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.fileio import write_text
 from hcrlib.core.provenance import provenance, repeat
+from hcrlib.core.registry import did_you_mean
 from hcrlib.plotting import style
 from hcrlib.reporting import leaderboard
 
@@ -37,25 +38,17 @@ def write(out=None, sweeps=None):
     available = sorted(path.parent.name for path in root.glob("*/records.jsonl"))
     for name in sweeps or ():
         if name not in available:
-            raise ConfigError(
-                f"There are no results of '{name}'", where=root, hint=f"Available: {', '.join(available) or 'none'}"
-            )
+            raise ConfigError(f"There are no results of '{name}'", where=root, hint=did_you_mean(name, available))
     names, claims = sweeps or available, root / "claims.json"
     if not names and not claims.exists():
-        raise RunError(
-            "There is nothing to report yet", where=root, hint="Run a sweep first: hcr sweep params/demo.yml"
-        )
+        raise RunError("There is nothing to report", where=root, hint="Run a sweep first: hcr sweep params/demo.yml")
     stored = {name: records.load_records(root / name) for name in names}
-    parts = [
-        _head(),
-        f"<p>Contents: {', '.join(map(html.escape, [*names, *(['the claims'] if claims.exists() else [])]))}.</p>",
-    ]
+    contents = [*names, *(["the claims"] if claims.exists() else [])]
+    parts = [_head(), f"<p>Contents: {', '.join(map(html.escape, contents))}.</p>"]
     parts += [_claims(ledger.stored(claims))] if claims.exists() else []
     parts += [_sweep(root / name, records) for name, records in stored.items()]
-    parts += [
-        "<h2>Origin of the numbers</h2>",
-        *(_origin(record) for records in stored.values() for record in records),
-    ]
+    parts += ["<h2>Origin of the numbers</h2>"]
+    parts += [_origin(record) for records in stored.values() for record in records]
     out = Path(out or root / "report.html")
     write_text(out, "\n".join([*parts, "</html>"]) + "\n")
     return out
@@ -87,10 +80,9 @@ def _runs(content):
     """List the runs behind the claims, each once."""
     rows = []
     for name, run in sorted(ledger.runs(content).items()):
-        made = f"fit {run['fit_s']:.3g} s; commit {run['commit']}; {run['cpu']}, {run['cores']} cores; {run['engine']}"
-        rows.append(
-            f"<p><code>{_text(name)}</code>, seed {run['seed']}<br>{_text(made)}<br><code>{_text(run['repeat'])}</code></p>"
-        )
+        facts = f"fit {run['fit_s']:.3g} s; commit {run['commit']}; {run['cpu']}, {run['cores']} cores; {run['engine']}"
+        head, repeat = f"<code>{_text(name)}</code>, seed {run['seed']}", f"<code>{_text(run['repeat'])}</code>"
+        rows.append(f"<p>{head}<br>{_text(facts)}<br>{repeat}</p>")
     return f"<details><summary>The runs behind the claims</summary>{''.join(rows)}</details>"
 
 
@@ -104,14 +96,8 @@ def claims_table(content):
     for row in content["claims"]:
         measured = "<br>".join(_text(entry["text"]) for entry in row["measured"]) or "-"
         remark = f"<br><small>{_text(row['remark'])}</small>" if row["remark"] else ""
-        mark = VERDICTS.get(row["verdict"], "open")
-        paper = _text(content["papers"][row["paper"]])
-        cells = (
-            paper,
-            _text(row["says"]) + remark,
-            measured,
-            f'<b class="{mark}">{row["verdict"]}</b>: {_text(row["reason"])}',
-        )
+        verdict = f'<b class="{VERDICTS.get(row["verdict"], "open")}">{row["verdict"]}</b>: {_text(row["reason"])}'
+        cells = _text(content["papers"][row["paper"]]), _text(row["says"]) + remark, measured, verdict
         rows.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     head = "".join(f"<th>{name}</th>" for name in ("paper", "claim", "measured here", "verdict"))
     return f"<table><tr>{head}</tr>{''.join(rows)}</table>"

@@ -41,11 +41,7 @@ def table(records):
     metrics = dict.fromkeys(name for record in ranked or records for name in tasks.of(record).measured)
     columns = ["dataset", "classifier", *metrics, *MEASURED, "id"]
     rows = [
-        {
-            "dataset": record.config.dataset,
-            "classifier": label(record, ranked),
-            **{name: getattr(record, name, None) for name in columns[2:]},
-        }
+        (record.config.dataset, label(record, ranked), *(getattr(record, name, None) for name in columns[2:]))
         for record in ranked
     ]
     return pd.DataFrame(rows, columns=columns)
@@ -58,11 +54,8 @@ def render(records, style="table", compact=False):
     """
     if style == "csv":
         return table(records).to_csv(index=False, lineterminator="\n")
-    title, listed = {
-        "table": ("{}\n", "- {}"),
-        "markdown": ("### {}\n", "- {}"),
-        "html": ("<h3>{}</h3>", "<p>{}</p>"),
-    }[style]
+    title = {"table": "{}\n", "markdown": "### {}\n", "html": "<h3>{}</h3>"}[style]
+    listed = "<p>{}</p>" if style == "html" else "- {}"
     parts, ranked = [], _ranked(records)
     for _, group in groupby(ranked, _question):
         rows = list(group)
@@ -94,12 +87,8 @@ def _columns(rows, ranked, compact):
     headings = [*task.compact, *COMPACT] if compact else list(shown)
     columns = {heading: [shown[heading](record) for record in rows] for heading in headings}
     first = next(iter(task.columns))
-    columns = {
-        heading: cells
-        for heading, cells in columns.items()
-        if any(cells) and (heading == first or not _same(cells, columns[first]))
-    }
-    return {"classifier": [label(record, ranked) for record in rows], **columns}
+    kept = {h: cells for h, cells in columns.items() if any(cells) and (h == first or not _same(cells, columns[first]))}
+    return {"classifier": [label(record, ranked) for record in rows], **kept}
 
 
 def _same(cells, others):
@@ -132,22 +121,23 @@ def overview(records):
     cells = [[c, *(rows[c].get(name, (0, "-"))[1] for name in datasets)] for c in order]
     names = {run.config.dataset: run.data["name"] for run in best.values()}
     headers = [next(iter(task.columns)), *(names[dataset] for dataset in datasets)]
-    aligned = ["left", *["right"] * len(datasets)]
     uneven = [d for d in datasets if _uneven([run for (_, name), run in best.items() if name == d])]
-    grid = tabulate(cells, headers=headers, tablefmt="pipe", colalign=aligned, disable_numparse=True)
+    grid = _grid(cells, headers)
     tests = {r.config.dataset: f"{r.data['name']} {r.n_test:,} ({r.data['test_sha256'][:12]})" for r in best.values()}
     lines = [f"±: half the 95 % interval. Test images (sha256): {', '.join(tests[name] for name in datasets)}."]
     lines += ["\\* trained on a part of the training images, which the full table states."] if "*" in grid else []
     parts = [grid, ""]
     if uneven:
-        cells = [
-            [c, *(_percent(getattr(best.get((c, d)), "balanced_accuracy", None)) or "-" for d in uneven)] for c in order
-        ]
-        headers = ["balanced accuracy %", *(names[dataset] for dataset in uneven)]
-        alone = ["left", *["right"] * len(uneven)]
+        share = {key: getattr(run, "balanced_accuracy", None) for key, run in best.items()}
+        cells = [[c, *(_percent(share.get((c, d))) or "-" for d in uneven)] for c in order]
         parts += ["Where classes are not equally frequent, the mean over classes:", ""]
-        parts += [tabulate(cells, headers=headers, tablefmt="pipe", colalign=alone, disable_numparse=True), ""]
+        parts += [_grid(cells, ["balanced accuracy %", *(names[dataset] for dataset in uneven)]), ""]
     return "\n".join([*parts, "  \n".join(lines), *(f"- {remark}" for remark in remarks(records))]) + "\n"
+
+
+def _grid(cells, headers):
+    align = ["left", *["right"] * (len(headers) - 1)]
+    return tabulate(cells, headers=headers, tablefmt="pipe", colalign=align, disable_numparse=True)
 
 
 def _uneven(runs):

@@ -75,9 +75,8 @@ def _columns():
     """Return column -> (JSON path, type). Metrics are also read from records of schema 1."""
     columns = {"id": ("$.id", "VARCHAR"), **{name: (f"$.config.{name}", kind) for name, kind in CONFIG.items()}}
     for name, hint in typing.get_type_hints(RunRecord).items():
-        kinds = [
-            kind for kind in (typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)) if kind in TYPES
-        ]
+        parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        kinds = [kind for kind in parts if kind in TYPES]
         if kinds and name != "schema":
             columns[name] = f"$.{name}", TYPES[kinds[0]]
     for name, (metric, part) in FLAT.items():

@@ -26,18 +26,18 @@ def write(sweep):
     write_text(folder / "leaderboard.md", f"# {sweep.question}\n\n{leaderboard.render(finished, 'markdown')}")
     with tempfile.TemporaryDirectory() as scratch:
         executed, project = Path(scratch) / compare, paths.project_root()
-        parameters = {"sweep": _relative(sweep.path, project)}  # relative, because notebooks are committed
+        parameters = {"sweep": _relative(sweep.path, project)}  # relative: executed notebooks are committed
         try:
             notebooks.execute(notebooks.path(compare), executed, parameters, project / "notebooks")
         except RunError as error:
-            raise RunError(f"The report failed: {error.what}", hint="Open the notebook to see why") from error
+            raise RunError(f"The report failed: {error.what}", hint="Open the notebook to find the cause") from error
         notebook = nbformat.read(executed, as_version=4)
-    del notebook.metadata["papermill"]  # contains this machine's paths
+    del notebook.metadata["papermill"]  # it contains paths of this machine
     write_text(folder / compare, nbformat.writes(notebook) + "\n")
     write_text(folder / "report.html", html(notebook, sweep.question))
     for path, written in earlier.items():
         if path.stat().st_mtime_ns == written:
-            path.unlink()  # left from a run that is no longer in this sweep
+            path.unlink()  # of a run that is no longer in this sweep
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
@@ -46,9 +46,8 @@ def html(notebook, title):
     from nbconvert import HTMLExporter
 
     notebook.metadata["title"] = title
-    no_urls = dict.fromkeys(
-        ("mathjax_url", "require_js_url", "jquery_url", "mermaid_js_url", "mermaid_layout_elk_js_url"), ""
-    )
+    libraries = "mathjax", "require_js", "jquery", "mermaid_js", "mermaid_layout_elk_js"
+    no_urls = {f"{library}_url": "" for library in libraries}
     hidden = dict.fromkeys(("exclude_input", "exclude_input_prompt", "exclude_output_prompt"), True)
     exporter = HTMLExporter(embed_images=True, **hidden, **no_urls)
     return exporter.from_notebook_node(notebook)[0]

@@ -1,11 +1,11 @@
-"""Turn params/X.yml into records: a checked plan, then one process per run, on one or more machines (`cluster`).
+"""Turn params/X.yml into records: a validated plan, then one process per run, on one or more machines (`cluster`).
 
 A file holds `question`, `defaults`, `grid` (key -> list, all combinations; a value that is a mapping sets several keys at
 once) and `runs` (a list of mappings). Keys are dataset (a name, or a path relative to the file), classifier, seed, budget,
 preprocess and the classifier's parameters.
 Each run is notebooks/10_train.ipynb, or 50_words_crnn.ipynb for recognizers of words and lines, executed by papermill in a
-separate process: results/runs/<id>/notebook.ipynb, log.txt. A file holds runs of characters or of lines, not both. A plan is a
-set of configurations identified by their hashes: a run that already has a record is not repeated.
+separate process, which writes notebook.ipynb and log.txt into results/runs/<id>/. All runs of a file are of the same task. A
+plan is a set of configurations identified by their hashes: a run that already has a record is not repeated.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ TAKEN = "runs", "zoo", "figures", "tuning"  # folders of results/ that no sweep 
 
 
 class Run(yaml_file.Section):
-    """A run, or a part of one. All other keys are parameters of its classifier."""
+    """A run, or part of one. Any other key is a parameter of its classifier."""
 
     model_config = ConfigDict(extra="allow")
     dataset: str = Field(None, description="a name of `hcr data list`, or a path relative to this file")
@@ -56,7 +56,7 @@ class SweepFile(yaml_file.Section):
 class Sweep:
     """One question and the runs that answer it. configs: a list of distinct RunConfigs.
 
-    own: path -> content hash of the user's own datasets; runs on other content must be repeated.
+    own: path -> content hash of custom datasets; runs on other content must be repeated.
     """
 
     path: Path
@@ -101,13 +101,12 @@ class Sweep:
         chosen = [c for c in self.configs if any(fnmatch.fnmatch(c.id, pattern) for pattern in patterns)]
         if not chosen:
             expected = f"a pattern of ids, such as {self.configs[0].id.rpartition('/')[0]}/*"
-            raise ConfigError(
-                "No run of this sweep matches", where=self.path, expected=expected, got=", ".join(patterns)
-            )
+            got = ", ".join(patterns)
+            raise ConfigError("No run of this sweep matches", where=self.path, expected=expected, got=got)
         return dataclasses.replace(self, configs=chosen)
 
     def table(self, existing=None, todo=None):
-        """Return the plan as text, one line per run. existing: as `look` returns; todo: RunConfigs to run (unfinished ones)."""
+        """Return the plan as text, one line per run. existing: as `look` returns; todo: RunConfigs to run, None: unfinished."""
         existing = self.look() if existing is None else existing
         planned = {config.hash for config in (self.unfinished(existing) if todo is None else todo)}
         states = [_state(existing.get(config.hash), config.hash in planned) for config in self.configs]
@@ -148,9 +147,7 @@ def load(path):
     """
     path = found(path)
     if path.stem in TAKEN:
-        raise ConfigError(
-            "This sweep's name is reserved: its results/ folder has another use", where=path, hint="Rename it"
-        )
+        raise ConfigError("A sweep must not have this name: results/ uses it", where=path, hint="Rename it")
     content = yaml_file.read(path, SweepFile)
     folder, catalogue = path.resolve().parent, {*datasets.names()}
     entries = [(place, _beside(entry, folder, catalogue)) for place, entry in _expanded(content)]
@@ -162,7 +159,7 @@ def load(path):
         raise ConfigError("A sweep cannot mix tasks", where=path, expected="models of one task", got=got)
     own = {}
     for name in {config.dataset for config in configs if not datasets.is_pinned(config.dataset)}:
-        with contextlib.suppress(DataError):  # its runs will report the error; other runs continue
+        with contextlib.suppress(DataError):  # reported by its runs; other runs continue
             own[name] = datasets.load(name).sha256
     return Sweep(path.resolve(), content.question or path.stem, list({c.hash: c for c in configs}.values()), own)
 
@@ -174,16 +171,16 @@ def found(path):
 
 
 def ensure(path):
-    """Make a sweep file's missing runs and return its RunRecords. For notebooks: failed runs are not repeated."""
+    """Execute a sweep file's missing runs and return its RunRecords. For notebooks: failed runs are not repeated."""
     sweep = load(path)
     run(sweep.missing())
     return sweep.records()
 
 
 def run(configs, cluster=None):
-    """Make these runs and return the failed RunRecords; a failure does not stop the others. See `cluster.client.run`.
+    """Execute runs and return the RunRecords that failed; a failure does not stop the others. See `cluster.client.run`.
 
-    cluster: a cluster.backend.Cluster, where and within which limits; None for this machine.
+    cluster: the cluster.backend.Cluster to run on; None for this machine.
     """
     from hcrlib.cluster import client
 
@@ -206,7 +203,7 @@ def _expanded(content):
 
 
 def _beside(entry, folder, catalogue):
-    """Return the entry with the path of the user's own data, relative to the sweep's folder, made absolute."""
+    """Return the entry; the path of a custom dataset, relative to the sweep's folder, is made absolute."""
     if "dataset" not in entry or entry["dataset"] in catalogue:
         return entry
     own = folder / str(entry["dataset"])

@@ -1,11 +1,11 @@
 """Draw the figures of a search: each function draws a Search on an `ax` and returns it.
 
-Better trials are darker (viridis, whose order survives colour blindness and greyscale), and the best are thick.
+Better trials are darker (viridis, whose order survives color blindness and grayscale), and the best are thick.
 """
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
 from hcrlib.tuning.search import Dimension
 from hcrlib.tuning.trials import shown
@@ -71,7 +71,7 @@ def _error(row):
 
 
 def _tones(errors):
-    """Return a colour per error by rank, darkest for the lowest. The palest fifth of viridis is too faint on white."""
+    """Return a color per error by rank, darkest for the lowest. The palest fifth of viridis is too faint on white."""
     _, ranks = np.unique(errors, return_inverse=True)
     return colormaps["viridis"](0.8 * ranks / max(1, ranks.max(initial=0)))
 
@@ -86,11 +86,8 @@ def _place(dimension, row, number):
     if dimension.name == WRONG:
         return 1 - dimension.place(_error(row))  # up is better
     value = row["preprocess"] if dimension.name == "preprocess" else row["params"][dimension.name]
-    if dimension.choices is None:
-        return dimension.place(value)
-    return (
-        dimension.place(value) + SPREAD * ((number * 0.618) % 1 - 0.5) * 2
-    )  # multiples of the golden ratio spread evenly
+    spread = SPREAD * ((number * 0.618) % 1 - 0.5) * 2 if dimension.choices else 0  # the golden ratio spreads evenly
+    return dimension.place(value) + spread
 
 
 def _draw_axes(ax, dimensions):
@@ -122,11 +119,8 @@ def _ticks(dimension):
     """Return [(place, label)]: every choice, or a few round numbers, at least one per decade on a log scale."""
     if dimension.choices is not None:
         return [(dimension.place(choice), shown(choice)) for choice in dimension.choices]
-    if dimension.log:
-        decades = range(int(np.floor(np.log10(dimension.low))), int(np.ceil(np.log10(dimension.high))) + 1)
-        values = [step * 10.0**power for power in decades for step in (1, 3)]
-    else:
-        values = MaxNLocator(4, integer=dimension.whole).tick_values(dimension.low, dimension.high)
+    locator = LogLocator(subs=(1, 3), numticks=99) if dimension.log else MaxNLocator(4, integer=dimension.whole)
+    values = locator.tick_values(dimension.low, dimension.high)
     inside = [value for value in values if dimension.low < value < dimension.high]
     ends = [dimension.low, dimension.high]
     inside = [value for value in inside if min(abs(dimension.place(value) - place) for place in (0, 1)) > 0.06]
@@ -149,7 +143,6 @@ def _name(ax, rows, dimensions):
 def _marks(values):
     """Return some round numbers over the range of the values, for a log scale."""
     low, high = min(values), max(values)
-    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    marks = [step * 10.0**power for power in powers for step in (1, 2, 5)]
+    marks = LogLocator(subs=(1, 2, 5), numticks=99).tick_values(low, high)
     inside = [mark for mark in marks if low * 0.99 <= mark <= high * 1.01]
     return inside if len(inside) > 2 else np.unique([float(f"{value:.2g}") for value in np.geomspace(low, high, 4)])

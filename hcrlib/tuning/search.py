@@ -2,7 +2,7 @@
 
 Sources: Li et al. 2018, "Hyperband" (JMLR 18-185); Bergstra and Bengio 2012, "Random search for hyper-parameter
 optimization" (JMLR 13). Both are keras-tuner's, which imports TensorFlow (4 s) even to search a knn;
-`hcrlib.tuning.trials` drives it. The test split is never read: a search ends in a params file for `hcr sweep`, which measures.
+`hcrlib.tuning.trials` drives it. The test split is never read: a search ends with a params file for `hcr sweep` to measure.
 A search is stored in results/tuning/<dataset>/<classifier>/<hash of the question>/: trials/, trials.csv, tuned-*.yml.
 """
 
@@ -28,9 +28,9 @@ from hcrlib.runs import runner
 from hcrlib.tuning import trials as tuning_trials
 from hcrlib.tuning.trials import shown
 
-RANDOM_TRIALS = 20  # that many random trials hit the best 14 % of a space with a probability of 95 %
+RANDOM_TRIALS = 20  # enough to hit the best 14 % of a space with a probability of 95 %
 RANGE = re.compile(r"\s*(\S+?)\s*\.\.\s*(\S+?)(\s+log)?\s*")
-ENDING = "seconds", "status", "reason"  # columns
+ENDING = "seconds", "status", "reason"  # the last columns of the table of trials
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Dimension:
 
     @property
     def varies(self):
+        """Whether there is more than one value."""
         return len(self.choices) > 1 if self.choices is not None else self.high > self.low
 
     def place(self, value):
@@ -87,10 +88,11 @@ class Search:
 
     @property
     def method(self):
+        """The name of the strategy."""
         return "random search" if self.max_epochs is None else "Hyperband"
 
     def run(self, trials=None, say=print, cluster=None):
-        """Make the trials and return self. Trials of earlier calls are kept, not repeated.
+        """Execute the trials and return self. Trials of earlier calls are kept, not repeated.
 
         trials: the maximum number, earlier ones included; None for one pass of Hyperband, or 20 random trials. A random
         search ends early after 20 draws in a row without a new one. say: called with one line per trial. cluster: a
@@ -140,10 +142,8 @@ class Search:
         """
         finished = [row for row in self.rows() if row["status"] == "finished" and "val_error" in row]
         if not finished:
-            reasons = {row["reason"] for row in self.rows()}
-            raise RunError(
-                "No trial has finished", where=self.folder, got="; ".join(sorted(filter(None, reasons))) or None
-            )
+            reasons = "; ".join(sorted({row["reason"] for row in self.rows() if row["reason"]}))
+            raise RunError("No trial has finished", where=self.folder, got=reasons or None)
         return sorted(finished, key=lambda row: (row["val_error"], row.get("val_loss", 0), row["trial"]))
 
     def best(self):
@@ -162,10 +162,10 @@ class Search:
             "defaults": {name: value for name, value in defaults.items() if value is not None},
             "runs": [default, {**same, **best["params"], "preprocess": best["preprocess"]}],
         }
-        told = f"# {len(self.rows())} trials of {self.method}; the best has {best['val_error']:.2%} wrong of "
-        told += f"{best['n_val']:,} validation {self.task.unit}s.\n"
-        told += "# That figure flatters it, being the best of many: measure it with `hcr sweep`.\n"
-        write_text(path, told + yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120))
+        comment = f"# {len(self.rows())} trials of {self.method}; the best has {best['val_error']:.2%} wrong of "
+        comment += f"{best['n_val']:,} validation {self.task.unit}s.\n"
+        comment += "# As the best of many, that rate is optimistic: measure it with `hcr sweep`.\n"
+        write_text(path, comment + yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120))
         return path
 
     @property
@@ -267,7 +267,6 @@ def _valid(kind, name, value):
     if name != "preprocess":
         return getattr(kind.create({name: value}), name)
     if not isinstance(value, list):
-        raise ConfigError(
-            "The space of 'preprocess' is not valid", expected="a list of lists of steps", got=repr(value)
-        )
+        what, expected = "The space of 'preprocess' is not valid", "a list of lists of steps"
+        raise ConfigError(what, expected=expected, got=repr(value))
     return runner.resolve(kind.name, preprocess=value).preprocess

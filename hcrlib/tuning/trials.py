@@ -1,4 +1,4 @@
-"""Make the trials of a search: keras-tuner proposes parameters, and our training measures them on validation images only.
+"""Execute the trials of a search: keras-tuner proposes parameters, which are measured on validation images only.
 
 keras-tuner's proposals depend only on the seed and the earlier results, and its state files are not written atomically.
 So each ended trial is stored in a file, and a resumed search replays the stored results: it repeats the same proposals up to
@@ -22,6 +22,7 @@ from hcrlib.core.code_hash import code_sha256
 from hcrlib.core.errors import RunError
 from hcrlib.core.extras import explained
 from hcrlib.core.fileio import file_lock, write_text
+from hcrlib.core.logs import log_level
 from hcrlib.core.provenance import packages
 from hcrlib.core.rng import seed_for
 from hcrlib.models import FitContext, named
@@ -29,12 +30,12 @@ from hcrlib.records import RunConfig, RunRecord
 from hcrlib.runtime.pipeline import OPTIONS
 
 FACTOR = 3  # Hyperband's eta: a third of each round is promoted; "3 or 4" (Li et al. 2018, section 2.6)
-LACKING = {"val_error": None}  # for a failed trial
-ENDLESS = 10**9  # a failed trial never ends the search
+LACKING = {"val_error": None}  # in the row of a failed trial
+ENDLESS = 10**9  # consecutive failures: failed trials never end the search
 
 
 def run(search, trials, say, cluster=None):
-    """Make the trials of a Search that have no file yet. trials: the maximum number; None for one pass of Hyperband.
+    """Execute the trials of a Search that have no file yet. trials: the maximum number; None for one pass of Hyperband.
 
     cluster: a cluster.backend.Cluster on which independent trials run concurrently; None for this process.
     """
@@ -46,7 +47,7 @@ def run(search, trials, say, cluster=None):
         except TimeoutError:
             hint = "Wait for it to end"
             raise RunError("Another process is running this search", where=search.folder, hint=hint) from None
-        quiet_keras()  # keras-tuner imports it
+        quiet_keras()  # before keras-tuner imports it
         import keras_tuner
 
         kept = len(read(search.folder))
@@ -58,7 +59,7 @@ def run(search, trials, say, cluster=None):
             from hcrlib.cluster.client import Calls
 
             make = _on_cluster(search, held.enter_context(Calls(cluster)))
-        held.enter_context(_quiet_tensorflow())
+        held.enter_context(log_level(logging.ERROR, "tensorflow"))  # it warns of the new networks of each trial
         _search(_oracle(keras_tuner, search, trials), lambda proposed: _trials(search, proposed, make, say))
 
 
@@ -73,9 +74,7 @@ def _search(oracle, trials):
         later = proposed[0].hyperparameters.values.get("tuner/round")
         failed = sum(row["status"] == "failed" for row in rows) + (failed if later else 0)
         for trial, row in zip(proposed, rows, strict=True):
-            trial.status, trial.message = (
-                ("FAILED", row["reason"]) if row["status"] == "failed" else ("COMPLETED", None)
-            )
+            trial.status, trial.message = "FAILED" if row["status"] == "failed" else "COMPLETED", row["reason"]
             if trial.status == "COMPLETED":
                 oracle.update_trial(trial.trial_id, {"val_error": row["val_error"]})
             oracle.end_trial(trial)
@@ -127,7 +126,7 @@ def _path(search, number):
 
 
 def _on_cluster(search, calls):
-    """Return a function that makes trials on a cluster: for a list of requests it yields (index, result)."""
+    """Return a function that executes trials on a cluster: for a list of requests it yields (index, result)."""
     from hcrlib.cluster import inputs
 
     config = search.config
@@ -137,7 +136,7 @@ def _on_cluster(search, calls):
             {"config": config.to_dict(), "params": request["params"], "preprocess": request["preprocess"]}
             for request in requests
         ]
-        # these digests locate checkpoints: with different images, training starts afresh
+        # these digests name the checkpoints: with different images, training restarts
         keys = [json.dumps([given, search.data.sha256], sort_keys=True).encode() for given in plain]
         digests = [hashlib.sha256(key).hexdigest()[:12] for key in keys]
         common = {"function": f"{__name__}:measure", "prepare": config.classifier, "inputs": tuple(inputs.of(config))}
@@ -163,18 +162,6 @@ def read(folder):
         with contextlib.suppress(ValueError):  # damaged: the trial is repeated
             rows.append(json.loads(path.read_text(encoding="utf-8")))
     return rows
-
-
-@contextlib.contextmanager
-def _quiet_tensorflow():
-    """Silence TensorFlow's warnings about repeated compilation: every trial is a new network."""
-    logger = logging.getLogger("tensorflow")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def shown(value):
@@ -229,7 +216,7 @@ def _value(dimension, drawn):
 
 
 class _Bench:
-    """Make single trials of a search: fit on the training split and measure on the validation split."""
+    """Execute single trials of a search: fit on the training split and measure on the validation split."""
 
     def __init__(self, config, data, work):
         self.config, self.data, self.work, self.task = config, data, work, tasks.of(config)
@@ -251,7 +238,7 @@ class _Bench:
             return {"status": "finished", "reason": None, **result}
         except OSError:
             raise
-        except Exception as error:  # libraries reject odd parameters in many ways; the next trial may work
+        except Exception as error:  # libraries reject parameters in many ways; the next trial may succeed
             reason, seconds = f"{type(error).__name__}: {error}", time.perf_counter() - begun
             return {"status": "failed", "reason": reason, **LACKING, "n_val": len(self.data.val), "seconds": seconds}
 
@@ -314,4 +301,4 @@ def _line(row, values):
 
 
 def _ignore(line):
-    """Drop an epoch's line: one line per trial is enough."""
+    """Ignore the log line of an epoch: one line per trial is enough."""

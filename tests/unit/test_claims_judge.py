@@ -71,11 +71,11 @@ def judged(trained):
         (FIGURE.replace("at_least", "at_lest"), "Did you mean 'at_least'"),
         (FIGURE.replace("paper: a", "paper: b"), "no paper 'b'"),
         (FIGURE.replace("accuracy", "acuracy"), "'measure' is not valid.*'acuracy'.*Did you mean 'accuracy'"),
-        (FIGURE.replace("at_least: 0.05", "highest: y"), "makes one statement"),
+        (FIGURE.replace("at_least: 0.05", "highest: y"), "needs exactly one bound"),
         (FIGURE.replace("dummy", "dumy"), "c.yml, x.*Did you mean 'dummy'"),
         (FIGURE.replace("0.05", "86.857"), "at_least.*a share in 0..1"),
         (FIGURE.replace("0.05", "'99 %'"), "'at_least' is not valid"),
-        (FIGURE.replace("accuracy", "fit_s, ensemble: true"), "An ensemble is one run whose accuracy"),
+        (FIGURE.replace("accuracy", "fit_s, ensemble: true"), "An ensemble needs one run"),
         (FIGURE.replace("budget: 200", "seed: 5"), "has no seed.*Give the claim its `seeds`"),
         (FIGURE.replace("measure", "seeds: [0, 0], measure"), "'seeds' has duplicates"),
         (FIGURE.replace("measure", "seeds: 3, measure"), "'seeds' is not valid.*a list, got 3"),
@@ -84,8 +84,8 @@ def judged(trained):
         ("{name: x, paper: a, says: s, resume: {classifier: kn}}", "Did you mean 'knn'"),
         ("{name: x, paper: a, says: s, resume: {classifier: mlp, epochs: 2}}", "at least 3, got 2"),
         ("{name: x, paper: a, says: s, resume: 3}", "'resume' is not valid.*a mapping"),
-        (FIGURE.replace("run:", "reason: none, run:"), "tested in one way"),
-        ("{name: x, paper: a, says: s}", "tested in one way"),
+        (FIGURE.replace("run:", "reason: none, run:"), "needs exactly one test"),
+        ("{name: x, paper: a, says: s}", "needs exactly one test"),
         (
             "{name: x, paper: a, says: s, runs: {A: {classifier: knn}}, measure: fit_s, lowest: B}",
             "'B' is not one of the runs",
@@ -276,19 +276,20 @@ def test_a_resumed_run_must_go_on_and_end_the_same(write, monkeypatch, lines, ch
         folder.mkdir(parents=True, exist_ok=True)
         scores = np.eye(3) + (change if len(set(roots)) == 2 else 0)
         np.savez(folder / "predictions.npz", predicted=np.arange(3), scores=scores)
-        return lines if wait == "go on" and len(roots) == 2 else []
+        return lines if wait == "continue" and len(roots) == 2 else []
 
     monkeypatch.setattr(resume_check, "_train", train)
     row = "{name: x, paper: a, says: s, resume: {classifier: mlp, budget: 200, epochs: 3}}"
     [row] = judge.judge(spec.load(write(row)), say=lambda line: None)
     assert row["verdict"] == verdict
-    assert row["reason"].startswith("went on from epoch 2" if lines[0].startswith("resumed") else "began again")
+    resumed = lines[0].startswith("resumed")
+    assert row["reason"].startswith(f"training {'resumed' if resumed else 'did not resume'} from")
     assert row["reason"].endswith("the same as without the kill") is not bool(change)
 
 
 def test_the_process_of_the_resume_check_trains(tmp_path):
     config = runner.resolve("dummy", budget=200)
-    resume_check._train(config, str(tmp_path), "go on")
+    resume_check._train(config, str(tmp_path), "continue")
     assert (tmp_path / "runs" / config.id / "record.json").exists()
 
 

@@ -106,7 +106,7 @@ def test_what_is_no_limit_is_told(path, made, capsys, option, text):
     [
         (
             ["--scheduler", "tcp://h:1", "--workers", "2"],
-            ["--workers cannot be combined with --scheduler", "Start more workers"],
+            ["--workers cannot be combined with --scheduler", "Start workers"],
         ),
         (["--workers", "0"], ["--workers is not valid", ">= 1"]),
         (["--workers", "-3"], ["--workers is not valid", "-3"]),
@@ -129,7 +129,7 @@ def test_claims_take_the_same_options(capsys):
 
 def test_an_address_that_is_none_is_told(path, capsys):
     told = refused(capsys, "sweep", path, "--scheduler", "nonsense://h:1", "--no-report")
-    assert "The scheduler does not answer" in told
+    assert "The scheduler does not respond" in told
     assert "nonsense" in told
 
 

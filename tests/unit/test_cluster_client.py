@@ -285,7 +285,7 @@ def test_workers_with_other_code_end_the_sweep(sweep):
         cancel=lambda _: None,
         run=lambda *_: {},
     )
-    with pytest.raises(RunError, match="tcp://w:1 cannot make these runs.*a different one.*Install the same version"):
+    with pytest.raises(RunError, match="tcp://w:1 cannot execute these runs.*a different one.*Install the same"):
         sweep([config()], None, workers=Dask(there))
     assert records.find(config()) is None
 
@@ -315,6 +315,6 @@ def test_unreachable_scheduler(monkeypatch, address, results):
 
     monkeypatch.setattr(distributed, "Client", soon)
     begun = time.monotonic()
-    with pytest.raises(RunError, match="The scheduler does not answer"):
+    with pytest.raises(RunError, match="The scheduler does not respond"):
         client.run([(config(), "10_train.ipynb")], Cluster(scheduler=address))
     assert time.monotonic() - begun < 15

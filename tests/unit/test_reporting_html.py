@@ -69,7 +69,7 @@ def test_everything_is_in_the_one_file(made, results, capsys):
 
 
 def test_a_name_without_results_is_refused(made):
-    with pytest.raises(ConfigError, match="no results of 'none'.*Available: tiny"):
+    with pytest.raises(ConfigError, match="no results of 'none'.*There are: tiny"):
         html.write(sweeps=["none"])
 
 

@@ -258,7 +258,7 @@ def test_the_command(tmp_path, capsys):
     assert f"hcr sweep {out}" in told.out
     assert yaml.safe_load(out.read_text())["runs"][0] == {"classifier": "knn"}
     (tmp_path / "space.yml").write_text("k: [1")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="Invalid YAML"):
         command(*words)
     with pytest.raises(ConfigError, match="No such file"):
         command("knn", "--space", "nowhere.yml")

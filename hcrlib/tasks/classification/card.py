@@ -12,7 +12,7 @@ from hcrlib.runtime import CharacterModel
 METRIC = "accuracy"
 OPTION = "--character --model"  # of `hcr read`
 SHOWN = 10  # rows of the tables
-ALIKE = "O 0", "I 1", "L 1", "I L", "S 5", "Z 2", "l 1", "l I"  # they may have the very same shape
+ALIKE = "O 0", "I 1", "L 1", "I L", "S 5", "Z 2", "l 1", "l I"  # pairs that may have the same shape
 LIMITS = """
 - It returns one of its classes for any image: a character of another alphabet, a blot, two touching characters. An answer
   whose probability is below {threshold:.3g} % is shown as "?", unless `read` is given another threshold.
@@ -51,11 +51,8 @@ def confusions(record: RunRecord, noun: str) -> Iterator[tuple[tuple, list[tuple
     totals = counts.sum(axis=1)
     np.fill_diagonal(counts, 0)
     most = [np.unravel_index(index, counts.shape) for index in np.argsort(-counts, axis=None, kind="stable")[:SHOWN]]
-    rows = [
-        (classes[i], classes[j], f"{counts[i, j]:,}", f"{counts[i, j] / totals[i]:.1%}")
-        for i, j in most
-        if counts[i, j]
-    ]
+    most = [(i, j, counts[i, j]) for i, j in most if counts[i, j]]
+    rows = [(classes[i], classes[j], f"{n:,}", f"{n / totals[i]:.1%}") for i, j, n in most]
     yield ("written", "read as", "images", "of that class"), rows
     frame = statistics.by_class(predictions, classes).sort_values("recall", kind="stable")
     worst = frame[frame.images > 0].head(min(SHOWN, len(classes) // 2)).itertuples()
@@ -66,8 +63,6 @@ def confusions(record: RunRecord, noun: str) -> Iterator[tuple[tuple, list[tuple
 def limits(model: CharacterModel, is_published: bool) -> str:
     """Return what the model cannot do, as a list. is_published: whether its data are in the catalogue."""
     pairs = [pair.replace(" ", " and ") for pair in ALIKE if {*pair.split()} <= {*model.classes}]
-    same = (
-        f"- Some classes can have the same shape; only the characters beside it tell which it is: {', '.join(pairs)}."
-    )
+    same = f"- Some classes can have the same shape; only neighboring characters tell them apart: {', '.join(pairs)}."
     parts = [LIMITS.format(threshold=100 * model.unsure_below), WRITERS * is_published, same if pairs else ""]
     return "\n".join(filter(None, parts))

@@ -1,4 +1,4 @@
-"""Figures of classifiers: functions draw records and predictions on an `ax` and return it."""
+"""Figures of classifiers: each function draws records or predictions on an `ax` and returns it."""
 
 import textwrap
 
@@ -12,57 +12,62 @@ AXES = {
     "fit_s": "time to fit (s)",
     "predict_us_per_image": "time to predict (µs per image, all test images at once)",
 }
-TICKS = [wrong * power for power in (0.0001, 0.001, 0.01, 0.1) for wrong in (1, 2, 5)] + [0.9]  # shares of mistakes
+TICKS = [digit * power for power in (0.0001, 0.001, 0.01, 0.1) for digit in (1, 2, 5)] + [0.9]  # error rates
 
 
 def accuracy_against(ax, records, cost):
-    """Accuracy with its 95 % interval against a cost, one of AXES; both axes logarithmic, the y-axis in mistakes."""
+    """Draw accuracy with its 95 % interval against a cost, one of AXES; both axes are logarithmic, y in the error rate."""
     for record in sorted(records, key=lambda record: -record.accuracy):
-        wrong = max(1 - record.accuracy, 0.5 / record.n_test)  # none at all has no place on a logarithmic axis
-        interval = [[max(0, wrong - (1 - record.ci_high))], [1 - record.ci_low - wrong]]
+        error = max(1 - record.accuracy, 0.5 / record.n_test)  # a logarithmic axis has no 0
+        interval = [[max(0, error - (1 - record.ci_high))], [1 - record.ci_low - error]]
         name = textwrap.fill(label(record, records), 28, break_long_words=False, break_on_hyphens=False)
         tone, mark = style(record.config.classifier, variant_of(record, records))
-        at = getattr(record, cost), wrong
-        ax.errorbar(*at, yerr=interval, fmt=mark, markersize=8, capsize=4, color=tone, label=name)
+        look = {"fmt": mark, "markersize": 8, "capsize": 4, "color": tone}
+        ax.errorbar(getattr(record, cost), error, yerr=interval, label=name, **look)
     ax.set(xscale="log", xlabel=AXES[cost], ylabel="accuracy (%)")
-    _mistakes_axis(ax)
+    _error_axis(ax)
     ax.margins(x=0.1, y=0.1)
+    return _with_legend(ax)
+
+
+def _with_legend(ax):
+    """Add a grid, and a legend beside the axes; return the axes."""
     ax.grid(alpha=0.3)
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return ax
 
 
-def _mistakes_axis(ax):
-    """Shares of mistakes, drawn on a logarithmic axis and told as accuracy in percent."""
+def _error_axis(ax):
+    """Make the y-axis logarithmic in the error rate, with labels of accuracy in percent."""
     ax.set(yscale="log")
     ax.invert_yaxis()
     ax.yaxis.set_major_locator(FixedLocator(TICKS))
-    ax.yaxis.set_major_formatter(lambda wrong, _: f"{100 * (1 - wrong):.4g}")
+    ax.yaxis.set_major_formatter(lambda error, _: f"{100 * (1 - error):.4g}")
     ax.yaxis.set_minor_locator(NullLocator())
 
 
 def square(n_classes):
-    """Return a new axes in the size that a confusion matrix of so many classes needs."""
+    """Return new axes in the size that a confusion matrix of that many classes needs."""
     side = min(10, 4.5 + n_classes / 10)
     return figure(side, side)
 
 
 def confusion(ax, counts, classes):
-    """Rows are true classes, columns the answers: shares of the row as shades and, up to 26 classes, counts as figures."""
+    """Draw a confusion matrix: shares of each row, a true class, as shades; for up to 26 classes also the counts."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    ax.imshow(shares**0.5, cmap="Blues", vmin=0, vmax=1)  # the root: a share of 1 % is still seen
+    ax.imshow(shares**0.5, cmap="Blues", vmin=0, vmax=1)  # the root makes a share of 1 % visible
     few = len(classes) <= 10
     ax.set_xticks(range(len(classes)), classes, fontsize=9 if few else 7)
     ax.set_yticks(range(len(classes)), classes, fontsize=9 if few else 7)
     for row, column in np.argwhere(counts > 0) if len(classes) <= 26 else ():
         tone = "white" if shares[row, column] > 0.4 else "black"
         ax.text(column, row, counts[row, column], ha="center", va="center", fontsize=8 if few else 5.5, color=tone)
-    ax.set(xlabel="answer", ylabel="true class")
+    ax.set(xlabel="predicted class", ylabel="true class")
     return ax
 
 
 def confusions(counts, classes, most=5):
-    """Return the most frequent mistakes in words: '4 as 9: 12 times'."""
+    """Return the most frequent errors as text: '4 as 9: 12 times'."""
     wrong = np.where(np.eye(len(classes), dtype=bool), 0, counts)
     order = np.argsort(-wrong, axis=None, kind="stable")[:most]
     pairs = [np.unravel_index(i, wrong.shape) for i in order if wrong.flat[i]]
@@ -74,7 +79,7 @@ def _times(n):
 
 
 def glyphs(ax, images, captions, columns=8):
-    """Images, uint8 (n, 28, 28), in rows of `columns`, each with its caption underneath."""
+    """Draw images, uint8 (n, 28, 28), in rows of `columns`, each with its caption underneath."""
     step_x, step_y = 34, 42
     for at, (image, caption) in enumerate(zip(images, captions, strict=True)):
         left, top = (at % columns) * step_x, (at // columns) * step_y
@@ -86,9 +91,9 @@ def glyphs(ax, images, captions, columns=8):
 
 
 def mistakes(ax, images, predictions, classes, most=24):
-    """Return the wrong answers of which the model was surest: 'true class → answer, probability'.
+    """Draw the most confident errors, with captions 'true class → prediction, probability'.
 
-    images: uint8 (n, 28, 28), the test split's; predictions: of `records.load_predictions`.
+    images: uint8 (n, 28, 28), of the test split. predictions: as `records.load_predictions` returns.
     """
     labels, predicted, scores = (predictions[name] for name in ("labels", "predicted", "scores"))
     wrong = np.flatnonzero(labels != predicted)
@@ -102,7 +107,7 @@ def mistakes(ax, images, predictions, classes, most=24):
 
 
 def learning_curves(ax, records):
-    """Accuracy after each epoch: on validation images solid, on the (possibly shifted) training images dotted."""
+    """Draw accuracy after each epoch: solid on validation images, dotted on the (possibly augmented) training images."""
     for record in records:
         tone, mark = style(record.config.classifier, variant_of(record, records))
         name, epochs = label(record, records), [row["epoch"] for row in record.history]
@@ -117,9 +122,9 @@ def learning_curves(ax, records):
 
 
 def versus(ax, comparison):
-    """Rows against columns of a `stats.Comparison`: how many more images the row gets right, and Holm's p underneath.
+    """Draw a `metrics.statistics.Comparison`: how many more images the row gets right than the column, above Holm's p.
 
-    Blue: the row is better; orange: worse; grey: no evidence of a difference.
+    Blue: the row is better; orange: worse; gray: no evidence of a difference.
     """
     import seaborn
     from matplotlib.colors import ListedColormap
@@ -128,9 +133,7 @@ def versus(ax, comparison):
 
     more = comparison.only - comparison.only.T
     verdict = np.where(comparison.p < ALPHA, np.sign(more), 0)
-    words = [
-        [f"{m:+,}\n{p_value(p)}" for m, p in zip(*row, strict=True)] for row in zip(more, comparison.p, strict=True)
-    ]
+    words = np.vectorize(lambda n, p: f"{n:+,}\n{p_value(p)}", otypes=[object])(more, comparison.p)
     seaborn.heatmap(
         verdict,
         ax=ax,
@@ -148,15 +151,15 @@ def versus(ax, comparison):
     )
     ax.tick_params(length=0)
     ax.tick_params(axis="y", rotation=0)
-    ax.set(ylabel="images right, row less column")
+    ax.set(ylabel="correct images, row minus column")
     return ax
 
 
 def reliability(ax, records, predictions):
-    """Draw how often predictions of a confidence are right; on the diagonal a score is the probability that it claims to be.
+    """Draw the accuracy of predictions against their confidence; on the diagonal, scores are true probabilities.
 
-    predictions: what `records.load_predictions` answers, one a record. Marks grow with the images in their bin; bins of
-    fewer than 10 are omitted as unreliable.
+    predictions: as `records.load_predictions` returns, one per record. Markers grow with the number of images in their bin;
+    bins of fewer than 10 are omitted as unreliable.
     """
     from hcrlib.metrics import statistics
 
@@ -168,41 +171,33 @@ def reliability(ax, records, predictions):
         ax.plot(table.confidence, table.accuracy, color=tone, linewidth=1, alpha=0.7)
         sizes = 15 + 120 * np.sqrt(table.images / table.images.sum())
         ax.scatter(table.confidence, table.accuracy, sizes, color=tone, marker=mark, label=name)
-    ax.set(xlabel="confidence: score of the answer", ylabel="share of right answers", xlim=(0, 1.02), ylim=(0, 1.02))
-    ax.grid(alpha=0.3)
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
-    return ax
+    ax.set(xlabel="confidence: score of the prediction", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
+    return _with_legend(ax)
 
 
 def rejection(ax, records, predictions, most=0.3):
-    """Accuracy of the answers that are left when the least confident images are answered "?", up to a share of `most`."""
+    """Draw the accuracy of the remaining predictions when the least confident are rejected ("?"), up to the share `most`."""
     from hcrlib.metrics import statistics
 
     for record, answers in zip(records, predictions, strict=True):
         table = statistics.rejection(answers).query("rejected <= @most")
-        wrong = np.maximum(1 - table.accuracy, 0.5 / record.n_test)  # none at all has no place on a logarithmic axis
+        error = np.maximum(1 - table.accuracy, 0.5 / record.n_test)  # a logarithmic axis has no 0
         tone, _ = style(record.config.classifier)
         line = ("-", "--", ":", "-.")[variant_of(record, records) % 4]
-        ax.plot(100 * table.rejected, wrong, line, color=tone, label=label(record, records))
-    ax.set(xlabel='answered "?" (% of the images)', ylabel="accuracy of the other answers (%)")
-    _mistakes_axis(ax)
-    ax.grid(alpha=0.3)
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
-    return ax
+        ax.plot(100 * table.rejected, error, line, color=tone, label=label(record, records))
+    ax.set(xlabel='rejected ("?", % of the images)', ylabel="accuracy of the others (%)")
+    _error_axis(ax)
+    return _with_legend(ax)
 
 
 def class_scores(ax, table):
-    """Recall and precision of each class, the class that is found worst first; table: of `stats.by_class`."""
+    """Draw recall and precision of each class, lowest recall first. table: as `metrics.statistics.by_class` returns."""
     table = table.sort_values("recall", kind="stable").reset_index(drop=True)
     at = np.arange(len(table))
-    ax.vlines(
-        at,
-        100 * table[["recall", "precision"]].min(axis=1),
-        100 * table[["recall", "precision"]].max(axis=1),
-        "#cccccc",
-    )
-    ax.plot(at, 100 * table.recall, "o", color="#0072b2", markersize=5, label="recall: of this class, found")
-    ax.plot(at, 100 * table.precision, "D", color="#e69f00", markersize=4, label="precision: of these answers, right")
+    both = 100 * table[["recall", "precision"]]
+    ax.vlines(at, both.min(axis=1), both.max(axis=1), "#cccccc")
+    ax.plot(at, 100 * table.recall, "o", color="#0072b2", markersize=5, label="recall")
+    ax.plot(at, 100 * table.precision, "D", color="#e69f00", markersize=4, label="precision")
     ax.set_xticks(at, table["class"], fontsize=9 if len(table) <= 26 else 7)
     ax.set(xlabel="class", ylabel="%")
     ax.grid(alpha=0.3, axis="y")

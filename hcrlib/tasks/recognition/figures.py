@@ -1,4 +1,4 @@
-"""Figures of recognisers of words and lines; functions draw on an `ax` and return it, as those of `plots`."""
+"""Figures of recognizers of words and lines: each function draws on an `ax` and returns it."""
 
 import numpy as np
 import pandas as pd
@@ -8,12 +8,15 @@ from hcrlib.metrics import scores
 from hcrlib.plotting.style import style, variant_of
 from hcrlib.records import label
 
-LIKELY = 0.05  # a character's probability, from which on it is shown
+LIKELY = 0.05  # minimum probability of a character to be shown
 NAMES = {" ": "space", "": "nothing"}
 
 
 def steps(ax, log_probabilities, classes):
-    """Draw a network's probabilities at each time step as shades, a row for each likely character."""
+    """Draw a network's probabilities at each time step as shades, one row per likely character.
+
+    log_probabilities: float (steps, k + 1), the blank first. classes: the k characters.
+    """
     shares = np.exp(log_probabilities)
     rows = [0, *(1 + np.flatnonzero(shares[:, 1:].max(axis=0) > LIKELY))]
     ax.imshow(shares[:, rows].T, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -23,7 +26,7 @@ def steps(ax, log_probabilities, classes):
 
 
 def rates(ax, records):
-    """Character and word error rates with their 95 % intervals, the least error first."""
+    """Draw character and word error rates with their 95 % intervals, the lowest first."""
     records = sorted(records, key=lambda record: record.cer)
     places = np.arange(len(records))
     for unit, tone, mark, off in (("cer", "#0072b2", "o", -0.1), ("wer", "#d55e00", "s", 0.1)):
@@ -34,7 +37,7 @@ def rates(ax, records):
     ax.set_yticks(places, [label(record, records) for record in records])
     ax.set_ylim(len(records) - 0.5, -0.5)
     ax.set_xlim(left=0)
-    ax.set(xlabel="wrong (%), 95 % interval")
+    ax.set(xlabel="error rate (%), 95 % interval")
     ax.grid(axis="x", alpha=0.3)
     ax.legend(fontsize="small")
     return ax
@@ -47,7 +50,7 @@ def learning_curves(ax, records):
         rates = [100 * min(row["val_cer"], 1) for row in record.history]
         name = label(record, records)
         ax.plot([row["epoch"] for row in record.history], rates, "-" + mark, color=tone, markersize=4, label=name)
-    ax.set(xlabel="epoch", ylabel="characters wrong, validation (%)", yscale="log")
+    ax.set(xlabel="epoch", ylabel="character error rate, validation (%)", yscale="log")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_formatter("{x:g}")
@@ -57,10 +60,15 @@ def learning_curves(ax, records):
 
 
 def by_length(ax, answers, parts=6):
-    """Error rates of texts by their length, in about equally many of each. answers: of `records.load_predictions`."""
+    """Draw character error rates by length of text, in groups of about equal size.
+
+    answers: as `records.load_predictions` returns. parts: maximum number of groups.
+    """
     references, hypotheses = answers["labels"], answers["predicted"]
     lengths = np.array([len(text) for text in references])
-    edges = np.unique(np.quantile(lengths, np.linspace(0, 1, parts + 1)[:-1], method="lower"))  # where a part begins
+    edges = np.unique(
+        np.quantile(lengths, np.linspace(0, 1, parts + 1)[:-1], method="lower")
+    )  # shortest text of each group
     part, names = np.digitize(lengths, edges) - 1, []
     for at in range(len(edges)):
         mine = part == at
@@ -69,45 +77,43 @@ def by_length(ax, answers, parts=6):
         names.append(f"{lengths[mine].min()} to {lengths[mine].max()}")
     ax.set_xticks(range(len(names)), names)
     ax.set_ylim(bottom=0)
-    ax.set(xlabel="characters of the text", ylabel="characters wrong (%), 95 % interval")
+    ax.set(xlabel="characters of the text", ylabel="character error rate (%), 95 % interval")
     ax.grid(axis="y", alpha=0.3)
     return ax
 
 
 def confusion_counts(ax, answers, most=15):
-    """Draw the most frequent mistakes, character by character: true → read."""
+    """Draw the most frequent confusions of characters: true → predicted."""
     found = scores.confusion_counts(answers["predicted"], answers["labels"]).most_common(most)
     places = np.arange(len(found))
     ax.hlines(places, 0, [n for _, n in found], "#cccccc")
     ax.plot([n for _, n in found], places, "o", color="#0072b2")
     ax.set_yticks(places, [f"{NAMES.get(a, a)} → {NAMES.get(b, b)}" for (a, b), _ in found])
     ax.set_ylim(max(len(found), 1) - 0.5, -0.5)
-    ax.set(xlabel="times", ylabel="written → read")
+    ax.set(xlabel="times", ylabel="true → predicted")
     ax.grid(axis="x", alpha=0.3)
     return ax
 
 
 def rates_of(hypotheses, references):
-    """Return a DataFrame of {name: texts} beside the true ones: CER and WER in percent, with their 95 % intervals."""
+    """Return a DataFrame with a row per name of {name: texts}: CER and WER in percent, with 95 % intervals."""
     columns = {"CER % (95 % interval)": "characters", "WER % (95 % interval)": "words"}
-    rows = [
-        [_told(*scores.error_rate(texts, references, unit)) for unit in columns.values()]
-        for texts in hypotheses.values()
-    ]
+
+    def cell(texts, unit):
+        rate, low, high = scores.error_rate(texts, references, unit)
+        return f"{100 * rate:.2f} ({100 * low:.2f} to {100 * high:.2f})"
+
+    rows = [[cell(texts, unit) for unit in columns.values()] for texts in hypotheses.values()]
     return pd.DataFrame(rows, list(hypotheses), list(columns))
 
 
-def _told(rate, low, high):
-    return f"{100 * rate:.2f} ({100 * low:.2f} to {100 * high:.2f})"
-
-
 def gallery(captioned, columns=1):
-    """Show [(text, image)] by `under_texts` and return the first axes."""
+    """Draw [(text, image)] with `under_texts` and return the first axes."""
     return under_texts(captioned, columns).axes[0]
 
 
 def worst(images, answers, most=8):
-    """Return [(true text → recognized text, image)] with the most wrong characters, for `gallery`."""
+    """Return [(true text → predicted text, image)] of the texts with the most edits, for `gallery`."""
     pairs = zip(answers["predicted"].tolist(), answers["labels"].tolist(), strict=True)
     wrong = np.array([scores.edits(*pair) for pair in pairs])
     order = [at for at in np.argsort(-wrong, kind="stable")[:most] if wrong[at]]
