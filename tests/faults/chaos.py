@@ -1,10 +1,9 @@
-"""A cluster of a scheduler and two workers in processes of their own, clients that sweep on it, and faults."""
+"""A Dask scheduler, workers and sweeping clients in processes of their own, for tests that cause faults in them."""
 
 import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,14 +18,8 @@ import psutil
 from hcrlib import records
 
 MEASURED = (
-    "status",
-    "misses",
-    "accuracy",
-    "val_accuracy",
-    "val_loss",
-    "balanced_accuracy",
-    "top3_accuracy",
-    "n_parameters",
+    *("status", "misses", "accuracy", "val_accuracy", "val_loss"),
+    *("balanced_accuracy", "top3_accuracy", "n_parameters"),
 )
 TTL = "6s"  # without a heartbeat of a worker
 
@@ -46,11 +39,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
+# The sweep of most tests
 TEXT = """
 defaults: {dataset: mnist-5k, budget: 300}
 grid: {classifier: [dummy, knn, linear], seed: [0, 1]}
 """
-"""What most of these tests sweep."""
 NOTEBOOK = """
 import os, pathlib, time
 import hcrlib as hcr
@@ -70,17 +63,17 @@ hcr.train(classifier, data=dataset, seed=seed, budget=budget, preprocess=preproc
 CLOCK = """
 import os, time
 true = time.time
-def time_of_a_clock_that_is_set(clock=os.environ["FIELD"] + "/clock"):
+def shifted_time(clock=os.environ["FIELD"] + "/clock"):
     try:
-        with open(clock) as told:
-            return true() + float(told.read() or 0)
+        with open(clock) as offset:
+            return true() + float(offset.read() or 0)
     except (OSError, ValueError):
         return true()
-time.time = time_of_a_clock_that_is_set
+time.time = shifted_time
 """
 START = """
 import pathlib, signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in a shell's background would ignore it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background processes of a shell ignore it
 from hcrlib.cli import main as cli
 from hcrlib.core import paths
 if {root!r}:
@@ -114,7 +107,7 @@ class Field:
         return f"tcp://{self.host}:{self.port}"
 
     def environment(self, cache, **more):
-        """Return the environment of a process of the field; its temporary files are checked at the end."""
+        """Return the environment of a process of the field. cache: name of its cache folder."""
         temporary = self.folder / "tmp"
         temporary.mkdir(exist_ok=True)
         own = {
@@ -160,8 +153,8 @@ class Field:
         return self
 
     def __exit__(self, *error):
-        for process in [*self.workers.values(), self.scheduler, *self.begun]:
-            if process is not None and process.poll() is None:
+        for process in self.begun:
+            if process.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
                     process.send_signal(signal.SIGCONT)
                     process.terminate()
@@ -184,7 +177,7 @@ class Field:
         return self
 
     def sweep(self, text, *options, name="client", environment=None, before=(), local=False):
-        """Start `hcr sweep` on this text. Its notebook waits while a file `hold` exists."""
+        """Start `hcr sweep` on a text. Its notebook waits while the file `hold` exists."""
         (self.folder / "x.yml").write_text(text)
         if self.notebook and not (self.folder / "notebooks").exists():
             write_notebook(self.folder / "notebooks", self.notebook)
@@ -196,11 +189,11 @@ class Field:
 
     def ran(self):
         """Return the runs that began, in order: [(classifier, seed)]."""
-        told = self.folder / "ran"
-        return [tuple(line.split()) for line in told.read_text().splitlines()] if told.exists() else []
+        path = self.folder / "ran"
+        return [tuple(line.split()) for line in path.read_text().splitlines()] if path.exists() else []
 
     def hold(self):
-        """Make every run wait, in a context."""
+        """Return a context in which every run waits."""
         (self.folder / "hold").touch()
         return contextlib.closing(self)
 
@@ -211,13 +204,13 @@ class Field:
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
     def finish(self, text, *options, seconds=240, **how):
-        """Sweep; return the log. Every run has to be finished then."""
+        """Sweep and return the log; fail unless every run finishes."""
         process = self.sweep(text, *options, **how)
         assert process.wait(timeout=seconds) == 0, self.log()[-3000:]
         return self.log()
 
     def processes(self, *words):
-        """Return the psutil.Processes of this field whose command line contains all these words."""
+        """Return the psutil.Processes of this field whose command line contains all the words."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
@@ -228,12 +221,12 @@ class Field:
         return found
 
     def worker_processes(self, name):
-        """Return the processes of a worker that do its tasks: the nanny's children, not what they start."""
+        """Return the processes that execute a worker's tasks: the children of its nanny."""
         nanny = psutil.Process(self.workers[name].pid)
         return [child for child in nanny.children() if "spawn_main" in " ".join(child.cmdline())]
 
     def launched(self):
-        """Return [(fork server, executor, kernel)] that are running."""
+        """Return [(fork server, executor, kernel)] of the running notebooks."""
         found = []
         for server in self.processes("hcrlib.cluster.forkserver"):
             with contextlib.suppress(psutil.Error):
@@ -242,23 +235,23 @@ class Field:
         return [entry for entry in found if entry[0].ppid() != entry[1].pid]
 
     def left_processes(self, seconds=15):
-        """Return the processes of the field that are left after so many seconds."""
+        """Return the processes of the field that are still running after that many seconds."""
         end = time.monotonic() + seconds
         while (left := self.processes()) and time.monotonic() < end:
             time.sleep(0.1)
         return left
 
     def left_files(self):
-        """Return files that should not be left: temporary files, folders of attempts, half-written records."""
+        """Return leftover files: temporary files, folders of attempts, half-written records."""
         places = [self.folder / "tmp", *self.folder.glob("cache-*/work")]
         found = [path for place in places if place.exists() for path in place.rglob("*")]
         found += [path for path in self.results.rglob("*") if path.name == "new" or ".part" in path.name]
-        # tempfile tries its folder out with a file of eight letters: a process that is killed just then leaves it
+        # tempfile probes its folder with a file named by eight characters, which a kill at that moment leaves behind
         return [path for path in found if not re.fullmatch("[a-z0-9_]{8}", path.name)]
 
 
 def measured(results):
-    """Return id -> (metrics, predictions) of every record in a results folder; all of them can be read."""
+    """Return id -> (metrics, predictions) of every record in a results folder; fail if one is unreadable."""
     found = {}
     for record in records.read_all(Path(results) / "runs"):
         folder = Path(results) / "runs" / record.id
@@ -270,7 +263,7 @@ def measured(results):
 
 
 def same(one, other):
-    """Assert that two results folders hold the same runs with the same numbers."""
+    """Assert that two results folders hold the same runs with the same metrics and predictions."""
     first, second = measured(one), measured(other)
     assert set(first) == set(second)
     for run, (values, answers) in first.items():
@@ -280,14 +273,14 @@ def same(one, other):
 
 
 def reference(folder, text, kind=Field, seconds=240):
-    """Return the results folder of an undisturbed sweep of that text, in a field of that kind."""
+    """Return the results folder of an undisturbed sweep of a text. kind: class of the field."""
     with kind(folder) as field:
         field.finish(text, local=True, seconds=seconds)
     return field.results
 
 
 def tmpfs(place, size):
-    """Mount a small disk in a folder; return the folder, or None where that is not allowed."""
+    """Mount a small disk in a folder; return the folder, or None if that is not allowed."""
     place.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], capture_output=True)
     return place if done.returncode == 0 else None
@@ -303,7 +296,3 @@ def fill(place):
         while True:
             file.write(b"\0")
     return ballast
-
-
-def clear(folder):
-    shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,6 @@
 """Random faults during a sweep: `make chaos`, 40 of them in 200 runs. The results equal those of an undisturbed sweep.
 
-HCR_CHAOS is the number of runs; there is a fault for every five of them. test_sweep_faults.py has each kind by itself.
+HCR_CHAOS is the number of runs; there is one fault for every five. test_sweep_faults.py tests each kind by itself.
 """
 
 import collections
@@ -32,32 +32,16 @@ grid:
   budget: [200, 300]
   seed: [{", ".join(map(str, range(SEEDS)))}]
 """
-SAYS = {
-    "worker": "kill -9 of a worker's process, which its nanny starts again",
-    "machine": "kill -9 of a worker and its nanny; another takes its place after a second",
-    "kernel": "kill -9 of a kernel in mid-cell",
-    "executor": "kill -9 of the process that executes a notebook",
-    "server": "kill -9 of the fork server that starts them",
-    "frozen": "a worker and its nanny are stopped (SIGSTOP) for longer than it takes to be given up, then go on",
-    "paused": "a kernel is stopped for two seconds",
-    "scheduler": "kill -9 of the scheduler; it and its workers are started again",
-    "client": "kill -9 of the client; it is started again",
-    "terminated": "SIGTERM to the client; it is started again",
-    "disk": "a worker's disk is full for two seconds",
-    "results": "the client's disk is full for two seconds",
-    "record": "a record that is there is cut in half",
-    "clock": "the clock jumps by up to two days, for all processes",
-}
 
 
 class Calm(Field):
-    """With the project's own notebook in the long form."""
+    """A field that uses the project's own notebook in a long soak."""
 
     notebook = None if LONG else Field.notebook
 
 
 class Soak(Calm):
-    """A field whose client and cluster are restarted when they are gone."""
+    """A field whose client and cluster are restarted when they are gone; results/chaos.md describes the faults."""
 
     def __init__(self, folder, seed):
         super().__init__(folder)
@@ -73,7 +57,7 @@ class Soak(Calm):
             subprocess.run(["umount", "-l", place], check=True)
 
     def keep_going(self):
-        """Restart what is gone; return True when a client has succeeded."""
+        """Restart what is gone; return whether a client has succeeded."""
         if self.scheduler is None or self.scheduler.poll() is not None:
             self.start_scheduler()
         for name in ("one", "two"):
@@ -89,9 +73,9 @@ class Soak(Calm):
         return len(list(self.results.glob("runs/*/*/*/record.json")))
 
     def fault(self, kind):
-        """Cause a fault; return whether there was something to cause it in."""
+        """Cause a fault; return whether its target existed."""
         with contextlib.suppress(psutil.Error, ProcessLookupError, IndexError):
-            getattr(self, f"_{kind}")()
+            getattr(self, f"fault_{kind}")()
             self.happened.append(kind)
             return True
         return False
@@ -99,25 +83,31 @@ class Soak(Calm):
     def _one(self, found):
         return self.rng.choice(found)
 
-    def _worker(self):
+    def fault_worker(self):
+        """kill -9 of a worker's process, which its nanny starts again"""
         self._one(self.worker_processes(self._one(["one", "two"]))).kill()
 
-    def _machine(self):
+    def fault_machine(self):
+        """kill -9 of a worker and its nanny; another takes its place after a second"""
         nanny = psutil.Process(self.workers[self._one(["one", "two"])].pid)
         for process in [nanny, *nanny.children(recursive=True)]:
             process.kill()
         time.sleep(1)
 
-    def _kernel(self):
+    def fault_kernel(self):
+        """kill -9 of a kernel in mid-cell"""
         self._one(self.launched())[2].kill()
 
-    def _executor(self):
+    def fault_executor(self):
+        """kill -9 of the process that executes a notebook"""
         self._one(self.launched())[1].kill()
 
-    def _server(self):
+    def fault_server(self):
+        """kill -9 of the fork server that starts them"""
         self._one(self.launched())[0].kill()
 
-    def _frozen(self):
+    def fault_frozen(self):
+        """a worker and its nanny are stopped (SIGSTOP) for longer than it takes to be given up, then go on"""
         nanny = psutil.Process(self.workers[self._one(["one", "two"])].pid)
         frozen = [nanny, *nanny.children()]
         for process in frozen:
@@ -127,28 +117,34 @@ class Soak(Calm):
             with contextlib.suppress(psutil.Error):
                 process.resume()
 
-    def _paused(self):
+    def fault_paused(self):
+        """a kernel is stopped for two seconds"""
         kernel = self._one(self.launched())[2]
         kernel.suspend()
         time.sleep(2)
         kernel.resume()
 
-    def _scheduler(self):
+    def fault_scheduler(self):
+        """kill -9 of the scheduler; it and its workers are started again"""
         self.scheduler.kill()
         self.scheduler.wait()
 
-    def _client(self):
+    def fault_client(self):
+        """kill -9 of the client; it is started again"""
         os.kill(self.client.pid, signal.SIGKILL)
         self.client.wait()
 
-    def _terminated(self):
+    def fault_terminated(self):
+        """SIGTERM to the client; it is started again"""
         self.client.terminate()
         self.client.wait(timeout=60)
 
-    def _disk(self):
+    def fault_disk(self):
+        """a worker's disk is full for two seconds"""
         self._filled(self.folder / "cache-one")
 
-    def _results(self):
+    def fault_results(self):
+        """the client's disk is full for two seconds"""
         self._filled(self.results)
 
     def _filled(self, place):
@@ -158,12 +154,17 @@ class Soak(Calm):
         time.sleep(2)
         ballast.unlink()
 
-    def _record(self):
+    def fault_record(self):
+        """a record that is there is cut in half"""
         record = self._one(sorted(self.results.glob("runs/*/*/*/record.json")))
         record.write_bytes(record.read_bytes()[: record.stat().st_size // 2])
 
-    def _clock(self):
+    def fault_clock(self):
+        """the clock jumps by up to two days, for all processes"""
         (self.folder / "clock").write_text(str(self.rng.uniform(-2, 2) * 86400))
+
+
+FAULTS = {name.removeprefix("fault_"): how.__doc__ for name, how in vars(Soak).items() if name.startswith("fault_")}
 
 
 def test_random_faults(tmp_path):
@@ -172,7 +173,7 @@ def test_random_faults(tmp_path):
     undisturbed = reference(tmp_path / "reference", TEXT, Calm, 20 * RUNS + 100)
     calm_s = time.monotonic() - begun
     field, faults = Soak(tmp_path / "field", seed), RUNS // 5
-    order = [kind for _ in range(faults) for kind in field.rng.sample(sorted(SAYS), len(SAYS))][: 3 * faults]
+    order = [kind for _ in range(faults) for kind in field.rng.sample(sorted(FAULTS), len(FAULTS))][: 3 * faults]
     begun = time.monotonic()
     try:
         with field:
@@ -198,7 +199,7 @@ def test_random_faults(tmp_path):
 
 
 def report(field, seed, calm_s, taken_s):
-    """Write results/chaos.md of the checkout."""
+    """Write the checkout's results/chaos.md."""
     counted = collections.Counter(field.happened)
     lines = [
         f"# {RUNS} runs, {len(field.happened)} faults",
@@ -212,7 +213,7 @@ def report(field, seed, calm_s, taken_s):
         "",
         "| fault | times |",
         "|:---|---:|",
-        *(f"| {SAYS[kind]} | {counted[kind]} |" for kind in SAYS if counted[kind]),
+        *(f"| {FAULTS[kind]} | {counted[kind]} |" for kind in FAULTS if counted[kind]),
         "",
         f"- All {RUNS} configurations have one record each, with the same metrics and the same predictions, image by image,",
         f"  as an undisturbed sweep's. It took {taken_s:.0f} s with {field.clients} clients, undisturbed {calm_s:.0f} s.",
