@@ -187,6 +187,12 @@ class Field:
         command += ["--no-report", *where, *options]
         return self.start(name, command, self.environment("cache-client", **(environment or {})), before)
 
+    def begin_sweep(self, text, *options, **how):
+        """Start a sweep, and return its process once two runs have begun."""
+        client = self.sweep(text, *options, **how)
+        wait_for(lambda: len(self.ran()) == 2)
+        return client
+
     def ran(self):
         """Return the runs that began, in order: [(classifier, seed)]."""
         path = self.folder / "ran"

@@ -1,4 +1,4 @@
-"""A field, and what an undisturbed sweep comes to."""
+"""A field, and the results of an undisturbed sweep."""
 
 import pytest
 from chaos import TEXT, Field, reference
@@ -6,7 +6,7 @@ from chaos import TEXT, Field, reference
 
 @pytest.fixture
 def field(tmp_path):
-    """A Field in which nothing has begun; at the end, all of it has to be gone."""
+    """A Field without processes; at the end, all processes and temporary files must be gone."""
     field = Field(tmp_path / "field")
     with field:
         yield field
@@ -16,5 +16,5 @@ def field(tmp_path):
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory):
-    """The results folder of a sweep of TEXT that nothing happened to."""
+    """The results folder of an undisturbed sweep of TEXT."""
     return reference(tmp_path_factory.mktemp("reference"), TEXT)

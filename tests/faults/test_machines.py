@@ -1,4 +1,4 @@
-"""Two machines, as network namespaces with file systems of their own, share nothing with the client but the network."""
+"""Two machines, as network namespaces with file systems of their own, that share only the network with the client."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ def command(*words):
 
 @pytest.fixture
 def machines(field, tmp_path):
-    """name -> what a command is to begin with to be on that machine; the scheduler's is on neither. A skip without root."""
+    """A dict from the workers' names to their network interfaces; the scheduler is on neither machine. Skips without root."""
     mark = secrets.token_hex(2)
     bridge, names = f"hcrb{mark}", {f"hcr{mark}{n}": n for n in (2, 3)}
     with contextlib.ExitStack() as held:
@@ -43,7 +43,7 @@ def machines(field, tmp_path):
                     command("ip", "-n", name, *words)
                 command("ip", "-n", name, "link", "set", "lo", "up")
         except (OSError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"network namespaces take root and iproute2: {error}")
+            pytest.skip(f"network namespaces need root and iproute2: {error}")
         field.host = f"{NET}.1"
         field.start_scheduler()
         for worker, (name, n) in zip(("one", "two"), names.items(), strict=True):
@@ -80,7 +80,9 @@ runs:
     swept = measured(field.results)
     assert len(swept) == 5
     made = records.read_all(field.results / "runs")
-    assert not any(str(mine) in record.data["source"] for record in made), "the workers read what they were sent"
+    assert not any(str(mine) in record.data["source"] for record in made), (
+        "the workers must read the files that were sent"
+    )
     shutil.rmtree(field.results)
     monkeypatch.setenv("HCR_RESULTS", str(field.results))
     for record in sorted(made, key=lambda record: record.config.classifier == "ensemble"):
@@ -90,15 +92,14 @@ runs:
 
 def test_a_machine_that_is_cut_off_loses_its_run_to_another_one(field, machines, undisturbed):
     with field.hold():
-        client = field.sweep(TEXT)
-        wait_for(lambda: len(field.ran()) == 2)
+        client = field.begin_sweep(TEXT)
         command("ip", "link", "set", machines["one"], "down")
         wait_for(lambda: "Removing worker" in field.log("scheduler") or "Remove worker" in field.log("scheduler"))
     assert client.wait(timeout=150) == 0, field.log()
     same(field.results, undisturbed)
     command("ip", "link", "set", machines["one"], "up")
-    wait_for(lambda: not field.launched(), what="the end of the run that is not wanted any more")
+    wait_for(lambda: not field.launched(), what="the end of the abandoned run")
 
 
 if sys.platform != "linux" or os.geteuid() != 0:
-    pytestmark.append(pytest.mark.skip(reason="network namespaces take Linux and root"))
+    pytestmark.append(pytest.mark.skip(reason="network namespaces need Linux and root"))

@@ -1,4 +1,4 @@
-"""Faults during sweeps on a cluster of two workers: afterwards every run has one record, equal to an undisturbed sweep's."""
+"""Faults during sweeps on two workers; afterwards every run has one record, equal to that of an undisturbed sweep."""
 
 import os
 import shutil
@@ -21,16 +21,15 @@ def kill(process):
 
 
 def ended(process, seconds=120):
-    """The exit status."""
+    """Wait for a process and return its exit status."""
     return process.wait(timeout=seconds)
 
 
 def test_kill_9_of_each_process_of_a_run(field, undisturbed):
-    """A worker, then a kernel, an executor, a fork server, and a worker with its nanny, all in mid-cell."""
+    """A worker, then a kernel, an executor, a fork server, and a worker with its nanny, each while a cell is executing."""
     field.both()
     with field.hold():
-        client = field.sweep(TEXT, "--retries", "9")
-        wait_for(lambda: len(field.ran()) == 2)
+        client = field.begin_sweep(TEXT, "--retries", "9")
         kill(field.worker_processes("one")[0])
         for n_ran, process in ((3, 2), (4, 1), (5, 0)):
             wait_for(lambda n_ran=n_ran: len(field.ran()) == n_ran, what=f"attempt {n_ran}")
@@ -65,12 +64,11 @@ def test_kill_9_of_the_client(field, undisturbed):
 def test_kill_9_of_the_scheduler(field, undisturbed):
     field.both()
     with field.hold():
-        client = field.sweep(TEXT)
-        wait_for(lambda: len(field.ran()) == 2)
+        client = field.begin_sweep(TEXT)
         kill(field.scheduler)
         wait_for(lambda: all(worker.poll() is not None for worker in field.workers.values()), what="the workers' end")
         field.scheduler.wait()
-        field.both()  # as a service is started again
+        field.both()  # as a service manager restarts it
     if ended(client) != 0:
         assert "The scheduler is gone" in field.log()
         field.finish(TEXT)
@@ -80,8 +78,7 @@ def test_kill_9_of_the_scheduler(field, undisturbed):
 def test_a_frozen_worker_loses_its_run_to_another_one(field, undisturbed):
     field.both()
     with field.hold():
-        client = field.sweep(TEXT)
-        wait_for(lambda: len(field.ran()) == 2)
+        client = field.begin_sweep(TEXT)
         frozen = psutil.Process(field.workers["one"].pid)
         frozen = [frozen, *frozen.children()]
         for process in frozen:
@@ -118,8 +115,7 @@ def test_a_full_disk_of_the_client(field, undisturbed):
     try:
         field.both()
         with field.hold():
-            client = field.sweep(TEXT)
-            wait_for(lambda: len(field.ran()) == 2)
+            client = field.begin_sweep(TEXT)
             ballast = fill(field.results)
         assert ended(client) == 1
         assert "No space left" in field.log()
@@ -157,7 +153,7 @@ def test_jumps_of_the_clock(field, undisturbed):
     (field.folder / "clock").write_text("-86400")
     try:
         made = ended(client, 60) == 0
-    except subprocess.TimeoutExpired:  # Dask's messages wait for a time that is far off again
+    except subprocess.TimeoutExpired:  # Dask's messages wait for a time that is far away again
         made = False
         for process in (client, *field.workers.values(), field.scheduler):
             process.terminate()
@@ -178,8 +174,7 @@ def test_two_clients_on_one_results_folder_share_the_runs(field, undisturbed):
 
 def test_ctrl_c_once_and_twice(field, undisturbed):
     with field.hold():
-        client = field.sweep(TEXT, local=True)
-        wait_for(lambda: len(field.ran()) == 2)
+        client = field.begin_sweep(TEXT, local=True)
         client.send_signal(signal.SIGINT)
         wait_for(lambda: "stopping when" in field.log())
     assert ended(client) == 130
@@ -201,8 +196,7 @@ def test_ctrl_c_once_and_twice(field, undisturbed):
 
 def test_sigterm_ends_a_sweep_and_its_runs(field):
     with field.hold():
-        client = field.sweep(FEW, local=True)
-        wait_for(lambda: len(field.ran()) == 2)
+        client = field.begin_sweep(FEW, local=True)
         client.terminate()
         assert ended(client, 30) == 143
         assert field.left_processes() == []
@@ -211,8 +205,7 @@ def test_sigterm_ends_a_sweep_and_its_runs(field):
 
 def test_kill_9_of_a_client_ends_its_own_cluster_with_it(field):
     with field.hold():
-        client = field.sweep(FEW, local=True)
-        wait_for(lambda: len(field.ran()) == 2)
+        client = field.begin_sweep(FEW, local=True)
         kill(client)
         ended(client)
         assert field.left_processes() == []

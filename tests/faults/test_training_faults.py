@@ -1,4 +1,4 @@
-"""A training that is killed goes on from the epoch it had finished, and ends as if nothing had happened."""
+"""A killed training resumes after its last finished epoch, and ends as if it had not been killed."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from hcrlib.runs import runner
 
 pytestmark = pytest.mark.slow
 TINY = {"data": "mnist-numbers", "batch_size": 16, "width": 4, "units": 8}
-ASKED = {
+SETTINGS = {
     "cnn-basic": {"data": "mnist-5k", "budget": 400, "epochs": 4, "batch_size": 32},
     "crnn-small": {**TINY, "epochs": 4},  # on lines that are composed anew in every epoch
 }
@@ -34,7 +34,7 @@ def say(line):
     time.sleep(60 if line.startswith("epoch 2/4") else 0)  # until the kill
 
 synthetic.SIZES.update({few})
-hcr.train({name!r}, say=say, **{asked})
+hcr.train({name!r}, say=say, **{settings})
 """
 
 
@@ -46,12 +46,12 @@ def few_numbers(monkeypatch):
 
 def training(results, name):
     environment = {**os.environ, "HCR_RESULTS": str(results)}
-    code = CHILD.format(few=FEW, name=name, asked=ASKED[name])
+    code = CHILD.format(few=FEW, name=name, settings=SETTINGS[name])
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("name", SETTINGS)
 def test_kill_minus_nine_and_resume(name, results, tmp_path, monkeypatch, few_numbers):
     with training(results, name) as child:
         for line in child.stdout:
@@ -61,16 +61,16 @@ def test_kill_minus_nine_and_resume(name, results, tmp_path, monkeypatch, few_nu
     assert child.wait() == -signal.SIGKILL
     assert records.read_all() == []  # unfinished: no record
 
-    said = []
-    resumed = hcr.train(name, say=said.append, **ASKED[name])
-    assert said[0].startswith("resumed after epoch 2")
+    lines = []
+    resumed = hcr.train(name, say=lines.append, **SETTINGS[name])
+    assert lines[0].startswith("resumed after epoch 2")
     assert [row["epoch"] for row in resumed.history] == [1, 2, 3, 4]
     assert not (resumed.path / "checkpoint").exists()
     assert resumed.fit_s > sum(row["epoch_s"] for row in resumed.history)
     assert any("interrupted and resumed" in note for note in resumed.notes)
 
     monkeypatch.setenv("HCR_RESULTS", str(tmp_path / "again"))
-    straight = hcr.train(name, say=lambda line: None, **ASKED[name])
+    straight = hcr.train(name, say=lambda line: None, **SETTINGS[name])
     ours, theirs = records.load_predictions(straight), records.load_predictions(resumed, results / "runs" / resumed.id)
     assert all((ours[part] == theirs[part]).all() for part in ours)
     weights = [
@@ -126,15 +126,14 @@ def test_a_checkpoint_of_other_images_is_not_resumed(monkeypatch):
     made = records.run_path(config) / "attempt.json"
     made.write_text(made.read_text().replace(hcr.load_dataset("mnist-5k").sha256, "0" * 64))
     monkeypatch.setattr(measuring, "validation", whole)
-    said = []
-    runner.run_one(config, log=said.append)
-    assert [line[:9] for line in said] == ["epoch 1/2", "epoch 2/2"]
+    lines = []
+    runner.run_one(config, log=lines.append)
+    assert [line[:9] for line in lines] == ["epoch 1/2", "epoch 2/2"]
 
 
 def test_stops_early_and_restores_the_best_epoch():
-    run = hcr.train(
-        "mlp", budget=300, epochs=30, patience=1, restore_best=True, learning_rate=0.05, say=lambda line: None
-    )
+    params = {"epochs": 30, "patience": 1, "restore_best": True, "learning_rate": 0.05}
+    run = hcr.train("mlp", budget=300, say=lambda line: None, **params)
     losses = [row["val_loss"] for row in run.history]
     assert len(losses) < 30
     assert min(losses) == losses[-2]
@@ -161,20 +160,15 @@ def test_the_history_of_a_smoothed_loss_is_not_mixed_up():
     assert 0 <= last["accuracy"] <= 1 < run.history[0]["loss"]
 
 
-def test_a_checkpoint_that_cannot_be_read_is_said(tmp_path):
+def test_an_unreadable_checkpoint_is_reported(tmp_path):
     import keras
 
     (tmp_path / "checkpoint").mkdir()
     (tmp_path / "checkpoint/history.json").write_text("[]")
     (tmp_path / "checkpoint/model.keras").write_bytes(b"not a model")
-    said = []
-    assert Checkpoint(tmp_path / "checkpoint").load(keras, said.append) == (None, [])
-    assert "training starts anew" in said[0]
-
-
-def test_tensorboard_files_are_written(results):
-    run = hcr.train("cnn-five-layer", budget=100, epochs=1, say=lambda line: None)
-    assert list((run.path / "tensorboard").rglob("events.out.tfevents.*"))
+    lines = []
+    assert Checkpoint(tmp_path / "checkpoint").load(keras, lines.append) == (None, [])
+    assert "training starts anew" in lines[0]
 
 
 def test_a_loss_that_is_not_a_number_fails_the_run():

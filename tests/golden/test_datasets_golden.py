@@ -1,4 +1,4 @@
-"""The real images: pinned hashes, counts per class, and facts about them that the recipes stand on."""
+"""The real images: pinned hashes, counts per class, and the facts that the recipes rely on."""
 
 import hashlib
 import os
@@ -10,9 +10,7 @@ import pytest
 from hcrlib.datasets import load_dataset, verify
 from hcrlib.datasets.catalog import BYCLASS, BYMERGE, DATASETS, LETTERS
 
-needs_files = pytest.mark.skipif(
-    not os.environ.get("HCR_DATA"), reason="HCR_DATA is not set: the official files are not at hand"
-)
+needs_files = pytest.mark.skipif(not os.environ.get("HCR_DATA"), reason="HCR_DATA is not set: no official files")
 LITE = [name for name in DATASETS.names() if DATASETS.get(name).kind == "lite"]
 
 
@@ -25,7 +23,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def load():
-    """load_dataset without validation, each set once."""
+    """load_dataset without validation; each dataset is loaded once."""
     held = {}
 
     def once(name):
@@ -115,7 +113,7 @@ def test_emnist_is_upright(load):
 def test_classes_are_those_of_nists_mapping_files(split, classes, first):
     found = list(Path(os.environ["HCR_DATA"]).rglob(f"emnist-{split}-mapping.txt"))
     if not found:
-        pytest.skip("the mapping file is not at hand")
+        pytest.skip("HCR_DATA has no mapping file")
     rows = [list(map(int, row.split())) for row in found[0].read_text().splitlines()]
     assert [row[0] for row in rows] == list(range(first, first + len(classes)))
     assert tuple(chr(row[1]) for row in rows) == classes
@@ -123,7 +121,7 @@ def test_classes_are_those_of_nists_mapping_files(split, classes, first):
 
 @needs_files
 def test_images_of_the_two_files_agree_on_their_merged_labels(load):
-    """The 16,478 images in both test files have the same label in both, once it is merged."""
+    """The 16,478 images that are in both test files have the same merged label."""
     from hcrlib.datasets.lite import TO_BYMERGE
     from hcrlib.datasets.official import load_part
 

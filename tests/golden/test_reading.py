@@ -1,4 +1,4 @@
-"""What reading pages is held to: the real form and photos where they are, and composed pages of digits everywhere."""
+"""The required quality of reading pages: the real form and photos, where available, and composed pages of digits."""
 
 import pytest
 import yaml

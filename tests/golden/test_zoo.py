@@ -1,4 +1,4 @@
-"""The trained models that come with the project: they load, read a drawing, and score what their records say."""
+"""The committed models load, read a drawing, and score what their records say."""
 
 import numpy as np
 import pytest
@@ -12,13 +12,9 @@ from hcrlib.metrics import scores
 from hcrlib.models import load_model as load_fitted
 from hcrlib.runtime import bundle
 
-WHOLES = {"words-52": "emnist-words", "wills-fr": "cremma-wills"}  # recognisers, and what they were trained on
+WHOLES = {"words-52": "emnist-words", "wills-fr": "cremma-wills"}  # recognizers and their training data
 NAMES = {"best-digits": 10, "best-letters": 26, "best-47": 47, "best-62": 62}
-
-
-PAGES = (
-    "page-62"  # its data are made, not in the catalogue: hcr compose FOLDER --training 230 --data emnist-byclass-lite
-)
+PAGES = "page-62"  # its data are composed: hcr compose FOLDER --training 230 --data emnist-byclass-lite
 
 
 def test_all_are_there():
@@ -53,11 +49,11 @@ def test_scores_what_its_record_says(name, n_classes, real_data):
     assert model.classes == data.classes
     assert len(model.classes) == n_classes
     missed = scores.count_errors(data.test.labels, model.scores(data.test.images).argmax(axis=1))
-    assert abs(missed - record.misses) <= 3  # images: another processor may round another way
+    assert abs(missed - record.misses) <= 3  # images: rounding differs between processors
 
 
 @pytest.mark.parametrize("name", WHOLES)
-def test_a_recogniser_is_small_has_its_record_and_card_and_reads(name):
+def test_a_recognizer_is_small_has_its_record_and_card_and_reads(name):
     folder = paths.project_root() / "results/zoo" / name
     record, card = records.read(folder), (folder / "README.md").read_text()
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 5e6
@@ -71,8 +67,8 @@ def test_a_recogniser_is_small_has_its_record_and_card_and_reads(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WHOLES)
-def test_a_recogniser_reads_as_its_record_says(name, real_data, monkeypatch):
-    """A part of the test split, beside the texts that the run itself read."""
+def test_a_recognizer_reads_as_its_record_says(name, real_data, monkeypatch):
+    """On a part of the test split, compared with the record's interval."""
     monkeypatch.setitem(synthetic.SIZES, "emnist-words", {**synthetic.SIZES["emnist-words"], "train": 100, "val": 100})
     folder = paths.project_root() / "results/zoo" / name
     data, record = load_text(WHOLES[name]), records.read(folder)
