@@ -9,7 +9,7 @@ import numpy as np
 from hcrlib.core.errors import DataError
 
 SIDE = 28
-CHUNK = 1024  # images moved at a time
+CHUNK = 1024  # images moved at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +38,9 @@ class Split:
 class DatasetInfo:
     """The common fields of Dataset and TextDataset; train, val and test are of type Split or Lines.
 
-    sha256: of all content. test_sha256: of the test split; results on different test splits do not compare. source: where the
-    data were found. comparable: the test split is the official one, so that results compare with published ones. notes: what
-    a reader of the results should know. damaged: (file, reason) of images that cannot be read and are left out.
+    sha256: of all content. test_sha256: of the test split; results on different test splits are not comparable. source: where
+    the data were found. comparable: whether the test split is the official one, so that results compare with published ones.
+    notes: what readers of the results should know. damaged: (file, reason) of unreadable images, which are left out.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Dataset(DatasetInfo):
 
 @dataclass(frozen=True, eq=False)
 class Published:
-    """What a loader returns: a dataset as published, before validation is cut. Fields as in DatasetInfo."""
+    """A dataset as published, before validation is cut: the result of a loader. Fields as in DatasetInfo."""
 
     name: str
     classes: tuple
@@ -99,21 +99,14 @@ class Published:
 def check_content(images, labels, classes, where=None):
     """Raise DataError unless images are uint8 (n, 28, 28), n > 0, and labels are n integers in 0..len(classes)-1."""
     if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE):
-        wanted = f"uint8 (n, {SIDE}, {SIDE})"
-        raise DataError(
-            "The images are not 28x28 grey levels", where=where, expected=wanted, got=f"{images.dtype} {images.shape}"
-        )
+        wanted, got = f"uint8 (n, {SIDE}, {SIDE})", f"{images.dtype} {images.shape}"
+        raise DataError("The images are not 28x28 gray levels", where=where, expected=wanted, got=got)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         found = f"{labels.dtype} {labels.shape}"
         raise DataError("The labels are not a vector of integers", where=where, expected="int (n,)", got=found)
     if len(images) != len(labels):
-        raise DataError(
-            "The numbers of labels and images differ",
-            where=where,
-            expected=f"{len(images)} labels",
-            got=f"{len(labels)}",
-            hint="Check that both files belong to the same split",
-        )
+        wanted, got, hint = f"{len(images)} labels", len(labels), "Check that both files belong to the same split"
+        raise DataError("The numbers of labels and images differ", where=where, expected=wanted, got=got, hint=hint)
     if len(labels) == 0:
         raise DataError("There are no images", where=where)
     _check_range(labels, classes, where)
@@ -130,7 +123,7 @@ def to_split(entry, images, labels, where=None):
         for start in range(0, len(images), CHUNK):
             images[start : start + CHUNK] = images[start : start + CHUNK].transpose(0, 2, 1).copy()
     whole = labels.dtype.kind in "iu" or (labels.dtype.kind == "f" and (labels == np.floor(labels)).all())
-    if whole:  # MATLAB stores float64; fractions are refused below
+    if whole:  # MATLAB stores float64; fractions are rejected below
         labels = labels.astype(np.int64) - entry.first_label
     check_content(images, labels, entry.classes, where)
     return Split(images, labels)
@@ -149,12 +142,10 @@ def content_sha256(*splits, classes=()):
 def parted(split, rest, others):
     """Return (Split of rest, Split of others), for disjoint sorted indices.
 
-    The first reuses the memory of `split`, which must not be used any more: a large dataset is never held twice.
+    The first reuses the memory of `split`, which must not be used afterwards: a large dataset is never held twice.
     """
     taken, labels, images = split.take(others), split.labels[rest], _writeable(split.images)
-    for start in range(
-        0, len(rest), CHUNK
-    ):  # each image moves to the front, so none is overwritten before it has moved
+    for start in range(0, len(rest), CHUNK):  # images move to the front: none is overwritten before it has moved
         moved = images[rest[start : start + CHUNK]]
         images[start : start + len(moved)] = moved
     images.flags.writeable = False
@@ -173,10 +164,7 @@ def _writeable(images):
 def _check_range(labels, classes, where):
     outside = np.flatnonzero((labels < 0) | (labels >= len(classes)))
     if len(outside):
-        raise DataError(
-            f"{len(outside)} of {len(labels)} labels are out of range",
-            where=where,
-            expected=f"0 to {len(classes) - 1}, one for each of the {len(classes)} classes",
-            got=f"{labels[outside[0]]} at index {outside[0]}",
-            hint="Check the class list and whether labels start at 0 or at 1",
-        )
+        what, first = f"{len(outside)} of {len(labels)} labels are out of range", outside[0]
+        wanted = f"0 to {len(classes) - 1}, one for each of the {len(classes)} classes"
+        got, hint = f"{labels[first]} at index {first}", "Check the list of classes and whether labels start at 0 or 1"
+        raise DataError(what, where=where, expected=wanted, got=got, hint=hint)

@@ -1,4 +1,4 @@
-"""The catalogue of datasets: files, SHA-256, counts, classes, license, source and caveats in one table.
+"""The catalog of datasets: files, SHA-256, counts, classes, license, source and caveats in one table.
 
 SHA-256 of the files as NIST and the MNIST mirrors publish them; of the unpacked content where it has been computed from
 an official file. Counts: Cohen, Afshar, Tapson, van Schaik 2017, arXiv 1702.05373, table II, except Letters (see its

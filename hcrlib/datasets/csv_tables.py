@@ -18,9 +18,8 @@ def read_csv(path):
         with path.open(encoding="utf-8-sig") as rows:
             images = np.loadtxt(_pixels(rows, labels), np.uint8, delimiter=",", ndmin=2)
     except (OSError, ValueError, OverflowError) as error:
-        raise DataError(
-            f"Invalid CSV of images: {error}", where=path, expected="a label and 784 pixels per row"
-        ) from error
+        expected = "a label and 784 pixels per row"
+        raise DataError(f"Invalid CSV of images: {error}", where=path, expected=expected) from error
     if images.shape[1:] != (PIXELS,):
         raise DataError("The rows do not have 784 pixels", where=path, expected=PIXELS, got=images.shape[1])
     return labels, images.reshape(-1, SIDE, SIDE)

@@ -86,9 +86,8 @@ def _read_folders(root, name, classes, ink):
     folder = root / name
     if not folder.is_dir():
         raise DataError("No such folder", where=folder)
-    folders = sorted(
-        (f for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")), key=lambda f: _natural(f.name)
-    )
+    folders = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    folders.sort(key=lambda path: _natural(path.name))
     found = dict(zip(_unique((f.name for f in folders), folder), folders, strict=True))
     classes = classes or tuple(found)
     if set(found) != set(classes):

@@ -85,12 +85,10 @@ def _from_mirrors(file, part):
         except DataError as error:
             made.unlink()  # resuming it would fail again
             failures[address] = f"{error.what}: expected {error.expected}, got {error.got}"
-    raise DataError(
-        f"{file.name} could not be downloaded",
-        got="; ".join(f"{address}: {reason}" for address, reason in failures.items()),
-        hint="Check the network and try again: the download resumes. Or download the file yourself, then run "
-        "`hcr data import FILE`. mnist-5k works without a download",
-    )
+    got = "; ".join(f"{address}: {reason}" for address, reason in failures.items())
+    hint = "Check the network and try again: the download resumes. Or download the file yourself, then run "
+    hint += "`hcr data import FILE`. mnist-5k works without a download"
+    raise DataError(f"{file.name} could not be downloaded", got=got, hint=hint)
 
 
 def _stream(address, part):

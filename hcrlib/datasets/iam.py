@@ -7,8 +7,8 @@
       xml/a01-000u.xml                             xml.tgz: writers, where forms.txt is missing
       trainset.txt, validationset1.txt, validationset2.txt, testset.txt
 
-The last four list the lines of the standard partition, the "large writer independent text line recognition task"; they may be
-in a folder of that name. Both validation sets are used for validation.
+The last four files list the lines of the standard partition, the "large writer independent text line recognition task"; they
+may be in a folder of that name. Both validation sets are used for validation.
 """
 
 import functools
@@ -33,7 +33,7 @@ NOTES = (
     f"partition: {TASK}; both validation sets are used",
 )
 KINDS = "words", "lines"
-FIELDS = 8  # before the text, of which the second is ok or err
+FIELDS = 8  # before the text; the second one is ok or err
 
 
 def _load(kind, name, val_seed):
@@ -60,13 +60,9 @@ def _load(kind, name, val_seed):
     for part, some in pairs.items():
         parts[part], unread = read_lines(some)
         if some and not len(parts[part]):
-            raise DataError(
-                f"None of IAM's {len(some):,} {kind} of {' and '.join(PARTITION[part])} can be read",
-                where=folder / kind,
-                expected=f"{kind}/a01/a01-000u/a01-000u-*.png",
-                got=": ".join(unread[0]),
-                hint=f"Unpack {kind}.tgz into a folder {kind} there",
-            )
+            what = f"None of IAM's {len(some):,} {kind} of {' and '.join(PARTITION[part])} can be read"
+            expected, hint = f"{kind}/a01/a01-000u/a01-000u-*.png", f"Unpack {kind}.tgz into a folder {kind} there"
+            raise DataError(what, where=folder / kind, expected=expected, got=": ".join(unread[0]), hint=hint)
         damaged += unread
     return made(
         name,
@@ -85,16 +81,12 @@ def _found(folder, name):
         if (place / name).is_file():
             return place / name
     archive = f"{TASK}.zip" if any(name in names for names in PARTITION.values()) else "ascii.tgz"
-    raise DataError(
-        f"IAM's {name} is missing",
-        where=folder,
-        expected=f"{name}, ascii/{name} or {TASK}/{name}",
-        hint=f"Unpack {archive} there; registered users get it from {ADDRESS}",
-    )
+    expected, hint = f"{name}, ascii/{name} or {TASK}/{name}", f"Unpack {archive} there; registered users: {ADDRESS}"
+    raise DataError(f"IAM's {name} is missing", where=folder, expected=expected, hint=hint)
 
 
 def _entries(path):
-    """Return {id: (status, text)} of words.txt or lines.txt; in the latter, | separates words."""
+    """Return {id: (status, text)} of words.txt or lines.txt, where | separates words."""
     out = {}
     for number, row in enumerate(_rows(path), start=1):
         if row.startswith("#") or not row.strip():
@@ -120,7 +112,7 @@ def _rows(path):
 
 
 def _writers(folder):
-    """Return {form: writer} from forms.txt, else from the XML files; empty without either."""
+    """Return {form: writer} from forms.txt or else the XML files; empty if there are neither."""
     for place in (folder, folder / "ascii"):
         if (place / "forms.txt").is_file():
             rows = [row.split() for row in _rows(place / "forms.txt") if not row.startswith("#")]
@@ -133,7 +125,7 @@ def _writers(folder):
 
 
 def _shared_writers(part_of, writers):
-    """Return notes on writers in several parts (the published partition has none), or on unknown writers."""
+    """Return notes on writers in several parts, which the published partition does not have, or on unknown writers."""
     if not writers:
         return ["writers are not known (no forms.txt, no xml): not checked for writers in two parts"]
     parts = {}

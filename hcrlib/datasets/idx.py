@@ -23,23 +23,16 @@ BLOCK = 1 << 20  # bytes
 def parse_idx(content, where=None):
     """Return uint8 (n,) or (n, h, w), a view of an unpacked file's bytes. DataError: not IDX, too short, too long."""
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UINT8 or content[3] not in (1, 3):
-        expected = "0x00000801 (labels) or 0x00000803 (images)"
-        raise DataError(
-            "Not an IDX file", where=where, expected=expected, got=f"0x{bytes(content[:4]).hex()}", hint=AGAIN
-        )
+        expected, got = "0x00000801 (labels) or 0x00000803 (images)", f"0x{bytes(content[:4]).hex()}"
+        raise DataError("Not an IDX file", where=where, expected=expected, got=got, hint=AGAIN)
     header = 4 + 4 * content[3]
     if len(content) < header:
         raise DataError("The file ends within its header", where=where, expected=header, got=len(content), hint=AGAIN)
     shape = struct.unpack(f">{content[3]}I", content[4:header])
     length = header + int(np.prod(shape, dtype=np.uint64))
     if len(content) != length:
-        raise DataError(
-            "The file length does not match its header",
-            where=where,
-            expected=f"{length} bytes for shape {shape}",
-            got=f"{len(content)} bytes",
-            hint=AGAIN,
-        )
+        what, expected = "The file length does not match its header", f"{length} bytes for shape {shape}"
+        raise DataError(what, where=where, expected=expected, got=f"{len(content)} bytes", hint=AGAIN)
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 

@@ -30,11 +30,9 @@ def save(entry, part, images, labels, origin):
         held = _manifest(entry, part)
         if held["content"] == digest:
             return False
-        what = f"Another import of the {part} part of {entry.name} already exists"
-        where = _path(entry, part, ".npz")
-        raise DataError(
-            what, where=where, expected=held["content"], got=digest, hint="Delete it first, with the .json beside it"
-        )
+        what, where = f"Another import of the {part} part of {entry.name} already exists", _path(entry, part, ".npz")
+        hint = "Delete it first, with the .json beside it"
+        raise DataError(what, where=where, expected=held["content"], got=digest, hint=hint)
     write_npz(_path(entry, part, ".npz"), images=images, labels=labels)
     about = {"origin": origin.name, "origin_sha256": _sha256_of(origin), "content": digest, "images": len(labels)}
     with writing(_path(entry, part, ".json")) as held:

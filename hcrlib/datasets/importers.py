@@ -37,9 +37,9 @@ class Imported:
 
 
 def import_file(path, name=None):
-    """Import a file and return a list of Imported. name: its dataset, if the file name does not say.
+    """Import a file and return a list of Imported. name: its dataset, if the file name does not contain it.
 
-    Importing the same file twice changes nothing. DataError: unknown format, damaged or not plausible; a refused part is
+    Importing the same file twice changes nothing. DataError: unknown format, damaged or not plausible; rejected parts are
     not stored.
     """
     path = Path(path)
@@ -127,9 +127,8 @@ def _import_idx(path, name):
     pair = [path.with_name(_renamed(path.name, kind)) for kind in ("images", "labels")]
     for file in pair:
         if not file.is_file():
-            raise DataError(
-                "Images and labels must be imported together", where=path, expected=f"{file.name} beside it"
-            )
+            expected = f"{file.name} beside it"
+            raise DataError("Images and labels must be imported together", where=path, expected=expected)
     return [_store(entry, part, *map(read_idx, pair), path)]
 
 
@@ -151,9 +150,8 @@ def _store(entry, part, images, labels, origin):
         wanted = f"sha256 {pinned[0]} (images) and {pinned[1]} (labels)"
         raise DataError(f"This is not {entry.name}", where=origin, expected=wanted, got=" and ".join(digests))
     _check_plausible(entry, part, split, origin)
-    return Imported(
-        entry.name, what, "import" if import_store.save(entry, part, images, labels, origin) else "already imported"
-    )
+    is_new = import_store.save(entry, part, images, labels, origin)
+    return Imported(entry.name, what, "import" if is_new else "already imported")
 
 
 def _store_official(file, data, bare=False):
@@ -168,16 +166,13 @@ def _official(file, how):
 def _check_plausible(entry, part, split, origin):
     counts = [release[PARTS.index(part)] for release in entry.releases]
     if len(split) not in counts:
-        wanted = " or ".join(f"{count:,} images" for count in counts)
-        raise DataError(
-            f"This is not the {part} part of {entry.name}", where=origin, expected=wanted, got=f"{len(split):,}"
-        )
+        what, wanted = f"This is not the {part} part of {entry.name}", " or ".join(f"{n:,} images" for n in counts)
+        raise DataError(what, where=origin, expected=wanted, got=f"{len(split):,}")
     absent = np.setdiff1d(np.arange(len(entry.classes)), split.labels)
     if len(absent):
         what = f"No image of class '{entry.classes[absent[0]]}' in this file"
-        raise DataError(
-            what, where=origin, expected=f"{len(entry.classes)} classes", got=len(entry.classes) - len(absent)
-        )
+        n = len(entry.classes)
+        raise DataError(what, where=origin, expected=f"{n} classes", got=n - len(absent))
 
 
 def _entry(path, name):
@@ -187,10 +182,8 @@ def _entry(path, name):
         stem = path.name.lower()
         name = max((known for known in official if known in stem), key=len, default=None)
     if name is None:
-        hint = "Name it: `hcr data import FILE --name NAME`"
-        raise DataError(
-            "The file name does not say which dataset it is", where=path, expected=", ".join(official), hint=hint
-        )
+        what, hint = "The file name does not say which dataset it is", "Name it: `hcr data import FILE --name NAME`"
+        raise DataError(what, where=path, expected=", ".join(official), hint=hint)
     entry = DATASETS.get(name)
     if entry.kind != "official":
         raise ConfigError(f"{name} cannot be imported from files", hint=f"There are: {', '.join(official)}")

@@ -107,10 +107,8 @@ def _here(entry, missing):
         return "cache"
     if not missing:
         return ", ".join(sorted({next(official_files.candidates(file))[0] for file in entry.files}))
-    complete = entry.kind == "official" and all(
-        import_store.present(entry, part) or not set(entry.pair(part)) & set(missing) for part in PARTS
-    )
-    return "imported" if complete else ""
+    lacking = [part for part in PARTS if set(entry.pair(part)) & set(missing) and not import_store.present(entry, part)]
+    return "imported" if entry.kind == "official" and not lacking else ""
 
 
 def _built(entry):

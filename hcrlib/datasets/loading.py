@@ -135,13 +135,10 @@ def find(name):
     if not folder.exists():
         return load_dataset(known(name))
     if name not in DATASETS.names() and folder.is_dir() and not (folder / "dataset.yml").is_file():
-        raise DataError(
-            "This folder is not a dataset",
-            where=folder,
-            expected="a dataset.yml, or a *.tsv in it or in its train/",
-            got=", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "an empty folder",
-            hint="A dataset.yml describes characters; a TSV of words or lines has the columns file and text",
-        )
+        expected = "a dataset.yml, or a *.tsv in it or in its train/"
+        got = ", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "an empty folder"
+        hint = "A dataset.yml describes characters; a TSV of words or lines has the columns file and text"
+        raise DataError("This folder is not a dataset", where=folder, expected=expected, got=got, hint=hint)
     return load_dataset(name)
 
 

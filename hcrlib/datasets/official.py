@@ -39,13 +39,10 @@ def load_official(entry):
     source = from_train if from_train == from_test else f"train: {from_train}; test: {from_test}"
     release = len(train), len(test)
     if release not in entry.releases:
-        wanted = " or ".join(f"{n} + {m}" for n, m in entry.releases)
-        raise DataError(
-            "The train and test parts do not match", where=source, expected=wanted, got=f"{release[0]} + {release[1]}"
-        )
-    notes = entry.caveats + (
-        (f"This is the release of {release[0]:,} + {release[1]:,}.",) if len(entry.releases) > 1 else ()
-    )
+        wanted, got = " or ".join(f"{n} + {m}" for n, m in entry.releases), f"{release[0]} + {release[1]}"
+        raise DataError("The train and test parts do not match", where=source, expected=wanted, got=got)
+    several = len(entry.releases) > 1
+    notes = (*entry.caveats, *[f"This is the release of {release[0]:,} + {release[1]:,}."] * several)
     return Published(entry.name, entry.classes, train, test, source, release == entry.releases[0], notes)
 
 

@@ -17,8 +17,8 @@ from hcrlib.core.registry import Registry
 from hcrlib.datasets.base import DatasetInfo
 from hcrlib.runtime.image import to_grey
 
-HEIGHT = 64  # pixels: taller images are scaled down, so that a large dataset fits into memory
-WIDEST = 20_000  # pixels at that height: no line of a page is longer
+HEIGHT = 64  # pixels; taller images are scaled down, so that a large dataset fits into memory
+WIDEST = 20_000  # pixels at that height: longer than any line of a page
 TEXTS = Registry("dataset of words or lines")  # name -> TextEntry
 
 
@@ -132,9 +132,8 @@ def made(name, train, val, test, *, corpus=None, **about):
     corpus = train.texts if corpus is None else corpus
     digest = hashlib.sha256("".join(part.sha256 for part in (train, val, test)).encode()).hexdigest()
     classes = tuple(sorted(set().union(*corpus, *train.texts)))
-    return TextDataset(
-        name, classes, train, val, test, digest, test.sha256, corpus=tuple(corpus), **{"comparable": True, **about}
-    )
+    about = {"comparable": True, **about, "corpus": tuple(corpus)}
+    return TextDataset(name, classes, train, val, test, digest, test.sha256, **about)
 
 
 def normal(text):
@@ -185,9 +184,8 @@ def cut_by_writer(writers, fraction, seed, purpose):
         raise ConfigError(f"The share of lines for {purpose} is not valid", expected="0 < share < 1", got=fraction)
     counts = Counter(writers)
     if len(counts) < 2:
-        raise DataError(
-            "All lines are by one writer", expected="at least two", hint="Name writers in the TSV's `document`"
-        )
+        hint = "Name writers in the TSV's column `document`"
+        raise DataError("All lines are by one writer", expected="at least two", hint=hint)
     names = sorted(counts)
     drawn, n = set(), 0
     for at in frozen_rng(seed, purpose).permutation(len(names))[:-1]:  # one writer stays

@@ -5,8 +5,8 @@
       *.png                               test/lines.tsv  and images (or val/)
 
 The TSV is UTF-8 without quoting; its first row names the columns: `file` (relative to the TSV), `text` and, if writers are
-known, `document`. Without a test folder a fifth of the lines is the test split; a tenth of the others is for validation;
-both are cut by document, so that no writer is on both sides.
+known, `document`. Without a test folder, a fifth of the lines becomes the test split, and a tenth of the rest the validation
+split; both are cut by document, so that no writer is in two splits.
 """
 
 import csv
@@ -14,7 +14,7 @@ import csv
 from hcrlib.core.errors import DataError
 from hcrlib.datasets.text import TEXTS, Lines, TextEntry, cut_by_writer, found, made, read_lines
 
-VALIDATED, TESTED = 0.1, 0.2
+VALIDATED, TESTED = 0.1, 0.2  # shares of the lines
 CREMMA_SOURCE = "HTR-United / CREMMA, Testaments de Poilus: French wills, 1914 to 1918"
 CREMMA_LICENCE = "CC BY 4.0"
 CREMMA_NOTES = (
@@ -25,9 +25,9 @@ CREMMA_NOTES = (
 
 
 def load_folder(folder, name=None, *, val_seed=0, notes=(), source=None):
-    """Load the TextDataset of such a folder. source: its origin; None for the path.
+    """Load a folder as a TextDataset. source: its origin; None for the path.
 
-    DataError: no TSV, missing columns, no readable image.
+    DataError: no TSV, missing columns, or no readable image.
     """
     name, folder = name or folder.resolve().name, folder.resolve()
     place = folder / "train" if (folder / "train").is_dir() else folder
@@ -41,10 +41,8 @@ def load_folder(folder, name=None, *, val_seed=0, notes=(), source=None):
             notes.append(f"{len(shared)} documents are in both train and test: {', '.join(shared[:5])}")
     else:
         if (count := len(set(lines.writers))) < 3:
-            expected, hint = "at least three: to train, validate and test", "Name writers in the TSV column `document`"
-            raise DataError(
-                "These lines are from too few documents", where=place, expected=expected, got=count, hint=hint
-            )
+            what, hint = "The lines are from too few documents", "Name writers in the TSV column `document`"
+            raise DataError(what, where=place, expected="at least three, one for each split", got=count, hint=hint)
         rest, part = cut_by_writer(lines.writers, TESTED, 0, "test")
         test, lines = lines.take(part), lines.take(rest)
     parts = *(lines.take(part) for part in cut_by_writer(lines.writers, VALIDATED, val_seed, "validation")), test
@@ -60,25 +58,20 @@ def load_folder(folder, name=None, *, val_seed=0, notes=(), source=None):
 
 
 def _part(folder):
-    """Read (Lines, known, damaged) from the TSV of a folder and its images.
+    """Return (Lines, known, damaged) of the TSV and the images of a folder.
 
-    An image without a document counts as a writer of its own, and `known` is then false.
+    An image without a document counts as one by a separate writer; `known` is false then.
     """
     tables = sorted(folder.glob("*.tsv"))
     if len(tables) != 1:
-        got = ", ".join(path.name for path in tables) or "none"
-        raise DataError(
-            "There are no texts for these images",
-            where=folder,
-            expected="one *.tsv",
-            got=got,
-            hint="Write one with the columns file, text and, if writers are known, document",
-        )
+        what, got = "There is not one TSV with the texts of the images", ", ".join(p.name for p in tables) or "none"
+        hint = "Write one with the columns file, text and, if writers are known, document"
+        raise DataError(what, where=folder, expected="one *.tsv", got=got, hint=hint)
     rows = _rows(tables[0])
     lines, damaged = read_lines((folder / row["file"], row["text"], row.get("document") or row["file"]) for row in rows)
     if not len(lines):
         reason = "; ".join(f"{file}: {why}" for file, why in damaged[:3]) or "the table is empty"
-        hint = "Its column `file` names images relative to its folder"
+        hint = "Its column `file` must name images relative to its folder"
         raise DataError("None of the images can be read", where=tables[0], got=reason, hint=hint)
     return lines, all(row.get("document") for row in rows), damaged
 
@@ -90,19 +83,17 @@ def _rows(path):
             missing = {"file", "text"} - set(table.fieldnames or ())
             if missing:
                 got = ", ".join(table.fieldnames or ()) or "an empty file"
-                hint = "Name the columns in its first row, separated by tabs"
+                hint = "Name the columns in the first row, separated by tabs"
                 raise DataError("This TSV lacks columns", where=path, expected="file, text", got=got, hint=hint)
             rows = list(table)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            f"This TSV cannot be read: {error}", where=path, expected="UTF-8, tabs between columns"
-        ) from error
+        expected = "UTF-8, tabs between columns"
+        raise DataError(f"This TSV cannot be read: {error}", where=path, expected=expected) from error
     for number, row in enumerate(rows, start=2):
         if None in row or None in row.values():
-            expected = f"{len(table.fieldnames)} columns: {', '.join(table.fieldnames)}"
-            raise DataError(
-                "A row of this TSV has too few or too many columns", where=f"{path}, line {number}", expected=expected
-            )
+            what, expected = "A row has too few or too many columns", f"{len(table.fieldnames)} columns: "
+            expected += ", ".join(table.fieldnames)
+            raise DataError(what, where=f"{path}, line {number}", expected=expected)
     return rows
 
 

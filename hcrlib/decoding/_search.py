@@ -32,10 +32,8 @@ class Dictionary(NamedTuple):
 
 
 def no_dictionary(k):
-    nothing, none = np.zeros(1, np.int64), np.zeros(1)
-    return Dictionary(
-        np.zeros((1, k + 1), np.int32), nothing, nothing, nothing, nothing, none, nothing, nothing, none, 0.0
-    )
+    child, whole, real = np.zeros((1, k + 1), np.int32), np.zeros(1, np.int64), np.zeros(1)
+    return Dictionary(child, whole, whole, whole, whole, real, whole, whole, real, 0.0)
 
 
 def dictionary(words, sentences, classes, letters, smoothing):
@@ -133,13 +131,8 @@ def advance(lp, beam, beams, tree, n_nodes, dictionary, mode):
                 if slot[above] >= 0:  # or reaches this text from its prefix in this step
                     j = slot[above]
                     stays = _added(stays, (blank[j] if label[above] == c else total[j]) + step[c])
-            kept[n], came[n], said[n], kept_blank[n], kept_other[n] = (
-                _added(ends, stays) + score[node],
-                i,
-                0,
-                ends,
-                stays,
-            )
+            kept[n], came[n], said[n] = _added(ends, stays) + score[node], i, 0
+            kept_blank[n], kept_other[n] = ends, stays
             n += 1
         worst = _least(kept, n)
         for i in range(len(nodes)):  # the text grows by one character
@@ -155,9 +148,8 @@ def advance(lp, beam, beams, tree, n_nodes, dictionary, mode):
                 if child[node, c] >= 0 and slot[child[node, c]] >= 0:
                     continue
                 value = (blank[i] if label[node] == c and node > 0 else total[i]) + step[c]
-                if value == -np.inf or (
-                    n == beam and value <= kept[worst]
-                ):  # a language model can only lower the score
+                # a language model can only lower the score
+                if value == -np.inf or (n == beam and value <= kept[worst]):
                     continue
                 whole = value
                 if mode > 0:

@@ -175,9 +175,7 @@ class _Search:
         lp = np.ascontiguousarray(log_probabilities, np.float64)
         n = len(self.decoder.classes)
         if lp.ndim != 2 or lp.shape[1] != n + 1:
-            raise ValueError(
-                f"expected log-probabilities (steps, {n + 1}), of the blank and {n} characters; got {lp.shape}"
-            )
+            raise ValueError(f"expected log-probabilities (steps, {n + 1}): the blank, {n} characters; got {lp.shape}")
         if np.isnan(lp).any():
             raise ValueError("a log-probability is nan")
         self.tree.reserve(len(lp) * self.decoder.beam)

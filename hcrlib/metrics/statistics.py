@@ -76,9 +76,8 @@ def by_class(predictions: Predictions, classes: Sequence[str]) -> pd.DataFrame:
     """Return one row per class: its name, precision, recall, f1 (0..1, 0 if it was never predicted), and images."""
     from sklearn.metrics import precision_recall_fscore_support
 
-    values = precision_recall_fscore_support(
-        predictions["labels"], predictions["predicted"], labels=range(len(classes)), zero_division=0
-    )
+    known, predicted = range(len(classes)), predictions["predicted"]
+    values = precision_recall_fscore_support(predictions["labels"], predicted, labels=known, zero_division=0)
     return pd.DataFrame({"class": classes, **dict(zip(("precision", "recall", "f1", "images"), values, strict=True))})
 
 
@@ -103,9 +102,8 @@ def reliability(predictions: Predictions, bins: int = BINS) -> pd.DataFrame:
     """Return one row per non-empty confidence bin: mean confidence and accuracy in 0..1, and images."""
     confidence, hits = _confidence(predictions)
     index = np.minimum((confidence * bins).astype(int), bins - 1)
-    rows = [
-        (confidence[index == b].mean(), hits[index == b].mean(), np.count_nonzero(index == b)) for b in np.unique(index)
-    ]
+    bins_with_images = [index == b for b in np.unique(index)]
+    rows = [(confidence[its].mean(), hits[its].mean(), np.count_nonzero(its)) for its in bins_with_images]
     return pd.DataFrame(rows, columns=["confidence", "accuracy", "images"])
 
 

@@ -66,12 +66,8 @@ class Distortion:
 
         angle, slant = np.radians(draw(self.rotation)), np.tan(np.radians(draw(self.shear)))
         tall, wide = 1 + draw(self.scale), 1 + draw(self.scale)
-        down, right, tilt, turn = (
-            draw(self.translation),
-            draw(self.translation),
-            draw(self.perspective),
-            draw(self.perspective),
-        )
+        limits = self.translation, self.translation, self.perspective, self.perspective
+        down, right, tilt, turn = map(draw, limits)
         y = (np.arange(h, dtype=np.float32) - (h - 1) / 2)[None, :, None]
         x = (np.arange(w, dtype=np.float32) - (w - 1) / 2)[None, None, :]
         cos, sin = np.cos(angle), np.sin(angle)
@@ -154,9 +150,8 @@ def _sampled(x, rows, columns):
     rows, columns = np.clip(rows, -2, h) + np.float32(3), np.clip(columns, -2, w) + np.float32(3)
     top, left = rows.astype(np.int32), columns.astype(np.int32)
     down, right = _keys(rows - top), _keys(columns - left)
-    indices = (
-        (np.arange(n) * ((h + 6) * (w + 6)))[:, None, None] + (top - 1) * (w + 6) + (left - 1)
-    )  # int64: faster to index with
+    first = np.arange(n)[:, None, None] * ((h + 6) * (w + 6))  # int64: faster to index with
+    indices = first + (top - 1) * (w + 6) + (left - 1)
     flat, out = padded.ravel(), np.zeros(rows.shape, np.float32)
     for i in range(4):
         line = flat.take(indices) * right[0]
@@ -181,7 +176,6 @@ def _cut(x, side, rng):
     """Set a square of each image, centered at a random pixel, to 0 in place."""
     n, h, w, _ = x.shape
     y, x0 = rng.randint(0, h, (n, 1)), rng.randint(0, w, (n, 1))
-    rows, columns = (
-        (offset >= 0) & (offset < side) for offset in (np.arange(h) - y + side // 2, np.arange(w) - x0 + side // 2)
-    )
+    offsets = np.arange(h) - y + side // 2, np.arange(w) - x0 + side // 2
+    rows, columns = ((offset >= 0) & (offset < side) for offset in offsets)
     x[rows[:, :, None] & columns[:, None, :]] = 0

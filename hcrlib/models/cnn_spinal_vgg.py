@@ -42,12 +42,8 @@ class CnnSpinalVgg(KerasClassifier):
         from keras import layers
 
         x = image = keras.Input(shape)  # (28, 28, 1)
-        for convolutions, channels in (
-            (2, 1),
-            (2, 2),
-            (3, 4),
-            (3, 4),
-        ):  # to (14, 14, w), (7, 7, 2 w), (3, 3, 4 w), (1, 1, 4 w)
+        stages = (2, 1), (2, 2), (3, 4), (3, 4)  # to (14, 14, w), (7, 7, 2 w), (3, 3, 4 w), (1, 1, 4 w)
+        for convolutions, channels in stages:
             for _ in range(convolutions):
                 x = layers.Conv2D(channels * self.width, 3, padding="same", kernel_initializer="he_normal")(x)
                 x = layers.ReLU()(layers.BatchNormalization()(x))

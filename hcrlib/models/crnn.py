@@ -60,11 +60,7 @@ class Crnn(KerasLearner, Recognizer):
         return len(text) + sum(a == b for a, b in itertools.pairwise(text))
 
     def skip(self, data):
-        return (
-            None
-            if isinstance(data, TextDataset)
-            else f"{self.name} reads pictures of words and lines, not of characters"
-        )
+        return None if isinstance(data, TextDataset) else f"{self.name} reads words and lines, not characters"
 
     def fit(self, lines, val, context):
         keras = started(context.seed)
@@ -210,11 +206,9 @@ class Crnn(KerasLearner, Recognizer):
     def _measured(self, history):
         from hcrlib.metrics.scores import edits
 
-        answers = self.log_probabilities(self._val[0])
-        wrong = sum(
-            edits(best_path(one, self.classes)[0], text) for one, text in zip(answers, self._val[1], strict=True)
-        )
-        return {**history, "val_cer": wrong / sum(map(len, self._val[1]))}
+        images, texts = self._val
+        predicted = [best_path(output, self.classes)[0] for output in self.log_probabilities(images)]
+        return {**history, "val_cer": sum(map(edits, predicted, texts)) / sum(map(len, texts))}
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -318,9 +312,8 @@ class CrnnPaper(Crnn):
         x = layers.Reshape((self.WIDTH // self.stride, 512))(x)
         ahead = layers.LSTM(512, return_sequences=True, name="forward1")(x)
         ahead = layers.LSTM(512, return_sequences=True, name="forward2")(ahead)
-        back = layers.LSTM(512, return_sequences=True, go_backwards=True, name="backward1")(
-            x
-        )  # returns steps in reverse order
+        reverse = layers.LSTM(512, return_sequences=True, go_backwards=True, name="backward1")
+        back = reverse(x)  # steps in reverse order
         back = layers.LSTM(512, return_sequences=True, name="backward2")(back)
         x = layers.Concatenate()([ahead, keras.ops.flip(back, axis=1)])
         return keras.Model(image, layers.Dense(n_labels, name="characters")(x))

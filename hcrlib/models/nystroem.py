@@ -69,17 +69,13 @@ class Nystroem(Classifier):
         return self.images.size + self.weights.size
 
     def save(self, folder):
-        np.savez_compressed(
-            folder / "nystroem.npz", images=self.images, weights=self.weights, temperature=self.temperature
-        )
+        arrays = {name: getattr(self, name) for name in ("images", "weights", "temperature")}
+        np.savez_compressed(folder / "nystroem.npz", **arrays)
 
     def load(self, folder):
         with np.load(folder / "nystroem.npz", allow_pickle=False) as stored:
-            self.images, self.weights, self.temperature = (
-                stored["images"],
-                stored["weights"],
-                stored["temperature"].item(),
-            )
+            self.images, self.weights = stored["images"], stored["weights"]
+            self.temperature = stored["temperature"].item()
         self.n_classes = self.weights.shape[1]
 
     def _outputs(self, x):

@@ -1,9 +1,9 @@
 """Support vector machine with an RBF kernel, one-vs-one.
 
-Source: Cortes and Vapnik 1995; C and gamma chosen on MNIST's 6,000 validation images
-after a fit on 10,000. 99.0 % on MNIST after a fit of half a minute on 2 cores.
-Fitting uses scikit-learn-intelex if installed, else scikit-learn (libsvm), which is ten times slower.
-Scores are computed here by two matrix products over the support vectors, so that a stored model is plain arrays.
+Source: Cortes and Vapnik 1995; C and gamma were chosen on MNIST's 6,000 validation images after fitting on 10,000. 99.0 % on
+MNIST after fitting for half a minute on 2 cores. Fitting uses scikit-learn-intelex if it is installed, else scikit-learn
+(libsvm), which takes ten times as long. Scores are computed here, by two matrix products over the support vectors, so that a
+stored model consists of plain arrays.
 """
 
 import dataclasses
@@ -60,9 +60,8 @@ class Svm(Classifier):
             part = flat(x[start : start + 1024])
             distance = (part**2).sum(axis=1)[:, None] + self.squares - 2 * (part @ self.vectors.T)
             kernel = np.exp(-self.gamma * np.maximum(distance, 0))
-            out[start : start + len(part), self.classes] = _votes(
-                _margins(kernel, self.coefficients, self.intercept, self.counts)
-            )
+            margins = _margins(kernel, self.coefficients, self.intercept, self.counts)
+            out[start : start + len(part), self.classes] = _votes(margins)
         return out
 
     def scores(self, x):
@@ -79,9 +78,8 @@ class Svm(Classifier):
         ]
         first, second = np.triu_indices(k, 1)
         against = graph("Concat", *against, axis=1)  # (n, k (k - 1))
-        mine, theirs = (
-            graph("Gather", against, at, axis=1) for at in (first * (k - 1) + second - 1, second * (k - 1) + first)
-        )
+        places = first * (k - 1) + second - 1, second * (k - 1) + first
+        mine, theirs = (graph("Gather", against, at, axis=1) for at in places)
         margins = graph("Add", graph("Add", mine, theirs), self.intercept)
         logits = _voted(graph, margins, k)
         if k < self.n_classes:  # classes without an image: -1
@@ -164,6 +162,5 @@ def _voted(graph, margins, k):
     lost = graph("Sub", np.float32(1), won)
     votes = graph("Add", graph("MatMul", won, np.maximum(signs, 0)), graph("MatMul", lost, np.maximum(-signs, 0)))
     sums = graph("MatMul", margins, signs)
-    return graph(
-        "Add", votes, graph("Div", sums, graph("Mul", graph("Add", graph("Abs", sums), np.float32(1)), np.float32(3)))
-    )
+    squashed = graph("Div", sums, graph("Mul", graph("Add", graph("Abs", sums), np.float32(1)), np.float32(3)))
+    return graph("Add", votes, squashed)

@@ -102,9 +102,7 @@ def measure(folder, manifest, kind, facts, args):
     for key in [key for key in record if key.startswith("predict_")]:
         record[key] = None
     record["engine"] = kind
-    record["notes"] = [
-        "accuracy as measured where the model was trained; its golden answers were checked on this machine"
-    ]
+    record["notes"] = ["accuracy is that of the machine that trained; golden answers were checked on this machine"]
     try:
         _fill(record, measured, str(folder), manifest, args)
     except (ImportError, OSError, ValueError, RuntimeError) as error:

@@ -126,9 +126,7 @@ def parse_trtexec(text):
 def trtexec_failure(status, text):
     """Return one sentence: why trtexec ended with that status."""
     if status in (-9, 137):
-        return (
-            "trtexec was killed, probably because memory ran out: close other programs, add swap, or lower --workspace"
-        )
+        return "trtexec was killed, probably because memory ran out: close programs, add swap, or lower --workspace"
     for pattern, why in (
         (r"No importer registered for op: (\w+)", "TensorRT's parser does not support the operator %s"),
         (r"(?i)(no CUDA-capable device|CUDA_ERROR_NO_DEVICE|CUDA initialization failure)", "there is no GPU: %s"),

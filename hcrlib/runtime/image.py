@@ -112,9 +112,8 @@ def _stretched(grey, dark):
 def _ground(grey):
     """Return the median of the border, the level of the background."""
     border = np.sort(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]))
-    return (
-        int(border[(len(border) - 1) // 2]) + int(border[len(border) // 2])
-    ) / 2.0  # np.median, in a tenth of its time
+    # np.median takes ten times as long
+    return (int(border[(len(border) - 1) // 2]) + int(border[len(border) // 2])) / 2.0
 
 
 def _opened(anything):
@@ -138,11 +137,8 @@ def _sixteen_to_eight(image):
 def _grey_of_array(array):
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
-    if (
-        array.size == 0
-        or array.size > 4 * MAX_PIXELS
-        or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4)))
-    ):
+    is_image = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if not is_image or not 0 < array.size <= 4 * MAX_PIXELS:
         raise ValueError("expected an array of shape (h, w), (h, w, 3) or (h, w, 4), got %s" % (array.shape,))
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * 255

@@ -42,11 +42,9 @@ def predict(learner: Classifier, prepared: Prepared, classes: tuple) -> np.ndarr
     """Return the scores, float32 (n, n_classes). Raises RunError if they are not finite numbers of that shape."""
     outputs, shape = learner.scores(prepared[0]), (len(prepared[1]), len(classes))
     if outputs.shape != shape or not np.isfinite(outputs).all():
-        raise RunError(
-            f"{learner.name} returned invalid scores",
-            expected=f"finite numbers of shape {shape}",
-            got=f"shape {outputs.shape}, {np.count_nonzero(~np.isfinite(outputs))} not finite",
-        )
+        wanted = f"finite numbers of shape {shape}"
+        got = f"shape {outputs.shape}, {np.count_nonzero(~np.isfinite(outputs))} not finite"
+        raise RunError(f"{learner.name} returned invalid scores", expected=wanted, got=got)
     return outputs
 
 
