@@ -186,17 +186,8 @@ class _Sweep:
         except (OSError, HcrError) as error:  # an unreadable dataset does not stop other runs
             self._end(run, unmade(config, f"its data cannot be read: {error}"))
             return
-        job = jobs.RunJob(
-            config=dataclasses.asdict(config),
-            notebook=run.notebook,
-            source=self.sources[run.notebook],
-            code=code_sha256(),
-            inputs=read,
-            limit_s=self.cluster.limit_s,
-            limit_bytes=self.cluster.limit_bytes or self.dask.share(),
-            topic=self.topic,
-            at_once=self.dask.slots(),
-        )
+        what = {"config": dataclasses.asdict(config), "notebook": run.notebook, "source": self.sources[run.notebook]}
+        job = jobs.RunJob(**what, inputs=read, **_conditions(self.cluster, self.dask, self.topic))
         future = self.dask.submit(job, f"{config.id}/{run.tries}-{uuid.uuid4().hex[:8]}", self.cluster.priority)
         self.running[future.key] = run
         self.display.note = ""
@@ -246,6 +237,12 @@ class _Sweep:
         self.display.ended(run.config.id, record)
 
 
+def _conditions(cluster, dask, topic):
+    """Return the fields that all jobs of a client share."""
+    limits = {"limit_s": cluster.limit_s, "limit_bytes": cluster.limit_bytes or dask.share()}
+    return {"code": code_sha256(), "topic": topic, "at_once": dask.slots(), **limits}
+
+
 class Calls:
     """A context for calls on a cluster that return values, not records: the trials of a search."""
 
@@ -269,11 +266,9 @@ class Calls:
         calls: list of dicts with the fields of a CallJob. Raises RunError once a call's retries are used up, after yielding the
         outcomes that were available.
         """
-        limits = {"limit_s": self.cluster.limit_s, "limit_bytes": self.cluster.limit_bytes or self.dask.share()}
-        common = {"code": code_sha256(), "at_once": self.dask.slots(), "topic": self.topic, **limits}
-        running = {}
+        running, conditions = {}, _conditions(self.cluster, self.dask, self.topic)
         for index, call in enumerate(calls):
-            self._submit(running, index, jobs.CallJob(**call, **common), 0, 0)
+            self._submit(running, index, jobs.CallJob(**call, **conditions), 0, 0)
         while running:
             if (future := self.dask.next(0.5)) is None or future.key not in running:
                 continue

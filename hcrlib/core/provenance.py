@@ -15,18 +15,8 @@ from hcrlib.core import plugins
 from hcrlib.core.code_hash import code_sha256
 
 PACKAGES = (
-    "hcrlib",
-    "numpy",
-    "scikit-learn",
-    "scikit-learn-intelex",
-    "faiss-cpu",
-    "keras",
-    "tensorflow",
-    "jax",
-    "torch",
-    "onnx",
-    "onnxruntime",
-    "tf2onnx",
+    *("hcrlib", "numpy", "scikit-learn", "scikit-learn-intelex", "faiss-cpu"),
+    *("keras", "tensorflow", "jax", "torch", "onnx", "onnxruntime", "tf2onnx"),
 )
 
 LIMITS = (

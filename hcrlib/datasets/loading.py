@@ -155,13 +155,7 @@ def _is_path(name):
 def _cut(published, val_fraction, val_seed):
     sha256 = published.sha256  # before its memory is reused
     train, val = parted(published.train, *cut_validation(published.train.labels, val_fraction, val_seed))
-    shared = ("name", "classes", "test", "source", "comparable", "notes", "damaged")
-    return Dataset(
-        train=train,
-        val=val,
-        sha256=sha256,
-        test_sha256=content_sha256(published.test),
-        val_fraction=val_fraction,
-        val_seed=val_seed,
-        **{key: getattr(published, key) for key in shared},
-    )
+    names = "name", "classes", "test", "source", "comparable", "notes", "damaged"
+    about = {key: getattr(published, key) for key in names} | {"sha256": sha256, "val_seed": val_seed}
+    digest = content_sha256(published.test)
+    return Dataset(train=train, val=val, test_sha256=digest, val_fraction=val_fraction, **about)

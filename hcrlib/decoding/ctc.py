@@ -179,15 +179,10 @@ class _Search:
         if np.isnan(lp).any():
             raise ValueError("a log-probability is nan")
         self.tree.reserve(len(lp) * self.decoder.beam)
-        self.nodes, self.blank, self.other, self.tree.n = advance(
-            lp,
-            self.decoder.beam,
-            (self.nodes, self.blank, self.other),
-            self.tree.arrays,
-            self.tree.n,
-            self.decoder._dictionary.arrays,
-            self.decoder._mode,
-        )
+        decoder, beams = self.decoder, (self.nodes, self.blank, self.other)
+        tree = self.tree.arrays, self.tree.n
+        found = advance(lp, decoder.beam, beams, *tree, decoder._dictionary.arrays, decoder._mode)
+        self.nodes, self.blank, self.other, self.tree.n = found
         return self
 
     def best(self, top=1):

@@ -122,15 +122,9 @@ def rejection(predictions: Predictions) -> pd.DataFrame:
     order = np.argsort(-confidence, kind="stable")
     confidence, wrong = confidence[order], np.cumsum(~hits[order])
     last = np.flatnonzero(np.append(confidence[1:] != confidence[:-1], True))  # of each group of equal confidence
-    answered = last + 1
-    return pd.DataFrame(
-        {
-            "threshold": confidence[last],
-            "rejected": 1 - answered / len(hits),
-            "accuracy": 1 - wrong[last] / answered,
-            "misses": wrong[last],
-        }
-    )
+    misses, answered = wrong[last], last + 1
+    rates = {"rejected": 1 - answered / len(hits), "accuracy": 1 - misses / answered}
+    return pd.DataFrame({"threshold": confidence[last], **rates, "misses": misses})
 
 
 def _confidence(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Execute notebooks: one executor for the runs of a sweep and for its report."""
+"""Execute notebooks: the runs of a sweep, and its report."""
 
 import os
 import re
@@ -42,22 +42,14 @@ def execute(notebook, out, parameters, folder, kernel=None, log=False):
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillException, PapermillExecutionError
 
-    for name in FOLDERS:  # absolute, because the kernel runs in another folder
+    for name in FOLDERS:  # absolute: the kernel runs in another folder
         if value := os.environ.get(name):
             os.environ[name] = str(Path(value).expanduser().resolve())
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    options = {"cwd": str(folder), "kernel_name": "python3", "start_timeout": START_S}
+    options |= {"progress_bar": False, "log_output": log} | ({"km": kernel} if kernel else _own_kernel())
     try:
-        papermill.execute_notebook(
-            str(notebook),
-            str(out),
-            parameters,
-            progress_bar=False,
-            log_output=log,
-            start_timeout=START_S,
-            cwd=str(folder),
-            kernel_name="python3",
-            **({"km": kernel} if kernel else _own_kernel()),
-        )
+        papermill.execute_notebook(str(notebook), str(out), parameters, **options)
     except PapermillExecutionError as error:
         last = (error.evalue.strip().splitlines() or [""])[-1]
         if error.ename == "ModuleNotFoundError" and (module := re.search("'(.+?)'", last)):

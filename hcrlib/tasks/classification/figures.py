@@ -134,21 +134,10 @@ def versus(ax, comparison):
     more = comparison.only - comparison.only.T
     verdict = np.where(comparison.p < ALPHA, np.sign(more), 0)
     words = np.vectorize(lambda n, p: f"{n:+,}\n{p_value(p)}", otypes=[object])(more, comparison.p)
-    seaborn.heatmap(
-        verdict,
-        ax=ax,
-        annot=words,
-        fmt="",
-        mask=np.eye(len(more), dtype=bool),
-        cmap=ListedColormap(["#f5c27a", "#e6e6e6", "#9ccbe8"]),
-        vmin=-1,
-        vmax=1,
-        cbar=False,
-        linewidths=1,
-        annot_kws={"fontsize": 8, "color": "black"},
-        xticklabels=comparison.names,
-        yticklabels=comparison.names,
-    )
+    look = {"cmap": ListedColormap(["#f5c27a", "#e6e6e6", "#9ccbe8"]), "vmin": -1, "vmax": 1, "cbar": False}
+    look |= {"mask": np.eye(len(more), dtype=bool), "linewidths": 1, "annot_kws": {"fontsize": 8, "color": "black"}}
+    names = comparison.names
+    seaborn.heatmap(verdict, ax=ax, annot=words, fmt="", xticklabels=names, yticklabels=names, **look)
     ax.tick_params(length=0)
     ax.tick_params(axis="y", rotation=0)
     ax.set(ylabel="correct images, row minus column")
