@@ -40,7 +40,7 @@ def against_figures(ax, content):
 def methods(ax, content, names):
     """Draw bars of several methods, in their classifiers' colors, a group per claim; accuracies with their intervals.
 
-    names: claims about one measure whose runs are labelled by method, such as "SVM".
+    names: claims about one measure whose runs are labeled by method, such as "SVM".
     """
     rows = [_row(content, name) for name in names]
     for group, row in enumerate(rows):

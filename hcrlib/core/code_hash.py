@@ -40,7 +40,7 @@ def code_sha256(root: Path = ROOT, patterns: tuple[str, ...] = DECIDING) -> str:
 
 
 def definitions(source: str, root: Path = ROOT) -> set[str]:
-    """Return the normalised syntax tree of each top-level statement of a module as text."""
+    """Return the normalized syntax tree of each top-level statement of a module as text."""
     tree = ast.parse(source)
     names, modules = {}, set()
     stems = {path.stem for path in root.rglob("*.py")}

@@ -8,7 +8,7 @@ from hcrlib.core.errors import ConfigError
 
 
 def did_you_mean(name: Any, names: Iterable[str]) -> str:
-    """Return the hint for a misspelt name: 'Did you mean ...?' where one is close, else the list of valid names."""
+    """Return the hint for a misspelled name: 'Did you mean ...?' where one is close, else the list of valid names."""
     names = list(names)
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     return f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(names) or 'none'}"

@@ -72,7 +72,7 @@ def _described(path, optional=False):
 
 
 def _unique(names, where):
-    """Return the names as a tuple, NFC-normalised; DataError for duplicates."""
+    """Return the names as a tuple, NFC-normalized; DataError for duplicates."""
     names = [unicodedata.normalize("NFC", name) for name in names]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not names:

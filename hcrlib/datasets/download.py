@@ -40,7 +40,7 @@ def fetch_file(file):
 
 
 def unpack(archive):
-    """Check the catalogue's Files in this zip, put them into the cache, and return them.
+    """Check the catalog's Files in this zip, put them into the cache, and return them.
 
     DataError if the zip is damaged or a file differs; OSError if the disk is full.
     """

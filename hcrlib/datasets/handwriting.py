@@ -1,7 +1,7 @@
 """Write words with the characters of a dataset: irregular sizes, slant and spacing, a wavy baseline, touching or not.
 
 Sizes follow school handwriting: an h is taller than an a, a g descends. It is not the hand of one writer, and strokes do not
-join as in cursive writing, unless neighbours touch by chance.
+join as in cursive writing, unless neighbors touch by chance.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ TALL, DEEP = set("bdfhklt"), set("gpqy")
 class Style:
     """How words are written.
 
-    x_height: pixels. spacing: between characters, in x-heights. slant: degrees. touching: share of neighbours that touch or
+    x_height: pixels. spacing: between characters, in x-heights. slant: degrees. touching: share of neighbors that touch or
     overlap. wobble: irregularity of baseline and sizes, 0..1.
     """
 
@@ -54,7 +54,7 @@ class Handwriting:
     def word(self, text, left, baseline, style):
         """Return the Placed characters of a word. baseline: a function from x to the row that letters stand on.
 
-        The gap to a neighbour is measured between their ink, row by row, so that slant does not count as overlap.
+        The gap to a neighbor is measured between their ink, row by row, so that slant does not count as overlap.
         """
         placed, at = [], left
         for character in text:

@@ -1,4 +1,4 @@
-"""Describe, fetch and verify the datasets of the catalogue on this machine."""
+"""Describe, fetch and verify the datasets of the catalog on this machine."""
 
 from dataclasses import dataclass
 

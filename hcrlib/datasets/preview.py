@@ -20,7 +20,7 @@ WORDS_A_ROW = 4
 def show(name, out=None, per_class=12):
     """Draw a dataset by name into a PNG and return its Path.
 
-    Characters: a labelled row of training images per class, with bars of the class balance. Words and lines: per_class of
+    Characters: a labeled row of training images per class, with bars of the class balance. Words and lines: per_class of
     them, each under its text. out: the file to write; default: results/figures/dataset-NAME.png.
     """
     return write(find(name), out, per_class)

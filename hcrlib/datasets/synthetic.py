@@ -131,7 +131,7 @@ def _load(name, data, texts, corpus, val_seed):
 
 
 def _lexicon():
-    """Return every word that may be written, capitalised or not, like a dictionary; fixed before words are drawn."""
+    """Return every word that may be written, capitalized or not, like a dictionary; fixed before words are drawn."""
     words = [word for words, _ in _vocabulary().values() for word in words]
     return tuple(words) + tuple(word.capitalize() for word in words)
 

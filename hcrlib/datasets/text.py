@@ -58,7 +58,7 @@ def found(name):
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """images: uint8 (h, w) each, h at most HEIGHT, grey, dark on light. texts: str each, as `normal` makes them.
+    """images: uint8 (h, w) each, h at most HEIGHT, gray, dark on light. texts: str each, as `normal` makes them.
 
     writers: who wrote each; empty if unknown.
     """

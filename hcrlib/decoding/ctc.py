@@ -38,9 +38,9 @@ class Decoded(NamedTuple):
 
 
 def log_probability(log_probabilities, labels):
-    """Return the log-probability of a labelling over all its paths: the forward pass of CTC (Graves et al. 2006, section 4.1).
+    """Return the log-probability of a labeling over all its paths: the forward pass of CTC (Graves et al. 2006, section 4.1).
 
-    labels: whole numbers from 1. Minus infinity if the labelling does not fit into the steps.
+    labels: whole numbers from 1. Minus infinity if the labeling does not fit into the steps.
     """
     lp = np.asarray(log_probabilities, np.float64)
     extended = np.zeros(2 * len(labels) + 1, np.int64)

@@ -9,7 +9,7 @@ GRID = 5  # control points of an elastic distortion, each way
 
 
 def shifted(x, most, rng):
-    """Return x (n, h, w, 1), each image moved by a random whole number of pixels in [-most, most] each way, padded with 0.
+    """Return x (n, h, w, 1), each image shifted by random whole numbers of pixels in [-most, most], padded with 0.
 
     Source: Simard, Steinkraus and Platt 2003 (translations); rng: numpy.random.RandomState.
     """
@@ -21,7 +21,7 @@ def shifted(x, most, rng):
 
 
 def moved(x, down, right):
-    """Return x (n, h, w), every image moved by the same whole number of pixels, which may be negative, padded with 0."""
+    """Return x (n, h, w), every image shifted by the same whole number of pixels, which may be negative, padded with 0."""
     h, w = x.shape[1:]
     most = max(abs(down), abs(right))
     padded = np.pad(x, ((0, 0), (most, most), (most, most)))
@@ -121,7 +121,7 @@ def _inked(line, strength, rng):
 
 
 def mixed(x, targets, alpha, rng):
-    """Blend images and one-hot targets with those of others by a share from Beta(alpha, alpha) (mixup, Zhang et al. 2018)."""
+    """Blend images and one-hot targets with those of other images, with weights from Beta(alpha, alpha) (Zhang et al. 2018)."""
     share = rng.beta(alpha, alpha, len(x)).astype(np.float32)
     share = np.maximum(share, 1 - share)
     other = rng.permutation(len(x))
@@ -163,7 +163,7 @@ def _sampled(x, rows, columns):
 
 
 def _keys(t):
-    """Return the weights of the neighbours at -1, 0, 1 and 2 for a position t in [0, 1); they sum to 1."""
+    """Return the weights of the neighbors at -1, 0, 1 and 2 for a position t in [0, 1); they sum to 1."""
     return (
         ((2 - t) * t - 1) * t / 2,
         ((3 * t - 5) * t * t + 2) / 2,

@@ -1,9 +1,9 @@
-"""cnn-compact trained by finished runs as well as by labels: the knowledge of several networks in one.
+"""cnn-compact trained on the probabilities of finished runs as well as on labels: several networks distilled into one.
 
-Sources: Hinton, Vinyals and Dean 2015 (distillation); Furlanello et al. 2018 ("Born-Again Neural Networks": a pupil as large
-as its teachers outperforms them). For ambiguous shapes the teachers give the probability of each label, so that the pupil need
-not memorize an arbitrary one. The teachers' probabilities are averaged over copies of the image moved by a pixel, as in
-test-time augmentation; the pupil predicts from the original image only.
+Sources: Hinton, Vinyals and Dean 2015 (distillation); Furlanello et al. 2018 ("Born-Again Neural Networks": a student as large
+as its teachers outperforms them). For ambiguous shapes the teachers give the probability of each label, so the student need not
+memorize an arbitrary one. The teachers' probabilities are averaged over copies of the image shifted by a pixel, as in
+test-time augmentation; the student predicts from the original image only.
 
 Expected: MNIST 99.70 % (teachers 99.67 and 99.60), emnist-bymerge-lite 90.53 % (teachers 90.38 and 90.21), one run each; on
 validation images it is no better than its best teacher, so one run does not show which is. Cost: training of the teachers,
@@ -25,7 +25,7 @@ class CnnDistilled(CnnCompact):
 
     name = "cnn-distilled"
     colour, marker = "#fb6a4a", "h"
-    fixed_protocol = True  # its teachers saw all the training images, scaled
+    fixed_protocol = True  # its teachers saw all training images, scaled
 
     runs: list | None = None  # ids of the teachers, such as mnist/cnn-compact/0123456789ab
     views: int = number(1, least=0)  # the teachers see each image moved by up to this many pixels each way

@@ -1,9 +1,9 @@
 """The five-layer CNN of the OpenCV and TensorFlow paper on digit and character recognition.
 
 Convolution to [n, w/2, h/2, f1], convolution to [n, w/4, h/4, f2], two fully connected layers, output: two convolutions,
-each with 2x2 pooling, and three dense layers. It resumes from its last checkpoint whenever training starts again, logs to
-TensorBoard, and stops early when validation has been getting worse for several epochs in a row; 7 epochs are claimed to do.
-The paper gives no sizes: 3x3, 32 and 64 channels are the usual ones of its time, the dense widths LeNet-5's.
+each with 2x2 pooling, and three dense layers. It resumes from its last checkpoint when training restarts, logs to TensorBoard,
+and stops early when validation has become worse for several epochs in a row; the paper claims that 7 epochs suffice. It gives
+no sizes: 3x3 kernels with 32 and 64 channels were usual at the time, and the dense widths are those of LeNet-5.
 """
 
 import dataclasses

@@ -1,8 +1,8 @@
 """The Keras CNN of the paper "Handwritten Alphanumeric Character Recognition using Jetson Nano" (2023).
 
-It says Keras, Adam, sparse categorical cross-entropy and EMNIST Balanced, and gives no layers. Taken here is the network of
-Keras' own introduction, "Simple MNIST convnet" (Chollet 2015), its batch size and its epochs: what a page with Keras and Flask
-most probably started from. The survey it cites trained one CNN with RMSprop and with Adam: `optimizer_name` is for that.
+The paper names Keras, Adam, sparse categorical cross-entropy and EMNIST Balanced, but no layers. This is the network of Keras'
+introduction, "Simple MNIST convnet" (Chollet 2015), with its batch size and epochs, from which the authors probably started.
+The survey that the paper cites trained a CNN with RMSprop and with Adam, hence `optimizer_name`.
 """
 
 import dataclasses

@@ -1,10 +1,10 @@
 """LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998, section II-B), the network that MNIST was made for.
 
-As in the paper: 28x28 in a field of 32x32, two 5x5 convolutions, averages that are scaled and shifted by a learnt number a map,
-dense layers of 120 and 84, and the scaled tanh 1.7159 tanh(2/3 x). Taken differently: every map of the second convolution
-sees all six of the first (the paper leaves connections out to save work), softmax and cross-entropy stand for the Euclidean
-units with their hand-drawn targets, and Adam for the stochastic Levenberg-Marquardt. The paper: 0.95 % errors, 0.8 % with
-distortions.
+As in the paper: 28x28 in a field of 32x32, two 5x5 convolutions, averages that are scaled and shifted by learned weights,
+dense layers of 120 and 84, and the scaled tanh 1.7159 tanh(2/3 x). Different from the paper: every map of the second
+convolution sees all six maps of the first (the paper omits connections to save work), softmax and cross-entropy replace the
+Euclidean units with their hand-drawn targets, and Adam the stochastic Levenberg-Marquardt method. The paper reports 0.95 %
+errors, and 0.8 % with distortions.
 """
 
 import dataclasses

@@ -1,12 +1,12 @@
 """VGG-5 with a spinal head (Kabir et al. 2020, "SpinalNet: Deep Neural Network with Gradual Input").
 
-Ten 3x3 convolutions in four stages, each halved by pooling, batch normalisation after each; the last 256 numbers go, half by
-half, into four small dense layers, each of which also sees what the one before it made. The paper: 99.72 % on MNIST, 91.05 %
-on EMNIST Balanced, 95.88 % on Letters, 99.82 % on Digits, after 200 epochs on a GPU with rotations and perspective, the best
-epoch chosen by test images.
-Taken differently: the rate falls along a cosine instead of being redrawn at random whenever the test accuracy did not rise, and
-half of the images get a perspective that keeps their size, where torchvision's moves each corner inwards by itself.
-An image costs 57 times the multiplications of cnn-basic: `width` scales its channels.
+Ten 3x3 convolutions with batch normalization, in four stages that end with pooling; halves of the last 256 features enter four
+small dense layers in turn, each of which also sees the output of the previous one. The paper reports 99.72 % on MNIST, 91.05 %
+on EMNIST Balanced, 95.88 % on Letters and 99.82 % on Digits after 200 epochs on a GPU with rotations and perspective, choosing
+the best epoch by test images.
+Different from the paper: the learning rate follows a cosine instead of being redrawn at random whenever the test accuracy did
+not rise, and the perspective of half of the images keeps their size, where torchvision's moves each corner inwards.
+An image takes 57 times the multiplications of cnn-basic; `width` scales the channels.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ class CnnSpinalVgg(KerasClassifier):
     width: int = number(64, least=2)  # channels of the first stage; the last one has four times as many
     dropout: float = number(0.5, below=1)
     rotation: float = 10.0  # degrees
-    perspective: float = number(0.12, below=0.5)  # of half the images: how much larger one edge is than the middle
+    perspective: float = number(0.12, below=0.5)  # of half of the images: how much larger one edge is than the middle
 
     def network(self, shape, n_classes):
         import keras

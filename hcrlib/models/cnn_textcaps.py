@@ -1,10 +1,10 @@
 """A capsule network after TextCaps (Jayasundara et al. 2019, "Handwritten Character Recognition with Very Small Datasets").
 
-Three convolutions, primary capsules of 8 numbers, one capsule of 16 numbers a class, found by three rounds of routing by
-agreement (Sabour, Frosst and Hinton 2017); a class is as probable as its capsule is long. The matrices from primary to class
-capsules are shared over places, as in the paper. The paper, with 200 training images a class: EMNIST Balanced 87.82 %,
-Letters 92.79 %, Digits 98.96 %, MNIST 98.68 %. Left out: the decoder, and the images that the paper makes with it from
-perturbed capsules; small shifts stand for it. Lengths say which class, but are no probabilities (0.9 against 0.1 at the best):
+Three convolutions, primary capsules of 8 numbers, and one capsule of 16 numbers per class, determined by three rounds of
+routing by agreement (Sabour, Frosst and Hinton 2017); the longest capsule is the prediction. The matrices from primary to class
+capsules are shared over positions, as in the paper. The paper reports, for 200 training images per class, 87.82 % on EMNIST
+Balanced, 92.79 % on Letters, 98.96 % on Digits and 98.68 % on MNIST. Omitted: the decoder, and the images that the paper
+generates with it from perturbed capsules; small shifts replace them. Lengths are not probabilities (at best 0.9 against 0.1):
 scores are a softmax of ten times the lengths.
 """
 
@@ -14,8 +14,8 @@ from hcrlib.core.errors import ConfigError
 from hcrlib.models._base import number, softmax
 from hcrlib.models._keras import KerasClassifier, quiet_keras
 
-PRIMARY, CLASS = 8, 16  # numbers a capsule
-TYPES = 32  # of primary capsules at each place
+PRIMARY, CLASS = 8, 16  # numbers per capsule
+TYPES = 32  # types of primary capsules at each position
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -103,7 +103,7 @@ def _defined():
 
     @register
     class Capsules(keras.layers.Layer):
-        """(n, places, types, 8) to (n, classes, 16), by routing: places vote, and votes that agree count more."""
+        """Map (n, positions, types, 8) to (n, classes, 16) by routing: positions vote, and votes that agree count more."""
 
         def __init__(self, n_classes, routings, **kwargs):
             super().__init__(**kwargs)
@@ -135,7 +135,7 @@ def _defined():
 
     @register
     class Margin(keras.losses.Loss):
-        """The right class' capsule longer than 0.9, every other shorter than 0.1 (Sabour et al. 2017, equation 4)."""
+        """Want the true class' capsule longer than 0.9 and all others shorter than 0.1 (Sabour et al. 2017, equation 4)."""
 
         def call(self, y_true, y_pred):
             target = ops.one_hot(ops.reshape(ops.cast(y_true, "int32"), (-1,)), y_pred.shape[-1])

@@ -1,7 +1,7 @@
-"""The CNN of the 2022 project report on digit recognition with SVM, MLP and CNN, as it is written there.
+"""The CNN of the 2022 project report on digit recognition with SVM, MLP and CNN, as described there.
 
 Conv 64 3x3 - Conv 32 3x3 - Flatten - Dense 10; ReLU; Adam; categorical cross-entropy; batch 32; 5 epochs. The report leaves
-pixels at 0..255 and validates on the test set; here they are scaled to [0, 1], and validation is cut from the training part.
+pixels in 0..255 and validates on the test set; here they are scaled to [0, 1], and validation is cut from the training split.
 98.5 % on MNIST.
 """
 

@@ -176,7 +176,7 @@ class Crnn(KerasLearner, Recognizer):
         holds, writes = self._holds, self._writes
 
         class Batches(keras.utils.PyDataset):
-            """Keras takes the shapes of the first two batches for fixed unless they differ: the first is padded more."""
+            """Batches whose first one is padded more: Keras treats shapes that the first two share as fixed."""
 
             def __init__(self, pictures):
                 super().__init__()
@@ -189,11 +189,11 @@ class Crnn(KerasLearner, Recognizer):
                 chance = np.random.RandomState(seeds[at])
                 some = [self._strayed(i, chance) for i in batches[at]]
                 width = max(wide(one.shape[1]) for one in some)
-                told = [labels[i] for i in batches[at]]
-                length = longest if at == 0 else max(1, *map(len, told))
-                padded = np.zeros((len(told), length), np.int32)
-                for row, one in zip(padded, told, strict=True):
-                    row[: len(one)] = one
+                targets = [labels[i] for i in batches[at]]
+                length = longest if at == 0 else max(1, *map(len, targets))
+                padded = np.zeros((len(targets), length), np.int32)
+                for row, target in zip(padded, targets, strict=True):
+                    row[: len(target)] = target
                 return stacked(some, width), padded
 
             def _strayed(self, at, chance):
@@ -215,7 +215,7 @@ class Crnn(KerasLearner, Recognizer):
 class CrnnSmall(Crnn):
     """Seven convolutions, the maximum of each column and two bidirectional LSTMs, fast on a CPU.
 
-    Strides replace pooling (Springenberg et al. 2014), and the two large first layers have no batch normalisation, which would
+    Strides replace pooling (Springenberg et al. 2014), and the two large first layers have no batch normalization, which would
     take as long as their convolutions.
     """
 
@@ -237,7 +237,7 @@ class CrnnSmall(Crnn):
     units: int = 128  # of each LSTM, one each way
     dropout: float = number(0.2, below=1)
 
-    LAYERS: ClassVar[tuple] = (  # channels / width, size, strides (rows, columns), batch normalisation
+    LAYERS: ClassVar[tuple] = (  # channels / width, size, strides (rows, columns), batch normalization
         (1, 5, (2, 2), False),
         (2, 3, (2, 2), False),
         (2, 3, (1, 1), True),
@@ -268,14 +268,14 @@ class CrnnSmall(Crnn):
 
 @dataclasses.dataclass(kw_only=True)
 class CrnnPaper(Crnn):
-    """The network of the paper `cnn-rnn`, followed literally, for images of 800x64 pixels: 100 time steps.
+    """The network of the paper `cnn-rnn`, as published, for images of 800x64 pixels: 100 time steps.
 
-    Its listing contradicts itself; what is taken here. The shapes in its comments are consistent and are kept; the poolings are
-    those that make them (2x2, 1x2, 2x2, none, 2x2, 1x2, 1x2, width first); the inputs of the fourth and the sixth layer, whose
-    names are garbled, are the layers before them. Batch normalisation follows the pooling of layers 3 and 6, as the comments
-    have it, and leaky ReLU (0.01) every convolution, before its pooling. `bidirectional_dynamic_rnn` of a stack of two cells
-    runs the stacks of 512 apart and concatenates them at the end: 1024 features a step. The projection is a 1x1 atrous
-    convolution there, which is a dense layer. The optimizer, RMSprop, is the listing's; its rate is not told.
+    The paper's listing is inconsistent; this class follows the shapes in its comments, which are consistent, and the poolings
+    that yield them (2x2, 1x2, 2x2, none, 2x2, 1x2, 1x2, width first). The fourth and the sixth layer, whose inputs have garbled
+    names, follow the layers before them. Batch normalization follows the pooling of layers 3 and 6, as in the comments, and
+    leaky ReLU (0.01) every convolution, before its pooling. `bidirectional_dynamic_rnn` of a stack of two cells runs the two
+    stacks of 512 separately and concatenates their outputs: 1024 features per step. The projection, a 1x1 atrous convolution
+    there, is a dense layer here. The optimizer is the listing's RMSprop, whose learning rate is not given.
     """
 
     name = "crnn-paper"
@@ -289,7 +289,7 @@ class CrnnPaper(Crnn):
     distortion: float = 0.0
 
     WIDTH: ClassVar[int] = 800
-    LAYERS: ClassVar[tuple] = (  # channels, size, pooling (rows, columns), batch normalisation
+    LAYERS: ClassVar[tuple] = (  # channels, size, pooling (rows, columns), batch normalization
         (64, 5, (2, 2), False),
         (128, 5, (2, 1), False),
         (128, 3, (2, 2), True),
@@ -348,7 +348,7 @@ def ctc_loss():
 
 
 def _extremes_first(batches, widths):
-    """Put the widest batch first and the narrowest second, in place: see Batches; also, lack of memory shows at once."""
+    """Put the widest batch first and the narrowest second, in place: see Batches; it also reveals lack of memory early."""
     for at, extreme in ((0, max), (1, min)):
         if len(batches) > at:
             found = extreme(range(at, len(batches)), key=lambda i: widths[batches[i]].max())

@@ -1,8 +1,8 @@
 """Average the probabilities of several trained models, optionally over shifted copies of each image.
 
-Sources: Hansen and Salamon 1990 (networks that differ by their first weights make different mistakes); Krizhevsky et al. 2012
-(test-time augmentation). Nothing is trained: the members are finished runs, found by their ids, on the same training images.
-One run with a `shift` is that run with test-time augmentation, reported separately.
+Sources: Hansen and Salamon 1990 (networks with different initial weights make different errors); Krizhevsky et al. 2012
+(test-time augmentation). Nothing is trained: the members are finished runs on the same training images, identified by id. A
+single run with a `shift` is that run with test-time augmentation, reported separately.
 """
 
 import dataclasses

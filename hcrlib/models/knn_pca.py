@@ -1,7 +1,7 @@
-"""Exact k nearest neighbours among the first principal components.
+"""Exact k nearest neighbors among the first principal components.
 
-Source: Cover and Hart 1967; the components are Pearson's (1901). A route for hundreds of thousands of images: a distance
-costs `components` products instead of 784.
+Sources: Cover and Hart 1967; Pearson 1901 (principal components). Suited to hundreds of thousands of images: a distance takes
+`components` multiplications instead of 784.
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
-"""Multilayer perceptron: two hidden layers with batch normalisation and dropout.
+"""Multilayer perceptron: two hidden layers with batch normalization and dropout.
 
-Source: Simard et al. 2003 for the size; Ioffe and Szegedy 2015, Srivastava et al. 2014. About 98.7 % on MNIST in a minute.
+Sources: Simard et al. 2003 (size), Ioffe and Szegedy 2015, Srivastava et al. 2014. About 98.7 % on MNIST in a minute.
 """
 
 import dataclasses

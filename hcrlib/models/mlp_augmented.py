@@ -1,6 +1,6 @@
-"""The multilayer perceptron with the modern recipe: distorted images, a one-cycle schedule, batch normalisation, dropout.
+"""A multilayer perceptron with a modern recipe: distorted images, a one-cycle schedule, batch normalization, dropout.
 
-Sources: Simard, Steinkraus and Platt 2003, whose perceptron of 800 units makes 0.7 % errors on MNIST with elastic distortions;
+Sources: Simard, Steinkraus and Platt 2003, whose perceptron of 800 units has 0.7 % errors on MNIST with elastic distortions;
 Ciresan et al. 2010.
 """
 

@@ -1,9 +1,9 @@
-"""Kernel ridge regression through Nystroem's approximation: an RBF kernel's accuracy for hundreds of thousands of images.
+"""Kernel ridge regression with Nystroem's approximation: the accuracy of an RBF kernel for hundreds of thousands of images.
 
 Sources: Williams and Seeger 2001 (Nystroem), Rudi, Carratino and Rosasco 2017 (FALKON; its normal equations, solved directly).
-Every image is represented by its kernel with random training images, the landmarks; one linear system gives the
-weights of all classes. Time grows with the number of images, where an SVM's grows with its square; memory beyond the images
-does not grow.
+Every image is represented by its kernel values with random training images, the landmarks; one linear system gives the weights
+of all classes. The time is linear in the number of images, while that of an SVM is quadratic; memory besides the images is
+constant.
 """
 
 import dataclasses

@@ -1,7 +1,7 @@
-"""Support vector machine fitted a second time, on its support vectors and copies of them moved by a pixel.
+"""Support vector machine that is fitted again, on its support vectors and copies of them shifted by a pixel.
 
-Source: DeCoste and Schoelkopf 2002, "Training Invariant Support Vector Machines" (virtual support vectors): the vectors contain
-all that the first fit learned, so only they need shifted copies.
+Source: DeCoste and Schoelkopf 2002, "Training Invariant Support Vector Machines" (virtual support vectors). The support vectors
+contain everything that the first fit has learned, so only they need shifted copies.
 """
 
 import dataclasses

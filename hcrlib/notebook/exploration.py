@@ -31,7 +31,7 @@ def balance(data):
 
 
 def class_means(split, n_classes):
-    """Return (mean, spread), float64 (n_classes, 28, 28), grey levels 0..255; spread: the standard deviation of each pixel.
+    """Return (mean, spread), float64 (n_classes, 28, 28), gray levels 0..255; spread: the standard deviation of each pixel.
 
     Both are 0 for a class without images.
     """

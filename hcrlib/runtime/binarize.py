@@ -1,4 +1,4 @@
-"""Make photos of ink on paper, with shadow, grain and grey paper, look like scans.
+"""Make photos of ink on paper, with shadow, grain and gray paper, look like scans.
 
 The ground is what is left when everything narrower than a stroke's width is taken away (a morphological opening); ink is what
 stands out from it, by Otsu's threshold (Otsu 1979, "A threshold selection method from gray-level histograms").

@@ -1,7 +1,7 @@
 """Convert a path, bytes, a PIL image or an array to the 28x28 glyph that a classifier expects.
 
 MNIST's own recipe (LeCun, Cortes, Burges, "The MNIST database", section on the original NIST images): the ink's box is scaled
-into 20x20 keeping its aspect, then placed in 28x28 with its centre of mass in the middle. EMNIST's (Cohen et al. 2017,
+into 20x20 keeping its aspect, then placed in 28x28 with its center of mass in the middle. EMNIST's (Cohen et al. 2017,
 II-A): the box is scaled into 24x24 and placed in the middle. A model reads best what was framed as its training images were.
 """
 
@@ -24,7 +24,7 @@ MAX_PIXELS = 100 * 1000 * 1000  # a page scanned at 1,200 dpi fits; a decompress
 
 
 def to_glyph(anything, ink="auto", frame="mnist"):
-    """Return uint8 (28, 28), upright, ink 255 on 0: the largest extent of ink, boxed, scaled and centred.
+    """Return uint8 (28, 28), upright, ink 255 on 0: the largest extent of ink, boxed, scaled and centered.
 
     anything: path, bytes, PIL image, or array (h, w), (h, w, 3) or (h, w, 4), uint8 in 0..255 or float in 0..1.
     ink: "dark" or "light" on its ground, or "auto": the ground is what most of the border is. frame: whose recipe, "mnist" or
@@ -44,7 +44,7 @@ def to_glyph(anything, ink="auto", frame="mnist"):
 
 
 def to_grey(anything):
-    """Return uint8 (h, w) as it is stored, EXIF rotation honoured, transparency over white.
+    """Return uint8 (h, w) as it is stored, EXIF rotation honored, transparency over white.
 
     Raises ValueError if it is not an image.
     """
@@ -79,7 +79,7 @@ def ink_boxed(image, box=BOX, resample=Image.LANCZOS):
 
 
 def centred(image):
-    """Return uint8 (28, 28), moved by whole pixels so that the centre of mass of its ink is in the middle; no ink is lost."""
+    """Return uint8 (28, 28), moved by whole pixels so that the center of mass of its ink is in the middle; no ink is lost."""
     total = int(image.sum(dtype=np.int64))
     if total == 0:
         return image
@@ -129,7 +129,7 @@ def _opened(anything):
 
 
 def _sixteen_to_eight(image):
-    """Reduce 16-bit grey, as written by scanners, to 8 bits; Pillow's conversion would clip it to white."""
+    """Reduce 16-bit gray, as written by scanners, to 8 bits; Pillow's conversion would clip it to white."""
     values = np.array(image)
     return np.clip(values // (257 if values.max() > 255 else 1), 0, 255).astype(np.uint8)
 

@@ -1,6 +1,6 @@
 """Preparation of word and line images for a recognizer, and decoding of its output.
 
-Shapes: an image is uint8 (h, w), grey, of any size, dark on light; prepared it is float32 (height, width), ink 1 on 0. A
+Shapes: an image is uint8 (h, w), gray, of any size, dark on light; prepared it is float32 (height, width), ink 1 on 0. A
 network returns log-probabilities, float32 (steps, k + 1), of the blank (column 0) and the k characters at each time step.
 """
 

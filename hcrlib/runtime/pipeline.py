@@ -73,19 +73,19 @@ def scale(x):
 
 
 def ink_box(x, box):
-    """Return the ink's box scaled to fit box x box, in the middle: MNIST's size normalisation, for images that lack it."""
+    """Return the ink's box scaled to fit box x box, in the middle: MNIST's size normalization, for images that lack it."""
     out = [glyphs.ink_boxed(np.round(one * 255).astype(np.uint8), box) for one in x]
     return np.stack(out).astype(np.float32) / np.float32(255)
 
 
 def center(x):
-    """Move each image by whole pixels so that the centre of mass is in the middle."""
+    """Move each image by whole pixels so that the center of mass is in the middle."""
     out = [glyphs.centred(np.round(one * 255).astype(np.uint8)) for one in x]
     return np.stack(out).astype(np.float32) / np.float32(255)
 
 
 def deskew(x):
-    """Sheared upright by second moments (LeCun et al. 1998, section III-A), the centre of mass in the middle.
+    """Sheared upright by second moments (LeCun et al. 1998, section III-A), the center of mass in the middle.
 
     The slant is cov(row, column) / var(row) of the ink; rows are moved by whole and part pixels (linear interpolation).
     """
@@ -120,7 +120,7 @@ def standardize(x, mean, deviation):
 def hog(x, cell, orientations):
     """Histograms of oriented gradients (Dalal and Triggs 2005): unsigned, cells of 4x4, blocks of 2x2, L2-hys.
 
-    (n, 28, 28) to (n, 6 * 6 * 36) = (n, 1296) with the defaults; each pixel's vote is split over two neighbouring bins.
+    (n, 28, 28) to (n, 6 * 6 * 36) = (n, 1296) with the defaults; each pixel's vote is split over two neighboring bins.
     """
     n, h, w = x.shape
     if h % cell or w % cell or min(h, w) < 2 * cell:

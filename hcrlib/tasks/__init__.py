@@ -1,6 +1,6 @@
-"""Tasks: character classification, text recognition, and those of plug-ins; each is a folder in this one.
+"""Tasks: character classification, text recognition, and those of plug-ins. Each is a folder in this one.
 
-`hcrlib.tasks.base` says what a task is and what its folder holds.
+`hcrlib.tasks.base` documents the interface.
 """
 
 import importlib

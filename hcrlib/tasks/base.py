@@ -1,7 +1,7 @@
-"""What a task is: everything that differs between classifying characters and reading lines, behind one interface.
+"""The interface of tasks: everything that differs between classifying characters and reading lines.
 
-A task is one folder beside this file: its `__init__.py` defines a subclass of Task, and sibling modules hold the parts, which
-are imported when they are first used:
+A task is a folder beside this file. Its `__init__.py` defines a subclass of Task, and sibling modules hold the parts, which are
+imported when they are first used:
 
 measuring.py: what `Task.measure` calls, as functions
     check(record, train, data): raise DataError for data that cannot be trained on; append to record.notes
@@ -13,7 +13,7 @@ measuring.py: what `Task.measure` calls, as functions
     test(outputs, split): ({name: Metric}, number of errors or None)
     predictions(outputs, split): the arrays of predictions.npz, among them "labels" and "predicted"
 figures.py: functions that draw on an `ax` and return it
-card.py, export.py: the model's card; golden answers, formats and the check that they agree
+card.py, export.py: the model card; golden answers, formats, and the check that they agree
 """
 
 import importlib
@@ -65,7 +65,7 @@ def count(record: RunRecord) -> str:
 
 
 class Task:
-    """A kind of problem that models solve. TASKS has one instance of each subclass.
+    """A kind of problem for models. TASKS has one instance of each subclass.
 
     Attributes:
         name: value of a record's `task` and of a learner's.
@@ -147,16 +147,16 @@ class Task:
         return learner.skip(data)
 
     def error(self, value: float) -> float:
-        """Return a value of the primary metric as one of which less is better."""
+        """Return a value of the primary metric as an error, of which less is better."""
         return 1 - value if self.higher_is_better else value
 
     def rank(self, record: RunRecord, split: str = "") -> float:
-        """Return what records sort by, the best first. split: "val_" for validation; a value that is missing comes last."""
+        """Return the sort key of a record, best first; a missing value comes last. split: "val_" for validation."""
         metric = record.metrics.get(split + self.primary)
         return float("inf") if metric is None else self.error(metric.value)
 
     def complete(self, record: RunRecord) -> RunRecord:
-        """Return the record with metrics that follow from its stored predictions and that it lacks."""
+        """Return the record with the missing metrics that can be computed from its stored predictions."""
         return record
 
     def measure(self, record: RunRecord, learner: Learner, data: Any, context: FitContext, out: Path) -> None:
@@ -222,7 +222,7 @@ class Task:
 
 
 def _note_fit(record: RunRecord, learner: Learner, n_train: int) -> None:
-    """Note what a fitted learner reports of itself."""
+    """Record what a fitted learner reports about itself."""
     record.n_train, record.engine = learner.n_train_used or n_train, learner.engine
     record.history, record.n_parameters = learner.history, learner.n_parameters
     record.notes += learner.notes

@@ -8,7 +8,7 @@ from hcrlib.tasks.base import Task, count, interval, percent
 
 
 class Classification(Task):
-    """An image of one character to its class."""
+    """Predict the class of an image of one character."""
 
     name = "classification"
     unit = "image"

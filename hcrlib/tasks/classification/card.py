@@ -61,7 +61,7 @@ def confusions(record: RunRecord, noun: str) -> Iterator[tuple[tuple, list[tuple
 
 
 def limits(model: CharacterModel, is_published: bool) -> str:
-    """Return what the model cannot do, as a list. is_published: whether its data are in the catalogue."""
+    """Return what the model cannot do, as a list. is_published: whether its data are in the catalog."""
     pairs = [pair.replace(" ", " and ") for pair in ALIKE if {*pair.split()} <= {*model.classes}]
     same = f"- Some classes can have the same shape; only neighboring characters tell them apart: {', '.join(pairs)}."
     parts = [LIMITS.format(threshold=100 * model.unsure_below), WRITERS * is_published, same if pairs else ""]

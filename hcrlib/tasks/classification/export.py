@@ -1,4 +1,4 @@
-"""What the export of a classifier needs: which formats, which images check them, golden answers, thresholds."""
+"""Export classifiers: formats, the images that check them, golden answers, and thresholds."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from hcrlib.runtime import CharacterModel
 
 FORMATS = "model.onnx", "model-1.onnx", "model.tflite", "model-float16.tflite", "model-int8.tflite"
 CHECKED = 1000  # validation images on which a network in ONNX must agree with the trained one
-GOLDEN = 32  # validation images whose answers every engine has to reproduce
-RANGES = 500  # training images that give an int8 network its ranges
-REFUSED = 0.01  # of the correct answers on validation images: what the threshold of "?" may cost
+GOLDEN = 32  # validation images whose predictions every engine must reproduce
+RANGES = 500  # training images that determine the ranges of an int8 network
+REFUSED = 0.01  # share of the correct predictions on validation images that the threshold of "?" may reject
 
 
 def checked(val: Split) -> Split:
@@ -21,7 +21,7 @@ def checked(val: Split) -> Split:
 
 
 def calibration(data: Dataset) -> Any:
-    """Return the images that give an int8 network its ranges."""
+    """Return the images that determine the ranges of an int8 network."""
     return data.train.images[stratified_take(data.train.labels, min(RANGES, len(data.train)), 0, "bundle/ranges")]
 
 
@@ -36,11 +36,11 @@ def measure(predicted: list[str], test: Split, classes: tuple) -> dict[str, floa
 
 
 def about(record: RunRecord, model: CharacterModel, val: Split) -> dict[str, Any]:
-    """Return what model.json says besides what training wrote: the threshold of "?" and the frame of the images."""
+    """Return the entries of model.json that training did not write: the threshold of "?" and the frame of the images."""
     return {"unsure_below": threshold(model.scores(val.images), val.labels), "frame": frame_of(record.config.dataset)}
 
 
 def threshold(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Return the probability below which the answer is "?": a share REFUSED of the correct answers lies below it."""
+    """Return the probability below which the prediction is "?": the share REFUSED of correct predictions is below it."""
     right = scores.argmax(axis=1) == labels
     return float(np.quantile(scores.max(axis=1)[right], REFUSED)) if right.any() else 1.0

@@ -1,4 +1,4 @@
-"""How classifiers are measured: see hcrlib.tasks.base for what each function is."""
+"""Measure classifiers: hcrlib.tasks.base documents the functions."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from hcrlib.models import Classifier, FitContext
 from hcrlib.records import Metric, RunRecord
 from hcrlib.runtime import Pipeline
 
-Prepared = tuple[np.ndarray, np.ndarray]  # images behind the pipeline, labels
+Prepared = tuple[np.ndarray, np.ndarray]  # prepared images, labels
 
 
 def check(record: RunRecord, train: Split, data: Dataset) -> None:
@@ -29,12 +29,12 @@ def subset(split: Split, n: int, seed: int) -> Split:
 
 
 def prepare(pipeline: Pipeline, split: Split) -> Prepared:
-    """Return the images behind the pipeline, and their labels."""
+    """Return the images after the pipeline, float32 (n, 28, 28) or (n, d), and their labels."""
     return pipeline.apply(split.images), split.labels
 
 
 def fit(learner: Classifier, train: Prepared, val: Prepared, context: FitContext) -> None:
-    """Fit on train; val to stop and calibrate by."""
+    """Fit on train; val decides when to stop, and calibrates."""
     learner.fit(*train, *val, context)
 
 

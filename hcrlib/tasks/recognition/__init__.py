@@ -7,7 +7,7 @@ from hcrlib.tasks.base import Task, count, interval, percent
 
 
 class Recognition(Task):
-    """An image of a word or a line to its text."""
+    """Predict the text of an image of a word or line."""
 
     name = "recognition"
     unit = "line"
@@ -32,5 +32,5 @@ class Recognition(Task):
     latency_items = 50
 
     def about(self, data: TextDataset) -> dict[str, Any]:
-        """Return what model.json says of what its images hold."""
+        """Return the entries of model.json on the content of images."""
         return {"reads": "lines", "unit": data.unit}

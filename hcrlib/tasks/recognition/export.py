@@ -1,4 +1,4 @@
-"""What the export of a recognizer needs: which formats, which lines check them, golden answers."""
+"""Export recognizers: formats, the lines that check them, and golden answers."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from hcrlib.runtime import LineModel
 
 FORMATS = "model.onnx", "model.tflite", "model-float16.tflite", "model-int8.tflite"
 CHECKED = 200  # validation images on which a network in ONNX must agree with the trained one
-GOLDEN = {"words": 8, "lines": 3}  # validation images whose answers every engine has to reproduce
+GOLDEN = {"words": 8, "lines": 3}  # validation images whose predictions every engine must reproduce
 
 
 def checked(val: Lines) -> Lines:
@@ -21,7 +21,7 @@ def checked(val: Lines) -> Lines:
 
 
 def calibration(data: TextDataset) -> list[np.ndarray]:
-    """Return the images that try a written network: there is no format with ranges."""
+    """Return an image to run a written network with; no format needs ranges."""
     return list(data.val.images[:1])
 
 
@@ -37,5 +37,5 @@ def measure(predicted: list[str], test: Lines, classes: tuple) -> dict[str, floa
 
 
 def about(record: RunRecord, model: LineModel, val: Lines) -> dict[str, Any]:
-    """Return what model.json says besides what training wrote: nothing."""
+    """Return the entries of model.json that training did not write: none."""
     return {}

@@ -1,4 +1,4 @@
-"""How recognizers are measured: see hcrlib.tasks.base for what each function is."""
+"""Measure recognizers: hcrlib.tasks.base documents the functions."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from hcrlib.runtime.line_pipeline import best_path
 
 
 class Prepared:
-    """A split's images behind the pipeline, prepared once, or anew if each epoch is composed anew."""
+    """The prepared images of a split; prepared once, or for each epoch if the split composes new items."""
 
     def __init__(self, pipeline: LinePipeline, split: Lines) -> None:
         self.pipeline, self.split = pipeline, split
@@ -31,7 +31,7 @@ class Prepared:
 
 
 def check(record: RunRecord, train: Lines, data: TextDataset) -> None:
-    """Note that a budget keeps to the same lines."""
+    """Note that a budget uses the same lines in every epoch."""
     if len(train) < len(data.train):
         record.notes.append(f"the same {len(train):,} lines in every epoch")
 
@@ -45,12 +45,12 @@ prepare = Prepared
 
 
 def fit(learner: Recognizer, train: Prepared, val: Prepared, context: FitContext) -> None:
-    """Fit on train; val to stop and choose by."""
+    """Fit on train; val decides when to stop and which epoch to keep."""
     learner.fit(train, val, context)
 
 
 def predict(learner: Recognizer, prepared: Prepared, classes: tuple) -> list[str]:
-    """Return the text of each line, by the best path. Raises DataError unless there is one for each."""
+    """Return the best-path text of each line. Raises DataError unless there is one per line."""
     images, texts = prepared.epoch(0)
     outputs = [best_path(each, classes)[0] for each in learner.log_probabilities(images)]
     if len(outputs) != len(texts):
@@ -59,13 +59,13 @@ def predict(learner: Recognizer, prepared: Prepared, classes: tuple) -> list[str
 
 
 def validation(outputs: list[str], split: Lines) -> dict[str, Metric]:
-    """Return the share of lines that are right as a whole, and the character error rate."""
+    """Return the share of lines without an error, and the character error rate."""
     accuracy = float(np.mean([text == reference for text, reference in zip(outputs, split.texts, strict=True)]))
     return {"val_accuracy": Metric(accuracy), "val_cer": Metric(metrics.rate(outputs, split.texts))}
 
 
 def test(outputs: list[str], split: Lines) -> tuple[dict[str, Metric], int]:
-    """Return CER, WER and the share of lines that are right as a whole; the number of those that are not."""
+    """Return (CER, WER and the share of lines without an error, number of lines with errors)."""
     n = len(split)
     n_errors = sum(text != reference for text, reference in zip(outputs, split.texts, strict=True))
     return {
@@ -76,5 +76,5 @@ def test(outputs: list[str], split: Lines) -> tuple[dict[str, Metric], int]:
 
 
 def predictions(outputs: list[str], split: Lines) -> dict[str, Any]:
-    """Return labels and predicted, text (n,)."""
+    """Return labels and predicted, str (n,) each."""
     return {"labels": np.array(split.texts), "predicted": np.array(outputs)}
