@@ -7,6 +7,7 @@ weights as an uninterrupted one.
 
 import dataclasses
 import json
+import logging
 import os
 import shutil
 import sys
@@ -265,7 +266,7 @@ def started(seed):
 
 
 def quiet_keras():
-    """Return the keras module, imported without the backend's messages on CPU features and missing GPUs."""
+    """Return the keras module without the backend's messages on CPU features, missing GPUs, and the tracing of each network."""
     if "keras" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         shown, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -276,6 +277,9 @@ def quiet_keras():
             os.dup2(shown, 2)
             os.close(shown)
             os.close(nothing)
+        logging.getLogger("tensorflow").addFilter(
+            lambda record: "triggered tf.function retracing" not in str(record.msg)
+        )
     return sys.modules["keras"]
 
 
