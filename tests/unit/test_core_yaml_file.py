@@ -40,11 +40,12 @@ class Outer(yaml_file.Section):
         ("name: 2001-99-99", "month must be"),
         ("[" * 3000, "recursion"),
         ("\0", "cannot be read"),
+        ("\xff", "cannot be read"),
         ("", "Expected a mapping, got None"),
     ],
 )
 def test_a_mistake_is_reported_with_its_line(tmp_path, text, message):
-    (tmp_path / "x.yml").write_text(text)
+    (tmp_path / "x.yml").write_bytes(text.encode("latin-1"))
     with pytest.raises(ConfigError, match=message) as caught:
         yaml_file.read(tmp_path / "x.yml", Outer)
     assert "x.yml" in str(caught.value)
