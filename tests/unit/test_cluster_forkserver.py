@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from stand_ins import until
 
 from hcrlib.cluster.fork import FORKS
 from hcrlib.cluster.forkserver import PRELOAD, ForkServer
@@ -29,11 +30,8 @@ def speak(word):
     print("an error", file=sys.stderr)
     subprocess.run(["echo", "a child's"], check=True)
 
-def tell(name):
+def variable(name):
     print(os.environ.get(name))
-
-def read(_):
-    print(repr(sys.stdin.read()))
 
 def sleep(seconds):
     print(os.getpid(), flush=True)
@@ -46,11 +44,8 @@ def breed(seconds):
 
 def wrong(_):
     raise ValueError("no luck")
-
-def leader(_):
-    print(os.getpid() == os.getsid(0))
 """
-pytestmark = pytest.mark.skipif(not FORKS, reason="processes are forked on Linux alone")
+pytestmark = pytest.mark.skipif(not FORKS, reason="processes are forked only on Linux")
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +82,6 @@ def done(server, function, given, log, seconds=20, **more):
     return server.wait(seconds)
 
 
-def until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    return found
-
-
 def printed(log):
     """Return the text of a log, "" if there is none yet."""
     return log.read_text() if log.exists() else ""
@@ -109,7 +96,6 @@ def gone(*pids):
     ("function", "given", "status"),
     [
         ("end", None, 0),
-        ("end", 0, 0),
         ("end", 5, 5),
         ("end", 75, 75),
         ("die", 9, -9),
@@ -128,11 +114,11 @@ def test_log_of_a_job_and_its_children(server, log):
 
 
 def test_environment_of_a_job(server, log):
-    assert done(server, "tell", "HCR_TOLD", log, environment={"HCR_TOLD": "one"}) == 0
+    assert done(server, "variable", "HCR_GIVEN", log, environment={"HCR_GIVEN": "one"}) == 0
     assert log.read_text() == "one\n"
-    assert done(server, "tell", "HCR_TOLD", log) == 0
+    assert done(server, "variable", "HCR_GIVEN", log) == 0
     assert log.read_text() == "None\n", "another job's"
-    assert "HCR_TOLD" not in os.environ
+    assert "HCR_GIVEN" not in os.environ
 
 
 def test_missing_function(server, log):
@@ -164,17 +150,6 @@ def test_stop_without_forks(log):
     pid = server.begin("jobs:sleep", 60, log)
     server.stop()
     until(lambda: gone(pid))
-
-
-def test_killed_server_takes_its_job_with_it_and_is_restarted(forking, log):
-    pid = forking.begin("jobs:sleep", 60, log)
-    before = forking.process
-    before.kill()
-    with pytest.raises(RuntimeError, match="fork server"):
-        forking.wait(10)
-    until(lambda: gone(pid))
-    assert done(forking, "end", 3, log) == 3
-    assert forking.process.pid != before.pid
 
 
 def test_server_that_cannot_start(log, monkeypatch):

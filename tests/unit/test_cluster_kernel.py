@@ -1,18 +1,18 @@
 """A notebook runs in a process of its own, with a kernel that no port leads to; the exit status says how it ended."""
 
 import sys
-import time
 
 import nbformat
 import psutil
 import pytest
+from stand_ins import until
 
 from hcrlib.cluster.fork import FORKS
 from hcrlib.cluster.forkserver import ForkServer
 from hcrlib.cluster.kernel import CELL_FAILED, KERNEL_FAILED
 from hcrlib.runs import notebooks
 
-pytestmark = pytest.mark.skipif(not FORKS, reason="kernels are forked on Linux alone")
+pytestmark = pytest.mark.skipif(not FORKS, reason="kernels are forked only on Linux")
 
 
 PRELOAD = "papermill", "nbclient", "ipykernel.kernelapp"
@@ -46,14 +46,6 @@ def begin(server, folder, *cells, **parameters):
 def printed(folder):
     notebook = nbformat.read(folder / "out.ipynb", as_version=4)
     return "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", ()))
-
-
-def until(condition, seconds=100):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return found
 
 
 def processes_of(server):
@@ -104,7 +96,7 @@ def test_two_at_once(two, tmp_path):
     assert len(processes) == 6  # fork server, executor and kernel
     assert {c.laddr.ip for process in processes for c in process.net_connections("inet")} <= {"127.0.0.1"}
     for folder in folders:
-        assert oct((folder / "kernel.json").stat().st_mode & 0o077) == "0o0", "its key is nobody else's"
+        assert oct((folder / "kernel.json").stat().st_mode & 0o077) == "0o0", "its key is for nobody else"
         (folder / "go").touch()
     assert [server.wait(60) for server in two] == [0, 0]
     assert [printed(folder) for folder in folders] == ["one\n", "two\n"]
