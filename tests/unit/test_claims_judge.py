@@ -1,4 +1,4 @@
-"""The ledger: what is wrong in it is refused, what is measured is judged as the paper said it, what cannot be is left open."""
+"""The ledger of claims: mistakes in it are refused, and each claim is judged by its runs or left open."""
 
 import dataclasses
 import json
@@ -18,11 +18,16 @@ from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.runs import runner, store
 from hcrlib.sweeps import plan
 
-L = "L: {classifier: linear, budget: 300}"
 PAPERS = "papers: {a: A paper}\n"
-FIGURE = (
-    "{name: x, paper: a, says: It is good, run: {classifier: dummy, budget: 200}, measure: accuracy, at_least: 0.05}"
-)
+
+
+def figure(name="x", run="dummy, budget: 200", measure="accuracy", at_least=0.05, more=""):
+    """Return a claim that a run reaches a figure."""
+    row = f"{{name: {name}, paper: a, says: It is good, run: {{classifier: {run}}}, {more}measure: {measure}"
+    return f"{row}, at_least: {at_least}}}"
+
+
+FIGURE = figure()
 
 
 @pytest.fixture
@@ -66,8 +71,6 @@ def judged(trained):
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ("1", "a mapping, got 1"),
-        ("{paper: a, says: s}", "Missing key 'name'"),
         (FIGURE.replace("at_least", "at_lest"), "Did you mean 'at_least'"),
         (FIGURE.replace("paper: a", "paper: b"), "no paper 'b'"),
         (FIGURE.replace("accuracy", "acuracy"), "'measure' is not valid.*'acuracy'.*Did you mean 'accuracy'"),
@@ -86,27 +89,17 @@ def judged(trained):
         ("{name: x, paper: a, says: s, resume: 3}", "'resume' is not valid.*a mapping"),
         (FIGURE.replace("run:", "reason: none, run:"), "needs exactly one test"),
         ("{name: x, paper: a, says: s}", "needs exactly one test"),
-        (
-            "{name: x, paper: a, says: s, runs: {A: {classifier: knn}}, measure: fit_s, lowest: B}",
-            "'B' is not one of the runs",
-        ),
+        ("{name: x, paper: a, says: s, runs: {A: {classifier: knn}}, measure: fit_s, lowest: B}", "'B' is not one"),
+        (f"{FIGURE}\n  - {FIGURE}", "Duplicate claim 'x'"),
     ],
 )
-def test_what_is_wrong_is_told(write, row, says):
+def test_a_mistake_in_the_ledger_is_refused(write, row, says):
     with pytest.raises(ConfigError, match=says):
         spec.load(write(row))
 
 
-def test_two_of_one_name_are_refused(write):
-    with pytest.raises(ConfigError, match="Duplicate claim 'x'"):
-        spec.load(write(FIGURE, FIGURE))
-
-
 def test_a_figure_that_is_reached_and_one_that_is_not(write, judged):
-    path = write(
-        FIGURE, FIGURE.replace("x,", "y,").replace("0.05", "0.5"), FIGURE.replace("x,", "z,").replace("0.05", "0.101")
-    )
-    _, rows = judged(path)
+    _, rows = judged(write(FIGURE, figure("y", at_least=0.5), figure("z", at_least=0.101)))
     assert [row["verdict"] for row in rows] == [HOLDS, FAILS, UNDECIDED]
     assert rows[0]["measured"][0]["text"] == "dummy: 10.00 % (900 misses of 1,000, 8.29 to 12.02); 1 seed"
     assert rows[1]["reason"] == "accuracy on the test images is below 50 %"
@@ -116,105 +109,83 @@ def test_a_figure_that_is_reached_and_one_that_is_not(write, judged):
     assert run["cpu"]
 
 
-@pytest.mark.slow
-def test_who_is_best_is_asked_of_every_image(write, judged):
-    runs = "{name: %s, paper: a, says: s, runs: {K: {classifier: knn}, D: {classifier: dummy}, " + L + "}, "
-    path = write(
-        runs % "right" + "measure: accuracy, highest: K}",
-        runs % "wrong" + "measure: accuracy, highest: L}",
-        runs % "time" + "measure: fit_s, lowest: L}",
-    )
-    asked, rows = judged(path)
-    assert [row["verdict"] for row in rows] == [HOLDS, FAILS, FAILS]
-    assert rows[0]["reason"].startswith("McNemar's test, Holm, seed 0: K is better than D")
-    assert "by a factor of" in rows[2]["reason"]
-    assert judge.missing(asked) == []
+THREE = "K: {classifier: knn}, D: {classifier: dummy}, L: {classifier: linear, budget: 300}"
+NEARLY = "A: {classifier: knn}, B: {classifier: knn, k: 4}"
+EQUAL = "A: {classifier: knn, budget: 300, k: 1}, B: {classifier: knn, budget: 300}"
 
 
 @pytest.mark.slow
-def test_a_lead_that_may_be_chance_decides_nothing(write, judged):
-    path = write(
-        "{name: x, paper: a, says: s, runs: {A: {classifier: knn}, B: {classifier: knn, k: 4}}, measure: accuracy, highest: A}",
-        "{name: y, paper: a, says: s, runs: {A: {classifier: knn}, B: {classifier: knn, k: 4}}, measure: accuracy, highest: B}",
-    )
-    _, rows = judged(path)
-    assert [row["verdict"] for row in rows] == [UNDECIDED, UNDECIDED]
-    assert "no evidence of a difference" in rows[0]["reason"]
-
-
-@pytest.mark.slow
-def test_seeds_are_averaged_and_their_spread_is_told(write, judged):
-    text = FIGURE.replace("dummy, budget: 200", "linear, budget: 300").replace("measure", "seeds: [0, 1], measure")
-    _, [row] = judged(write(text))
-    found = [store.finished(c) for c in spec.load(write(text)).claims[0].configs[""]]
-    assert row["measured"][0]["value"] == pytest.approx((found[0].accuracy + found[1].accuracy) / 2)
-    assert "on average; 2 seeds, sd" in row["measured"][0]["text"]
-
-
-@pytest.mark.slow
-def test_an_ensemble_averages_what_its_members_answered(write, trained):
-    text = FIGURE.replace("dummy, budget: 200", "linear, budget: 300").replace(
-        "measure", "seeds: [0, 1], ensemble: true, measure"
-    )
-    asked = spec.load(write(text))
-    runs = [trained(config) for config in asked.configs()]
-    labels = records.load_predictions(runs[0])["labels"]
-    for run, (wrong, right) in zip(
-        runs, ((0.6, 0.4), (0.1, 0.9)), strict=True
-    ):  # the first one's answers are all wrong
-        scores = np.zeros((1000, 10), np.float32)
-        scores[np.arange(1000), labels] = right
-        scores[np.arange(1000), (labels + 1) % 10] = wrong
-        records.save_predictions(run.path, labels=labels, predicted=scores.argmax(axis=1), scores=scores)
-    [row] = judge.judge(asked, say=lambda line: None)
-    assert row["measured"][0]["text"].startswith("linear: 2 averaged: 100.00 % (0 misses of 1,000")
-    assert [run["alone"] for run in row["measured"][0]["runs"]] == [run.accuracy for run in runs]
-
-
-@pytest.mark.slow
-def test_equal_values_are_no_lead(write, judged):
-    runs = "runs: {A: {classifier: knn, budget: 300, k: 1}, B: {classifier: knn, budget: 300}}, measure: train_accuracy"
-    both = "{name: %s, paper: a, says: s, " + runs + ", highest: %s}"
-    _, rows = judged(write(both % ("x", "A"), both % ("y", "B")))
-    assert [row["verdict"] for row in rows] == [FAILS, FAILS]
-    assert "are equal" in rows[0]["reason"]
+@pytest.mark.parametrize(
+    ("runs", "measure", "verdict", "reason"),
+    [
+        (THREE, "accuracy, highest: K", HOLDS, "McNemar's test, Holm, seed 0: K is better than D"),
+        (THREE, "accuracy, highest: L", FAILS, "K is better than L"),
+        (THREE, "fit_s, lowest: L", FAILS, "by a factor of"),
+        *((NEARLY, f"accuracy, highest: {name}", UNDECIDED, "no evidence of a difference") for name in "AB"),
+        *((EQUAL, f"train_accuracy, highest: {name}", FAILS, "are equal") for name in "AB"),
+    ],
+)
+def test_a_lead_is_tested_image_by_image(write, judged, runs, measure, verdict, reason):
+    claims, [row] = judged(write(f"{{name: x, paper: a, says: s, runs: {{{runs}}}, measure: {measure}}}"))
+    assert row["verdict"] == verdict
+    assert reason in row["reason"]
+    assert judge.missing(claims) == []
 
 
 @pytest.mark.slow
 def test_times_that_are_close_decide_nothing(write, monkeypatch, judged):
-    text = "{name: x, paper: a, says: s, runs: {A: {classifier: dummy}, " + L + "}, measure: fit_s, lowest: A}"
-    asked, [row] = judged(write(text))
+    asked, [row] = judged(write(f"{{name: x, paper: a, says: s, runs: {{{THREE}}}, measure: fit_s, lowest: D}}"))
     assert row["verdict"] == HOLDS
     monkeypatch.setattr(judge, "NOISE", 1e9)
     assert judge.judge(asked, say=lambda line: None)[0]["verdict"] == UNDECIDED
 
 
-def test_a_stand_in_is_measured_and_leaves_the_claim_open(write, judged):
-    _, [row] = judged(write(FIGURE.replace("measure", "stand_in: true, measure")))
-    assert row["verdict"] == OPEN
-    assert row["reason"].startswith("not the paper's data; on these, accuracy on the test images is at least 5 %")
+@pytest.mark.slow
+def test_seeds_are_averaged_and_their_spread_is_given(write, judged):
+    claims, [row] = judged(write(figure(run="linear, budget: 300", more="seeds: [0, 1], ")))
+    found = [store.finished(config) for config in claims.claims[0].configs[""]]
+    assert row["measured"][0]["value"] == pytest.approx((found[0].accuracy + found[1].accuracy) / 2)
+    assert "on average; 2 seeds, sd" in row["measured"][0]["text"]
+
+
+@pytest.mark.slow
+def test_an_ensemble_averages_its_members_scores(write, trained):
+    """The first member is wrong everywhere, the second one surer and right."""
+    claims = spec.load(write(figure(run="linear, budget: 300", more="seeds: [0, 1], ensemble: true, ")))
+    runs = [trained(config) for config in claims.configs()]
+    labels = records.load_predictions(runs[0])["labels"]
+    for run, (wrong, right) in zip(runs, ((0.6, 0.4), (0.1, 0.9)), strict=True):
+        scores = np.zeros((1000, 10), np.float32)
+        scores[np.arange(1000), labels] = right
+        scores[np.arange(1000), (labels + 1) % 10] = wrong
+        records.save_predictions(run.path, labels=labels, predicted=scores.argmax(axis=1), scores=scores)
+    [row] = judge.judge(claims, say=lambda line: None)
+    assert row["measured"][0]["text"].startswith("linear: 2 averaged: 100.00 % (0 misses of 1,000")
+    assert [run["alone"] for run in row["measured"][0]["runs"]] == [run.accuracy for run in runs]
+
+
+@pytest.mark.parametrize(
+    ("key", "at_least", "verdict", "reason"),
+    [
+        ("stand_in", 0.05, OPEN, "not the paper's data; on these, accuracy on the test images is at least 5 %"),
+        ("ours", 0.05, HOLDS, "accuracy on the test images is at least 5 %"),
+        ("ours", 0.5, OPEN, "the method is not described; of ours, accuracy"),
+    ],
+)
+def test_other_data_decide_nothing_and_our_method_refutes_nothing(write, judged, key, at_least, verdict, reason):
+    _, [row] = judged(write(figure(at_least=at_least, more=f"{key}: true, ")))
+    assert row["verdict"] == verdict
+    assert row["reason"].startswith(reason)
     assert row["measured"]
 
 
-def test_a_method_of_ours_confirms_and_does_not_refute(write, judged):
-    ours = FIGURE.replace("measure", "ours: true, measure")
-    _, rows = judged(write(ours, ours.replace("x,", "y,").replace("0.05", "0.5")))
-    assert [row["verdict"] for row in rows] == [HOLDS, OPEN]
-    assert rows[1]["reason"].startswith("the method is not described; of ours, accuracy")
-
-
 def test_one_claim_that_cannot_be_judged_does_not_cost_the_others(write, judged):
-    asked, _ = judged(write(FIGURE, FIGURE.replace("x,", "y,").replace("dummy, budget: 200", "knn, budget: 300")))
-    (store.finished(asked.configs()[1]).path / "model/knn.npz").unlink()
-    asked = spec.load(
-        write(
-            FIGURE,
-            FIGURE.replace("x,", "y,")
-            .replace("dummy, budget: 200", "knn, budget: 300")
-            .replace("measure: accuracy", "measure: train_accuracy"),
-        )
-    )
-    rows = judge.judge(asked, say=lambda line: None)
+    path = write(FIGURE, figure("y", "knn, budget: 300", "train_accuracy"))
+    claims, _ = judged(path)
+    model = store.finished(claims.configs()[1]).path / "model"
+    (model / "knn.npz").unlink()
+    (model.parent / "train_accuracy.json").unlink()
+    rows = judge.judge(claims, say=lambda line: None)
     assert [row["verdict"] for row in rows] == [HOLDS, OPEN]
     assert "cannot be loaded" in rows[1]["reason"]
 
@@ -225,7 +196,7 @@ def test_what_was_measured_elsewhere_is_kept_where_the_runs_are_not(write, resul
     said = []
     assert judge.judge(asked, said.append, rows) == rows
     assert said[0].startswith("x: kept: holds")
-    changed = spec.load(write(FIGURE.replace("0.05", "0.06")))
+    changed = spec.load(write(figure(at_least=0.06)))
     assert judge.judge(changed, said.append, rows)[0]["verdict"] == OPEN
 
 
