@@ -1,14 +1,10 @@
 """Models that are kept: as their method wrote them or as ONNX, with a card that names no folder of this machine."""
 
-import shutil
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 import hcrlib
-from hcrlib.core.errors import ConfigError, RunError
+from hcrlib.core.errors import ConfigError
 from hcrlib.datasets.idx import to_idx
 from hcrlib.export import zoo
 
@@ -34,26 +30,3 @@ def test_the_card_of_ones_own_data_names_no_folder_and_no_census(tmp_path):
         assert words in card
     with pytest.raises(ConfigError, match="not a run's id"):
         zoo.add("other", str(run.path))
-
-
-CHILD = """
-import sys
-import hcrlib as hcr
-print(repr(hcr.load_model(sys.argv[1]).read(hcr.load_dataset("mnist-5k").val.images[0])))
-print(sorted(m for m in ("tensorflow", "keras", "onnx", "pandas", "sklearn") if m in sys.modules))
-"""
-
-
-@pytest.mark.slow
-def test_a_network_of_the_zoo_loads_without_the_library_that_trained_it(tiny_cnn, results):
-    run = tiny_cnn[0]
-    shutil.copytree(tiny_cnn[1], results)
-    place = zoo.add("small", run.id)
-    assert f"{run.accuracy:.2%}: {run.misses:,} misses of 1,000" in (place / "README.md").read_text()
-    done = subprocess.run([sys.executable, "-c", CHILD, "small"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "Reading(label=" in done.stdout
-    assert done.stdout.splitlines()[-1] == "[]"
-    (place / "model/model.onnx").write_bytes(b"no network")
-    with pytest.raises(RunError, match=r"cannot be used.*model\.onnx"):
-        hcrlib.load_model("small")
