@@ -5,7 +5,6 @@ import pickle
 import numpy as np
 import pytest
 
-from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.core.fileio import atomic, write_text
 from hcrlib.core.registry import Registry
@@ -50,15 +49,12 @@ def test_config_hash_is_of_the_content():
     assert RunConfig.from_dict(config().to_dict()) == config()
 
 
-@pytest.mark.parametrize("bad", [{"seed": -1}, {"seed": "0"}, {"seed": True}, {"budget": 0}, {"budget": 1.5}])
+@pytest.mark.parametrize(
+    "bad", [{"seed": -1}, {"seed": "0"}, {"seed": True}, {"budget": 0}, {"budget": 1.5}, {"sed": 1}]
+)
 def test_config_refuses(bad):
-    with pytest.raises(ConfigError, match=next(iter(bad))):
-        config(**bad)
-
-
-def test_config_refuses_unknown_keys():
-    with pytest.raises(ConfigError, match="Did you mean 'seed'"):
-        RunConfig.from_dict({**config().to_dict(), "sed": 1})
+    with pytest.raises(ConfigError, match="'seed'" if "sed" in bad else next(iter(bad))):
+        RunConfig.from_dict(config().to_dict() | bad)
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
@@ -70,29 +66,12 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_paths_follow_the_environment(monkeypatch, tmp_path):
-    monkeypatch.setenv("HCR_RESULTS", str(tmp_path))
-    assert paths.runs_root() == tmp_path / "runs"
-    monkeypatch.delenv("HCR_DATA", raising=False)
-    assert paths.data_root() is None
-
-
 @pytest.mark.parametrize(("hits", "n"), [(0, 1), (1, 1), (0, 500), (500, 500), (9762, 10000), (3, 7)])
 def test_wilson_interval_is_that_of_scipy(hits, n):
     from scipy.stats import binomtest
 
     theirs = binomtest(hits, n).proportion_ci(0.9, method="wilson")
     assert scores.wilson(hits, n, 0.9) == pytest.approx((theirs.low, theirs.high), abs=1e-15)
-
-
-def test_wilson_interval_of_the_books():
-    low, high = scores.wilson(9762, 10000)  # 238 misses of 10,000
-    assert (round(1 - high, 4), round(1 - low, 4)) == (0.0210, 0.0270)
-
-
-def test_confusion_counts():
-    assert scores.confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist() == [[1, 1], [0, 1]]
-    assert scores.count_errors(np.array([0, 0, 1]), np.array([0, 1, 1])) == 1
 
 
 def test_latency_counts_only_after_the_warm_up():

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from hcrlib.core import code_hash
 from hcrlib.core.code_hash import DECIDING, ROOT, code_sha256, definitions
 
 DECIDING_FILES = sorted({path.relative_to(ROOT) for pattern in DECIDING for path in ROOT.glob(pattern)})
@@ -113,7 +112,3 @@ def test_a_definition_that_moves_to_another_deciding_module_is_the_same_code(cop
 def test_a_pattern_that_matches_nothing_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match="recognition"):
         code_sha256(tmp_path, ("runs/recognition.py",))
-
-
-def test_the_hash_is_cached():
-    assert code_hash.code_sha256() is code_hash.code_sha256()

@@ -1,7 +1,6 @@
 """What is found in a dataset, on datasets so small that the answers are known by hand."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from hcrlib.core.errors import ConfigError
@@ -38,14 +37,10 @@ def test_balance_counts_every_class_of_every_part_also_the_empty_ones():
     }
 
 
-def test_means_and_spreads_by_hand_with_an_empty_class_and_one_of_one_image():
+def test_means_and_spreads_are_those_of_numpy_beyond_one_batch():
     mean, spread = exploration.class_means(split([0, 0, 2], levels(10, 30, 255)), 3)
-    assert mean.shape == spread.shape == (3, 28, 28)
-    assert [np.unique(image).tolist() for image in mean] == [[20], [0], [255]]
+    assert [np.unique(image).tolist() for image in mean] == [[20], [0], [255]], "of an empty class 0"
     assert [np.unique(image).tolist() for image in spread] == [[10], [0], [0]]
-
-
-def test_means_are_the_same_beyond_one_batch():
     images = np.random.default_rng(0).integers(0, 256, (9000, 28, 28), dtype=np.uint8)
     mean, spread = exploration.class_means(split([0] * 9000, images), 1)
     assert np.allclose(mean[0], images.mean(axis=0), atol=1e-3)
@@ -61,34 +56,26 @@ def test_transposing_swaps_rows_and_columns_and_twice_is_nothing():
     assert (exploration.transposed(once).images == image).all()
 
 
-def test_planted_copies_are_found_with_leak_and_contradiction():
-    data = dataset(split([0, 1, 0, 2], levels(1, 2, 1, 9)), split([1], levels(3)), split([0, 1, 1], levels(1, 9, 50)))
-    found = exploration.duplicates(data)
-    assert found.to_numpy().tolist() == [
-        [0, "train", 0, 0],
-        [0, "train", 2, 0],
-        [0, "test", 0, 0],
-        [1, "train", 3, 2],
-        [1, "test", 1, 1],
-    ]
-    counts = {"groups": 2, "images": 5, "in train and test": 2, "of several labels": 1}
-    assert exploration.duplicate_counts(found) == counts
-
-
-def test_copies_inside_one_part_are_no_leak():
-    found = exploration.duplicates(dataset(split([0, 0], levels(1, 1)), split([]), split([0], levels(2))))
-    assert exploration.duplicate_counts(found) == {
-        "groups": 1,
-        "images": 2,
-        "in train and test": 0,
-        "of several labels": 0,
-    }
-
-
-def test_no_copies_is_a_table_without_rows():
-    found = exploration.duplicates(dataset(split([0], levels(1)), split([]), split([0], levels(2))))
+@pytest.mark.parametrize(
+    ("train", "test", "rows", "counts"),
+    [
+        (
+            split([0, 1, 0, 2], levels(1, 2, 1, 9)),
+            split([0, 1, 1], levels(1, 9, 50)),
+            [[0, "train", 0, 0], [0, "train", 2, 0], [0, "test", 0, 0], [1, "train", 3, 2], [1, "test", 1, 1]],
+            [2, 5, 2, 1],
+        ),
+        (split([0, 0], levels(1, 1)), split([0], levels(2)), [[0, "train", 0, 0], [0, "train", 1, 0]], [1, 2, 0, 0]),
+        (split([0], levels(1)), split([0], levels(2)), [], [0, 0, 0, 0]),
+    ],
+    ids=["leaks", "in one part", "none"],
+)
+def test_copies_are_found_and_counted(train, test, rows, counts):
+    found = exploration.duplicates(dataset(train, split([1], levels(3)), test))
     assert list(found.columns) == ["group", "part", "index", "label"]
-    assert set(exploration.duplicate_counts(found).values()) == {0}
+    assert found.to_numpy().tolist() == rows
+    names = ["groups", "images", "in train and test", "of several labels"]
+    assert exploration.duplicate_counts(found) == dict(zip(names, counts, strict=True))
 
 
 def test_neighbours_and_distances_by_hand():
@@ -103,19 +90,13 @@ def test_an_image_is_not_its_own_neighbour_but_its_copy_is():
     near = exploration.within(split([0] * 4, levels(10, 10, 40, 90)), 2, 10, 10)
     assert near.at.tolist() == [[1, 2], [0, 2], [0, 1], [2, 0]]
     assert near.distance[:, 0].tolist() == [0, 0, 30, 50]
-
-
-def test_ties_go_to_the_lower_index_however_many_copies_there_are():
-    base = levels(*[7] * 30)
-    distance, at = exploration.neighbours(base[:2], base, 3, np.array([0, 1]))
+    images = levels(*[7] * 30)
+    distance, at = exploration.neighbours(images[:2], images, 3, np.array([0, 1]))
     assert (distance == 0).all()
-    assert not (at == [[0], [1]]).any()
-
-
-@pytest.mark.parametrize(("n", "k"), [(1, 0), (2, 1), (3, 2)])
-def test_a_small_split_has_fewer_neighbours(n, k):
-    near = exploration.within(split([0] * n, levels(*range(n))), 5, 10, 10)
-    assert near.at.shape == near.distance.shape == (n, k)
+    assert not (at == [[0], [1]]).any(), "however many copies there are"
+    for n, k in ((1, 0), (2, 1), (3, 2)):
+        near = exploration.within(split([0] * n, levels(*range(n))), 5, 10, 10)
+        assert near.at.shape == near.distance.shape == (n, k)
 
 
 def test_the_same_distances_from_both_libraries_by_brute_force():
@@ -138,18 +119,12 @@ def test_samples_are_bounded_stratified_and_seeded():
     assert near.of.tolist() != exploration.within(many, 3, 10, 20, seed=6).of.tolist()
 
 
-def test_closest_pairs_count_once_within_a_split():
+def test_the_closest_pairs():
     near = exploration.within(split([0] * 4, levels(10, 12, 90, 95)), 1, 10, 10)
-    assert exploration.closest(near, same=True).to_numpy().tolist() == [[0, 1, 2], [2, 3, 5]]
+    assert exploration.closest(near, same=True).to_numpy().tolist() == [[0, 1, 2], [2, 3, 5]], "each pair once"
     assert len(exploration.closest(near)) == 4
-
-
-def test_closest_pairs_of_each_class():
     near = exploration.across(split([0, 0, 1], levels(11, 13, 50)), split([0, 1], levels(10, 60)), 1, 10, 10)
-    assert exploration.closest(near, np.array([0, 0, 1])).to_numpy().tolist() == [[0, 0, 1], [2, 1, 10]]
-
-
-def test_the_closest_of_one_image_is_a_table_without_rows():
+    assert exploration.closest(near, np.array([0, 0, 1])).to_numpy().tolist() == [[0, 0, 1], [2, 1, 10]], "by class"
     near = exploration.within(split([0], levels(1)), 5, 10, 10)
     assert len(exploration.closest(near, near.of * 0, same=True)) == 0
     assert np.isnan(exploration.median(near))
@@ -183,25 +158,19 @@ def test_a_planted_transposition_is_missed_by_the_nearest_neighbour():
     assert exploration.misses(lying, train.labels, train.labels) == 2
 
 
-def test_the_pca_map_keeps_the_order_of_grey_levels():
+def test_maps_keep_distances_and_are_seeded():
     points, share = exploration.pca_map(levels(0, 100, 200, 250))
     assert points.shape == (4, 2)
     assert share == pytest.approx(1)
     assert np.all(np.diff(points[:, 0] * np.sign(points[-1, 0])) > 0)
-
-
-def test_the_tsne_map_is_seeded_and_takes_few_images():
     images = np.random.default_rng(2).integers(0, 256, (20, 28, 28), dtype=np.uint8)
     points = exploration.tsne_map(images, seed=1)
     assert points.shape == (20, 2)
     assert np.isfinite(points).all()
     assert (points == exploration.tsne_map(images, seed=1)).all()
-
-
-@pytest.mark.parametrize("draw", [exploration.pca_map, exploration.tsne_map])
-def test_a_map_of_one_image_is_refused(draw):
-    with pytest.raises(ConfigError, match="A map needs more images"):
-        draw(levels(1))
+    for draw in (exploration.pca_map, exploration.tsne_map):
+        with pytest.raises(ConfigError, match="A map needs more images"):
+            draw(levels(1))
 
 
 def test_figures_hold_62_classes_and_names_of_any_kind():
@@ -222,7 +191,3 @@ def test_rows_show_each_image_above_its_partner():
     assert [image.get_array()[0, 0] for image in ax.images] == [0, 1, 2, 3]
     assert [text.get_text() for text in ax.texts] == ["", "", "x", "y"]
     assert len(exploration.draw_rows(style.figure(), levels(), levels(), []).images) == 0
-
-
-def test_tables_are_frames():
-    assert isinstance(exploration.closest(exploration.within(split([0, 0], levels(1, 2)), 1, 5, 5)), pd.DataFrame)
