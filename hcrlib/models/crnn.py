@@ -13,7 +13,6 @@ import numpy as np
 
 from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.core.rng import frozen_rng, seed_for
-from hcrlib.datasets.text import TextDataset
 from hcrlib.models._augmentation import strayed
 from hcrlib.models._base import Recognizer, load_model, number
 from hcrlib.models._keras import KerasLearner, forward, quiet_keras, started
@@ -58,9 +57,6 @@ class Crnn(KerasLearner, Recognizer):
     def steps_needed(self, text):
         """Return the least number of time steps for a text in CTC: one per character, and one between two equal ones."""
         return len(text) + sum(a == b for a, b in itertools.pairwise(text))
-
-    def skip(self, data):
-        return None if isinstance(data, TextDataset) else f"{self.name} reads words and lines, not characters"
 
     def fit(self, lines, val, context):
         keras = started(context.seed)
