@@ -4,20 +4,27 @@ Results are medians with the minimum and maximum of all rounds; a ratio is taken
 times hold for one machine, ratios transfer better; no test depends on either.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hcrlib.core.errors import RunError
 from hcrlib.core.registry import Registry
+from hcrlib.datasets import describe, stratified_take
+from hcrlib.models import CLASSIFIERS
+from hcrlib.runtime import Pipeline
 
 BENCHES = Registry("benchmark")
+CLI = "import sys; from hcrlib.cli.main import main; sys.exit(main())"  # the command line, as code of a process
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +56,35 @@ def bench(name, question):
     return register
 
 
+@contextlib.contextmanager
+def temporary_folder():
+    """Yield the Path of a folder that is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
+        yield Path(folder)
+
+
+def best_set(*order):
+    """Return the first of these datasets (default: MNIST, then mnist-5k) that is on this machine."""
+    present = {entry["name"] for entry in describe() if entry["here"]}
+    return next(name for name in order or ("mnist", "mnist-5k") if name in present)
+
+
+def prepared(data, classifier, size=None, seed=0, purpose="bench"):
+    """Return x, y, x_val and y_val, preprocessed for a classifier, of `size` training images, stratified, or of all."""
+    train = data.train
+    if size is not None:
+        train = train.take(stratified_take(train.labels, size, seed, purpose))
+    pipeline = Pipeline(CLASSIFIERS.get(classifier).preprocess).fit(train.images)
+    return pipeline.apply(train.images), train.labels, pipeline.apply(data.val.images), data.val.labels
+
+
+def seconds(call):
+    """Return how long a function without arguments takes, in s."""
+    begun = time.perf_counter()
+    call()
+    return time.perf_counter() - begun
+
+
 def side_by_side(calls, runs, log=lambda line: None):
     """Time alternatives in turns; return name -> list of `runs` durations in s.
 
@@ -57,16 +93,14 @@ def side_by_side(calls, runs, log=lambda line: None):
     times = {name: [] for name in calls}
     for index in range(runs + (runs > 1)):
         for name, call in calls.items():
-            begun = time.perf_counter()
-            call()
-            times[name].append(time.perf_counter() - begun)
+            times[name].append(seconds(call))
         log(f"round {index + 1} of {runs + (runs > 1)}: " + ", ".join(f"{n} {t[-1]:.3g} s" for n, t in times.items()))
     return {name: taken[runs > 1 :] for name, taken in times.items()}
 
 
-def row(what, seconds, **more):
+def row(what, times, **more):
     """Return a row of an Outcome: median, minimum and maximum of durations in s."""
-    return {"what": what, "median_s": float(np.median(seconds)), "low_s": min(seconds), "high_s": max(seconds), **more}
+    return {"what": what, "median_s": float(np.median(times)), "low_s": min(times), "high_s": max(times), **more}
 
 
 def ratio(what, first, second, at_least=None, at_most=None):
@@ -77,6 +111,11 @@ def ratio(what, first, second, at_least=None, at_most=None):
     met = None if not aim else median >= at_least if at_least is not None else median <= at_most
     spread = {"ratio": median, "low": float(found.min()), "high": float(found.max())}
     return {"what": what, **spread, "aim": aim, "met": met}
+
+
+def percentiles(rounds):
+    """Return the medians over rounds of the percentiles that timing.latency_ms returns, for a row of an Outcome."""
+    return {f"{p}_ms": float(np.median([each[p] for each in rounds])) for p in ("p50", "p90", "p99")}
 
 
 def in_child(*arguments, environment=None):

@@ -1,16 +1,12 @@
 """Statistics for batch normalization in inference: the candidates compared on the same trained weights."""
 
-import tempfile
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
 
-from hcrlib.bench.base import Outcome, bench
-from hcrlib.bench.libraries import best_set
-from hcrlib.datasets import load_dataset, stratified_take
+from hcrlib.bench.base import Outcome, bench, best_set, prepared, temporary_folder
+from hcrlib.datasets import load_dataset
 from hcrlib.models import CLASSIFIERS, FitContext, _keras
-from hcrlib.runtime import Pipeline
 
 NETWORKS = "cnn-basic", "mlp"
 SIZES = 300, 500, 1000, 3600  # training images
@@ -43,10 +39,8 @@ def batch_norm(request):
 
 def _accuracies(name, params, data, size, seed, say):
     """Return candidate -> validation accuracy of one training."""
-    train = data.train.take(stratified_take(data.train.labels, size, seed, "budget"))
+    x, y, x_val, y_val = prepared(data, name, size, seed, "budget")
     classifier = CLASSIFIERS.get(name).create(params)
-    pipeline = Pipeline(classifier.preprocess).fit(train.images)
-    x_val, y_val = pipeline.apply(data.val.images), data.val.labels
     estimate, waiting, slow, fast = _keras.estimation, [], [], []
 
     def track(batch, logs=None):
@@ -65,10 +59,9 @@ def _accuracies(name, params, data, size, seed, say):
     def accuracy():
         return float((classifier.scores(x_val).argmax(axis=1) == y_val).mean())
 
-    x = pipeline.apply(train.images)
-    with mock.patch.object(_keras, "estimation", estimation), tempfile.TemporaryDirectory(prefix="hcr-") as folder:
-        task = FitContext(len(data.classes), seed, Path(folder), lambda line: None)
-        classifier.fit(x, train.labels, x_val[:100], y_val[:100], task)  # few, since nothing is chosen by them
+    with mock.patch.object(_keras, "estimation", estimation), temporary_folder() as folder:
+        context = FitContext(len(data.classes), seed, folder, lambda line: None)
+        classifier.fit(x, y, x_val[:100], y_val[:100], context)  # few, since nothing is chosen by them
     found = {f"momentum {MOMENTUM}": accuracy()}
     for weight, value in zip(classifier.model.non_trainable_weights, fast, strict=True):
         weight.assign(value)

@@ -1,14 +1,12 @@
 """Latency of single images, as the web app and boards need them: our runtime, the bare engine, and Keras."""
 
 import json
-import tempfile
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 import hcrlib
-from hcrlib.bench.base import Outcome, bench, in_child, ratio, side_by_side
+from hcrlib.bench.base import Outcome, bench, in_child, percentiles, ratio, side_by_side, temporary_folder
 from hcrlib.core import timing
 from hcrlib.datasets import load_dataset
 from hcrlib.formats import onnx
@@ -40,12 +38,12 @@ def one_image(request):
     classifier.prepare()
     classifier.n_classes = len(data.classes)
     classifier.model = classifier.network(x.shape[1:], classifier.n_classes)  # untrained weights take the same time
-    with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
-        onnx.write(classifier, Path(folder) / "model.onnx", x[:32])
+    with temporary_folder() as folder:
+        onnx.write(classifier, folder / "model.onnx", x[:32])
         about = {"classifier": NETWORK, "pipeline": pipeline.to_dict(), "classes": data.classes}
-        (Path(folder) / "model.json").write_text(json.dumps(about))
+        (folder / "model.json").write_text(json.dumps(about))
         model = CharacterModel.load(folder)
-        image_file = Path(folder) / "image.png"
+        image_file = folder / "image.png"
         Image.fromarray(images[0]).save(image_file)
         start = {"a start": lambda: in_child("-c", START, Path(hcrlib.__file__).parent, folder, image_file)}
         cold = side_by_side(start, request.runs, request.log)["a start"]
@@ -62,20 +60,14 @@ def one_image(request):
         for name, call in calls.items():
             found[name].append(timing.latency_ms(call, range(len(images))))
         request.log(f"round {index + 1} of {request.runs}: {found['runtime: scores'][-1]['p50']:.3f} ms")
-    rows = [
-        {"what": name, **{f"{p}_ms": float(np.median([each[p] for each in rounds])) for p in ("p50", "p90", "p99")}}
-        for name, rounds in found.items()
-    ]
+    rows = [{"what": name, **percentiles(rounds)} for name, rounds in found.items()]
     bare, scores, predict = ([each["p50"] for each in found[name]] for name in COMPARED)
-    return Outcome(
-        rows,
-        [
-            ratio("runtime: scores / ONNX Runtime, bare", scores, bare, at_most=MOST),
-            ratio("keras.Model.predict / runtime: scores", predict, scores, at_least=LEAST),
-            ratio("seconds from a cold start to the first result", cold, 1, at_most=START_S),
-        ],
-        [
-            f"{NETWORK}, {len(images)} images one by one; scores: preprocessing and network; read: any image, framed first"
-        ],
-        request.runs,
+    limits = [
+        ratio("runtime: scores / ONNX Runtime, bare", scores, bare, at_most=MOST),
+        ratio("keras.Model.predict / runtime: scores", predict, scores, at_least=LEAST),
+        ratio("seconds from a cold start to the first result", cold, 1, at_most=START_S),
+    ]
+    note = (
+        f"{NETWORK}, {len(images)} images one by one; scores: preprocessing and network; read: any image, framed first"
     )
+    return Outcome(rows, limits, [note], request.runs)

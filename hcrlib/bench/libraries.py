@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from hcrlib.bench.base import Outcome, bench, ratio, row, side_by_side
+from hcrlib.bench.base import Outcome, bench, best_set, prepared, ratio, row, side_by_side
 from hcrlib.core.errors import ConfigError
-from hcrlib.datasets import describe, load_dataset, stratified_take
+from hcrlib.datasets import load_dataset
 from hcrlib.models import CLASSIFIERS, FitContext
 from hcrlib.models._base import flat
-from hcrlib.runtime import Pipeline
 
 FIT, PREDICT, SEARCH = 8, 12, 2  # minimum speed-ups
 QUERIES = 2000
@@ -22,30 +21,15 @@ def svm(request):
     ours = CLASSIFIERS.get("svm").create({})
     plain = SVC(C=ours.c, gamma=ours.gamma, cache_size=2000)
     ours.prepare()
-    task = FitContext(len(data.classes), 0, None, request.log)
-    fitted = side_by_side(
-        {"fit": lambda: ours.fit(x, y, queries, None, task), "fit, scikit-learn": lambda: plain.fit(flat(x), y)},
-        request.runs,
-        request.log,
-    )
-    answers = {}
-    predicted = side_by_side(
-        {
-            "predict": lambda: answers.update(ours=ours.scores(queries).argmax(axis=1)),
-            "predict, scikit-learn": lambda: answers.update(plain=plain.predict(flat(queries))),
-        },
-        request.runs,
-        request.log,
-    )
-    return Outcome(
-        [row(name, taken, images=len(x)) for name, taken in {**fitted, **predicted}.items()],
-        [
-            ratio("fit: scikit-learn / ours", *reversed(fitted.values()), at_least=FIT),
-            ratio("predict: scikit-learn / ours", *reversed(predicted.values()), at_least=PREDICT),
-        ],
-        [_told(data, x, ours), _same(answers)],
-        request.runs,
-    )
+    context = FitContext(len(data.classes), 0, None, request.log)
+    fits = {"fit": lambda: ours.fit(x, y, queries, None, context), "fit, scikit-learn": lambda: plain.fit(flat(x), y)}
+    fitted = side_by_side(fits, request.runs, request.log)
+    predicted, agreement = _predictions(ours, plain, queries, request)
+    limits = [
+        ratio("fit: scikit-learn / ours", *reversed(fitted.values()), at_least=FIT),
+        ratio("predict: scikit-learn / ours", *reversed(predicted.values()), at_least=PREDICT),
+    ]
+    return _outcome({**fitted, **predicted}, limits, agreement, data, x, ours, request)
 
 
 @bench("knn", "How much faster is our search for neighbours than scikit-learn's, and how far from a bare product?")
@@ -58,32 +42,15 @@ def knn(request):
     ours.prepare()
     ours.fit(x, y, None, None, FitContext(len(data.classes), 0, None))
     plain = KNeighborsClassifier(ours.k, weights="distance", algorithm="brute").fit(flat(x), y)
-    answers, left, right = {}, flat(queries), flat(x).T.copy()
-    times = side_by_side(
-        {
-            "predict": lambda: answers.update(ours=ours.scores(queries).argmax(axis=1)),
-            "predict, scikit-learn": lambda: answers.update(plain=plain.predict(left)),
-            "a matrix product of that size": lambda: left @ right,
-        },
-        request.runs,
-        request.log,
-    )
-    mine, others, product = times.values()
-    return Outcome(
-        [row(name, taken, images=len(x)) for name, taken in times.items()],
-        [
-            ratio("predict: scikit-learn / ours", others, mine, at_least=SEARCH),
-            ratio("predict / a matrix product", mine, product),
-        ],
-        [_told(data, x, ours), _same(answers)],
-        request.runs,
-    )
-
-
-def best_set(*order):
-    """Return the first of these datasets (default: MNIST, then mnist-5k) that is on this machine."""
-    here = {entry["name"] for entry in describe() if entry["here"]}
-    return next(name for name in order or ("mnist", "mnist-5k") if name in here)
+    left, right = flat(queries), flat(x).T.copy()
+    product = {"a matrix product of that size": lambda: left @ right}
+    times, agreement = _predictions(ours, plain, queries, request, product)
+    mine, theirs, bare = times.values()
+    limits = [
+        ratio("predict: scikit-learn / ours", theirs, mine, at_least=SEARCH),
+        ratio("predict / a matrix product", mine, bare),
+    ]
+    return _outcome(times, limits, agreement, data, x, ours, request)
 
 
 def _images(classifier, request):
@@ -91,15 +58,23 @@ def _images(classifier, request):
     data = load_dataset(best_set())
     if request.images < len(data.classes):
         raise ConfigError("--images is too small", expected=f"at least {len(data.classes)}", got=request.images)
-    train = data.train.take(stratified_take(data.train.labels, min(request.images, len(data.train)), 0, "bench"))
-    pipeline = Pipeline(CLASSIFIERS.get(classifier).preprocess).fit(train.images)
-    return pipeline.apply(train.images), train.labels, pipeline.apply(data.val.images[:QUERIES]), data
+    x, y, x_val, _ = prepared(data, classifier, min(request.images, len(data.train)))
+    return x, y, x_val[:QUERIES], data
 
 
-def _told(data, x, ours):
-    return f"{len(x):,} training images of {data.name}; ours: {ours.engine}"
+def _predictions(ours, plain, queries, request, others=None):
+    """Return the times of both predictions and of other calls, and a sentence on how many predictions differ."""
+    predictions, rows = {}, flat(queries)
+    calls = {
+        "predict": lambda: predictions.update(ours=ours.scores(queries).argmax(axis=1)),
+        "predict, scikit-learn": lambda: predictions.update(plain=plain.predict(rows)),
+    }
+    times = side_by_side({**calls, **(others or {})}, request.runs, request.log)
+    differ = int(np.count_nonzero(predictions["ours"] != predictions["plain"]))
+    return times, f"of {len(queries):,} predictions, {differ} differ"
 
 
-def _same(answers):
-    differ = int(np.count_nonzero(answers["ours"] != answers["plain"]))
-    return f"of {len(answers['ours']):,} answers, {differ} differ"
+def _outcome(times, limits, agreement, data, x, ours, request):
+    rows = [row(name, taken, images=len(x)) for name, taken in times.items()]
+    about = f"{len(x):,} training images of {data.name}; ours: {ours.engine}"
+    return Outcome(rows, limits, [about, agreement], request.runs)

@@ -1,11 +1,8 @@
 """Loading of datasets: the first load, later ones and their memory, against numpy.load of the same arrays."""
 
-import tempfile
-from pathlib import Path
-
 import numpy as np
 
-from hcrlib.bench.base import Outcome, bench, ratio, row, run_json
+from hcrlib.bench.base import Outcome, bench, ratio, row, run_json, temporary_folder
 from hcrlib.datasets import describe, load_dataset
 
 PEAK = 1.3  # times the arrays
@@ -43,25 +40,22 @@ def loading(request):
         request.log(name)
         run_json(OURS, name)  # from here on, built datasets are in the cache
         cold, warm, bare = [], [], []
-        with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
-            paths = _saved(load_dataset(name), Path(folder))
+        with temporary_folder() as folder:
+            paths = _saved(load_dataset(name), folder)
             for index in range(request.runs):
                 cold.append(run_json(OURS, name, environment={"HCR_CACHE": f"{folder}/{index}"}))
                 warm.append(run_json(OURS, name))
                 bare.append(run_json(BARE, *paths))
-        times = {
-            what: [each["s"] for each in found] for what, found in (("", cold), ("again", warm), ("numpy.load", bare))
-        }
-        for (what, seconds), found in zip(times.items(), (cold, warm, bare), strict=True):
-            megabytes = float(np.median([each["peak"] for each in found])) / 1e6
-            outcome.rows.append(
-                row(f"{name} {what}".strip(), seconds, peak_mb=megabytes, arrays_mb=found[0]["arrays"] / 1e6)
-            )
+        times = {}
+        for what, measured in (("", cold), ("again", warm), ("numpy.load", bare)):
+            times[what] = [one["s"] for one in measured]
+            memory = {"peak_mb": float(np.median([one["peak"] for one in measured])) / 1e6}
+            memory["arrays_mb"] = measured[0]["arrays"] / 1e6
+            outcome.rows.append(row(f"{name} {what}".strip(), times[what], **memory))
+        peak, arrays = ([one[key] for one in warm] for key in ("peak", "arrays"))
         outcome.ratios += [
             ratio(f"{name}: loading / numpy.load", times["again"], times["numpy.load"]),
-            ratio(
-                f"{name}: peak / arrays", *([each[key] for each in warm] for key in ("peak", "arrays")), at_most=PEAK
-            ),
+            ratio(f"{name}: peak / arrays", peak, arrays, at_most=PEAK),
         ]
     outcome.notes.append(
         "The first load starts with an empty cache, so datasets that are built from other files are built. Files are in the "

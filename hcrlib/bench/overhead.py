@@ -1,11 +1,8 @@
 """The overhead of the workbench: its import, its command line, and a notebook around a run."""
 
-import tempfile
-
-from hcrlib.bench.base import Outcome, bench, in_child, ratio, row, side_by_side
+from hcrlib.bench.base import CLI, Outcome, bench, in_child, ratio, row, side_by_side, temporary_folder
 
 IMPORT_S, HELP_S = 0.3, 0.4
-CLI = "import sys; from hcrlib.cli.main import main; sys.exit(main())"
 RUN = "dummy", "--data", "mnist-5k"
 NOTEBOOK = """
 import dataclasses, sys
@@ -20,8 +17,8 @@ notebooks.execute(notebooks.path("10_train.ipynb"), folder / "out.ipynb", config
 @bench("overhead", "What do an import, a command and a notebook cost?")
 def overhead(request):
     """Time a bare Python process, an import, a command, a run, and the same run in a notebook."""
-    with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
-        own = {"HCR_RESULTS": folder}
+    with temporary_folder() as folder:
+        own = {"HCR_RESULTS": str(folder)}
         calls = {
             "python -c pass": lambda: in_child("-c", "pass"),
             "from hcrlib import train": lambda: in_child("-c", "from hcrlib import train"),
@@ -37,7 +34,6 @@ def overhead(request):
         ratio("seconds of `hcr --help`", helped, 1, at_most=HELP_S),
     ]
     added = [a - b for a, b in zip(notebook, run, strict=True)]
-    rows = [row(name, taken) for name, taken in times.items()] + [
-        row("papermill, the kernel and the notebook's figures add", added)
-    ]
+    rows = [row(name, taken) for name, taken in times.items()]
+    rows.append(row("papermill, the kernel and the notebook's figures add", added))
     return Outcome(rows, [*limits, ratio("a run in a notebook / a bare run", notebook, run)], runs=request.runs)

@@ -1,25 +1,21 @@
-"""How well pages are read: composed ones, with each degradation by itself, and real ones; and in what time."""
-
-import shutil
-import subprocess
-import tempfile
-from pathlib import Path
+"""How well pages are read, composed ones with each degradation separately and real ones, and how long it takes."""
 
 import cv2
 import numpy as np
 
-from hcrlib.bench.base import Outcome, bench, run_json
+from hcrlib.bench.base import Outcome, bench, row, run_json, temporary_folder
+from hcrlib.bench.tesseract import require_tesseract, tesseract
 from hcrlib.core import paths
 from hcrlib.core.errors import DataError
 from hcrlib.datasets import load_dataset
 from hcrlib.documents import evaluation, forms, loading, rapidocr
 from hcrlib.documents.containers import Box, Line, Page, Word, around
 from hcrlib.documents.reader import MODEL, Reader
-from hcrlib.documents.synthesis import LOOKS, compose
+from hcrlib.documents.synthesis import DEGRADATIONS, compose
 
 CHARACTERS = "emnist-byclass-lite"
 SEED = (
-    1000  # the first page's; what parts these pages from those of training and development is their characters' split
+    1000  # of the first page; the split of the characters separates these pages from those of training and development
 )
 RESAMPLES = 2000
 LEVELS = "lines", "words", "characters"
@@ -27,33 +23,31 @@ LEVELS = "lines", "words", "characters"
 
 @bench("reading", "How well are composed pages read, and how does each degradation change it?")
 def reading(request):
-    """request.runs: pages of each look."""
+    """request.runs: pages per degradation."""
     data = load_dataset(CHARACTERS)
-    readers = {"cer": Reader(unsure_below=0), "cer_lexicon": Reader(unsure_below=0, lexicon="en")}
-    others = {"cer_tesseract": tesseract, "cer_rapidocr": rapidocr.page}
-    if shutil.which("tesseract") is None:
-        raise DataError("Tesseract is not installed", hint="apt install tesseract-ocr, or your system's package of it")
+    readers = {"cer": Reader(min_confidence=0), "cer_lexicon": Reader(min_confidence=0, lexicon="en")}
+    others = {"cer_tesseract": _by_tesseract, "cer_rapidocr": rapidocr.page}
+    require_tesseract()
     outcome, every = Outcome(runs=request.runs), []
-    for name, look in LOOKS.items():
-        pages = [
-            _measured(compose(data.test, data.classes, look, SEED + n), readers, others) for n in range(request.runs)
-        ]
+    for name, look in DEGRADATIONS.items():
+        composed = (compose(data.test, data.classes, look, SEED + n) for n in range(request.runs))
+        pages = [_measured(page, readers, others) for page in composed]
         every += pages
         outcome.rows.append(_row(name, pages))
         request.log(", ".join(f"{key} {_short(value)}" for key, value in outcome.rows[-1].items()))
     outcome.rows.insert(0, _row("all pages", every))
     outcome.notes += [
-        f"{len(every)} pages of {every[0]['cer'].there} characters or so, composed from test characters of {CHARACTERS}",
-        "f1_: boxes found, of lines, words and characters, that overlap the true ones by at least half (IoU 0.5)",
-        "cer: characters wrong, missing or too many, of those that are there; case counts. cer_lexicon: with --lexicon en, "
-        "whose 20,000 words hold all that the pages say, but no numbers",
+        f"{len(every)} pages of about {every[0]['cer'].there} characters, composed from test characters of {CHARACTERS}",
+        "f1_: F1 of the boxes of lines, words and characters that overlap the true ones by at least half (IoU 0.5)",
+        "cer: character error rate; case counts. cer_lexicon: with --lexicon en, whose 20,000 words include all words on the "
+        "pages, but no numbers",
         *(
             f"95 % interval of {key} over all pages (bootstrap over pages): {_interval(every, key)}"
             for key in ("cer", "cer_lexicon", *others)
         ),
-        "the sizes of letters that pages are composed with are those that the reader expects of a school's hand",
-        "Tesseract and RapidOCR as they come; neither was made for separate characters, nor ours for joined ones; RapidOCR "
-        "names no columns, so that its lines of two are read across",
+        "the pages are composed with the letter sizes that the reader expects, those of school handwriting",
+        "Tesseract and RapidOCR with their default settings; neither was made for separate characters, nor ours for joined "
+        "ones; RapidOCR does not report columns, so that lines of two columns are read across",
     ]
     return outcome
 
@@ -87,12 +81,9 @@ def _short(value):
     return f"{value:.3f}" if isinstance(value, float) else value
 
 
-def tesseract(image):
-    """Return the text that Tesseract reads on uint8 (h, w, 3), RGB."""
-    with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
-        path = Path(folder) / "page.png"
-        cv2.imwrite(str(path), image[..., ::-1])
-        return subprocess.run(["tesseract", path, "-"], capture_output=True, text=True, check=True).stdout
+def _by_tesseract(image):
+    """Return the text of a page, uint8 (h, w, 3), RGB."""
+    return tesseract([image[..., ::-1]])[0]
 
 
 @bench("reading-real", "How well are real pages read?")
@@ -102,8 +93,8 @@ def reading_real(request):
     about = yaml.safe_load((paths.project_root() / "params/forms/real_pages.yml").read_text(encoding="utf-8"))
     outcome = Outcome(
         notes=[
-            "of the form: characters right, 1 - CER, beside the printed keys; no character set is assumed but the field's own",
-            "the code was developed on these three pages: of others nothing is known",
+            "form: 1 - CER, against the printed keys; only the characters of each field are allowed",
+            "the code was developed on these three pages: nothing is known about others",
         ]
     )
     for name, one in about["forms"].items():
@@ -117,54 +108,43 @@ def _page(name):
     folder = paths.data_root()
     path = folder / "pages" / name if folder else None
     if path is None or not path.is_file():
-        raise DataError(f"The page {name} is not here", where=path, hint="HCR_DATA/pages/ is looked in")
+        raise DataError(f"The page {name} is not on this machine", where=path, hint="Put it into HCR_DATA/pages/")
     return next(loading.pages(path))
 
 
 def _form_rows(name, about):
     template, image = forms.Template.load(paths.project_root() / about["template"]), _page(name)
-    read = forms.read(template, image, Reader(unsure_below=0))
+    read = forms.read(template, image, Reader(min_confidence=0))
     sums = {}
     for field, truth in about["fields"].items():
-        part = field if field in ("lower", "upper") else "digits"
-        word = read[field]
-        sums[part] = sums.get(part, evaluation.Errors(0, 0)) + evaluation.character_errors(
-            word.text if word else "", truth
-        )
-    return [_share(f"{name}: {part}", errors) for part, errors in sums.items()]
+        part, word = field if field in ("lower", "upper") else "digits", read[field]
+        errors = evaluation.character_errors(word.text if word else "", truth)
+        sums[part] = sums.get(part, evaluation.Errors(0, 0)) + errors
+    return [_share(f"{name}: {part}", errors.there, errors.edits) for part, errors in sums.items()]
 
 
 def _photo_rows(name, lines):
     image = _page(name)
     words = [[Word(w["text"], Box(*w["box"]), 1.0) for w in line] for line in lines]
     truth = Page(1, tuple(Line(tuple(line), around(w.box for w in line)) for line in words), image)
-    read = Reader(unsure_below=0).page(image)
+    read = Reader(min_confidence=0).page(image)
     found = evaluation.boxes_found(read, truth)["words"]
     texts = {
         "characters": read.text,
-        "characters, --lexicon en": Reader(unsure_below=0, lexicon="en").page(image).text,
+        "characters, --lexicon en": Reader(min_confidence=0, lexicon="en").page(image).text,
         "words by RapidOCR": Reader(recognizer=rapidocr.NAME).page(image).text,
-        "Tesseract alone": tesseract(image),
+        "Tesseract alone": _by_tesseract(image),
         "RapidOCR alone": rapidocr.page(image),
     }
-    yield {
-        "what": f"{name}: word boxes found",
-        "accuracy": found.recall,
-        "of": found.there,
-        "wrong": found.there - found.right,
-    }
-    yield {
-        "what": f"{name}: word boxes right",
-        "accuracy": found.precision,
-        "of": found.found,
-        "wrong": found.found - found.right,
-    }
+    yield _share(f"{name}: word boxes found", found.there, found.there - found.right)
+    yield _share(f"{name}: word boxes right", found.found, found.found - found.right)
     for how, text in texts.items():
-        yield _share(f"{name}: {how}", evaluation.character_errors(text, truth.text))
+        errors = evaluation.character_errors(text, truth.text)
+        yield _share(f"{name}: {how}", errors.there, errors.edits)
 
 
-def _share(what, errors):
-    return {"what": what, "accuracy": 1 - errors.rate, "of": errors.there, "wrong": errors.edits}
+def _share(what, total, wrong):
+    return {"what": what, "accuracy": 1 - wrong / total if total else 1.0, "of": total, "wrong": wrong}
 
 
 TIMED = """
@@ -185,22 +165,14 @@ print(json.dumps({"seconds": times, "peak": peak(), "characters": sum(len(w.char
 def reading_time(request):
     data, outcome = load_dataset(CHARACTERS), Outcome(runs=request.runs)
     for name, size, look in (("composed page", 1, "plain"), ("the same on a photo", 2.03, "all at once")):
-        image = compose(data.val, data.classes, LOOKS[look], SEED).image
+        image = compose(data.val, data.classes, DEGRADATIONS[look], SEED).image
         image = cv2.resize(image, None, fx=size, fy=size, interpolation=cv2.INTER_CUBIC)
-        with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
-            np.save(Path(folder) / "page.npy", image)
-            found = run_json(TIMED, Path(folder) / "page.npy", request.runs)
-        seconds = found["seconds"]
-        outcome.rows.append(
-            {
-                "what": f"{name}: {image.shape[1]} x {image.shape[0]}",
-                "median_s": float(np.median(seconds)),
-                "low_s": min(seconds),
-                "high_s": max(seconds),
-            }
-            | {"characters": found["characters"], "peak_MB": found["peak"] / 1e6}
-        )
-    outcome.notes.append(
-        f"one process with {MODEL}, its start not counted, the picture decoded; its peak memory, libraries included"
-    )
+        with temporary_folder() as folder:
+            np.save(folder / "page.npy", image)
+            found = run_json(TIMED, folder / "page.npy", request.runs)
+        what = f"{name}: {image.shape[1]} x {image.shape[0]}"
+        memory = {"characters": found["characters"], "peak_MB": found["peak"] / 1e6}
+        outcome.rows.append(row(what, found["seconds"], **memory))
+    note = f"one process with {MODEL}, without its start and the decoding of the image; peak memory including libraries"
+    outcome.notes.append(note)
     return outcome

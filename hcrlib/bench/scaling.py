@@ -1,18 +1,16 @@
 """How time and memory grow with the number of training images: each point is measured in a process of its own."""
 
 import math
-import tempfile
 
 import numpy as np
 
-from hcrlib.bench.base import Outcome, bench, run_json
-from hcrlib.bench.libraries import best_set
+from hcrlib.bench.base import Outcome, bench, best_set, run_json, temporary_folder
 from hcrlib.datasets.catalog import DATASETS
 
 SIZES = 1_000, 3_000, 10_000, 30_000, 100_000
 CLASSIFIERS = "dummy", "linear", "knn", "knn-pca", "nystroem", "svm", "mlp", "cnn-basic"
-ORDER = "emnist-bymerge-lite", "mnist", "mnist-5k"  # the first one that is here
-PATIENCE_S = 300  # for one fit, as the smaller ones foretell it
+ORDER = "emnist-bymerge-lite", "mnist", "mnist-5k"  # the first one that is on this machine
+PATIENCE_S = 300  # for one fit, extrapolated from the smaller ones
 POINT = """
 from pathlib import Path
 import numpy as np
@@ -46,34 +44,24 @@ def scaling(request):
     name = best_set(*ORDER)
     most = DATASETS.get(name).releases[0][0]  # images, validation included
     sizes = [*(n for n in SIZES if n < most), most] if most < SIZES[-1] else SIZES
-    outcome = Outcome(
-        notes=[
-            f"{name}; networks are trained for one epoch; medians of {request.runs}; memory while fitting and scoring"
-        ],
-        runs=request.runs,
-    )
+    note = f"{name}; networks are trained for one epoch; medians of {request.runs}; memory while fitting and scoring"
+    outcome = Outcome(notes=[note], runs=request.runs)
     for classifier in CLASSIFIERS:
         points = []
         for n in sizes:
-            if len(points) > 1 and (expected := _foretold(points, n)) > PATIENCE_S:
+            if len(points) > 1 and (expected := _extrapolated(points, n)) > PATIENCE_S:
                 outcome.notes.append(f"{classifier} at {n:,}: left out, its fit would take about {expected:,.0f} s")
                 break
-            with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
-                found = [run_json(POINT, name, classifier, n, folder) for _ in range(request.runs)]
-            points.append({"what": classifier, **{key: float(np.median([f[key] for f in found])) for key in found[0]}})
-            request.log(
-                f"{classifier} at {n:,}: fit {points[-1]['fit_s']:.3g} s, {points[-1]['peak_mb']:,.0f} MB at most"
-            )
+            with temporary_folder() as folder:
+                rounds = [run_json(POINT, name, classifier, n, folder) for _ in range(request.runs)]
+            medians = {key: float(np.median([one[key] for one in rounds])) for key in rounds[0]}
+            points.append({"what": classifier, **medians})
+            fit_s, peak_mb = points[-1]["fit_s"], points[-1]["peak_mb"]
+            request.log(f"{classifier} at {n:,}: fit {fit_s:.3g} s, {peak_mb:,.0f} MB at most")
         outcome.rows += points
-        outcome.ratios += [
-            {
-                "what": f"{classifier}: time to {word} grows with n to the",
-                "ratio": exponent(points, key),
-                "aim": "",
-                "met": None,
-            }
-            for word, key in (("fit", "fit_s"), ("predict", "predict_us_per_image"))
-        ]
+        for word, key in (("fit", "fit_s"), ("predict", "predict_us_per_image")):
+            what = f"{classifier}: time to {word} grows with n to the"
+            outcome.ratios.append({"what": what, "ratio": exponent(points, key), "aim": "", "met": None})
     return outcome
 
 
@@ -85,6 +73,6 @@ def exponent(points, key):
     return float(np.polyfit(np.log([p["images"] for p in upper]), np.log([max(p[key], 1e-9) for p in upper]), 1)[0])
 
 
-def _foretold(points, n):
+def _extrapolated(points, n):
     last = points[-1]
     return last["fit_s"] * (n / last["images"]) ** max(1, exponent(points[-2:], "fit_s"))

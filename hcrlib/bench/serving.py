@@ -8,15 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import psutil
 from PIL import Image, ImageFilter
 
 import hcrlib
-from hcrlib.bench.base import Outcome, bench, ratio
+from hcrlib.bench.base import Outcome, bench, percentiles, ratio, temporary_folder
 from hcrlib.core import paths, timing
 from hcrlib.core.errors import HcrError, RunError
 from hcrlib.core.rng import seed_for
@@ -46,8 +44,8 @@ def page(request):
     if not shutil.which("wrk"):
         raise RunError("wrk, the load generator, is not installed", hint="Debian: apt install wrk")
     model = hcrlib.load_model(MODEL)
-    with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
-        image_path, script = Path(folder) / "drawing.png", Path(folder) / "post.lua"
+    with temporary_folder() as folder:
+        image_path, script = folder / "drawing.png", folder / "post.lua"
         image_path.write_bytes(_drawn(load_dataset("mnist-5k").val.images[0]))
         script.write_text(POST.format(path=image_path))
         rounds, bare = [], []
@@ -57,30 +55,22 @@ def page(request):
             measured = f"{rounds[-1]['a_second']:.0f} a second, p99 {rounds[-1]['p99_ms']:.0f} ms"
             request.log(f"round {number + 1} of {request.runs}: {measured}")
     rows = [{"what": f"web app, {CONNECTIONS} connections, {SECONDS} s", **each} for each in rounds]
-    alone = {f"{p}_ms": float(np.median([each[p] for each in bare])) for p in ("p50", "p90", "p99")}
     calls = [1000 / each["p50"] for each in bare]
     row = {"what": "ONNX Runtime, bare, one after another", **dict.fromkeys(rounds[0])}
-    rows.append({**row, **alone, "a_second": float(np.median(calls))})
-    return Outcome(
-        rows,
-        [
-            ratio("drawings a second", [each["a_second"] for each in rounds], 1, at_least=LEAST_A_SECOND),
-            ratio("p99, ms", [each["p99_ms"] for each in rounds], 1, at_most=MOST_P99_MS),
-            ratio("errors", [each["errors"] for each in rounds], 1, at_most=0),
-            ratio("a second, web app / bare ONNX Runtime", [each["a_second"] for each in rounds], calls),
-            ratio(
-                "memory after / before",
-                [e["mb_after"] for e in rounds],
-                [e["mb_before"] for e in rounds],
-                at_most=MOST_GROWTH,
-            ),
-        ],
-        [
-            f"{MODEL}, a PNG of {SIDE} x {SIDE} pixels as the web app sends it; the server with its defaults and wrk share "
-            "the cores; memory: of all its processes, first after 5 s of warm-up",
-        ],
-        request.runs,
+    rows.append({**row, **percentiles(bare), "a_second": float(np.median(calls))})
+    of = {key: [each[key] for each in rounds] for key in rounds[0]}
+    limits = [
+        ratio("drawings a second", of["a_second"], 1, at_least=LEAST_A_SECOND),
+        ratio("p99, ms", of["p99_ms"], 1, at_most=MOST_P99_MS),
+        ratio("errors", of["errors"], 1, at_most=0),
+        ratio("a second, web app / bare ONNX Runtime", of["a_second"], calls),
+        ratio("memory after / before", of["mb_after"], of["mb_before"], at_most=MOST_GROWTH),
+    ]
+    note = (
+        f"{MODEL}, a PNG of {SIDE} x {SIDE} pixels as the web app sends it; the server with its defaults and wrk share "
+        "the cores; memory: of all its processes, first after 5 s of warm-up"
     )
+    return Outcome(rows, limits, [note], request.runs)
 
 
 @bench("page-accuracy", "How accurate is the web app on drawn and photographed characters?")
@@ -104,20 +94,12 @@ def page_accuracy(request):
         for what, answers in found.items():
             right = sum(a == b for a, b in zip(answers, truth, strict=True))
             low, high = scores.wilson(right, len(truth))
-            rows.append(
-                {
-                    "what": what,
-                    "data": data_name,
-                    "model": model,
-                    "accuracy": right / len(truth),
-                    "ci_low": low,
-                    "ci_high": high,
-                }
-            )
+            measured = {"accuracy": right / len(truth), "ci_low": low, "ci_high": high}
+            rows.append({"what": what, "data": data_name, "model": model, **measured})
             request.log(f"{data_name}, {what}: {right / len(truth):.2%}")
     notes.append(
         f"up to {READ:,} test images of each; every image goes through POST /api/predict. drawn: enlarged to {SIDE} pixels, "
-        "with a pen's sharp edge. photographed: the same as ink on grey paper, with perspective, rotation, uneven light, "
+        "with a pen's sharp edge. photographed: the same as ink on gray paper, with perspective, rotation, uneven light, "
         "blur, grain and JPEG compression; rendered, no camera was used"
     )
     return Outcome(rows, [], notes, 1)
@@ -139,9 +121,8 @@ def _bare(model):
 def _load(script):
     command = [sys.executable, "-m", "hcrlib.runtime.web", "--port", "0", "--no-corrections"]
     folder = next(root / MODEL for root in paths.zoo_roots() if (root / MODEL).is_dir())
-    server = subprocess.Popen(
-        [*command, "--bundle", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+    command += ["--bundle", str(folder)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         server.stdout.readline()
         port = int(re.search(r":(\d+)/", server.stdout.readline())[1])
@@ -158,14 +139,11 @@ def _load(script):
     finally:
         server.send_signal(signal.SIGTERM)
         server.communicate(timeout=30)
-    failed = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
-    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", output)
+    failures = re.findall(r"(?:Non-2xx or 3xx responses:|connect|read|write|timeout) (\d+)", output)
     return {
         "a_second": float(re.search(r"Requests/sec:\s+([\d.]+)", output)[1]),
         **{f"p{p}_ms": _milliseconds(output, p) for p in (50, 90, 99)},
-        "errors": (int(failed[1]) if failed else 0)
-        + sum(map(int, broken.groups()) if broken else [0])
-        + (healthy != "ok"),
+        "errors": sum(map(int, failures)) + (healthy != "ok"),
         "mb_before": before,
         "mb_after": after,
     }
@@ -204,10 +182,9 @@ def _photographed(glyph, rng):
     y, x = np.mgrid[0:side, 0:side] / side - 0.5
     light = 1 - rng.uniform(0.1, 0.5) * (np.cos(angle) * x + np.sin(angle) * y + 0.5)
     seen = light * (rng.uniform(190, 245) * (1 - ink) + rng.uniform(20, 90) * ink)
-    seen = Image.fromarray(np.clip(seen, 0, 255).astype(np.uint8)).filter(
-        ImageFilter.GaussianBlur(rng.uniform(0.5, 1.5))
-    )
-    grain = np.asarray(seen, float) + rng.normal(0, rng.uniform(2, 6), (side, side))
+    blur = ImageFilter.GaussianBlur(rng.uniform(0.5, 1.5))
+    blurred = Image.fromarray(np.clip(seen, 0, 255).astype(np.uint8)).filter(blur)
+    grain = np.asarray(blurred, float) + rng.normal(0, rng.uniform(2, 6), (side, side))
     stream = io.BytesIO()
     tinted = np.clip(grain[..., None] * [1, 0.98, 0.94], 0, 255).astype(np.uint8)
     Image.fromarray(tinted).save(stream, "jpeg", quality=int(rng.integers(50, 90)))

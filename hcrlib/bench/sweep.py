@@ -1,15 +1,11 @@
-"""What a sweep itself costs: beside the runs, and of ten thousand of them."""
+"""What a sweep costs in addition to its runs, and what one of ten thousand runs costs."""
 
 import json
-import os
-import tempfile
-import time
-from pathlib import Path
 
-from hcrlib.bench.base import Outcome, bench, in_child, ratio, row, run_json
+from hcrlib.bench.base import CLI, Outcome, bench, in_child, ratio, row, run_json, seconds, temporary_folder
 
-RUN_S = 10  # of the runs that two workers share
-SHARED, SHORT, MANY = 6, 24, 10_000  # runs: for two workers, for what one costs, and of a large plan
+RUN_S = 10  # duration of the runs that two workers share
+SHARED, SHORT, MANY = 6, 24, 10_000  # numbers of runs: for two workers, for the cost of one, and of a large plan
 EFFICIENCY, BEYOND_S, PLAN_S, RESUME_S, GROWTH = 0.9, 0.05, 2, 3, 1.1
 SETUP = """
 import contextlib, dataclasses, io, os, resource, sys, tarfile
@@ -35,7 +31,7 @@ def plan(n):
     return [(runner.resolve("dummy", seed=seed), "x.ipynb") for seed in range(n)]
 
 def seconds(n, workers, text, attempt=worker.attempt):
-    "What n runs of a notebook take, beyond the first of each worker, which loads what all of them need."
+    "Return the duration of n runs of a notebook, without the first of each worker, which loads the libraries."
     marks = []
     def attempted(line):
         if line.startswith("["):
@@ -57,22 +53,17 @@ def nothing(job):
 """
 SLEEP = "import time; time.sleep({s})\n"
 WORK = "from hashlib import sha256\nfor _ in range({n}): sha256(bytes(10**6)).digest()\n"
-EFFICIENT = (
-    SETUP
-    + """
+EFFICIENT = """
 n, workers, text = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 print(json.dumps(seconds(n, workers, text + RECORD)))
 """
-)
-ONE = (
-    SETUP
-    + """
+ONE = """
 n, folder = int(sys.argv[1]), Path(sys.argv[2])
 given = "".join(f"{name} = {value!r}\\n" for name, value in dataclasses.asdict(plan(1)[0][0]).items())
 (folder / "x.ipynb").write_text(notebook(given + RECORD))
 
 def timed(job):
-    "An attempt that tells how long it was papermill's and the kernel's."
+    "Attempt a job and append the time that papermill and the kernel took."
     whole = worker._execute
     def executed(*given):
         begun = time.perf_counter()
@@ -90,14 +81,11 @@ swept = seconds(n, 1, RECORD, timed) / n
 papermills = [float(line) for line in (folder / "times").read_text().split()][1:]
 print(json.dumps([sum(papermills) / n, swept]))
 """
-)
 PAPERMILL = """
 import sys, papermill
 papermill.execute_notebook(*sys.argv[1:3], parameters={}, progress_bar=False)
 """
-GROWN = (
-    SETUP
-    + """
+GROWN = """
 def held():
     return int(next(l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith("VmRSS")).split()[1]) * 1024
 marks = {}
@@ -112,26 +100,23 @@ assert len(configs) == n
 run([(c, "x.ipynb") for c in configs], Cluster(workers=2), lambda line: None, {"x.ipynb": ""}, nothing)
 print(json.dumps([marks[n // 10], marks[n], (time.perf_counter() - begun) / n]))
 """
-)
 PLAN = """
 from hcrlib.sweeps import plan as sweep
 print(json.dumps(measured(lambda: sweep.load(sys.argv[1]))))
 """
-CLI = "import sys; from hcrlib.cli.main import main; sys.exit(main())"
 
 
-@bench("sweep", "What does a sweep cost beside its runs, and ten thousand of them?")
+@bench("sweep", "What does a sweep cost in addition to its runs, and how does it handle ten thousand?")
 def measure(request):
-    with tempfile.TemporaryDirectory(prefix="hcr-bench-") as folder:
-        folder = Path(folder)
+    with temporary_folder() as folder:
         rows, ratios = [], []
         for part in (_efficiency, _beyond, _many):
             more, limits = part(request, folder)
             rows, ratios = rows + more, ratios + limits
     notes = [
-        f"runs that wait take {RUN_S} s each and no processor: what is lost of two workers is the sweep's own",
-        "runs that work keep a core busy: what is lost beyond that is the machine's, whose two cores share caches and power",
-        "the first run of each worker, which loads what all of them need, is not counted",
+        f"runs that wait take {RUN_S} s each without computing: the loss with two workers is the overhead of the sweep",
+        "runs that work keep a core busy: the further loss is that of the machine, whose two cores share caches and power",
+        "the first run of each worker, which loads the libraries, is not counted",
     ]
     return Outcome(rows, ratios, notes, 1)
 
@@ -143,14 +128,12 @@ def _own(folder, name):
 
 def _efficiency(request, folder):
     rows, ratios = [], []
-    begun = time.perf_counter()
-    exec(WORK.format(n=200), {})  # how much of it takes as long
-    n = int(200 * RUN_S / (time.perf_counter() - begun))
+    n = int(200 * RUN_S / seconds(lambda: exec(WORK.format(n=200), {})))  # work that takes as long
     for what, text in (("wait", SLEEP.format(s=RUN_S)), ("work", WORK.format(n=n))):
         taken = {}
         for workers in (1, 2):
             own = _own(folder, f"{what}-{workers}")
-            taken[workers] = run_json(EFFICIENT, SHARED, workers, text, environment=own)
+            taken[workers] = run_json(SETUP + EFFICIENT, SHARED, workers, text, environment=own)
             request.log(f"{SHARED} runs that {what} for {RUN_S} s, {workers} workers: {taken[workers]:.1f} s")
             rows.append(row(f"{SHARED} runs that {what} for {RUN_S} s, workers: {workers}", [taken[workers]]))
         limit = EFFICIENCY if what == "wait" else None
@@ -161,20 +144,17 @@ def _efficiency(request, folder):
 def _beyond(request, folder):
     """Return the times of a notebook that does nothing: as a run of a sweep, papermill's share, and papermill alone."""
     own = _own(folder, "short")
-    within, swept = run_json(ONE, SHORT, folder, environment=own)
-    times = []
-    for _ in range(5):
-        begun = time.perf_counter()
-        in_child("-c", PAPERMILL, folder / "x.ipynb", folder / "out.ipynb", environment=own)
-        times.append(time.perf_counter() - begun)
+    within, swept = run_json(SETUP + ONE, SHORT, folder, environment=own)
+    call = "-c", PAPERMILL, folder / "x.ipynb", folder / "out.ipynb"
+    times = [seconds(lambda: in_child(*call, environment=own)) for _ in range(5)]
     plain = sorted(times)[2]
-    request.log(f"papermill {plain:.2f} s; a run of a sweep {swept:.2f} s, of which papermill's {within:.2f} s")
+    request.log(f"papermill {plain:.2f} s; a run of a sweep {swept:.2f} s, of which papermill took {within:.2f} s")
     rows = [
         row("a notebook that does nothing, papermill in a new process", times),
         row("the same, as a run of a sweep", [swept]),
-        row("of that papermill's and the kernel's, forked from a process that has loaded them", [within]),
+        row("its part in papermill and the kernel, forked from a process that has loaded them", [within]),
     ]
-    beyond = ratio("seconds of a sweep's run beyond papermill's own", [swept - within], [1], at_most=BEYOND_S)
+    beyond = ratio("seconds of a run of a sweep beyond papermill's", [swept - within], [1], at_most=BEYOND_S)
     return rows, [beyond, ratio("papermill in a new process / a run of a sweep", [plain], [swept])]
 
 
@@ -185,19 +165,17 @@ def _many(request, folder):
     path.write_text(json.dumps({"defaults": {"classifier": "dummy"}, "grid": grid}))
     planned = [run_json(PLAN, path, environment=own) for _ in range(min(3, request.runs))]
     request.log(f"planning {MANY:,} runs: {min(planned):.2f} s")
-    small, large, each = run_json(GROWN, MANY, path, environment=own)
-    request.log(f"{MANY:,} runs of no work: {each * 1000:.1f} ms each, {small / 1e6:.0f} MB, then {large / 1e6:.0f} MB")
-    given = {"HCR_RESULTS": own["HCR_RESULTS"], "HCR_CACHE": own["HCR_CACHE"]}
-    resumed = []
-    for _ in range(min(3, request.runs)):
-        begun = time.perf_counter()
-        in_child("-c", CLI, "sweep", path, "--no-report", environment={**os.environ, **given})
-        resumed.append(time.perf_counter() - begun)
+    small, large, each = run_json(SETUP + GROWN, MANY, path, environment=own)
+    request.log(
+        f"{MANY:,} runs that do nothing: {each * 1000:.1f} ms each, {small / 1e6:.0f} MB, then {large / 1e6:.0f} MB"
+    )
+    call = "-c", CLI, "sweep", path, "--no-report"
+    resumed = [seconds(lambda: in_child(*call, environment=own)) for _ in range(min(3, request.runs))]
     request.log(f"resuming {MANY:,} finished runs: {min(resumed):.2f} s")
     rows = [
         row(f"planning {MANY:,} runs", planned),
-        row(f"`hcr sweep` of {MANY:,} runs that are there, Python's start and leaderboard included", resumed),
-        row("a run of no work, made and written", [each]),
+        row(f"`hcr sweep` of {MANY:,} finished runs, including Python's start and the leaderboard", resumed),
+        row("a run that does nothing, made and written", [each]),
     ]
     return rows, [
         ratio(f"seconds to plan {MANY:,} runs", planned, [1] * len(planned), at_most=PLAN_S),

@@ -13,10 +13,11 @@ def add_parser(subparsers):
     """Add `compose` to an argparse subparsers object; it sets `func(args) -> exit status`."""
     summary = "compose a page of real handwritten characters with its ground truth, or training images from many pages"
     add = add_command(
-        subparsers, "compose", _compose, summary, "hcr compose page.png --look ruled --data emnist-byclass-lite"
+        subparsers, "compose", _compose, summary, "hcr compose page.png --degradation ruled --data emnist-byclass-lite"
     ).add_argument
     add("out", help="FILE.png or .jpg, with its ground truth beside it in FILE.json; with --training, a folder")
-    add("--look", default="plain", metavar="NAME", help="style of writing and photo (plain); an unknown name lists all")
+    text = "how the page is written and photographed (plain); an unknown name lists all"
+    add("--degradation", "--look", default="plain", metavar="NAME", help=text)
     add("--seed", type=int, default=0, metavar="N", help="seed of the page (0)")
     add("--data", default=DATA, metavar="NAME", help=f"dataset of the characters ({DATA})")
     add(
@@ -44,12 +45,13 @@ def _compose(args):
     from hcrlib.core.registry import did_you_mean
     from hcrlib.documents import formats, synthesis
 
-    if args.look not in synthesis.LOOKS:
-        raise ConfigError(f"There is no look '{args.look}'", hint=did_you_mean(args.look, synthesis.LOOKS))
+    name = args.degradation
+    if name not in synthesis.DEGRADATIONS:
+        raise ConfigError(f"Unknown degradation '{name}'", hint=did_you_mean(name, synthesis.DEGRADATIONS))
     path, data = Path(args.out), load_dataset(args.data)
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise ConfigError("The image's format is not supported", expected="FILE.png or FILE.jpg", got=args.out)
-    page = synthesis.compose(getattr(data, args.split), data.classes, synthesis.LOOKS[args.look], args.seed)
+    page = synthesis.compose(getattr(data, args.split), data.classes, synthesis.DEGRADATIONS[name], args.seed)
     truth = formats.as_dict(page.truth) | {
         "width": page.image.shape[1],
         "height": page.image.shape[0],

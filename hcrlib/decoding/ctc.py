@@ -114,7 +114,11 @@ class WordBeamSearch(BeamSearch):
             raise ConfigError("None of the classes is a letter", expected="letters", got="".join(self.classes))
         sentences = [words for words in (words_of(text, self.letters, known) for text in corpus) if words]
         if not sentences:
-            raise ConfigError("The corpus has no words of these classes", hint="Give it training texts")
+            raise ConfigError(
+                "The lexicon or corpus has no words that these classes can spell",
+                expected=f"words of the letters {''.join(sorted(self.letters))}",
+                hint="Use other texts, or search without a lexicon",
+            )
         self._mode = _mode(mode)
         self.words = sorted({word for words in sentences for word in words}, key=lambda w: [ord(c) for c in w])
         self._dictionary = dictionary(self.words, sentences, self.classes, self.letters, smoothing)

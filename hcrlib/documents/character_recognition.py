@@ -1,5 +1,7 @@
 """Read the lines of a layout character by character, with a classifier of characters."""
 
+import itertools
+
 import numpy as np
 
 from hcrlib.core.errors import ConfigError
@@ -84,40 +86,30 @@ class CharacterRecognizer:
         return [segmentation.glyph([segmentation.Piece(s.y, s.x, 0, 0)], dark, self.model.frame) for s in sample]
 
     def _scores(self, glyphs):
-        return np.concatenate(
-            [self.model.scores(glyphs[start : start + BATCH]) for start in range(0, len(glyphs), BATCH)]
-        )
+        batches = (glyphs[start : start + BATCH] for start in range(0, len(glyphs), BATCH))
+        return np.concatenate([self.model.scores(batch) for batch in batches])
 
     def _decode(self, found, words, hypotheses, alphabet):
-        lines, start = [], 0
+        lines, remaining = [], iter(zip(words, hypotheses, strict=True))
         for row in found.rows:
-            indices = range(start, start + len(row.words))
-            start += len(row.words)
-            measures = decoding.measures(
-                [hypothesis for n in indices for hypothesis in hypotheses[n]], alphabet, found.height
-            )
+            of_row = list(itertools.islice(remaining, len(row.words)))
+            measures = decoding.measures([each for _, word in of_row for each in word], alphabet, found.height)
             line = []
-            for n in indices:
-                evidence = decoding.emissions(hypotheses[n], alphabet, measures)
-                search = hypotheses[n], evidence, alphabet, len(words[n]), self.lexicon, self.min_confidence
-                line.append(_word(decoding.read(*search)))
+            for parts, word in of_row:
+                evidence = decoding.emissions(word, alphabet, measures)
+                read = decoding.read(word, evidence, alphabet, len(parts), self.lexicon, self.min_confidence)
+                line.append(_word(read))
             lines.append(Line(tuple(line), around(word.box for word in line), row.column))
         return tuple(lines)
 
 
 def _hypotheses(parts, height, judged):
     """Return the Hypotheses of a word's pieces. judged: an iterator of (probabilities, whole) in the order of spans."""
-    return [
-        decoding.Hypothesis(
-            i,
-            j,
-            segmentation.box_of(parts[i:j]),
-            *next(judged),
-            j == i + 1 and parts[i].mark,
-            j == i + 1 and parts[i].dotted,
-        )
-        for i, j in segmentation.spans(parts, height)
-    ]
+    hypotheses = []
+    for i, j in segmentation.spans(parts, height):
+        shape = (parts[i].mark, parts[i].dotted) if j == i + 1 else (False, False)
+        hypotheses.append(decoding.Hypothesis(i, j, segmentation.box_of(parts[i:j]), *next(judged), *shape))
+    return hypotheses
 
 
 def _word(read):

@@ -11,7 +11,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from hcrlib.documents.containers import Box, around
+from hcrlib.documents.containers import around, box_of_pixels
 from hcrlib.runtime.image import BOX, EMNIST_BOX, SIDE, centred
 
 WIDEST = 2.3  # writing's heights: no character is wider
@@ -47,7 +47,7 @@ class Piece:
 
     @cached_property
     def box(self):
-        return Box(int(self.x.min()), int(self.y.min()), int(self.x.max()) + 1, int(self.y.max()) + 1)
+        return box_of_pixels(self.y, self.x)
 
 
 def pieces(strokes, height, slant, pen):

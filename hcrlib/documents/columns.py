@@ -25,38 +25,31 @@ def in_reading_order(rows, height):
 
 def _numbered(rows):
     """Assign column numbers from the left; blocks that overlap horizontally are one column."""
-    starts = {}
-    for row in rows:
-        starts.setdefault(row.column, []).append(row.box)
-    spans = {block: around(boxes) for block, boxes in starts.items()}
-    columns = []
-    for block in sorted(spans, key=lambda b: spans[b].left):
-        for column in columns:
-            other = column[0]
-            if min(spans[block].right, other.right) - max(spans[block].left, other.left) > 0.3 * min(
-                spans[block].width, other.width
-            ):
-                column.append(spans[block])
-                break
-        else:
-            columns.append([spans[block]])
-    number = {block: next(i for i, c in enumerate(columns) if spans[block] in c) for block in spans}
+    spans = {block: around(row.box for row in rows if row.column == block) for block in {row.column for row in rows}}
+    columns, number = [], {}  # the leftmost span of each column; block -> column
+    for block, span in sorted(spans.items(), key=lambda item: item[1].left):
+        number[block] = next((index for index, other in enumerate(columns) if _overlap(span, other)), len(columns))
+        if number[block] == len(columns):
+            columns.append(span)
     return [replace(row, column=number[row.column]) for row in rows]
+
+
+def _overlap(a, b):
+    return min(a.right, b.right) - max(a.left, b.left) > 0.3 * min(a.width, b.width)
 
 
 def _blocks(boxes, row_of, height):
     """Cut [(box, word)] into blocks in reading order, along gutters with at least two lines on both sides (XY-cut)."""
-    cut = _gutter(boxes, row_of, height)
-    if cut is not None:
-        left = [item for item in boxes if item[0].right <= cut]
-        right = [item for item in boxes if item[0].right > cut]
-        return _blocks(left, row_of, height) + _blocks(right, row_of, height)
-    level = _level(boxes, row_of, height)
-    if level is not None:
-        above = [item for item in boxes if item[0].bottom <= level]
-        below = [item for item in boxes if item[0].bottom > level]
-        return _blocks(above, row_of, height) + _blocks(below, row_of, height)
+    for side, find in (("right", _gutter), ("bottom", _level)):
+        if (cut := find(boxes, row_of, height)) is not None:
+            return [block for part in _parts(boxes, side, cut) for block in _blocks(part, row_of, height)]
     return [boxes]
+
+
+def _parts(boxes, side, cut):
+    """Return the items whose box ends at a cut or before it, and the others. side: "right" or "bottom"."""
+    ends = [getattr(box, side) <= cut for box, _ in boxes]
+    return [[item for item, before in zip(boxes, ends, strict=True) if before == first] for first in (True, False)]
 
 
 def _gutter(boxes, row_of, height):
@@ -68,16 +61,15 @@ def _gutter(boxes, row_of, height):
             gaps.append((left - reach, (left + reach) / 2))
         reach = max(reach, right)
     for _, cut in sorted(gaps, reverse=True):
-        sides = [{row_of[id(w)] for box, w in boxes if (box.right <= cut) == is_left} for is_left in (True, False)]
-        if min(map(len, sides)) >= 2 and _side_by_side(boxes, cut):
+        sides = _parts(boxes, "right", cut)
+        if all(len({row_of[id(word)] for _, word in side}) >= 2 for side in sides) and _side_by_side(*sides):
             return cut
     return None
 
 
-def _side_by_side(boxes, cut):
-    """Return whether the words on both sides of a cut overlap vertically for most of the lower side's height."""
-    sides = [[box for box, _ in boxes if (box.right <= cut) == is_left] for is_left in (True, False)]
-    a, b = map(around, sides)
+def _side_by_side(left, right):
+    """Return whether the words on both sides overlap vertically for most of the lower side's height."""
+    a, b = (around(box for box, _ in side) for side in (left, right))
     common = min(a.bottom, b.bottom) - max(a.top, b.top)
     return common > 0.5 * min(a.height, b.height)
 
@@ -93,7 +85,7 @@ def _level(boxes, row_of, height):
         level = below.top
         if above.bottom > level:
             continue
-        parts = [[item for item in boxes if (item[0].bottom <= level) == first] for first in (True, False)]
+        parts = _parts(boxes, "bottom", level)
         beside = sum(len(part) for part in parts if part and _gutter(part, row_of, height) is not None)
         if all(parts) and beside > most:
             best, most = level, beside

@@ -4,9 +4,9 @@ Boxes are in pixels of `Page.image`: the page upright, rectified and cropped to 
 of the file.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,6 +42,11 @@ def around(boxes: Iterable[Box]) -> Box:
     """Return the smallest Box around all boxes, of which there must be at least one."""
     left, top, right, bottom = zip(*boxes, strict=True)
     return Box(min(left), min(top), max(right), max(bottom))
+
+
+def box_of_pixels(y: np.ndarray, x: np.ndarray) -> Box:
+    """Return the smallest Box around pixels, int (n,)."""
+    return Box(int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1)
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,15 @@ class Line:
     @property
     def text(self) -> str:
         return " ".join(word.text for word in self.words)
+
+    def with_boxes(self, place: Callable[[Box], Box]) -> "Line":
+        """Return the line with `place` applied to its box and those of its words and characters."""
+
+        def placed(part: Any, **parts: Any) -> Any:
+            return replace(part, box=place(part.box), **parts)
+
+        words = (placed(word, characters=tuple(map(placed, word.characters))) for word in self.words)
+        return placed(self, words=tuple(words))
 
 
 @dataclass(frozen=True)

@@ -93,8 +93,8 @@ class Alphabet:
                 for instead in [other for other in alike if other in sources][:1]:
                     sources[instead].append(classes.index(name))
         marks = [mark for mark in PUNCTUATION if (allowed is None or mark in allowed) and mark not in sources]
-        texts = (*sources, *marks)
-        return cls(texts, (*map(tuple, sources.values()), *((),) * len(marks)), _index(classes, NOTHING))
+        nothing = list(classes).index(NOTHING) if NOTHING in classes else None
+        return cls((*sources, *marks), (*map(tuple, sources.values()), *((),) * len(marks)), nothing)
 
     @cached_property
     def kinds(self):
@@ -121,16 +121,9 @@ class Alphabet:
         columns = [scores[:, list(source)].sum(axis=1) if source else np.zeros(len(scores)) for source in self.sources]
         shares = np.stack(columns, axis=1)
         known = shares.sum(axis=1)
-        whole = (
-            known / np.maximum(known + scores[:, self.nothing], 1e-9)
-            if self.nothing is not None
-            else shares.max(axis=1)
-        )
+        other = None if self.nothing is None else scores[:, self.nothing]
+        whole = shares.max(axis=1) if other is None else known / np.maximum(known + other, 1e-9)
         return shares / np.maximum(known[:, None], 1e-9), whole
-
-
-def _index(classes, name):
-    return list(classes).index(name) if name in classes else None
 
 
 def extent(text):
@@ -173,10 +166,9 @@ def emissions(hypotheses, alphabet, line):
     """Return the log evidence of hypotheses for classes, float (n, k), from the classifier, sizes and positions."""
     probabilities = np.array([h.probabilities for h in hypotheses])
     whole = np.clip(np.array([h.whole for h in hypotheses]), LEAST, 1 - LEAST)
+    odds = np.clip(np.log(whole / (1 - whole)) - SEGMENT, -MOST, MOST)
     boxes = np.array([h.box for h in hypotheses], float)
-    out = (
-        np.log(np.clip(probabilities, LEAST, 1)) + np.clip(np.log(whole / (1 - whole)) - SEGMENT, -MOST, MOST)[:, None]
-    )
+    out = np.log(np.clip(probabilities, LEAST, 1)) + odds[:, None]
     base = line.intercept + line.slope * (boxes[:, 0] + boxes[:, 2]) / 2
     bottom, top = ((base - boxes[:, edge]) / line.x_height for edge in (3, 1))
     expected = np.nan_to_num(alphabet.extents, nan=0.0)
@@ -262,35 +254,20 @@ class Lexicon:
         beams[0][id(self.root)] = 0.0, self.root, len(alphabet.texts), ()
         for place in range(count):
             for score, node, before, path in sorted(beams[place].values(), key=lambda state: -state[0])[:BEAM]:
+                steps = (
+                    [(node, marks)] if node is self.root or "" in node else []
+                )  # punctuation before or after the word
+                steps += [(child, classes.get(letter, ())) for letter, child in node.items()]
                 for index in starting[place]:
                     beam = beams[hypotheses[index].last]
-                    if node is self.root or "" in node:  # punctuation before or after the word
-                        for c in worth[index].intersection(marks):
-                            _better(
-                                beam,
-                                score + evidence[index, c] + alphabet.transitions[before, c],
-                                node,
-                                c,
-                                (*path, (index, c)),
-                            )
-                    for letter, child in node.items():
-                        for c in worth[index].intersection(classes.get(letter, ())):
-                            _better(
-                                beam,
-                                score + evidence[index, c] + alphabet.transitions[before, c],
-                                child,
-                                c,
-                                (*path, (index, c)),
-                            )
+                    for following, labels in steps:
+                        for c in worth[index].intersection(labels):
+                            total = score + evidence[index, c] + alphabet.transitions[before, c]
+                            if total > beam.get(id(following), (-np.inf,))[0]:  # only the best path to each node
+                                beam[id(following)] = total, following, c, (*path, (index, c))
         ended = [state for state in beams[count].values() if "" in state[1]]
         best = max(ended, key=lambda state: state[0], default=None)
         return (list(best[3]), best[0]) if best else ([], -np.inf)
-
-
-def _better(beam, score, node, label, path):
-    """Keep only the best path to each node of the trie."""
-    if score > beam.get(id(node), (-np.inf,))[0]:
-        beam[id(node)] = score, node, label, path
 
 
 def read(hypotheses, evidence, alphabet, count, lexicon=None, unsure_below=0.5):

@@ -61,7 +61,7 @@ def hypotheses(reader, cleaned, found, word):
 
 
 def falls(ax, rows):
-    """Plot the error rates and boxes of each look, {name: (CER, {level: Found})}, the easiest first."""
+    """Plot the error rates and boxes of each degradation, {name: (CER, {level: Found})}, the easiest first."""
     names = sorted(rows, key=lambda name: rows[name][0])
     places = np.arange(len(names))
     ax.plot([rows[name][0] for name in names], places, "o", color="#d55e00", label="characters wrong (CER)")

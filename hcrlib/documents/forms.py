@@ -91,9 +91,7 @@ class Template:
     def load(cls, path):
         """Load a template from a YAML file; raise ConfigError if it is not valid."""
         form = yaml_file.read(path, FormFile)
-        fields = (
-            Field(name, field.box, SETS.get(field.characters, field.characters)) for name, field in form.fields.items()
-        )
+        fields = [Field(name, f.box, SETS.get(f.characters, f.characters)) for name, f in form.fields.items()]
         return cls(form.name or Path(path).stem, tuple(fields))
 
     @property
@@ -117,17 +115,14 @@ def registered(template, ink):
         if fits.sum() > most:
             best, most = matrix, int(fits.sum())
     if most < max(1, LEAST * len(boxes)):
-        expected, got = f"at least half of the {len(boxes)} boxes of '{template.name}'", f"{most} of them"
-        raise DataError(
-            "The page does not match the template", expected=expected, got=got, hint="Is the page complete and upright?"
-        )
+        expected = f"at least half of the {len(boxes)} boxes of '{template.name}'"
+        hint = "Is the page complete and upright?"
+        raise DataError("The page does not match the template", expected=expected, got=f"{most} of them", hint=hint)
     for _ in range(3):  # all matching boxes give a better fit than the pair of the first guess
         shares = overlaps(_moved(boxes, best), found)
         fits = np.flatnonzero(shares.max(axis=1) >= FITS)
-        corners = [[box[[0, 2, 0, 2]], box[[1, 1, 3, 3]]] for box in boxes[fits]]
-        targets = [[box[[0, 2, 0, 2]], box[[1, 1, 3, 3]]] for box in found[shares[fits].argmax(axis=1)]]
-        a, b = (np.concatenate([np.transpose(points) for points in part]) for part in (corners, targets))
-        refined, _ = cv2.estimateAffine2D(a, b, method=cv2.LMEDS)
+        points, targets = (_corners(part).reshape(-1, 2) for part in (boxes[fits], found[shares[fits].argmax(axis=1)]))
+        refined, _ = cv2.estimateAffine2D(points, targets, method=cv2.LMEDS)
         if refined is None:
             break
         best = refined
@@ -144,9 +139,13 @@ def _guesses(boxes, found):
 
 def _moved(boxes, matrix):
     """Return boxes (n, 4) around `boxes` after an affine map."""
-    corners = np.stack([boxes[:, [0, 2, 0, 2]], boxes[:, [1, 1, 3, 3]], np.ones((len(boxes), 4))], axis=1)
-    x, y = np.moveaxis(np.einsum("ij,njk->nik", matrix, corners), 1, 0)
-    return np.stack([x.min(axis=1), y.min(axis=1), x.max(axis=1), y.max(axis=1)], axis=1)
+    corners = _corners(boxes) @ matrix[:, :2].T + matrix[:, 2]
+    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+
+
+def _corners(boxes):
+    """Return the corners (x, y) of boxes (n, 4), float (n, 4, 2)."""
+    return np.stack([boxes[:, [0, 2, 0, 2]], boxes[:, [1, 1, 3, 3]]], axis=2)
 
 
 def read(template, image, reader):

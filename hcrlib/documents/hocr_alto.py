@@ -6,7 +6,6 @@ are clipped to it. Characters that XML does not allow become U+FFFD.
 """
 
 import re
-from dataclasses import replace
 from itertools import count, groupby
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -135,18 +134,12 @@ class _Names:
 
 def _columns(page):
     """Return the lines of each column in reading order, with boxes in the file; lines without words are omitted."""
-    lines = [_in_file(page, line) for line in page.lines if line.words]
+
+    def in_file(box):
+        return _clipped(page.source_box(box), *_size(page))
+
+    lines = [line.with_boxes(in_file) for line in page.lines if line.words]
     return [list(column) for _, column in groupby(lines, key=lambda line: line.column)]
-
-
-def _in_file(page, line):
-    """Return the Line with its boxes in pixels of the file."""
-
-    def placed(read, **more):
-        return replace(read, box=_clipped(page.source_box(read.box), *_size(page)), **more)
-
-    words = [placed(word, characters=tuple(map(placed, word.characters))) for word in line.words]
-    return placed(line, words=tuple(words))
 
 
 def _clipped(box, width, height):

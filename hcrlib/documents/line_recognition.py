@@ -14,7 +14,41 @@ RAPIDOCR_MARGIN = 0.25  # tighter: RapidOCR's network was trained on the boxes o
 BATCH = 64  # words or lines per batch, to limit memory
 
 
-class CtcRecognizer:
+class _WholeRecognizer:
+    """Reads each word or line of a layout as a whole.
+
+    Attributes:
+        unit: "words" or "lines".
+        margin: relative to the height of the writing, around each crop.
+        source: the image of Cleaned that is cropped, "grey" or "image".
+        min_confidence: below it a word or line becomes "?".
+    """
+
+    joined = True
+
+    def readings(self, images):
+        """Return a (text, confidence) for each image."""
+        raise NotImplementedError
+
+    def lines(self, cleaned: Cleaned, found: Layout) -> tuple[Line, ...]:
+        """Return a Line for each row of a layout; raise DataError if one is too wide for the network."""
+        rows = [[around(stroke.box for stroke in word) for word in row.words] for row in found.rows]
+        boxes = [box for row in rows for box in row] if self.unit == "words" else [around(row) for row in rows]
+        crops = [crop(getattr(cleaned, self.source), box, self.margin * found.height) for box in boxes]
+        batches = (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))
+        readings = [reading for batch in batches for reading in self.readings(batch)]
+        read = iter(zip(boxes, readings, strict=True))
+        lines = []
+        for row, word_boxes in zip(found.rows, rows, strict=True):
+            if self.unit == "words":
+                words = [_word(*next(read), self.min_confidence) for _ in word_boxes]
+            else:
+                words = _words(*next(read), word_boxes, self.min_confidence)
+            lines.append(Line(tuple(words), around(word.box for word in words), row.column))
+        return tuple(lines)
+
+
+class CtcRecognizer(_WholeRecognizer):
     """A recognizer that uses a model of words or lines.
 
     Args:
@@ -26,32 +60,14 @@ class CtcRecognizer:
         ConfigError: if the model classifies characters, or can spell none of the words.
     """
 
-    joined = True
+    margin, source = MARGIN, "grey"
 
     def __init__(self, model, lexicon=None, min_confidence=0.0):
         if model.reads != "lines":
             hint = "Use it with --model"
             raise ConfigError("This model reads characters, not words or lines", got=repr(model), hint=hint)
-        self.model, self.min_confidence = model, min_confidence
+        self.model, self.unit, self.min_confidence = model, model.unit, min_confidence
         self.search = WordBeamSearch([*cased(lexicon)], model.classes) if lexicon is not None else None
-
-    def lines(self, cleaned: Cleaned, found: Layout) -> tuple[Line, ...]:
-        """Return a Line for each row of a layout; raise DataError if one is too wide for the network."""
-        rows = [[around(stroke.box for stroke in word) for word in row.words] for row in found.rows]
-        of_words = self.model.unit == "words"
-        boxes = [box for row in rows for box in row] if of_words else [around(row) for row in rows]
-        crops = [crop(cleaned.grey, box, MARGIN * found.height) for box in boxes]
-        batches = (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))
-        readings = [reading for batch in batches for reading in self.readings(batch)]
-        read = iter(zip(boxes, readings, strict=True))
-        lines = []
-        for row, word_boxes in zip(found.rows, rows, strict=True):
-            if of_words:
-                words = [_word(*next(read), self.min_confidence) for _ in word_boxes]
-            else:
-                words = _words(*next(read), word_boxes, self.min_confidence)
-            lines.append(Line(tuple(words), around(word.box for word in words), row.column))
-        return tuple(lines)
 
     def readings(self, images):
         """Return a (text, confidence) for each image, uint8 (h, w), dark on light; raise DataError if one is too wide."""
@@ -60,31 +76,23 @@ class CtcRecognizer:
                 return [tuple(reading) for reading in self.model.readings(images)]
             scores = self.model.log_probabilities(images)
         except ValueError as error:
-            what = f"The recognizer cannot read these {self.model.unit}: {error}"
+            what = f"The recognizer cannot read these {self.unit}: {error}"
             raise DataError(what, hint="Use another recognizer") from error
         found = [self.search.decode(each)[0] for each in scores]
         return [(each.text, math.exp(each.log_probability / max(1, len(each.text)))) for each in found]
 
 
-class RapidOcrRecognizer:
+class RapidOcrRecognizer(_WholeRecognizer):
     """A recognizer that reads words with RapidOCR's network. min_confidence: below it a word becomes "?"."""
 
-    joined = True
+    unit, margin, source = "words", RAPIDOCR_MARGIN, "image"
 
     def __init__(self, min_confidence=0.0):
         self.min_confidence = min_confidence
 
-    def lines(self, cleaned: Cleaned, found: Layout) -> tuple[Line, ...]:
-        """Return a Line for each row of a layout."""
-        lines = []
-        for row in found.rows:
-            words = []
-            for strokes in row.words:
-                box = around(stroke.box for stroke in strokes)
-                text, confidence = rapidocr.text(crop(cleaned.image, box, RAPIDOCR_MARGIN * found.height))
-                words.append(_word(box, (text, confidence), self.min_confidence))
-            lines.append(Line(tuple(words), around(word.box for word in words), row.column))
-        return tuple(lines)
+    def readings(self, images):
+        """Return a (text, confidence) for each image, uint8 (h, w, 3), RGB."""
+        return [rapidocr.text(image) for image in images]
 
 
 def cased(words):

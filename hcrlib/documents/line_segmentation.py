@@ -9,8 +9,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from hcrlib.documents.containers import Box
-from hcrlib.documents.strokes import Stroke
+from hcrlib.documents.containers import box_of_pixels
+from hcrlib.documents.strokes import Stroke, components
 
 COARSE = 8  # pixels: the page is scaled to this height of writing to find lines
 
@@ -54,18 +54,10 @@ def _ridges(ink):
     """Return [(rows, columns)] of the center of each line: the ridges of ink blurred along the writing."""
     wide = cv2.GaussianBlur(ink, (0, 0), sigmaX=1.6 * COARSE, sigmaY=0.34 * COARSE)
     around_it = cv2.GaussianBlur(ink, (0, 0), sigmaX=1.6 * COARSE, sigmaY=1.1 * COARSE)
-    core = (
-        (wide > around_it * 1.02)
-        & (wide > 0.12 * np.percentile(wide[wide > 1e-4], 95) if (wide > 1e-4).any() else False)
-    ).astype(np.uint8)
-    core = cv2.dilate(core, np.ones((1, COARSE // 2), np.uint8))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(core, connectivity=8)
-    pieces = [
-        (*np.nonzero(labels[y0 : y0 + h, x0 : x0 + w] == label), y0, x0)
-        for label, (x0, y0, w, h) in enumerate(stats[1:, :4], 1)
-    ]
-    pieces = [(y + y0, x + x0) for y, x, y0, x0 in pieces]
-    return _joined([_middle(*piece) for piece in pieces])
+    inked = wide[wide > 1e-4]
+    core = (wide > around_it * 1.02) & (wide > (0.12 * np.percentile(inked, 95) if len(inked) else np.inf))
+    core = cv2.dilate(core.astype(np.uint8), np.ones((1, COARSE // 2), np.uint8))
+    return _joined([_middle(s.y, s.x) for s in components(core)])
 
 
 def _middle(y, x):
@@ -109,16 +101,15 @@ def _parts(stroke, seeds, share, height):
             part = nearest == index
             if part.any():
                 y, x = stroke.y[part], stroke.x[part]
-                yield Stroke(y, x, Box(int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1)), line
+                yield Stroke(y, x, box_of_pixels(y, x)), line
         return
     if crossed:
         middle = float(np.mean(stroke.y)) * share
         yield stroke, min(crossed, key=lambda line: abs(line[1] - middle))[0]
         return
     reach = int(2.5 * COARSE)
-    near = _middles(
-        seeds[max(0, top - reach) : bottom + reach, max(0, left - reach) : right + reach], max(0, top - reach)
-    )
+    first = max(0, top - reach)
+    near = _middles(seeds[first : bottom + reach, max(0, left - reach) : right + reach], first)
     middle = (top + bottom) / 2
     if near:  # a dot more likely belongs to the letter below it than to the one above
         yield stroke, min(near, key=lambda line: abs(line[1] - middle) * (1.0 if line[1] > middle else 1.3))[0]

@@ -71,10 +71,10 @@ class Reader:
             if characters:
                 raise ConfigError("--characters cannot be combined with a recognizer of whole words", got=recognizer)
             self.recognizer = _recognizer(recognizer, words, min_confidence or 0.0)
-        if isinstance(detector, str):
-            if detector != rapidocr.NAME:
-                raise ConfigError(f"Unknown detector '{detector}'", expected=f"{rapidocr.NAME}, or none")
+        if detector == rapidocr.NAME:
             detector = rapidocr
+        elif detector is not None and not hasattr(detector, "regions"):
+            raise ConfigError("Unknown detector", expected=f"{rapidocr.NAME}, a Detector or none", got=repr(detector))
         self.detector: Detector | None = detector
 
     @property
@@ -144,7 +144,7 @@ def _recognizer(given: Any, words: Iterable[str] | None, min_confidence: float) 
         model = _loaded(given)
     except ConfigError as error:
         expected = f"{rapidocr.NAME}, or a recognizer of `hcr zoo list`"
-        raise ConfigError(f"Unknown recognizer '{given}'", expected=expected) from error
+        raise ConfigError("Unknown recognizer", expected=expected, got=repr(given)) from error
     return CtcRecognizer(model, words, min_confidence)
 
 
@@ -152,7 +152,11 @@ def _loaded(model: Any) -> Any:
     """Return a model, given one or an argument of load_model."""
     import hcrlib
 
-    return hcrlib.load_model(model) if isinstance(model, str | Path) else model
+    if isinstance(model, str | Path):
+        return hcrlib.load_model(model)
+    if not hasattr(model, "reads"):
+        raise ConfigError("This is not a model", expected="a model, or an argument of load_model", got=repr(model))
+    return model
 
 
 def _confidence(lines: Iterable[Line]) -> float:

@@ -56,7 +56,7 @@ class Look(Style):
 
 PLAIN = Look()
 # Each degradation separately, and all of them in moderation.
-LOOKS = {
+DEGRADATIONS = {
     "plain": PLAIN,
     "small": replace(PLAIN, x_height=15),
     "large": replace(PLAIN, x_height=44),
@@ -154,9 +154,8 @@ def _written(hand, texts, look, rng, full):
     lines, placed = [], []
     for column in range(look.columns):
         left, baseline = margin + column * (room + 3 * x), 0.08 * height + 2 * x
-        indent = 0.0
         while baseline < full * height - x:
-            start = left + max(0, rng.normal(0, 0.3 * x * look.wobble)) + indent
+            start = left + max(0, rng.normal(0, 0.3 * x * look.wobble))
             words = _line(hand, texts, start, left + room, baseline, look, rng, placed)
             if not words:
                 return tuple(lines), placed
@@ -261,9 +260,7 @@ def _on_a_table(sheet, look, rng):
     target = ((moved - middle) @ turn.T + np.array(size) / 2).astype(np.float32)
     matrix = cv2.getPerspectiveTransform(corners, target)
     if not look.perspective:  # a rotated sheet under a scanner's white lid
-        return cv2.warpPerspective(
-            sheet, matrix, size, borderMode=cv2.BORDER_CONSTANT, borderValue=(0.97, 0.97, 0.97)
-        ), matrix
+        return cv2.warpPerspective(sheet, matrix, size, borderValue=(0.97, 0.97, 0.97)), matrix
     grain = cv2.resize(rng.normal(0, 0.04, (size[1] // 3, size[0] // 40)).astype(np.float32), size)
     table = np.array([0.36, 0.25, 0.16], np.float32) + grain[..., None]
     inside = cv2.warpPerspective(np.ones((height, width), np.float32), matrix, size)[..., None]
@@ -273,16 +270,5 @@ def _on_a_table(sheet, look, rng):
 def _moved(lines, matrix):
     """Return the lines with boxes transformed to the image."""
     page = Page(1, lines, np.zeros((1, 1, 3), np.uint8), to_source=matrix)
-
-    def moved(line):
-        words = tuple(
-            replace(
-                w,
-                box=page.source_box(w.box),
-                characters=tuple(replace(c, box=page.source_box(c.box)) for c in w.characters),
-            )
-            for w in line.words
-        )
-        return Line(words, around(w.box for w in words), line.column)
-
-    return tuple(map(moved, lines))
+    moved = (line.with_boxes(page.source_box) for line in lines)
+    return tuple(replace(line, box=around(word.box for word in line.words)) for line in moved)

@@ -15,7 +15,7 @@ from hcrlib.core.fileio import atomic, write_text
 from hcrlib.core.rng import seed_for
 from hcrlib.documents import character_segmentation, cleaning, layout
 from hcrlib.documents.containers import Page
-from hcrlib.documents.synthesis import LOOKS, compose, words
+from hcrlib.documents.synthesis import DEGRADATIONS, compose, words
 from hcrlib.runtime.image import SIDE
 
 NOTHING = "none"  # the class of non-characters
@@ -88,8 +88,8 @@ def _texts(rng, classes):
 
 
 def _look(rng):
-    """Return one of the LOOKS with a random size, slant and spacing."""
-    look = list(LOOKS.values())[rng.integers(len(LOOKS))]
+    """Return one of the DEGRADATIONS with a random size, slant and spacing."""
+    look = list(DEGRADATIONS.values())[rng.integers(len(DEGRADATIONS))]
     return replace(
         look,
         x_height=float(np.clip(look.x_height * rng.uniform(0.75, 1.5), 13, 50)),

@@ -13,19 +13,24 @@ LINE = Measures(20.0, 100.0, 0.0)  # the baseline is y = 100, an x is 20 high
 CLASSES = (*"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "none")
 
 
-def one(at, shares, alphabet, *, box=None, whole=0.95, last=None, mark=False):
+ALPHABET = Alphabet.of(CLASSES)
+
+
+def one(first, shares, *, box=None, whole=0.95, last=None, mark=False):
     """A Hypothesis; shares: {text: probability}."""
-    probabilities = np.full(len(alphabet.texts), 1e-4)
+    probabilities = np.full(len(ALPHABET.texts), 1e-4)
     for text, share in shares.items():
-        probabilities[alphabet.texts.index(text)] = share
-    box = box or Box(30 * at, 80, 30 * at + 18, 100)
-    return Hypothesis(at, last or at + 1, box, probabilities / probabilities.sum(), whole, mark)
+        probabilities[ALPHABET.texts.index(text)] = share
+    box = box or Box(30 * first, 80, 30 * first + 18, 100)
+    return Hypothesis(first, last or first + 1, box, probabilities / probabilities.sum(), whole, mark)
 
 
-def said(hypotheses, alphabet, count, **options):
-    evidence = decoding.emissions(hypotheses, alphabet, LINE)
-    read = decoding.read(hypotheses, evidence, alphabet, count, **{"unsure_below": 0.0, **options})
-    return "".join(c.text for c in read)
+def read(hypotheses, count, **options):
+    return decoding.read(hypotheses, decoding.emissions(hypotheses, ALPHABET, LINE), ALPHABET, count, **options)
+
+
+def text_of(hypotheses, count, **options):
+    return "".join(c.text for c in read(hypotheses, count, **{"unsure_below": 0.0, **options}))
 
 
 def random_word(rng, alphabet, count):
@@ -93,74 +98,65 @@ def test_a_lexicon_holds_its_words_in_any_case_and_no_others():
 
 
 def test_a_word_that_is_known_wins_unless_what_is_written_is_sure():
-    alphabet = Alphabet.of(CLASSES)
-    blurred = [one(0, {"c": 0.9}, alphabet), one(1, {"o": 0.55, "a": 0.45}, alphabet), one(2, {"r": 0.9}, alphabet)]
-    clear = [blurred[0], one(1, {"o": 0.99999}, alphabet), blurred[2]]
+    blurred = [one(0, {"c": 0.9}), one(1, {"o": 0.55, "a": 0.45}), one(2, {"r": 0.9})]
+    clear = [blurred[0], one(1, {"o": 0.99999}), blurred[2]]
     known = Lexicon(["car"])
-    assert said(blurred, alphabet, 3) == "cor"
-    assert said(blurred, alphabet, 3, lexicon=known) == "car"
-    assert said(clear, alphabet, 3, lexicon=known) == "cor"
-    assert said(blurred, alphabet, 3, lexicon=Lexicon([])) == "cor"
+    assert text_of(blurred, 3) == "cor"
+    assert text_of(blurred, 3, lexicon=known) == "car"
+    assert text_of(clear, 3, lexicon=known) == "cor"
+    assert text_of(blurred, 3, lexicon=Lexicon([])) == "cor"
 
 
 def test_a_number_is_not_made_a_word():
-    alphabet = Alphabet.of(CLASSES)
-    digits = [one(at, {"1": 0.6, "l": 0.3}, alphabet, box=Box(30 * at, 67, 30 * at + 10, 100)) for at in range(2)]
-    assert said(digits, alphabet, 2, lexicon=Lexicon(["ll"])) == "11"
+    digits = [one(n, {"1": 0.6, "l": 0.3}, box=Box(30 * n, 67, 30 * n + 10, 100)) for n in range(2)]
+    assert text_of(digits, 2, lexicon=Lexicon(["ll"])) == "11"
 
 
 @pytest.mark.parametrize("pair", ["oO", "cC", "sS", "xX", "vV"])
 def test_case_by_height(pair):
-    alphabet = Alphabet.of(CLASSES)
     shares = dict.fromkeys(pair, 0.5)
-    word = [one(0, {"n": 0.99}, alphabet), one(1, shares, alphabet), one(2, {"n": 0.99}, alphabet)]
-    assert said(word, alphabet, 3) == f"n{pair[0]}n"
-    tall = [one(0, shares, alphabet, box=Box(0, 67, 25, 100)), *word[1:2], word[2]]
-    assert said(tall, alphabet, 3) == f"{pair[1]}{pair[0]}n"
+    word = [one(0, {"n": 0.99}), one(1, shares), one(2, {"n": 0.99})]
+    assert text_of(word, 3) == f"n{pair[0]}n"
+    tall = [one(0, shares, box=Box(0, 67, 25, 100)), *word[1:2], word[2]]
+    assert text_of(tall, 3) == f"{pair[1]}{pair[0]}n"
 
 
 def test_p_by_its_place_under_the_line():
-    alphabet = Alphabet.of(CLASSES)
     shares = {"p": 0.5, "P": 0.5}
-    assert said([one(0, shares, alphabet, box=Box(0, 80, 18, 113))], alphabet, 1) == "p"
-    assert said([one(0, shares, alphabet, box=Box(0, 67, 18, 100))], alphabet, 1) == "P"
+    assert text_of([one(0, shares, box=Box(0, 80, 18, 113))], 1) == "p"
+    assert text_of([one(0, shares, box=Box(0, 67, 18, 100))], 1) == "P"
 
 
 def test_a_round_thing_is_a_zero_among_digits_and_an_o_among_letters():
-    alphabet = Alphabet.of(CLASSES)
-    tall = [Box(30 * at, 67, 30 * at + 20, 100) for at in range(3)]
-    either = one(1, {"0": 0.5, "O": 0.5}, alphabet, box=tall[1])
-    digits = [one(at, {str(at + 3): 0.99}, alphabet, box=tall[at]) for at in (0, 2)]
-    letters = [one(at, {"RST"[at]: 0.99}, alphabet, box=tall[at]) for at in (0, 2)]
-    assert said([digits[0], either, digits[1]], alphabet, 3) == "305"
-    assert said([letters[0], either, letters[1]], alphabet, 3) == "ROT"
+    tall = [Box(30 * n, 67, 30 * n + 20, 100) for n in range(3)]
+    either = one(1, {"0": 0.5, "O": 0.5}, box=tall[1])
+    digits = [one(n, {str(n + 3): 0.99}, box=tall[n]) for n in (0, 2)]
+    letters = [one(n, {"RST"[n]: 0.99}, box=tall[n]) for n in (0, 2)]
+    assert text_of([digits[0], either, digits[1]], 3) == "305"
+    assert text_of([letters[0], either, letters[1]], 3) == "ROT"
 
 
 def test_one_character_rather_than_its_halves_and_two_rather_than_both_as_one():
-    alphabet = Alphabet.of(CLASSES)
-    halves = [one(at, {"l": 0.9}, alphabet, whole=0.05) for at in (0, 1)]
-    whole = one(0, {"n": 0.9}, alphabet, box=Box(0, 80, 48, 100), last=2)
-    assert said([halves[0], whole, halves[1]], alphabet, 2) == "n"
-    sure = [one(at, {"n": 0.9}, alphabet) for at in (0, 1)]
-    both = one(0, {"m": 0.6}, alphabet, box=Box(0, 80, 48, 100), whole=0.05, last=2)
-    assert said([sure[0], both, sure[1]], alphabet, 2) == "nn"
+    halves = [one(n, {"l": 0.9}, whole=0.05) for n in (0, 1)]
+    whole = one(0, {"n": 0.9}, box=Box(0, 80, 48, 100), last=2)
+    assert text_of([halves[0], whole, halves[1]], 2) == "n"
+    sure = [one(n, {"n": 0.9}) for n in (0, 1)]
+    both = one(0, {"m": 0.6}, box=Box(0, 80, 48, 100), whole=0.05, last=2)
+    assert text_of([sure[0], both, sure[1]], 2) == "nn"
 
 
 def test_punctuation_by_its_shape_and_place():
-    alphabet = Alphabet.of(CLASSES)
     boxes = {".": Box(30, 96, 34, 100), ",": Box(30, 96, 34, 107), "'": Box(30, 62, 33, 72), "-": Box(26, 88, 40, 91)}
     for mark, box in boxes.items():
-        word = [one(0, {"n": 0.99}, alphabet), one(1, {"r": 0.3}, alphabet, box=box, whole=0.1, mark=True)]
-        assert said(word, alphabet, 2) == f"n{mark}"
+        word = [one(0, {"n": 0.99}), one(1, {"r": 0.3}, box=box, whole=0.1, mark=True)]
+        assert text_of(word, 2) == f"n{mark}"
         no_mark = word[1]._replace(mark=False)
-        assert said([word[0], no_mark], alphabet, 2)[1].isalnum()
+        assert text_of([word[0], no_mark], 2)[1].isalnum()
 
 
 def test_under_the_threshold_is_a_question_mark_and_its_alternatives_stay():
-    alphabet = Alphabet.of(CLASSES)
-    word = [one(0, {"a": 0.5, "u": 0.4}, alphabet)]
-    evidence = decoding.emissions(word, alphabet, LINE)
-    [unsure], [sure] = (decoding.read(word, evidence, alphabet, 1, unsure_below=at) for at in (0.9, 0.1))
+    word = [one(0, {"a": 0.5, "u": 0.4})]
+    [unsure], [sure] = (read(word, 1, unsure_below=least) for least in (0.9, 0.1))
     assert (unsure.text, sure.text) == ("?", "a")
     assert unsure.alternatives[0][0] == "a"
     assert unsure.confidence == sure.confidence == unsure.alternatives[0][1]
@@ -170,13 +166,8 @@ def test_under_the_threshold_is_a_question_mark_and_its_alternatives_stay():
 
 
 def test_no_confidence_is_more_than_that_of_being_a_character():
-    alphabet = Alphabet.of(CLASSES)
-    [read] = decoding.read(*_given([one(0, {"a": 0.999}, alphabet, whole=0.3)], alphabet), alphabet, 1)
-    assert read.confidence <= 0.3 + 1e-9
-
-
-def _given(word, alphabet):
-    return word, decoding.emissions(word, alphabet, LINE)
+    [character] = read([one(0, {"a": 0.999}, whole=0.3)], 1)
+    assert character.confidence <= 0.3 + 1e-9
 
 
 def test_allowed_characters_take_the_evidence_of_what_looks_like_them():
@@ -217,37 +208,33 @@ def test_scores_of_nothing_at_all_are_no_division_by_zero():
 
 
 def test_the_measures_of_a_line_that_rises():
-    alphabet = Alphabet.of(CLASSES)
     boxes = [Box(50 * n, 80 - 3 * n, 50 * n + 18, 100 - 3 * n) for n in range(8)]
-    line = decoding.measures([one(n, {"n": 0.99}, alphabet, box=box) for n, box in enumerate(boxes)], alphabet, 25)
+    line = decoding.measures([one(n, {"n": 0.99}, box=box) for n, box in enumerate(boxes)], ALPHABET, 25)
     assert line.x_height == 20
     assert line.slope == pytest.approx(-3 / 50)
     assert line.intercept + line.slope * 9 == pytest.approx(100)
 
 
 def test_a_tail_and_a_capital_tell_the_same_line():
-    alphabet = Alphabet.of(CLASSES)
     word = [("R", Box(0, 67, 20, 100)), ("n", Box(30, 80, 50, 100)), ("g", Box(60, 80, 80, 113))]
-    line = decoding.measures([one(n, {c: 0.99}, alphabet, box=box) for n, (c, box) in enumerate(word)], alphabet, 25)
+    line = decoding.measures([one(n, {c: 0.99}, box=box) for n, (c, box) in enumerate(word)], ALPHABET, 25)
     assert (line.x_height, line.intercept) == (pytest.approx(20), pytest.approx(100, abs=0.5))
 
 
 def test_measures_where_nothing_is_sure():
-    alphabet = Alphabet.of(CLASSES)
-    unsure = [one(0, {"n": 0.9}, alphabet, box=Box(0, 80, 18, 97), whole=0.2)]
-    assert decoding.measures(unsure, alphabet, 25) == Measures(20.0, 97.0, 0.0)
-    assert decoding.measures([], alphabet, 25) == Measures(20.0, 0.0, 0.0)
+    unsure = [one(0, {"n": 0.9}, box=Box(0, 80, 18, 97), whole=0.2)]
+    assert decoding.measures(unsure, ALPHABET, 25) == Measures(20.0, 97.0, 0.0)
+    assert decoding.measures([], ALPHABET, 25) == Measures(20.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("mark", [".", ",", "!"])
 def test_a_word_of_the_lexicon_may_end_in_a_mark_and_none_of_it_is_unsure(mark):
-    alphabet = Alphabet.of([*"abcdefghijklmnopqrstuvwxyz"])
     shares = [{"c": 0.5, "e": 0.5}, {"a": 0.4, "o": 0.6}, {"t": 0.9}]
-    word = [one(at, share, alphabet) for at, share in enumerate(shares)] + [one(3, {"l": 0.3}, alphabet)]
+    word = [one(n, share) for n, share in enumerate(shares)] + [one(3, {"l": 0.3})]
     evidence = np.log(np.stack([h.probabilities for h in word]))
-    evidence[3, alphabet.texts.index(mark)] = 3.0
-    free = decoding.read(word, evidence, alphabet, 4, unsure_below=0.9)
+    evidence[3, ALPHABET.texts.index(mark)] = 3.0
+    free = decoding.read(word, evidence, ALPHABET, 4, unsure_below=0.9)
     assert "?" in "".join(c.text for c in free)
-    known = decoding.read(word, evidence, alphabet, 4, Lexicon(["cat"]), unsure_below=0.9)
+    known = decoding.read(word, evidence, ALPHABET, 4, Lexicon(["cat"]), unsure_below=0.9)
     assert "".join(c.text for c in known) == f"cat{mark}"
     assert all(c.text == c.alternatives[0][0] for c in known)

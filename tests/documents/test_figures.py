@@ -10,14 +10,14 @@ from hcrlib.cli import main
 from hcrlib.datasets import load_dataset
 from hcrlib.documents import cleaning, evaluation, figures, formats, layout, loading
 from hcrlib.documents.reader import Reader
-from hcrlib.documents.synthesis import LOOKS, compose
+from hcrlib.documents.synthesis import DEGRADATIONS, compose
 from hcrlib.plotting import style
 
 
 @pytest.fixture(scope="module")
 def page():
     data = load_dataset("mnist-5k")
-    return compose(data.val, data.classes, LOOKS["all at once"], seed=3, full=0.3)
+    return compose(data.val, data.classes, DEGRADATIONS["all at once"], seed=3, full=0.3)
 
 
 def test_each_step_is_a_picture(page):
@@ -37,7 +37,7 @@ def test_layout_and_hypotheses(page):
     assert len(glyphs) == len(captions) > 1
 
 
-def test_what_each_look_costs():
+def test_cost_of_each_degradation():
     found = {level: evaluation.Found(9, 10, 10) for level in ("words", "characters")}
     ax = figures.falls(style.figure(), {"hard": (0.5, found), "easy": (0.1, found)})
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["easy", "hard"]
@@ -50,7 +50,7 @@ def test_hcr_compose_writes_a_page_and_its_truth(tmp_path, capsys):
     with Image.open(path) as image:
         assert image.size == (truth["width"], truth["height"])
     data = load_dataset("mnist-5k")
-    same = compose(data.val, data.classes, LOOKS["small"], 2)
+    same = compose(data.val, data.classes, DEGRADATIONS["small"], 2)
     assert truth["text"] == same.truth.text
     assert truth["lines"] == formats.as_dict(same.truth)["lines"]
     assert np.array_equal(next(loading.pages(path)), same.image)
@@ -59,7 +59,7 @@ def test_hcr_compose_writes_a_page_and_its_truth(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["page.png", "--look", "rulled"], "Did you mean 'ruled'?"),
+        (["page.png", "--degradation", "rulled"], "Did you mean 'ruled'?"),
         (["page.gif"], "FILE.png or FILE.jpg"),
         (["folder", "--training", "0"], "a whole number >= 1"),
     ],

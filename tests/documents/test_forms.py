@@ -1,7 +1,8 @@
-"""Forms: a drawn one, registered at other sizes and askew; the CSV table of it; templates that are wrong."""
+"""Forms: registration of a drawn form at other sizes and angles, its CSV table, and invalid templates."""
 
 import csv
 import io
+import json
 import os
 import sys
 import types
@@ -31,7 +32,7 @@ TEMPLATE = Template("drawn", tuple(FIELDS))
 
 
 class Model:
-    """In the place of a trained model: what is wider than high is a 0, else it is a 1."""
+    """A stand-in for a model: wide characters are a 0, narrow ones a 1."""
 
     reads = "characters"
     classes, frame, unsure_below = ("0", "1"), "mnist", 0.0
@@ -51,8 +52,8 @@ def drawn(*written, shapes=SHAPES, size=(1600, 1200)):
     image = np.full((*size, 3), 250, np.uint8)
     for left, top, right, bottom in shapes:
         cv2.rectangle(image, (left - 2, top - 2), (right + 1, bottom + 1), (60, 60, 60), 3)
-    for at, text in written:
-        write(image, text, shapes[at][0] + 30, shapes[at][3] - 20)
+    for index, text in written:
+        write(image, text, shapes[index][0] + 30, shapes[index][3] - 20)
     return image
 
 
@@ -82,20 +83,19 @@ def test_registered_at_another_size_and_place(scale, shift):
     ink = cleaning.ink(cleaning.evened(askew(drawn((0, "01")), scale, shift)))
     matrix = forms.registered(TEMPLATE, ink)
     for left, top, _, _ in SHAPES:
-        there = matrix @ (left, top, 1)
-        assert there == pytest.approx(np.array([left, top]) * scale + shift, abs=4)
+        assert matrix @ (left, top, 1) == pytest.approx(np.array([left, top]) * scale + shift, abs=4)
 
 
 @pytest.mark.parametrize(
     ("scale", "shift", "degrees"),
     [(1, (0, 0), 0), (1.3, (30, -20), 0), (1, (0, 0), 1.5), (1, (20, 30), -1), (2, (0, 0), 0.5)],
 )
-def test_what_is_written_in_each_box(reader, scale, shift, degrees):
+def test_each_box_is_read(reader, scale, shift, degrees):
     page = askew(drawn((0, "0110"), (2, "10"), (4, "00100101")), scale, shift, degrees)
     assert texts(page, reader) == {"f0": "0110", "f1": None, "f2": "10", "f3": None, "f4": "00100101"}
 
 
-def test_a_form_that_was_filled_in_nowhere(reader):
+def test_an_empty_form(reader):
     assert set(texts(drawn(), reader).values()) == {None}
 
 
@@ -106,19 +106,17 @@ def test_writing_over_a_boxs_edge_belongs_to_it(reader):
     assert texts(page, reader)["f0"] == "01"
 
 
-def test_a_box_that_was_missed_still_has_its_place(reader):
+def test_a_box_that_was_not_detected_is_read(reader):
     page = drawn((0, "01"), (3, "1"))
     page[418:430, 300:360] = 250  # a gap in its side: no box is found there
     write(page, "10", 130, 490)
     assert texts(page, reader) == {"f0": "01", "f1": None, "f2": None, "f3": "1", "f4": "10"}
 
 
-def test_only_a_fields_characters_are_read(reader):
+def test_only_the_characters_of_a_field_are_read(reader):
     fields = [field._replace(characters="1") if field.name == "f0" else field for field in FIELDS]
-    assert texts(drawn((0, "00"), (1, "00")), reader, Template("t", tuple(fields))) == {
-        **{"f0": "11", "f1": "00"},
-        **dict.fromkeys(("f2", "f3", "f4")),
-    }
+    read = texts(drawn((0, "00"), (1, "00")), reader, Template("t", tuple(fields)))
+    assert read == {"f0": "11", "f1": "00", "f2": None, "f3": None, "f4": None}
 
 
 @pytest.mark.parametrize(
@@ -179,12 +177,12 @@ def test_a_template_is_loaded(tmp_path):
     ],
 )
 def test_a_bad_template_is_a_config_error(tmp_path, text, words):
-    with pytest.raises(ConfigError, match=words) as told:
+    with pytest.raises(ConfigError, match=words) as caught:
         Template.load(template(tmp_path / "form.yml", text))
-    assert "form.yml" in str(told.value)
+    assert "form.yml" in str(caught.value)
 
 
-def test_a_template_that_is_not_there_or_no_text(tmp_path):
+def test_a_template_that_is_missing_or_binary(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         Template.load(tmp_path / "none.yml")
     (tmp_path / "binary.yml").write_bytes(b"\xff\xfe\x00\x81")
@@ -196,10 +194,8 @@ def test_a_template_that_is_not_there_or_no_text(tmp_path):
 def folder(tmp_path, monkeypatch, reader):
     """A folder with form.yml, two filled-in forms, another form, and a damaged file; `hcr read` there has the stand-in."""
     monkeypatch.chdir(tmp_path)
-    fields = "\n".join(
-        f"  f{n}: {{box: [{', '.join(map(str, shape))}], characters: '01'}}" for n, shape in enumerate(SHAPES)
-    )
-    Path("form.yml").write_text(f"name: drawn\nfields:\n{fields}\n")
+    fields = {f"f{n}": {"box": shape, "characters": "01"} for n, shape in enumerate(SHAPES)}
+    Path("form.yml").write_text(json.dumps({"name": "drawn", "fields": fields}))
     pages = [Image.fromarray(drawn((0, "01"))), Image.fromarray(drawn(shapes=[])), Image.fromarray(drawn((4, "110")))]
     pages[0].save("three.tif", save_all=True, append_images=pages[1:])
     Image.fromarray(drawn((0, "1"), (1, "0"))).save("é,1.png")
@@ -210,7 +206,7 @@ def folder(tmp_path, monkeypatch, reader):
     return made
 
 
-def test_the_table_goes_on_where_a_page_cannot_be_read(folder, reader):
+def test_the_table_continues_after_a_page_that_cannot_be_read(folder, reader):
     template = Template.load("form.yml")
     rows = list(forms.table(template, ["damaged.png", "three.tif", "none.png"], reader))
     assert [(source, page) for source, page, _ in rows] == [
@@ -231,44 +227,33 @@ def test_a_fault_in_one_page_stops_no_other(folder, reader, monkeypatch):
 
 
 @pytest.mark.parametrize("out", [None, "new/out.csv"])
-def test_hcr_read_writes_a_row_a_page(folder, capsys, out):
+def test_hcr_read_writes_a_row_per_page(folder, capsys, out):
     files = ["é,1.png", "damaged.png", "three.tif"]
-    status = main(
-        [
-            "read",
-            *files,
-            "--template",
-            "form.yml",
-            "--model",
-            "mine",
-            "--lexicon",
-            "en",
-            *(["--out", out] if out else []),
-        ]
-    )
-    told = capsys.readouterr()
+    options = ["--template", "form.yml", "--model", "mine", "--lexicon", "en", *(["--out", out] if out else [])]
+    status = main(["read", *files, *options])
+    printed = capsys.readouterr()
     assert status == 1
-    written = Path(out).read_bytes().decode("utf-8") if out else told.out
+    written = Path(out).read_bytes().decode("utf-8") if out else printed.out
     assert list(csv.reader(io.StringIO(written))) == [
         ["file", "page", "f0", "f1", "f2", "f3", "f4", "unsure"],
         ["é,1.png", "1", "1", "0", "", "", "", "0"],
         ["three.tif", "1", "01", "", "", "", "", "0"],
         ["three.tif", "3", "", "", "", "", "110", "0"],
     ]
-    damaged, other = told.err.splitlines()
+    damaged, other = printed.err.splitlines()
     assert damaged.startswith("hcr: damaged.png, page 1: The file is not a readable image")
     assert other.startswith("hcr: three.tif, page 2: The page does not match the template.")
     assert folder == [(("mine",), {"lexicon": "en", "min_confidence": None})]
 
 
-def test_hcr_read_counts_what_is_unsure(folder, capsys, reader, monkeypatch):
+def test_hcr_read_counts_unsure_characters(folder, capsys, reader, monkeypatch):
     monkeypatch.setattr(reader.characters, "min_confidence", 1.1)
     assert main(["read", "é,1.png", "--template", "form.yml", "--unsure-below", "1"]) == 0
     assert capsys.readouterr().out.splitlines()[1] == '"é,1.png",1,?,?,,,,2'
     assert folder[0][1]["min_confidence"] == 1
 
 
-def test_rows_are_written_as_they_come_and_a_stop_tells_how_far_it_came(folder, capsys, monkeypatch):
+def test_rows_are_written_at_once_and_ctrl_c_reports_their_number(folder, capsys, monkeypatch):
     def table(*_):
         yield "a.png", 1, {"f0": None}
         assert Path("out.csv").read_text().splitlines()[1] == "a.png,1,,0"
@@ -279,7 +264,7 @@ def test_rows_are_written_as_they_come_and_a_stop_tells_how_far_it_came(folder, 
     assert "stopped; 1 pages were read" in capsys.readouterr().err
 
 
-def test_a_table_that_was_there_is_kept_where_the_template_is_wrong(folder, capsys):
+def test_an_existing_table_stays_if_the_template_is_invalid(folder, capsys):
     Path("out.csv").write_text("earlier")
     Path("bad.yml").write_text("fields: 3")
     assert main(["read", "é,1.png", "--template", "bad.yml", "--out", "out.csv"]) == 1
@@ -297,7 +282,7 @@ def nist():
     return np.array(Image.open(path).convert("RGB"))
 
 
-def test_nists_form_is_registered(nist):
+def test_nist_s_form_is_registered(nist):
     template = Template.load(Path(__file__).parents[2] / "params" / "forms" / "nist_hsf.yml")
     page = cleaning.cleaned(nist, borders=True)
     matrix = forms.registered(template, page.ink)

@@ -1,4 +1,4 @@
-"""From ink to lines, words and columns, on ink that is drawn: a letter is a ring of 20 x 20 pixels."""
+"""From ink to lines, words and columns, on drawn ink: a letter is a ring of 20 x 20 pixels."""
 
 import cv2
 import numpy as np
@@ -12,13 +12,13 @@ SIDE = 20
 
 
 class Sheet:
-    """Ink to draw on; `of` tells which words a Layout has, as texts of what was drawn there."""
+    """Ink to draw on; `texts` returns the words of a Layout as texts of the letters drawn there."""
 
     def __init__(self, width=900, height=500):
         self.ink, self.drawn = np.zeros((height, width), np.uint8), []
 
     def write(self, text, x, y, step=25, gap=22):
-        """Letters from x on, on the baseline y: rings, where none of i . ! , is said."""
+        """Draw letters from x on, on the baseline y: i . ! , and rings for all others."""
         for letter in text:
             if letter == " ":
                 x += gap
@@ -30,11 +30,9 @@ class Sheet:
     def _letter(self, letter, x, y):
         before = self.ink.copy()
         if letter in "i!":
-            cv2.rectangle(
-                self.ink, (x, y - (14 if letter == "i" else 20)), (x + 3, y - (0 if letter == "i" else 8)), 1, -1
-            )
-            top = y - 22 if letter == "i" else y - 4
-            cv2.rectangle(self.ink, (x, top), (x + 3, top + 3), 1, -1)
+            top, bottom, dot = (y - 14, y, y - 22) if letter == "i" else (y - 20, y - 8, y - 4)
+            cv2.rectangle(self.ink, (x, top), (x + 3, bottom), 1, -1)
+            cv2.rectangle(self.ink, (x, dot), (x + 3, dot + 3), 1, -1)
         elif letter in ".,":
             cv2.rectangle(self.ink, (x, y - 3), (x + 3, y if letter == "." else y + 4), 1, -1)
         else:
@@ -52,7 +50,7 @@ class Sheet:
 
     def _text(self, word):
         held = {(y, x) for s in word for y, x in zip(s.y.tolist(), s.x.tolist(), strict=True)}
-        letters = [(at[:, 1].min(), letter) for letter, at in self.drawn if tuple(at[0]) in held]
+        letters = [(pixels[:, 1].min(), letter) for letter, pixels in self.drawn if tuple(pixels[0]) in held]
         return "".join(letter for _, letter in sorted(letters))
 
 
@@ -71,7 +69,7 @@ def test_a_blank_page_has_no_rows(ink):
     assert layout.layout(ink) == layout.Layout((), 0.0, 0.0)
 
 
-def test_dust_is_no_writing():
+def test_dust_is_not_writing():
     ink, rng = np.zeros((400, 400), bool), np.random.default_rng(0)
     ink[rng.integers(400, size=300), rng.integers(400, size=300)] = True
     assert layout.layout(ink).rows == ()
@@ -106,8 +104,8 @@ def test_a_line_that_rises_is_one():
     assert sheet.texts(found)[0][1].count("a") == 24
 
 
-def test_words_part_where_the_gaps_are_wide():
-    """Letters stand 5 pixels apart in one hand and 12 in the other; words 27 and 40: the page tells which is which."""
+def test_wide_gaps_separate_words():
+    """The gaps between letters are 5 pixels on one page and 12 on the other, those between words 27 and 40."""
     narrow, wide = Sheet(), Sheet()
     for y in (80, 130, 180, 230):
         narrow.write("aaa aaaa aa aaa", 50, y)
@@ -116,7 +114,7 @@ def test_words_part_where_the_gaps_are_wide():
         assert {text for _, text in sheet.texts()} == {"aaa aaaa aa aaa"}
 
 
-def test_with_few_gaps_a_typical_one_parts_words():
+def test_a_typical_gap_separates_words_if_there_are_few():
     assert layout.word_gap([], 20) == layout.TYPICAL_GAP * 20
     assert Sheet().write("aa aa", 50, 100).texts() == [(0, "aa aa")]
 
@@ -139,7 +137,7 @@ def test_a_full_stop_a_comma_and_an_exclamation_mark_close_their_word():
     assert sheet.texts() == [(0, "aaa aaa. aaa! aaa, aa")] * 4
 
 
-def test_strokes_that_touch_over_two_lines_are_parted():
+def test_a_stroke_across_two_lines_is_split():
     sheet = Sheet()
     for y in (100, 135, 170):
         sheet.write("aaaa aaaaaa aaaa", 50, y)
@@ -169,7 +167,7 @@ def test_a_heading_over_two_columns_comes_first():
     assert texts == ["aaaaaaaa aaaaaaaaa aaaaaaaaa aaa"] + ["aaa aaaa"] * 3 + ["aaaa aaa aa"] * 3
 
 
-def test_a_wide_space_in_one_line_is_no_column():
+def test_a_wide_space_in_one_line_is_not_a_gutter():
     sheet = Sheet(width=1000).write("aaa", 50, 100).write("aaa", 600, 100)
     for y in (150, 200):
         sheet.write("aaaa aaaaa aaaaa aaaaa aaaaaa", 50, y)
@@ -185,7 +183,7 @@ def test_slant_of_upright_strokes(degrees):
     assert strokes.slant(np.zeros((50, 50), bool), 27) == 0
 
 
-def test_letters_that_lean_over_each_other_are_apart():
+def test_letters_that_lean_over_each_other_are_separate():
     sheet = Sheet()
     for y in (100, 160, 220):
         for x in range(60, 560, 16):
@@ -201,30 +199,22 @@ def test_regions_of_a_detector_are_the_lines():
     assert sheet.layout(regions=[]).rows == ()
 
 
-def stroke(left, top, width, height):
-    y, x = np.mgrid[top : top + height, left : left + width].astype(np.int32)
-    return Stroke(y.ravel(), x.ravel(), Box(left, top, left + width, top + height))
+def row(left, top, width=300):
+    """A Row of one stroke, 20 pixels high."""
+    y, x = np.mgrid[top : top + 20, left : left + width].astype(np.int32)
+    box = Box(left, top, left + width, top + 20)
+    return Row(((Stroke(y.ravel(), x.ravel(), box),),), box)
 
 
 def test_reading_order_of_blocks():
     """Two columns whose lines are not level, and a line below both: column after column, then the line."""
-    left = [Row(((stroke(50, y, 300, 20),),), Box(50, y, 350, y + 20)) for y in (100, 140, 180)]
-    right = [Row(((stroke(500, y, 300, 20),),), Box(500, y, 800, y + 20)) for y in (115, 155)]
-    below = Row(((stroke(50, 300, 800, 20),),), Box(50, 300, 850, 320))
+    left, right, below = [row(50, y) for y in (100, 140, 180)], [row(500, y) for y in (115, 155)], row(50, 300, 800)
     found = columns.in_reading_order([right[1], below, left[2], left[0], right[0], left[1]], 20)
-    assert [(row.box.left, row.box.top) for row in found] == [
-        (50, 100),
-        (50, 140),
-        (50, 180),
-        (500, 115),
-        (500, 155),
-        (50, 300),
-    ]
+    assert [line.box for line in found] == [line.box for line in (*left, *right, below)]
 
 
 def test_columns_of_which_one_is_longer_under_a_heading():
-    heading = Row(((stroke(50, 20, 800, 20),),), Box(50, 20, 850, 40))
-    left = [Row(((stroke(50, y, 300, 20),),), Box(50, y, 350, y + 20)) for y in (100, 140, 180, 220, 260)]
-    right = [Row(((stroke(500, y, 300, 20),),), Box(500, y, 800, y + 20)) for y in (100, 140)]
+    heading = row(50, 20, 800)
+    left, right = [row(50, y) for y in (100, 140, 180, 220, 260)], [row(500, y) for y in (100, 140)]
     found = columns.in_reading_order([*right, heading, *left], 20)
-    assert [row.box for row in found] == [row.box for row in (heading, *left, *right)]
+    assert [line.box for line in found] == [line.box for line in (heading, *left, *right)]

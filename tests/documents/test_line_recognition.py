@@ -1,4 +1,4 @@
-"""Words and lines of a page, read as wholes by a recogniser that says what it is told to."""
+"""Reading words and lines as a whole, with a recognizer that returns given texts."""
 
 import itertools
 from types import SimpleNamespace
@@ -7,24 +7,23 @@ import cv2
 import numpy as np
 import pytest
 
-from hcrlib.core.errors import DataError
+from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.documents import Reader
 from hcrlib.documents.line_recognition import cased
 from hcrlib.runtime import LineModel, LinePipeline
 from hcrlib.runtime.line_model import LineNetwork
 
 
-class Told:
-    """In the place of a recogniser: answers the next of its texts, as sure as told, whatever it is shown."""
+class FixedTexts:
+    """A stand-in for a recognizer: returns its texts in turn with a fixed confidence, whatever the image."""
 
-    name, engine = "told", "by heart"
+    name, engine = "fixed", "none"
 
     def __init__(self, texts, classes, confidence=0.9):
-        self.texts, self.classes, self.confidence, self.seen = iter(texts), classes, confidence, []
+        self.texts, self.classes, self.confidence = iter(texts), classes, confidence
 
-    def log_probabilities(self, pictures):
-        self.seen += [picture.shape for picture in pictures]
-        return [self._sure(next(self.texts)) for _ in pictures]
+    def log_probabilities(self, images):
+        return [self._sure(next(self.texts)) for _ in images]
 
     def _sure(self, text):
         labels = [label for c in text for label in (1 + self.classes.index(c), 0)]
@@ -39,7 +38,11 @@ CLASSES = "abcdefghijklmnopqrstuvwxyz "
 
 
 def model(texts, unit, confidence=0.9):
-    return LineModel(Told(texts, CLASSES, confidence), LinePipeline(), CLASSES, unit)
+    return LineModel(FixedTexts(texts, CLASSES, confidence), LinePipeline(), CLASSES, unit)
+
+
+def read(image, recognizer, **options):
+    return Reader("best-digits", recognizer=recognizer, **options).page(image)
 
 
 @pytest.fixture(scope="module")
@@ -48,21 +51,21 @@ def sheet():
     image = np.full((400, 700, 3), 240, np.uint8)
     for row in (130, 260):
         for word in (100, 320):
-            for at in range(6):
-                cv2.line(image, (word + 30 * at, row - 40), (word + 30 * at, row), (40, 40, 40), 5)
-                cv2.line(image, (word + 30 * at, row), (word + 30 * at + 16, row - 20), (40, 40, 40), 5)
+            for x in range(word, word + 180, 30):
+                cv2.line(image, (x, row - 40), (x, row), (40, 40, 40), 5)
+                cv2.line(image, (x, row), (x + 16, row - 20), (40, 40, 40), 5)
     return image
 
 
 def test_words_are_read_one_by_one(sheet):
-    page = Reader("best-digits", recognizer=model(["one", "two", "three", "four"], "words")).page(sheet)
+    page = read(sheet, model(["one", "two", "three", "four"], "words"))
     assert page.text == "one two\nthree four"
     assert all(word.characters == () and 0 < page.source_box(word.box).width < 300 for word in page.words)
     assert page.words[0].confidence == pytest.approx(0.9)
 
 
 def test_lines_are_read_at_once(sheet):
-    page = Reader("best-digits", recognizer=model(["one two", "a bc def"], "lines")).page(sheet)
+    page = read(sheet, model(["one two", "a bc def"], "lines"))
     assert page.text == "one two\na bc def"
     boxes = [page.source_box(word.box) for word in page.words]
     assert boxes[0].left < 110 < 310 < boxes[1].left  # as many words as were found: in their boxes
@@ -70,32 +73,34 @@ def test_lines_are_read_at_once(sheet):
     assert all(a.right <= b.left for a, b in itertools.pairwise(boxes[2:]))
 
 
-def test_what_is_unsure_or_nothing_is_a_question_mark(sheet):
-    words = model(["one", "", "three", "four"], "words", 0.6)
-    assert Reader("best-digits", recognizer=words).page(sheet).text == "one ?\nthree four"
-    words = model(["one", "two", "three", "four"], "words", 0.6)
-    assert set(Reader("best-digits", recognizer=words, unsure_below=0.7).page(sheet).text.split()) == {"?"}
-    lines = model(["", "a"], "lines")
-    assert Reader("best-digits", recognizer=lines).page(sheet).text == "?\na"
+@pytest.mark.parametrize(
+    ("texts", "unit", "least", "expected"),
+    [
+        (["one", "", "three", "four"], "words", None, "one ?\nthree four"),
+        (["one", "two", "three", "four"], "words", 0.7, "? ?\n? ?"),
+        (["", "a"], "lines", None, "?\na"),
+    ],
+)
+def test_unsure_and_empty_texts_are_question_marks(sheet, texts, unit, least, expected):
+    assert read(sheet, model(texts, unit, 0.6), min_confidence=least).text == expected
 
 
-def test_what_is_wider_than_the_network_is_told(sheet, monkeypatch):
+def test_a_line_too_wide_for_the_network_is_an_error(sheet, monkeypatch):
     narrow, network = model([], "lines"), SimpleNamespace(width=64, steps=16)
     monkeypatch.setattr(narrow, "readings", lambda crops: LineNetwork.wide(network, crops[0].shape[1]))
     with pytest.raises(DataError, match="the network takes 56; it needs"):
-        Reader("best-digits", recognizer=narrow).page(sheet)
+        read(sheet, narrow)
 
 
 def test_a_lexicon_corrects_words_by_word_beam_search(sheet):
-    """The network reads "ono twa"; the dictionary knows better, in any case of its letters."""
-    read = {}
-    for lexicon in (None, ["one", "two"]):
-        words = model(["ono", "twa", "one", "two"], "words", 0.6)
-        page = Reader("best-digits", recognizer=words, lexicon=lexicon).page(sheet)
-        read[lexicon is None] = page.text
+    for lexicon, expected in ((None, "ono twa\none two"), (["one", "two"], "one two\none two")):
+        page = read(sheet, model(["ono", "twa", "one", "two"], "words", 0.6), lexicon=lexicon)
+        assert page.text == expected
         assert all(0 < word.confidence <= 1 for word in page.words)
-    assert read == {True: "ono twa\none two", False: "one two\none two"}
-
-
-def test_words_are_known_in_capitals_too():
     assert set(cased(["hello"])) == {"hello", "Hello", "HELLO"}
+
+
+@pytest.mark.parametrize("lexicon", [[], ["123"]])
+def test_a_lexicon_without_words_is_an_error(lexicon):
+    with pytest.raises(ConfigError, match=r"no words that these classes can spell.*without a lexicon"):
+        Reader("best-digits", recognizer=model([], "words"), lexicon=lexicon)

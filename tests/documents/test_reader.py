@@ -1,4 +1,4 @@
-"""Pages in, text out: composed pages of real digits, turned and blank ones, and what is no writing."""
+"""Composed pages of real digits, rotated and blank pages, and images without writing."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ TEXTS = ["31415", "926", "5358", "979", "32384", "6264", "33832", "795", "0288",
 
 
 class Flat:
-    """In the place of a model: it knows two characters and is as sure of the first, whatever it is shown."""
+    """A stand-in for a model with two characters: its scores are the same for every image."""
 
     reads = "characters"
     classes, frame, unsure_below = ("a", "b"), "emnist", 0.5
@@ -49,7 +49,7 @@ def read(reader, composed):
 
 
 def strokes_page():
-    """Three lines of two words of five corners, as an L has them."""
+    """Three lines of two words of five corners of the shape of an L."""
     image = np.full((640, 800, 3), 255, np.uint8)
     for y in (150, 230, 310):
         for x in (*range(60, 210, 30), *range(260, 410, 30)):
@@ -69,7 +69,7 @@ def test_a_composed_page_is_read(read, composed):
 
 
 class Corner(Flat):
-    """It knows corners as an L has them, and is sure of those that stand upright."""
+    """Recognizes upright corners of the shape of an L."""
 
     classes = "L", "none"
 
@@ -88,14 +88,14 @@ def test_a_page_the_wrong_way_up_reads_the_same(quarters):
     page = Reader(Corner(), characters="L").page(turned)
     assert page.text == expected
     assert page.notes[-1:] == ((f"It was turned by {90 * (4 - quarters)} degrees.",) if quarters else ())
-    there = np.zeros(turned.shape[:2], bool)
+    covered = np.zeros(turned.shape[:2], bool)
     for word in page.words:
         for c in word.characters:
             left, top, right, bottom = page.source_box(c.box)
-            there[top : bottom + 1, left : right + 1] = True
+            covered[top : bottom + 1, left : right + 1] = True
     ink = turned[..., 0] < 128
-    assert there[ink].mean() > 0.98
-    assert ink[there].mean() > 0.2
+    assert covered[ink].mean() > 0.98
+    assert ink[covered].mean() > 0.2
 
 
 def test_every_word_is_in_its_place_and_its_characters_in_it(read):
@@ -118,29 +118,39 @@ def test_files_of_several_pages_are_read_one_at_a_time(reader, composed, read, t
     pages = reader.read(path)
     assert next(pages).text == read.text
     blank = next(pages)
-    assert (blank.number, blank.lines, blank.notes) == (2, (), ("Nothing is written on it.",))
+    assert (blank.number, blank.lines, blank.notes) == (2, (), (BLANK,))
 
 
-def test_a_blank_page_says_so():
-    blank = Reader(Flat()).page(np.full((300, 400, 3), 250, np.uint8))
-    assert (blank.text, blank.lines, blank.words) == ("", (), [])
-    assert blank.notes == ("Nothing is written on it.",)
+def _noise(shape):
+    return np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
 
 
-def test_noise_and_fur_have_no_text_and_a_note():
-    reader = Reader("page-62")
-    rng = np.random.default_rng(0)
-    noise = rng.integers(0, 256, (120, 160, 3), np.uint8)
+def _fur():
     y, x = np.mgrid[:120, :160]
-    fur = np.clip(120 + 60 * np.sin(x / 7 + 3 * np.sin(y / 11)) + rng.normal(0, 30, (120, 160)), 0, 255)
-    cat = np.repeat(fur.astype(np.uint8)[..., None], 3, axis=2)
-    for picture in (noise, cat):
-        page = reader.page(picture)
-        assert page.lines == ()
-        assert page.notes[-1] in ("Nothing is written on it.", "What was found on it does not look like writing.")
+    fur = 120 + 60 * np.sin(x / 7 + 3 * np.sin(y / 11)) + np.random.default_rng(0).normal(0, 30, (120, 160))
+    return np.repeat(np.clip(fur, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
-def test_what_no_class_fits_is_no_writing():
+BLANK, NO_WRITING = "Nothing is written on it.", "What was found on it does not look like writing."
+
+
+@pytest.mark.parametrize(
+    ("image", "notes"),
+    [
+        (np.full((300, 400, 3), 250, np.uint8), [BLANK]),
+        (np.full((16, 20000, 3), 255, np.uint8), [BLANK]),
+        (_noise((120, 160)), [BLANK, NO_WRITING]),
+        (_fur(), [BLANK, NO_WRITING]),
+    ],
+    ids=["blank", "long and thin", "noise", "fur"],
+)
+def test_an_image_without_writing_has_no_text_and_a_note(image, notes):
+    page = Reader("page-62").page(image)
+    assert (page.text, page.lines, page.words) == ("", (), [])
+    assert page.notes[-1] in notes
+
+
+def test_strokes_that_fit_no_class_are_not_writing():
     class Nothing(Flat):
         classes = ("a", "b", "none")
 
@@ -149,11 +159,11 @@ def test_what_no_class_fits_is_no_writing():
 
     page = Reader(Nothing()).page(strokes_page())
     assert page.lines == ()
-    assert page.notes[-1] == "What was found on it does not look like writing."
+    assert page.notes[-1] == NO_WRITING
 
 
 def test_unsure_characters_are_question_marks_with_their_alternatives():
-    sure, unsure = (Reader(Flat(), unsure_below=at, characters="ab").page(strokes_page()) for at in (0.0, 1.01))
+    sure, unsure = (Reader(Flat(), min_confidence=least, characters="ab").page(strokes_page()) for least in (0.0, 1.01))
     assert len(sure.lines) == len(unsure.lines) == 3
     assert set(sure.text) <= set("ab \n")
     assert set(unsure.text) <= set("? \n")
@@ -165,11 +175,6 @@ def test_the_models_own_threshold_is_the_default():
     assert Reader(model).characters.min_confidence == 0.5
     assert Reader(model, min_confidence=0.0).characters.min_confidence == 0
     assert Reader(model, unsure_below=0.2).characters.min_confidence == 0.2, "the earlier name of the option"
-
-
-def test_characters_that_can_be_are_the_only_ones():
-    model = Flat(0.5)
-    assert set(Reader(model, characters="b", unsure_below=0).page(strokes_page()).text) <= set("b \n")
 
 
 def test_a_lexicon_is_words_or_a_file_or_english(tmp_path):
@@ -185,12 +190,17 @@ def test_a_lexicon_is_words_or_a_file_or_english(tmp_path):
     assert "zzqx" not in english
 
 
-def test_what_there_is_not_is_a_config_error(tmp_path):
+def test_unknown_names_are_config_errors(tmp_path):
     with pytest.raises(ConfigError, match="has none of the allowed characters xyz"):
         Reader(Flat(), characters="xyz")
-    for wrong in ({"detector": "east"}, {"recognizer": "east"}, {"detector": "components"}):
-        with pytest.raises(ConfigError, match=r"Unknown (detector|recognizer) '.*'.*rapidocr"):
-            Reader(Flat(), **wrong)
+    for option in ("detector", "recognizer"):
+        for wrong in ("east", 5):
+            with pytest.raises(ConfigError, match=rf"Unknown {option}\. Expected rapidocr, .*got {wrong!r}"):
+                Reader(Flat(), **{option: wrong})
+    with pytest.raises(ConfigError, match="not a model"):
+        Reader(5)
+    with pytest.raises(ConfigError, match="rapidocr"):
+        Reader(Flat(), recognizer="rapidocr", lexicon=["tools"])
     with pytest.raises(ConfigError, match="reads characters"):
         Reader(Flat(), recognizer="best-digits")
     with pytest.raises(ConfigError, match=r"lexicon cannot be read.*`en`"):
@@ -203,7 +213,7 @@ def test_what_there_is_not_is_a_config_error(tmp_path):
 
 
 def line_cut_out(height):
-    """A composed page's line of digits, cut from it with little around it, and what it says."""
+    """A line of digits, cut from a composed page with a small margin, and its text."""
     data = hcrlib.load_dataset("mnist-5k")
     page = compose(data.val, data.classes, PLAIN, seed=4)
     line = page.truth.lines[2]
@@ -218,20 +228,8 @@ def test_a_line_that_was_cut_from_a_page_is_read(height):
     assert evaluation.character_errors(read.text, text).edits <= 2
 
 
-def test_a_lexicon_makes_no_character_unsure_and_takes_a_full_stop():
-    known = Reader("page-62", lexicon=["tools"])
-    assert "tools" in known.characters.lexicon
-    with pytest.raises(ConfigError, match="rapidocr"):
-        Reader("page-62", recognizer="rapidocr", lexicon=["tools"])
-
-
 def test_noise_is_not_read_for_minutes(monkeypatch):
     monkeypatch.setattr("hcrlib.documents.character_recognition.MOST_GLYPHS", 50)
-    noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), np.uint8)
-    read = Reader("page-62").page(noise)
+    read = Reader("page-62").page(_noise((300, 300)))
     assert read.text == ""
-    assert "does not look like writing" in read.notes[-1]
-
-
-def test_a_long_thin_picture_has_nothing_written_on_it():
-    assert Reader("page-62").page(np.full((16, 20000, 3), 255, np.uint8)).text == ""
+    assert read.notes[-1] == NO_WRITING

@@ -8,7 +8,7 @@ import pytest
 import hcrlib
 from hcrlib.datasets.synthetic import VULGAR
 from hcrlib.documents import cleaning
-from hcrlib.documents.synthesis import LOOKS, PLAIN, compose, words
+from hcrlib.documents.synthesis import DEGRADATIONS, PLAIN, compose, words
 
 SMALL = replace(PLAIN, size=(420, 360), x_height=18)
 
@@ -30,9 +30,9 @@ def test_one_seed_is_one_page_and_another_another(digits):
     assert a.truth.text != other.truth.text
 
 
-@pytest.mark.parametrize("name", LOOKS)
-def test_every_look_at_a_small_size(digits, name):
-    look = replace(LOOKS[name], size=(420, 360), x_height=LOOKS[name].x_height * 0.7)
+@pytest.mark.parametrize("name", DEGRADATIONS)
+def test_each_degradation_at_a_small_size(digits, name):
+    look = replace(DEGRADATIONS[name], size=(420, 360), x_height=DEGRADATIONS[name].x_height * 0.7)
     image, truth = page(digits, look)
     assert (image.dtype, image.ndim, image.shape[2]) == (np.uint8, 3, 3)
     assert min(image.shape[:2]) >= 360

@@ -16,8 +16,8 @@ def digits():
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Pages of a sixth of the size."""
-    looks = {name: synthesis.replace(look, size=(700, 500)) for name, look in training_set.LOOKS.items()}
-    monkeypatch.setattr(training_set, "LOOKS", looks)
+    looks = {name: synthesis.replace(look, size=(700, 500)) for name, look in training_set.DEGRADATIONS.items()}
+    monkeypatch.setattr(training_set, "DEGRADATIONS", looks)
 
 
 def test_images_of_characters_and_of_none(digits):

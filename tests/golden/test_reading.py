@@ -8,7 +8,7 @@ from hcrlib.datasets import load_dataset
 from hcrlib.documents import evaluation, forms, loading
 from hcrlib.documents.containers import Box
 from hcrlib.documents.reader import Reader
-from hcrlib.documents.synthesis import LOOKS, compose
+from hcrlib.documents.synthesis import DEGRADATIONS, compose
 
 ABOUT = yaml.safe_load((paths.project_root() / "params/forms/real_pages.yml").read_text(encoding="utf-8"))
 
@@ -50,7 +50,7 @@ def test_every_word_of_a_photo_is_found_and_nothing_else(name, reader):
 @pytest.mark.parametrize("look", ["plain", "two columns", "squared", "all at once"])
 def test_composed_digits(look):
     data = load_dataset("mnist-5k")
-    page = compose(data.val, data.classes, LOOKS[look], seed=7)
+    page = compose(data.val, data.classes, DEGRADATIONS[look], seed=7)
     read = Reader(unsure_below=0, characters="0123456789").page(page.image)
     found = evaluation.boxes_found(read, page.truth)
     assert found["lines"].f1 == 1

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from hcrlib.bench import BENCHES, base, latency, libraries, lines, report, scaling
+from hcrlib.bench import BENCHES, base, latency, libraries, lines, report, scaling, tesseract
 from hcrlib.cli import main
 from hcrlib.core.errors import DataError, RunError
 
@@ -68,7 +68,7 @@ def test_svm_and_knn_are_measured_and_kept(results, monkeypatch, capsys):
         "predict, scikit-learn",
         "a matrix product of that size",
     ]
-    assert kept["notes"][1] == "of 400 answers, 0 differ"
+    assert kept["notes"][1] == "of 400 predictions, 0 differ"
     assert kept["provenance"]["cores"]
     shown = (results / "bench/README.md").read_text()
     assert shown.index("search for neighbours") < shown.index("support vector machine")
@@ -112,15 +112,15 @@ def test_lines_are_compared_with_tesseract_or_not_at_all(monkeypatch):
 
 
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="Tesseract is not installed")
-def test_tesseract_answers_every_picture():
+def test_tesseract_reads_every_image():
     blank = np.full((60, 120), 255, np.uint8)
     stroke = blank.copy()
     stroke[10:50, 55:60] = 0
-    said = lines.tesseract([blank, stroke, blank], "eng", lines.ONE_WORD)
-    assert len(said) == 3
-    assert said[0] == said[2] != said[1], "each answer is with its picture"
+    texts = tesseract.tesseract([blank, stroke, blank], "eng", tesseract.WORD)
+    assert len(texts) == 3
+    assert texts[0] == texts[2] != texts[1], "each text is that of its image"
     with pytest.raises(RunError, match="tesseract-ocr-xyz"):
-        lines.tesseract([blank], "xyz", lines.ONE_WORD)
+        tesseract.tesseract([blank], "xyz", tesseract.WORD)
 
 
 def test_what_was_read_is_measured():
