@@ -71,9 +71,11 @@ class PageReader:
         return list(recognizers.values())
 
     def read(self, *args):
+        """Read a document, see hcrlib.documents.service."""
         return self._service.read(*args)
 
     def search(self, *args):
+        """Search the library, see hcrlib.documents.service."""
         return self._service.search(*args)
 
     @cached_property

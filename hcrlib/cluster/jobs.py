@@ -39,6 +39,7 @@ class RunJob(Job):
 
     @property
     def id(self):
+        """The id of the run, which names the folder of its attempts."""
         return RunConfig.from_dict(self.config).id
 
 

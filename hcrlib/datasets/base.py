@@ -86,6 +86,7 @@ class Published:
 
     @functools.cached_property
     def sha256(self):
+        """The hex SHA-256 of images, labels and classes."""
         return content_sha256(self.train, self.test, classes=self.classes)
 
     def check(self, pinned, where, hint):

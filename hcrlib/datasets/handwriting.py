@@ -37,10 +37,12 @@ class Placed(NamedTuple):
 
     @property
     def right(self):
+        """The column to the right of the glyph."""
         return self.left + self.glyph.shape[1]
 
     @property
     def bottom(self):
+        """The row below the glyph."""
         return self.top + self.glyph.shape[0]
 
 

@@ -32,6 +32,7 @@ class Resampled(Lines):
     compose: object = None
 
     def epoch(self, number):
+        """Return the Lines of an epoch, counted from 0; each has new texts and images."""
         return self if number == 0 else Lines(*self.compose(number))
 
 

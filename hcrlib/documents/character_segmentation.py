@@ -47,6 +47,7 @@ class Piece:
 
     @cached_property
     def box(self):
+        """The bounding Box of the pixels."""
         return box_of_pixels(self.y, self.x)
 
 

@@ -21,14 +21,17 @@ class Box(NamedTuple):
 
     @property
     def width(self) -> int:
+        """The width in pixels."""
         return self.right - self.left
 
     @property
     def height(self) -> int:
+        """The height in pixels."""
         return self.bottom - self.top
 
     @property
     def area(self) -> int:
+        """The area in pixels, 0 for an empty box."""
         return max(0, self.width) * max(0, self.height)
 
     def iou(self, other: "Box") -> float:
@@ -96,6 +99,7 @@ class Line:
 
     @property
     def text(self) -> str:
+        """The words, separated by spaces."""
         return " ".join(word.text for word in self.words)
 
     def with_boxes(self, place: Callable[[Box], Box]) -> "Line":
@@ -134,14 +138,17 @@ class Page:
 
     @property
     def width(self) -> int:
+        """The width of the image in pixels."""
         return self.image.shape[1]
 
     @property
     def height(self) -> int:
+        """The height of the image in pixels."""
         return self.image.shape[0]
 
     @property
     def words(self) -> list[Word]:
+        """The words of all lines, in order."""
         return [word for line in self.lines for word in line.words]
 
     @property

@@ -20,14 +20,17 @@ class Found(NamedTuple):
 
     @property
     def precision(self):
+        """The share of the found boxes that are correct, 0..1; 1 if none was found."""
         return self.right / self.found if self.found else 1.0
 
     @property
     def recall(self):
+        """The share of the true boxes that were found, 0..1; 1 if there are none."""
         return self.right / self.there if self.there else 1.0
 
     @property
     def f1(self):
+        """The harmonic mean of precision and recall, 0..1."""
         return 2 * self.right / (self.found + self.there) if self.found + self.there else 1.0
 
     def __add__(self, other):
@@ -74,6 +77,7 @@ class Errors(NamedTuple):
 
     @property
     def rate(self):
+        """Edits per true character; 0 if there are none."""
         return self.edits / self.there if self.there else 0.0
 
     def __add__(self, other):

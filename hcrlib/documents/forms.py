@@ -84,6 +84,8 @@ class FormFile(yaml_file.Section):
 
 @dataclass(frozen=True)
 class Template:
+    """A form: its name and its Fields."""
+
     name: str
     fields: tuple
 

@@ -69,6 +69,7 @@ class Cluster:
 
     @property
     def box(self):
+        """The bounding Box of the strokes."""
         return around(s.box for s in self.strokes)
 
 

@@ -83,6 +83,7 @@ class LineModel(Model):
 
     @staticmethod
     def unit_of(about):
+        """Return "words" or "lines", what a model that model.json describes reads."""
         return "words" if about.get("unit") == "words" else "lines"
 
     @classmethod

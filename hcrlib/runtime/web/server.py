@@ -31,6 +31,7 @@ class Admission:
         self.app, self.metrics = app, metrics
 
     def __call__(self, environ, start_response):
+        """Serve a request (WSGI), or refuse a POST while too many requests wait."""
         if environ["REQUEST_METHOD"] != "POST" or len(self.queue) <= MAX_WAITING:
             return self.app(environ, start_response)
         self.metrics.count_refusal()
