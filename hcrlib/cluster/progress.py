@@ -81,11 +81,11 @@ class Display:
     def left_s(self):
         """Return the estimated remaining seconds at the pace so far, or None without an estimate."""
         with self.lock:
-            if self.seconds is None or not self.done:
-                return None if self.seconds is None else self.seconds / max(1, self.workers())
-            left, spent = max(0.0, self.seconds - self.estimated), time.monotonic() - self.begun
+            if self.seconds is None:
+                return None
+            spent = time.monotonic() - self.begun
             pace = spent / self.estimated if self.estimated else 1 / max(1, self.workers())
-            return left * pace
+            return max(0.0, self.seconds - self.estimated) * pace
 
     def table(self):
         """Return the state as a rich table."""

@@ -35,16 +35,11 @@ def class_means(split, n_classes):
 
     Both are 0 for a class without images.
     """
-    total, squares = np.zeros((2, n_classes, SIDE * SIDE))
-    for start in range(0, len(split), 8192):
-        x = split.images[start : start + 8192].reshape(-1, SIDE * SIDE).astype(np.float32)
-        member = np.eye(n_classes, dtype=np.float32)[:, split.labels[start : start + 8192]]
-        total += member @ x
-        squares += member @ x**2
-    n = np.maximum(np.bincount(split.labels, minlength=n_classes), 1)[:, None]
-    mean = total / n
-    spread = np.sqrt(np.maximum(squares / n - mean**2, 0))
-    return mean.reshape(-1, SIDE, SIDE), spread.reshape(-1, SIDE, SIDE)
+    mean, spread = np.zeros((2, n_classes, SIDE, SIDE))
+    for label in np.unique(split.labels):
+        images = split.images[split.labels == label]
+        mean[label], spread[label] = images.mean(axis=0), images.std(axis=0)
+    return mean, spread
 
 
 def transposed(split):

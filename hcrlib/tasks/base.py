@@ -64,6 +64,11 @@ def count(record: RunRecord) -> str:
     return f"{record.n_errors:,} of {record.n_test:,}"
 
 
+def _part(name: str) -> property:
+    """Return a property of tasks: the module of that name in the task's folder."""
+    return property(lambda task: task.part(name))
+
+
 class Task:
     """A kind of problem for models. TASKS has one instance of each subclass.
 
@@ -78,6 +83,7 @@ class Task:
         measured: metrics in tables of raw numbers.
         train_notebook, compare_notebook: file names in notebooks/.
         latency_items: number of images that are predicted one by one.
+        measuring, figures, card, export: the modules of the task's folder.
     """
 
     name: ClassVar[str]
@@ -105,25 +111,7 @@ class Task:
         """The registry of its methods."""
         return LEARNERS.setdefault(self.name, Registry("model"))
 
-    @property
-    def measuring(self) -> ModuleType:
-        """The module that measures."""
-        return self.part("measuring")
-
-    @property
-    def figures(self) -> ModuleType:
-        """The module of its figures."""
-        return self.part("figures")
-
-    @property
-    def card(self) -> ModuleType:
-        """The module of its models' cards."""
-        return self.part("card")
-
-    @property
-    def export(self) -> ModuleType:
-        """The module of its golden answers and formats."""
-        return self.part("export")
+    measuring, figures, card, export = map(_part, ("measuring", "figures", "card", "export"))
 
     def part(self, name: str) -> ModuleType:
         """Return a module of the task's folder. Raises ConfigError if the task has no such part."""

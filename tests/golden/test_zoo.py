@@ -21,13 +21,16 @@ def test_all_are_there():
     assert {*NAMES, PAGES, *WHOLES} <= set(api.zoo())
 
 
-@pytest.mark.parametrize("name", [*NAMES, PAGES])
+@pytest.mark.parametrize("name", [*NAMES, PAGES, *WHOLES])
 def test_is_small_and_has_its_record_and_card(name):
     folder = paths.project_root() / "results/zoo" / name
     record, card = records.read(folder), (folder / "README.md").read_text()
-    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 3e6
+    limit, result = 3e6, f"{record.accuracy:.2%}: {record.misses:,} misses of {record.n_test:,}"
+    if name in WHOLES:
+        limit, result = 5e6, f"| {record.cer:.2%} ({record.cer_low:.2%} to {record.cer_high:.2%})"
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < limit
     assert hcr.load_model(name).engine.startswith("onnxruntime")
-    assert f"{record.accuracy:.2%}: {record.misses:,} misses of {record.n_test:,}" in card
+    assert result in card
     for part in ("Data", "Protocol", "Figures", "Confusions", "Limits", "Licence"):
         assert f"\n## {part}\n" in card
 
@@ -53,16 +56,9 @@ def test_scores_what_its_record_says(name, n_classes, real_data):
 
 
 @pytest.mark.parametrize("name", WHOLES)
-def test_a_recognizer_is_small_has_its_record_and_card_and_reads(name):
-    folder = paths.project_root() / "results/zoo" / name
-    record, card = records.read(folder), (folder / "README.md").read_text()
-    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 5e6
-    assert f"| {record.cer:.2%} ({record.cer_low:.2%} to {record.cer_high:.2%})" in card
-    for part in ("Data", "Protocol", "Figures", "Confusions", "Limits", "Licence"):
-        assert f"\n## {part}\n" in card
-    model, golden = hcr.load_model(name), np.load(folder / "golden.npz")
-    assert model.engine.startswith("onnxruntime")
-    assert model.read(golden["image-0"]).text == str(golden["text-0"])
+def test_a_recognizer_reads_its_golden_image(name):
+    golden = np.load(paths.project_root() / "results/zoo" / name / "golden.npz")
+    assert hcr.load_model(name).read(golden["image-0"]).text == str(golden["text-0"])
 
 
 @pytest.mark.slow
