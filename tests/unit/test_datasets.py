@@ -62,11 +62,6 @@ def test_validation_follows_its_seed_and_leaves_hashes_and_test_alone(small):
     assert not np.array_equal(load_dataset("mnist-5k", val_seed=1).val.images, small.val.images)
 
 
-def test_an_unknown_name_has_a_suggestion():
-    with pytest.raises(ConfigError, match="Did you mean 'emnist-letters'"):
-        load_dataset("emnist-leters")
-
-
 def test_loading_needs_neither_tensorflow_nor_the_other_large_libraries():
     heavy = ["tensorflow", "keras", "sklearn", "pandas", "matplotlib", "mlxtend.data", "scipy", "requests"]
     code = (
@@ -109,12 +104,20 @@ def test_check_content(images, labels, says):
         check_content(images, labels, "0123456789")
 
 
-def test_the_catalogue_is_complete():
-    assert len(dataset_names()) == 14
+def test_the_catalog_is_complete_and_describes_itself(capsys):
     assert [len(classes) for classes in (BYCLASS, BYMERGE, LETTERS)] == [62, 47, 26]
-    assert len(official_files()) == 28
+    assert (len(dataset_names()), len(official_files())) == (14, 28)
     assert all(len(file.sha256) == 64 for file in official_files())
     assert all(entry.licence and entry.source for entry in map(DATASETS.get, dataset_names()))
+    rows = {row["name"]: row for row in describe()}
+    assert rows["mnist-5k"]["here"] == "embedded"
+    assert rows["mnist"] == rows["mnist"] | {"here": "", "download_bytes": 11_594_722, "classes": 10}
+    assert run("list") == 0
+    assert "562 MB to download" in capsys.readouterr().out
+    assert run("list", "emnist-letters") == 0
+    assert "88,800/14,800" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="Did you mean"):
+        run("list", "mnits")
 
 
 def test_merging_classes():
@@ -124,22 +127,6 @@ def test_merging_classes():
     assert [LETTERS[label] for label in MERGED_TO_LETTERS[[10, 36, 46]]] == ["A", "A", "T"]
 
 
-def test_describe_without_any_files():
-    rows = {row["name"]: row for row in describe()}
-    assert rows["mnist-5k"]["here"] == "embedded"
-    assert rows["mnist"] == rows["mnist"] | {"here": "", "download_bytes": 11_594_722, "classes": 10}
-    assert rows["emnist-letters-lite"]["download_bytes"] == 561_753_746
-
-
-def test_list_and_its_details(capsys):
-    assert run("list") == 0
-    assert "562 MB to download" in capsys.readouterr().out
-    assert run("list", "emnist-letters") == 0
-    assert "88,800/14,800" in capsys.readouterr().out
-    with pytest.raises(ConfigError, match="Did you mean"):
-        run("list", "mnits")
-
-
 def test_fetch_and_verify_what_is_embedded(capsys, small):
     assert run("fetch", "mnist-5k") == 0
     assert small.sha256 in capsys.readouterr().out
@@ -147,17 +134,13 @@ def test_fetch_and_verify_what_is_embedded(capsys, small):
     assert "ok        the content of mnist-5k" in capsys.readouterr().out
 
 
-def test_show_draws_every_class(tmp_path, capsys):
+def test_show_draws_every_class(tmp_path, capsys, results):
+    assert show("mnist-5k") == results / "figures" / "dataset-mnist-5k.png"
     assert run("show", "mnist-5k", "--out", str(tmp_path / "sheet.png"), "--per-class", "4") == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.format == "PNG"
         assert np.asarray(sheet.convert("L")).std() > 20
-
-
-def test_show_goes_to_the_figures_by_default(monkeypatch, tmp_path):
-    monkeypatch.setenv("HCR_RESULTS", str(tmp_path))
-    assert show("mnist-5k") == tmp_path / "figures" / "dataset-mnist-5k.png"
 
 
 @pytest.mark.parametrize("packed", [True, False])

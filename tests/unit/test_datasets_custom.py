@@ -51,7 +51,7 @@ def test_light_ink_on_dark_paper_gives_the_same_glyph(tmp_path):
     assert np.array_equal(data.train.images, data.test.images)
 
 
-def test_unreadable_images_are_listed_and_left_out(folders):
+def test_unreadable_images_are_left_out_and_no_class_may_be_without_any(folders):
     (folders / "images/a/broken.png").write_bytes(b"\x89PNG no more")
     Image.new("L", (9, 9), "white").save(folders / "images/a/blank.png")
     (folders / "images/a/.hidden").write_bytes(b"")
@@ -59,12 +59,7 @@ def test_unreadable_images_are_listed_and_left_out(folders):
     assert [file for file, _ in data.damaged] == ["images/a/blank.png", "images/a/broken.png"]
     assert "blank" in data.damaged[0][1]
     assert len(data.train) + len(data.val) + len(data.test) == 15
-
-
-def test_an_empty_class_folder_and_one_without_any_image(folders):
     (folders / "images/b").mkdir()
-    with pytest.raises(DataError, match="class folder is empty .*images/b"):
-        load_dataset(folders)
     (folders / "images/b/note.txt").write_text("later")
     with pytest.raises(DataError, match="No image of this class can be read .*note.txt"):
         load_dataset(folders)
@@ -93,43 +88,28 @@ def csv(path, labels, value=0):
     path.write_text("".join(f"{label}" + f",{value}" * 784 + "\n" for label in labels))
 
 
-def test_a_csv_pair_with_names_for_labels(tmp_path):
+@pytest.mark.parametrize("test", ["a", "c"])
+def test_a_csv_pair_with_names_for_labels(tmp_path, test):
     csv(tmp_path / "train.csv", ["b", "a", "b", "a"], 255)
-    csv(tmp_path / "test.csv", ["a"], 0)
+    csv(tmp_path / "test.csv", ["a", test])
     describe(tmp_path, name="mine", format="csv", train="train.csv", test="test.csv")
+    if test == "c":
+        with pytest.raises(DataError, match="out of range .*test.csv.* Expected a, b, got 'c', in 1 of 2 rows"):
+            load_dataset(tmp_path)
+        return
     data = load_dataset(tmp_path, val_fraction=0)
     assert data.classes == ("a", "b")
     assert data.train.labels.tolist() == [1, 0, 1, 0]
     assert data.train.images.max() == 0  # white paper throughout: dark ink is turned bright
 
 
-def test_a_csv_label_out_of_range(tmp_path):
-    csv(tmp_path / "train.csv", ["a", "b"])
-    csv(tmp_path / "test.csv", ["a", "c"])
-    describe(tmp_path, name="mine", format="csv", train="train.csv", test="test.csv")
-    with pytest.raises(DataError, match="out of range .*test.csv.* Expected a, b, got 'c', in 1 of 2 rows"):
-        load_dataset(tmp_path)
-
-
-def idx_pair(folder, n_images, labels):
-    (folder / "images.gz").write_bytes(gzip.compress(to_idx(np.zeros((n_images, 28, 28), np.uint8))))
-    (folder / "labels").write_bytes(to_idx(np.array(labels, np.uint8)))
-    return describe(folder, name="mine", format="idx", images="[images.gz, labels]", classes="[x, y]")
-
-
 def test_an_idx_pair(tmp_path):
-    data = load_dataset(idx_pair(tmp_path, 10, [0, 1] * 5), val_fraction=0)
+    (tmp_path / "images.gz").write_bytes(gzip.compress(to_idx(np.zeros((10, 28, 28), np.uint8))))
+    (tmp_path / "labels").write_bytes(to_idx(np.arange(10, dtype=np.uint8) % 2))
+    describe(tmp_path, name="mine", format="idx", images="[images.gz, labels]", classes="[x, y]")
+    data = load_dataset(tmp_path, val_fraction=0)
     assert data.classes == ("x", "y")
     assert (len(data.train), len(data.test)) == (8, 2)
-
-
-@pytest.mark.parametrize(
-    ("n_images", "labels", "says"),
-    [(3, [0, 1], "Expected 3 labels, got 2"), (2, [0, 2], "out of range .* 0 to 1.* got 2 at index 1")],
-)
-def test_an_idx_pair_that_does_not_fit(tmp_path, n_images, labels, says):
-    with pytest.raises(DataError, match=says):
-        load_dataset(idx_pair(tmp_path, n_images, labels))
 
 
 @pytest.mark.parametrize(
@@ -137,26 +117,17 @@ def test_an_idx_pair_that_does_not_fit(tmp_path, n_images, labels, says):
     [
         ({"fromat": "csv"}, "Unknown key 'fromat' .*line 4.* Did you mean 'format'"),
         ({"name": "mnist"}, "'name' is not valid"),
-        ({"name": "../up"}, "'name' is not valid"),
         ({"format": "parquet"}, "'format' is not valid .* There are: folders, csv, idx"),
         ({"ink": "blue"}, "'ink' is not valid"),
-        ({"images": "3.5\nimages: 4"}, "duplicate key 'images'"),
         ({"images": "{a: b}"}, "'images' is not valid .*Expected text"),
         ({"format": "idx"}, "images file, labels file"),
-        ({"name": "2024"}, "'name' is not valid .*Expected text, got 2024"),
         ({"train": "images"}, "train and test, or images"),
         ({"classes": "[2, 10, no]"}, "classes.2.' is not valid .*Expected text, got False.* in quotes"),
         ({"test_fraction": 0.01}, "nothing to test on"),
         ({"test_fraction": 2}, "less than 1, got 2"),
-        ({"test_fraction": "half"}, "a number, got 'half'"),
     ],
 )
 def test_a_description_that_is_wrong(folders, change, says):
     keys = {"name": "mine", "format": "folders", "images": "images", **change}
     with pytest.raises(ConfigError, match=says):
         load_dataset(describe(folders, **keys))
-
-
-def test_no_description(tmp_path):
-    with pytest.raises(ConfigError, match="cannot be read"):
-        load_dataset(tmp_path / "nowhere" / "dataset.yml")

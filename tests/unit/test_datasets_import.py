@@ -36,14 +36,8 @@ def tiny(monkeypatch, name, pinned=True, per_class=(2, 1)):
         for file, array in zip(entry.pair(part), parts[part], strict=True):
             content = to_idx(array)
             packed, digest = gzip.compress(content, mtime=0), hashlib.sha256(content).hexdigest()
-            files.append(
-                dataclasses.replace(
-                    file,
-                    sha256=hashlib.sha256(packed).hexdigest(),
-                    size=len(packed),
-                    content=digest if pinned else None,
-                )
-            )
+            known = {"sha256": hashlib.sha256(packed).hexdigest(), "size": len(packed)}
+            files.append(dataclasses.replace(file, content=digest if pinned else None, **known))
     release = tuple(len(parts[part][1]) for part in parts)
     entry = dataclasses.replace(entry, files=tuple(files), releases=(release, *entry.releases[1:]))
     monkeypatch.setitem(DATASETS._items, name, entry)
@@ -93,21 +87,15 @@ def test_nists_zip_is_taken_member_by_member(monkeypatch, tmp_path):
     assert all(finding.path and not finding.problem for finding in verify("emnist-letters"))
 
 
-def test_a_mat_file_of_known_content_counts_as_official(monkeypatch, tmp_path):
-    parts = tiny(monkeypatch, "emnist-balanced")
+@pytest.mark.parametrize(("pinned", "how"), [(True, "official"), (False, "import")])
+def test_a_mat_file_is_official_only_if_its_content_is_known(monkeypatch, tmp_path, pinned, how):
+    parts = tiny(monkeypatch, "emnist-balanced", pinned=pinned)
     path = write_mat(tmp_path / "emnist-balanced.mat", parts)
-    assert [one.how for one in import_file(path)] == ["official", "official"]
-    assert assert_loads("emnist-balanced", parts).source == "cache"
+    assert [one.how for one in import_file(path)] == [how, how]
+    source = "cache" if pinned else "imported from emnist-balanced.mat"
+    assert assert_loads("emnist-balanced", parts).source == source
     assert [one.how for one in import_file(path)] == ["already imported", "already imported"]
-
-
-def test_a_mat_file_of_unknown_content_is_an_import_that_says_so(monkeypatch, tmp_path):
-    parts = tiny(monkeypatch, "emnist-balanced", pinned=False)
-    path = write_mat(tmp_path / "emnist-balanced.mat", parts)
-    assert [one.how for one in import_file(path)] == ["import", "import"]
-    assert assert_loads("emnist-balanced", parts).source == "imported from emnist-balanced.mat"
-    assert [one.how for one in import_file(path)] == ["already imported", "already imported"]
-    assert [finding.path for finding in verify("emnist-balanced")][-1] == "imported from emnist-balanced.mat"
+    assert pinned or [finding.path for finding in verify("emnist-balanced")][-1] == source
 
 
 def write_mat(path, parts):
@@ -146,51 +134,50 @@ def test_unpacked_idx_of_unknown_content_needs_both_files(monkeypatch, tmp_path)
     assert_loads("emnist-digits", parts)
 
 
-def test_kaggles_mnist_csvs_have_a_header_and_are_official(monkeypatch, tmp_path):
+def test_kaggles_mnist_csvs_and_keras_npz_are_official(monkeypatch, tmp_path):
     parts = tiny(monkeypatch, "mnist")
     import_file(write_csv(tmp_path / "mnist_train.csv", *parts["train"], header=True))
     assert missing_parts("mnist") == ["test"]
     done = import_file(write_csv(tmp_path / "mnist_test.csv", *parts["test"], header=True))
     assert (done[0].what, done[0].how) == ("test part, 10 images", "official")
     assert_loads("mnist", parts)
-
-
-def test_kaggles_letters_are_the_other_release(monkeypatch, tmp_path):
-    parts = tiny(monkeypatch, "emnist-letters", pinned=False)
-    entry = DATASETS.get("emnist-letters")
-    official = dataclasses.replace(entry, releases=((78, 52), entry.releases[0]))
-    monkeypatch.setitem(DATASETS._items, "emnist-letters", official)
-    for part in ("train", "test"):
-        import_file(write_csv(tmp_path / f"emnist-letters-{part}.csv", *parts[part]))
-    data = assert_loads("emnist-letters", parts)
-    assert not data.comparable
-    assert "This is the release of 52 + 26." in data.notes
-
-
-def test_parts_of_two_releases_do_not_go_together(monkeypatch, tmp_path):
-    parts = tiny(monkeypatch, "emnist-letters", pinned=False)
-    entry = DATASETS.get("emnist-letters")
-    monkeypatch.setitem(DATASETS._items, entry.name, dataclasses.replace(entry, releases=((52, 78), (78, 26))))
-    for part in ("train", "test"):
-        import_file(write_csv(tmp_path / f"emnist-letters-{part}.csv", *parts[part]))
-    with pytest.raises(DataError, match="do not match .* Expected 52 \\+ 78 or 78 \\+ 26, got 52 \\+ 26"):
-        load_dataset("emnist-letters")
-
-
-def test_keras_npz(monkeypatch, tmp_path):
-    parts = tiny(monkeypatch, "mnist")
+    monkeypatch.setenv("HCR_CACHE", str(tmp_path / "another cache"))
     arrays = {f"{axis}_{part}": array for part in parts for axis, array in zip("xy", parts[part], strict=True)}
     np.savez(tmp_path / "mnist.npz", **arrays)
     assert [one.how for one in import_file(tmp_path / "mnist.npz")] == ["official", "official"]
     assert_loads("mnist", parts)
 
 
-def test_a_zip_of_csvs_and_a_name_that_is_given(monkeypatch, tmp_path):
+@pytest.mark.parametrize("releases", [((78, 52), (52, 26)), ((52, 78), (78, 26))])
+def test_parts_of_another_release_are_noted_and_of_two_refused(monkeypatch, tmp_path, releases):
+    parts = tiny(monkeypatch, "emnist-letters", pinned=False)
+    entry = dataclasses.replace(DATASETS.get("emnist-letters"), releases=releases)
+    monkeypatch.setitem(DATASETS._items, entry.name, entry)
+    for part in ("train", "test"):
+        import_file(write_csv(tmp_path / f"emnist-letters-{part}.csv", *parts[part]))
+    if (52, 26) in releases:
+        data = assert_loads("emnist-letters", parts)
+        assert not data.comparable
+        assert "This is the release of 52 + 26." in data.notes
+    else:
+        with pytest.raises(DataError, match="do not match .* Expected 52 \\+ 78 or 78 \\+ 26, got 52 \\+ 26"):
+            load_dataset("emnist-letters")
+
+
+def test_the_command_takes_a_name_and_says_what_is_still_missing(monkeypatch, tmp_path, capsys):
     parts = tiny(monkeypatch, "emnist-digits", pinned=False)
-    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as packed:
-        for part in parts:
-            packed.write(write_csv(tmp_path / f"my-{part}.csv", *parts[part]), f"inner/my-{part}.csv")
-    import_file(tmp_path / "archive.zip", "emnist-digits")
+    parser = argparse.ArgumentParser()
+    commands.add_parser(parser.add_subparsers())
+    said = {"train": "emnist-digits still lacks its test part", "test": "emnist-digits is complete"}
+    for part in parts:
+        path = write_csv(tmp_path / f"my-{part}.csv", *parts[part])
+        if part == "test":  # an archive is unpacked
+            with zipfile.ZipFile(tmp_path / "archive.zip", "w") as packed:
+                packed.write(path, f"inner/{path.name}")
+            path = tmp_path / "archive.zip"
+        args = parser.parse_args(["data", "import", str(path), "--name", "emnist-digits"])
+        assert args.func(args) == 0
+        assert said[part] in capsys.readouterr().out
     assert_loads("emnist-digits", parts)
 
 
@@ -203,44 +190,20 @@ def test_another_import_does_not_replace_the_first(monkeypatch, tmp_path):
         import_file(path)
 
 
-def test_the_command_says_what_is_still_missing(monkeypatch, tmp_path, capsys):
-    parts = tiny(monkeypatch, "emnist-digits", pinned=False)
-    parser = argparse.ArgumentParser()
-    commands.add_parser(parser.add_subparsers())
-    said = {"train": "emnist-digits still lacks its test part", "test": "emnist-digits is complete"}
-    for part in parts:
-        path = write_csv(tmp_path / f"{part}.csv", *parts[part])
-        args = parser.parse_args(["data", "import", str(path), "--name", "emnist-digits"])
-        assert args.func(args) == 0
-        assert said[part] in capsys.readouterr().out
-
-
-def fashion(images, labels):
-    return 255 - images, labels
-
-
-def one_less(images, labels):
-    return images[1:], labels[1:]
-
-
-def out_of_range(images, labels):
-    return images, labels + 1
-
-
-def without_zero(images, labels):
-    return images, np.where(labels == 0, 1, labels)
-
-
 @pytest.mark.parametrize(
     ("name", "spoil", "says"),
     [
-        ("mnist", fashion, "This is not mnist .*sha256"),
-        ("emnist-digits", one_less, "not the train part of emnist-digits .* Expected 20 images, got 19"),
-        ("emnist-digits", out_of_range, "out of range .* 0 to 9"),
-        ("emnist-digits", without_zero, "No image of class '0'"),
+        ("mnist", lambda images, labels: (255 - images, labels), "This is not mnist .*sha256"),
+        (
+            "emnist-digits",
+            lambda images, labels: (images[1:], labels[1:]),
+            "not the train .* Expected 20 images, got 19",
+        ),
+        ("emnist-digits", lambda images, labels: (images, labels + 1), "out of range .* 0 to 9"),
+        ("emnist-digits", lambda images, labels: (images, np.maximum(labels, 1)), "No image of class '0'"),
     ],
 )
-def test_what_is_not_the_set_is_refused_and_not_kept(monkeypatch, tmp_path, name, spoil, says):
+def test_another_content_is_refused_and_not_kept(monkeypatch, tmp_path, name, spoil, says):
     parts = tiny(monkeypatch, name, pinned=name == "mnist")
     path = write_csv(tmp_path / f"{name}-train.csv", *spoil(*parts["train"]))
     with pytest.raises(DataError, match=says):
@@ -262,7 +225,7 @@ def test_what_is_not_the_set_is_refused_and_not_kept(monkeypatch, tmp_path, name
         ("holiday.jpg", b"\xff\xd8\xff", "Neither the hash nor the name"),
     ],
 )
-def test_what_is_no_such_file_is_named(tmp_path, file, content, says):
+def test_a_file_of_another_format_is_refused(tmp_path, file, content, says):
     (tmp_path / file).write_bytes(content)
     with pytest.raises(DataError, match=says):
         import_file(tmp_path / file)
@@ -271,7 +234,6 @@ def test_what_is_no_such_file_is_named(tmp_path, file, content, says):
 def test_no_such_file_and_a_set_that_is_not_imported(tmp_path):
     with pytest.raises(DataError, match="No such file"):
         import_file(tmp_path / "gzip.zip")
-    path = tmp_path / "train.csv"
-    path.write_bytes(b"1" + b",0" * 784)
+    (tmp_path / "train.csv").write_bytes(b"1" + b",0" * 784)
     with pytest.raises(ConfigError, match="mnist-5k cannot be imported from files"):
-        import_file(path, "mnist-5k")
+        import_file(tmp_path / "train.csv", "mnist-5k")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from hcrlib.cli import data as commands
 from hcrlib.core.errors import ConfigError, DataError
-from hcrlib.datasets import dataset_names, is_text, load_text, synthetic, text_names
+from hcrlib.datasets import load_text, synthetic
 from hcrlib.datasets import text as words
 from hcrlib.runtime.image import to_grey
 
@@ -41,20 +41,39 @@ def folder_of(place, rows, columns=("file", "text", "document")):
     return place
 
 
-def test_a_folder_is_cut_by_document(tmp_path):
-    rows = [(f"{d}-{n}.png", f"ligne {n} de {d}", d) for d in "abcdefghij" for n in range(4)]
-    data = load_text(folder_of(tmp_path / "mine", rows))
-    texts = [set(part.texts) for part in (data.train, data.val, data.test)]
-    assert sum(map(len, texts)) == 40
-    writers = [{text[-1] for text in some} for some in texts]
-    assert not writers[0] & writers[1]
-    assert not writers[0] & writers[2]
-    assert not writers[1] & writers[2]
+def parts_of(data):
+    return data.train, data.val, data.test
+
+
+def test_a_folder_is_cut_by_document_and_shown(tmp_path, capsys):
+    rows = [(f"{d}/{n}.png", f"{n} $ de ${d}", d) for d in "abcde" for n in range(4)]
+    place = folder_of(tmp_path / "mine", rows)
+    (place / "b/3.png").write_bytes(b"no picture")  # another of that name stays
+    data = load_text(place)
+    assert sum(map(len, parts_of(data))) == 19
+    writers = [set(part.writers) for part in parts_of(data)]
+    assert set().union(*writers) == set("abcde")
+    assert sum(map(len, writers)) == 5, "each is in one part"
+    assert all(
+        text[-1] == writer for part in parts_of(data) for text, writer in zip(part.texts, part.writers, strict=True)
+    )
     assert data.classes == tuple(sorted(set("".join(data.train.texts))))
     assert data.corpus == data.train.texts
-    again = load_text(tmp_path / "mine")
+    again = load_text(place)
     assert (again.sha256, again.test_sha256) == (data.sha256, data.test_sha256)
-    assert load_text(tmp_path / "mine", val_seed=1).test_sha256 == data.test_sha256  # another validation, the same test
+    assert load_text(place, val_seed=1).test_sha256 == data.test_sha256  # another validation, the same test
+    assert run("show", place, "--out", tmp_path / "sheet.png", "--per-class", 3) == 0
+    printed = capsys.readouterr().out
+    for text in (
+        "mine: 12 to train on, 3 to validate, 4 to test; ",
+        "writers: 3 to train on, 1 to validate, 1 to test",
+        "longest text, 9 characters: ",
+        f"sha256 {data.sha256}, of the test split {data.test_sha256}",
+        "unreadable images, left out: 1\n  3.png: ",
+    ):
+        assert text in printed
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert np.asarray(sheet.convert("L")).std() > 10
 
 
 def test_a_test_folder_is_what_is_tested_on(tmp_path):
@@ -88,22 +107,10 @@ def test_pictures_are_seen_as_they_are_when_they_are_read(tmp_path):
         assert (grey == to_grey(str(tmp_path / f"{name}.png"))).all()
 
 
-def test_a_strip_that_is_no_line_is_refused(tmp_path):
-    draw(tmp_path / "strip.png", 15_000, 2)
-    with pytest.raises(ValueError, match="not a line of writing"):
-        words.grey(tmp_path / "strip.png")
-
-
-def test_a_document_in_train_and_test_is_told(tmp_path):
+def test_a_document_in_train_and_test_is_noted(tmp_path):
     for part, documents in (("train", "abc"), ("test", "cd")):
         folder_of(tmp_path / "mine" / part, [(f"{d}.png", f"mot {d}", d) for d in documents])
     assert load_text(tmp_path / "mine").notes == ("1 documents are in both train and test: c",)
-
-
-def test_a_folder_of_characters_with_some_table_stays_one_of_characters(tmp_path):
-    (tmp_path / "dataset.yml").write_text("name: mine\n")
-    (tmp_path / "notes.tsv").write_text("a\tb\n")
-    assert not is_text(tmp_path)
 
 
 def test_damaged_pictures_are_listed_and_left_out(tmp_path):
@@ -144,42 +151,13 @@ def run(*arguments):
     return args.func(args)
 
 
-def test_show_tells_the_counts_and_draws_lines(tmp_path, capsys):
-    rows = [(f"{d}/{n}.png", f"{n} $ de ${d}", d) for d in "abcde" for n in range(4)]
-    place = folder_of(tmp_path / "mine", rows)
-    (place / "b/3.png").write_bytes(b"no picture")  # another of that name stays
-    assert run("show", place, "--out", tmp_path / "sheet.png", "--per-class", 3) == 0
-    told = capsys.readouterr().out
-    assert "mine: 12 to train on, 3 to validate, 4 to test; " in told
-    assert "writers: 3 to train on, 1 to validate, 1 to test" in told
-    assert "longest text, 9 characters: " in told
-    data = load_text(place)
-    assert f"sha256 {data.sha256}, of the test split {data.test_sha256}" in told
-    assert "unreadable images, left out: 1\n  3.png: " in told
-    writers = [set(part.writers) for part in (data.train, data.val, data.test)]
-    assert set().union(*writers) == set("abcde")
-    assert all(
-        text[-1] == writer
-        for part in (data.train, data.val, data.test)
-        for text, writer in zip(part.texts, part.writers, strict=True)
-    )
-    with Image.open(tmp_path / "sheet.png") as sheet:
-        assert np.asarray(sheet.convert("L")).std() > 10
-
-
-def test_writers_that_are_not_told_are_not_counted(tmp_path, capsys):
-    place = folder_of(tmp_path / "mine", [(f"{n}.png", f"mot {n}") for n in range(20)], ("file", "text"))
-    assert run("show", place, "--out", tmp_path / "sheet.png") == 0
-    assert "writers: unknown" in capsys.readouterr().out
-
-
-def test_list_tells_where_words_and_lines_come_from(root, capsys):
+def test_list_says_where_words_and_lines_come_from(root, capsys):
     assert run("list") == 0
-    told = capsys.readouterr().out
-    assert "composed from mnist-5k" in told
+    printed = capsys.readouterr().out
+    assert "composed from mnist-5k" in printed
     (root / "lines-cremma-wills").mkdir()
     assert run("list") == 0
-    assert capsys.readouterr().out.count("HCR_DATA") == told.count("HCR_DATA") + 1
+    assert capsys.readouterr().out.count("HCR_DATA") == printed.count("HCR_DATA") + 1
     assert run("list", "iam-words") == 0
     assert "unpack ascii.tgz" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="Did you mean 'iam-words'"):
@@ -187,14 +165,17 @@ def test_list_tells_where_words_and_lines_come_from(root, capsys):
 
 
 def test_fetch_says_how_words_and_lines_are_obtained(root, capsys, monkeypatch):
-    with pytest.raises(
-        DataError, match=r"iam-lines is not on this machine \(.*iam\).*got no such folder\. Register .* lines\.tgz"
-    ):
+    for name in ("cremma-wills", "iam-words", "iam-lines"):
+        with pytest.raises(DataError, match=rf"{name} is not on this machine .*{root}.*got no such folder"):
+            load_text(name)
+    with pytest.raises(DataError, match=r"iam-lines is not on this machine \(.*iam\).*Register .* lines\.tgz"):
         run("fetch", "iam-lines")
     assert run("fetch", "mnist-numbers") == 0
     assert "composed from mnist-5k during training: there is nothing else" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="hcr data show iam-lines"):
         run("verify", "iam-lines")
+    with pytest.raises(ConfigError, match="mnist-numbers"):
+        load_text("mnist-number")
     monkeypatch.delenv("HCR_DATA")
     with pytest.raises(DataError, match="got HCR_DATA is not set"):
         run("fetch", "cremma-wills")
@@ -215,21 +196,6 @@ def test_too_few_writers_cannot_be_cut(tmp_path):
         words.cut_by_writer(["a", "a"], 0.5, 0, "test")
     with pytest.raises(ConfigError, match="share"):
         words.cut_by_writer(["a", "b"], 1.5, 0, "test")
-
-
-def test_names():
-    assert {"cremma-wills", "iam-words", "iam-lines", "emnist-words", "mnist-numbers"} <= set(text_names())
-    assert not set(text_names()) & set(dataset_names())
-    assert is_text("mnist-numbers")
-    assert not is_text("mnist-5k")
-    with pytest.raises(ConfigError, match="mnist-numbers"):
-        load_text("mnist-number")
-
-
-@pytest.mark.parametrize("name", ["cremma-wills", "iam-words", "iam-lines"])
-def test_what_is_not_here_says_where_it_is_looked_for(root, name):
-    with pytest.raises(DataError, match=str(root)):
-        load_text(name)
 
 
 def test_the_lines_of_the_wills(real_data):
@@ -263,12 +229,8 @@ def iam(root):
     (place / "ascii/lines.txt").write_text(IAM_LINES)
     (place / "ascii/words.txt").write_text(IAM_WORDS)
     (place / "ascii/forms.txt").write_text("#\na01-000u 000 2 prt 7 5 52 36\nb02-001 001 2 all\nc03-002 002 2 all\n")
-    for name, ids in (
-        ("trainset", "a01-000u-00\na01-000u-01\n"),
-        ("validationset1", "b02-001-00\n"),
-        ("validationset2", ""),
-        ("testset", "c03-002-00\n"),
-    ):
+    parts = {"trainset": "a01-000u-00\na01-000u-01\n", "validationset1": "b02-001-00\n", "testset": "c03-002-00\n"}
+    for name, ids in {**parts, "validationset2": ""}.items():
         (place / f"{name}.txt").write_text(ids)
     for kind, text in (("lines", IAM_LINES), ("words", IAM_WORDS)):
         for row in text.splitlines()[1:]:
@@ -278,25 +240,21 @@ def iam(root):
     return place
 
 
-def test_lines_of_iam(iam):
-    data = load_text("iam-lines")
-    assert data.train.texts == ("A MOVE to stop .", '"nominating any more"')
-    assert (data.val.texts, data.test.texts) == (("Labour life",), ("Peers",))
-    told = " ".join(data.notes)
-    assert "1 lines outside the partition are left out" in told
-    assert "more than one part" not in told
-    assert data.damaged == ()
-
-
-def test_words_of_iam(iam):
+def test_lines_and_words_of_iam(iam):
+    lines = load_text("iam-lines")
+    assert lines.train.texts == ("A MOVE to stop .", '"nominating any more"')
+    assert lines.train.writers == ("000", "000")
+    assert (lines.val.texts, lines.test.texts, lines.damaged) == (("Labour life",), ("Peers",), ())
+    assert "1 lines outside the partition are left out" in " ".join(lines.notes)
+    assert "more than one part" not in " ".join(lines.notes)
     (iam / "words/a01/a01-000u/a01-000u-00-01.png").write_bytes(b"no picture")
-    data = load_text("iam-words")
-    assert (data.train.texts, data.val.texts, data.test.texts) == (("A",), ("Labour",), ("Peers",))
-    assert [name for name, _ in data.damaged] == ["a01-000u-00-01.png"]
-    assert "1 words marked as wrongly segmented are left out" in data.notes
+    words = load_text("iam-words")
+    assert (words.train.texts, words.val.texts, words.test.texts) == (("A",), ("Labour",), ("Peers",))
+    assert [name for name, _ in words.damaged] == ["a01-000u-00-01.png"]
+    assert "1 words marked as wrongly segmented are left out" in words.notes
 
 
-def test_a_writer_of_iam_in_two_parts_is_told(iam):
+def test_a_writer_of_iam_in_two_parts_is_noted(iam):
     (iam / "ascii/forms.txt").unlink()
     assert any("not known" in note for note in load_text("iam-lines").notes)
     (iam / "xml").mkdir()
@@ -305,20 +263,16 @@ def test_a_writer_of_iam_in_two_parts_is_told(iam):
     assert "1 writers are in more than one part: 007" in load_text("iam-lines").notes
 
 
-def test_a_damaged_list_of_iam_is_refused(iam):
+def test_missing_or_damaged_files_of_iam_are_reported(iam):
+    (iam / "lines/c03/c03-002/c03-002-00.png").unlink()
+    with pytest.raises(DataError, match=r"None of IAM's 1 lines of testset.txt can be read .*Unpack lines\.tgz"):
+        load_text("iam-lines")
     (iam / "ascii/lines.txt").write_text("a01-000u-00 maybe 1\n")
     with pytest.raises(DataError, match="line 1"):
         load_text("iam-lines")
     (iam / "testset.txt").unlink()
     with pytest.raises(DataError, match=r"testset\.txt is missing.*Unpack largeWriter"):
         load_text("iam-words")
-
-
-def test_pictures_of_iam_that_are_not_unpacked_are_asked_for(iam):
-    assert load_text("iam-lines").train.writers == ("000", "000")
-    (iam / "lines/c03/c03-002/c03-002-00.png").unlink()
-    with pytest.raises(DataError, match=r"None of IAM's 1 lines of testset.txt can be read .*Unpack lines\.tgz"):
-        load_text("iam-lines")
 
 
 def test_numbers_are_composed_from_digits_of_each_split_apart(monkeypatch):
@@ -342,7 +296,7 @@ def test_numbers_are_composed_from_digits_of_each_split_apart(monkeypatch):
 
 def test_words_are_of_one_part_each():
     rng = np.random.default_rng(0)
-    parts = {part: {word.lower() for word in synthetic._words(part, 3000, rng)} for part in ("train", "val", "test")}
-    assert not parts["train"] & parts["val"]
-    assert not (parts["train"] | parts["val"]) & parts["test"]
-    assert all(synthetic.is_suitable(word) for some in parts.values() for word in some)
+    train, val, test = ({word.lower() for word in synthetic._words(p, 3000, rng)} for p in ("train", "val", "test"))
+    assert not train & val
+    assert not (train | val) & test
+    assert all(synthetic.is_suitable(word) for word in train | val | test)
