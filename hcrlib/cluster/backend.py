@@ -88,15 +88,10 @@ def _local(distributed, workers, threads):
     if main:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited by the processes started now
     try:
-        cluster = distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            memory_limit=0,  # each run has its own process, which has its own memory limit
-            dashboard_address="127.0.0.1:0",
-            local_directory=str(paths.cache_root().resolve() / "dask"),  # cleaned by the next cluster after a kill
-            env=environment,
-            silence_logs=logging.CRITICAL,
-        )
+        options = {"n_workers": workers, "threads_per_worker": 1, "env": environment, "silence_logs": logging.CRITICAL}
+        options["memory_limit"] = 0  # each run has its own process, which has its own memory limit
+        options["local_directory"] = str(paths.cache_root().resolve() / "dask")  # the next cluster cleans it
+        cluster = distributed.LocalCluster(dashboard_address="127.0.0.1:0", **options)
     finally:
         if main:
             signal.signal(signal.SIGINT, before)

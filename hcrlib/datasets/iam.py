@@ -64,15 +64,9 @@ def _load(kind, name, val_seed):
             expected, hint = f"{kind}/a01/a01-000u/a01-000u-*.png", f"Unpack {kind}.tgz into a folder {kind} there"
             raise DataError(what, where=folder / kind, expected=expected, got=": ".join(unread[0]), hint=hint)
         damaged += unread
-    return made(
-        name,
-        **parts,
-        source="HCR_DATA",
-        val_fraction=len(parts["val"]) / max(1, len(parts["train"]) + len(parts["val"])),
-        val_seed=val_seed,
-        notes=tuple(notes),
-        damaged=tuple(damaged),
-    )
+    share = len(parts["val"]) / max(1, len(parts["train"]) + len(parts["val"]))
+    about = {"source": "HCR_DATA", "val_fraction": share, "val_seed": val_seed}
+    return made(name, **parts, **about, notes=tuple(notes), damaged=tuple(damaged))
 
 
 def _found(folder, name):

@@ -102,8 +102,8 @@ def _words(part, n, rng):
 def _numbers(part, n, rng):
     """Return distinct numbers of three or four digits; the digit sum modulo 10 decides the part of a number."""
     drawn = {"test": {0}, "val": {1}}.get(part, set(range(2, PARTS)))
-    there = [text for text in map(str, range(100, 10_000)) if sum(map(int, text)) % PARTS in drawn]
-    return [there[at] for at in rng.permutation(len(there))[:n]]
+    numbers = [text for text in map(str, range(100, 10_000)) if sum(map(int, text)) % PARTS in drawn]
+    return [numbers[i] for i in rng.permutation(len(numbers))[:n]]
 
 
 def _load(name, data, texts, corpus, val_seed):
@@ -114,21 +114,15 @@ def _load(name, data, texts, corpus, val_seed):
 
     sizes = SIZES[name]
     train = Resampled(*of("train", sizes["train"], 0), compose=lambda number: of("train", sizes["train"], number))
-    return made(
-        name,
-        train,
-        *(Lines(*of(part, sizes[part], 0)) for part in ("val", "test")),
-        corpus=corpus(),
-        source=f"composed from {data.name} ({data.source})",
-        val_fraction=data.val_fraction,
-        val_seed=val_seed,
-        comparable=False,
-        notes=(
-            f"composed from characters of {data.name}, each split from its own; no word of val or test is in train",
-            f"{sizes['train']:,} new words every epoch, unless a budget limits them",
-            *(["its dictionary contains every possible word, including those of val and test"] if corpus() else []),
-        ),
-    )
+    val, test = (Lines(*of(part, sizes[part], 0)) for part in ("val", "test"))
+    notes = [
+        f"composed from characters of {data.name}, each split from its own; no word of val or test is in train",
+        f"{sizes['train']:,} new words every epoch, unless a budget limits them",
+    ]
+    notes += ["its dictionary contains every possible word, including those of val and test"] if corpus() else []
+    about = {"source": f"composed from {data.name} ({data.source})", "comparable": False, "notes": tuple(notes)}
+    about |= {"val_fraction": data.val_fraction, "val_seed": val_seed}
+    return made(name, train, val, test, corpus=corpus(), **about)
 
 
 def _lexicon():
@@ -144,11 +138,7 @@ def _add(name, characters, licence, texts, corpus):
     TEXTS.add(name, TextEntry(load, f"composed from {characters}", licence, characters=characters))
 
 
-_add(
-    "emnist-words",
-    "emnist-byclass-lite",
-    "the characters' own; of the words (wordfreq): CC BY-SA 4.0",
-    _words,
-    _lexicon,
-)
-_add("mnist-numbers", "mnist-5k", "the characters' own", _numbers, tuple)
+OF_CHARACTERS = "the characters' own"
+OF_WORDS = f"{OF_CHARACTERS}; of the words (wordfreq): CC BY-SA 4.0"
+_add("emnist-words", "emnist-byclass-lite", OF_WORDS, _words, _lexicon)
+_add("mnist-numbers", "mnist-5k", OF_CHARACTERS, _numbers, tuple)

@@ -46,15 +46,9 @@ def load_folder(folder, name=None, *, val_seed=0, notes=(), source=None):
         rest, part = cut_by_writer(lines.writers, TESTED, 0, "test")
         test, lines = lines.take(part), lines.take(rest)
     parts = *(lines.take(part) for part in cut_by_writer(lines.writers, VALIDATED, val_seed, "validation")), test
-    return made(
-        name,
-        *(part if known else Lines(part.images, part.texts) for part in parts),
-        source=source or str(folder),
-        val_fraction=VALIDATED,
-        val_seed=val_seed,
-        notes=tuple(notes),
-        damaged=damaged,
-    )
+    parts = [part if known else Lines(part.images, part.texts) for part in parts]
+    about = {"source": source or str(folder), "val_fraction": VALIDATED, "val_seed": val_seed}
+    return made(name, *parts, **about, notes=tuple(notes), damaged=damaged)
 
 
 def _part(folder):
@@ -97,17 +91,13 @@ def _rows(path):
     return rows
 
 
-TEXTS.add(
-    "cremma-wills",
-    TextEntry(
-        load=lambda name, seed: load_folder(found(name), name, val_seed=seed, notes=CREMMA_NOTES, source="HCR_DATA"),
-        source=CREMMA_SOURCE,
-        licence=CREMMA_LICENCE,
-        folder="lines-cremma-wills",
-        layout="train/ and val/, each with a lines.tsv and its pictures",
-        obtain=(
-            "HTR-United's CREMMA publishes the pages: cut their lines out, write their texts into lines.tsv "
-            "(file, document, text), and set HCR_DATA to the folder that holds the set"
-        ),
-    ),
+def _load_cremma(name, seed):
+    return load_folder(found(name), name, val_seed=seed, notes=CREMMA_NOTES, source="HCR_DATA")
+
+
+OBTAIN = (
+    "HTR-United's CREMMA publishes the pages: cut out their lines, write their texts into lines.tsv "
+    "(file, document, text), and set HCR_DATA to the folder that contains the folder of the dataset"
 )
+LAYOUT = "train/ and val/, each with a lines.tsv and its images"
+TEXTS.add("cremma-wills", TextEntry(_load_cremma, CREMMA_SOURCE, CREMMA_LICENCE, "lines-cremma-wills", LAYOUT, OBTAIN))

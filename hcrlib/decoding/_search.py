@@ -114,7 +114,7 @@ def advance(lp, beam, beams, tree, n_nodes, dictionary, mode):
     parent, label, state, _, _, _, score, slot, child = tree
     next_state, is_word, _, _, between = dictionary[:5]
     nodes, blank, other = beams
-    kept, came, said = np.empty(beam), np.empty(beam, np.int64), np.empty(beam, np.int64)
+    kept, origin, label_added = np.empty(beam), np.empty(beam, np.int64), np.empty(beam, np.int64)
     kept_blank, kept_other = np.empty(beam), np.empty(beam)
     for t in range(len(lp)):
         step, n = lp[t], 0
@@ -131,7 +131,7 @@ def advance(lp, beam, beams, tree, n_nodes, dictionary, mode):
                 if slot[above] >= 0:  # or reaches this text from its prefix in this step
                     j = slot[above]
                     stays = _added(stays, (blank[j] if label[above] == c else total[j]) + step[c])
-            kept[n], came[n], said[n] = _added(ends, stays) + score[node], i, 0
+            kept[n], origin[n], label_added[n] = _added(ends, stays) + score[node], i, 0
             kept_blank[n], kept_other[n] = ends, stays
             n += 1
         worst = _least(kept, n)
@@ -157,7 +157,7 @@ def advance(lp, beam, beams, tree, n_nodes, dictionary, mode):
                     if n == beam and whole <= kept[worst]:
                         continue
                 at = worst if n == beam else n
-                kept[at], came[at], said[at], kept_blank[at], kept_other[at] = whole, i, c, -np.inf, value
+                kept[at], origin[at], label_added[at], kept_blank[at], kept_other[at] = whole, i, c, -np.inf, value
                 if n < beam:
                     n += 1
                     if whole < kept[worst]:
@@ -168,7 +168,7 @@ def advance(lp, beam, beams, tree, n_nodes, dictionary, mode):
             slot[nodes[i]] = -1
         new = np.empty(n, np.int64)
         for k in range(n):
-            node, c = nodes[came[k]], said[k]
+            node, c = nodes[origin[k]], label_added[k]
             if c > 0:
                 to = child[node, c]
                 if to < 0:

@@ -103,7 +103,7 @@ class KerasLearner(Learner):
         row = {"epoch": epoch + 1, **row, "epoch_s": time.perf_counter() - started_at}
         self.history.append(row)
         checkpoint.save(self.model, self.history, self.restore_best and self._best_epoch() == epoch + 1)
-        values = "  ".join(f"{name} {row[name]:.4f}" for name in self._told)
+        values = "  ".join(f"{name} {row[name]:.4f}" for name in self._logged)
         context.log(f"epoch {row['epoch']}/{self.epochs}  {values}  {row['epoch_s']:.1f} s")
 
     def _best_epoch(self):
@@ -117,7 +117,7 @@ class KerasLearner(Learner):
 class KerasClassifier(KerasLearner, Classifier):
     """A network that scores images of one character. A subclass defines `network` and, if needed, `optimizer`."""
 
-    _told = "loss", "val_loss", "val_accuracy"
+    _logged = "loss", "val_loss", "val_accuracy"
     space = {"learning_rate": "0.0003..0.03 log", "batch_size": [32, 64, 128, 256], "shift": [0, 1, 2]}
 
     shift: int = number(0, least=0)  # training images are moved by up to this many pixels each way

@@ -28,7 +28,7 @@ class Crnn(KerasLearner, Recognizer):
     """A network with CTC. A subclass defines `network`, `stride` and, if its input width is fixed, `WIDTH`."""
 
     chosen_by = "val_cer"
-    _told = "loss", "val_loss", "val_cer"
+    _logged = "loss", "val_loss", "val_cer"
     stride: ClassVar[int]  # columns of an image per time step
     WIDTH: ClassVar[int | None] = None  # fixed width of all images; None for any width
 

@@ -177,20 +177,15 @@ def shown(value):
 
 def _oracle(keras_tuner, search, trials):
     """Return keras-tuner's oracle, which proposes the trials."""
-    own = {"max_trials": trials} if search.max_epochs is None else {"max_epochs": search.max_epochs, "factor": FACTOR}
-    if search.max_epochs is not None:
-        own["hyperband_iterations"] = trials or 1  # passes; the maximum number of trials may end it sooner
-    tuner = (keras_tuner.RandomSearch if search.max_epochs is None else keras_tuner.Hyperband)(
-        hypermodel=lambda made: None,
-        objective=keras_tuner.Objective("val_error", "min"),
-        seed=seed_for(search.config.seed, "tuning") or 1,  # keras-tuner treats 0 as no seed
-        hyperparameters=_hyperparameters(keras_tuner, search.space),
-        max_consecutive_failed_trials=ENDLESS,
-        directory=str(search.folder),
-        project_name="keras-tuner",
-        overwrite=True,
-        **own,
-    )
+    kind, options = keras_tuner.RandomSearch, {"max_trials": trials}
+    if search.max_epochs is not None:  # the maximum number of trials may end the passes sooner
+        kind = keras_tuner.Hyperband
+        options = {"max_epochs": search.max_epochs, "factor": FACTOR, "hyperband_iterations": trials or 1}
+    options |= {"directory": str(search.folder), "project_name": "keras-tuner", "overwrite": True}
+    options |= {"hyperparameters": _hyperparameters(keras_tuner, search.space)}
+    options |= {"max_consecutive_failed_trials": ENDLESS, "objective": keras_tuner.Objective("val_error", "min")}
+    seed = seed_for(search.config.seed, "tuning") or 1  # keras-tuner treats 0 as no seed
+    tuner = kind(lambda made: None, seed=seed, **options)
     tuner.oracle.max_trials, tuner.oracle.verbose = trials, 0
     return tuner.oracle
 
