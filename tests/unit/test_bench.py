@@ -7,7 +7,7 @@ import pytest
 
 from hcrlib.bench import BENCHES, base, latency, libraries, lines, report, scaling, tesseract
 from hcrlib.cli import main
-from hcrlib.core.errors import DataError, RunError
+from hcrlib.core.errors import RunError
 
 
 @pytest.fixture(autouse=True)
@@ -46,28 +46,14 @@ def test_a_child_is_not_charged_for_its_parent():
     assert 50e6 < peak < 150e6
 
 
-def test_every_benchmark_is_listed(capsys):
-    assert main.main(["bench", "--list"]) == 0
-    printed = capsys.readouterr().out
-    assert [line.split()[0] for line in printed.splitlines()] == BENCHES.names()
-
-
-def test_exponents_are_found():
-    points = [{"images": n, "fit_s": 1e-6 * n**2} for n in (1000, 3000, 10_000)]
-    assert scaling.exponent(points, "fit_s") == pytest.approx(2)
-
-
 def test_svm_and_knn_are_measured_and_kept(results, monkeypatch, capsys):
     monkeypatch.setattr(libraries, "best_set", lambda: "mnist-5k")
     assert main.main(["bench", "svm", "knn", "--runs", "1", "--images", "400"]) == 0
     printed = capsys.readouterr().out
     assert "fit: scikit-learn / ours" in printed
     kept = json.loads((results / "bench/knn.json").read_text())
-    assert [row["what"] for row in kept["rows"]] == [
-        "predict",
-        "predict, scikit-learn",
-        "a matrix product of that size",
-    ]
+    expected = ["predict", "predict, scikit-learn", "a matrix product of that size"]
+    assert [row["what"] for row in kept["rows"]] == expected
     assert kept["notes"][1] == "of 400 predictions, 0 differ"
     assert kept["provenance"]["cores"]
     shown = (results / "bench/README.md").read_text()
@@ -86,29 +72,28 @@ def test_one_image_is_measured_against_the_bare_engine(results, monkeypatch):
     assert (results / "bench/one-image.png").stat().st_size > 1000
 
 
+def test_benchmarks_are_listed_and_wrong_requests_refused(capsys, monkeypatch):
+    assert main.main(["bench", "--list"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == BENCHES.names()
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    for words, error in (
+        (["svn"], "Did you mean 'svm'"),
+        (["svm", "--runs", "0"], "--runs"),
+        (["svm", "--images", "3"], "images"),
+        (["lines"], "apt install tesseract"),
+    ):
+        assert main.main(["bench", *words]) == 1
+        assert error in capsys.readouterr().err
+
+
 def test_growth_is_drawn_on_two_axes(results):
-    rows = [
-        {"what": "knn", "images": n, "fit_s": n / 1e6, "predict_us_per_image": n / 10, "peak_mb": 1.0}
-        for n in (1000, 3000)
-    ]
-    report.save(
-        BENCHES.get("scaling"), base.Outcome(rows, [{"what": "x", "ratio": float("nan"), "aim": "", "met": None}])
-    )
+    same = {"what": "knn", "peak_mb": 1.0}
+    rows = [{**same, "images": n, "fit_s": 1e-9 * n**2, "predict_us_per_image": n / 10} for n in (1000, 3000, 9000)]
+    assert scaling.exponent(rows, "fit_s") == pytest.approx(2)
+    unknown = {"what": "x", "ratio": float("nan"), "aim": "", "met": None}
+    report.save(BENCHES.get("scaling"), base.Outcome(rows, [unknown]))
     assert json.loads((results / "bench/scaling.json").read_text())["ratios"][0]["ratio"] is None
     assert report.write().read_text()
-
-
-def test_bad_requests(capsys):
-    assert main.main(["bench", "svn"]) == 1
-    assert "Did you mean 'svm'" in capsys.readouterr().err
-    assert main.main(["bench", "svm", "--runs", "0"]) == 1
-    assert main.main(["bench", "svm", "--images", "3"]) == 1
-
-
-def test_lines_are_compared_with_tesseract_or_not_at_all(monkeypatch):
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(DataError, match="apt install tesseract"):
-        lines.lines(base.Request())
 
 
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="Tesseract is not installed")

@@ -1,7 +1,6 @@
 """Networks as ONNX: they answer as they did, load without TensorFlow, and what is damaged is refused by name."""
 
 import json
-import types
 
 import numpy as np
 import pytest
@@ -26,12 +25,8 @@ def folder(tmp_path_factory):
     """A model/ folder with an untrained cnn-basic in ONNX."""
     folder = tmp_path_factory.mktemp("onnx")
     onnx.write(untrained("cnn-basic", (28, 28, 1)), folder / "model.onnx", glyphs(5) / np.float32(255))
-    about = {
-        "classifier": "cnn-basic",
-        "params": {},
-        "classes": CLASSES,
-        "pipeline": {"steps": ["scale"], "learnt": {}},
-    }
+    about = {"classifier": "cnn-basic", "params": {}, "classes": CLASSES}
+    about["pipeline"] = {"steps": ["scale"], "learnt": {}}
     (folder / "model.json").write_text(json.dumps(about))
     return folder
 
@@ -58,44 +53,39 @@ def test_answers_as_the_network_it_was(name, shape, params, tmp_path):
     np.testing.assert_allclose(Network(tmp_path / "m.onnx").scores(x), classifier.scores(x), atol=1e-4)
 
 
-def test_the_board_can_load_it(folder):
+def test_the_board_can_load_it_for_any_number_of_images(folder):
     from onnx import load
 
     written = load(folder / "model.onnx")
     assert (written.ir_version, written.opset_import[0].version) == (7, 13)
     assert "BatchNormalization" not in {node.op_type for node in written.graph.node}  # they are in the convolutions
-
-
-@pytest.mark.parametrize("n", [0, 1, 3, 1025])
-def test_any_number_of_images_at_once(folder, n):
-    scores = CharacterModel.load(folder).scores(glyphs(n))
-    assert (scores.shape, scores.dtype) == ((n, 10), np.float32)
-    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
-
-
-def test_one_that_answers_otherwise_is_not_kept(monkeypatch, tmp_path):
-    monkeypatch.setattr(Network, "scores", lambda self, x: np.eye(10, dtype=np.float32)[:, ::-1][: len(x)])
-    with pytest.raises(RunError, match="gives other answers than the trained one.*same 5 answers"):
-        onnx.write(untrained("mlp", (28, 28, 1)), tmp_path / "m.onnx", glyphs(5) / np.float32(255))
-    assert not list(tmp_path.iterdir())
-
-
-def test_one_that_is_there_is_kept_when_another_answers_otherwise(monkeypatch, tmp_path):
-    (tmp_path / "m.onnx").write_bytes(b"a good one")
-    monkeypatch.setattr(onnx, "OPSET", 12)
-    monkeypatch.setattr(onnx, "IR", 3)
-    with pytest.raises(RunError, match="of another version"):
-        onnx.write(untrained("mlp", (28, 28, 1)), tmp_path / "m.onnx", glyphs(5) / np.float32(255))
-    assert (tmp_path / "m.onnx").read_bytes() == b"a good one"
-    with pytest.raises(ConfigError, match="no images"):
-        onnx.write(untrained("mlp", (28, 28, 1)), tmp_path / "m.onnx", glyphs(0))
-
-
-def test_images_of_another_shape_are_refused(folder):
-    network = CharacterModel.load(folder).classifier
+    model = CharacterModel.load(folder)
+    for n in (0, 1, 3, 1025):
+        scores = model.scores(glyphs(n))
+        assert (scores.shape, scores.dtype) == ((n, 10), np.float32)
+        np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
     for shape in ((3, 14, 56), (3, 784), (3, 32, 32)):
         with pytest.raises(ValueError, match="expected images of shape"):
-            network.scores(np.zeros(shape, np.float32))
+            model.classifier.scores(np.zeros(shape, np.float32))
+
+
+def test_a_network_with_other_answers_does_not_replace_a_file(monkeypatch, tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"a good one")
+    mlp, images = untrained("mlp", (28, 28, 1)), glyphs(5) / np.float32(255)
+    with monkeypatch.context() as patch, pytest.raises(RunError, match="other answers than the.*same 5 answers"):
+        patch.setattr(Network, "scores", lambda self, x: np.eye(10, dtype=np.float32)[:, ::-1][: len(x)])
+        onnx.write(mlp, tmp_path / "m.onnx", images)
+    with monkeypatch.context() as patch, pytest.raises(RunError, match="of another version"):
+        patch.setattr(onnx, "OPSET", 12)
+        patch.setattr(onnx, "IR", 3)
+        onnx.write(mlp, tmp_path / "m.onnx", images)
+    with pytest.raises(ConfigError, match="no images"):
+        onnx.write(mlp, tmp_path / "m.onnx", images[:0])
+    ensemble = CLASSIFIERS.get("ensemble").create({"runs": ["a"]})
+    ensemble.n_classes, ensemble.scores = 10, mlp.scores
+    with pytest.raises(ConfigError, match="ensemble cannot be exported as ONNX"):
+        onnx.write(ensemble, tmp_path / "m.onnx", images)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("m.onnx", b"a good one")]
 
 
 def test_a_network_of_another_kind_is_refused(tmp_path):
@@ -171,16 +161,3 @@ def test_written_node_by_node_it_answers_as_it_did(name, params, operators, clas
     assert {node.op_type for node in written.graph.node} <= onnx.TENSORRT
     if operators:
         assert {node.op_type for node in written.graph.node} == operators
-
-
-def test_what_cannot_be_written_says_so(tmp_path):
-    with pytest.raises(ConfigError, match="ensemble cannot be exported as ONNX"):
-        onnx.write(
-            types.SimpleNamespace(
-                **{"backend": "", "name": "ensemble", "n_classes": 2, "scores": lambda x: x},
-                onnx=CLASSIFIERS.get("ensemble").create({"runs": ["a"]}).onnx,
-                runtime_model=CharacterModel,
-            ),
-            tmp_path / "m.onnx",
-            np.zeros((1, 2), np.float32),
-        )

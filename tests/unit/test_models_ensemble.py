@@ -45,6 +45,11 @@ def test_probabilities_are_averaged(runs):
     again = hcr.load_model(both).scores(images)
     assert np.abs(again - np.mean([hcr.load_model(run).scores(images) for run in runs], axis=0)).max() < 1e-6
     assert voted(*reversed(runs)).id == both.id, "their order makes no difference"
+    assert rerun.rerun(both.id, lambda line: None).verdict == rerun.BIT_EQUAL
+    for member in (both.path / "model").glob("member-*"):
+        shutil.rmtree(member)
+    with pytest.raises(RunError, match="no members"):
+        hcr.load_model(both)
 
 
 def test_one_run_over_shifted_images_is_a_record_of_its_own(runs):
@@ -54,44 +59,36 @@ def test_one_run_over_shifted_images_is_a_record_of_its_own(runs):
     assert hcr.load_model(shifted).scores(np.zeros((0, 28, 28), np.uint8)).shape == (0, 10)
 
 
-def test_what_cannot_vote_is_refused(runs):
-    with pytest.raises(ConfigError, match="needs the ids of finished runs"):
-        hcr.train("ensemble", say=lambda line: None)
-    with pytest.raises(ConfigError, match="named twice"):
-        voted(runs[0], runs[0])
-    with pytest.raises(RunError, match="no record here"):
-        hcr.train("ensemble", runs=["mnist-5k/knn/000000000000"], say=lambda line: None)
-    few = hcr.train("knn", budget=100, say=lambda line: None)
-    with pytest.raises(ConfigError, match="a part of the images"):
-        voted(runs[0], few)
-    for params in ({"budget": 100}, {"preprocess": ["scale", "deskew"]}):
-        with pytest.raises(ConfigError, match="neither a budget nor preprocessing"):
-            voted(*runs, **params)
-
-
-def test_a_member_of_other_images_is_refused(runs):
-    record = records.read(runs[0].path)
-    record.data["sha256"] = "beef"
-    record.write()
-    with pytest.raises(ConfigError, match="trained on other images"):
-        voted(*runs)
-
-
-def test_it_can_be_made_again(runs):
-    assert rerun.rerun(voted(*runs).id, lambda line: None).verdict == rerun.BIT_EQUAL
-
-
-def test_a_stored_one_without_members_is_refused(runs):
-    both = voted(*runs)
-    for member in (both.path / "model").glob("member-*"):
-        shutil.rmtree(member)
-    with pytest.raises(RunError, match="no members"):
-        hcr.load_model(both)
+@pytest.mark.parametrize(
+    ("name", "members", "params", "words"),
+    [
+        ("ensemble", [], {}, "needs the ids of finished runs"),
+        ("ensemble", [0, 0], {}, "named twice"),
+        ("ensemble", ["mnist-5k/knn/000000000000"], {}, "no record here"),
+        ("ensemble", [0, "few"], {}, "a part of the images"),
+        ("ensemble", [0, "other"], {}, "trained on other images"),
+        ("ensemble", [0, 1], {"budget": 100}, "neither a budget nor preprocessing"),
+        ("ensemble", [0, 1], {"preprocess": ["scale", "deskew"]}, "neither a budget nor preprocessing"),
+        ("cnn-distilled", [], {}, "needs the ids of finished runs"),
+        ("cnn-distilled", [0], {"budget": 100}, "neither a budget nor preprocessing"),
+    ],
+)
+def test_unsuitable_members_and_settings_are_refused(runs, name, members, params, words):
+    known = {index: run.id for index, run in enumerate(runs)}
+    if "few" in members:
+        known["few"] = hcr.train("knn", budget=100, say=lambda line: None).id
+    if "other" in members:
+        record = records.read(runs[1].path)
+        record.data["sha256"] = "beef"
+        known["other"] = record.write().id
+    members = {"runs": [known.get(member, member) for member in members]} if members else {}
+    with pytest.raises((ConfigError, RunError), match=words):
+        hcr.train(name, **members, **params, say=lambda line: None)
 
 
 @pytest.mark.slow
 def test_a_pupil_learns_from_its_teachers_alone(runs, tmp_path):
-    """Shown wrong labels, of which it is told to take nothing, it still answers as its teachers do."""
+    """With wrong labels of weight 0, it still gives its teachers' answers."""
     data = hcr.load_dataset("mnist-5k")
     x, x_val = (np.float32(split.images) / 255 for split in (data.train, data.val))
     task = FitContext(
@@ -114,10 +111,3 @@ def test_a_pupil_learns_from_labels_too(runs, monkeypatch):
     assert np.allclose(seen[0].sum(axis=1), 1, atol=1e-5)
     assert (seen[0].max(axis=1) >= 0.5).all(), "half of it is the label"
     assert (seen[0].max(axis=1) < 1).any(), "the rest is the teachers'"
-
-
-def test_a_pupil_without_teachers_is_refused(runs):
-    with pytest.raises(ConfigError, match="needs the ids of finished runs"):
-        hcr.train("cnn-distilled", say=lambda line: None)
-    with pytest.raises(ConfigError, match="neither a budget nor preprocessing"):
-        hcr.train("cnn-distilled", runs=[runs[0].id], budget=100, say=lambda line: None)

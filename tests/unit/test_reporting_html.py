@@ -11,29 +11,13 @@ from hcrlib.cli import main
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.reporting import html
 
-UNMEASURED = {"measure": None, "figure": None, "measured": []}
+EMPTY = dict.fromkeys(("remark", "measure", "figure"), None) | {"paper": "a", "measured": []}
 CLAIMS = {
     "question": "Does it hold?",
     "papers": {"a": "Paper <A>"},
     "claims": [
-        {
-            "name": "x",
-            "paper": "a",
-            "says": "It is `good`",
-            "remark": None,
-            "verdict": "holds",
-            "reason": "yes",
-            **UNMEASURED,
-        },
-        {
-            "name": "y",
-            "paper": "a",
-            "says": "s",
-            "remark": "r",
-            "verdict": "not testable here",
-            "reason": "no",
-            **UNMEASURED,
-        },
+        {**EMPTY, "name": "x", "says": "It is `good`", "verdict": "holds", "reason": "yes"},
+        {**EMPTY, "name": "y", "says": "s", "remark": "r", "verdict": "not testable here", "reason": "no"},
     ],
 }
 
@@ -54,25 +38,16 @@ def test_everything_is_in_the_one_file(made, results, capsys):
     assert main.main(["report"]) == 0
     assert capsys.readouterr().out.strip() == str(results / "report.html")
     page = (results / "report.html").read_text()
-    for text in (
-        "Is it &lt;better&gt;?",
-        "Paper &lt;A&gt;",
-        "<code>good</code>",
-        made.id,
-        "hcr train dummy --data mnist-5k",
-    ):
+    texts = ["Is it &lt;better&gt;?", "Paper &lt;A&gt;", "<code>good</code>", "hcr train dummy --data mnist-5k"]
+    for text in (*texts, made.id, made.data["test_sha256"], made.provenance["cpu"]):
         assert text in page
-    assert made.data["test_sha256"] in page
-    assert made.provenance["cpu"] in page
     assert page.count("<img ") == 2
     assert not re.search(r'(src|href)="(?!data:)', page)
 
 
-def test_a_name_without_results_is_refused(made):
+def test_nothing_to_report_is_an_error(made, monkeypatch, tmp_path):
     with pytest.raises(ConfigError, match="no results of 'none'.*There are: tiny"):
         html.write(sweeps=["none"])
-
-
-def test_nothing_to_report():
+    monkeypatch.setenv("HCR_RESULTS", str(tmp_path / "empty"))
     with pytest.raises(RunError, match="nothing to report"):
         html.write()

@@ -41,9 +41,11 @@ def test_the_most_accurate_comes_first_and_ties_go_by_time():
     assert frame.accuracy[0] == 0.98
 
 
-def test_datasets_keep_their_order():
+def test_datasets_keep_their_order_and_are_tested_on_the_same_images():
     runs = [record("knn", 90, dataset="mnist"), record("knn", 20), record("svm", 10, dataset="mnist")]
     assert list(leaderboard.table(runs).dataset) == ["mnist", "mnist", "mnist-5k"]
+    with pytest.raises(RunError, match="tested on different data"):
+        leaderboard.table([*runs, record("knn", 20, test="b" * 64)])
 
 
 def test_equal_names_get_what_sets_them_apart():
@@ -52,31 +54,33 @@ def test_equal_names_get_what_sets_them_apart():
 
 
 def test_a_row_is_written_with_its_units():
-    told = leaderboard.render([record("linear", 1000 - 987, fit_s=123.4)])
-    row = next(line for line in told.splitlines() if line.startswith("linear"))
+    text = leaderboard.render([record("linear", 1000 - 987, fit_s=123.4)])
+    row = next(line for line in text.splitlines() if line.startswith("linear"))
     cells = "linear 98.70 97.70 to 99.70 13 of 1,000 90.00 3,600 123 12.5 < 0.001 7,850 2.5 numpy"
     assert row.split() == cells.split()
+    frame = pd.read_csv(io.StringIO(leaderboard.render([*FLOOR, record("knn", 17)], "csv")))
+    assert frame.accuracy[0] == 1 - 17 / 1000, "the raw number"
+    assert {"fit_s", "predict_us_per_image", "predict_ms_p50", "size_bytes", "id"} <= set(frame.columns)
 
 
 def test_failed_and_skipped_runs_and_a_missing_floor_are_listed():
-    runs = [
-        *FLOOR[:1],
-        record("svm", status="failed", reason="no luck"),
-        record("mlp", status="skipped", reason="a | b <"),
-    ]
-    told = leaderboard.render(runs, "markdown")
-    assert told.count("| ") > 10
-    assert ": failed: no luck" in told
-    assert ": skipped: a | b <" in told
-    assert "- mnist-5k: no figures of linear to compare with" in told
+    failed = record("svm", status="failed", reason="no luck")
+    runs = [*FLOOR[:1], failed, record("mlp", status="skipped", reason="a | b <")]
+    text = leaderboard.render(runs, "markdown")
+    assert text.count("| ") > 10
+    assert ": failed: no luck" in text
+    assert ": skipped: a | b <" in text
+    assert "- mnist-5k: no figures of linear to compare with" in text
     assert "a | b &lt;" in leaderboard.render(runs, "html")
+    assert leaderboard.render([]) == "\n"
+    assert leaderboard.render([failed]).count("no luck") == 1
 
 
 def test_many_datasets_are_one_overview():
     thin = record("svm", 10, dataset="mnist")
     thin.n_train = 1000
-    told = leaderboard.overview([*FLOOR, record("linear", 70, dataset="mnist"), thin, record("svm", 30)])
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in told.splitlines() if line.startswith("|")]
+    text = leaderboard.overview([*FLOOR, record("linear", 70, dataset="mnist"), thin, record("svm", 30)])
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
     assert rows[0] == ["accuracy %", "mnist-5k", "mnist"]
     assert rows[2:] == [
         ["svm", "97.00 ± 1.00", "99.00* ± 1.00"],
@@ -85,27 +89,10 @@ def test_many_datasets_are_one_overview():
     ]
 
 
-def test_no_records_give_an_empty_table():
-    assert leaderboard.render([]) == "\n"
-    assert leaderboard.render([record("svm", status="failed", reason="no luck")]).count("no luck") == 1
-
-
 def test_an_empty_table_has_the_columns_of_the_task_it_would_show():
     failed = [record("crnn-small", status="failed", reason="no luck")]
     assert {"cer", "wer"} <= set(leaderboard.table(failed).columns)
     assert not {"cer", "accuracy"} & set(leaderboard.table([]).columns)
-
-
-def test_csv_holds_the_raw_numbers():
-    frame = pd.read_csv(io.StringIO(leaderboard.render([*FLOOR, record("knn", 17)], "csv")))
-    assert frame.accuracy[0] == 1 - 17 / 1000
-    assert {"fit_s", "predict_us_per_image", "predict_ms_p50", "size_bytes", "id"} <= set(frame.columns)
-
-
-def test_different_test_images_are_refused():
-    with pytest.raises(RunError, match="tested on different data"):
-        leaderboard.table([*FLOOR, record("knn", 20, test="b" * 64)])
-    assert len(leaderboard.table([*FLOOR, record("knn", 20, test="b" * 64, dataset="mnist")])) == 3
 
 
 @pytest.fixture
@@ -119,28 +106,23 @@ def readme(tmp_path):
     return readme
 
 
-def test_the_readme_is_rewritten_between_its_marks_only(readme):
-    assert not leaderboard.update_readme(readme, readme.parent / "results", check=True)
+def test_the_readme_is_rewritten_between_its_marks_only(readme, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "project_root", lambda: readme.parent)
+    assert main.main(["leaderboard", "--readme", "--check"]) == 1
     assert "old" in readme.read_text()
-    assert not leaderboard.update_readme(readme, readme.parent / "results")
+    assert main.main(["leaderboard", "--readme"]) == 0
     text = readme.read_text()
     assert text.startswith("before\n<!-- leaderboard:begin mnist -->\n### mnist-5k: 1,000 test images")
     assert text.endswith("<!-- leaderboard:end -->\nafter\n")
     assert "| knn " in text
     assert "a processor, 2 cores" in text
     assert "old" not in text
-    assert leaderboard.update_readme(readme, readme.parent / "results", check=True)
-
-
-def test_the_command_fails_where_the_readme_is_stale(readme, monkeypatch, capsys):
-    monkeypatch.setattr(paths, "project_root", lambda: readme.parent)
-    assert main.main(["leaderboard", "--readme", "--check"]) == 1
-    assert main.main(["leaderboard", "--readme"]) == 0
+    capsys.readouterr()
     assert main.main(["leaderboard", "--readme", "--check"]) == 0
     assert "up to date" in capsys.readouterr().out
 
 
-def test_a_readme_without_marks_and_broken_records_are_told(readme):
+def test_a_readme_without_marks_and_broken_records_are_reported(readme):
     (readme.parent / "results/mnist/records.jsonl").write_text("{")
     with pytest.raises(RunError, match=r"records\.jsonl"):
         leaderboard.update_readme(readme, readme.parent / "results")
