@@ -17,7 +17,7 @@ def _check_name(name):
 
 
 class Description(Section):
-    """A dataset of the user's own: where its images lie and how they are read."""
+    """A custom dataset: where its images are, and how to read them."""
 
     name: Annotated[str, AfterValidator(_check_name)]
     format: Literal["folders", "csv", "idx"]

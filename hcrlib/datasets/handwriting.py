@@ -1,4 +1,4 @@
-"""Write words with the characters of a dataset: irregular sizes, slant and spacing, a wavy baseline, touching or not.
+"""Compose words of a dataset's characters, with irregular sizes, slant and spacing, a wavy baseline, and touching neighbors.
 
 Sizes follow school handwriting: an h is taller than an a, a g descends. It is not the hand of one writer, and strokes do not
 join as in cursive writing, unless neighbors touch by chance.

@@ -1,7 +1,7 @@
-"""Synthetic words, written with the characters of a dataset during training: `emnist-words`, `mnist-numbers`.
+"""Words that are composed of a dataset's characters during training: `emnist-words`, `mnist-numbers`.
 
-Splits share nothing: training words are written with training characters, test words with test characters, and no test word
-is a training word. Words are frequent English ones (wordfreq), drawn by the square root of their frequency; a seed determines
+Splits are disjoint: training words consist of training characters, test words of test characters, and no test word is a
+training word. Words are frequent English ones (wordfreq), drawn by the square root of their frequency; a seed determines
 the dataset.
 """
 

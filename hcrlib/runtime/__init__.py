@@ -1,6 +1,7 @@
-"""Run trained models, also on a board and in the web app: read what is written on an image of any kind.
+"""Run trained models, also on a board and in the web app, on images of characters, words and lines.
 
-It needs numpy, Pillow and an inference engine only, Python 3.6, and nothing else of hcrlib: this folder can be copied as it is.
+This package needs only Python 3.6, numpy, Pillow and an inference engine, and imports nothing else of hcrlib, so bundles can
+contain a copy of it.
 """
 
 from . import bundle, models

@@ -8,18 +8,18 @@ import numpy as np
 from ._files import read_model_json
 from .engines.select import open_network, open_networks
 
-GOLDEN_TOLERANCE = 0.02  # of a probability: what half precision may change
-SUFFIXES = {".onnx": "onnxruntime", ".tflite": "litert"}  # which engine reads a file
+GOLDEN_TOLERANCE = 0.02  # of a probability, for half precision
+SUFFIXES = {".onnx": "onnxruntime", ".tflite": "litert"}  # suffix of a file -> engine
 
 
 class Model:
-    """A learner with the pipeline it was trained behind and the names of its classes.
+    """A learner with the pipeline that prepares its images and the names of its classes.
 
     A subclass sets `reads` and `unit`, `pipeline_class`, `networks`, `tie`, and what a prediction is.
 
     Attributes:
-        learner: a network of an engine, or a fitted method of hcrlib.models: anything with a `name`, an `engine` and `scores`.
-        pipeline: prepares images for it.
+        learner: a network of an engine or a fitted method of hcrlib.models, with a `name`, an `engine` and `scores`.
+        pipeline: prepares images for the learner.
         classes: a tuple of str.
     """
 
@@ -37,13 +37,13 @@ class Model:
         """Load a folder with model.json and the network in an engine's format; ValueError for a missing or damaged file.
 
         engine: a key of `networks`; None for the first one that works on this machine. threads: of ONNX Runtime, None for one
-        a core. A run's own model/ folder may hold other files: hcrlib.load_model takes any.
+        per core. The model/ folder of a run may hold other files, which hcrlib.load_model reads.
         """
         return cls.with_network(folder, open_network(folder, cls.networks, engine, threads))
 
     @classmethod
     def load_all(cls, folder: Any) -> List["Model"]:
-        """Load a folder once with every engine whose library and file exist."""
+        """Load a folder with each engine whose library and file exist."""
         return [cls.with_network(folder, network) for network in open_networks(folder, cls.networks)]
 
     @classmethod
@@ -53,7 +53,7 @@ class Model:
 
     @classmethod
     def with_network(cls, folder, network):
-        """Return the model of a folder's model.json whose answers come from a network. ValueError if they do not fit."""
+        """Return the model of a folder's model.json with a network. ValueError if their numbers of classes differ."""
         model = cls.from_dict(network, read_model_json(folder))
         if network.n_classes != len(model.classes):
             message = "%s has %d classes, model.json %d"
@@ -101,14 +101,14 @@ class Model:
         raise NotImplementedError
 
     def golden(self, images: Any) -> dict:
-        """Return the arrays of a golden.npz: images, and this model's answers to them."""
+        """Return the arrays of a golden.npz: images, and this model's predictions of them."""
         raise NotImplementedError
 
     def check_golden(self, folder: Any, tolerance: float = GOLDEN_TOLERANCE) -> float:
         """Return the largest difference of a probability from the golden answers of a bundle's folder.
 
         Raises:
-            ValueError: a probability differs by more than `tolerance`, or a label that was less probable by more than that.
+            ValueError: a probability differs by more than `tolerance`, or a label was less probable by more than that.
         """
         images, expected = self.read_golden(folder)
         actual = self.scores(images)

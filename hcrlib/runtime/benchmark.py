@@ -1,8 +1,7 @@
 """`python3 -m runtime.benchmark BUNDLE`: measure how fast a bundle is on this machine, with every engine that works on it.
 
-The golden answers are checked before anything is timed. Then single images, as a person draws them, and batches; TensorRT's own
-times of copies and computing; power and energy where tegrastats reports them. Each engine yields one record of the workbench's
-schema, for `hcr import-record`.
+The golden answers are checked first. Then single images and batches are timed; TensorRT reports its times of copying and
+computing, and tegrastats power and energy. Each engine yields one record of the workbench's schema, for `hcr import-record`.
 """
 
 import argparse
@@ -24,12 +23,12 @@ from .engines import tensorrt as trt
 
 MIN_QUERIES = 1024  # single images
 BATCHES = 1, 8, 32, 128
-SECONDS = 1.0  # minimum for each batch size; three times that for single images while power is measured
+SECONDS = 1.0  # minimum for each batch size; three times as long for single images, while power is measured
 WARM_UP = 20
-WORKSPACE_MB = 256  # of TensorRT's tactics: a Nano shares 4 GB with everything else
+WORKSPACE_MB = 256  # of TensorRT's tactics; all programs of a Nano share 4 GB
 BUILD_S = 1800
 LITE = {"litert": "model.tflite", "litert-float16": "model-float16.tflite", "litert-int8": "model-int8.tflite"}
-LOSSY = {"litert-int8": 0.5}  # what a format may change a probability by, where that is more than half precision does
+LOSSY = {"litert-int8": 0.5}  # tolerance of a probability, for formats that lose more than half precision
 PATHS = "/usr/src/tensorrt/bin/trtexec", "/usr/local/bin/trtexec"
 
 
@@ -62,7 +61,7 @@ def main(argv=None):
     wanted = args.engine or [kind for kind in kinds(kind_of_model) if _is_available(kind, manifest)]
     if not wanted:
         sys.stderr.write("benchmark: no engine is installed; see deploy/jetson/README.md\n")
-    if len(wanted) != 1:  # each in a process of its own: a library loaded before would count as its memory
+    if len(wanted) != 1:  # each in a separate process: libraries of other engines would count as its memory
         return min([1] + [_run_alone(kind, args) for kind in wanted])
     record = measure(args.bundle, manifest, wanted[0], facts, args)
     name = [manifest["run"].replace("/", "-"), args.profile, wanted[0]]
@@ -181,7 +180,7 @@ def _loaded(measured, folder, manifest, args):
         model = of.with_network(folder_of_model, trt.TensorRTNetwork(path))
         return model, model.check_golden(folder)
     except (OSError, ValueError, RuntimeError):
-        os.remove(path)  # `runtime` must not read with an engine that gives other answers
+        os.remove(path)  # `runtime` must not use an inaccurate engine
         raise
 
 

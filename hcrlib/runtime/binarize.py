@@ -1,14 +1,14 @@
 """Make photos of ink on paper, with shadow, grain and gray paper, look like scans.
 
-The ground is what is left when everything narrower than a stroke's width is taken away (a morphological opening); ink is what
-stands out from it, by Otsu's threshold (Otsu 1979, "A threshold selection method from gray-level histograms").
+The background is estimated by removing everything narrower than a stroke (a morphological opening); ink is what differs from it
+by Otsu's threshold (Otsu 1979, "A threshold selection method from gray-level histograms").
 """
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-UNEVEN = 16  # levels between the border's tenth and ninetieth percentile: a drawing or a scan has fewer
-SIDE = 200  # pixels of the longer side that are enough for one character: grain averages out
+UNEVEN = 16  # levels between the 10th and 90th percentile of the border; drawings and scans have fewer
+SIDE = 200  # pixels of the longer side, enough for one character; averages out grain
 COARSE = 50  # pixels of the longer side of the reduced image from which the background is estimated
 STROKE = 13  # pixels of that image, wider than any pen stroke
 FAINT = 24  # least contrast of ink in levels

@@ -1,6 +1,6 @@
-"""Device identification, power draw and parsers of vendor tools: of a Jetson, or of any Linux.
+"""Identify a Jetson or any Linux machine, measure its power, and parse the output of vendor tools.
 
-Each parser takes text as the program printed it and leaves out what is missing; none raises for an unknown line.
+Parsers take the printed text and omit what is missing; none raises for an unknown line.
 """
 
 import io

@@ -1,7 +1,7 @@
-"""A bundle: one folder with a trained model in several formats, and the proof that it is complete.
+"""Load and verify bundles: folders with a trained model in several formats.
 
-manifest.json lists every file with its size and SHA-256; golden.npz holds images and the probabilities that the trained model
-gave. Nothing is unpickled.
+manifest.json lists every file with its size and SHA-256; golden.npz holds images and the trained model's probabilities.
+Nothing is unpickled.
 """
 
 import io
@@ -59,8 +59,8 @@ def write_manifest(folder, **about):
 def check_engines(folder, engine=None):
     """Check the golden answers with each engine that works on this machine, or with the named one.
 
-    Returns [(model, largest difference of a probability)]. Raises ValueError as Model.check_golden, and where no engine works
-    or one cannot load its file.
+    Returns [(model, largest difference of a probability)]. Raises ValueError as Model.check_golden does, and if no engine works
+    or an engine cannot load its file.
     """
     model = _path(folder, "model")
     kind = models.kind_of(model)

@@ -1,4 +1,4 @@
-"""A trained model of characters: from any image of one to its name, with probabilities."""
+"""Trained models of characters: predict the character on an image, with probabilities."""
 
 from typing import Any, List, NamedTuple, Optional
 
@@ -21,7 +21,7 @@ class Reading(NamedTuple):
         label: the class name, or "?" where the probability is below the threshold.
         probability: of the most probable class.
         alternatives: (name, probability) of the five most probable classes, best first.
-        seen: uint8 (28, 28), the image as the model was given it.
+        seen: uint8 (28, 28), the image as the model saw it.
     """
 
     label: str
@@ -43,7 +43,7 @@ class Reading(NamedTuple):
 
 
 class CharacterModel(Model):
-    """A classifier with the pipeline it was trained behind and the names of its classes.
+    """A classifier with the pipeline that prepares its images and the names of its classes.
 
     Args:
         classifier: a network, or one of hcrlib.models.

@@ -1,8 +1,8 @@
 """Convert a path, bytes, a PIL image or an array to the 28x28 glyph that a classifier expects.
 
 MNIST's own recipe (LeCun, Cortes, Burges, "The MNIST database", section on the original NIST images): the ink's box is scaled
-into 20x20 keeping its aspect, then placed in 28x28 with its center of mass in the middle. EMNIST's (Cohen et al. 2017,
-II-A): the box is scaled into 24x24 and placed in the middle. A model reads best what was framed as its training images were.
+into 20x20 keeping its aspect, then placed in 28x28 with its center of mass in the middle. EMNIST's recipe (Cohen et al. 2017,
+II-A): the box is scaled into 24x24 and placed in the middle. Images should be framed like those that the model was trained on.
 """
 
 import io
@@ -17,7 +17,7 @@ SIDE = 28
 BOX = 20
 FRAMES = "mnist", "emnist"
 EMNIST_BOX = 24  # 28 less the 2 pixels that are left on each side
-INK_THRESHOLD = 32  # of 255: fainter marks than this are paper, not ink
+INK_THRESHOLD = 32  # of 255: fainter marks count as paper
 _RANGE = np.arange(SIDE)
 _INKED = [0] * (INK_THRESHOLD + 1) + [255] * (255 - INK_THRESHOLD)
 MAX_PIXELS = 100 * 1000 * 1000  # a page scanned at 1,200 dpi fits; a decompression bomb does not
@@ -125,7 +125,7 @@ def _opened(anything):
     except FileNotFoundError:
         raise ValueError("there is no file %s" % source)
     except Exception as error:  # Pillow raises many kinds for damaged files
-        raise ValueError("this is no image that Pillow can read: %s" % error)
+        raise ValueError("Pillow cannot read this image: %s" % error)
 
 
 def _sixteen_to_eight(image):

@@ -1,4 +1,4 @@
-"""A trained recognizer: from an image of a word or a line to its text."""
+"""Trained recognizers: predict the text on an image of a word or line."""
 
 from typing import Any, List, NamedTuple
 
@@ -12,7 +12,7 @@ from .line_pipeline import LinePipeline, best_path
 
 
 class LineReading(NamedTuple):
-    """The result for one image. text: "" where nothing is written; confidence: of the least probable character, 0..1."""
+    """The result for one image. text: "" if there is none. confidence: of the least probable character, 0..1."""
 
     text: str
     confidence: float
@@ -22,7 +22,7 @@ class LineReading(NamedTuple):
 
 
 class LineModel(Model):
-    """A recognizer with the pipeline it was trained behind and its characters.
+    """A recognizer with the pipeline that prepares its images and its characters.
 
     Args:
         recognizer: a network, or one of hcrlib.models.
@@ -53,7 +53,7 @@ class LineModel(Model):
         return ["".join(self.classes[label - 1] for label in labels(each)) for each in scores]
 
     def read(self, anything: Any) -> LineReading:
-        """Read one word or line, dark on light: a path, bytes, PIL image or array. ValueError for data of no image."""
+        """Read one word or line, dark on light: a path, bytes, PIL image or array. ValueError if it is not an image."""
         return self.readings([to_grey(anything)])[0]
 
     def readings(self, images: Any) -> List[LineReading]:
@@ -70,7 +70,7 @@ class LineModel(Model):
 
     @staticmethod
     def count_disagreements(expected, actual, tie):
-        """Return how many images get another text, in which a label was more than `tie` less probable than the expected one."""
+        """Return how many images get another text with a label that was more than `tie` less probable than expected."""
         return sum(
             a.shape != b.shape or (labels(a) != labels(b) and count_disagreements(a, b, tie) > 0)
             for a, b in zip(expected, actual)

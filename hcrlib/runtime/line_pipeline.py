@@ -1,6 +1,6 @@
-"""Preparation of word and line images for a recognizer, and decoding of its output.
+"""Prepare images of words and lines for a recognizer, and decode its output.
 
-Shapes: an image is uint8 (h, w), gray, of any size, dark on light; prepared it is float32 (height, width), ink 1 on 0. A
+Shapes: images are uint8 (h, w), gray, of any size, dark on light; prepared images are float32 (height, width), ink 1 on 0. A
 network returns log-probabilities, float32 (steps, k + 1), of the blank (column 0) and the k characters at each time step.
 """
 
@@ -10,9 +10,9 @@ from PIL import Image
 BLANK = 0
 HEIGHT = 48  # pixels
 SLANTS = range(-30, 50, 5)  # degrees to try
-INK = 0.35  # of the darkest: pixels from here on count for the slant
-MARGIN = 4  # columns without ink on both sides: convolutions need some context
-GRID = 32  # columns: images are widened to a multiple, so that several share one batch
+INK = 0.35  # of the darkest ink: minimum of pixels that determine the slant
+MARGIN = 4  # columns without ink on both sides, as context for convolutions
+GRID = 32  # columns: widths are padded to a multiple, so that images share batches
 
 
 class LinePipeline:

@@ -1,7 +1,7 @@
-"""The preprocessing pipeline: named steps from uint8 glyphs to what a classifier is given.
+"""The preprocessing pipeline: named steps from uint8 glyphs to the input of a classifier.
 
-The same object serves training, notebooks, the web page and a board. It is learnt (`fit`) from training images only and
-stored as plain JSON (`to_dict`). Shapes: images uint8 (n, 28, 28), ink 255; in between float32 (n, 28, 28); out float32
+The same class serves training, notebooks, the web app and boards. It is fitted to training images only and stored as plain
+JSON (`to_dict`). Shapes: images uint8 (n, 28, 28), ink 255; in between float32 (n, 28, 28); out float32
 (n, 28, 28) or (n, d) after `hog`.
 """
 
@@ -37,7 +37,7 @@ class Pipeline:
         return self
 
     def apply(self, images, chunk=4096):
-        """Return float32 (n, 28, 28) or (n, d), from uint8 (n, 28, 28); chunk bounds the memory that steps take in between."""
+        """Return float32 (n, 28, 28) or (n, d) of uint8 (n, 28, 28). chunk: images at once, to bound the memory."""
         if images.ndim != 3 or images.dtype != np.uint8:
             raise ValueError("expected uint8 images (n, h, w), got %s %s" % (images.dtype, images.shape))
         if len(images) == 0:  # the shape of the features is that of any image's
@@ -46,7 +46,7 @@ class Pipeline:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def to_dict(self):
-        """Plain values for JSON; from_dict makes an equal pipeline of them."""
+        """Return plain values for JSON, from which from_dict makes an equal pipeline."""
         return {"steps": [{name: options} if options else name for name, options in self.steps], "learnt": self.learnt}
 
     @classmethod
@@ -68,7 +68,7 @@ class Pipeline:
 
 
 def scale(x):
-    """Pixels 0..255 to float32 in [0, 1]."""
+    """Convert pixels 0..255 to float32 in [0, 1]."""
     return x.astype(np.float32) / np.float32(255)
 
 
@@ -85,7 +85,7 @@ def center(x):
 
 
 def deskew(x):
-    """Sheared upright by second moments (LeCun et al. 1998, section III-A), the center of mass in the middle.
+    """Shear each image upright by second moments (LeCun et al. 1998, section III-A), and center its mass.
 
     The slant is cov(row, column) / var(row) of the ink; rows are moved by whole and part pixels (linear interpolation).
     """
@@ -105,7 +105,7 @@ def deskew(x):
 
 
 def blur(x, sigma):
-    """Gaussian blur: two products with a 28x28 matrix of weights, whose rows sum to 1."""
+    """Blur with a Gaussian: two products with a 28x28 matrix of weights, whose rows sum to 1."""
     at = np.arange(x.shape[1], dtype=np.float32)
     weights = np.exp(-0.5 * ((at[:, None] - at) / sigma) ** 2)
     weights = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -113,12 +113,12 @@ def blur(x, sigma):
 
 
 def standardize(x, mean, deviation):
-    """Less the mean of the training pixels, by their standard deviation (two numbers, not one a pixel)."""
+    """Subtract the mean of all training pixels, and divide by their standard deviation."""
     return (x - np.float32(mean)) / np.float32(deviation)
 
 
 def hog(x, cell, orientations):
-    """Histograms of oriented gradients (Dalal and Triggs 2005): unsigned, cells of 4x4, blocks of 2x2, L2-hys.
+    """Compute histograms of oriented gradients (Dalal and Triggs 2005): unsigned, cells of 4x4, blocks of 2x2, L2-hys.
 
     (n, 28, 28) to (n, 6 * 6 * 36) = (n, 1296) with the defaults; each pixel's vote is split over two neighboring bins.
     """

@@ -79,7 +79,7 @@ def test_exif_rotation_is_honoured():
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
-        (b"no image", "no image that Pillow"),
+        (b"no image", "Pillow cannot read"),
         (np.zeros((0, 5), np.uint8), "shape"),
         (np.zeros((5, 5, 7), np.uint8), "shape"),
         (np.full((5, 5), 1.5), "0..1"),

@@ -18,7 +18,7 @@ class Network:
 
     Args:
         path: the file.
-        threads: that one call computes with; None for one a core.
+        threads: number of threads of a call; None for one per core.
 
     Raises:
         ValueError: the file is missing, damaged or not a network from images to classes.
@@ -72,7 +72,7 @@ class LineNetwork(LineNetworkBase):
 def open_session(path, threads=None):
     """Return (onnxruntime.InferenceSession on the processor, the engine's name and version).
 
-    threads: that one call computes with; None for one a core. MissingError, or ValueError for a file that is damaged.
+    threads: number of threads of a call; None for one per core. MissingError, or ValueError for a file that is damaged.
     """
     import onnxruntime
 

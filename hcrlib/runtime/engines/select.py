@@ -1,4 +1,4 @@
-"""Choice of the engine: the first of TensorRT, ONNX Runtime and LiteRT that is installed and finds its file."""
+"""Choose the engine: the first of TensorRT, ONNX Runtime and LiteRT that is installed and finds its file."""
 
 import os
 
@@ -14,7 +14,7 @@ def open_network(folder, networks, engine=None, threads=None):
         folder: of the files that ENGINES names.
         networks: engine -> a function of (path, threads) that opens the file.
         engine: a key of networks, or None.
-        threads: of ONNX Runtime; None for one a core.
+        threads: of ONNX Runtime; None for one per core.
 
     Raises:
         ValueError: the engine is unknown, or none works; the message has each one's reason.
