@@ -118,7 +118,9 @@ def test_claims_take_the_same_options(capsys):
 
 
 def test_only_what_matches_is_made(path, made):
-    assert main.main(["sweep", path, "--no-report", "--only", "*/knn/*"]) == 0
+    where = ["--scheduler", "tcp://h:1", "--time-limit", "5", "--priority", "7"]
+    assert main.main(["sweep", path, "--no-report", "--only", "*/knn/*", *where]) == 0
+    assert made[0][1] == Cluster(scheduler="tcp://h:1", limit_s=5, priority=7)
     assert main.main(["sweep", path, "--no-report", "--only", "*/knn/*", "--only", "mnist-5k/dummy/*"]) == 0
     assert [sorted({c.classifier for c in configs}) for configs, _ in made] == [["knn"], ["dummy", "knn"]]
     one = made[0][0][0].id
@@ -175,8 +177,3 @@ def test_what_failed_by_this_code_is_made_again_where_that_is_asked_for(path, ma
     main.main(["sweep", path, "--no-report", "--rerun-failed"])
     assert "not repeated" not in capsys.readouterr().out
     assert [len(configs) for configs, _ in made] == [5, 6]
-
-
-def test_where_runs_are_made_is_handed_on(path, made):
-    main.main(["sweep", path, "--no-report", "--scheduler", "tcp://h:1", "--time-limit", "5", "--priority", "7"])
-    assert made[0][1] == Cluster(scheduler="tcp://h:1", limit_s=5, priority=7)

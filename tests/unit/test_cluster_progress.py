@@ -1,4 +1,4 @@
-"""What a person sees while runs are made: a table on a terminal, elsewhere a line for each run that ended."""
+"""Progress of a sweep: a table on a terminal, elsewhere a line for each run that ended."""
 
 import io
 import re
@@ -34,17 +34,16 @@ def begun(display, run, said="", seconds=None, spent=1.0, worker="tcp://10.0.0.1
     display.event({"id": run, "worker": worker, "line": said, "seconds": spent})
 
 
-@pytest.mark.parametrize(
-    ("seconds", "told"),
-    [(0, "0 s"), (0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (3599.9, "1 h 0 min"),
-     (18600, "5 h 10 min"), (360000, "100 h 0 min")],
-)  # fmt: skip
-def test_durations(seconds, told):
-    assert duration(seconds) == told
+DURATIONS = {0.4: "0 s", 59.4: "59 s", 59.6: "1 min 0 s", 200: "3 min 20 s", 3599.9: "1 h 0 min", 18600: "5 h 10 min"}
+
+
+@pytest.mark.parametrize(("seconds", "text"), DURATIONS.items())
+def test_durations(seconds, text):
+    assert duration(seconds) == text
 
 
 @pytest.mark.parametrize(
-    ("said", "spent", "seconds", "told"),
+    ("said", "spent", "seconds", "shown"),
     [
         ("epoch 3/12  loss 0.1", 30, None, ("3/12", "1 min 30 s")),
         ("epoch  3 / 12", 30, 999, ("3/12", "1 min 30 s")),
@@ -56,8 +55,8 @@ def test_durations(seconds, told):
         ("epoch by epoch", 30, None, ("", "")),
     ],
 )
-def test_how_far_a_run_is(said, spent, seconds, told):
-    assert progress(said, spent, seconds) == told
+def test_how_far_a_run_is(said, spent, seconds, shown):
+    assert progress(said, spent, seconds) == shown
 
 
 def test_elsewhere_than_on_a_terminal_every_run_that_ended_is_a_line():
@@ -78,10 +77,10 @@ def test_on_a_terminal_the_table_goes_and_the_lines_stay():
         begun(display, record(0).id, "epoch 1/2")
         display.say("[red]no markup[/red] [1/2]")
         display.ended(record(0).id, record(0))
-    told = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", file.getvalue())
-    assert "[red]no markup[/red] [1/2]" in told
-    assert str(record(0)) in told
-    assert "1 of 2 done" in told
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", file.getvalue())
+    assert "[red]no markup[/red] [1/2]" in text
+    assert str(record(0)) in text
+    assert "1 of 2 done" in text
     assert "\x1b[?25h" in file.getvalue()  # the cursor is back
 
 
@@ -90,20 +89,20 @@ def test_the_table_says_what_is_under_way():
     begun(display, "mnist-5k/mlp/abc", "epoch 3/12  loss 0.1", spent=30)
     begun(display, "mnist-5k/knn/def", seconds=100.0, spent=40)
     display.ended(record().id, record(status="failed"))
-    told = shown(display)
-    assert "1 of 5 done, 1 failed, 2 running" in told
-    assert re.search(r"mnist-5k/mlp/abc.*10\.0\.0\.1:4711.*30 s.*3/12.*1 min 30 s", told)
-    assert re.search(r"mnist-5k/knn/def.*40 s.*1 min 0 s", told)
-    assert "http://127.0.0.1:8787/status" in told
+    text = shown(display)
+    assert "1 of 5 done, 1 failed, 2 running" in text
+    assert re.search(r"mnist-5k/mlp/abc.*10\.0\.0\.1:4711.*30 s.*3/12.*1 min 30 s", text)
+    assert re.search(r"mnist-5k/knn/def.*40 s.*1 min 0 s", text)
+    assert "http://127.0.0.1:8787/status" in text
 
 
 @pytest.mark.parametrize("width", [20, 60, 100])
 def test_ids_of_any_length_leave_the_table_in_its_width(width):
     display = Display(1, file=io.StringIO())
     begun(display, f"{'a-very-long-name-' * 20}/[bold]mlp[/bold]/abc", "epoch 1/2")
-    told = shown(display, width).splitlines()
-    assert max(map(len, told)) <= width
-    assert any("…" in line for line in told)
+    lines = shown(display, width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert any("…" in line for line in lines)
 
 
 def test_the_time_that_is_left():

@@ -1,4 +1,4 @@
-"""How lines are prepared for recognisers, and what networks with CTC promise."""
+"""How lines are prepared for recognizers, and what networks with CTC guarantee."""
 
 import json
 from types import SimpleNamespace
@@ -102,7 +102,7 @@ def test_error_rates():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["crnn-paper", "crnn-small"])
-def test_networks_have_the_shapes_that_are_told(name):
+def test_networks_have_the_documented_shapes(name):
     crnn = named(name).create({})
     model = crnn.network(LinePipeline(crnn.preprocess).height, 81)
     assert model.count_params() == PARAMETERS[name]
