@@ -12,26 +12,17 @@ DATA = "mnist-5k"
 def add_parser(subparsers):
     """Add `compose` to an argparse subparsers object; it sets `func(args) -> exit status`."""
     summary = "compose a page of real handwritten characters with its ground truth, or training images from many pages"
-    add = add_command(
-        subparsers, "compose", _compose, summary, "hcr compose page.png --degradation ruled --data emnist-byclass-lite"
-    ).add_argument
+    example = "hcr compose page.png --degradation ruled --data emnist-byclass-lite"
+    add = add_command(subparsers, "compose", _compose, summary, example).add_argument
     add("out", help="FILE.png or .jpg, with its ground truth beside it in FILE.json; with --training, a folder")
     text = "how the page is written and photographed (plain); an unknown name lists all"
     add("--degradation", "--look", default="plain", metavar="NAME", help=text)
     add("--seed", type=int, default=0, metavar="N", help="seed of the page (0)")
     add("--data", default=DATA, metavar="NAME", help=f"dataset of the characters ({DATA})")
-    add(
-        "--split",
-        choices=("train", "val"),
-        default="val",
-        help="split of the characters (val); test characters are reserved for measuring",
-    )
-    add(
-        "--training",
-        type=int,
-        metavar="N",
-        help="a data set for `hcr train`: what segmentation finds on N pages of training characters",
-    )
+    text = "split of the characters (val); test characters are reserved for measuring"
+    add("--split", choices=("train", "val"), default="val", help=text)
+    text = "a data set for `hcr train`: what segmentation finds on N pages of training characters"
+    add("--training", type=int, metavar="N", help=text)
 
 
 def _compose(args):
@@ -39,7 +30,6 @@ def _compose(args):
 
     if args.training is not None:
         return _training(args)
-    import numpy as np
     from PIL import Image
 
     from hcrlib.core.registry import did_you_mean
@@ -52,11 +42,7 @@ def _compose(args):
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise ConfigError("The image's format is not supported", expected="FILE.png or FILE.jpg", got=args.out)
     page = synthesis.compose(getattr(data, args.split), data.classes, synthesis.DEGRADATIONS[name], args.seed)
-    truth = formats.as_dict(page.truth) | {
-        "width": page.image.shape[1],
-        "height": page.image.shape[0],
-        "to_source": np.eye(3).tolist(),
-    }
+    truth = formats.as_dict(page.truth)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(page.image).save(path)
     path.with_suffix(".json").write_text(json.dumps(truth), encoding="utf-8")

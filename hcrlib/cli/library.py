@@ -13,9 +13,8 @@ def add_parser(subparsers):
     add("query", nargs="+", metavar="WORD")
     add("--limit", type=int, default=20, metavar="N", help="maximum number of pages (20)")
     _add(library, "list", _list, "list the documents")
-    add = _add(
-        library, "remove", _remove, "remove documents from the library; their files stay", "hcr library remove 3"
-    )
+    summary = "remove documents from the library; their files stay"
+    add = _add(library, "remove", _remove, summary, "hcr library remove 3")
     add("id", nargs="+", type=int, help="a number of `hcr library list`")
 
 

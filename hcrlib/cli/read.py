@@ -15,13 +15,8 @@ CHARACTER_MODEL, LINE_MODEL = "best-47", "words-52"  # of the zoo; a Reader has 
 RAPIDOCR = "rapidocr"  # rapidocr.NAME, without loading hcrlib.documents for the other commands
 FORMATS = "text", "json", "hocr", "alto", "pdf", "png"
 PLATE = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-ENDS = {
-    ".json": "json",
-    ".hocr": "hocr",
-    ".xml": "alto",
-    ".pdf": "pdf",
-    ".png": "png",
-}  # of --out, without --to
+# the formats by the suffix of --out, without --to
+ENDS = {".json": "json", ".hocr": "hocr", ".xml": "alto", ".pdf": "pdf", ".png": "png"}
 OUTPUT = "to", "out", "columns", "reading_order"
 READING = "lexicon", "min_confidence", "detector", "recognizer", "characters", "plate"
 KEEPING = "keep", "library", "watch"
@@ -34,11 +29,8 @@ def add_parser(subparsers):
     add = parser.add_argument
     add("file", nargs="*", help="an image or a PDF")
     add("--model", metavar="NAME", help="a name of `hcr zoo list`, or a run's id or folder")
-    add(
-        "--character",
-        action="store_true",
-        help=f"each image shows one character: name it (model: {CHARACTER_MODEL})",
-    )
+    what = f"each image shows one character: name it (model: {CHARACTER_MODEL})"
+    add("--character", action="store_true", help=what)
     what = f"each image shows one word or line, cut out: read it as a whole (recognizer: {LINE_MODEL})"
     add("--line", action="store_true", help=what)
     add("--template", metavar="FORM.yml", help="each page is this form: write its fields as a CSV row (params/forms)")
@@ -172,10 +164,8 @@ def _opened(out):
 
 def _reject(args, names, what):
     """Raise ConfigError if any of these options is given, or no files are."""
-    options = {name: getattr(args, name) for name in names}
-    given = [
-        f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None and value is not False
-    ]
+    options = {f"--{name.replace('_', '-')}": getattr(args, name) for name in names}
+    given = [option for option, value in options.items() if value is not None and value is not False]
     if given:
         raise ConfigError(what, got=", ".join(given))
     if not args.file:

@@ -103,9 +103,8 @@ def ink(grey, window=None, k=K):
     window = window or max(LEAST_WINDOW, round(min(grey.shape) * WINDOW)) | 1
     values = grey.astype(np.float32)
     mean = cv2.blur(values, (window, window))
-    deviation = cv2.sqrt(
-        cv2.max(cv2.blur(cv2.multiply(values, values), (window, window)) - cv2.multiply(mean, mean), 0)
-    )
+    variance = cv2.blur(cv2.multiply(values, values), (window, window)) - cv2.multiply(mean, mean)
+    deviation = cv2.sqrt(cv2.max(variance, 0))
     spread = float(np.clip(np.percentile(deviation[::4, ::4], 99), 24, 128))
     found = values < mean * (1 + k * (np.minimum(deviation / spread, 1) - 1)) - 4
     return without_stains(grey, found | (grey < SOLID))
@@ -135,9 +134,8 @@ def skew(found):
     if len(y) < 200:
         return 0.0
     if len(y) > 30_000:
-        sample = np.random.default_rng(0).permutation(len(y))[
-            :30_000
-        ]  # a regular subset would put stripes into the profile of columns
+        # random, since a regular subset would put stripes into the profile of columns
+        sample = np.random.default_rng(0).permutation(len(y))[:30_000]
         y, x = y[sample], x[sample]
     (along, level), (down, upright) = _skew(y, x), _skew(x, y)
     return -down if upright > ON_ITS_SIDE * level else along
@@ -205,6 +203,5 @@ def turned(found, quarters):
     }[quarters]
     image, grey, ink = (np.ascontiguousarray(np.rot90(a, quarters)) for a in found[:3])
     back = np.array([*corner, [0, 0, 1]], float)
-    return Cleaned(
-        image, grey, ink, found.to_source @ back, (*found.notes, f"It was turned by {90 * quarters} degrees.")
-    )
+    notes = *found.notes, f"It was turned by {90 * quarters} degrees."
+    return Cleaned(image, grey, ink, found.to_source @ back, notes)

@@ -50,9 +50,8 @@ def gallery(images, columns=4, width=10):
 
 def hypotheses(reader, cleaned, found, word):
     """Return images, uint8 (n, 28, 28), and captions of all character hypotheses of a word, with the best class of each."""
-    parts = character_segmentation.pieces(
-        word, found.height, found.slant, character_segmentation.pen_width(cleaned.ink)
-    )
+    pen = character_segmentation.pen_width(cleaned.ink)
+    parts = character_segmentation.pieces(word, found.height, found.slant, pen)
     runs = [parts[i:j] for i, j in character_segmentation.spans(parts, found.height)]
     glyphs = np.stack([character_segmentation.glyph(run, 255 - cleaned.grey, reader.model.frame) for run in runs])
     shares, whole = reader.characters.alphabet.probabilities(reader.model.scores(glyphs))
@@ -66,9 +65,8 @@ def falls(ax, rows):
     places = np.arange(len(names))
     ax.plot([rows[name][0] for name in names], places, "o", color="#d55e00", label="characters wrong (CER)")
     for level, mark, tone in (("words", "s", "#0072b2"), ("characters", "^", "#009e73")):
-        ax.plot(
-            [1 - rows[name][1][level].f1 for name in names], places, mark, color=tone, label=f"{level}' boxes: 1 - F1"
-        )
+        missed = [1 - rows[name][1][level].f1 for name in names]
+        ax.plot(missed, places, mark, color=tone, label=f"{level}' boxes: 1 - F1")
     ax.set_yticks(places, names)
     ax.invert_yaxis()
     ax.set_xlim(left=-0.005)

@@ -26,6 +26,7 @@ from hcrlib.documents.annotate import annotated
 from hcrlib.documents.plain_text import as_printed
 
 VERSION = "hcr-pages 1"
+COMPRESSION = 3  # of a PNG: a sixth of the time of level 6 for the same size
 
 
 class Format(NamedTuple):
@@ -125,9 +126,13 @@ def _pieces(head, render, between, tail, source, file):
     put(tail)
 
 
+def _document(head, render, between, tail):
+    return partial(_one_file, partial(_pieces, head, render, between, tail))
+
+
 def _text(render):
     """Return a writer of pages that end with a line feed and are separated by a form feed, as pdftotext's are."""
-    return partial(_pieces, lambda source: "", lambda page: render(page) + "\n", "\f", "")
+    return _document(lambda source: "", lambda page: render(page) + "\n", "\f", "")
 
 
 def _json_head(source):
@@ -153,9 +158,8 @@ def _one_image(source, stream):
 
     def add(page):
         if written:
-            raise ConfigError(
-                "A PNG can contain only one page", where=source, hint="Name a file: its pages are numbered"
-            )
+            hint = "Name a file: its pages are numbered"
+            raise ConfigError("A PNG can contain only one page", where=source, hint=hint)
         _save(page, source, stream)
         written.append(page.number)
 
@@ -184,9 +188,7 @@ def _image_files(source, destination):
 def _save(page, source, file):
     about = PngInfo()
     about.add_itxt("Title", _title(source))
-    annotated(page).save(
-        file, "PNG", compress_level=3, pnginfo=about
-    )  # a sixth of the time of level 6 for the same size
+    annotated(page).save(file, "PNG", compress_level=COMPRESSION, pnginfo=about)
 
 
 def _title(source):
@@ -218,16 +220,12 @@ def _numbered(path, pages):
     return [path.with_name(f"{path.stem}-{number}{path.suffix}") for number in range(1, pages + 1)]
 
 
-READING_ORDER = Format(".txt", partial(_one_file, _text(lambda page: page.text)))  # column by column
+READING_ORDER = Format(".txt", _text(lambda page: page.text))  # column by column
 FORMATS = {
-    "text": Format(".txt", partial(_one_file, _text(as_printed))),
-    "json": Format(".json", partial(_one_file, partial(_pieces, _json_head, _json_page, ",\n", "\n]}\n"))),
-    "hocr": Format(
-        ".hocr", partial(_one_file, partial(_pieces, hocr_alto.hocr_head, hocr_alto.hocr_page, "", hocr_alto.HOCR_TAIL))
-    ),
-    "alto": Format(
-        ".xml", partial(_one_file, partial(_pieces, hocr_alto.alto_head, hocr_alto.alto_page, "", hocr_alto.ALTO_TAIL))
-    ),
+    "text": Format(".txt", _text(as_printed)),
+    "json": Format(".json", _document(_json_head, _json_page, ",\n", "\n]}\n")),
+    "hocr": Format(".hocr", _document(hocr_alto.hocr_head, hocr_alto.hocr_page, "", hocr_alto.HOCR_TAIL)),
+    "alto": Format(".xml", _document(hocr_alto.alto_head, hocr_alto.alto_page, "", hocr_alto.ALTO_TAIL)),
     "pdf": Format(".pdf", partial(_one_file, pdf.into)),
     "png": Format(".png", _images, by_page=True),
 }

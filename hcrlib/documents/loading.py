@@ -34,13 +34,8 @@ def pages(source):
     images = _of_pdf(data, where) if b"%PDF" in data[:1024] else _of_image(data, where)
     for number, image in enumerate(images, start=1):
         if min(image.shape[:2]) < LEAST_SIDE:
-            got = f"{image.shape[1]} x {image.shape[0]} pixels"
-            raise DataError(
-                f"Page {number} is too small to hold a character",
-                where=where,
-                expected=f"at least {LEAST_SIDE} x {LEAST_SIDE}",
-                got=got,
-            )
+            what, expected = f"Page {number} is too small to hold a character", f"at least {LEAST_SIDE} x {LEAST_SIDE}"
+            raise DataError(what, where=where, expected=expected, got=f"{image.shape[1]} x {image.shape[0]} pixels")
         yield image
 
 
@@ -59,11 +54,8 @@ def _bytes(source):
         return bytes(source), None
     path = Path(source)
     if path.is_dir():
-        raise DataError(
-            "Expected a file, got a folder",
-            where=path,
-            hint="hcr read --watch reads files as they are put into a folder",
-        )
+        hint = "hcr read --watch reads files as they are put into a folder"
+        raise DataError("Expected a file, got a folder", where=path, hint=hint)
     try:
         return path.read_bytes(), path
     except OSError as error:
@@ -78,15 +70,12 @@ def _opened(data, where):
     except Image.DecompressionBombError as error:
         raise _too_large(where) from error
     except Exception as error:  # Pillow raises many kinds
-        raise DataError("The file is not a readable image", where=where, got=_kind(data), hint=READ) from error
+        got = f"{len(data):,} bytes beginning with {data[:8]!r}"
+        raise DataError("The file is not a readable image", where=where, got=got, hint=READ) from error
 
 
 def _too_large(where, got=None):
     return DataError("The image has too many pixels", where=where, expected=f"at most {MAX_PIXELS:,}", got=got)
-
-
-def _kind(data):
-    return f"{len(data):,} bytes beginning with {data[:8]!r}"
 
 
 def _frames(image, where):
@@ -146,9 +135,8 @@ def _of_pdf(data, where):
                 scale = min(PDF_DPI / 72, PDF_LONGEST / max(page.get_size()))
                 yield np.ascontiguousarray(page.render(scale=scale).to_numpy()[..., 2::-1])
             except Exception as error:  # pdfium has no specific exceptions
-                raise DataError(
-                    f"Page {index + 1} of the PDF cannot be rendered", where=where, got=str(error) or None
-                ) from error
+                what = f"Page {index + 1} of the PDF cannot be rendered"
+                raise DataError(what, where=where, got=str(error) or None) from error
 
 
 def _opened_pdf(data, where):

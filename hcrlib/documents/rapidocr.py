@@ -25,9 +25,15 @@ def _engine():
     return RapidOCR(params={"Global.log_level": "error"})
 
 
+def _result(image, detect=False, classify=False, recognize=False):
+    """Return the engine's result. It keeps the settings of its last call, so that all three are passed."""
+    pixels = np.ascontiguousarray(image[..., ::-1])
+    return _engine()(pixels, use_det=detect, use_cls=classify, use_rec=recognize)
+
+
 def regions(image):
     """Return the Box of each line of text detected in `image`, uint8 (h, w, 3), RGB."""
-    detection = _engine()(np.ascontiguousarray(image[..., ::-1]), use_det=True, use_cls=False, use_rec=False)
+    detection = _result(image, detect=True)
     corners = [] if detection.boxes is None else np.asarray(detection.boxes)
     return [
         Box(*np.floor(c.min(axis=0)).astype(int).tolist(), *np.ceil(c.max(axis=0)).astype(int).tolist())
@@ -37,7 +43,7 @@ def regions(image):
 
 def text(image):
     """Return (text, confidence 0..1) of the word or line in `image`, uint8 (h, w, 3), RGB; ("", 0.0) for no text."""
-    read = _engine()(np.ascontiguousarray(image[..., ::-1]), use_det=False, use_cls=False, use_rec=True)
+    read = _result(image, recognize=True)
     if not read.txts:
         return "", 0.0
     return read.txts[0].strip(), float(read.scores[0])
@@ -45,18 +51,14 @@ def text(image):
 
 def page(image):
     """Return the text of a whole page as RapidOCR alone reads it, lines from top to bottom, as a baseline."""
-    read = _engine()(
-        np.ascontiguousarray(image[..., ::-1]), use_det=True, use_cls=True, use_rec=True
-    )  # all three: the engine keeps the settings of its last call
+    read = _result(image, detect=True, classify=True, recognize=True)
     if read.boxes is None:
         return ""
-    order = sorted(
-        zip(np.asarray(read.boxes).tolist(), read.txts, strict=True), key=lambda region: np.mean(region[0], axis=0)[1]
-    )
-    rows, height = [], np.median([np.ptp(np.array(corners)[:, 1]) for corners, _ in order])
-    for corners, words in order:
-        x, y = np.min(corners, axis=0)[0], np.mean(corners, axis=0)[1]
-        if not rows or y - rows[-1][0] > 0.5 * height:
-            rows.append((y, []))
-        rows[-1][1].append((x, words))
+    corners = np.asarray(read.boxes)
+    rows, height = [], np.median(np.ptp(corners[..., 1], axis=1))
+    lefts, middles = corners[..., 0].min(axis=1), corners[..., 1].mean(axis=1)
+    for n in np.argsort(middles, kind="stable"):
+        if not rows or middles[n] - rows[-1][0] > 0.5 * height:
+            rows.append((middles[n], []))
+        rows[-1][1].append((lefts[n], read.txts[n]))
     return "\n".join(" ".join(words for _, words in sorted(row)) for _, row in rows)

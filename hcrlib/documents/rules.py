@@ -9,6 +9,7 @@ FRAME = 28  # pixels: how far outside the inside of a box its sides are searched
 PALE = 0.5  # of the darkness of ink: paler marks are not ink
 THICKEST = 14  # pixels that a printed line may extend above and below its middle
 ASKEW = 6  # pixels: ink further inside a box does not belong to its sides
+AREA = cv2.CC_STAT_AREA
 BOTTOM = 40  # pixels: the widest bottom of a character
 
 
@@ -56,10 +57,7 @@ def without_borders(found):
     lines |= _erased(out, long, True, least) | _erased(out.T, long, least=least).T
     if lines.any():
         near = cv2.dilate(lines, np.ones((13, 13), np.uint8)) > 0
-        _drop(
-            out,
-            lambda labels, stats: np.bincount(labels[near], minlength=len(stats)) >= 0.95 * stats[:, cv2.CC_STAT_AREA],
-        )
+        _drop(out, lambda labels, stats: np.bincount(labels[near], minlength=len(stats)) >= 0.95 * stats[:, AREA])
     _drop(out, lambda labels, stats: _along_the_edge(stats, found.shape))
     return out
 
@@ -93,9 +91,8 @@ def _erased(view, length, written_on=False, least=0):
         left, top, w, h = stats[index, :4]
         if w < max(4 * h, least):
             continue
-        y, x = np.nonzero(
-            (labels[top : top + h, left : left + w] == index) & (runs[top : top + h, left : left + w] > 0)
-        )
+        window = slice(top, top + h), slice(left, left + w)
+        y, x = np.nonzero((labels[window] == index) & (runs[window] > 0))
         _erase(view, whole, lines, y + top, x + left, length // 8, written_on)
     return lines
 

@@ -43,9 +43,7 @@ def sheet(image):
     if covered < 0.15 or covered > 0.97 or edges > 0.9:
         return None
     inside, outside = (np.median(lab[region == value], axis=0) for value in (1, 0))
-    if (
-        np.hypot(*(inside - outside)[1:]) + abs(inside[0] - outside[0]) < APART
-    ):  # the same paper beyond a line of writing
+    if np.hypot(*(inside - outside)[1:]) + abs(inside[0] - outside[0]) < APART:  # the same paper on both sides
         return None
     mask = cv2.resize(region * 255, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     corners = _corners(region)

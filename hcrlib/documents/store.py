@@ -145,11 +145,9 @@ class Library:
     def _keep(self, about, rows):
         with self._open(writes=True) as connection:
             [[document]] = connection.execute(ADD, about).fetchall()
-            replaced = connection.execute("DELETE FROM pages WHERE document = ?", (document,)).rowcount > 0
+            _deleted(connection, "DELETE FROM pages WHERE document = ?", document)
             values = [(document, *row) for row in rows]
             connection.executemany("INSERT INTO pages (document, number, text, boxes) VALUES (?, ?, ?, ?)", values)
-            if replaced:
-                connection.execute(FORGET)
         return document
 
     def find(self, sha256):
@@ -165,10 +163,7 @@ class Library:
         if not self.path.exists():
             return False
         with self._open(writes=True) as connection:
-            removed = connection.execute("DELETE FROM documents WHERE id = ?", (number,)).rowcount > 0
-            if removed:
-                connection.execute(FORGET)
-        return removed
+            return _deleted(connection, "DELETE FROM documents WHERE id = ?", number)
 
     def search(self, query, limit=20, *, marks=("[", "]")):
         """Return a Hit for each page with all words of the query, best first.
@@ -184,10 +179,8 @@ class Library:
         if limit < 1:
             raise ConfigError("The limit is not valid", expected="1 or more", got=limit)
         rows = self._select(SEARCH, (*marks, START, END, expression(query), limit))
-        return [
-            Hit(*about, " ".join(snippet.split()), tuple(_matching(text, json.loads(boxes))))
-            for *about, snippet, text, boxes in rows
-        ]
+        hits = ((about, snippet.split(), _matching(text, json.loads(boxes))) for *about, snippet, text, boxes in rows)
+        return [Hit(*about, " ".join(words), tuple(boxes)) for about, words, boxes in hits]
 
     def _select(self, statement, values=()):
         if not self.path.exists():
@@ -222,6 +215,14 @@ class Library:
                     os.replace(_empty(Path(part) / self.path.name), self.path)
 
 
+def _deleted(connection, statement, number):
+    """Delete rows, erase their words from the index, and return whether there were any."""
+    deleted = connection.execute(statement, (number,)).rowcount > 0
+    if deleted:
+        connection.execute(FORGET)
+    return deleted
+
+
 def _empty(path):
     """Create an empty library that only this user can read and return its path; SQLite's other files inherit its mode."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -253,9 +254,8 @@ def expression(query):
     terms = [f'"{phrase}"' if phrase else f'"{word.rstrip("*")}"{"*" * word.endswith("*")}' for phrase, word in found]
     wanted = [term for term in terms if any(map(str.isalnum, term))]
     if not wanted:
-        raise ConfigError(
-            "The query has no words", expected="a word", got=repr(query), hint='word, begin*, "two words"'
-        )
+        hint = 'word, begin*, "two words"'
+        raise ConfigError("The query has no words", expected="a word", got=repr(query), hint=hint)
     return " AND ".join(wanted[:MOST_TERMS])
 
 
@@ -301,13 +301,8 @@ def _check(connection, path):
         raise DataError("The file is not a library", where=path, hint=ANOTHER)
     if version > VERSION:
         hint = "Update hcrlib, or name another library: --library FILE"
-        raise DataError(
-            "The library was created by a newer hcrlib",
-            where=path,
-            expected=f"version {VERSION}",
-            got=version,
-            hint=hint,
-        )
+        what, expected = "The library was created by a newer hcrlib", f"version {VERSION}"
+        raise DataError(what, where=path, expected=expected, got=version, hint=hint)
 
 
 @contextlib.contextmanager

@@ -28,11 +28,9 @@ def components(ink):
     labels = labels[y, x]
     order = np.argsort(labels, kind="stable")
     y, x = y[order].astype(np.int32), x[order].astype(np.int32)
+    boxes = [Box(left, top, left + w, top + h) for left, top, w, h in stats[1:, :4].tolist()]
     ends = np.cumsum(stats[1:, cv2.CC_STAT_AREA])
-    parts = (
-        zip(np.split(y, ends[:-1]), np.split(x, ends[:-1]), stats[1:, :4].tolist(), strict=True) if len(ends) else ()
-    )
-    return [Stroke(ys, xs, Box(left, top, left + w, top + h)) for ys, xs, (left, top, w, h) in parts]
+    return list(map(Stroke, np.split(y, ends), np.split(x, ends), boxes))
 
 
 def writing_height(strokes):

@@ -19,10 +19,8 @@ from hcrlib.documents.synthesis import DEGRADATIONS, compose, words
 from hcrlib.runtime.image import SIDE
 
 NOTHING = "none"  # the class of non-characters
-SAME, OTHER = (
-    0.75,
-    0.5,
-)  # IoU with a character's box: from SAME on the image is that character, below OTHER it is NOTHING
+# IoU with a character's box: from SAME on, the image is that character; below OTHER, it is NOTHING
+SAME, OTHER = 0.75, 0.5
 
 
 def write(folder, dataset, pages, test_pages, name="page-characters", say=print):
@@ -102,12 +100,8 @@ def _look(rng):
 
 def _label(box, truth, corners, classes):
     """Return the class of a box, len(classes) for NOTHING, or None if ambiguous."""
-    near = np.flatnonzero(
-        (corners[:, 0] < box.right)
-        & (corners[:, 2] > box.left)
-        & (corners[:, 1] < box.bottom)
-        & (corners[:, 3] > box.top)
-    )
+    left, top, right, bottom = corners.T
+    near = np.flatnonzero((left < box.right) & (right > box.left) & (top < box.bottom) & (bottom > box.top))
     shares = [(box.iou(truth[index][0]), index) for index in near]
     most, index = max(shares, default=(0.0, None))
     if most >= SAME:

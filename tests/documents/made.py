@@ -1,4 +1,4 @@
-"""Pages made by hand: every character 20 pixels high and, like spaces, 10 wide where nothing else is said."""
+"""Handmade pages: by default every character is 20 pixels high and 10 wide, as is a space."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ HEIGHT = 20
 
 
 def line(text, left=0, top=0, column=0, confidence=0.9, step=10):
-    """A Line; several spaces in the text are a gap as wide."""
-    words, at = [], left
+    """Return a Line; several spaces in the text make a wider gap."""
+    words, x = [], left
     for piece in text.split(" "):
         if piece:
-            words.append(_word(piece, at, top, confidence, step))
-        at += (len(piece) + 1) * step
+            words.append(_word(piece, x, top, confidence, step))
+        x += (len(piece) + 1) * step
     return Line(tuple(words), around(word.box for word in words), column)
 
 
@@ -28,15 +28,14 @@ def _word(text, left, top, confidence, step):
 
 
 def page(*lines, number=1, size=(800, 600)):
-    """A Page, white; a str is a line of its own, 30 pixels under the one before."""
-    made = [line(each, top=30 * n) if isinstance(each, str) else each for n, each in enumerate(lines)]
-    return Page(
-        number, tuple(made), np.full((size[1], size[0], 3), 255, np.uint8), notes=("Turned by 90°.",), seconds=1.23456
-    )
+    """Return a white Page; each str becomes a line, 30 pixels below the previous one."""
+    made = tuple(line(each, top=30 * n) if isinstance(each, str) else each for n, each in enumerate(lines))
+    image = np.full((size[1], size[0], 3), 255, np.uint8)
+    return Page(number, made, image, notes=("Turned by 90°.",), seconds=1.23456)
 
 
 class StandIn:
-    """In the place of a Reader: a file's text is its pages, a form feed between them, a word a line."""
+    """A stand-in for a Reader: a file holds the text of its pages, separated by form feeds, one line per row."""
 
     made = []
 
@@ -47,7 +46,7 @@ class StandIn:
         text = Path(source).read_bytes().decode("latin-1")
         for number, each in enumerate(text.split("\f"), start=1):
             if each == "damaged":
-                raise DataError("This picture is damaged", where=source)
+                raise DataError("This image is damaged", where=source)
             if each == "odd":
                 raise ValueError("odd")
             if each == "Ctrl-C":

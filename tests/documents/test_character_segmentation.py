@@ -1,4 +1,4 @@
-"""From strokes to pieces, runs of pieces and the images that a classifier is shown."""
+"""From strokes to pieces, runs of pieces and the images for the classifier."""
 
 from itertools import pairwise
 
@@ -28,11 +28,11 @@ def pieces(strokes, height=HEIGHT, slant=0.0):
     return character_segmentation.pieces(strokes, height, slant, PEN)
 
 
-def inked(some):
-    return sum(len(piece.y) for piece in some)
+def n_pixels(pieces):
+    return sum(len(piece.y) for piece in pieces)
 
 
-def test_strokes_that_stand_apart_are_pieces_from_left_to_right():
+def test_separate_strokes_are_pieces_from_left_to_right():
     strokes = drawn((150, 60, 16), (50, 60, 16), (100, 60, 16))
     found = pieces(strokes)
     assert [character_segmentation.box_of([piece]) for piece in found] == sorted(s.box for s in strokes)
@@ -44,18 +44,18 @@ def diamond(x, y, radius):
     return list(pairwise(corners))
 
 
-def test_strokes_that_touch_are_cut_where_they_do():
+def test_touching_strokes_are_cut_at_the_contact():
     strokes = drawn(*diamond(50, 60, 16), *diamond(82, 60, 16), *diamond(114, 60, 16))
     assert len(strokes) == 1
     found = pieces(strokes)
     ends = [piece.box.right for piece in found]
     assert min(abs(end - 66) for end in ends) <= 3
     assert min(abs(end - 98) for end in ends) <= 3
-    assert inked(found) == len(strokes[0].y)  # no ink is lost
+    assert n_pixels(found) == len(strokes[0].y)  # no ink is lost
     assert all(a.start + a.end <= b.start + b.end for a, b in pairwise(found))
 
 
-def test_a_cut_goes_through_a_bar_that_joins_and_through_no_solid():
+def test_a_cut_goes_through_a_joining_bar_but_not_through_solid_ink():
     joined = drawn((50, 60, 16), (120, 60, 16), ((66, 60), (104, 60)))
     assert len(joined) == 1
     found = pieces(joined)
@@ -76,7 +76,7 @@ def test_cuts_follow_the_slant():
     assert first.end <= last.start + 1
 
 
-def test_a_dot_goes_with_what_is_beneath_and_a_mark_stays_by_itself():
+def test_a_dot_joins_the_stroke_below_and_a_mark_stays_separate():
     strokes = drawn(((50, 50), (50, 78)), ((50, 38), (50, 38)), (90, 62, 16), ((125, 78), (125, 78)))
     found = pieces(strokes)
     assert [piece.mark for piece in found] == [False, False, True]
@@ -103,7 +103,7 @@ def test_runs_of_pieces_that_may_be_one_character():
     assert character_segmentation.spans([], 40) == []
 
 
-def test_every_piece_is_a_run_and_none_is_longer_than_the_most():
+def test_every_piece_is_a_run_and_runs_are_limited():
     found = character_segmentation.spans([piece(4 * n, 4 * n + 3) for n in range(12)], 40)
     assert {(n, n + 1) for n in range(12)} <= set(found)
     assert max(j - i for i, j in found) == character_segmentation.MOST_PIECES
@@ -124,7 +124,7 @@ def box_of_ink(glyph, least=40):
 
 
 @pytest.mark.parametrize(("frame", "side"), [("emnist", 24), ("mnist", 20)])
-def test_a_glyph_is_framed_as_the_training_images_were(frame, side):
+def test_a_glyph_is_framed_like_the_training_images(frame, side):
     [stroke] = drawn(((100, 20), (100, 80)))
     dark = np.zeros((120, 300), np.uint8)
     dark[stroke.y, stroke.x] = 130  # a pencil
@@ -136,7 +136,7 @@ def test_a_glyph_is_framed_as_the_training_images_were(frame, side):
     assert (box.top + box.bottom) / 2 == pytest.approx(14, abs=1)
 
 
-def test_a_glyph_has_no_ink_of_what_stands_beside_it():
+def test_a_glyph_has_no_ink_of_its_neighbors():
     ring, line = sorted(
         drawn((100, 60, 16), ((108, 60), (108, 64))) + drawn(((100, 58), (100, 62))), key=lambda s: s.box
     )[-2:]
@@ -147,7 +147,7 @@ def test_a_glyph_has_no_ink_of_what_stands_beside_it():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 90), (90, 1), (300, 20)])
-def test_shapes_of_every_kind_are_framed(shape):
+def test_all_shapes_are_framed(shape):
     for frame in ("emnist", "mnist"):
         glyph = character_segmentation.framed(np.full(shape, 255, np.uint8), frame)
         assert glyph.shape == (28, 28)

@@ -1,4 +1,4 @@
-"""Each step from a picture to ink, on small pictures drawn for it."""
+"""Each step from an image to ink, on small drawn images."""
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ TABLE, PAPER, PEN = (70, 50, 40), (235, 233, 228), 40
 
 
 def lines_of_writing(height=400, width=600, every=50):
-    """bool: rows of short upright and lying strokes, no two of which are quite level, as a hand makes them."""
+    """bool (h, w): rows of short vertical and horizontal strokes at slightly different heights, as in handwriting."""
     out, rng = np.zeros((height, width), bool), np.random.default_rng(0)
     for line in range(every, height - every, every):
         for x in range(40, width - 60, 22):
@@ -30,7 +30,7 @@ def picture(ink, ground=255, pen=PEN):
 
 
 def turned_by(image, degrees, ground=255):
-    """Clockwise, on a ground."""
+    """Rotate clockwise, on a background."""
     height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), -degrees, 1)
     return cv2.warpAffine(image, matrix, (width, height), borderValue=(ground,) * 3)
@@ -38,7 +38,7 @@ def turned_by(image, degrees, ground=255):
 
 @pytest.fixture(scope="module")
 def photo():
-    """(a photo of a sheet on a table, the sheet's corners in it)."""
+    """A photo of a sheet on a table, and the corners of the sheet in it."""
     corners = np.array([[180, 140], [980, 190], [1040, 1380], [120, 1320]], np.float32)
     sheet = np.empty((1200, 850, 3), np.uint8)
     sheet[:] = PAPER
@@ -49,20 +49,20 @@ def photo():
     image[:] = TABLE
     rng = np.random.default_rng(1)
     image = np.clip(image + rng.normal(0, 14, image.shape), 0, 255).astype(np.uint8)
-    there = cv2.warpPerspective(np.full(sheet.shape[:2], 255, np.uint8), matrix, size) > 127
-    image[there] = cv2.warpPerspective(sheet, matrix, size)[there]
+    covered = cv2.warpPerspective(np.full(sheet.shape[:2], 255, np.uint8), matrix, size) > 127
+    image[covered] = cv2.warpPerspective(sheet, matrix, size)[covered]
     return image, corners
 
 
 def test_a_sheet_is_found_within_pixels(photo):
     image, corners = photo
     found = sheets.sheet(image)
-    assert np.abs(found.corners - corners).max() < 4 * 1500 / sheets.SMALL  # that is where it is looked for
+    assert np.abs(found.corners - corners).max() < 4 * 1500 / sheets.SMALL  # pixels of the reduced image
     covered = cv2.fillPoly(np.zeros(image.shape[:2], np.uint8), [corners.astype(np.int32)], 1) > 0
     assert ((found.mask > 0) == covered).mean() > 0.975
 
 
-def test_its_perspective_is_undone_and_the_way_back_leads_to_its_corners(photo):
+def test_its_perspective_is_undone_and_the_matrix_maps_back_to_its_corners(photo):
     image, corners = photo
     sheet, mask, matrix = sheets.flat(image, sheets.sheet(image))
     height, width = sheet.shape[:2]
@@ -74,22 +74,20 @@ def test_its_perspective_is_undone_and_the_way_back_leads_to_its_corners(photo):
     assert cleaning.cleaned(image).notes[0] == "The sheet was found and its perspective undone."
 
 
-def test_lines_of_a_sheet_that_was_seen_askew_are_level_and_where_they_were(photo):
+def test_lines_of_a_rotated_sheet_become_level_and_map_back(photo):
     image, corners = photo
     cleaned = cleaning.cleaned(image)
     assert cleaned.image.shape[:2] == cleaned.grey.shape == cleaned.ink.shape
     assert abs(cleaning.skew(cleaned.ink)) <= 0.1
     y, x = np.nonzero(cleaned.ink)
-    at = np.stack([x, y, np.ones(len(x))], axis=1) @ cleaned.to_source.T
-    x, y = np.round(at[:, :2] / at[:, 2:]).astype(int).T
+    points = np.stack([x, y, np.ones(len(x))], axis=1) @ cleaned.to_source.T
+    points = points[:, :2] / points[:, 2:]
+    x, y = np.round(points).astype(int).T
     assert np.median(image[y, x].mean(axis=1)) < 100  # ink of the photo
-    inside = np.array(
-        [cv2.pointPolygonTest(corners, (float(a), float(b)), False) for a, b in at[::50, :2] / at[::50, 2:]]
-    )
-    assert (inside >= 0).all()
+    assert all(cv2.pointPolygonTest(corners, tuple(map(float, point)), False) >= 0 for point in points[::50])
 
 
-def test_a_picture_that_is_sheet_all_over_has_none(photo):
+def test_an_image_filled_by_the_sheet_has_none(photo):
     scan = picture(lines_of_writing(), ground=240)
     assert sheets.sheet(scan) is None
     assert sheets.sheet(np.zeros((200, 300, 3), np.uint8)) is None
@@ -121,7 +119,7 @@ def test_shadow_is_evened_and_ink_is_kept():
     assert np.ptp(grey[darkest]) < 20  # as dark on the shaded side as on the other
 
 
-def test_sauvola_finds_the_ink_of_a_gradient_that_no_one_threshold_does():
+def test_sauvola_finds_ink_on_a_gradient():
     ink = lines_of_writing()
     ground = np.linspace(250, 108, 600)[None].repeat(400, axis=0)
     grey = np.where(ink, ground * 0.45, ground).astype(np.uint8)
@@ -149,7 +147,7 @@ def test_pencil_is_found_and_a_blank_page_has_no_ink():
     assert cleaning.ink(noise).mean() < 1e-3
 
 
-def test_a_stain_that_is_paler_than_the_ink_is_none():
+def test_a_stain_paler_than_the_ink_is_removed():
     ink = lines_of_writing()
     grey = np.where(ink, 40, 255).astype(np.uint8)
     cv2.circle(grey, (300, 200), 90, 205, 4)
@@ -172,11 +170,11 @@ def test_skew_of_a_page_on_its_side_levels_its_columns(degrees):
     found = turned_by(picture(lines_of_writing(800, 1000)), -degrees)[..., 0] < 128
     for quarters in (1, 3):
         assert cleaning.skew(np.rot90(found, quarters)) == pytest.approx(degrees, abs=0.2)
-    large = np.repeat(np.repeat(found, 2, axis=0), 2, axis=1)  # more ink than is looked at
+    large = np.repeat(np.repeat(found, 2, axis=0), 2, axis=1)  # more ink than the sample
     assert cleaning.skew(large) == pytest.approx(degrees, abs=0.2)
 
 
-def test_skew_of_next_to_nothing_is_none():
+def test_skew_of_almost_no_ink_is_zero():
     assert cleaning.skew(np.zeros((300, 300), bool)) == 0
     spot = np.zeros((300, 300), bool)
     spot[100:110, 100:115] = True
@@ -184,7 +182,7 @@ def test_skew_of_next_to_nothing_is_none():
 
 
 @pytest.mark.parametrize("angle", [-3.0, 5.0])
-def test_straightened_is_level_and_leads_back(angle):
+def test_straightened_is_level_and_maps_back(angle):
     level = picture(lines_of_writing(800, 1000))
     askew = turned_by(level, -angle)
     image, grey, matrix = cleaning.straightened(askew, askew[..., 0], angle)
@@ -196,7 +194,7 @@ def test_straightened_is_level_and_leads_back(angle):
 
 
 @pytest.mark.parametrize("paper", ["ruled", "squared"])
-def test_ruled_lines_go_and_strokes_that_cross_them_stay(paper):
+def test_ruled_lines_are_removed_and_strokes_across_them_stay(paper):
     ink = lines_of_writing()
     grey = np.where(ink, PEN, 255).astype(np.uint8)
     rules = np.zeros(ink.shape, bool)
@@ -212,13 +210,13 @@ def test_ruled_lines_go_and_strokes_that_cross_them_stay(paper):
     found = cleaning.ink(without)
     assert (found == ink).mean() > 0.995
     strokes, left = (cv2.connectedComponents(one.astype(np.uint8))[0] for one in (ink, found))
-    assert abs(left - strokes) <= 0.2 * strokes  # few are parted, and none gone
+    assert abs(left - strokes) <= 0.2 * strokes  # few are split, and none removed
     alone = cleaning.ink(without_rules(grey))
-    assert (alone == ink).mean() > 0.995  # and where there are none, nothing goes
+    assert (alone == ink).mean() > 0.995  # without rules, nothing is removed
 
 
 def box_with(*strokes):
-    """bool (300, 500): a form's box of lines 3 pixels thick, and strokes ((x, y), (x, y)) of 4."""
+    """bool (300, 500): the box of a form, 3 pixels thick, and strokes ((x, y), (x, y)), 4 pixels thick."""
     image = np.zeros((300, 500), np.uint8)
     cv2.rectangle(image, (100, 100), (400, 180), 1, 3)
     for a, b in strokes:
@@ -226,23 +224,23 @@ def box_with(*strokes):
     return image > 0
 
 
-def test_a_forms_box_goes_and_a_tail_that_crosses_it_stays_whole():
+def test_a_box_is_removed_and_a_stroke_across_it_stays_whole():
     alone, tail = box_with(), ((210, 120), (180, 230))
     assert [tuple(inside) for inside in frames(alone)] == [pytest.approx((102, 102, 399, 179), abs=2)]
     assert not without_borders(alone).any()
     crossed = without_borders(box_with(tail))
     expected = cv2.line(np.zeros((300, 500), np.uint8), *tail, 1, 4) > 0
-    assert cv2.connectedComponents(crossed.astype(np.uint8))[0] == 2  # the ground, and one stroke
+    assert cv2.connectedComponents(crossed.astype(np.uint8))[0] == 2  # the background and one stroke
     assert (crossed & expected).sum() / (crossed | expected).sum() > 0.9
 
 
-def test_writing_in_a_box_that_does_not_touch_it_is_untouched():
+def test_writing_that_does_not_touch_its_box_is_unchanged():
     inside = ((150, 120), (150, 160)), ((180, 140), (230, 140)), ((250, 118), (290, 162))
     expected = box_with(*inside) & ~box_with()
     assert np.array_equal(without_borders(box_with(*inside)), expected)
 
 
-def test_what_runs_along_the_edge_of_the_picture_goes():
+def test_marks_along_the_edge_of_the_image_are_removed():
     found = lines_of_writing()
     edges = found.copy()
     edges[:6, :500] = edges[:, -3:] = edges[50:390, :5] = True
@@ -251,7 +249,7 @@ def test_what_runs_along_the_edge_of_the_picture_goes():
     assert not any(part.any() for part in (kept[:6], kept[:, -3:], kept[:, :5]))
 
 
-def test_a_line_across_the_page_goes_and_a_dash_stays():
+def test_a_line_across_the_page_is_removed_and_a_dash_stays():
     found = np.zeros((400, 600), bool)
     found[200:203, 60:560] = True
     found[300:303, 100:130] = True
@@ -268,7 +266,7 @@ def test_thinned_strokes_are_one_pixel_wide_and_in_one_piece():
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])
-def test_every_pixel_of_a_turned_page_leads_to_its_place_in_the_file(quarters):
+def test_every_pixel_of_a_rotated_page_maps_to_the_file(quarters):
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (5, 7, 3), np.uint8)
     to_source = np.array([[2.0, 0, 10], [0, 2, 20], [0, 0, 1]])
@@ -278,11 +276,10 @@ def test_every_pixel_of_a_turned_page_leads_to_its_place_in_the_file(quarters):
     assert turned.notes == ("a note", f"It was turned by {90 * quarters} degrees.")
     for (y, x), value in np.ndenumerate(turned.grey):
         u, v, w = turned.to_source @ (x, y, 1)
-        at = round((u / w - 10) / 2), round((v / w - 20) / 2)
-        assert image[at[1], at[0], 0] == value
+        assert image[round((v / w - 20) / 2), round((u / w - 10) / 2), 0] == value
 
 
-def test_two_turns_are_one_of_twice_as_much():
+def test_two_quarter_turns_are_one_half_turn():
     image = np.zeros((30, 40, 3), np.uint8)
     page = cleaning.Cleaned(image, image[..., 0], image[..., 0] > 0, np.diag([0.5, 0.5, 1]), ())
     twice = cleaning.turned(cleaning.turned(page, 1), 1)
@@ -293,7 +290,7 @@ def test_two_turns_are_one_of_twice_as_much():
 @pytest.mark.parametrize(
     ("size", "expected"), [((300, 400), (600, 800)), ((1400, 2000), (1400, 2000)), ((800, 7016), (400, 3508))]
 )
-def test_the_size_that_is_read(size, expected):
+def test_the_size_of_the_cleaned_image(size, expected):
     page = cleaning.cleaned(np.full((*size, 3), 255, np.uint8))
     assert page.ink.shape == expected
     assert not page.ink.any()

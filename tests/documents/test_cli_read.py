@@ -1,4 +1,4 @@
-"""`hcr read` and `hcr library`: where the output goes, what goes on when a file cannot be read, watching a folder."""
+"""`hcr read` and `hcr library`: outputs, errors in single files, and watching a folder."""
 
 import io
 import json
@@ -35,21 +35,19 @@ def reader(monkeypatch, tmp_path):
 
 
 def files(**texts):
-    """The names of files with these texts, in the current folder."""
+    """Write files with these texts into the current folder and return their names."""
     for name, text in texts.items():
         Path(f"{name}.png").write_text(text, "latin-1")
     return [f"{name}.png" for name in texts]
 
 
 def run(capsys, *argv):
-    """(exit status, what was printed, what was said on stderr)."""
-    status = main(list(argv))
-    told = capsys.readouterr()
-    return status, told.out, told.err
+    """Return (exit status, standard output, standard error)."""
+    return (main(list(argv)), *capsys.readouterr())
 
 
 def refused(capsys, *argv):
-    """What is said, one paragraph; nothing was read, not even the model."""
+    """Return the error, which is one line; nothing was read, not even the model."""
     status, out, err = run(capsys, *argv)
     assert (status, out, StandIn.made, err.count("\n")) == (1, "", [], 1)
     return err
@@ -74,13 +72,13 @@ def test_pages_of_a_file_follow_each_other(capsys):
     assert run(capsys, "read", *files(a="one\ftwo"))[1] == "one\n\ftwo\n"
 
 
-def test_several_files_have_headings_and_one_that_is_damaged_stops_no_other(capsys):
+def test_several_files_have_headings_and_a_damaged_one_does_not_stop_the_others(capsys):
     names = files(a="one", b="damaged", c="odd", d="two")
     status, out, err = run(capsys, "read", *names, "none.png")
     assert status == 1
     assert out == "==> a.png <==\none\n==> b.png <==\n==> c.png <==\n==> d.png <==\ntwo\n==> none.png <==\n"
     assert err.splitlines() == [
-        "hcr: b.png: This picture is damaged (b.png).",
+        "hcr: b.png: This image is damaged (b.png).",
         "hcr: c.png: ValueError: odd",
         "hcr: none.png: No such file or directory",
     ]
@@ -100,12 +98,12 @@ def test_several_formats_into_a_folder_from_one_reading(capsys):
     assert len(pypdfium2.PdfDocument("out/a.pdf")) == 2
 
 
-def test_the_formats_are_those_there_are():
+def test_the_formats_and_recognizers_are_those_of_the_library():
     assert set(read_commands.FORMATS) == set(formats.FORMATS)
     assert read_commands.RAPIDOCR == rapidocr.NAME
 
 
-def test_out_is_a_folder_where_it_ends_like_one_or_is_one(capsys):
+def test_out_is_a_folder_if_it_exists_or_ends_with_a_slash(capsys):
     [name] = files(a="one")
     Path("there").mkdir()
     for out in ("new/", "there"):
@@ -119,7 +117,7 @@ def test_reading_order_is_text_of_one_column_after_the_other(capsys, monkeypatch
     assert run(capsys, "read", "a.png", "--columns")[1] == "one\n"
 
 
-def test_nothing_that_was_there_is_written_over_by_another(capsys):
+def test_outputs_do_not_overwrite_each_other_or_an_input(capsys):
     files(a="one")
     Path("other").mkdir()
     Path("other/a.png").write_text("two")
@@ -129,9 +127,12 @@ def test_nothing_that_was_there_is_written_over_by_another(capsys):
     status, _, err = run(capsys, "read", "a.png", "--to", "png", "--out", ".")
     assert (status, Path("a.png").read_text()) == (1, "one")
     assert "would overwrite an input file" in err
+    Path("a.tif").write_text("two")
+    status, _, err = run(capsys, "read", "a.tif", "a.png", "--to", "png", "--out", ".")
+    assert (status, Path("a.png").read_text(), err.count("overwrite an input file")) == (1, "one", 2)
 
 
-def test_no_numbered_picture_replaces_what_is_read_or_was_written(capsys):
+def test_numbered_images_do_not_replace_inputs_or_outputs(capsys):
     files(**{"a": "one\ftwo", "a-2": "three"})
     Path("scan").write_bytes(Path("a.png").read_bytes())
     Path("scan-1.png").write_text("four")
@@ -144,13 +145,6 @@ def test_no_numbered_picture_replaces_what_is_read_or_was_written(capsys):
     assert (status, sorted(path.name for path in Path("out").iterdir())) == (1, ["a-1.png", "a-2.png"])
     assert "a-2.png: Output of a-2.png would overwrite that of a.png" in err
     assert run(capsys, "read", "a.png", "--to", "png", "--out", "out") == (0, "", "")
-
-
-def test_nothing_takes_the_place_of_another_file_that_is_read(capsys):
-    files(a="one")
-    Path("a.tif").write_text("two")
-    status, _, err = run(capsys, "read", "a.tif", "a.png", "--to", "png", "--out", ".")
-    assert (status, Path("a.png").read_text(), err.count("overwrite an input file")) == (1, "one", 2)
 
 
 def test_a_file_that_is_damaged_on_its_second_page_leaves_nothing(capsys):
@@ -194,11 +188,11 @@ def test_a_file_that_is_damaged_on_its_second_page_leaves_nothing(capsys):
         ("library list --library other.sqlite", "There is no library (other.sqlite)"),
     ],
 )
-def test_what_does_not_go_together_is_refused_first(capsys, argv, words):
+def test_invalid_combinations_are_refused_before_reading(capsys, argv, words):
     assert words in refused(capsys, *argv.split())
 
 
-def test_a_word_that_is_cut_out_is_read_as_a_whole(capsys):
+def test_an_image_of_one_word_is_read_as_a_whole(capsys):
     golden = np.load(paths.project_root() / "results/zoo/words-52/golden.npz")
     Image.fromarray(golden["image-1"]).save("word.png")
     Path("none.png").write_bytes(b"nothing")
@@ -215,7 +209,7 @@ def test_binary_files_do_not_go_to_a_terminal(capsys, monkeypatch):
     assert "Name a file: --out FILE" in refused(capsys, "read", "a.png", "--to", "pdf")
 
 
-def test_a_terminal_is_told_the_page(capsys, monkeypatch):
+def test_a_terminal_shows_the_page_being_read(capsys, monkeypatch):
     frames = [Image.new("L", (20, 20), shade) for shade in (0, 255)]
     stream = io.BytesIO()
     frames[0].save(stream, "TIFF", save_all=True, append_images=frames[1:])
@@ -228,7 +222,7 @@ def test_a_terminal_is_told_the_page(capsys, monkeypatch):
     assert err.endswith("\r\x1b[K")
 
 
-def test_a_stop_tells_how_far_it_came(capsys):
+def test_ctrl_c_reports_the_number_of_files(capsys):
     status, out, err = run(capsys, "read", *files(a="one", b="Ctrl-C"), "--to", "text", "--out", "out")
     assert (status, out) == (130, "")
     assert "stopped after 1 of 2 files" in err
@@ -259,7 +253,7 @@ def test_another_library(capsys):
     assert "not a library" in refused(capsys, "read", "a.png", "--library", "none.sqlite")
 
 
-def test_a_full_library_is_told_and_the_text_is_not_lost(capsys, monkeypatch):
+def test_a_full_library_is_an_error_and_the_text_is_printed(capsys, monkeypatch):
     def full(*_):
         raise sqlite3.OperationalError("database or disk is full")
 
@@ -270,7 +264,7 @@ def test_a_full_library_is_told_and_the_text_is_not_lost(capsys, monkeypatch):
 
 
 def watching(monkeypatch, *steps):
-    """Makes `watch` hand on the picture files there are after each step, then end as by Ctrl-C."""
+    """Replace `watch`: handle the image files that exist after each step, then end as with Ctrl-C."""
 
     def watch(folder, handle):
         for step in steps:
@@ -283,7 +277,7 @@ def watching(monkeypatch, *steps):
     monkeypatch.setattr(signal, "signal", lambda *_: None)
 
 
-def test_a_watched_folder_is_kept_each_file_once(capsys, monkeypatch):
+def test_each_file_of_a_watched_folder_is_kept_once(capsys, monkeypatch):
     watching(monkeypatch, lambda: files(a="one\ftwo", b="damaged"), lambda: files(c="three"))
     status, out, err = run(capsys, "read", "--watch", ".", "--out", "out", "--to", "json")
     assert status == 0
@@ -294,7 +288,7 @@ def test_a_watched_folder_is_kept_each_file_once(capsys, monkeypatch):
         "",
         "files read: 2, unreadable: 2",
     ]
-    assert err.count("b.png: This picture is damaged") == 2
+    assert err.count("b.png: This image is damaged") == 2
     assert sorted(path.name for path in Path("out").iterdir()) == ["a.json", "c.json"]
     assert [document.name for document in Library().documents()] == ["a.png", "c.png"]
 
@@ -305,7 +299,7 @@ def test_a_watched_folder_after_a_restart(capsys, monkeypatch):
         assert run(capsys, "read", "--watch", ".")[1].splitlines()[-1] == expected
 
 
-def test_what_a_watched_folder_lacks_is_written_of_files_that_the_library_has(capsys, monkeypatch):
+def test_missing_outputs_of_files_in_the_library_are_written(capsys, monkeypatch):
     run(capsys, "read", *files(a="one\ftwo"), "--keep")
     watching(monkeypatch, lambda: None)
     argv = "read", "--watch", ".", "--out", "out", "--to", "json", "--to", "png"
@@ -319,7 +313,7 @@ def test_what_a_watched_folder_lacks_is_written_of_files_that_the_library_has(ca
 
 WATCHER = """
 import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs tests in the background ignores it, and so would this
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process inherits that it is ignored
 from hcrlib.documents import watch
 watch.watch.__kwdefaults__["poll_s"] = 0.02
 from tests.documents.made import StandIn
@@ -352,7 +346,7 @@ def test_a_signal_ends_the_watch_with_a_count(number, tmp_path):
 @pytest.mark.parametrize(
     ("name", "begins"), [("a.pdf", b"%PDF"), ("a.json", b"{"), ("a.PNG", b"\x89PNG"), ("a.txt", b"one")]
 )
-def test_the_end_of_out_names_the_format(capsys, name, begins):
+def test_the_suffix_of_out_selects_the_format(capsys, name, begins):
     [given] = files(a="one")
     assert run(capsys, "read", given, "--out", f"out/{name}")[0] == 0
     assert Path("out", name).read_bytes().lstrip().startswith(begins)

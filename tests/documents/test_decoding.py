@@ -1,4 +1,4 @@
-"""The search for the most probable text, against trying every one; what size, place and neighbours tell."""
+"""The search for the most probable text, compared with an exhaustive one; evidence of size, position and neighbors."""
 
 from itertools import product
 
@@ -45,16 +45,16 @@ def ways(hypotheses, count, start=0):
     """Every list of hypotheses that follow each other from the first piece to the last."""
     if start == count:
         yield []
-    for at, hypothesis in enumerate(hypotheses):
+    for index, hypothesis in enumerate(hypotheses):
         if hypothesis.first == start:
             for rest in ways(hypotheses, count, hypothesis.last):
-                yield [at, *rest]
+                yield [index, *rest]
 
 
 def scored(path, evidence, alphabet):
     """The score of [(hypothesis, class)]: evidence of each, transition to each."""
     before = [len(alphabet.texts), *(c for _, c in path[:-1])]
-    return sum(evidence[at, c] + alphabet.transitions[b, c] for b, (at, c) in zip(before, path, strict=True))
+    return sum(evidence[n, c] + alphabet.transitions[b, c] for b, (n, c) in zip(before, path, strict=True))
 
 
 def every_path(hypotheses, alphabet, count):
@@ -75,7 +75,7 @@ def test_the_best_path_is_the_best_of_all(seed):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_the_best_word_of_a_lexicon_is_the_best_of_all_that_spell_one(seed):
+def test_the_best_word_of_a_lexicon_is_the_best_of_all(seed):
     rng, alphabet = np.random.default_rng(seed), Alphabet.of(tuple("abc"), "abc")
     hypotheses, evidence = random_word(rng, alphabet, 4)
     words = {"".join(rng.choice(list("abc"), rng.integers(1, 5))) for _ in range(6)}
@@ -97,7 +97,7 @@ def test_a_lexicon_holds_its_words_in_any_case_and_no_others():
     assert [word in lexicon for word in ("ca", "catsy", "", "bird", "do")] == [False] * 5
 
 
-def test_a_word_that_is_known_wins_unless_what_is_written_is_sure():
+def test_a_known_word_wins_unless_the_characters_are_certain():
     blurred = [one(0, {"c": 0.9}), one(1, {"o": 0.55, "a": 0.45}), one(2, {"r": 0.9})]
     clear = [blurred[0], one(1, {"o": 0.99999}), blurred[2]]
     known = Lexicon(["car"])
@@ -107,7 +107,7 @@ def test_a_word_that_is_known_wins_unless_what_is_written_is_sure():
     assert text_of(blurred, 3, lexicon=Lexicon([])) == "cor"
 
 
-def test_a_number_is_not_made_a_word():
+def test_a_number_does_not_become_a_word():
     digits = [one(n, {"1": 0.6, "l": 0.3}, box=Box(30 * n, 67, 30 * n + 10, 100)) for n in range(2)]
     assert text_of(digits, 2, lexicon=Lexicon(["ll"])) == "11"
 
@@ -121,13 +121,13 @@ def test_case_by_height(pair):
     assert text_of(tall, 3) == f"{pair[1]}{pair[0]}n"
 
 
-def test_p_by_its_place_under_the_line():
+def test_p_by_its_position_below_the_line():
     shares = {"p": 0.5, "P": 0.5}
     assert text_of([one(0, shares, box=Box(0, 80, 18, 113))], 1) == "p"
     assert text_of([one(0, shares, box=Box(0, 67, 18, 100))], 1) == "P"
 
 
-def test_a_round_thing_is_a_zero_among_digits_and_an_o_among_letters():
+def test_a_zero_among_digits_and_an_o_among_letters():
     tall = [Box(30 * n, 67, 30 * n + 20, 100) for n in range(3)]
     either = one(1, {"0": 0.5, "O": 0.5}, box=tall[1])
     digits = [one(n, {str(n + 3): 0.99}, box=tall[n]) for n in (0, 2)]
@@ -136,7 +136,7 @@ def test_a_round_thing_is_a_zero_among_digits_and_an_o_among_letters():
     assert text_of([letters[0], either, letters[1]], 3) == "ROT"
 
 
-def test_one_character_rather_than_its_halves_and_two_rather_than_both_as_one():
+def test_whole_characters_rather_than_halves_or_pairs():
     halves = [one(n, {"l": 0.9}, whole=0.05) for n in (0, 1)]
     whole = one(0, {"n": 0.9}, box=Box(0, 80, 48, 100), last=2)
     assert text_of([halves[0], whole, halves[1]], 2) == "n"
@@ -154,7 +154,7 @@ def test_punctuation_by_its_shape_and_place():
         assert text_of([word[0], no_mark], 2)[1].isalnum()
 
 
-def test_under_the_threshold_is_a_question_mark_and_its_alternatives_stay():
+def test_below_the_threshold_is_a_question_mark_with_alternatives():
     word = [one(0, {"a": 0.5, "u": 0.4})]
     [unsure], [sure] = (read(word, 1, unsure_below=least) for least in (0.9, 0.1))
     assert (unsure.text, sure.text) == ("?", "a")
@@ -170,7 +170,7 @@ def test_no_confidence_is_more_than_that_of_being_a_character():
     assert character.confidence <= 0.3 + 1e-9
 
 
-def test_allowed_characters_take_the_evidence_of_what_looks_like_them():
+def test_allowed_characters_take_the_evidence_of_look_alikes():
     alphabet = Alphabet.of(("o", "O", "b", "7", "none"), "O7-")
     assert alphabet.texts == ("O", "7", "-")
     assert alphabet.sources == ((1, 0), (3,), ())
@@ -180,13 +180,13 @@ def test_allowed_characters_take_the_evidence_of_what_looks_like_them():
 
 
 @pytest.mark.parametrize("group", decoding.ALIKE)
-def test_all_that_look_alike_count_for_the_one_that_is_allowed(group):
+def test_all_look_alikes_count_for_the_allowed_character(group):
     alphabet = Alphabet.of(CLASSES, group[0])
     assert alphabet.texts == (group[0],)
     assert sorted(alphabet.sources[0]) == sorted(CLASSES.index(name) for name in group if name in CLASSES)
 
 
-def test_all_that_a_model_knows_and_punctuation():
+def test_all_classes_of_a_model_and_punctuation():
     alphabet = Alphabet.of(("0", "1"))
     assert alphabet.texts == ("0", "1", *decoding.PUNCTUATION)
     assert alphabet.nothing is None
@@ -200,7 +200,7 @@ def test_characters_that_a_model_does_not_know_are_refused():
         Alphabet.of(("0", "1", "none"), "xyz")
 
 
-def test_scores_of_nothing_at_all_are_no_division_by_zero():
+def test_zero_scores_do_not_divide_by_zero():
     alphabet = Alphabet.of(("0", "none"))
     shares, whole = alphabet.probabilities(np.array([[0.0, 1.0], [0.0, 0.0]]))
     assert np.isfinite(shares).all()
@@ -221,7 +221,7 @@ def test_a_tail_and_a_capital_tell_the_same_line():
     assert (line.x_height, line.intercept) == (pytest.approx(20), pytest.approx(100, abs=0.5))
 
 
-def test_measures_where_nothing_is_sure():
+def test_measures_without_certain_characters():
     unsure = [one(0, {"n": 0.9}, box=Box(0, 80, 18, 97), whole=0.2)]
     assert decoding.measures(unsure, ALPHABET, 25) == Measures(20.0, 97.0, 0.0)
     assert decoding.measures([], ALPHABET, 25) == Measures(20.0, 0.0, 0.0)

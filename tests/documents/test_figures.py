@@ -1,4 +1,4 @@
-"""Pictures of what page reading does, and pages from the command line."""
+"""Figures of page reading, and `hcr compose`."""
 
 import json
 
@@ -20,7 +20,7 @@ def page():
     return compose(data.val, data.classes, DEGRADATIONS["all at once"], seed=3, full=0.3)
 
 
-def test_each_step_is_a_picture(page):
+def test_each_step_is_an_image(page):
     steps = figures.steps(page.image)
     assert [name for name, _ in steps][:2] == ["picture", "the sheet, flat and straight"]
     assert np.array_equal(steps[5][1], ~cleaning.cleaned(page.image).ink)

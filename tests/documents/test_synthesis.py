@@ -1,4 +1,4 @@
-"""Composed pages: the same from the same seed, and their truth holds their ink."""
+"""Composed pages: determined by the seed, with a ground truth that covers their ink."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def page(digits, look=SMALL, seed=0, **options):
     return compose(digits.val, digits.classes, look, seed, **options)
 
 
-def test_one_seed_is_one_page_and_another_another(digits):
+def test_a_seed_determines_the_page(digits):
     a, b, other = page(digits), page(digits), page(digits, seed=1)
     assert np.array_equal(a.image, b.image)
     assert a.truth.lines == b.truth.lines
@@ -45,7 +45,7 @@ def test_each_degradation_at_a_small_size(digits, name):
             assert -2 <= c.box.top < c.box.bottom <= height + 2
 
 
-def test_boxes_hold_their_ink_and_there_is_none_outside(digits):
+def test_all_ink_is_in_boxes(digits):
     image, truth = page(digits, replace(SMALL, grain=0))
     ink, pale = image.max(axis=2) < 150, image.max(axis=2) < 215
     for word in truth.words:
@@ -59,7 +59,7 @@ def test_boxes_hold_their_ink_and_there_is_none_outside(digits):
     assert not ink.any()
 
 
-def test_boxes_go_where_perspective_takes_them(digits):
+def test_boxes_follow_the_perspective(digits):
     look = replace(SMALL, perspective=0.06, rotation=3, grain=0)
     image, truth = page(digits, look)
     assert image.shape[:2] > (360, 420)
@@ -84,7 +84,7 @@ def test_columns_are_numbered_from_the_left(digits):
     )
 
 
-def test_neighbours_touch_where_they_are_told_to_and_not_where_they_are_not(digits):
+def test_characters_touch_only_if_requested(digits):
     def strokes(look):
         image, truth = page(digits, replace(look, grain=0, size=(600, 400)))
         _, labels = cleaning.cv2.connectedComponents((image.max(axis=2) < 200).astype(np.uint8))
@@ -95,7 +95,7 @@ def test_neighbours_touch_where_they_are_told_to_and_not_where_they_are_not(digi
     assert strokes(replace(SMALL, touching=1.0)) < 0.7
 
 
-def test_what_pages_say():
+def test_words_and_numbers():
     rng = np.random.default_rng(0)
     numbers = words(rng, "0123456789")
     assert all(next(numbers).isdigit() for _ in range(200))

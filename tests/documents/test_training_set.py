@@ -1,4 +1,4 @@
-"""Training images of page reading: of characters as they are cut, and of what is none."""
+"""Training images of page reading: segmented characters and non-characters."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def small(monkeypatch):
     monkeypatch.setattr(training_set, "DEGRADATIONS", looks)
 
 
-def test_images_of_characters_and_of_none(digits):
+def test_images_of_characters_and_non_characters(digits):
     images, labels = training_set.examples(digits.train, digits.classes, 3, "train")
     assert (images.shape[1:], images.dtype, labels.dtype) == ((28, 28), np.uint8, np.uint8)
     assert len(images) == len(labels)
@@ -30,7 +30,7 @@ def test_images_of_characters_and_of_none(digits):
     assert (images.reshape(len(images), -1).max(axis=1) > 200).all()
 
 
-def test_one_seed_is_the_same_images_and_another_seed_or_split_others(digits):
+def test_seed_and_split_determine_the_images(digits):
     first, again, other, val = (
         training_set.examples(digits.train, digits.classes, seed, purpose)[0]
         for seed, purpose in ((3, "train"), (3, "train"), (4, "train"), (3, "val"))
@@ -56,7 +56,7 @@ def test_images_look_like_their_labels(digits):
     assert (np.argmax(flat @ means.T, axis=1) == labels[labels < 10]).mean() > 0.35
 
 
-def test_the_data_set_is_one_that_hcrlib_loads(digits, tmp_path):
+def test_the_data_set_is_loaded_by_hcrlib(digits, tmp_path):
     said = []
     training_set.write(tmp_path, digits, pages=2, test_pages=1, name="tiny-pages", say=said.append)
     whole = hcrlib.load_dataset(str(tmp_path))

@@ -12,7 +12,7 @@ POLL_S = 0.01
 
 
 class Looks:
-    """In the place of the Event that ends a watch: at each wait the next step happens, after the last one it ends."""
+    """A stand-in for the Event that ends a watch: each wait runs the next step; after the last one the watch ends."""
 
     def __init__(self, *steps):
         self.steps = list(steps)
@@ -28,7 +28,7 @@ class Looks:
 
 @pytest.fixture
 def watched(tmp_path):
-    """run(*steps) -> names of what was handed on."""
+    """A function of the steps that returns the names of the handled files."""
     handled = []
 
     def run(*steps, handle=lambda path: handled.append(path.name)):
@@ -44,24 +44,24 @@ def put(path, content=b"picture", at=None):
         os.utime(path, (at, at))
 
 
-def test_what_is_there_and_what_comes_is_handed_on_once(watched, tmp_path):
+def test_existing_and_new_files_are_handled_once(watched, tmp_path):
     put(tmp_path / "a.PNG")
     assert watched(None, None, lambda: put(tmp_path / "b.pdf"), None, None) == ["a.PNG", "b.pdf"]
 
 
-def test_a_file_that_still_grows_is_waited_for(watched, tmp_path):
+def test_a_growing_file_is_handled_when_complete(watched, tmp_path):
     scan, sizes = tmp_path / "scan.tif", []
     grow = [lambda n=n: put(scan, b"x" * n) for n in range(4)]
     watched(*grow, None, handle=lambda path: sizes.append(path.stat().st_size))
     assert sizes == [3]
 
 
-def test_a_changed_file_is_handed_on_again_a_failed_one_is_not(watched, tmp_path):
+def test_a_changed_file_is_handled_again(watched, tmp_path):
     put(tmp_path / "a.jpg", at=1)
     assert watched(None, None, lambda: put(tmp_path / "a.jpg", at=2), None) == ["a.jpg", "a.jpg"]
 
 
-def test_a_file_that_was_away_is_new(watched, tmp_path):
+def test_a_removed_file_that_returns_is_new(watched, tmp_path):
     put(tmp_path / "a.jpg", at=1)
     steps = None, (tmp_path / "a.jpg").unlink, lambda: put(tmp_path / "a.jpg", at=1), None
     assert watched(*steps) == ["a.jpg", "a.jpg"]
@@ -92,7 +92,7 @@ def test_an_event_ends_it(tmp_path):
     assert handled == ["a.png"]
 
 
-def test_a_folder_that_is_not_there_or_goes(watched, tmp_path):
+def test_a_folder_that_is_missing_or_removed(watched, tmp_path):
     with pytest.raises(ConfigError, match="does not exist"):
         watch(tmp_path / "none", print)
     gone = tmp_path / "gone"

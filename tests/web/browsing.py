@@ -47,6 +47,22 @@ def opened(browser, url, size, **options):
     context.close()
 
 
+def fixtures(opened_app):
+    """Return the fixtures `page`, at each of SIZES, and `desktop`. opened_app: (browser, served, size) -> a context manager."""
+
+    @pytest.fixture(params=SIZES)
+    def page(request, browser, served):
+        with opened_app(browser, served, request.param) as page:
+            yield page
+
+    @pytest.fixture
+    def desktop(browser, served):
+        with opened_app(browser, served, "desktop") as page:
+            yield page
+
+    return page, desktop
+
+
 def shot(page, name):
     if folder := os.environ.get("HCR_SHOTS"):
         page.screenshot(path=Path(folder) / f"{name}-{page.kind}.png", full_page=True)

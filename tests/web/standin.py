@@ -1,8 +1,6 @@
 """A stand-in for the page reader, with fixed results, to test everything around it."""
 
 import argparse
-import base64
-import io
 import json
 import sys
 import threading
@@ -10,10 +8,15 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from hcrlib.documents import formats
+from hcrlib.documents.containers import Box, Character, Line, Page, Word, around
 from hcrlib.runtime.web import cli
 from hcrlib.runtime.web.problems import Problem
+
+from .conftest import data_url, encoded
 
 LINES = ["The quick brown fox", "jumps over the lazy", "dog. <b>Twice</b>"]
 SLOW = b"%PDF that takes 2 s"
@@ -26,30 +29,17 @@ def page(number=1):
     """Return the JSON of a page: LINES, printed, each word with its boxes; the first letter of `quick` is unsure."""
     image = Image.new("RGB", (700, 900), "#fbf9f2")
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(SIZE)
-    lines = [_line(pen, font, text, 120 + 90 * index) for index, text in enumerate(LINES)]
-    stream = io.BytesIO()
-    image.save(stream, "JPEG")
-    return {
-        "number": number,
-        "width": image.width,
-        "height": image.height,
-        "notes": ["It was turned by 90 degrees."],
-        "seconds": 1.25,
-        "text": "\n".join(line["text"] for line in lines),
-        "to_source": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
-        "lines": lines,
-        "picture": "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode(),
-        "scale": 1.0,
-    }
+    lines = tuple(_line(pen, font, text, 120 + 90 * index) for index, text in enumerate(LINES))
+    read = Page(number, lines, np.asarray(image), notes=("It was turned by 90 degrees.",), seconds=1.25)
+    return {**formats.as_dict(read), "picture": data_url(encoded(image, "jpeg"), "jpeg"), "scale": 1.0}
 
 
 def _line(pen, font, text, top):
     words, left = [], 60
     for word in text.split():
         words.append(_word(pen, font, word, left, top))
-        left = words[-1]["box"][2] + 15
-    box = [60, top, words[-1]["box"][2], top + SIZE]
-    return {"text": " ".join(word["text"] for word in words), "box": box, "column": 0, "words": words}
+        left = words[-1].box.right + 15
+    return Line(tuple(words), around(word.box for word in words))
 
 
 def _word(pen, font, text, left, top):
@@ -57,15 +47,12 @@ def _word(pen, font, text, left, top):
     for index, letter in enumerate(text):
         right = left + int(pen.textlength(letter, font))
         pen.text((left, top - 6), letter, "#20242c", font)
-        sure = not (text == "quick" and index == 0)
-        alternatives = [{"text": letter, "confidence": confidence}, {"text": "g", "confidence": 0.02}]
-        box = [left, top, right, top + SIZE]
-        read = {"text": letter if sure else "?", "box": box, "confidence": confidence, "alternatives": alternatives}
-        characters.append(read)
+        shown = "?" if text == "quick" and index == 0 else letter
+        alternatives = (letter, confidence), ("g", 0.02)
+        characters.append(Character(shown, Box(left, top, right, top + SIZE), confidence, alternatives))
         left = right
-    box = [characters[0]["box"][0], top, left, top + SIZE]
-    shown = "".join(character["text"] for character in characters)
-    return {"text": shown, "box": box, "confidence": confidence, "characters": characters}
+    text = "".join(character.text for character in characters)
+    return Word(text, around(character.box for character in characters), confidence, tuple(characters))
 
 
 class StandIn:

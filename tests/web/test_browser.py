@@ -6,18 +6,17 @@ from contextlib import contextmanager
 
 import pytest
 
-from .browsing import MARKS, SEND_FILE, SIZES, expect, fits, opened, shot, violations
+from .browsing import MARKS, SEND_FILE, SIZES, expect, fits, fixtures, opened, shot, violations
 from .conftest import CAPITAL_A, EIGHT, ZOO, picture
-from .test_server import Running
+from .test_server import started
 
 pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    running = Running(tmp_path_factory.mktemp("served"), "--bundle", str(ZOO / "best-47"))
-    yield running
-    running.stop()
+    with started(tmp_path_factory.mktemp("served"), "--bundle", str(ZOO / "best-47")) as running:
+        yield running
 
 
 @contextmanager
@@ -27,16 +26,7 @@ def with_model(browser, served, size, **options):
         yield page
 
 
-@pytest.fixture(params=SIZES)
-def page(request, browser, served):
-    with with_model(browser, served, request.param) as page:
-        yield page
-
-
-@pytest.fixture
-def desktop(browser, served):
-    with with_model(browser, served, "desktop") as page:
-        yield page
+page, desktop = fixtures(with_model)
 
 
 def draw(page, strokes):

@@ -22,16 +22,13 @@ def body(label="B", **changed):
     return {"image": data_url(picture(EIGHT)), "label": label, "consent": True, "model": "best-47", **changed}
 
 
-def test_a_correction_is_stored_with_the_answer(client, kept):
+def test_a_correction_is_stored_with_the_prediction_and_deleted(client, kept):
     number = client.post("/api/corrections", json=body()).json["id"]
     (row,) = kept.rows()
     assert (row["id"], row["label"], row["answered"]) == (number, "B", "8")
     assert row["model"].startswith("best-47 ")
     assert Image.open(io.BytesIO(row["image"])).size == (280, 280)
 
-
-def test_a_correction_can_be_deleted(client, kept):
-    number = client.post("/api/corrections", json=body()).json["id"]
     assert client.delete(f"/api/corrections/{number}").status_code == 204
     assert kept.rows() == []
     problem(client.delete(f"/api/corrections/{number}"), "not-found", 404)
@@ -72,14 +69,11 @@ def test_a_server_without_corrections(zoo):
     problem(client.post("/api/corrections", json=body()), "not-kept", 503)
 
 
-def test_a_damaged_store(client, kept):
+def test_a_damaged_or_full_store(client, kept, monkeypatch):
     Path(kept.path).parent.mkdir()
     Path(kept.path).write_bytes(b"no database" * 100)
     problem(client.post("/api/corrections", json=body()), "not-kept", 503)
     problem(client.delete("/api/corrections/1"), "not-kept", 503)
-
-
-def test_a_full_disk_or_store(client, kept, monkeypatch):
     for error in (sqlite3.OperationalError("database or disk is full"), ValueError("the limit is reached")):
         monkeypatch.setattr(kept, "add", Mock(side_effect=error))
         problem(client.post("/api/corrections", json=body()), "not-kept", 503)

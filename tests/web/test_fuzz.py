@@ -17,6 +17,7 @@ from hcrlib.runtime.web.corrections import Corrections
 from .conftest import EIGHT, picture
 from .standin import StandIn
 
+NOT_DESCRIBED = [positive_data_acceptance]  # a schema cannot describe an image file
 EXAMPLES = int(os.environ.get("HCR_FUZZ", "100"))
 SETTINGS = hypothesis.settings(
     max_examples=EXAMPLES,
@@ -25,6 +26,7 @@ SETTINGS = hypothesis.settings(
     derandomize=True,
     suppress_health_check=list(hypothesis.HealthCheck),
 )
+KINDS = "application/json", "multipart/form-data; boundary=a", "application/x-www-form-urlencoded", "text/plain"
 PNG, JPEG, WEBP = (picture(EIGHT, kind) for kind in ("png", "jpeg", "webp"))
 
 
@@ -44,9 +46,7 @@ def test_documented_requests(app, operation):
     def check(case):
         answer = case.call()
         assert answer.status_code < 500
-        case.validate_response(
-            answer, excluded_checks=[positive_data_acceptance]
-        )  # a schema cannot describe an image file
+        case.validate_response(answer, excluded_checks=NOT_DESCRIBED)
 
     check()
 
@@ -70,12 +70,7 @@ def test_damaged_images(app, data):
 
 
 @SETTINGS
-@hypothesis.given(
-    data=st.binary(max_size=200),
-    kind=st.sampled_from(
-        ["application/json", "multipart/form-data; boundary=a", "application/x-www-form-urlencoded", "text/plain"]
-    ),
-)
+@hypothesis.given(data=st.binary(max_size=200), kind=st.sampled_from(KINDS))
 def test_random_bodies(app, data, kind):
     for address in ("/api/predict", "/api/read"):
         answer = app.test_client().post(address, data=data, content_type=kind)

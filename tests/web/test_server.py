@@ -68,11 +68,19 @@ class Running:
         return self.process.returncode, out + err
 
 
+@contextlib.contextmanager
+def started(*args, **options):
+    running = Running(*args, **options)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
 @pytest.fixture
 def running(tmp_path):
-    started = Running(tmp_path)
-    yield started
-    started.stop()
+    with started(tmp_path) as running:
+        yield running
 
 
 def test_it_serves_and_stops(running):
@@ -135,11 +143,10 @@ def test_requests_are_refused_at_once_while_too_many_wait():
     admission = server.Admission(lambda environ, start: called.append(environ) or [b""], metrics)
     admission.queue = queue
     answers = []
-    body = b"".join(
-        admission({"REQUEST_METHOD": "POST"}, lambda status, headers: answers.append((status, dict(headers))))
-    )
-    assert answers[0][0].startswith("503")
-    assert answers[0][1]["Retry-After"] == "1"
+    body = b"".join(admission({"REQUEST_METHOD": "POST"}, lambda *head: answers.append(head)))
+    [(status, headers)] = answers
+    assert status.startswith("503")
+    assert dict(headers)["Retry-After"] == "1"
     assert json.loads(body)["type"] == "/api/docs#busy"
     assert b"hcr_overload_total 1.0" in metrics.text()
     admission({"REQUEST_METHOD": "GET"}, None)  # such as /healthz
@@ -192,20 +199,17 @@ def test_a_running_upload_is_finished_before_it_stops(running):
 
 
 def test_metrics_add_up_all_processes(tmp_path):
-    running = Running(tmp_path, "--workers", "2")
-    try:
+    with started(tmp_path, "--workers", "2") as running:
         for _ in range(20):
             running.ask(body=picture(EIGHT))
         assert 'hcr_images_total{model="best-digits"} 20.0' in running.ask("GET", "/metrics")[2]
-    finally:
         assert running.stop()[0] == 0
 
 
 @pytest.fixture
 def reading(tmp_path):
-    started = Running(tmp_path, "--workers", "1", module="tests.web.standin")
-    yield started
-    started.stop()
+    with started(tmp_path, "--workers", "1", module="tests.web.standin") as running:
+        yield running
 
 
 def test_reading_a_page_blocks_nothing_else(reading):
@@ -268,8 +272,5 @@ def test_a_bundle_carries_its_web_app(copy, tmp_path):
     shutil.copytree(runtime, copy / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "manifest.json").unlink()
     bundle.write_manifest(copy)
-    running = Running(tmp_path, bundle=(), module="runtime.web", cwd=copy)
-    try:
+    with started(tmp_path, bundle=(), module="runtime.web", cwd=copy) as running:
         assert running.ask(body=picture(EIGHT))[2]["label"] == "8"
-    finally:
-        running.stop()

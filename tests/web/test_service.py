@@ -163,10 +163,13 @@ def test_what_the_service_refuses(mine, data, output, name, words):
     assert mine.search("fox", 10) == []  # nothing was kept
 
 
-def test_the_service_stops_in_time(mine, monkeypatch):
+def test_the_service_stops_in_time_and_needs_words_to_search_for(mine, monkeypatch):
     monkeypatch.setattr(service, "MOST_S", -1)
     with pytest.raises(Problem, match="fewer pages"):
         mine.read(b"12", "a", LOADED, "text")
+    with pytest.raises(Problem) as caught:
+        mine.search("...", 10)
+    assert caught.value.name == "bad-request"
 
 
 def test_a_damaged_library(mine, tmp_path):
@@ -177,12 +180,6 @@ def test_a_damaged_library(mine, tmp_path):
         assert caught.value.name == "no-library"
         assert str(caught.value.status) in OPENAPI["paths"]["/api/library"]["get"]["responses"]
         assert str(tmp_path) not in str(caught.value)
-
-
-def test_a_search_without_words(mine):
-    with pytest.raises(Problem) as caught:
-        mine.search("...", 10)
-    assert caught.value.name == "bad-request"
 
 
 # --- with the real reader ----------------------------------------------------------------------------------------------
