@@ -153,7 +153,7 @@ def test_an_ensemble_reads_its_members():
 
 OTHER = {
     "a class without images": lambda own: (own / "images/2").mkdir(),
-    "a name": lambda own: (own / "images/0/0.png").rename(own / "images/1/new.png"),
+    "a name": lambda own: (own / "images/0/9.png").rename(own / "images/0/90.png"),  # the order stays
     "a byte": lambda own: (own / "images/0/0.png").write_bytes((own / "images/0/1.png").read_bytes()),
     "one more file": lambda own: (own / "images/1/more.txt").write_text(""),
     "one file less": lambda own: (own / "images/0/0.png").unlink(),
