@@ -152,7 +152,7 @@ def straightened(image, grey, angle):
 
 def thinned(found):
     """Return the ink, bool (h, w), thinned to strokes one pixel wide (Zhang & Suen 1984)."""
-    from skimage.morphology import skeletonize
+    from skimage.morphology import skeletonize  # OpenCV thins only in its contrib build, SciPy not at all
 
     return skeletonize(found)
 
