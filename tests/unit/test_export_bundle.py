@@ -16,6 +16,7 @@ import hcrlib
 from hcrlib import records, runtime, tasks
 from hcrlib.cli import main
 from hcrlib.core.errors import ConfigError, RunError
+from hcrlib.datasets.idx import to_idx
 from hcrlib.export import bundle as bundles
 from hcrlib.export import zoo
 from hcrlib.models import RECOGNIZERS
@@ -366,3 +367,22 @@ def test_the_threshold_costs_a_hundredth_of_the_right_answers():
     labels = np.zeros(1000, int)
     assert threshold(scores, labels) == pytest.approx(0.505, abs=1e-3)
     assert threshold(scores, labels + 1) == 1
+
+
+def test_the_card_of_ones_own_data_names_no_folder_and_no_census(tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    images, labels = (tmp_path / "own" / name for name in ("i", "l"))
+    images.write_bytes(to_idx(np.random.RandomState(0).randint(0, 256, (60, 28, 28)).astype(np.uint8)))
+    labels.write_bytes(to_idx(np.arange(60, dtype=np.uint8) % 3))
+    (own / "dataset.yml").write_text(
+        "name: signs\nformat: idx\nimages: [i, l]\ntest_fraction: 0.3\nclasses: ['|', a, b]\nink: light\nlicence: CC0\n"
+    )
+    run = hcrlib.train("knn", data=own, **silent)
+    card = (zoo.add("signs", run.id) / "README.md").read_text()
+    assert str(tmp_path) not in card
+    assert "Census" not in card
+    for words in ("signs: ", "licence: CC0", "hcr train knn --data signs", "\\|", "fitted in "):
+        assert words in card
+    with pytest.raises(ConfigError, match="not a run's id"):
+        zoo.add("other", str(run.path))
