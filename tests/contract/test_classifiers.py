@@ -16,7 +16,7 @@ from hcrlib.runtime import Pipeline
 QUICK = {"keras": {"epochs": 8, "batch_size": 32}}
 FEW = slice(None, None, 7)  # of mnist-5k: 515 training images
 NARROW = {  # networks for a GPU: at full width they take minutes, and this narrow they only have to beat guessing
-    "cnn-spinal-vgg": {"width": 8, "epochs": 2},
+    "cnn-spinal-vgg": {"width": 8, "epochs": 3, "batch_size": 16},
     "cnn-textcaps": {"width": 8, "epochs": 3, "batch_size": 16},
 }
 PARAMETERS = {

@@ -33,10 +33,9 @@ MUTATIONS = {
     "interval of 94 %": ("hcrlib/metrics/scores.py", "level: float = 0.95", "level: float = 0.94"),
     "two classes swapped in the test part": (
         "hcrlib/datasets/loading.py",
-        "**{key: getattr(published, key) for key in shared}",
-        "**{key: getattr(published, key) for key in shared if key != 'test'}, test=type(published.test)("
-        "published.test.images, published.test.labels"
-        " + 5 * (published.test.labels == 4) - 5 * (published.test.labels == 9))",
+        "val_fraction=val_fraction, **about)",
+        "val_fraction=val_fraction, **about | {'test': type(published.test)(published.test.images, published.test.labels"
+        " + 5 * (published.test.labels == 4) - 5 * (published.test.labels == 9))})",
     ),
 }
 
