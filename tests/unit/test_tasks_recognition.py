@@ -241,5 +241,5 @@ def test_a_recognizer_learns_to_read_a_folder(tmp_path, capsys, short_network):
     model = hcr.load_model(run)
     image = hcr.load_dataset(data).test.images[0]
     assert model.read(image).text == read["predicted"][0]
-    with pytest.raises(ValueError, match="no image"):
+    with pytest.raises(ValueError, match="cannot read this image"):
         model.read(b"nothing")
