@@ -43,7 +43,7 @@ lab: env
 app: env
 	$(BIN)/hcr serve
 
-## the test suite, notebooks included (6 minutes on 2 quiet cores)
+## the test suite, notebooks included (10 to 15 minutes on 2 cores)
 test: env lint
 	$(BIN)/python -m pytest $(PARALLEL) -m "not faults"
 

@@ -113,7 +113,11 @@ def other_package(tmp_path, monkeypatch, install_package):
     install_package(site, "nearest-mean", f"[hcrlib.models]\n{point}\n".replace('"', ""), nearest_mean=module)
     monkeypatch.syspath_prepend(site)
     monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    return site
+    from hcrlib.core.code_hash import code_sha256
+
+    code_sha256.cache_clear()  # plug-ins count as code
+    yield site
+    code_sha256.cache_clear()
 
 
 @pytest.fixture
