@@ -2,20 +2,31 @@
 
 import argparse
 import errno
-import importlib
 import os
 import signal
 import sys
 
+from hcrlib.cli import (
+    bench,
+    bundle,
+    claims,
+    compose,
+    data,
+    doctor,
+    library,
+    read,
+    results,
+    serve,
+    sweep,
+    train,
+    tune,
+    zoo,
+)
 from hcrlib.core.errors import HcrError
 from hcrlib.core.extras import explained
 from hcrlib.core.registry import did_you_mean
 
-NAMES = (
-    *("data", "train", "sweep", "tune", "claims", "results", "read"),
-    *("library", "compose", "zoo", "bundle", "serve", "bench", "doctor"),
-)
-COMMANDS = [importlib.import_module(f"hcrlib.cli.{name}") for name in NAMES]
+COMMANDS = data, train, sweep, tune, claims, results, read, library, compose, zoo, bundle, serve, bench, doctor
 STOPPED = "Stopped. Finished runs and epochs are kept; repeat the command, without --again, to continue."
 
 

@@ -254,9 +254,8 @@ class Lexicon:
         beams[0][id(self.root)] = 0.0, self.root, len(alphabet.texts), ()
         for place in range(count):
             for score, node, before, path in sorted(beams[place].values(), key=lambda state: -state[0])[:BEAM]:
-                steps = (
-                    [(node, marks)] if node is self.root or "" in node else []
-                )  # punctuation before or after the word
+                # punctuation stands before or after the word
+                steps = [(node, marks)] if node is self.root or "" in node else []
                 steps += [(child, classes.get(letter, ())) for letter, child in node.items()]
                 for index in starting[place]:
                     beam = beams[hypotheses[index].last]

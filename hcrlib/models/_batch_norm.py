@@ -27,7 +27,7 @@ def estimation(keras, batch_size):
 
     class Estimation(keras.callbacks.Callback):
         def set_model(self, model):
-            if model is not self._model:  # the same one in every epoch
+            if model is not self.model:  # the same one in every epoch
                 self.norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
                 self.moments = _moments(keras, model, self.norms) if self.norms else None
             super().set_model(model)

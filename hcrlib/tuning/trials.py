@@ -13,7 +13,6 @@ import contextlib
 import functools
 import hashlib
 import json
-import logging
 import shutil
 import time
 
@@ -22,7 +21,6 @@ from hcrlib.core.code_hash import code_sha256
 from hcrlib.core.errors import RunError
 from hcrlib.core.extras import explained
 from hcrlib.core.fileio import file_lock, write_text
-from hcrlib.core.logs import log_level
 from hcrlib.core.provenance import packages
 from hcrlib.core.rng import seed_for
 from hcrlib.models import FitContext, named
@@ -59,7 +57,6 @@ def run(search, trials, say, cluster=None):
             from hcrlib.cluster.client import Calls
 
             make = _on_cluster(search, held.enter_context(Calls(cluster)))
-        held.enter_context(log_level(logging.ERROR, "tensorflow"))  # it warns of the new networks of each trial
         _search(_oracle(keras_tuner, search, trials), lambda proposed: _trials(search, proposed, make, say))
 
 
