@@ -122,3 +122,9 @@ def test_the_lock_holds_every_dependency_at_a_version_that_is_allowed():
             version = re.fullmatch(r"==(\S+)", str(pin.specifier))
             assert version, f"{pin} is not pinned"
             assert version[1] in wanted.specifier, f"{pin} does not fulfil {wanted}: make lock"
+
+
+def test_the_lock_names_no_address():
+    text = (ROOT / "requirements.lock").read_text()
+    assert "://" not in text
+    assert "--index" not in text
