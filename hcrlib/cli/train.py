@@ -13,7 +13,7 @@ def add_parser(subparsers):
     example = "hcr train cnn-basic --data mnist-5k --set epochs=2"
     add = add_command(subparsers, "train", _train, "train and evaluate one model", example).add_argument
     add("classifier", metavar="MODEL", help=", ".join(names()))
-    data = "a dataset, or a folder with a dataset.yml or a TSV (mnist-5k)"
+    data = "a dataset, or a folder with a dataset.yml, a TSV, or ALTO or PAGE XML (mnist-5k)"
     add("--data", default="mnist-5k", metavar="NAME", help=data)
     add("--seed", type=int, default=0, metavar="N", help="seed of every random choice (0)")
     add("--budget", type=int, metavar="N", help="number of training images, stratified (all)")

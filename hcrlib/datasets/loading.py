@@ -5,7 +5,7 @@ from pathlib import Path
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.core.registry import did_you_mean
-from hcrlib.datasets import tsv
+from hcrlib.datasets import pages, tsv
 from hcrlib.datasets.base import Dataset, content_sha256, parted
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.custom import frame_of_custom, load_custom
@@ -60,7 +60,8 @@ def load_dataset(name, *, val_fraction=0.1, val_seed=0):
 
 
 def load_text(name, *, val_seed=0):
-    """Load a TextDataset. name: one of `text_names()`, or the path of a folder of images with a TSV of their texts.
+    """Load a TextDataset. name: one of `text_names()`, or the path of a folder of images of lines with a TSV of their texts, or
+    of pages with ALTO or PAGE XML.
 
     Raises:
         ConfigError: the name is unknown.
@@ -75,7 +76,8 @@ def load_text(name, *, val_seed=0):
 
 
 def is_text(name):
-    """Return whether a name or path is of words or lines: a name in TEXTS, or a folder with a TSV in it or in its train/.
+    """Return whether a name or path is of words or lines: a name in TEXTS, or a folder with a TSV in it or in its train/,
+    or with ALTO or PAGE XML in it.
 
     A folder with a dataset.yml holds characters.
     """
@@ -84,11 +86,11 @@ def is_text(name):
         return True
     if not folder.is_dir() or (folder / "dataset.yml").is_file():
         return False
-    return any(any(place.glob("*.tsv")) for place in (folder, folder / "train"))
+    return any(any(place.glob("*.tsv")) for place in (folder, folder / "train")) or pages.are_in(folder)
 
 
 def is_own(path):
-    """Return whether a path is that of a custom dataset: a dataset.yml, a folder with one, or one with a TSV."""
+    """Return whether a path is that of a custom dataset: a dataset.yml, a folder with one, or one of words or lines."""
     path = Path(path)
     described = path.is_file() if path.suffix in (".yml", ".yaml") else (path / "dataset.yml").is_file()
     return described or is_text(path)
@@ -110,8 +112,9 @@ def resolve(name):
         if is_own(path):
             return str(path.resolve())
     if len(Path(str(name)).parts) > 1 or Path(str(name)).exists():
-        hint = "Your own data are named by the folder that holds the dataset.yml or the TSV of texts"
-        raise ConfigError("There is no dataset here", where=name, expected="a dataset.yml or a *.tsv", hint=hint)
+        hint = "Your own data are named by the folder that holds the dataset.yml, the TSV of texts or pages with XML"
+        expected = "a dataset.yml, a *.tsv, or ALTO or PAGE XML"
+        raise ConfigError("There is no dataset here", where=name, expected=expected, hint=hint)
     return known(name)
 
 
@@ -123,11 +126,11 @@ def known(name):
 
 
 def find(name):
-    """Load the dataset of a name, or of a folder with a dataset.yml or a TSV of texts.
+    """Load the dataset of a name, or of a folder with a dataset.yml, a TSV of texts, or pages with XML.
 
     Raises:
         ConfigError: there is no such name or folder.
-        DataError: the folder has neither file, or its files are not valid.
+        DataError: the folder has none of these, or its files are not valid.
     """
     folder = Path(name)
     if is_text(name):
@@ -135,7 +138,7 @@ def find(name):
     if not folder.exists():
         return load_dataset(known(name))
     if name not in DATASETS.names() and folder.is_dir() and not (folder / "dataset.yml").is_file():
-        expected = "a dataset.yml, or a *.tsv in it or in its train/"
+        expected = "a dataset.yml, or a *.tsv in it or in its train/, or ALTO or PAGE XML"
         got = ", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "an empty folder"
         hint = "A dataset.yml describes characters; a TSV of words or lines has the columns file and text"
         raise DataError("This folder is not a dataset", where=folder, expected=expected, got=got, hint=hint)

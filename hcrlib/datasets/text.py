@@ -163,7 +163,11 @@ def grey(path):
     OSError or ValueError if it cannot be read or is not a line of writing.
     """
     with Image.open(path) as image:
-        grey = to_grey(image)
+        return reduced(to_grey(image))
+
+
+def reduced(grey):
+    """Return uint8 (h, w), scaled down to HEIGHT if it is taller; ValueError if it is not a line of writing."""
     height, width = grey.shape
     wide = round(width * HEIGHT / height)
     if wide > WIDEST:

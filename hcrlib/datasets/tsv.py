@@ -1,4 +1,4 @@
-"""Load a folder of images of words or lines with a TSV of their texts as a TextDataset.
+"""Load a folder of images of words or lines with a TSV of their texts, or of pages with XML, as a TextDataset.
 
     my-lines/                     or    my-lines/
       lines.tsv                           train/lines.tsv and images
@@ -6,12 +6,14 @@
 
 The TSV is UTF-8 without quoting; its first row names the columns: `file` (relative to the TSV), `text` and, if writers are
 known, `document`. Without a test folder, a fifth of the lines becomes the test split, and a tenth of the rest the validation
-split; both are cut by document, so that no writer is in two splits.
+split; both are cut by document, so that no writer is in two splits. Instead of a TSV, there may be ALTO or PAGE XML files: see
+`pages`.
 """
 
 import csv
 
 from hcrlib.core.errors import DataError
+from hcrlib.datasets import pages
 from hcrlib.datasets.text import TEXTS, Lines, TextEntry, cut_by_writer, found, made, read_lines
 
 VALIDATED, TESTED = 0.1, 0.2  # shares of the lines
@@ -27,21 +29,25 @@ CREMMA_NOTES = (
 def load_folder(folder, name=None, *, val_seed=0, notes=(), source=None):
     """Load a folder as a TextDataset. source: its origin; None for the path.
 
-    DataError: no TSV, missing columns, or no readable image.
+    DataError: neither a TSV nor ALTO or PAGE XML, missing columns, or no readable image.
     """
     name, folder = name or folder.resolve().name, folder.resolve()
     place = folder / "train" if (folder / "train").is_dir() else folder
-    lines, known, damaged = _part(place)
-    notes = list(notes)
+    lines, known, damaged, of_part = _part(place)
+    notes = [*notes, *of_part]
     held = next((folder / part for part in ("test", "val") if (folder / part).is_dir()), None)
     if held and place != folder:
-        test, of_test_known, unread = _part(held)
+        test, of_test_known, unread, of_part = _part(held)
+        notes += [note for note in of_part if note not in notes]
         known, damaged = known and of_test_known, damaged + unread
         if known and (shared := sorted(set(lines.writers) & set(test.writers))):
             notes.append(f"{len(shared)} documents are in both train and test: {', '.join(shared[:5])}")
     else:
         if (count := len(set(lines.writers))) < 3:
-            what, hint = "The lines are from too few documents", "Name writers in the TSV column `document`"
+            what, hint = (
+                "The lines are from too few documents",
+                "Name writers in the TSV column `document`, or add pages",
+            )
             raise DataError(what, where=place, expected="at least three, one for each split", got=count, hint=hint)
         rest, part = cut_by_writer(lines.writers, TESTED, 0, "test")
         test, lines = lines.take(part), lines.take(rest)
@@ -52,14 +58,17 @@ def load_folder(folder, name=None, *, val_seed=0, notes=(), source=None):
 
 
 def _part(folder):
-    """Return (Lines, known, damaged) of the TSV and the images of a folder.
+    """Return (Lines, known, damaged, notes) of the TSV and the images of a folder, or of its pages with XML.
 
     An image without a document counts as one by a separate writer; `known` is false then.
     """
     tables = sorted(folder.glob("*.tsv"))
+    if not tables and pages.are_in(folder):
+        lines, damaged, notes = pages.read_pages(folder)
+        return lines, True, damaged, notes
     if len(tables) != 1:
         what, got = "There is not one TSV with the texts of the images", ", ".join(p.name for p in tables) or "none"
-        hint = "Write one with the columns file, text and, if writers are known, document"
+        hint = "Write one with the columns file, text and, if writers are known, document, or add ALTO or PAGE XML"
         raise DataError(what, where=folder, expected="one *.tsv", got=got, hint=hint)
     rows = _rows(tables[0])
     lines, damaged = read_lines((folder / row["file"], row["text"], row.get("document") or row["file"]) for row in rows)
@@ -67,7 +76,7 @@ def _part(folder):
         reason = "; ".join(f"{file}: {why}" for file, why in damaged[:3]) or "the table is empty"
         hint = "Its column `file` must name images relative to its folder"
         raise DataError("None of the images can be read", where=tables[0], got=reason, hint=hint)
-    return lines, all(row.get("document") for row in rows), damaged
+    return lines, all(row.get("document") for row in rows), damaged, []
 
 
 def _rows(path):
