@@ -46,7 +46,7 @@ PUBLISHED = {  # name: folder, source, licence
 
 
 def _load(name, val_seed):
-    folder, source, licence = PUBLISHED[name]
+    _, source, licence = PUBLISHED[name]
     notes = (
         f"source: {source}",
         f"licence: {licence}",

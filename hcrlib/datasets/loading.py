@@ -1,6 +1,5 @@
 """Load datasets by name: characters as a Dataset, words and lines as a TextDataset."""
 
-import os
 from pathlib import Path
 
 from hcrlib.core import paths
@@ -15,6 +14,7 @@ from hcrlib.datasets.official import load_embedded, load_official
 from hcrlib.datasets.splits import cut_validation
 from hcrlib.datasets.text import TEXTS
 
+LONGEST = 255  # characters: no file has a longer name
 LOADERS = {"embedded": load_embedded, "official": load_official, "lite": load_lite}
 
 
@@ -100,7 +100,7 @@ def is_own(path):
     """Return whether a path is that of a custom dataset: a dataset.yml, a folder with one, or one of words or lines."""
     path = Path(path)
     described = path.is_file() if path.suffix in (".yml", ".yaml") else (path / "dataset.yml").is_file()
-    return described or is_text(path)
+    return described or (not _mixed(path) and is_text(path))
 
 
 def is_pinned(name):
@@ -115,8 +115,8 @@ def resolve(name):
     """
     if name in names() or paths.here(name) != Path(str(name)):
         return name
-    if parts := _mixed(name):
-        return mixture.joined(f"{resolve(part)}:{share:g}" if share != 1 else resolve(part) for part, share in parts)
+    if _mixed(name):
+        return mixture.renamed(name, resolve)
     for path in (Path(str(name)), paths.project_root() / str(name)):
         if is_own(path):
             return str(path.resolve())
@@ -161,7 +161,9 @@ def frame_of(name):
 
 def _mixed(name):
     """Return the (name, share) of each part if this is the name of a mixture and of no folder, else ()."""
-    return () if os.path.exists(paths.here(name)) else mixture.parts(name)
+    if len(str(name)) < LONGEST and paths.here(name).exists():
+        return ()
+    return mixture.parts(name)
 
 
 def _part(name, val_seed):

@@ -35,6 +35,7 @@ class Mixed(Lines):
         return np.concatenate(found)
 
     def epoch(self, number):
+        """Return the Lines of an epoch."""
         return self.take(self.drawn(number))
 
 
@@ -67,6 +68,11 @@ def parts(name):
 def joined(names):
     """Return the name of the mixture of these names, each with or without a share; a single name as it is."""
     return SEPARATOR.join(names)
+
+
+def renamed(name, change):
+    """Return the name of a mixture with each part's name changed by a function; a share of 1 is left out."""
+    return joined(f"{change(part)}:{share:g}" if share != 1 else change(part) for part, share in parts(name))
 
 
 def mix(name, loaded):

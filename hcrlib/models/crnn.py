@@ -181,7 +181,7 @@ class Crnn(KerasLearner, Recognizer):
             """Batches whose first one is padded more: Keras treats shapes that the first two share as fixed."""
 
             def __init__(self, pictures):
-                super().__init__()
+                super().__init__(workers=2)  # threads that distort the next images while the network trains
                 self.pictures = pictures
 
             def __len__(self):

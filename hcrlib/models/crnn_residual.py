@@ -12,11 +12,11 @@ from hcrlib.models.crnn import Crnn
 class CrnnResidual(Crnn):
     """Residual convolutions, then LSTMs at half the time steps with a shortcut around them.
 
-    The first convolution takes every third row and every second column, so that the later ones, which take most of the time, see
-    small images. The LSTMs read pairs of time steps, which halves their time; the shortcut hands each step's own features to the
-    last layer, so that the convolutions learn from the first epoch on. Sources: He et al. 2016 (residual connections); Retsinas
-    et al. 2022, "Best Practices for a Handwritten Text Recognition System" (a shortcut around the LSTMs, there a second output
-    that is dropped after training).
+    The first convolution takes every third row and every second column, so that the later ones, which take most of the time,
+    see small images. The LSTMs read pairs of time steps, which halves their time; the shortcut hands each step's own features
+    to the last layer, so that the convolutions learn from the first epoch on. Sources: He et al. 2016 (residual connections);
+    Retsinas et al. 2022, "Best Practices for a Handwritten Text Recognition System" (a shortcut around the LSTMs; theirs is a
+    second output that is dropped after training).
     """
 
     name = "crnn-residual"
