@@ -23,11 +23,13 @@ DRAWN = (
     ("accuracy", "ci_low", "ci_high"),
     ("cer", "cer_low", "cer_high"),
     ("val_accuracy", "lowest", "highest"),
+    ("f1", None, None),
 )
 AXIS = {
     "p50_ms": "milliseconds, p50 to p99",
     "accuracy": "share read right, 95 % interval",
     "cer": "character error rate",
+    "f1": "F1",
     "val_accuracy": "validation accuracy, mean and range of seeds",
 }  # otherwise seconds
 
@@ -94,7 +96,7 @@ def draw(found):
     names = [row["what"] if "how" not in row else f"{row['what']}\n{row['how']}" for row in rows]
     ax.set_yticks(range(len(rows)), names)
     ax.set_ylim(len(rows) - 0.5, -0.5)
-    if middle not in ("accuracy", "cer", "val_accuracy"):
+    if middle not in ("accuracy", "cer", "val_accuracy", "f1"):
         ax.set_xscale("log")
     ax.grid(axis="x", alpha=0.3)
     ax.set_xlabel(AXIS.get(middle, "seconds"))

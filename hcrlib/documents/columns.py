@@ -3,24 +3,60 @@
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
+
 from hcrlib.documents.containers import around
 from hcrlib.documents.strokes import Row
 
 GUTTER = 1.6  # writing heights: least width of a gutter, which has at least two lines on both sides
+WIDER = 1.5  # how much wider than the page's wide gaps between words
+ALIGNED = 1.2  # writing heights within which the lines of the right side begin, if it is a column
+NARROWEST = 3.0  # writing heights: the least width of a column
 
 
 def in_reading_order(rows, height):
     """Return the Rows split at the gutters between columns: from top to bottom, column by column."""
     boxes = [(around(s.box for s in word), word) for row in rows for word in row.words]
     row_of = {id(word): index for index, row in enumerate(rows) for word in row.words}
+    least = max(GUTTER * height, WIDER * _wide_gap(rows))
     out = []
-    for column, block in enumerate(_blocks(boxes, row_of, height)):
+    for column, block in enumerate(_blocks(boxes, row_of, height, least)):
         lines = {}
         for _, word in block:
             lines.setdefault(row_of[id(word)], []).append(word)
         found = [Row(tuple(words), around(s.box for word in words for s in word), column) for words in lines.values()]
-        out += sorted(found, key=lambda row: (row.box.top + row.box.bottom) / 2)
+        out += _downwards(found, height)
     return _numbered(out)
+
+
+def _downwards(rows, height):
+    """Return the Rows of one column from top to bottom, and those on one level, such as a label and a number, from the left."""
+    out = []
+    for row in sorted(rows, key=_middle):
+        place = len(out)
+        while (
+            place and row.box.right <= out[place - 1].box.left and _middle(row) - _middle(out[place - 1]) < height / 2
+        ):
+            place -= 1
+        out.insert(place, row)
+    return out
+
+
+def _middle(row):
+    return (row.box.top + row.box.bottom) / 2
+
+
+def _wide_gap(rows):
+    """Return the upper quartile of the gaps between words, in pixels; 0 if there are few.
+
+    Of each line only the gaps up to its median count, as the others may be gutters.
+    """
+    gaps = []
+    for row in rows:
+        ends = [around(s.box for s in word) for word in row.words]
+        found = sorted(max(0, b.left - a.right) for a, b in pairwise(ends))
+        gaps += found[: (len(found) + 1) // 2] if len(found) > 1 else []
+    return float(np.percentile(gaps, 75)) if len(gaps) >= 4 else 0.0
 
 
 def _numbered(rows):
@@ -38,11 +74,11 @@ def _overlap(a, b):
     return min(a.right, b.right) - max(a.left, b.left) > 0.3 * min(a.width, b.width)
 
 
-def _blocks(boxes, row_of, height):
+def _blocks(boxes, row_of, height, least):
     """Cut [(box, word)] into blocks in reading order, along gutters with at least two lines on both sides (XY-cut)."""
     for side, find in (("right", _gutter), ("bottom", _level)):
-        if (cut := find(boxes, row_of, height)) is not None:
-            return [block for part in _parts(boxes, side, cut) for block in _blocks(part, row_of, height)]
+        if (cut := find(boxes, row_of, height, least)) is not None:
+            return [block for part in _parts(boxes, side, cut) for block in _blocks(part, row_of, height, least)]
     return [boxes]
 
 
@@ -52,19 +88,31 @@ def _parts(boxes, side, cut):
     return [[item for item, before in zip(boxes, ends, strict=True) if before == first] for first in (True, False)]
 
 
-def _gutter(boxes, row_of, height):
+def _gutter(boxes, row_of, height, least):
     """Return x in the middle of the widest gutter that no word of the block crosses, or None."""
     spans = sorted((box.left, box.right) for box, _ in boxes)
     gaps, reach = [], spans[0][1]
     for left, right in spans[1:]:
-        if left - reach >= GUTTER * height:
+        if left - reach >= least:
             gaps.append((left - reach, (left + reach) / 2))
         reach = max(reach, right)
     for _, cut in sorted(gaps, reverse=True):
         sides = _parts(boxes, "right", cut)
-        if all(len({row_of[id(word)] for _, word in side}) >= 2 for side in sides) and _side_by_side(*sides):
+        if all(_is_column(side, row_of, height) for side in sides) and _side_by_side(*sides):
             return cut
     return None
+
+
+def _is_column(side, row_of, height):
+    """Return whether most lines of one side of a gutter begin at the same place, and it is wider than a margin of numbers."""
+    starts = {}
+    for box, word in side:
+        starts[row_of[id(word)]] = min(box.left, starts.get(row_of[id(word)], box.left))
+    lefts = np.sort(list(starts.values()))
+    if len(lefts) < 2 or around(box for box, _ in side).width < NARROWEST * height:
+        return False
+    together = np.searchsorted(lefts, lefts + ALIGNED * height, side="right") - np.arange(len(lefts))
+    return together.max() >= max(2, 0.6 * len(lefts))
 
 
 def _side_by_side(left, right):
@@ -74,7 +122,7 @@ def _side_by_side(left, right):
     return common > 0.5 * min(a.height, b.height)
 
 
-def _level(boxes, row_of, height):
+def _level(boxes, row_of, height, least):
     """Return y of the horizontal cut that leaves the most words beside a gutter above or below it, or None."""
     rows = {}
     for box, word in boxes:
@@ -86,7 +134,7 @@ def _level(boxes, row_of, height):
         if above.bottom > level:
             continue
         parts = _parts(boxes, "bottom", level)
-        beside = sum(len(part) for part in parts if part and _gutter(part, row_of, height) is not None)
+        beside = sum(len(part) for part in parts if part and _gutter(part, row_of, height, least) is not None)
         if all(parts) and beside > most:
             best, most = level, beside
     return best

@@ -91,11 +91,15 @@ class Line:
     Attributes:
         words: from left to right.
         column: 0 for the leftmost column of the page.
+        baseline: the points (x, y) of the polyline on which the letters stand, from left to right; () if unknown.
+        polygon: the corners (x, y) around the line's ink, clockwise from the top left; () if unknown.
     """
 
     words: tuple[Word, ...]
     box: Box
     column: int = 0
+    baseline: tuple[tuple[int, int], ...] = ()
+    polygon: tuple[tuple[int, int], ...] = ()
 
     @property
     def text(self) -> str:
@@ -103,13 +107,14 @@ class Line:
         return " ".join(word.text for word in self.words)
 
     def with_boxes(self, place: Callable[[Box], Box]) -> "Line":
-        """Return the line with `place` applied to its box and those of its words and characters."""
+        """Return the line with `place` applied to its points and its box, and to those of its words and characters."""
 
         def placed(part: Any, **parts: Any) -> Any:
             return replace(part, box=place(part.box), **parts)
 
         words = (placed(word, characters=tuple(map(placed, word.characters))) for word in self.words)
-        return placed(self, words=tuple(words))
+        moved = (tuple(place(Box(x, y, x, y))[:2] for x, y in points) for points in (self.baseline, self.polygon))
+        return placed(self, words=tuple(words), **dict(zip(("baseline", "polygon"), moved, strict=True)))
 
 
 @dataclass(frozen=True)

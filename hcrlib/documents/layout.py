@@ -14,6 +14,7 @@ import numpy as np
 from hcrlib.documents.columns import in_reading_order
 from hcrlib.documents.containers import around
 from hcrlib.documents.line_segmentation import find_lines, within_regions
+from hcrlib.documents.outlines import outlined
 from hcrlib.documents.strokes import Row, components, slant, writing_height
 
 SPECK = 0.006  # of the squared height of the writing: smaller components are dust
@@ -48,7 +49,8 @@ def layout(ink, regions=None):
     parts = [_clusters(line, lean) for line in lines]
     least = word_gap(parts, height)
     rows = [_row(line, least, height) for line in parts]
-    return Layout(tuple(in_reading_order(rows, height)), height, lean)
+    rows = outlined(in_reading_order(rows, height), ink.shape, height)
+    return Layout(tuple(rows), height, lean)
 
 
 def _is_writing(line, height):

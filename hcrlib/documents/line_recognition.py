@@ -1,8 +1,12 @@
 """Read the words or lines of a page as a whole, with a text recognizer (CRNN with CTC) or RapidOCR's network."""
 
+import contextlib
 import math
 
+import numpy as np
+
 from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.datasets.pages import cut
 from hcrlib.decoding.ctc import WordBeamSearch
 from hcrlib.documents import rapidocr
 from hcrlib.documents.cleaning import Cleaned
@@ -34,7 +38,11 @@ class _WholeRecognizer:
         """Return a Line for each row of a layout; raise DataError if one is too wide for the network."""
         rows = [[around(stroke.box for stroke in word) for word in row.words] for row in found.rows]
         boxes = [box for row in rows for box in row] if self.unit == "words" else [around(row) for row in rows]
-        crops = [crop(getattr(cleaned, self.source), box, self.margin * found.height) for box in boxes]
+        image, margin = getattr(cleaned, self.source), self.margin * found.height
+        if self.unit == "words":
+            crops = [crop(image, box, margin) for box in boxes]
+        else:
+            crops = [cut_out(image, row, margin) for row in found.rows]
         batches = (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))
         readings = [reading for batch in batches for reading in self.readings(batch)]
         read = iter(zip(boxes, readings, strict=True))
@@ -44,7 +52,7 @@ class _WholeRecognizer:
                 words = [_word(*next(read), self.min_confidence) for _ in word_boxes]
             else:
                 words = _words(*next(read), word_boxes, self.min_confidence)
-            lines.append(Line(tuple(words), around(word.box for word in words), row.column))
+            lines.append(Line(tuple(words), around(word.box for word in words), row.column, row.baseline, row.polygon))
         return tuple(lines)
 
 
@@ -106,6 +114,14 @@ def crop(image, box, margin):
     margin = round(margin)
     top, left = max(0, box.top - margin), max(0, box.left - margin)
     return image[top : box.bottom + margin, left : box.right + margin]
+
+
+def cut_out(image, row, margin):
+    """Cut a Row from an image, uint8 (h, w), along its polygon, as lines to train on are cut; without one, crop its box."""
+    if row.polygon:
+        with contextlib.suppress(ValueError):  # too small
+            return cut(image, np.array(row.polygon, float), np.array(row.baseline, float))
+    return crop(image, row.box, margin)
 
 
 def _word(box, reading, min_confidence):

@@ -66,8 +66,13 @@ def slant(ink, height):
 
 @dataclass(frozen=True)
 class Row:
-    """One line of one column: its words, each a tuple of strokes, from left to right."""
+    """One line of one column: its words, each a tuple of strokes, from left to right.
+
+    baseline, polygon: ((x, y), ...) in pixels, see Line; () if they were not found.
+    """
 
     words: tuple
     box: Box
     column: int = 0
+    baseline: tuple = ()
+    polygon: tuple = ()

@@ -218,3 +218,24 @@ def test_columns_of_which_one_is_longer_under_a_heading():
     left, right = [row(50, y) for y in (100, 140, 180, 220, 260)], [row(500, y) for y in (100, 140)]
     found = columns.in_reading_order([*right, heading, *left], 20)
     assert [line.box for line in found] == [line.box for line in (heading, *left, *right)]
+
+
+def test_lines_on_one_level_are_read_from_the_left():
+    label, number, below = row(50, 104, 200), row(700, 100, 20), row(50, 140)
+    found = columns.in_reading_order([below, number, label], 20)
+    assert [line.box for line in found] == [line.box for line in (label, number, below)]
+
+
+def test_wide_gaps_between_words_are_not_gutters():
+    """The gaps of three lines overlap by more than GUTTER, but are no wider than the others."""
+    sheet = Sheet(width=1200)
+    for x, y in ((50, 80), (75, 140), (60, 200)):
+        sheet.write("aaa aaa aaaa aaa", x, y, gap=80)
+    assert sheet.texts() == [(0, "aaa aaa aaaa aaa")] * 3
+
+
+def test_numbers_before_lines_are_not_a_column():
+    sheet = Sheet()
+    for y in (80, 140, 200, 260):
+        sheet.write("a", 50, y).write("aaaa aaa aaaa", 130, y)
+    assert sheet.texts() == [(0, "a aaaa aaa aaaa")] * 4

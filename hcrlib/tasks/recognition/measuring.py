@@ -24,13 +24,10 @@ class Prepared:
 
     def epoch(self, number: int) -> tuple[list[np.ndarray], tuple[str, ...]]:
         """Return (float32 (height, width) each, texts) of that epoch, counted from 0."""
-        drawn = self.split.drawn(number)
-        lines = self.split if drawn is not None else self.split.epoch(number)
+        lines = self.split.epoch(number)
         if self._lines is not lines:
             self._lines, self._images = lines, self.pipeline.apply(lines.images)
-        if drawn is None:
-            return self._images, lines.texts
-        return [self._images[at] for at in drawn], tuple(lines.texts[at] for at in drawn)
+        return self._images, lines.texts
 
 
 def check(record: RunRecord, train: Lines, data: TextDataset) -> None:
