@@ -13,10 +13,10 @@ from hcrlib.core.errors import ConfigError, HcrError
 
 CHARACTER_MODEL, LINE_MODEL = "best-47", "words-52"  # of the zoo; a Reader has its own
 RAPIDOCR = "rapidocr"  # rapidocr.NAME, without loading hcrlib.documents for the other commands
-FORMATS = "text", "json", "hocr", "alto", "pdf", "png"
+FORMATS = "text", "json", "hocr", "alto", "page", "pdf", "png"
 PLATE = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # the formats by the suffix of --out, without --to
-ENDS = {".json": "json", ".hocr": "hocr", ".xml": "alto", ".pdf": "pdf", ".png": "png"}
+ENDS = {".json": "json", ".hocr": "hocr", ".page.xml": "page", ".xml": "alto", ".pdf": "pdf", ".png": "png"}
 OUTPUT = "to", "out", "columns", "reading_order"
 READING = "lexicon", "min_confidence", "detector", "recognizer", "characters", "plate"
 KEEPING = "keep", "library", "watch"
@@ -205,7 +205,7 @@ def _formats(args):
 
     The list is empty if a folder is only watched for the library.
     """
-    named = ENDS.get(Path(args.out or "").suffix.lower(), "text")
+    named = next((form for end, form in ENDS.items() if (args.out or "").lower().endswith(end)), "text")
     return list(dict.fromkeys(args.to or ([] if args.watch and not args.out else [named])))
 
 

@@ -94,7 +94,7 @@ def cut(grey, polygon, baseline):
         raise ValueError(f"a polygon outside of the page of {grey.shape[1]} x {grey.shape[0]} pixels")
     tilt = _tilt(inside, baseline)
     cos, sin = math.cos(tilt), math.sin(tilt)
-    level = inside @ np.array([[cos, -sin], [sin, cos]])
+    level = np.round(inside @ np.array([[cos, -sin], [sin, cos]]), 6)  # a right angle leaves 1e-15 of a pixel
     (left, top), (right, bottom) = np.floor(level.min(axis=0)), np.ceil(level.max(axis=0))
     size = int(right - left), int(bottom - top)
     mask = Image.new("1", (max(1, size[0]), max(1, size[1])))

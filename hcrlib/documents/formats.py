@@ -21,11 +21,12 @@ from PIL.PngImagePlugin import PngInfo
 
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.fileio import atomic
-from hcrlib.documents import hocr_alto, pdf
+from hcrlib.documents import hocr_alto, page_xml, pdf
 from hcrlib.documents.annotate import annotated
 from hcrlib.documents.plain_text import as_printed
 
 VERSION = "hcr-pages 1"
+PAGE_SUFFIX = ".page.xml"  # next to the .xml of ALTO
 COMPRESSION = 3  # of a PNG: a sixth of the time of level 6 for the same size
 
 
@@ -143,52 +144,64 @@ def _json_page(page):
     return json.dumps(as_dict(page), ensure_ascii=False)
 
 
-def _images(source, destination):
-    """Write NAME.png for one page, or NAME-1.png, NAME-2.png, ... for several, all or none.
+def _page_files(save, source_of, source, destination):
+    """Write NAME.png, say, for one page, or NAME-1.png, NAME-2.png, ... for several, all or none.
+
+    save(page, source, stream): writes a page. source_of(path): returns the source of a file that `save` wrote, None for others.
 
     Raises:
         ConfigError: for a second page to a stream, or if a numbered file exists and is not of this source.
     """
-    return (_one_image if hasattr(destination, "write") else _image_files)(source, destination)
+    if hasattr(destination, "write"):
+        return _one_page(save, source, destination)
+    return _numbered_files(save, source_of, source, Path(destination))
 
 
 @contextlib.contextmanager
-def _one_image(source, stream):
+def _one_page(save, source, stream):
     written = []
 
     def add(page):
         if written:
             hint = "Name a file: its pages are numbered"
-            raise ConfigError("A PNG can contain only one page", where=source, hint=hint)
-        _save(page, source, stream)
+            raise ConfigError("A file of this format can contain only one page", where=source, hint=hint)
+        save(page, source, stream)
         written.append(page.number)
 
     yield add
 
 
 @contextlib.contextmanager
-def _image_files(source, destination):
+def _numbered_files(save, source_of, source, destination):
     """Collect pages in a hidden folder, as their file names depend on how many there are."""
-    destination, parts = Path(destination), []
+    parts = []
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.stem}.", suffix=".part") as folder:
 
         def add(page):
-            parts.append(Path(folder) / f"{len(parts)}.png")
+            parts.append(Path(folder) / str(len(parts)))
             with _opened(parts[-1]) as file:
-                _save(page, source, file)
+                save(page, source, file)
 
         yield add
         if len(parts) == 1:
             os.replace(parts[0], destination)
         else:
-            _move(parts, _numbered(destination, len(parts)), source)
+            _move(parts, _numbered(destination, len(parts)), source, source_of)
 
 
-def _save(page, source, file):
+def _save_image(page, source, file):
     about = PngInfo()
     about.add_itxt("Title", _title(source))
     annotated(page).save(file, "PNG", compress_level=COMPRESSION, pnginfo=about)
+
+
+def _source_of_image(path):
+    try:
+        with Image.open(path) as image:
+            return image.info.get("Title")
+    except OSError:
+        return None
 
 
 def _title(source):
@@ -196,28 +209,20 @@ def _title(source):
     return source.encode("utf-8", "replace").decode()
 
 
-def _move(parts, places, source):
+def _move(parts, places, source, source_of):
     """Move the parts into place unless a file of another source would be replaced: the user chose only the stem."""
     for place in places:
-        if place.exists() and not _is_of(place, source):
+        if place.exists() and source_of(place) not in (_title(source), hocr_alto.clean(source)):
             hint = "Name another file or folder: --out"
             raise ConfigError("A page would replace another file", where=place, hint=hint)
     for part, place in zip(parts, places, strict=True):
         os.replace(part, place)
 
 
-def _is_of(path, source):
-    """Return whether the file is an image written for this source before."""
-    try:
-        with Image.open(path) as image:
-            return image.info.get("Title") == _title(source)
-    except OSError:
-        return False
-
-
 def _numbered(path, pages):
     path = Path(path)
-    return [path.with_name(f"{path.stem}-{number}{path.suffix}") for number in range(1, pages + 1)]
+    suffix = PAGE_SUFFIX if path.name.endswith(PAGE_SUFFIX) else path.suffix
+    return [path.with_name(f"{path.name.removesuffix(suffix)}-{number}{suffix}") for number in range(1, pages + 1)]
 
 
 READING_ORDER = Format(".txt", _text(lambda page: page.text))  # column by column
@@ -227,5 +232,6 @@ FORMATS = {
     "hocr": Format(".hocr", _document(hocr_alto.hocr_head, hocr_alto.hocr_page, "", hocr_alto.HOCR_TAIL)),
     "alto": Format(".xml", _document(hocr_alto.alto_head, hocr_alto.alto_page, "", hocr_alto.ALTO_TAIL)),
     "pdf": Format(".pdf", partial(_one_file, pdf.into)),
-    "png": Format(".png", _images, by_page=True),
+    "page": Format(PAGE_SUFFIX, partial(_page_files, page_xml.save, page_xml.source_of), by_page=True),
+    "png": Format(".png", partial(_page_files, _save_image, _source_of_image), by_page=True),
 }

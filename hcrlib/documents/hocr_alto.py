@@ -1,11 +1,12 @@
 """Export pages as hOCR and ALTO, the two formats that archives, viewers and other OCR programs accept.
 
 hOCR 1.2: http://kba.github.io/hocr-spec/1.2/. ALTO 4.4: https://www.loc.gov/standards/alto/v4/alto-4-4.xsd. Both consist of a
-head, one element per page and a tail. Boxes are in pixels of the source file, before its page was rotated and rectified, and
-are clipped to it. Characters that XML does not allow become U+FFFD.
+head, one element per page and a tail. Boxes, polygons and baselines are in pixels of the source file, before its page was
+rotated and rectified, and are clipped to it. Characters that XML does not allow become U+FFFD.
 """
 
 import re
+from dataclasses import replace
 from itertools import count, groupby
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -26,7 +27,7 @@ def hocr_head(source):
 <!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
 <html xmlns="http://www.w3.org/1999/xhtml">
 <head>
-<title>{escape(_clean(source))}</title>
+<title>{escape(clean(source))}</title>
 <meta http-equiv="Content-Type" content="text/html; charset=utf-8"/>
 <meta name="ocr-system" content="hcrlib"/>
 <meta name="ocr-capabilities" content="{HOCR_CLASSES}"/>
@@ -40,9 +41,9 @@ def hocr_page(page):
 
     Words contain the boxes of their characters if those spell the word; a word changed by a lexicon contains only text.
     """
-    names, box = _Names(page.number), (0, 0, *_size(page))
+    names, box = Names(page.number), (0, 0, *size_of(page))
     root = _hocr("div", "ocr_page", f"bbox {_spaced(box)}; ppageno {page.number - 1}", f"page_{page.number}")
-    for lines in _columns(page):
+    for lines in columns(page):
         area = _hocr("div", "ocr_carea", f"bbox {_spaced(around(line.box for line in lines))}", names("block"), root)
         for line in lines:
             span = _hocr("span", "ocr_line", f"bbox {_spaced(line.box)}", names("line"), area)
@@ -63,12 +64,12 @@ def _hocr(tag, kind, title, name=None, parent=None):
 def _hocr_word(line, word, name):
     element = _hocr("span", "ocrx_word", f"bbox {_spaced(word.box)}; x_wconf {_percent(word)}", name, line)
     if word.text != "".join(character.text for character in word.characters):
-        element.text = _clean(word.text)
+        element.text = clean(word.text)
         return
     for character in word.characters:
         title = f"x_bboxes {_spaced(character.box)}; x_confs {_percent(character)}"
         inner = _hocr("span", "ocrx_cinfo", title, parent=element)
-        inner.text, inner.tail = _clean(character.text), None
+        inner.text, inner.tail = clean(character.text), None
 
 
 def alto_head(source):
@@ -79,7 +80,7 @@ def alto_head(source):
 xsi:schemaLocation="{ALTO}/ns-v4# {ALTO}/v4/alto-4-4.xsd" SCHEMAVERSION="4.4">
 <Description>
 <MeasurementUnit>pixel</MeasurementUnit>
-<sourceImageInformation><fileName>{escape(_clean(source))}</fileName></sourceImageInformation>
+<sourceImageInformation><fileName>{escape(clean(source))}</fileName></sourceImageInformation>
 <Processing ID="reading"><processingSoftware><softwareName>hcrlib</softwareName></processingSoftware></Processing>
 </Description>
 <Layout>
@@ -87,14 +88,19 @@ xsi:schemaLocation="{ALTO}/ns-v4# {ALTO}/v4/alto-4-4.xsd" SCHEMAVERSION="4.4">
 
 
 def alto_page(page):
-    """Return a page's element. Confidences are 0..1; a character's alternatives are its Variants."""
-    names, size = _Names(page.number), dict(zip(("WIDTH", "HEIGHT"), map(str, _size(page)), strict=True))
+    """Return a page's element. Confidences are 0..1; a character's alternatives are its Variants.
+
+    Points are written as eScriptorium and kraken write them: "x y x y".
+    """
+    names, size = Names(page.number), dict(zip(("WIDTH", "HEIGHT"), map(str, size_of(page)), strict=True))
     root = ElementTree.Element("Page", {"ID": f"page_{page.number}", "PHYSICAL_IMG_NR": str(page.number), **size})
     space = ElementTree.SubElement(root, "PrintSpace", {"HPOS": "0", "VPOS": "0", **size})
-    for lines in _columns(page):
+    for lines in columns(page):
         block = _alto(space, "TextBlock", around(line.box for line in lines), ID=names("block"))
         for line in lines:
-            _alto_line(_alto(block, "TextLine", line.box, ID=names("line")), line, names)
+            element = _alto(block, "TextLine", line.box, ID=names("line"), BASELINE=_flat(line.baseline))
+            ElementTree.SubElement(ElementTree.SubElement(element, "Shape"), "Polygon", POINTS=_flat(line.polygon))
+            _alto_line(element, line, names)
     ElementTree.indent(root, "")
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -109,37 +115,47 @@ def _alto_line(element, line, names):
         if n:
             ElementTree.SubElement(element, "SP")
         certain = f"{word.confidence:.4f}"
-        string = _alto(element, "String", word.box, ID=names("word"), CONTENT=_clean(word.text), WC=certain)
+        string = _alto(element, "String", word.box, ID=names("word"), CONTENT=clean(word.text), WC=certain)
         for character in word.characters:
             _alto_glyph(string, character)
 
 
 def _alto_glyph(string, character):
     certain = f"{character.confidence:.4f}"
-    glyph = _alto(string, "Glyph", character.box, CONTENT=_clean(character.text), GC=certain)
+    glyph = _alto(string, "Glyph", character.box, CONTENT=clean(character.text), GC=certain)
     for text, confidence in character.alternatives:
         if text != character.text:
-            ElementTree.SubElement(glyph, "Variant", {"CONTENT": _clean(text), "VC": f"{confidence:.4f}"})
+            ElementTree.SubElement(glyph, "Variant", {"CONTENT": clean(text), "VC": f"{confidence:.4f}"})
 
 
-class _Names:
+class Names:
     """Generate unique ids in the document: names("word") returns word_1_1, word_1_2, ..."""
 
     def __init__(self, number):
         self.number, self.counts = number, {}
 
     def __call__(self, kind):
+        """Return the next id of a kind of element."""
         return f"{kind}_{self.number}_{next(self.counts.setdefault(kind, count(1)))}"
 
 
-def _columns(page):
-    """Return the lines of each column in reading order, with boxes in the file; lines without words are omitted."""
+def columns(page):
+    """Return the lines of each column in reading order, each with boxes, polygon and baseline in the file.
+
+    Lines without words are omitted. A line without a polygon gets its box, one without a baseline the bottom of its box.
+    """
 
     def in_file(box):
-        return _clipped(page.source_box(box), *_size(page))
+        return _clipped(page.source_box(box), *size_of(page))
 
-    lines = [line.with_boxes(in_file) for line in page.lines if line.words]
+    lines = [_outlined(line).with_boxes(in_file) for line in page.lines if line.words]
     return [list(column) for _, column in groupby(lines, key=lambda line: line.column)]
+
+
+def _outlined(line):
+    left, top, right, bottom = line.box
+    polygon = line.polygon or ((left, top), (right, top), (right, bottom), (left, bottom))
+    return replace(line, polygon=polygon, baseline=line.baseline or ((left, bottom), (right, bottom)))
 
 
 def _clipped(box, width, height):
@@ -147,7 +163,7 @@ def _clipped(box, width, height):
     return Box(*(min(max(side, 0), most) for side, most in zip(box, (width, height) * 2, strict=True)))
 
 
-def _size(page):
+def size_of(page):
     """Return the width and height of the page in the file."""
     return page.source_size or (page.width, page.height)
 
@@ -156,9 +172,14 @@ def _spaced(box):
     return " ".join(map(str, box))
 
 
+def _flat(points):
+    return " ".join(f"{x} {y}" for x, y in points)
+
+
 def _percent(read):
     return f"{100 * read.confidence:.0f}"
 
 
-def _clean(text):
+def clean(text):
+    """Return the text with U+FFFD for each character that XML does not allow."""
     return FORBIDDEN.sub("\ufffd", text)

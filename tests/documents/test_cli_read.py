@@ -94,7 +94,17 @@ def test_several_formats_into_a_folder_from_one_reading(capsys):
     argv = [part for name in read_commands.FORMATS for part in ("--to", name)]
     assert run(capsys, "read", *files(a="one\ftwo"), *argv, "--to", "text", "--out", "out")[0] == 0
     names = sorted(path.name for path in Path("out").iterdir())
-    assert names == ["a-1.png", "a-2.png", "a.hocr", "a.json", "a.pdf", "a.txt", "a.xml"]
+    assert names == [
+        "a-1.page.xml",
+        "a-1.png",
+        "a-2.page.xml",
+        "a-2.png",
+        "a.hocr",
+        "a.json",
+        "a.pdf",
+        "a.txt",
+        "a.xml",
+    ]
     assert len(pypdfium2.PdfDocument("out/a.pdf")) == 2
 
 

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from hcrlib.core.errors import ConfigError
+from hcrlib.datasets.pages import read_pages
 from hcrlib.documents.containers import Box
 from hcrlib.documents.formats import FORMATS, READING_ORDER, as_dict
 from hcrlib.documents.plain_text import as_printed
@@ -25,6 +26,7 @@ ODD = page("a<b>&\"c' ]]>", "Élève ?", "naïve façade œuvre")
 EMPTY = page()
 XHTML = "{http://www.w3.org/1999/xhtml}"
 ALTO = "{http://www.loc.gov/standards/alto/ns-v4#}"
+PAGE = "{http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15}"
 
 
 def written(name, *pages, source="scan.png"):
@@ -139,8 +141,8 @@ def test_alto_has_blocks_lines_strings_and_glyphs_with_variants():
     assert (first.get("PHYSICAL_IMG_NR"), second.get("WIDTH"), len(second[0])) == ("1", "800", 0)
     assert [len(block) for block in first.iter(f"{ALTO}TextBlock")] == [1, 1]
     top = next(first.iter(f"{ALTO}TextLine"))
-    assert [child.tag.removeprefix(ALTO) for child in top] == ["String", "SP", "String"]
-    two = top[2]
+    assert [child.tag.removeprefix(ALTO) for child in top] == ["Shape", "String", "SP", "String"]
+    two = top[3]
     assert {key: two.get(key) for key in ("CONTENT", "WC", "HPOS", "VPOS", "WIDTH", "HEIGHT")} == dict(
         CONTENT="two", WC="0.9000", HPOS="40", VPOS="0", WIDTH="30", HEIGHT="20"
     )
@@ -178,13 +180,77 @@ def place(element):
     return tuple(int(element.get(key)) for key in ("HPOS", "VPOS", "WIDTH", "HEIGHT"))
 
 
+@pytest.mark.parametrize("traced", [True, False])
+def test_markup_has_the_polygons_and_baselines_of_the_file(traced):
+    """Without them, the box and its bottom."""
+    polygon, baseline = ((100, 30), (120, 28), (120, 52), (100, 50)), ((100, 45), (110, 46), (120, 45))
+    read = line("ab", 100, 30)
+    read = replace(read, polygon=polygon, baseline=baseline) if traced else read
+    turned = replace(page(read), to_source=TURNED, source_size=(150, 310))
+    outline = "60 100 56 60 104 60 100 100" if traced else "60 100 60 60 100 60 100 100"
+    base = "90 100 92 80 90 60" if traced else "100 100 100 60"
+    [found] = ElementTree.fromstring(written("alto", turned)).iter(f"{ALTO}TextLine")
+    assert (found.find(f"{ALTO}Shape/{ALTO}Polygon").get("POINTS"), found.get("BASELINE")) == (outline, base)
+    [found] = ElementTree.fromstring(written("page", turned)).iter(f"{PAGE}TextLine")
+    places = [found.find(f"{PAGE}{tag}").get("points").replace(",", " ") for tag in ("Coords", "Baseline")]
+    assert places == [outline, base]
+
+
+def test_page_xml_has_regions_lines_words_and_glyphs():
+    side = page(line("one two"), line("x", 300, column=1))
+    root = ElementTree.fromstring(written("page", side, source="a<b>.png"))
+    assert [child.tag.removeprefix(PAGE) for child in root] == ["Metadata", "Page"]
+    whole = root.find(f"{PAGE}Page")
+    assert whole.attrib == {"imageFilename": "a<b>.png", "imageWidth": "800", "imageHeight": "600"}
+    assert [region[0].get("points") for region in whole] == ["0,0 70,0 70,20 0,20", "300,0 310,0 310,20 300,20"]
+    top = next(root.iter(f"{PAGE}TextLine"))
+    assert [child.tag.removeprefix(PAGE) for child in top] == ["Coords", "Baseline", "Word", "Word", "TextEquiv"]
+    assert [child.tag.removeprefix(PAGE) for child in top[3]] == ["Coords", *["Glyph"] * 3, "TextEquiv"]
+    assert (top[4][0].text, top[4].get("conf"), top[3][4][0].text) == ("one two", "0.9000", "two")
+    assert [(reading.get("index"), reading[0].text) for reading in top[3][1][1:]] == [("0", "t"), ("1", "o")]
+    names = [element.get("id") for element in root.iter() if element.get("id")]
+    assert len(names) == len(set(names)) == 2 + 2 + 3 + 7
+    changed = replace(line("tnis").words[0], text="this")
+    root = ElementTree.fromstring(written("page", page(replace(line("tnis"), words=(changed,)))))
+    assert not list(root.iter(f"{PAGE}Glyph"))
+
+
+def page_of_ink():
+    """A page with two lines of bars, the second one traced by a polygon and a baseline."""
+    first, second = line("élan vital", 40, 30), line("deux", 40, 90)
+    traced = replace(second, polygon=((40, 90), (80, 90), (80, 110), (40, 110)), baseline=((40, 104), (80, 104)))
+    made = page(first, traced, size=(200, 160))
+    for box in (first.box, second.box):
+        made.image[box.top + 5 : box.bottom - 5, box.left + 3 : box.right - 3] = 0
+    return made
+
+
+@pytest.mark.parametrize("name", ["alto", "page"])
+@pytest.mark.parametrize("quarters", [0, 1])
+def test_what_is_written_is_read_as_lines_to_train_on(name, quarters, tmp_path):
+    """So can a person correct it in eScriptorium or Transkribus; a sheet that lies on its side is no obstacle."""
+    made = page_of_ink()
+    if quarters:
+        turn = np.array([[0, 1, 0], [-1, 0, 200], [0, 0, 1.0]])  # (x, y) of the image is (y, 200 - x) of the file
+        made = replace(made, to_source=turn, source_size=(160, 200))
+    Image.fromarray(np.rot90(made.image, quarters)).save(tmp_path / "a.png")
+    FORMATS[name].write([made], "a.png", tmp_path / f"a{FORMATS[name].suffix}")
+    lines, damaged, _ = read_pages(tmp_path)
+    assert (lines.texts, damaged) == (("élan vital", "deux"), ())
+    assert [image.shape for image in lines.images] == [(20, 100), (20, 40)]
+    for image, read in zip(lines.images, made.lines, strict=True):
+        left, top, right, bottom = read.box
+        expected = made.image[top:bottom, left:right, 0].astype(int)
+        assert np.abs(image - expected)[1:-1, 1:-1].mean() < 3
+
+
 def test_markup_clips_boxes_to_the_file():
     beyond = replace(page(line("ab", 100, 30)), source_size=(90, 20))
     root = ElementTree.fromstring(written("alto", beyond))
     assert {place(each) for each in root.iter(f"{ALTO}String")} == {(90, 20, 0, 0)}
 
 
-@pytest.mark.parametrize("name", ["hocr", "alto"])
+@pytest.mark.parametrize("name", ["hocr", "alto", "page"])
 def test_markup_takes_any_text(name):
     odd = page('<&>"', "a\x00\x0bb\ud800c", "Élève")
     root = ElementTree.fromstring(written(name, odd, source='<&>"\x01\udcff.png'))
@@ -246,29 +312,31 @@ def test_an_image_shows_the_confidence_of_every_word():
     assert not np.array_equal(picture, Image.open(io.BytesIO(written("png", EMPTY))))
 
 
-def test_images_of_several_pages_are_numbered(tmp_path):
-    FORMATS["png"].write([page("one")], "x", tmp_path / "one.png")
-    FORMATS["png"].write((page("p", number=n) for n in (1, 2, 3)), "x", tmp_path / "more.png")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["more-1.png", "more-2.png", "more-3.png", "one.png"]
+@pytest.mark.parametrize(("name", "end"), [("png", ".png"), ("page", ".page.xml")])
+def test_several_pages_are_numbered(name, end, tmp_path):
+    FORMATS[name].write([page("one")], "x", tmp_path / f"one{end}")
+    FORMATS[name].write((page("p", number=n) for n in (1, 2)), "x", tmp_path / f"more{end}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"more-1{end}", f"more-2{end}", f"one{end}"]
     with pytest.raises(ConfigError, match="one page"):
-        written("png", ODD, ODD)
+        written(name, ODD, ODD)
 
 
-def test_images_of_several_pages_do_not_replace_other_files(tmp_path):
+@pytest.mark.parametrize(("name", "end"), [("png", ".png"), ("page", ".page.xml")])
+def test_several_pages_do_not_replace_other_files(name, end, tmp_path):
     def write(source):
-        FORMATS["png"].write((page("p", number=n) for n in (1, 2)), source, tmp_path / "two.png")
+        FORMATS[name].write((page("p", number=n) for n in (1, 2)), source, tmp_path / f"two{end}")
 
-    (tmp_path / "two.png").write_bytes(b"mine")
-    (tmp_path / "two-2.png").write_bytes(b"mine too")
-    with pytest.raises(ConfigError, match=r"another file.*two-2\.png"):
+    (tmp_path / f"two{end}").write_bytes(b"mine")
+    (tmp_path / f"two-2{end}").write_bytes(b"mine too")
+    with pytest.raises(ConfigError, match=rf"another file.*two-2\{end}"):
         write("two.pdf")
     there = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert there == {"two.png": b"mine", "two-2.png": b"mine too"}
-    (tmp_path / "two-2.png").unlink()
+    assert there == {f"two{end}": b"mine", f"two-2{end}": b"mine too"}
+    (tmp_path / f"two-2{end}").unlink()
     write("tw\udcff.pdf")
     write("tw\udcff.pdf")  # what it made before is replaced
-    assert (tmp_path / "two.png").read_bytes() == b"mine"
-    with pytest.raises(ConfigError, match=r"two-1\.png"):
+    assert (tmp_path / f"two{end}").read_bytes() == b"mine"
+    with pytest.raises(ConfigError, match=rf"two-1\{end}"):
         write("two.tif")
     assert len(list(tmp_path.iterdir())) == 3
 
