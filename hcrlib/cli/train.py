@@ -13,8 +13,8 @@ def add_parser(subparsers):
     example = "hcr train cnn-basic --data mnist-5k --set epochs=2"
     add = add_command(subparsers, "train", _train, "train and evaluate one model", example).add_argument
     add("classifier", metavar="MODEL", help=", ".join(names()))
-    data = "a dataset, or a folder with a dataset.yml, a TSV, or ALTO or PAGE XML (mnist-5k)"
-    add("--data", default="mnist-5k", metavar="NAME", help=data)
+    data = "a dataset, or a folder with a dataset.yml, a TSV, or ALTO or PAGE XML (mnist-5k); repeatable for lines, with shares"
+    add("--data", action="append", metavar="NAME[:SHARE]", help=data)
     add("--seed", type=int, default=0, metavar="N", help="seed of every random choice (0)")
     add("--budget", type=int, metavar="N", help="number of training images, stratified (all)")
     add("--preprocess", metavar="STEP,STEP", help="steps such as scale,deskew, or a YAML list (the model's own)")
@@ -26,11 +26,13 @@ def add_parser(subparsers):
 
 def _train(args):
     import hcrlib
+    from hcrlib.datasets import mixture
 
     steps = parse_steps(args.preprocess) if args.preprocess else None
     settings = dict(map(parse_setting, args.set))
     named(args.classifier).create(settings)  # rejects what is not one of its parameters, such as `seed`
-    run = hcrlib.train(args.classifier, args.data, seed=args.seed, budget=args.budget, preprocess=steps, **settings)
+    data = mixture.joined(args.data or ["mnist-5k"])
+    run = hcrlib.train(args.classifier, data, seed=args.seed, budget=args.budget, preprocess=steps, **settings)
     print(run)
     print(run.path)
     return 0

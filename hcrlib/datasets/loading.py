@@ -5,7 +5,7 @@ from pathlib import Path
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.core.registry import did_you_mean
-from hcrlib.datasets import pages, tsv
+from hcrlib.datasets import mixture, pages, tsv
 from hcrlib.datasets.base import Dataset, content_sha256, parted
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.custom import frame_of_custom, load_custom
@@ -14,6 +14,7 @@ from hcrlib.datasets.official import load_embedded, load_official
 from hcrlib.datasets.splits import cut_validation
 from hcrlib.datasets.text import TEXTS
 
+LONGEST = 255  # characters: no file has a longer name
 LOADERS = {"embedded": load_embedded, "official": load_official, "lite": load_lite}
 
 
@@ -60,13 +61,19 @@ def load_dataset(name, *, val_fraction=0.1, val_seed=0):
 
 
 def load_text(name, *, val_seed=0):
-    """Load a TextDataset. name: one of `text_names()`, or the path of a folder of images of lines with a TSV of their texts, or
-    of pages with ALTO or PAGE XML.
+    """Load a TextDataset.
+
+    Args:
+        name: one of `text_names()`, the path of a folder of images with a TSV of their texts or of pages with ALTO or PAGE XML,
+            or a mixture of them, such as `lines-copiste+lines-hooker:0.5` (see hcrlib.datasets.mixture).
+        val_seed: chooses the validation lines, by writer.
 
     Raises:
         ConfigError: the name is unknown.
         DataError: files are missing or not valid.
     """
+    if parts := _mixed(name):
+        return mixture.mix(str(name), [(part, share, _part(part, val_seed)) for part, share in parts])
     if str(name) not in TEXTS.names() and is_text(name):
         return tsv.load_folder(paths.here(name), Path(name).name, val_seed=val_seed)
     entry = TEXTS.get(str(name))
@@ -82,7 +89,7 @@ def is_text(name):
     A folder with a dataset.yml holds characters.
     """
     folder = paths.here(name)
-    if str(name) in TEXTS.names():
+    if str(name) in TEXTS.names() or _mixed(name):
         return True
     if not folder.is_dir() or (folder / "dataset.yml").is_file():
         return False
@@ -93,7 +100,7 @@ def is_own(path):
     """Return whether a path is that of a custom dataset: a dataset.yml, a folder with one, or one of words or lines."""
     path = Path(path)
     described = path.is_file() if path.suffix in (".yml", ".yaml") else (path / "dataset.yml").is_file()
-    return described or is_text(path)
+    return described or (not _mixed(path) and is_text(path))
 
 
 def is_pinned(name):
@@ -108,6 +115,8 @@ def resolve(name):
     """
     if name in names() or paths.here(name) != Path(str(name)):
         return name
+    if _mixed(name):
+        return mixture.renamed(name, resolve)
     for path in (Path(str(name)), paths.project_root() / str(name)):
         if is_own(path):
             return str(path.resolve())
@@ -148,6 +157,20 @@ def find(name):
 def frame_of(name):
     """Return how the images of a dataset, or of a path, are framed: "mnist" or "emnist"; see runtime.image."""
     return DATASETS.get(name).frame if name in DATASETS.names() else frame_of_custom(paths.here(name))
+
+
+def _mixed(name):
+    """Return the (name, share) of each part if this is the name of a mixture and of no folder, else ()."""
+    if len(str(name)) < LONGEST and paths.here(name).exists():
+        return ()
+    return mixture.parts(name)
+
+
+def _part(name, val_seed):
+    """Return the part of a mixture: its TextDataset, or its Lines if it has none to test on."""
+    place = TEXTS.get(str(name)).place() if str(name) in TEXTS.names() else paths.here(name)
+    lines = tsv.training_lines(place) if place and place.is_dir() else None
+    return lines or load_text(name, val_seed=val_seed)
 
 
 def _is_path(name):

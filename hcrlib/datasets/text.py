@@ -82,6 +82,10 @@ class Lines:
         """Return the Lines of an epoch of training: always the same, unless a subclass composes new ones."""
         return self
 
+    def drawn(self, number):
+        """Return the indices of these lines that an epoch of training reads, or None if `epoch` says it."""
+        return None
+
     @functools.cached_property
     def sha256(self):
         """The hex SHA-256 of texts, shapes and pixels."""

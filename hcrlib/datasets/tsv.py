@@ -14,16 +14,9 @@ import csv
 
 from hcrlib.core.errors import DataError
 from hcrlib.datasets import pages
-from hcrlib.datasets.text import TEXTS, Lines, TextEntry, cut_by_writer, found, made, read_lines
+from hcrlib.datasets.text import Lines, cut_by_writer, made, read_lines
 
 VALIDATED, TESTED = 0.1, 0.2  # shares of the lines
-CREMMA_SOURCE = "HTR-United / CREMMA, Testaments de Poilus: French wills, 1914 to 1918"
-CREMMA_LICENCE = "CC BY 4.0"
-CREMMA_NOTES = (
-    f"source: {CREMMA_SOURCE}",
-    f"licence: {CREMMA_LICENCE}",
-    "train and test are disjoint by document, and so by writer; validation is cut by document",
-)
 
 
 def load_folder(folder, name=None, *, val_seed=0, notes=(), source=None):
@@ -35,8 +28,7 @@ def load_folder(folder, name=None, *, val_seed=0, notes=(), source=None):
     place = folder / "train" if (folder / "train").is_dir() else folder
     lines, known, damaged, of_part = _part(place)
     notes = [*notes, *of_part]
-    held = next((folder / part for part in ("test", "val") if (folder / part).is_dir()), None)
-    if held and place != folder:
+    if held := _held_back(folder):
         test, of_test_known, unread, of_part = _part(held)
         notes += [note for note in of_part if note not in notes]
         known, damaged = known and of_test_known, damaged + unread
@@ -55,6 +47,18 @@ def load_folder(folder, name=None, *, val_seed=0, notes=(), source=None):
     parts = [part if known else Lines(part.images, part.texts) for part in parts]
     about = {"source": source or str(folder), "val_fraction": VALIDATED, "val_seed": val_seed}
     return made(name, *parts, **about, notes=tuple(notes), damaged=damaged)
+
+
+def training_lines(folder):
+    """Return all Lines of a folder that has none of its own to test on, or None if it has."""
+    return None if _held_back(folder) else _part(folder / "train" if (folder / "train").is_dir() else folder)[0]
+
+
+def _held_back(folder):
+    """Return the folder of the lines to test on, beside train/, or None."""
+    if (folder / "train").is_dir():
+        return next((folder / part for part in ("test", "val") if (folder / part).is_dir()), None)
+    return None
 
 
 def _part(folder):
@@ -98,15 +102,3 @@ def _rows(path):
             expected += ", ".join(table.fieldnames)
             raise DataError(what, where=f"{path}, line {number}", expected=expected)
     return rows
-
-
-def _load_cremma(name, seed):
-    return load_folder(found(name), name, val_seed=seed, notes=CREMMA_NOTES, source="HCR_DATA")
-
-
-OBTAIN = (
-    "HTR-United's CREMMA publishes the pages: cut out their lines, write their texts into lines.tsv "
-    "(file, document, text), and set HCR_DATA to the folder that contains the folder of the dataset"
-)
-LAYOUT = "train/ and val/, each with a lines.tsv and its images"
-TEXTS.add("cremma-wills", TextEntry(_load_cremma, CREMMA_SOURCE, CREMMA_LICENCE, "lines-cremma-wills", LAYOUT, OBTAIN))

@@ -87,6 +87,13 @@ class Crnn(KerasLearner, Recognizer):
             self.prior_fit_s += record.fit_s
             self.notes.append(f"started from {record.id}, whose time to fit is counted, too")
 
+    def distorted(self, images, at, rng):
+        """Return a training image, changed at random.
+
+        images: float32 (h, w) each, ink 1, those of an epoch. at: index of the one to change. rng: numpy.random.RandomState.
+        """
+        return strayed(images[at], self.distortion, rng)
+
     def log_probabilities(self, pictures):
         if getattr(self, "_compiled_for", None) is not self.model:
             self._compiled_for, self._forward = self.model, forward(self.model)
@@ -165,17 +172,16 @@ class Crnn(KerasLearner, Recognizer):
             batches += [some[i : i + self.batch_size] for i in range(0, len(some), self.batch_size)]
         batches = [batches[i] for i in (range(len(batches)) if rng is None else rng.permutation(len(batches)))]
         _extremes_first(batches, widths)
-        longest = max(map(len, labels)) + 8
-        strength, wide = (0 if rng is None else self.distortion), self.wide
+        longest, wide = max(map(len, labels)) + 8, self.wide
         seeds = np.zeros(len(batches), int) if rng is None else rng.randint(0, 2**31, len(batches))
 
-        holds, writes = self._holds, self._writes
+        holds, writes, distorted = self._holds, self._writes, None if rng is None else self.distorted
 
         class Batches(keras.utils.PyDataset):
             """Batches whose first one is padded more: Keras treats shapes that the first two share as fixed."""
 
             def __init__(self, pictures):
-                super().__init__()
+                super().__init__(workers=2)  # threads that distort the next images while the network trains
                 self.pictures = pictures
 
             def __len__(self):
@@ -194,7 +200,9 @@ class Crnn(KerasLearner, Recognizer):
 
             def _strayed(self, at, chance):
                 """Return the image distorted, or unchanged if it became too wide, or too narrow for its text."""
-                moved = strayed(self.pictures[at], strength, chance)
+                if distorted is None:
+                    return self.pictures[at]
+                moved = distorted(self.pictures, at, chance)
                 return moved if holds(moved.shape[1]) and writes(moved, texts[at]) else self.pictures[at]
 
         return Batches(pictures)

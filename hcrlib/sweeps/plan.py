@@ -23,6 +23,7 @@ from hcrlib.core import paths, yaml_file
 from hcrlib.core.code_hash import code_sha256
 from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.core.registry import did_you_mean
+from hcrlib.datasets import mixture
 from hcrlib.models import named
 from hcrlib.models._base import names
 from hcrlib.runs import comparison, runner
@@ -203,11 +204,16 @@ def _expanded(content):
 
 
 def _beside(entry, folder, catalogue):
-    """Return the entry; the path of a custom dataset, relative to the sweep's folder, is made absolute."""
+    """Return the entry; the path of a custom dataset, alone or in a mixture, is taken as relative to the sweep's folder."""
     if "dataset" not in entry or entry["dataset"] in catalogue:
         return entry
-    own = folder / str(entry["dataset"])
-    return {**entry, "dataset": str(own)} if datasets.is_own(own) else entry
+
+    def placed(name):
+        return str(folder / name) if name not in catalogue and datasets.is_own(folder / name) else name
+
+    name = str(entry["dataset"])
+    is_mixed = not (folder / name).exists() and mixture.parts(name)
+    return {**entry, "dataset": mixture.renamed(name, placed) if is_mixed else placed(name)}
 
 
 def checked(entry, where):

@@ -19,7 +19,10 @@ from hcrlib.runtime import LinePipeline
 from hcrlib.runtime.line_pipeline import by_width
 from hcrlib.tuning import search
 
-TINY = {"crnn-small": {"width": 1, "units": 2}}  # at full width, building the network is all that a test would do
+TINY = {  # at full width, building the network is all that a test would do
+    "crnn-small": {"width": 1, "units": 2},
+    "crnn-residual": {"width": 1, "blocks": 1, "features": 4, "units": 2, "clutter": 1.0},
+}
 NAMES = [pytest.param(name, marks=pytest.mark.slow) for name in RECOGNIZERS.names() if name in TINY]
 EAGER = "ignore:Even though the `tf.config.experimental_run_functions_eagerly` option is set"
 

@@ -101,7 +101,7 @@ def test_error_rates():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["crnn-paper", "crnn-small"])
+@pytest.mark.parametrize("name", ["crnn-paper", "crnn-residual", "crnn-small"])
 def test_networks_have_the_documented_shapes(name):
     crnn = named(name).create({})
     model = crnn.network(LinePipeline(crnn.preprocess).height, 81)
@@ -118,7 +118,7 @@ def test_networks_have_the_documented_shapes(name):
 
 # Rows, columns and channels of each convolution: what the listing's comments say after the pooling of the one before.
 PAPER = [(64, 800, 64), (32, 400, 128), (16, 400, 128), (8, 200, 256), (8, 200, 256), (4, 100, 512), (2, 100, 512)]
-PARAMETERS = {"crnn-paper": 13_261_777, "crnn-small": 1_132_753}
+PARAMETERS = {"crnn-paper": 13_261_777, "crnn-residual": 1_171_825, "crnn-small": 1_132_753}
 
 
 @pytest.mark.slow

@@ -24,10 +24,13 @@ class Prepared:
 
     def epoch(self, number: int) -> tuple[list[np.ndarray], tuple[str, ...]]:
         """Return (float32 (height, width) each, texts) of that epoch, counted from 0."""
-        lines = self.split.epoch(number)
+        drawn = self.split.drawn(number)
+        lines = self.split if drawn is not None else self.split.epoch(number)
         if self._lines is not lines:
             self._lines, self._images = lines, self.pipeline.apply(lines.images)
-        return self._images, lines.texts
+        if drawn is None:
+            return self._images, lines.texts
+        return [self._images[at] for at in drawn], tuple(lines.texts[at] for at in drawn)
 
 
 def check(record: RunRecord, train: Lines, data: TextDataset) -> None:

@@ -1,0 +1,114 @@
+"""Several datasets of words or lines as one: `lines-copiste+lines-hooker:0.5+my-lines:3`.
+
+The number after the colon is the part's share: how often an epoch of training reads each of its lines. With 0.5 an epoch draws
+half of the lines, other ones in each epoch; with 3 it reads each line three times. Validation and test lines are those of all
+parts, once each. A part without lines of its own to test and validate on is for training only.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.core.rng import frozen_rng
+from hcrlib.datasets.text import Lines, made
+
+SEPARATOR = "+"
+MOST = 100  # the largest share
+RARE = 5  # training lines: a character in fewer of them is not learned
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Mixed(Lines):
+    """Lines of several datasets. shares: (lines of the dataset, its share) each, in the order of the lines."""
+
+    shares: tuple = ()
+
+    def drawn(self, number):
+        """Return the indices of the lines of an epoch, int64; they depend only on the epoch's number."""
+        rng, found, start = frozen_rng(number, "mixture"), [], 0
+        for n, share in self.shares:
+            whole, rest = divmod(round(share * n), n)
+            found += [np.arange(start, start + n)] * whole + [start + np.sort(rng.permutation(n)[:rest])]
+            start += n
+        return np.concatenate(found)
+
+    def epoch(self, number):
+        """Return the Lines of an epoch."""
+        return self.take(self.drawn(number))
+
+
+def parts(name):
+    """Return ((name, share), ...) of a mixture's name, or () if it has only one part.
+
+    ConfigError: a share is not a number above 0, or a part is named twice.
+    """
+    pieces = str(name).split(SEPARATOR)
+    if len(pieces) == 1 and ":" not in pieces[0]:
+        return ()
+    found = []
+    for piece in pieces:
+        part, _, share = piece.strip().rpartition(":")
+        if not part:
+            part, share = share, "1"
+        try:
+            number = float(share)
+        except ValueError:
+            number = 0.0
+        if not part or not 0 < number <= MOST:
+            expected, hint = f"NAME:SHARE, a share above 0 and at most {MOST}", "For example lines-copiste+my-lines:0.5"
+            raise ConfigError("This part of a mixture is not valid", expected=expected, got=piece, hint=hint)
+        found.append((part, number))
+    if twice := [part for part, n in Counter(part for part, _ in found).items() if n > 1]:
+        raise ConfigError("A mixture names a dataset twice", got=", ".join(twice), hint="Give it a larger share")
+    return tuple(found)
+
+
+def joined(names):
+    """Return the name of the mixture of these names, each with or without a share; a single name as it is."""
+    return SEPARATOR.join(names)
+
+
+def renamed(name, change):
+    """Return the name of a mixture with each part's name changed by a function; a share of 1 is left out."""
+    return joined(f"{change(part)}:{share:g}" if share != 1 else change(part) for part, share in parts(name))
+
+
+def mix(name, loaded):
+    """Return the TextDataset of a mixture. loaded: (name, share, TextDataset or training Lines) of each part.
+
+    Training lines with a character that fewer than RARE training lines hold are left out: it could not be learned from them.
+    """
+    trains = [data if isinstance(data, Lines) else data.train for _, _, data in loaded]
+    held = [data for _, _, data in loaded if not isinstance(data, Lines)]
+    if not held:
+        raise DataError(f"No part of {name} has lines to test on", hint="Add a dataset with lines to test on")
+    count = Counter(c for train in trains for text in train.texts for c in set(text))
+    rare = {c for c, n in count.items() if n < RARE}
+    kept = [train.take([at for at, text in enumerate(train.texts) if not rare & set(text)]) for train in trains]
+    notes = [
+        f"{part}: share {share:g} of {len(train):,} training lines"
+        for (part, share, _), train in zip(loaded, kept, strict=True)
+    ]
+    if left := sum(map(len, trains)) - sum(map(len, kept)):
+        notes.append(
+            f"{left:,} training lines with characters of fewer than {RARE} lines are left out: {''.join(sorted(rare))}"
+        )
+    for part, _, data in loaded:
+        notes += [f"{part}: {note}" for note in getattr(data, "notes", ())]
+    shares = tuple((len(train), share) for (_, share, _), train in zip(loaded, kept, strict=True) if len(train))
+    train = Mixed(*_chained(kept), shares)
+    val, test = (Lines(*_chained([getattr(data, which) for data in held])) for which in ("val", "test"))
+    damaged = tuple(row for data in held for row in data.damaged)
+    about = {"source": "; ".join(data.source for data in held), "val_fraction": held[0].val_fraction}
+    return made(name, train, val, test, val_seed=held[0].val_seed, notes=tuple(notes), damaged=damaged, **about)
+
+
+def _chained(lines):
+    """Return (images, texts, writers) of several Lines; writers is empty unless all of them are known."""
+    known = all(part.writers for part in lines if len(part))
+    return tuple(
+        tuple(item for part in lines for item in getattr(part, field)) if field != "writers" or known else ()
+        for field in ("images", "texts", "writers")
+    )

@@ -1,0 +1,110 @@
+"""Mixtures of datasets of lines: names, shares, splits, and what is wrong with them."""
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hcrlib.cluster import inputs
+from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.datasets import is_text, load_text, loading, mixture
+from hcrlib.runs import runner
+from hcrlib.sweeps import plan
+from hcrlib.tasks.recognition.measuring import Prepared
+
+
+def lines(place, texts, documents):
+    """Write a folder of lines; the width of an image is 50 pixels more than its number."""
+    place.mkdir(parents=True)
+    with (place / "lines.tsv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, delimiter="\t", lineterminator="\n")
+        table.writerow(["file", "text", "document"])
+        for number, (text, document) in enumerate(zip(texts, documents, strict=True)):
+            table.writerow([f"{number}.png", text, document])
+            image = np.full((24, 50 + number), 230, np.uint8)
+            image[8:16, 5:-5] = 20
+            Image.fromarray(image).save(place / f"{number}.png")
+    return place
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Two folders: `one` with lines to test on, `more` for training only, its last line with a rare character."""
+    lines(tmp_path / "one/train", ["ab c"] * 20, ["w", "x", "y", "z"] * 5)
+    lines(tmp_path / "one/val", ["ab c"] * 4, ["v"] * 4)
+    lines(tmp_path / "more", ["ab c d"] * 9 + ["a ∞"], ["u"] * 10)
+    return tmp_path / "one", tmp_path / "more"
+
+
+def test_shares_say_how_often_an_epoch_reads_a_line(two):
+    one, more = two
+    data = load_text(f"{one}+{more}:0.5")
+    assert len(data.test) == 4
+    assert set(data.test.writers) == {"v"}
+    assert len(data.train) + len(data.val) == 20 + 9, "the line with a character of its own is left out"
+    assert set(data.val.writers) < set("wxyz")
+    ours = len(data.train) - 9
+    assert data.notes[:3] == (
+        f"{one}: share 1 of {ours} training lines",
+        f"{more}: share 0.5 of 9 training lines",
+        "1 training lines with characters of fewer than 5 lines are left out: ∞",
+    )
+    epochs = [data.train.drawn(number) for number in range(9)]
+    assert all(list(epoch[:ours]) == [*range(ours)] and len(set(epoch[ours:])) == 4 for epoch in epochs)
+    assert len({index for epoch in epochs for index in epoch}) == ours + 9, "other lines in each epoch"
+    assert data.train.epoch(3).texts == tuple(data.train.texts[at] for at in epochs[3])
+    assert list(load_text(f"{one}+{more}:0.5").train.drawn(3)) == list(epochs[3])
+    several = load_text(f"{one}:2+{more}:3").train.drawn(0)
+    assert list(np.bincount(several)) == [2] * ours + [3] * 9
+
+
+def test_images_are_prepared_once_for_all_epochs(two):
+    one, more = two
+    train, calls = load_text(f"{one}+{more}:0.5").train, []
+
+    class Pipeline:
+        def apply(self, images):
+            calls.append(len(images))
+            return [image.shape[1] for image in images]
+
+    prepared = Prepared(Pipeline(), train)
+    for number in range(3):
+        widths, texts = prepared.epoch(number)
+        assert widths == [image.shape[1] for image in train.epoch(number).images]
+        assert texts == train.epoch(number).texts
+    assert calls == [len(train)]
+
+
+def test_a_mixture_is_a_dataset_by_name_everywhere(two, tmp_path):
+    one, more = two
+    name = f"{one}+{more}:0.5"
+    assert is_text(name)
+    assert loading.resolve(name) == name
+    assert not loading.is_own(name)
+    assert runner.resolve("crnn-small", dataset=name).dataset == name
+    assert [each.name for each in inputs.data_of(name)] == [str(one), str(more)]
+    (tmp_path / "mixed.yml").write_text("runs: [{classifier: crnn-small, dataset: 'one+more:0.5'}]")
+    [config] = plan.load(tmp_path / "mixed.yml").configs
+    assert config.dataset == name, "parts are relative to the sweep's folder"
+
+
+@pytest.mark.parametrize("share", ["0", "-1", "nan", "inf", "much", "101", ""])
+def test_a_share_that_is_no_number_above_0_is_refused(share):
+    with pytest.raises(ConfigError) as error:
+        mixture.parts(f"lines-copiste+my-lines:{share}")
+    assert f"my-lines:{share}" in str(error.value)
+    assert "lines-copiste+my-lines:0.5" in str(error.value)
+
+
+def test_what_cannot_be_mixed_is_named(two):
+    one, more = two
+    with pytest.raises(ConfigError, match="lines-copiste"):
+        mixture.parts("lines-copiste+lines-copiste:2")
+    with pytest.raises(ConfigError, match="lines-copist"):
+        loading.resolve("lines-copist+lines-hooker")
+    with pytest.raises(DataError, match="No part of"):
+        load_text(f"{more}:2")
+    assert len(load_text(f"{one}:0.5").train.drawn(0)) < len(load_text(one).train), (
+        "one part with a share is a mixture, too"
+    )
