@@ -6,7 +6,7 @@ from hcrlib.bench.base import Outcome, bench
 from hcrlib.core import paths
 from hcrlib.core.errors import DataError
 from hcrlib.documents import cleaning, evaluation, layout, loading
-from hcrlib.documents.containers import Box, Page
+from hcrlib.documents.containers import Box, Line, Page
 
 PAGES = "pages-copiste/val"  # measured on; pages-copiste/train is for development
 
@@ -41,7 +41,9 @@ def lines_found(path):
     image = next(loading.pages(path.with_suffix(".jpg")))[top:bottom, left:right]
     cleaned = cleaning.cleaned(image)
     page = Page(1, (), cleaned.image, cleaned.to_source)
-    boxes = [page.source_box(row.box) for row in layout.layout(cleaned.ink).rows]
+    rows = layout.layout(cleaned.ink).rows
+    lines = [Line((), row.box, baseline=row.baseline, polygon=row.polygon).with_boxes(page.source_box) for row in rows]
+    boxes = [line.box for line in lines]
     there = [Box(*line["box"]) for line in truth["lines"]]
     return evaluation.matched(boxes, [Box(b.left - left, b.top - top, b.right - left, b.bottom - top) for b in there])
 

@@ -107,14 +107,24 @@ class Line:
         return " ".join(word.text for word in self.words)
 
     def with_boxes(self, place: Callable[[Box], Box]) -> "Line":
-        """Return the line with `place` applied to its points and its box, and to those of its words and characters."""
+        """Return the line with `place` applied to its points and its box, and to those of its words and characters.
+
+        Where `place` turns the page, a box becomes larger than the ink in it; a line's is reduced to that of its polygon.
+        """
 
         def placed(part: Any, **parts: Any) -> Any:
             return replace(part, box=place(part.box), **parts)
 
         words = (placed(word, characters=tuple(map(placed, word.characters))) for word in self.words)
-        moved = (tuple(place(Box(x, y, x, y))[:2] for x, y in points) for points in (self.baseline, self.polygon))
-        return placed(self, words=tuple(words), **dict(zip(("baseline", "polygon"), moved, strict=True)))
+        baseline, polygon = (
+            tuple(place(Box(*at, *at))[:2] for at in points) for points in (self.baseline, self.polygon)
+        )
+        line = placed(self, words=tuple(words), baseline=baseline, polygon=polygon)
+        if not polygon:
+            return line
+        hull = around(Box(x, y, x, y) for x, y in polygon)
+        box = Box(*map(max, line.box[:2], hull[:2]), *map(min, line.box[2:], hull[2:]))
+        return replace(line, box=box if box.area else line.box)
 
 
 @dataclass(frozen=True)

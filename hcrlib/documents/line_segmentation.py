@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from hcrlib.documents.containers import box_of_pixels
+from hcrlib.documents.flattening import flattened
 from hcrlib.documents.strokes import Stroke
 
 COARSE = 10  # pixels: the page is scaled to this height of writing to find lines
@@ -60,12 +61,13 @@ def find_lines(strokes, shape, height):
     y, x = (np.concatenate([getattr(s, axis) for s in letters]) for axis in "yx")
     places = (y * share).astype(np.int64) * ink.shape[1] + (x * share).astype(np.int64)
     ink = np.bincount(places, minlength=ink.size).reshape(ink.shape).astype(np.float32) * (share * share)
-    pitch = line_pitch(ink)
-    ridges = _joined(_without_weak(_ridges(ink, pitch), pitch), pitch)
+    level, rows = flattened(ink, COARSE)
+    pitch = line_pitch(level)
+    ridges = _joined(_without_weak(_ridges(level, pitch), pitch), pitch)
     ridges = _without_weak(ridges, pitch)
     if not ridges:
         return []
-    return _assigned(strokes, ridges, ink.shape, pitch, height)
+    return _assigned(strokes, ridges, rows, ink.shape, pitch, height)
 
 
 def within_regions(strokes, regions):
@@ -209,7 +211,7 @@ def _continued(ridge, end, step, common):
 
 
 class Centers:
-    """The centers of all lines in coarse pixels.
+    """The centers of all lines in coarse pixels, given their Ridges on the flat page and its `rows`, see `flattened`.
 
     Attributes:
         y: float (lines, w), the row of each line in each column, also beyond its ends.
@@ -218,21 +220,22 @@ class Centers:
         bodies: the same for the height of small letters.
     """
 
-    def __init__(self, ridges, shape):
+    def __init__(self, ridges, rows, shape):
         columns = np.arange(shape[1])
         reach = 2.5 * COARSE
-        self.y = np.array([np.interp(columns, r.x, r.y) for r in ridges])
+        level = np.array([np.interp(columns, r.x, r.y) for r in ridges])
+        self.y = rows[np.rint(level).astype(np.int64), columns]
         self.there = np.array([(columns >= r.x[0] - reach) & (columns <= r.x[-1] + reach) for r in ridges])
         self.crossed, self.bodies = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
-        rows = np.arange(shape[0])[:, None]
+        page = np.arange(shape[0])[:, None]
         for n, r in enumerate(ridges):
             others = np.where(self.there, np.abs(self.y - self.y[n]), np.inf)
             others[n] = np.inf
             half = np.minimum(BODY * COARSE, 0.3 * others.min(axis=0))
-            own = np.abs(rows - self.y[n]) <= half
+            own = np.abs(page - self.y[n]) <= half
             own[:, : max(0, r.x[0] - COARSE)] = own[:, r.x[-1] + COARSE :] = False
             self.bodies[own] = n + 1
-            self.crossed[own & (np.abs(rows - self.y[n]) <= 1)] = n + 1
+            self.crossed[own & (np.abs(page - self.y[n]) <= 1)] = n + 1
 
     def nearest(self, x, y):
         """Return the nearest line at coarse pixels x and y, int (n,); -1 where none reaches the column."""
@@ -240,14 +243,14 @@ class Centers:
         return np.where(np.isfinite(away.min(axis=0)), away.argmin(axis=0), -1)
 
 
-def _assigned(strokes, ridges, shape, pitch, height):
+def _assigned(strokes, ridges, rows, shape, pitch, height):
     """Return the strokes of each line that has some, once ridges that are no lines are left out."""
-    centers = Centers(ridges, shape)
+    centers = Centers(ridges, rows, shape)
     placed = _placed(strokes, centers, COARSE / height)
     false = _false(placed, ridges, centers, pitch)
     if false:
         ridges = [ridge for n, ridge in enumerate(ridges) if n not in false]
-        placed = _placed(strokes, Centers(ridges, shape), COARSE / height)
+        placed = _placed(strokes, Centers(ridges, rows, shape), COARSE / height)
     lines = [[] for _ in ridges]
     for parts in placed:
         for part, line in parts:

@@ -92,8 +92,9 @@ def _average(y, x, width, spread):
     known = np.flatnonzero(n > 1e-4 * n.max())
     n, sx, sy, sxx, sxy = (values[known] for values in (n, sx, sy, sxx, sxy))
     spreads = sxx / n - (sx / n) ** 2
-    slope = (sxy / n - sx / n * sy / n) / (spreads + (0.3 * spread) ** 2)  # about level if there are few columns
-    return np.interp(np.arange(width), known, sy / n + slope * (columns[known] - sx / n))
+    slope = (sxy / n - sx / n * sy / n) / (spreads + (0.1 * spread) ** 2)  # about level if there are few columns
+    away = np.clip(columns[known] - sx / n, -spread, spread)
+    return np.interp(np.arange(width), known, sy / n + slope * away)
 
 
 def _limits(window, index, base, height):

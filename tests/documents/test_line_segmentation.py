@@ -29,6 +29,8 @@ def written(baselines, shape=(600, 1000), gap=0):
 CURVES = {
     "level": [lambda x, y=y: y for y in range(60, 580, 60)],
     "curved": [lambda x, y=y: y + 40 * np.sin(np.pi * x / 1000) for y in range(60, 540, 60)],
+    "steep": [lambda x, y=y: y + 65 * np.sin(np.pi * x / 1000) for y in range(60, 510, 50)],
+    "waves": [lambda x, y=y: y + 25 * np.sin(2 * np.pi * x / 1000) for y in range(80, 540, 50)],
     "drifting": [lambda x, y=y, n=n: y + 0.02 * n * x for n, y in enumerate(range(60, 440, 50))],
     "tight": [lambda x, y=y: y for y in range(60, 580, 36)],
 }
@@ -43,7 +45,7 @@ def test_every_line_is_found_whole(name, gap):
     for row, base in zip(rows, CURVES[name], strict=True):
         assert row.box.width > 800
         for x, y in row.baseline:
-            assert y == pytest.approx(base(x), abs=5)
+            assert y == pytest.approx(base(x), abs=6)
     assert sum(len(s.y) for row in rows for word in row.words for s in word) == ink.sum()
 
 

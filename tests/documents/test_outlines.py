@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from hcrlib.documents import layout, outlines
-from hcrlib.documents.containers import Box, Line
+from hcrlib.documents.containers import Box, Line, Page
 from hcrlib.documents.strokes import Row, components
 
 
@@ -49,6 +49,14 @@ def test_points_move_with_the_line():
     line = Line((), Box(0, 0, 4, 4), baseline=((0, 3), (4, 3)), polygon=((0, 0), (4, 0), (4, 4)))
     moved = line.with_boxes(lambda box: Box(*(2 * side + 1 for side in box)))
     assert (moved.box, moved.baseline, moved.polygon) == (Box(1, 1, 9, 9), ((1, 7), (9, 7)), ((1, 1), (9, 1), (9, 9)))
+
+
+def test_the_box_of_a_line_that_is_turned_is_that_of_its_polygon():
+    """A level line of 100 x 10 pixels, turned by 45 degrees: its box would become 110 pixels high, its polygon is 70."""
+    turn = np.array([[0.7071, -0.7071, 100], [0.7071, 0.7071, 0], [0, 0, 1]])
+    page = Page(1, (), np.zeros((9, 9, 3), np.uint8), to_source=turn)
+    line = Line((), Box(0, 0, 100, 10), polygon=((0, 4), (100, 4), (100, 6), (0, 6)))
+    assert line.with_boxes(page.source_box).box.height == 72
 
 
 def test_a_single_dot_has_an_outline():
