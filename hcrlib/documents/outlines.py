@@ -51,11 +51,11 @@ def _baseline(own, height):
     """Return y of the baseline in each column, float (w,), of the ink of a line, bool (h, w).
 
     The center of the ink is followed by local regression; the baseline is where the ink below it
-    becomes half as dense as at its densest. A second pass leaves out ascenders and descenders.
+    becomes half as dense as at its densest. Further passes leave out ascenders and descenders.
     """
     y, x = np.nonzero(own)
     body = np.ones(len(y), bool)
-    for _ in range(2):
+    for _ in range(3):
         center = _average(y[body], x[body], own.shape[1], SMOOTH * height)
         off = np.round(y - center[x]).astype(np.int64)
         reach = int(np.ceil(1.5 * height))
@@ -92,7 +92,7 @@ def _average(y, x, width, spread):
     known = np.flatnonzero(n > 1e-4 * n.max())
     n, sx, sy, sxx, sxy = (values[known] for values in (n, sx, sy, sxx, sxy))
     spreads = sxx / n - (sx / n) ** 2
-    slope = (sxy / n - sx / n * sy / n) / (spreads + (0.1 * spread) ** 2)  # about level if there are few columns
+    slope = (sxy / n - sx / n * sy / n) / (spreads + (0.2 * spread) ** 2)  # about level if there are few columns
     away = np.clip(columns[known] - sx / n, -spread, spread)
     return np.interp(np.arange(width), known, sy / n + slope * away)
 
