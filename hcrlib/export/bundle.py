@@ -69,6 +69,7 @@ def write(
         raise ConfigError(f"'{run}' is not a run's id", expected=record.id)
     if record.status != "finished":
         raise ConfigError(f"{record.id} has no model: its status is '{record.status}'", hint="See: hcr results")
+    tasks.check_code(record)
     folder = Path(to) if to else paths.results_root() / "bundles" / record.id.replace("/", "-")
     if folder.exists():
         raise ConfigError("Output folder already exists", where=folder, hint="Delete it, or name another folder: --to")
@@ -100,6 +101,9 @@ def best(question: str) -> str:
         available = sorted(path.parent.name for path in paths.results_root().glob("*/records.jsonl"))
         raise ConfigError(f"There are no results of a sweep '{question}'", hint=did_you_mean(question, available))
     finished = [record for record in load_records(folder) if record.status == "finished"]
+    for record in finished:
+        if record.task not in tasks.TASKS.names():
+            tasks.check_code(record)
     ranked = [(tasks.of(record).rank(record, "val_"), record) for record in finished]
     ranked = [pair for pair in ranked if pair[0] < float("inf")]
     if not ranked:

@@ -6,6 +6,7 @@ A model in ONNX is a bundle without code: it has golden answers and a manifest, 
 import re
 from pathlib import Path
 
+from hcrlib import tasks
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError
 from hcrlib.export import bundle
@@ -23,6 +24,8 @@ def add(name: str, run: str) -> Path:
         raise ConfigError(f"'{name}' is not a valid model name", expected="letters, digits, '-', '_', '.'")
     if folder.exists():
         raise ConfigError(f"There is already a model '{name}'", where=folder, hint="Delete its folder first")
-    learner = named(read(paths.runs_root() / run).config.classifier)
+    record = read(paths.runs_root() / run)
+    tasks.check_code(record)
+    learner = named(record.config.classifier)
     formats = ["model.onnx"] if learner.backend == "keras" else []
     return bundle.write(run, folder, formats, with_runtime=False, anonymous=True, log=lambda line: None)

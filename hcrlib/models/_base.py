@@ -218,6 +218,9 @@ def load_model(folder: Path, **defaults: Any) -> runtime.Model:
         if (folder / "model.onnx").exists():
             return runtime.models.load(folder)
         about = {**defaults, **json.loads((folder / "model.json").read_text(encoding="utf-8"))}
+        if about["classifier"] not in names():
+            hint = "Reinstall the package that defines it"
+            raise RunError(f"The model '{about['classifier']}' is not installed", where=folder, hint=hint)
         learner = named(about["classifier"]).create(about["params"])
         learner.load(folder)
         return learner.runtime_model.from_dict(learner, about)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from hcrlib.models import named
+from hcrlib.models._base import names
 from hcrlib.records.config import RunConfig
 from hcrlib.records.record import RunRecord
 from hcrlib.runtime.pipeline import OPTIONS
@@ -27,11 +28,10 @@ def label(record: RunRecord, records: Iterable[RunRecord]) -> str:
 def variant(config: RunConfig, alike: Iterable[RunConfig] = ()) -> str:
     """Return how a configuration differs from the classifier's defaults: 'epochs=3 budget=500 seed=1'.
 
-    alike: other configurations of the classifier; values that all of them share are omitted.
+    alike: other configurations of the classifier; values that all of them share are omitted. Of a classifier that is not
+    installed, and whose defaults are not known therefore, every parameter is stated.
     """
-    kind = named(config.classifier)
-    usual = kind.runtime_model.pipeline_class(kind.preprocess).to_dict()["steps"]
-    defaults = {**kind.parameters(), "preprocess": usual, "budget": None, "seed": 0}
+    defaults = {**_defaults(config.classifier), "budget": None, "seed": 0}
     own = {key: value for key, value in _values(config).items() if key not in defaults or value != defaults[key]}
     if alike:
         own = {key: value for key, value in own.items() if any(_values(other).get(key) != value for other in alike)}
@@ -40,6 +40,14 @@ def variant(config: RunConfig, alike: Iterable[RunConfig] = ()) -> str:
     if isinstance(own.get("runs"), list):
         own["runs"] = len(own["runs"])  # of an ensemble: their ids would fill the line
     return " ".join(f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in own.items())
+
+
+def _defaults(classifier: str) -> dict[str, Any]:
+    if classifier not in names():
+        return {}
+    kind = named(classifier)
+    usual = kind.runtime_model.pipeline_class(kind.preprocess).to_dict()["steps"]
+    return {**kind.parameters(), "preprocess": usual}
 
 
 def _values(config: RunConfig) -> dict[str, Any]:

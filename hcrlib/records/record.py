@@ -12,6 +12,7 @@ from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.fileio import write_text
 from hcrlib.models import named
+from hcrlib.models._base import names
 from hcrlib.records.config import RunConfig
 
 SCHEMA = 2
@@ -76,7 +77,9 @@ class RunRecord:
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
-        self.task = self.task or named(self.config.classifier).task
+        if not self.task:
+            known = self.config.classifier in names()  # a method that is no longer installed has no task
+            self.task = named(self.config.classifier).task if known else "classification"
 
     def __getattr__(self, name: str) -> Any:
         metrics = self.__dict__.get("metrics", {})

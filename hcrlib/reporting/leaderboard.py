@@ -38,7 +38,8 @@ def table(records):
     Column names carry the unit; rates are 0..1. Raises RunError if two records of a dataset were tested on different data.
     """
     ranked = _ranked(records)
-    metrics = dict.fromkeys(name for record in ranked or records for name in tasks.of(record).measured)
+    described = ranked or [record for record in records if record.task in tasks.TASKS.names()]
+    metrics = dict.fromkeys(name for record in described for name in tasks.of(record).measured)
     columns = ["dataset", "classifier", *metrics, *MEASURED, "id"]
     rows = [
         (record.config.dataset, label(record, ranked), *(getattr(record, name, None) for name in columns[2:]))
@@ -75,7 +76,7 @@ def _question(record: RunRecord):
 def _ranked(records):
     """Return the finished records: by dataset in the order of their first one, the best first."""
     check_comparable(records)
-    finished = [record for record in records if record.status == "finished"]
+    finished = [record for record in records if record.status == "finished" and record.task in tasks.TASKS.names()]
     place = {question: index for index, question in enumerate(dict.fromkeys(map(_question, finished)))}
     return sorted(finished, key=lambda r: (place[_question(r)], tasks.of(r).rank(r), r.fit_s))
 
@@ -105,7 +106,7 @@ def overview(records):
     best on validation represents it. "*" marks runs trained on a part of the training split.
     """
     check_comparable(records)
-    finished, best = [record for record in records if record.status == "finished"], {}
+    finished, best = _ranked(records), {}
     task = tasks.of(finished[0])
     for record in sorted(finished, key=lambda record: task.rank(record, "val_"), reverse=True):
         best[record.config.classifier, record.config.dataset] = record
@@ -149,16 +150,18 @@ def _uneven(runs):
 def remarks(records):
     """Return remarks: on failed and skipped runs, configurations with several seeds, and datasets without baselines."""
     lines = [str(record) for record in records if record.status != "finished"]
+    lines += [str(error) for record in records if (error := tasks.without_code(record))]
     seeds = comparison.over_seeds(records)
     for row in seeds.query("n > 1").itertuples():
         lines.append(f"{row.name}: mean {100 * row.mean:.2f} %, {row.word} {100 * row.sd:.2f} %")
     if len(seeds) and seeds.n.max() == 1:
-        lines.append("one run of each: nothing is known of the spread over seeds")
+        lines.append("One seed per classifier, so the variation between seeds is unknown.")
     for dataset in dict.fromkeys(record.config.dataset for record in records):
         available = {r.config.classifier for r in records if r.config.dataset == dataset and r.status == "finished"}
-        baselines = next((tasks.of(r).baselines for r in records if r.config.dataset == dataset), ())
+        kinds = [r.task for r in records if r.config.dataset == dataset and r.task in tasks.TASKS.names()]
+        baselines = tasks.get(kinds[0]).baselines if kinds else ()
         if absent := [name for name in baselines if name not in available]:
-            lines.append(f"{dataset}: no figures of {' and '.join(absent)} to compare with")
+            lines.append(f"{dataset}: no {' or '.join(absent)} run to use as a baseline")
     return lines
 
 

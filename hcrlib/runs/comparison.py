@@ -23,7 +23,7 @@ def compare_runs(records: Sequence[RunRecord]) -> Comparison:
 
 def completed(record: RunRecord) -> RunRecord:
     """Return the record with missing metrics computed from its stored predictions, if available."""
-    return tasks.of(record).complete(record)
+    return record if tasks.without_code(record) else tasks.of(record).complete(record)
 
 
 def over_seeds(records: Iterable[RunRecord]) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def over_seeds(records: Iterable[RunRecord]) -> pd.DataFrame:
     """
     groups: dict[str, list[RunRecord]] = {}
     for record in records:
-        if record.status == "finished":
+        if record.status == "finished" and record.task in tasks.TASKS.names():
             groups.setdefault(dataclasses.replace(record.config, seed=0).hash, []).append(record)
     rows = []
     for group in groups.values():

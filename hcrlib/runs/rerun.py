@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from hcrlib import records
+from hcrlib import records, tasks
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.extras import explained
@@ -64,6 +64,7 @@ def rerun(source, say=print):
     Raises RunError or DataError if the run cannot be made, which has no bearing on the record.
     """
     (record, folder), runs = find(source), paths.runs_root()
+    tasks.check_code(record)
     with tempfile.TemporaryDirectory(prefix="hcr-rerun-") as scratch, _results_in(scratch):
         again = runner.run_one(record.config, say, runs)
         if again.status != "finished":

@@ -70,7 +70,7 @@ def test_failed_and_skipped_runs_and_a_missing_floor_are_listed():
     assert text.count("| ") > 10
     assert ": failed: no luck" in text
     assert ": skipped: a | b <" in text
-    assert "- mnist-5k: no figures of linear to compare with" in text
+    assert "- mnist-5k: no linear run to use as a baseline" in text
     assert "a | b &lt;" in leaderboard.render(runs, "html")
     assert leaderboard.render([]) == "\n"
     assert leaderboard.render([failed]).count("no luck") == 1
