@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.registry import did_you_mean
 from hcrlib.core.yaml_file import FieldError, Section, Text, read
@@ -135,7 +136,7 @@ class ClaimSet:
 
 def load(path="params/claims.yml"):
     """Return the ClaimSet of a file; ConfigError, with the claim, for any mistake in it."""
-    path = plan.found(path)
+    path = paths.found(path)
     content = read(path, ClaimsFile)
     for claim in content.claims:
         try:

@@ -183,13 +183,30 @@ def _check(args):
     if args.watch and args.out and Path(args.out).resolve() == Path(args.watch).resolve():
         raise ConfigError("The output would be read again", where=args.out, hint="Name another folder: --out DIR")
     _check_probability(args)
-    if not args.out:
+    if args.out:
+        _check_out(args)
+    else:
         _check_screen(args, _formats(args))
 
 
 def _check_probability(args):
     if args.min_confidence is not None and not 0 <= args.min_confidence <= 1:
         raise ConfigError("--min-confidence must be between 0 and 1", got=args.min_confidence)
+
+
+def _check_out(args):
+    """Refuse a suffix that names no format, and a file's name where a folder is needed."""
+    suffix = "".join(Path(args.out).suffixes[-1:]).lower()
+    known = ", ".join(sorted({".txt", *ENDS}))
+    if Path(args.out).is_dir() or args.out.endswith(os.sep):
+        return
+    if len(args.file) > 1 or args.watch or len(_formats(args)) > 1:
+        if suffix in {".txt", *ENDS}:
+            hint = f"Name a folder: --out {args.out.removesuffix(suffix)}{os.sep}"
+            raise ConfigError("One file cannot hold several outputs", where=args.out, hint=hint)
+    elif not args.to and suffix not in {"", ".txt", *ENDS}:
+        got, hint = suffix, "Name the format with --to, or change the suffix"
+        raise ConfigError("This suffix names no output format", where=args.out, expected=known, got=got, hint=hint)
 
 
 def _check_screen(args, formats):
@@ -237,6 +254,8 @@ def _read_files(job, files):
     except KeyboardInterrupt:
         print(f"\nhcr: stopped after {read} of {len(files)} files", file=sys.stderr)
         return 130
+    if job.places.out and read:
+        print(job.places.out)
     return 0 if read == len(files) else 1
 
 

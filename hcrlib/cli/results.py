@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from hcrlib.cli._common import add_command, short
+from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError
+from hcrlib.core.registry import did_you_mean
 
 COLUMNS = "id", "measured_on", "status", "accuracy", "misses", "n_test", "fit_s", "predict_ms_p50", "reason"
 
@@ -17,7 +19,7 @@ def add_parser(subparsers):
     add("--out", metavar="FILE", help="write to a file instead of the terminal")
 
     add = add_command(subparsers, "leaderboard", _leaderboard, "rank the finished runs, best first").add_argument
-    add("source", nargs="?", metavar="SWEEP.yml|DIR", help="a sweep's runs, or a folder's records (all runs)")
+    add("source", nargs="?", metavar="SWEEP", help="a sweep's name, file or results folder (default: all runs)")
     add("--format", choices=("table", "markdown", "csv", "html"), default="table", help="(table)")
     add("--out", metavar="FILE", help="write to a file instead of the terminal")
     add("--readme", action="store_true", help="rewrite the tables in README.md from results/*/records.jsonl")
@@ -49,7 +51,6 @@ def _results(args):
 
 
 def _leaderboard(args):
-    from hcrlib.core import paths
     from hcrlib.reporting import leaderboard
 
     if args.check and not args.readme:
@@ -73,13 +74,33 @@ def _records(source):
 
     if source is None:
         found = [comparison.completed(record) for record in records.read_all()]
-    elif Path(source).is_dir():
-        has_lines = (Path(source) / "records.jsonl").exists()
-        found = records.load_records(source) if has_lines else records.read_all(source)
+    elif folder := _folder(source):
+        has_lines = (folder / "records.jsonl").exists()
+        found = records.load_records(folder) if has_lines else records.read_all(folder)
     else:
-        found = plan.load(source).records()
+        params = paths.project_root() / "params" / f"{source}.yml"
+        if Path(source).name == Path(source).stem and not params.exists():
+            names = {file.parent.name for root in paths.results_roots() for file in root.glob("*/records.jsonl")}
+            raise ConfigError(f"There are no results of '{source}'", hint=did_you_mean(source, sorted(names)))
+        sweep = plan.load(params if params.exists() else source)
+        found = sweep.records() or _stored(sweep.path.stem)
     ids = {record.id for record in found}
     return found + [record for record in device.read_all() if record.id in ids]
+
+
+def _folder(source):
+    """Return the folder of records that is meant: itself, or the results folder of a sweep's name; None for a file."""
+    named = [root / source for root in (Path(), paths.project_root(), *paths.results_roots())]
+    own = [place for place in named[:2] if place.is_dir()]
+    return next(iter(own + [place for place in named[2:] if (place / "records.jsonl").exists()]), None)
+
+
+def _stored(name):
+    """Return the records that a sweep's results folder holds, such as committed ones."""
+    from hcrlib import records
+
+    folders = [root / name for root in paths.results_roots() if (root / name / "records.jsonl").exists()]
+    return records.load_records(folders[0]) if folders else []
 
 
 def _report(args):

@@ -4,6 +4,7 @@ import contextlib
 
 from hcrlib.cli._common import add_command
 from hcrlib.core.errors import ConfigError
+from hcrlib.core.extras import explained
 from hcrlib.models import named
 from hcrlib.models._base import names
 
@@ -25,14 +26,19 @@ def add_parser(subparsers):
 
 
 def _train(args):
-    import hcrlib
     from hcrlib.datasets import mixture
+    from hcrlib.runs import runner, store
 
-    steps = parse_steps(args.preprocess) if args.preprocess else None
+    steps = None if args.preprocess is None else parse_steps(args.preprocess)
     settings = dict(map(parse_setting, args.set))
     named(args.classifier).create(settings)  # rejects what is not one of its parameters, such as `seed`
     data = mixture.joined(args.data or ["mnist-5k"])
-    run = hcrlib.train(args.classifier, data, seed=args.seed, budget=args.budget, preprocess=steps, **settings)
+    asked = {"dataset": data, "seed": args.seed, "budget": args.budget, "preprocess": steps}
+    config = runner.resolve(args.classifier, **asked, **settings)
+    if store.finished(config):
+        print("This run is already finished; it is made again and its record replaced.", flush=True)
+    with explained("train"):
+        run = runner.run_one(config, strict=True)
     print(run)
     print(run.path)
     return 0
@@ -52,6 +58,9 @@ def parse_steps(text):
     """Return the steps of 'scale,deskew', or of a YAML list where they have options: '[scale, {blur: {sigma: 1}}]'."""
     import yaml
 
+    if not text.strip():
+        hint = "Leave the option out for the model's own steps"
+        raise ConfigError("--preprocess is empty", expected="STEP,STEP, or [] for no steps", hint=hint)
     if not text.lstrip().startswith("["):
         return [step.strip() for step in text.split(",")]
     try:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import platformdirs
 
+from hcrlib.core.errors import ConfigError
+from hcrlib.core.registry import did_you_mean
+
 
 def project_root() -> Path:
     """Return the checkout that holds `notebooks/` and `params/`, or the current folder if hcrlib was installed without one."""
@@ -40,11 +43,35 @@ def results_root() -> Path:
     return Path(value).expanduser() if value else project_root() / "results"
 
 
+def results_roots() -> tuple[Path, ...]:
+    """Return the folders in which records are looked up: the results folder, then the checkout's with the committed ones."""
+    return tuple(dict.fromkeys((results_root(), project_root() / "results")))
+
+
 def runs_root() -> Path:
     """Return the folder of the runs: results/runs/<dataset>/<classifier>/<hash>/."""
     return results_root() / "runs"
 
 
+def found(path: str | Path) -> Path:
+    """Return the Path of a file that a user named, looked up in the current folder and in the project's.
+
+    Raises ConfigError, with the path as typed and both places, if it is in neither.
+    """
+    path, root = Path(path), project_root()
+    if place := next((place for place in (path, root / path) if place.exists()), None):
+        return place
+    places = "" if path.is_absolute() else " or ".join(dict.fromkeys(map(str, (Path.cwd(), root))))
+    near = [str(file.relative_to(root)) for file in sorted((root / "params").glob("*.yml"))]
+    expected = f"a file in {places}" if places else None
+    raise ConfigError("There is no such file", where=path, expected=expected, hint=did_you_mean(path, near))
+
+
+def sweep_name(source: str | Path) -> str:
+    """Return the name of a sweep, given the name itself, its params file or its results folder."""
+    return Path(source).name.removesuffix(".yml")
+
+
 def zoo_roots() -> tuple[Path, ...]:
     """Return the folders in which trained models are looked up by name: the results folder's zoo, then the checkout's."""
-    return tuple(dict.fromkeys(root / "zoo" for root in (results_root(), project_root() / "results")))
+    return tuple(root / "zoo" for root in results_roots())

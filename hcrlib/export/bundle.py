@@ -96,6 +96,7 @@ def write(
 
 def best(question: str) -> str:
     """Return the id of the best run of a sweep's results, such as "mnist", by the task's primary metric on validation."""
+    question = paths.sweep_name(question)
     folder = paths.results_root() / question
     if not (folder / "records.jsonl").is_file():
         available = sorted(path.parent.name for path in paths.results_root().glob("*/records.jsonl"))

@@ -31,12 +31,12 @@ ORIGIN = "commit", "dirty", "utc", "python", "cpu", "cores", "threads", "package
 def write(out=None, sweeps=None):
     """Write the report to `out` (default: results/report.html) and return its Path.
 
-    sweeps: names of results/ folders; all that have records by default. ConfigError for a folder without records, RunError if
-    there is nothing to report.
+    sweeps: names, files or results folders; all that have records by default. ConfigError for a folder without records,
+    RunError if there is nothing to report.
     """
-    root = paths.results_root()
+    root, sweeps = paths.results_root(), [*map(paths.sweep_name, sweeps or ())]
     available = sorted(path.parent.name for path in root.glob("*/records.jsonl"))
-    for name in sweeps or ():
+    for name in sweeps:
         if name not in available:
             raise ConfigError(f"There are no results of '{name}'", where=root, hint=did_you_mean(name, available))
     names, claims = sweeps or available, root / "claims.json"

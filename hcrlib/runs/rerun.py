@@ -46,8 +46,7 @@ def find(source):
             if record.status != "finished":
                 raise ConfigError(f"This run is not finished but {record.status}", where=source, hint=record.reason)
             return record, place if place.is_dir() else place.parent
-    committed = paths.results_root(), paths.project_root() / "results"  # without predictions
-    for root in dict.fromkeys(committed):
+    for root in paths.results_roots():  # committed records, without predictions
         for lines in sorted(root.glob("*/records.jsonl")):
             for record in records.load_records(lines.parent):
                 if record.id == str(source) and record.status == "finished":

@@ -59,16 +59,22 @@ def _steps(kind: type[Learner], preprocess: str) -> str:
     return json.dumps(pipeline.to_dict()["steps"])
 
 
-def run_one(config: RunConfig, log: Callable[[str], Any] = print, runs: Path | None = None) -> RunRecord:
+def run_one(
+    config: RunConfig, log: Callable[[str], Any] = print, runs: Path | None = None, strict: bool = False
+) -> RunRecord:
     """Train, evaluate and record one configuration.
 
     Continues from the last finished epoch if an earlier attempt was killed. A training failure is raised and leaves a
     record with the reason, unless a finished record exists, which is kept until a new one replaces it. A learner that declines
     the data leaves a record of status "skipped". runs: folder of an ensemble's members, if not results/runs.
+    strict: raise a ConfigError instead if the learner declines the data, and leave nothing.
 
     Raises RunError if another process is making this run.
     """
-    data = tasks.of(config).load(config.dataset)
+    task = tasks.of(config)
+    data = task.load(config.dataset)
+    if strict and (reason := task.skip(named(config.classifier).create(config.params), data)):
+        raise ConfigError(f"{config.classifier} cannot be trained on {data.name}: {reason}", hint=_alternatives(data))
     folder = records.run_path(config)
     with contextlib.ExitStack() as held:
         try:
@@ -77,6 +83,12 @@ def run_one(config: RunConfig, log: Callable[[str], Any] = print, runs: Path | N
             raise RunError("Another process is making this run", where=folder, hint="Wait for it to end") from None
         settle(folder)
         return _run(config, data, folder, log, runs or paths.runs_root())
+
+
+def _alternatives(data: Any) -> str | None:
+    """Return which models take this kind of data."""
+    fitting = [task for task in map(tasks.get, tasks.TASKS.names()) if isinstance(data, task.data)]
+    return f"Models for it: {', '.join(fitting[0].learners.names())}" if fitting else None
 
 
 def _run(config: RunConfig, data: Any, folder: Path, log: Callable[[str], Any], runs: Path) -> RunRecord:

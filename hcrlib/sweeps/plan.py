@@ -146,7 +146,7 @@ def load(path):
 
     Raises ConfigError, with the file and the position, for any mistake in it, before anything runs.
     """
-    path = found(path)
+    path = paths.found(path)
     if path.stem in TAKEN:
         raise ConfigError("A sweep must not have this name: results/ uses it", where=path, hint="Rename it")
     content = yaml_file.read(path, SweepFile)
@@ -163,12 +163,6 @@ def load(path):
         with contextlib.suppress(DataError):  # reported by its runs; other runs continue
             own[name] = datasets.load(name).sha256
     return Sweep(path.resolve(), content.question or path.stem, list({c.hash: c for c in configs}.values()), own)
-
-
-def found(path):
-    """Return the Path of a params/ file, looked up in the current folder and in the project's folder."""
-    path = Path(path)
-    return path if path.exists() or path.is_absolute() else paths.project_root() / path
 
 
 def ensure(path):

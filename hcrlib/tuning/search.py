@@ -181,7 +181,7 @@ class SpaceFile(yaml_file.Section):
 
 def read_space(path):
     """Return the search space of a YAML file as a dict. ConfigError, with the line, if it is not a mapping of parameters."""
-    return yaml_file.read(path, SpaceFile).model_extra
+    return yaml_file.read(paths.found(path), SpaceFile).model_extra
 
 
 def search(classifier, dataset="mnist-5k", *, trials=None, max_epochs=None, space=None, seed=0, budget=None, say=print):

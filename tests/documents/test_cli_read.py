@@ -85,7 +85,7 @@ def test_several_files_have_headings_and_a_damaged_one_does_not_stop_the_others(
 
 
 def test_one_format_into_one_file(capsys):
-    assert run(capsys, "read", *files(a="<one>"), "--to", "json", "--out", "new/out.json") == (0, "", "")
+    assert run(capsys, "read", *files(a="<one>"), "--to", "json", "--out", "new/out.json") == (0, "new/out.json\n", "")
     assert json.loads(Path("new/out.json").read_text())["pages"][0]["text"] == "<one>"
     assert json.loads(run(capsys, "read", "a.png", "--to", "json")[1])["source"] == "a.png"
 
@@ -121,6 +121,29 @@ def test_out_is_a_folder_if_it_exists_or_ends_with_a_slash(capsys):
         assert Path(out, "a.txt").read_text() == "one\n"
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["a.png", "--out", "x.doc"], "This suffix names no output format (x.doc). Expected .hocr, .json, "),
+        (["a.png", "b.png", "--to", "pdf", "--out", "two.pdf"], "Name a folder: --out two/"),
+        (
+            ["a.png", "--to", "pdf", "--to", "json", "--out", "two.PDF"],
+            "One file cannot hold several outputs (two.PDF)",
+        ),
+        (["--watch", ".", "--out", "all.txt"], "One file cannot hold several outputs"),
+    ],
+)
+def test_the_suffix_of_out_is_that_of_a_format_and_of_one_file(options, words, capsys):
+    files(a="one", b="two")
+    assert words in refused(capsys, "read", *options)
+
+
+@pytest.mark.parametrize("out", ["x.txt", "x", "there.pdf/"])
+def test_other_outputs_are_text(out, capsys):
+    Path("there.pdf").mkdir()
+    assert run(capsys, "read", *files(a="one"), "--out", out)[0] == 0
+
+
 def test_reading_order_is_text_of_one_column_after_the_other(capsys, monkeypatch):
     monkeypatch.setattr(formats, "READING_ORDER", formats.FORMATS["json"])
     assert run(capsys, "read", *files(a="one"), "--reading-order")[1].startswith('{"format"')
@@ -154,7 +177,7 @@ def test_numbered_images_do_not_replace_inputs_or_outputs(capsys):
     status, _, err = run(capsys, "read", "a.png", "a-2.png", "--to", "png", "--out", "out")
     assert (status, sorted(path.name for path in Path("out").iterdir())) == (1, ["a-1.png", "a-2.png"])
     assert "a-2.png: Output of a-2.png would overwrite that of a.png" in err
-    assert run(capsys, "read", "a.png", "--to", "png", "--out", "out") == (0, "", "")
+    assert run(capsys, "read", "a.png", "--to", "png", "--out", "out") == (0, "out\n", "")
 
 
 def test_a_file_that_is_damaged_on_its_second_page_leaves_nothing(capsys):

@@ -3,6 +3,7 @@
 import errno
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from PIL import Image
 import hcrlib
 from hcrlib import records
 from hcrlib.cli import doctor, main
+from hcrlib.core import paths
 from hcrlib.core.errors import RunError
+from hcrlib.runs import runner
 
 
 @pytest.fixture
@@ -71,7 +74,9 @@ def test_usage_errors_are_2(argv, words, capsys):
         (["train", "knn", "--preprocess", "scale,deskw"], "deskw"),
         (["read", "a.png", "--character", "--model", "none"], "There is no model 'none'"),
         (["zoo", "add", "best", "mnist-5k/knn/none"], "no such run"),
-        (["leaderboard", "nowhere.yml"], "nowhere.yml"),
+        (["leaderboard", "mnits"], "There are no results of 'mnits'. Did you mean 'mnist'?"),
+        (["train", "crnn-small", "--data", "mnist-5k"], "crnn-small cannot be trained on mnist-5k"),
+        (["train", "knn", "--preprocess", ""], "--preprocess is empty"),
     ],
 )
 def test_what_hcrlib_refuses_is_one_paragraph_and_1(argv, words, capsys, results):
@@ -97,7 +102,7 @@ def test_errors_of_any_kind_are_reported_in_a_line(error, status, words, capsys,
     def fails(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(hcrlib, "train", fails)
+    monkeypatch.setattr(runner, "run_one", fails)
     assert main.main(["train", "knn"]) == status
     assert words in printed(capsys)[1]
 
@@ -130,6 +135,38 @@ def test_leaderboard_of_all_runs_a_folder_and_stored_records(run, capsys, tmp_pa
     for argv in ([], [str(results / "runs")], [str(tmp_path / "kept")]):
         assert main.main(["leaderboard", *argv]) == 0
         assert f"{run.misses:,} of 1,000" in printed(capsys)[0]
+
+
+@pytest.mark.parametrize("command", [["sweep"], ["claims"], ["leaderboard"], ["tune", "knn", "--space"]])
+def test_a_file_that_is_missing_is_named_as_typed_with_the_places_searched(command, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main.main([*command, "demoo.yml"]) == 1
+    root = paths.project_root()
+    words = f"There is no such file (demoo.yml). Expected a file in {tmp_path} or {root}."
+    assert words in printed(capsys)[1]
+    assert main.main([*command, "/demoo.yml"]) == 1
+    assert "There is no such file (/demoo.yml). " in printed(capsys)[1]
+
+
+@pytest.mark.parametrize("source", ["mnist", "results/mnist", "params/mnist.yml"])
+def test_a_sweep_is_named_by_its_name_file_or_results_folder(source, capsys, tmp_path, monkeypatch, results):
+    monkeypatch.chdir(tmp_path)
+    assert main.main(["leaderboard", source]) == 0
+    assert "mnist: 10,000 test images" in printed(capsys)[0]
+    (results / "mnist").mkdir(parents=True)
+    for name in ("records.jsonl", "leaderboard.md"):
+        shutil.copy(paths.project_root() / "results/mnist" / name, results / "mnist")
+    assert main.main(["report", source, "--out", "report.html"]) == 0
+    assert main.main(["export", "--best", source]) == 1
+    assert "is not on this machine" in printed(capsys)[1]
+
+
+def test_a_refused_training_leaves_nothing_and_a_repeated_one_is_announced(run, capsys, results):
+    assert main.main(["train", "crnn-small", "--data", "mnist-5k"]) == 1
+    assert "Models for it: cnn-basic, " in printed(capsys)[1]
+    assert not (results / "runs/mnist-5k/crnn-small").exists()
+    assert main.main(["train", "knn", "--budget", "300"]) == 0
+    assert "already finished; it is made again" in printed(capsys)[0]
 
 
 def test_zoo_add_list_and_read(run, capsys, tmp_path, results):
