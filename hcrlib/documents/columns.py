@@ -8,7 +8,7 @@ import numpy as np
 from hcrlib.documents.containers import around
 from hcrlib.documents.strokes import Row
 
-GUTTER = 1.6  # writing heights: least width of a gutter, which has at least two lines on both sides
+GUTTER = 1.6  # writing heights: least width of a gutter between many lines; between two, it is three times as wide
 WIDER = 1.5  # how much wider than the page's wide gaps between words
 ALIGNED = 1.2  # writing heights within which the lines of the right side begin, if it is a column
 NARROWEST = 3.0  # writing heights: the least width of a column
@@ -49,13 +49,13 @@ def _middle(row):
 def _wide_gap(rows):
     """Return the upper quartile of the gaps between words, in pixels; 0 if there are few.
 
-    Of each line only the gaps up to its median count, as the others may be gutters.
+    The widest gap of each line is left out, as it may be a gutter.
     """
     gaps = []
     for row in rows:
         ends = [around(s.box for s in word) for word in row.words]
         found = sorted(max(0, b.left - a.right) for a, b in pairwise(ends))
-        gaps += found[: (len(found) + 1) // 2] if len(found) > 1 else []
+        gaps += found[:-1]
     return float(np.percentile(gaps, 75)) if len(gaps) >= 4 else 0.0
 
 
@@ -96,8 +96,11 @@ def _gutter(boxes, row_of, height, least):
         if left - reach >= least:
             gaps.append((left - reach, (left + reach) / 2))
         reach = max(reach, right)
-    for _, cut in sorted(gaps, reverse=True):
+    for width, cut in sorted(gaps, reverse=True):
         sides = _parts(boxes, "right", cut)
+        lines = min(len({row_of[id(word)] for _, word in side}) for side in sides)
+        if lines < 2 or width < least * (1 + 2 / (lines - 1)):  # few gaps may be in line by chance
+            continue
         if all(_is_column(side, row_of, height) for side in sides) and _side_by_side(*sides):
             return cut
     return None
@@ -109,7 +112,7 @@ def _is_column(side, row_of, height):
     for box, word in side:
         starts[row_of[id(word)]] = min(box.left, starts.get(row_of[id(word)], box.left))
     lefts = np.sort(list(starts.values()))
-    if len(lefts) < 2 or around(box for box, _ in side).width < NARROWEST * height:
+    if around(box for box, _ in side).width < NARROWEST * height:
         return False
     together = np.searchsorted(lefts, lefts + ALIGNED * height, side="right") - np.arange(len(lefts))
     return together.max() >= max(2, 0.6 * len(lefts))

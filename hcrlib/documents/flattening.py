@@ -11,6 +11,7 @@ SLOPES = np.linspace(-0.24, 0.24, 13)  # rise per pixel, within the 13 degrees b
 ALONG = 2.5  # writing heights: deviation of the blur along the slope
 ACROSS = 0.2  # and across it
 WINDOW = 5.0, 4.0  # writing heights: deviation of the window in which slopes compete, along and across lines
+REDUCED = 4  # by what factor the image of sharpness is smaller
 SHARPER = 24  # power of the sharpness by which slopes are weighted: the sharpest one counts, and those beside it
 LEVEL = 0.015  # smaller slopes are level
 
@@ -41,9 +42,9 @@ def flattened(ink, height):
 
 
 def _slopes(ink, height):
-    """Return the local slope of lines, float32 (h, w)."""
-    middle = ink.shape[1] / 2
-    window = {"sigmaX": WINDOW[0] * height, "sigmaY": WINDOW[1] * height}
+    """Return the local slope of lines, float32, for a reduced image: the windows are wide."""
+    middle, coarse = ink.shape[1] / 2, tuple(max(1, n // REDUCED) for n in ink.shape[::-1])
+    window = {"sigmaX": WINDOW[0] * height / REDUCED, "sigmaY": WINDOW[1] * height / REDUCED}
     sharpness = []
     for slope in SLOPES:
         shear = np.array([[1, 0, 0], [-slope, 1, slope * middle]])
@@ -51,7 +52,8 @@ def _slopes(ink, height):
         lines = cv2.GaussianBlur(level, (0, 0), sigmaX=ALONG * height, sigmaY=max(0.8, ACROSS * height))
         lines -= cv2.GaussianBlur(lines, (0, 0), sigmaX=0.5, sigmaY=1.5 * height)
         lines = cv2.warpAffine(lines, shear, ink.shape[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        sharpness.append(cv2.GaussianBlur(lines * lines, (0, 0), **window))
+        energy = cv2.resize(lines * lines, coarse, interpolation=cv2.INTER_AREA)
+        sharpness.append(cv2.GaussianBlur(energy, (0, 0), **window))
     sharpness = np.array(sharpness)
     most = sharpness.max(axis=0)
     weights = (sharpness / np.maximum(most, 1e-12)) ** SHARPER

@@ -29,7 +29,7 @@ FAINT = 0.12  # of a strong ridge: weaker ones are not lines
 APART = 0.62  # of the pitch: of two ridges closer than this, the weaker one is made of ascenders or descenders
 LEVEL = 0.33  # of the pitch: how far a ridge may be off the continuation of another
 WIDEST = 3.0  # the widest gap within a line, beyond the blur of its ends: in writing heights, or thirds of the pitch if larger
-OVERLAP = 1.0  # writing heights by which the blurred ends of two ridges of one line may overlap
+OVERLAP = 2.0  # writing heights by which the blurred ends of two ridges of one line may overlap
 TREND = 12  # writing heights of a ridge of which the slope is continued
 BODY = 0.35  # writing heights: half of the height of small letters
 LITTLE = (
@@ -116,7 +116,7 @@ def line_pitch(ink):
 def _ridges(ink, pitch):
     """Return the Ridges of ink blurred along the writing: local maxima of its columns, followed from column to column."""
     across = max(ACROSS * pitch, min(LEAST_ACROSS * COARSE, MOST_ACROSS * pitch))
-    blurred = cv2.GaussianBlur(ink, (0, 0), sigmaX=ALONG * COARSE, sigmaY=across)
+    blurred = cv2.GaussianBlur(ink, (0, 0), sigmaX=ALONG * max(COARSE, pitch / 3), sigmaY=across)
     inked = blurred[blurred > 1e-4]
     if not len(inked):
         return []
@@ -168,12 +168,12 @@ def _joined(ridges, pitch):
     """Join ridges that continue one another across gaps up to WIDEST, the closest and most level first."""
     long = [r for r in ridges if len(r.x) >= 6 * COARSE]
     common = float(np.median([_slope(r) for r in long])) if long else 0.0
-    widest = WIDEST * max(COARSE, pitch / 3)
+    unit = max(COARSE, pitch / 3)
     pairs = []
     for a, before in enumerate(ridges):
         for b, after in enumerate(ridges):
             gap = after.x[0] - before.x[-1]
-            if a == b or not -OVERLAP * COARSE <= gap <= widest or after.x[0] <= before.x[0]:
+            if a == b or not -OVERLAP * unit <= gap <= WIDEST * unit or after.x[0] <= before.x[0]:
                 continue
             off = abs(_continued(before, -1, gap / 2, common) - _continued(after, 0, -gap / 2, common))
             if off <= LEVEL * pitch:

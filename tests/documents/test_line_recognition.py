@@ -9,7 +9,9 @@ import pytest
 
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.documents import Reader
-from hcrlib.documents.line_recognition import cased
+from hcrlib.documents.containers import Box
+from hcrlib.documents.line_recognition import cased, cut_out
+from hcrlib.documents.strokes import Row
 from hcrlib.runtime import LineModel, LinePipeline
 from hcrlib.runtime.line_model import LineNetwork
 
@@ -104,3 +106,18 @@ def test_a_lexicon_corrects_words_by_word_beam_search(sheet):
 def test_a_lexicon_without_words_is_an_error(lexicon):
     with pytest.raises(ConfigError, match=r"no words that these classes can spell.*without a lexicon"):
         Reader("best-digits", recognizer=model([], "words"), lexicon=lexicon)
+
+
+def test_a_line_is_cut_along_its_polygon():
+    """The ink of a neighbor, above the right half of the polygon, is painted as paper."""
+    page = np.full((60, 200), 250, np.uint8)
+    page[30:40, 20:180] = page[5:25, 120:160] = 0
+    row = Row((), Box(20, 5, 180, 40), polygon=((10, 10), (100, 10), (100, 28), (190, 28), (190, 45), (10, 45)))
+    image = cut_out(page, row, 0)
+    assert image.shape == (35, 180)
+    assert image[20:30, 20:160].max() == 0
+    assert image[:18].min() == 250
+    assert cut_out(page, Row((), row.box), 3).shape == (41, 166), "without a polygon, its box with a margin"
+    assert cut_out(page, Row((), row.box, polygon=((9, 9), (10, 9), (10, 10))), 0).shape == (35, 160), (
+        "the polygon is too small"
+    )

@@ -4,10 +4,11 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from hcrlib.bench import BENCHES, base, latency, libraries, lines, report, scaling, tesseract
+from hcrlib.bench import BENCHES, base, latency, libraries, lines, page_lines, report, scaling, tesseract
 from hcrlib.cli import main
-from hcrlib.core.errors import RunError
+from hcrlib.core.errors import DataError, RunError
 
 
 @pytest.fixture(autouse=True)
@@ -111,3 +112,28 @@ def test_tesseract_reads_every_image():
 def test_what_was_read_is_measured():
     found = lines._measured(["hallo", "x"], ["hello", "x"])
     assert (found["cer"], found["wer"], found["right"]) == (pytest.approx(1 / 6), 0.5, 0.5)
+
+
+def test_the_lines_of_pages_are_measured(tmp_path, monkeypatch):
+    """Two strips of strokes within the crop; the ground truth has one of them, and one that is not there."""
+    monkeypatch.setenv("HCR_DATA", str(tmp_path))
+    folder = tmp_path / page_lines.PAGES
+    with pytest.raises(DataError, match="no pages to measure on"):
+        page_lines.page_lines(base.Request(log=lambda line: None))
+    folder.mkdir(parents=True)
+    page = np.full((700, 900, 3), 240, np.uint8)
+    for top in (10, 300, 400):
+        for left in range(100, 800, 20):
+            page[top : top + 24, left : left + 5] = 20
+    Image.fromarray(page).save(folder / "a.jpg", quality=95)
+    truth = [{"text": "", "box": [95, 296, 800, 328]}, {"text": "", "box": [95, 500, 800, 530]}]
+    (folder / "a.json").write_text(json.dumps({"crop": [0, 100, 900, 700], "lines": truth}))
+    outcome = page_lines.page_lines(base.Request(log=lambda line: None))
+    assert [row["what"] for row in outcome.rows] == ["all pages", "a"]
+    assert outcome.rows[0] | {"what": "a"} == outcome.rows[1]
+    assert {key: outcome.rows[1][key] for key in ("lines", "found", "right", "f1")} == {
+        "lines": 2,
+        "found": 2,
+        "right": 1,
+        "f1": 0.5,
+    }
