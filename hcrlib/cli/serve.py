@@ -25,6 +25,7 @@ def add_parser(subparsers):
     parser = add_command(subparsers, "corrections", _corrections, summary, "hcr corrections --to mine")
     text = "a new folder for the dataset, to use with `hcr train --data`"
     parser.add_argument("--to", metavar="FOLDER", required=True, help=text)
+    parser.add_argument("--lines", action="store_true", help="those of lines of pages; without it, of characters")
     parser.add_argument("--corrections", metavar="FILE", help="the file that `hcr serve` stored them in")
 
 
@@ -117,5 +118,6 @@ def _digest(folder):
 def _corrections(args):
     from hcrlib.datasets import corrections
 
-    print(corrections.export(args.to, args.corrections))
+    export = corrections.export_lines if args.lines else corrections.export
+    print(export(args.to, args.corrections))
     return 0

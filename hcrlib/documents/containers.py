@@ -140,6 +140,7 @@ class Page:
         seconds: the time it took to read the page.
         source_size: width and height of the page in the file in pixels; None if equal to the image's.
         unsure: whether much of the text is uncertain, as for joined handwriting read character by character.
+        grey: uint8 (h, w), the image as recognizers of lines see it: light evened, without rules; None if unknown.
     """
 
     number: int
@@ -150,6 +151,7 @@ class Page:
     seconds: float = 0.0
     source_size: tuple[int, int] | None = None
     unsure: bool = False
+    grey: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def width(self) -> int:

@@ -112,6 +112,7 @@ class Reader:
             time.perf_counter() - begun,
             image.shape[1::-1],
             unsure=bool(lines) and confidence < (WRITING if joined else JOINED),
+            grey=cleaned.grey,
         )
 
 

@@ -11,10 +11,13 @@ import time
 from PIL import Image
 
 from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.datasets.text import reduced
 from hcrlib.documents import formats, loading
+from hcrlib.documents.line_recognition import MARGIN, cut_out
 from hcrlib.documents.reader import Reader
 from hcrlib.documents.store import Library
 from hcrlib.runtime import bundle
+from hcrlib.runtime.web import images
 from hcrlib.runtime.web.problems import Problem
 
 MOST_PAGES = 40  # per PDF
@@ -31,7 +34,7 @@ class Service:
     def __init__(self, library=None):
         self._library, self._readers = library, {}
 
-    def read(self, data, name, served, form, keep=False, recognizer=None):
+    def read(self, data, name, served, form, keep=False, recognizer=None, line_images=False):
         """Read an image or a PDF and return the result as bytes in the format `form`.
 
         Args:
@@ -41,6 +44,7 @@ class Service:
             form: a key of formats.FORMATS.
             keep: whether to add the result to the library.
             recognizer: `name`, `folder` and `digest` of a bundle that reads whole words or lines, or None.
+            line_images: whether JSON holds the image of each line, to correct its text.
 
         Raises:
             Problem: if the file is unreadable, has over MOST_PAGES pages or takes longer than MOST_S, if the recognizer is
@@ -48,7 +52,7 @@ class Service:
         """
         stream = io.BytesIO()
         by = {"model": served.name, "recognizer": recognizer and recognizer.name}
-        writer = _json(by, keep, stream) if form == "json" else formats.FORMATS[form].writer(name, stream)
+        writer = _json(by, keep, stream, line_images) if form == "json" else formats.FORMATS[form].writer(name, stream)
         with (
             _as_problem("no-library", DataError),
             _as_problem("not-valid", ConfigError),
@@ -108,10 +112,25 @@ def _as_problem(problem, kind):
 
 
 @contextlib.contextmanager
-def _json(by, kept, stream):
+def _json(by, kept, stream, line_images):
     pages = []
-    yield lambda page: pages.append({**formats.as_dict(page), **_picture(page.image)})
+
+    def add(page):
+        pages.append({**formats.as_dict(page), **_picture(page.image)})
+        if line_images:
+            for line, entry in zip(page.lines, pages[-1]["lines"], strict=True):
+                entry["image"] = _line_image(page.grey, line)
+
+    yield add
     stream.write(json.dumps({"pages": pages, **by, "kept": kept}).encode())
+
+
+def _line_image(grey, line):
+    """Return a Line as recognizers see and are trained on it, a PNG as a data URL; None if it is no line of writing."""
+    try:
+        return images.data_url(reduced(cut_out(grey, line, MARGIN * line.box.height)))
+    except ValueError:  # too wide for its height
+        return None
 
 
 def _picture(pixels):

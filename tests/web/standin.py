@@ -1,6 +1,7 @@
 """A stand-in for the page reader, with fixed results, to test everything around it."""
 
 import argparse
+import io
 import json
 import sys
 import threading
@@ -13,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hcrlib.documents import formats
 from hcrlib.documents.containers import Box, Character, Line, Page, Word, around
-from hcrlib.runtime.web import cli
+from hcrlib.runtime.web import cli, images
 from hcrlib.runtime.web.problems import Problem
 
 from .conftest import data_url, encoded
@@ -21,7 +22,7 @@ from .conftest import data_url, encoded
 LINES = ["The quick brown fox", "jumps over the lazy", "dog. <b>Twice</b>"]
 SLOW = b"%PDF that takes 2 s"
 UNSURE = {"quick": 0.55, "lazy": 0.8}  # the others: 0.97
-RECOGNIZERS = [SimpleNamespace(name=f"whole-{unit}", unit=unit) for unit in ("words", "lines")]
+RECOGNIZERS = [SimpleNamespace(name=f"whole-{unit}", unit=unit, digest="0" * 12) for unit in ("words", "lines")]
 SIZE = 40  # pixels of a letter
 
 
@@ -32,6 +33,12 @@ def page(number=1):
     lines = tuple(_line(pen, font, text, 120 + 90 * index) for index, text in enumerate(LINES))
     read = Page(number, lines, np.asarray(image), notes=("It was turned by 90 degrees.",), seconds=1.25)
     return {**formats.as_dict(read), "picture": data_url(encoded(image, "jpeg"), "jpeg"), "scale": 1.0}
+
+
+def line_image(page, line):
+    """Return a line as the server sends it, up to 64 pixels high."""
+    with Image.open(io.BytesIO(images.from_data_url(page["picture"]))) as picture:
+        return images.data_url(np.asarray(picture.convert("L").crop(line["box"])))
 
 
 def _line(pen, font, text, top):
@@ -69,7 +76,7 @@ class StandIn:
     def recognizers(self):
         return self.available
 
-    def read(self, data, name, loaded, output, keep, recognizer):
+    def read(self, data, name, loaded, output, keep, recognizer, line_images):
         self.calls.append(((recognizer or loaded).name, output))
         self.started.set()
         self.proceed.wait(20)
@@ -85,6 +92,9 @@ class StandIn:
         pages = [page(number) for number in numbers]
         for word in (word for each in pages for line in each["lines"] for word in line["words"] if recognizer):
             word["characters"] = []
+        for each in pages if line_images else ():
+            for line in each["lines"]:
+                line["image"] = line_image(each, line)
         by = {"model": loaded.name, "recognizer": recognizer and recognizer.name}
         return json.dumps({"pages": pages, **by, "kept": keep}).encode()
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hcrlib.datasets.text import HEIGHT
 from hcrlib.runtime.web import STATIC, images, pages
 from hcrlib.runtime.web.app import MAX_BODY
 from hcrlib.runtime.web.characters import MAX_BATCH
@@ -179,6 +180,10 @@ def test_the_description_states_the_limits(client):
     assert read["parameters"][2]["schema"]["enum"] == list(pages.FORMATS)
     media_types = {media_type.partition(";")[0] for media_type, _ in pages.FORMATS.values()}
     assert set(read["responses"]["200"]["content"]) == media_types
+    line = OPENAPI["paths"]["/api/corrections/lines"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert f"up to {pages.MAX_TEXT} characters" in line["properties"]["text"]["description"]
+    assert f"up to {pages.LINE_HEIGHT} pixels" in line["properties"]["image"]["description"]
+    assert pages.LINE_HEIGHT == HEIGHT
     query = OPENAPI["paths"]["/api/library"]["get"]["parameters"][0]
     assert query["schema"]["maxLength"] == pages.MAX_QUERY
 

@@ -12,6 +12,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from hcrlib.runtime.web.app import create_app
+from hcrlib.runtime.web.corrections import Corrections
 
 from .browsing import MARKS, SEND_FILE, SIZES, expect, fits, fixtures, opened, shot, violations
 from .conftest import EIGHT, picture
@@ -22,10 +23,11 @@ SHOWN = "\n".join(LINES).replace("quick", "?uick")
 
 
 @pytest.fixture(scope="module")
-def served(zoo):
+def served(zoo, tmp_path_factory):
     """The server's URL and its stand-in."""
-    reader = StandIn()
-    server = make_server("127.0.0.1", 0, create_app(zoo, hosts=("localhost",), page_reader=reader), threaded=True)
+    reader, kept = StandIn(), Corrections(tmp_path_factory.mktemp("kept") / "corrections.sqlite")
+    reader.corrections = kept
+    server = make_server("127.0.0.1", 0, create_app(zoo, kept, ("localhost",), page_reader=reader), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://localhost:{server.server_port}/read", reader
@@ -41,6 +43,8 @@ def with_reader(browser, served, size, **options):
     reader.calls.clear()
     reader.available = RECOGNIZERS
     reader.proceed.set()
+    for line in reader.corrections.lines():
+        reader.corrections.remove(line["id"])
     with opened(browser, url, size, service_workers="block", **options) as page:
         page.reader = reader
         yield page
@@ -101,7 +105,7 @@ def test_words_are_highlighted_in_image_and_text(page):
 def test_with_the_keyboard_alone(desktop):
     choose(desktop)
     expect(desktop.locator("#text .word")).to_have_count(10)
-    desktop.locator("#save").focus()
+    desktop.locator("#fix").focus()
     desktop.keyboard.press("Tab")
     expect(word(desktop, "The").first).to_be_focused()
     desktop.keyboard.press("ArrowRight")
@@ -247,6 +251,70 @@ def test_cancelling_warns_that_the_page_may_still_be_kept(desktop):
     desktop.locator("#cancel").click()
     expect(desktop.locator("#trouble")).to_contain_text("may still be added to your library")
     desktop.reader.proceed.set()
+
+
+def field(page, number):
+    return page.get_by_label(f"Text of line {number}")
+
+
+def row(page, number):
+    return page.locator("#lines form").nth(number - 1)
+
+
+def test_lines_are_corrected_and_stored_with_consent(page):
+    choose(page, picture(EIGHT), "a.png", "image/png")
+    page.get_by_role("button", name="Correct lines").click()
+    expect(page.locator("#lines img")).to_have_count(3)
+    expect(field(page, 1)).to_have_value(SHOWN.splitlines()[0])
+    field(page, 1).fill("The  quick red fox")
+    row(page, 1).get_by_role("button", name="Save").click()
+    expect(row(page, 1)).to_contain_text("Changed here only.")
+    assert page.reader.corrections.lines() == []
+    page.get_by_label("I agree").check()
+    field(page, 1).press("Enter")
+    expect(row(page, 1)).to_contain_text("Stored.")
+    expect(field(page, 2)).to_be_focused()
+    assert [row["text"] for row in page.reader.corrections.lines()] == ["The quick red fox"]
+    assert page.reader.corrections.lines()[0]["document"] == "a.png, page 1"
+    shot(page, "page-lines")
+    assert fits(page)
+    assert violations(page) == []
+    row(page, 1).get_by_role("button", name="Delete").click()
+    expect(row(page, 1)).to_contain_text("Deleted.")
+    assert page.reader.corrections.lines() == []
+    page.get_by_role("button", name="Correct lines").click()
+    expect(page.locator("#text p").first).to_have_text("The quick red fox")
+    assert download(page, "text")[1].decode().splitlines()[0] == "The quick red fox"
+    assert b'"image"' not in download(page, "json")[1]
+
+
+def test_nothing_that_was_typed_is_lost(desktop):
+    choose(desktop)
+    desktop.get_by_role("button", name="Correct lines").click()
+    desktop.get_by_label("I agree").check()
+    field(desktop, 2).fill("leaps")
+    desktop.route("**/api/corrections/lines", lambda route: route.abort(), times=1)
+    field(desktop, 2).press("Enter")
+    expect(row(desktop, 2)).to_contain_text("could not be stored")
+    field(desktop, 3).fill(" ")
+    field(desktop, 3).press("Enter")
+    expect(row(desktop, 3)).to_contain_text("Type the text")
+    field(desktop, 3).press("Escape")
+    expect(field(desktop, 3)).to_have_value(LINES[2])
+    field(desktop, 3).fill("typed only")
+    desktop.locator("#next").click()
+    desktop.locator("#previous").click()
+    expect(field(desktop, 2)).to_have_value("leaps")
+    expect(field(desktop, 3)).to_have_value("typed only")
+    desktop.once("dialog", lambda dialog: dialog.dismiss())
+    desktop.locator("#another").click()
+    expect(field(desktop, 3)).to_have_value("typed only")
+    for number in (2, 3):
+        field(desktop, number).press("Enter")
+        expect(row(desktop, number)).to_contain_text("Stored.")
+    desktop.locator("#another").click()
+    expect(desktop.locator("#chooser")).to_be_visible()
+    expect(desktop.get_by_label("I agree")).not_to_be_checked()
 
 
 def test_the_text_is_copied(desktop):

@@ -36,7 +36,7 @@ def app(zoo, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "operation", ["predict", "correct", "takeBack", "read", "search", "models", "health", "metrics"]
+    "operation", ["predict", "correct", "correctLine", "takeBack", "read", "search", "models", "health", "metrics"]
 )
 def test_documented_requests(app, operation):
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app)

@@ -14,8 +14,10 @@ from PIL import Image
 
 from hcrlib.cli import serve
 from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.datasets.text import reduced
 from hcrlib.documents import Box, Character, Line, Page, Word, service
-from hcrlib.runtime.web import cli
+from hcrlib.documents.line_recognition import CtcRecognizer
+from hcrlib.runtime.web import cli, images
 from hcrlib.runtime.web.app import create_app
 from hcrlib.runtime.web.problems import Problem
 
@@ -226,6 +228,17 @@ def test_recognizers_read_whole_words_and_lines(client, sheet, unit):
     assert (answer["model"], answer["recognizer"]) == ("best-digits", unit)
     assert all(word["characters"] == [] for line in answer["pages"][0]["lines"] for word in line["words"])
     assert ask(client, encoded(sheet), f"?recognizer={unit}&format=alto").data.count(b'CONTENT="a') >= 3
+
+
+def test_the_images_of_lines_are_those_that_the_recognizer_sees(client, sheet, monkeypatch):
+    seen, readings = [], CtcRecognizer.readings
+    monkeypatch.setattr(CtcRecognizer, "readings", lambda self, images: seen.extend(images) or readings(self, images))
+    answer = ask(client, encoded(sheet), "?model=best-digits&recognizer=lines&line_images=1").json
+    validate(answer, "Pages")
+    for line, crop in zip(answer["pages"][0]["lines"], seen, strict=True):
+        pixels = np.asarray(Image.open(io.BytesIO(images.from_data_url(line["image"]))))
+        assert (pixels == reduced(crop)).all()
+        assert np.median(pixels) > 200 > 64 >= len(pixels)
 
 
 def test_a_line_that_is_too_long_for_the_recognizer(client, sheet):

@@ -48,7 +48,7 @@ def create_app(models, corrections=None, hosts=(), metrics=None, page_reader=Non
     metrics = metrics or Metrics()
     app.register_blueprint(site.blueprint(page_reader is not None))
     app.register_blueprint(characters.blueprint(models, corrections, metrics))
-    app.register_blueprint(pages.blueprint(models, page_reader, metrics))
+    app.register_blueprint(pages.blueprint(models, page_reader, metrics, corrections))
     _add_status(app, models, corrections, metrics, page_reader)
     _guard(app, hosts, metrics)
     _handle_errors(app)

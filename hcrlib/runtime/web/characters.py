@@ -33,18 +33,17 @@ def blueprint(models, corrections, metrics):
 
     @routes.route("/api/corrections", methods=["POST"])
     def add_correction():
-        if corrections is None:
-            raise Problem("not-kept", "This server was started with --no-corrections.")
+        check_kept(corrections)
         label, loaded, pixels = _parse_correction(models)
         reading = loaded.model.readings(_glyphs(loaded, [pixels]))[0]
         name, probability = reading.alternatives[0]
-        with _storage_errors("stored"):
+        with storage_errors("stored"):
             model = "%s %s" % (loaded.name, loaded.digest)
             return flask.jsonify(id=corrections.add(label, name, probability, model, images.png(pixels))), 201
 
     @routes.route("/api/corrections/<number>", methods=["DELETE"])
     def delete_correction(number):
-        with _storage_errors("deleted"):
+        with storage_errors("deleted"):
             if corrections is None or not corrections.remove(number):
                 raise Problem("not-found", "There is no correction with this ID.")
         return "", 204
@@ -57,8 +56,14 @@ def is_true(option):
     return option in ("1", "true", True)
 
 
+def check_kept(corrections):
+    """Raise a Problem if the server stores no corrections."""
+    if corrections is None:
+        raise Problem("not-kept", "This server was started with --no-corrections.")
+
+
 @contextlib.contextmanager
-def _storage_errors(action):
+def storage_errors(action):
     """Turn errors of the disk or the database into a Problem; only the log gets the details."""
     try:
         yield
@@ -146,13 +151,19 @@ def _answer(loaded, reading, explain):
     return answer
 
 
-def _parse_correction(models):
-    """Return (label, LoadedModel, uint8 pixels) of a request to store a correction."""
+def consented():
+    """Return the JSON object of a request to store a correction. Problem without consent."""
     if flask.request.mimetype != "application/json":
         raise Problem("wrong-type", "Send corrections as application/json.")
     body = _json_object()
     if body.get("consent") is not True:
         raise Problem("no-consent", "`consent` must be true.")
+    return body
+
+
+def _parse_correction(models):
+    """Return (label, LoadedModel, uint8 pixels) of a request to store a correction."""
+    body = consented()
     label, name, image = body.get("label"), body.get("model"), body.get("image")
     if not all(isinstance(text, str) for text in (label, name or "", image)):
         raise Problem("bad-request", "`label`, `image` and `model` must be strings.")

@@ -1,4 +1,4 @@
-"""User corrections in one SQLite file: the image's pixels, the correct label, and the model's own answer.
+"""User corrections in one SQLite file: of characters, with the model's own answer, and of lines of pages.
 
 Nothing is stored without consent, nothing about the sender is stored, and the ID that `add` returns deletes it again.
 """
@@ -9,7 +9,8 @@ import sqlite3
 import time
 import uuid
 
-TABLE = """
+TABLES = (
+    """
 CREATE TABLE IF NOT EXISTS corrections (
     id TEXT PRIMARY KEY,
     at TEXT NOT NULL,           -- UTC, ISO 8601
@@ -19,10 +20,24 @@ CREATE TABLE IF NOT EXISTS corrections (
     model TEXT NOT NULL,        -- name and digest
     image BLOB NOT NULL         -- PNG, grey, at most 280 pixels on a side
 )
-"""
+""",
+    """
+CREATE TABLE IF NOT EXISTS lines (
+    id TEXT PRIMARY KEY,
+    at TEXT NOT NULL,           -- UTC, ISO 8601
+    text TEXT NOT NULL,         -- the user's
+    document TEXT NOT NULL,     -- name of the file, number of the page
+    model TEXT NOT NULL,        -- name and digest of the one that read it
+    image BLOB NOT NULL         -- PNG, grey, dark on light, at most 64 pixels high
+)
+""",
+)
 COLUMNS = "id", "at", "label", "answered", "probability", "model", "image"
+LINE_COLUMNS = "id", "at", "text", "document", "model", "image"
 TIMEOUT_S = 10.0  # to wait for another process that is writing
-MAX_ROWS = 20 * 1000  # so that a public server cannot fill the disk
+MAX_ROWS = 20 * 1000  # of each table, so that a public server cannot fill the disk
+MAX_BYTES = 2 << 30  # of the file, for the same reason: images of lines differ in size
+USED = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()"
 
 
 class Corrections:
@@ -33,29 +48,40 @@ class Corrections:
 
     def add(self, label, answered, probability, model, image):
         """Store a correction and return its ID, a str. ValueError if the file is full; OSError or sqlite3.Error."""
-        number = uuid.uuid4().hex
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         with self._open() as connection:
-            if connection.execute("SELECT count(*) FROM corrections").fetchone()[0] >= MAX_ROWS:
-                raise ValueError("the limit of %d corrections is reached" % MAX_ROWS)
-            row = (number, now, label, answered, float(probability), model, image)
-            connection.execute("INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        return number
+            return _insert(connection, "corrections", label, answered, float(probability), model, image)
+
+    def add_line(self, text, document, model, image):
+        """Store the text of a line, in place of an earlier one of the same image; return and raise like `add`."""
+        with self._open() as connection:
+            connection.execute("DELETE FROM lines WHERE document = ? AND image = ?", (document, image))
+            return _insert(connection, "lines", text, document, model, image)
 
     def remove(self, number):
         """Delete the correction with this ID; return whether there was one."""
         if not os.path.exists(self.path):
             return False
         with self._open() as connection:
-            return connection.execute("DELETE FROM corrections WHERE id = ?", (number,)).rowcount > 0
+            deleted = [
+                connection.execute("DELETE FROM %s WHERE id = ?" % table, (number,)).rowcount
+                for table in ("corrections", "lines")
+            ]
+        return sum(deleted) > 0
 
     def rows(self):
-        """Return a dict of COLUMNS for each correction, oldest first."""
+        """Return a dict of COLUMNS for each correction of a character, oldest first."""
+        return self._select("corrections", COLUMNS)
+
+    def lines(self):
+        """Return a dict of LINE_COLUMNS for each correction of a line, oldest first."""
+        return self._select("lines", LINE_COLUMNS)
+
+    def _select(self, table, columns):
         if not os.path.exists(self.path):
             return []
         with self._open() as connection:
-            rows = connection.execute("SELECT %s FROM corrections ORDER BY at, id" % ", ".join(COLUMNS)).fetchall()
-        return [dict(zip(COLUMNS, row)) for row in rows]
+            rows = connection.execute("SELECT %s FROM %s ORDER BY at, id" % (", ".join(columns), table)).fetchall()
+        return [dict(zip(columns, row)) for row in rows]
 
     @contextlib.contextmanager
     def _open(self):
@@ -63,8 +89,21 @@ class Corrections:
         connection = sqlite3.connect(self.path, timeout=TIMEOUT_S)
         try:
             connection.execute("PRAGMA secure_delete = ON")  # deleted rows are overwritten in the file
-            connection.execute(TABLE)
+            for table in TABLES:
+                connection.execute(table)
             with connection:  # one transaction
                 yield connection
         finally:
             connection.close()
+
+
+def _insert(connection, table, *values):
+    """Insert a row and return its ID; ValueError if the table or the file is full."""
+    if connection.execute("SELECT count(*) FROM " + table).fetchone()[0] >= MAX_ROWS:
+        raise ValueError("the limit of %d corrections is reached" % MAX_ROWS)
+    if connection.execute(USED).fetchone()[0] >= MAX_BYTES:
+        raise ValueError("the limit of %d bytes is reached" % MAX_BYTES)
+    number, now = uuid.uuid4().hex, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    row = (number, now) + values
+    connection.execute("INSERT INTO %s VALUES (%s)" % (table, ", ".join("?" * len(row))), row)
+    return number

@@ -1,27 +1,32 @@
-"""Whole pages: the routes that read a photo, a scan or a PDF, and that search the library of pages.
+"""Whole pages: the routes that read a photo, a scan or a PDF, that store corrected lines, and that search the library.
 
 The page reader is passed to `blueprint`; a board has none, and its server says so. It is an object with
 
     models               names of models: the first one that is available is the default for pages
     library              whether there is a library
-    recognizers()        the recognizers of whole words or lines: objects with a `name` and a `unit`, "words" or "lines"
-    read(data, name, loaded, format, keep, recognizer)
+    recognizers()        the recognizers of whole words or lines: objects with a `name`, a `digest` and a `unit`, "words" or
+                         "lines"
+    read(data, name, loaded, format, keep, recognizer, line_images)
                          the page or PDF `data`, called `name`, as bytes of one of FORMATS; loaded: the LoadedModel to read
-                         it with; keep: whether to add it to the library; recognizer: one of `recognizers()`, or None
+                         it with; keep: whether to add it to the library; recognizer: one of `recognizers()`, or None;
+                         line_images: whether JSON holds the image of each line
     search(query, limit)
                          matches in the library, best first: the dicts that static/openapi.json calls Hit
 
 `read` and `search` raise Problem if they fail. Reading takes seconds, so each process reads one page at a time and refuses
-further ones at once: pages occupy at most one of its threads.
+further ones at once: pages occupy at most one of its threads. The server keeps no page: whoever corrects a line sends the
+image of the line that came with the page, so any process can store it, at any time.
 """
 
 import contextlib
 import threading
+import unicodedata
 
 import flask
 
+from ..image import INK_THRESHOLD
 from . import images
-from .characters import is_true
+from .characters import check_kept, consented, is_true, storage_errors
 from .problems import Problem
 
 ROUTE = "/api/read"
@@ -29,6 +34,8 @@ MAX_BODY = 30 * 1024 * 1024  # bytes: a scanned PDF, the photo of a page
 MAX_QUERY = 200  # characters of a search
 MAX_NAME = 120  # characters of the name of a document in the library
 MAX_HITS = 50
+MAX_TEXT = 500  # characters of a line
+LINE_HEIGHT = 64  # pixels: recognizers are trained on lines of at most this height
 RETRY_AFTER_S = 2  # roughly the time that one page takes
 FORMATS = {  # name -> (media type, file extension)
     "json": ("application/json", "json"),
@@ -40,8 +47,8 @@ FORMATS = {  # name -> (media type, file extension)
 }
 
 
-def blueprint(models, page_reader, metrics):
-    """Return the routes. page_reader: see above; None if this server does not read pages."""
+def blueprint(models, page_reader, metrics, corrections=None):
+    """Return the routes. page_reader: see above; None if this server reads no pages. The others are those of `create_app`."""
     routes = flask.Blueprint("pages", __name__)
     lock = threading.Lock()
 
@@ -59,9 +66,19 @@ def blueprint(models, page_reader, metrics):
         recognizer = _recognizer(page_reader, options.get("recognizer"))
         with _exclusive(lock):
             data, name = _parse_request()
-            body = page_reader.read(data, name, loaded, output, keep, recognizer)
+            line_images = is_true(options.get("line_images"))
+            body = page_reader.read(data, name, loaded, output, keep, recognizer, line_images)
         metrics.count_page((recognizer or loaded).name)
         return _response(body, output)
+
+    @routes.route("/api/corrections/lines", methods=["POST"])
+    def add_line():
+        if page_reader is None:
+            raise Problem("not-here", "This server reads single characters, not pages.")
+        check_kept(corrections)
+        text, document, model, pixels = _parse_line(models, page_reader)
+        with storage_errors("stored"):
+            return flask.jsonify(id=corrections.add_line(text, document, model, images.png(pixels))), 201
 
     @routes.route("/api/library")
     def search():
@@ -128,6 +145,39 @@ def _parse_request():
     if not data[:1024].lstrip().startswith(b"%PDF"):
         images.open_image(data, max_pixels=images.MAX_PIXELS, also=["PDF"])
     return data, _base_name(name)
+
+
+def _parse_line(models, page_reader):
+    """Return (text, document, name and digest of the model, uint8 pixels) of a request to store the text of a line."""
+    body = consented()
+    text, document, name, image = (body.get(key) for key in ("text", "document", "model", "image"))
+    page = body.get("page", 1)
+    if not all(isinstance(each, str) for each in (text, document, name, image)):
+        raise Problem("bad-request", "`text`, `document`, `model` and `image` must be strings.")
+    if not name:
+        raise Problem("bad-request", "`model` must be the name of the recognizer or model that read the line.")
+    if not isinstance(page, int) or isinstance(page, bool) or not 1 <= page < 1 << 31:
+        raise Problem("bad-request", "`page` must be the number of a page, from 1.")
+    text = _normal(text)
+    loaded = next((each for each in page_reader.recognizers() if each.name == name), None) or models.get(name)
+    pixels = images.grey(images.from_data_url(image), images.MAX_SIDE)
+    if len(pixels) > LINE_HEIGHT:
+        detail = "`image` is %d pixels high; the limit is %d. Send the image of the line that came with the page."
+        raise Problem("not-valid", detail % (len(pixels), LINE_HEIGHT))
+    if int(pixels.max()) - int(pixels.min()) <= INK_THRESHOLD:
+        raise Problem("blank", "The image contains no ink.")
+    return text, "%s, page %d" % (_base_name(document), page), "%s %s" % (loaded.name, loaded.digest), pixels
+
+
+def _normal(text):
+    """Return a text as recognizers are trained on it: NFC, single spaces. Problem if it is empty, too long or invisible."""
+    text = " ".join(unicodedata.normalize("NFC", text).split())
+    if not 1 <= len(text) <= MAX_TEXT:
+        raise Problem("not-valid", "`text` has %d characters; 1 to %d are expected." % (len(text), MAX_TEXT))
+    hidden = [letter for letter in text if not letter.isprintable()]
+    if hidden:
+        raise Problem("not-valid", "`text` has a character that cannot be seen: U+%04X." % ord(hidden[0]))
+    return text
 
 
 def _base_name(name):

@@ -38,6 +38,7 @@ export function predict(image, { model, explain, signal }) {
 // or a Blob for other formats.
 export function read(page, { model, recognizer, format = "json", keep, signal }) {
   const query = new URLSearchParams({ model, format, name: page.name, ...(recognizer && { recognizer }), ...(keep && { keep: "1" }) });
+  if (format === "json") query.set("line_images", "1");
   const headers = { "Content-Type": page.type || "application/octet-stream" };
   const as = format === "json" ? undefined : (response) => response.blob();
   return ask(`/api/read?${query}`, { method: "POST", body: page, headers, signal }, as);
@@ -54,8 +55,17 @@ export async function correct(file, label, model) {
     reader.onerror = () => reject(new Trouble("offline", "the image cannot be read"));
     reader.readAsDataURL(file);
   });
-  const body = JSON.stringify({ image, label, model, consent: true });
-  return ask("/api/corrections", { method: "POST", body, headers: { "Content-Type": "application/json" } });
+  return store("/api/corrections", { image, label, model });
+}
+
+// image: a data URL, the one that came with the page. document: the name of its file. model: the name of the one that read it.
+export function correctLine({ image, text, document, page, model }) {
+  return store("/api/corrections/lines", { image, text, document, page, model });
+}
+
+function store(address, correction) {
+  const body = JSON.stringify({ ...correction, consent: true });
+  return ask(address, { method: "POST", body, headers: { "Content-Type": "application/json" } });
 }
 
 export function takeBack(id) {

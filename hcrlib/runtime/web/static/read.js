@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { receive } from "./files.js";
+import * as lines from "./lines.js";
 import { chosen, offer } from "./models.js";
 import * as sheet from "./sheet.js";
 import { fill, t } from "./strings.js";
@@ -24,6 +25,7 @@ async function take([first, ...more]) {
   trouble();
   if (!/^(image\/|application\/pdf$)/.test(first.type) && !/\.(hei[cf]|pdf)$/i.test(first.name)) return trouble(t.read_no_page);
   if (first.size > MOST_BYTES) return trouble(t.read_too_large);
+  if (!mayForget()) return;
   forget();
   file = first;
   if (more.length) $("spoken").textContent = t.first_only;
@@ -111,6 +113,7 @@ function turn(to) {
   index = to;
   const page = pages[index];
   sheet.show(page);
+  lines.show(page, { document: file.name, model: by.recognizer ?? by.model });
   $("turned").textContent = $("spoken").textContent = fill(t.read_turned, { number: index + 1, of: pages.length });
   $("previous").disabled = index === 0;
   $("next").disabled = index === pages.length - 1;
@@ -124,8 +127,11 @@ function item(text) {
   return element;
 }
 
+const mayForget = () => !lines.unsaved(pages) || confirm(t.lines_lose);
+
 function forget() {
   sheet.leave();
+  lines.reset();
   file = null;
   pages = [];
   only("chooser");
@@ -137,7 +143,9 @@ function forget() {
 $("previous").addEventListener("click", () => turn(index - 1));
 $("next").addEventListener("click", () => turn(index + 1));
 $("shown").addEventListener("change", sheet.draw);
+addEventListener("beforeunload", (event) => lines.unsaved(pages) && event.preventDefault());
 $("another").addEventListener("click", () => {
+  if (!mayForget()) return;
   trouble();
   forget();
   $("file").focus();
@@ -150,7 +158,7 @@ const text = () => pages.map((page) => page.text).join("\n\n");
 const ENDINGS = { text: "txt", json: "json", hocr: "hocr", alto: "xml", pdf: "read.pdf", png: "read.png" };
 const OWN = {
   text: () => new Blob([text(), "\n"], { type: "text/plain" }),
-  json: () => new Blob([JSON.stringify(pages, (key, value) => (key === "picture" ? undefined : value), 1)], { type: "application/json" }),
+  json: () => new Blob([JSON.stringify(pages, (key, value) => (key === "picture" || key === "image" ? undefined : value), 1)], { type: "application/json" }),
 };
 
 async function save() {
@@ -204,7 +212,8 @@ function hit({ document: name, page, snippet }) {
 
 async function load() {
   try {
-    const { models, pages: about } = await api.models();
+    const { models, pages: about, corrections } = await api.models();
+    lines.offer(corrections);
     offer(models, "page-model", about.model);
     chosen();
     offerRecognizers(about.recognizers);

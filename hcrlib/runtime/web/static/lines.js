@@ -1,0 +1,133 @@
+// Corrects the text of lines: shows each line's image with a field for its text, and stores it if the user consents.
+
+import * as api from "./api.js";
+import * as sheet from "./sheet.js";
+import { fill, t } from "./strings.js";
+
+const WRAPPED = 36; // characters from which on a field has two rows: what fits on a phone
+const EXPLAINED = ["not-valid", "blank"]; // problems whose explanation helps the user
+const $ = (id) => document.getElementById(id);
+
+let page = null;
+let about = {}; // {document, model}: the name of its file, and of the one that read it
+const typed = new WeakMap(); // line -> text that is not saved yet
+const stored = new WeakMap(); // line -> {id, text} on the server
+
+export function show(shown, { document, model }) {
+  page = shown;
+  about = { document, model };
+  $("lines").replaceChildren(...page.lines.map(row));
+}
+
+// Ends correcting, for another file: consent is given for one file.
+export function reset() {
+  page = null;
+  $("lines-consent").checked = false;
+  turn(false);
+}
+
+export function offer(stores) {
+  $("lines-consent-part").hidden = !stores;
+}
+
+export function unsaved(pages) {
+  return pages.some(({ lines }) => lines.some((line) => typed.has(line)));
+}
+
+function row(line, index) {
+  const form = $("line-row").content.firstElementChild.cloneNode(true);
+  const [image, text, said] = ["img", "textarea", "span"].map((tag) => form.querySelector(tag));
+  const [save, takeBack] = form.querySelectorAll("button");
+  const say = (message) => ($("spoken").textContent = said.textContent = message);
+  const showStored = () => (takeBack.hidden = !stored.has(line));
+  if (line.image) image.src = line.image;
+  else image.hidden = true;
+  text.value = typed.get(line) ?? line.text;
+  text.rows = text.value.length > WRAPPED ? 2 : 1;
+  text.setAttribute("aria-label", fill(t.lines_text, { number: index + 1 }));
+  showStored();
+  if (stored.has(line)) said.textContent = t.kept;
+
+  text.addEventListener("input", () => {
+    said.textContent = "";
+    if (tidy(text.value) === line.text) typed.delete(line);
+    else typed.set(line, text.value);
+  });
+  text.addEventListener("keydown", (event) => {
+    if (event.isComposing) return;
+    if (event.key === "Enter") {
+      event.preventDefault(); // a line has no line breaks
+      form.requestSubmit();
+      form.nextElementSibling?.querySelector("textarea").focus();
+    } else if (event.key === "Escape") {
+      text.value = line.text;
+      typed.delete(line);
+    }
+  });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const wanted = tidy(text.value);
+    if (save.disabled) return;
+    if (!wanted) return say(t.lines_empty);
+    text.value = wanted;
+    rewrite(page, line, wanted);
+    typed.delete(line);
+    if (!$("lines-consent").checked) return say(t.lines_changed);
+    if (!line.image) return say(t.lines_no_image);
+    if (stored.get(line)?.text === wanted) return say(t.kept);
+    const correction = { ...about, page: page.number, image: line.image, text: wanted };
+    save.disabled = true; // a double click stores it once
+    try {
+      stored.set(line, { ...(await api.correctLine(correction)), text: wanted });
+      say(t.kept);
+    } catch (error) {
+      say(EXPLAINED.includes(error.kind) ? error.message : t.kept_not);
+      if (!typed.has(line)) typed.set(line, wanted);
+    }
+    save.disabled = false;
+    showStored();
+  });
+  takeBack.addEventListener("click", async () => {
+    try {
+      await api.takeBack(stored.get(line).id);
+    } catch (error) {
+      if (error.kind !== "not-found") return say(t.not_taken_back);
+    }
+    stored.delete(line);
+    say(t.taken_back);
+    showStored();
+    text.focus();
+  });
+  return form;
+}
+
+// As the server stores texts.
+function tidy(text) {
+  return text.normalize("NFC").split(/\s+/).filter(Boolean).join(" ");
+}
+
+// Gives a line another text. Its words keep their boxes if their number stays the same; otherwise these are estimated.
+function rewrite(page, line, text) {
+  if (text === line.text) return;
+  const [texts, [left, top, right, bottom]] = [text.split(" "), line.box];
+  const [same, place] = [texts.length === line.words.length, (at) => left + Math.round(((right - left) * at) / text.length)];
+  let start = 0;
+  line.words = texts.map((word, index) => {
+    const end = start + word.length;
+    const box = same ? line.words[index].box : [place(start), top, place(end), bottom];
+    start = end + 1;
+    return { text: word, box, confidence: 1, characters: [] };
+  });
+  line.text = text;
+  const broken = (index) => index && page.lines[index].column !== page.lines[index - 1].column;
+  page.text = page.lines.map((each, index) => (broken(index) ? "\n" : "") + each.text).join("\n");
+}
+
+function turn(on) {
+  $("fix").setAttribute("aria-pressed", String(on));
+  $("words-part").hidden = on;
+  $("lines-part").hidden = !on;
+  if (page) sheet.show(page); // with the corrected words
+}
+
+$("fix").addEventListener("click", () => turn($("lines-part").hidden));
