@@ -1,4 +1,4 @@
-"""The compiled beam search of `ctc` and its dictionary, as functions of arrays."""
+"""The compiled beam search of `ctc`, its dictionary and its character n-grams, as functions of arrays."""
 
 import itertools
 from typing import NamedTuple
@@ -34,6 +34,80 @@ class Dictionary(NamedTuple):
 def no_dictionary(k):
     child, whole, real = np.zeros((1, k + 1), np.int32), np.zeros(1, np.int64), np.zeros(1)
     return Dictionary(child, whole, whole, whole, whole, real, whole, whole, real, 0.0)
+
+
+class Ngrams(NamedTuple):
+    """A CharacterModel for the k classes of a recognizer: its arrays, with columns from 1 instead of its own characters.
+
+    row: float32 (states, k + 1), the weighted score of each class after a state; filled when the search first meets the state,
+    as `is_filled` says. end: float64 (states), the weighted score of the end of the line.
+    """
+
+    first: np.ndarray
+    column: np.ndarray
+    log_probability: np.ndarray
+    target: np.ndarray
+    shorter: np.ndarray
+    backoff: np.ndarray
+    row: np.ndarray
+    is_filled: np.ndarray
+    alpha: float
+    beta: float
+
+
+def no_ngrams(k):
+    whole, real = np.zeros(0, np.int64), np.zeros(0, np.float32)
+    first, shorter, backoff = np.zeros(2, np.int64), np.zeros(1, np.int32), np.zeros(1, np.float32)
+    row, is_filled = np.zeros((1, k + 1), np.float32), np.ones(1, np.bool_)
+    return Ngrams(first, whole, real, shorter[:0], shorter, backoff, row, is_filled, 0.0, 0.0)
+
+
+def ngrams(model, classes, alpha, beta):
+    """Return the Ngrams of a CharacterModel; classes that it does not know share the probability of unknown characters."""
+    columns, known = {c: at for at, c in enumerate(classes, start=1)}, len(model.alphabet)
+    column = np.array([0, *(columns.get(c, 0) for c in model.alphabet)], np.int64)[model.label]
+    states = len(model.shorter)
+    state, usable = np.repeat(np.arange(states), np.diff(model.first)), column > 0
+    order = np.lexsort((column, state))
+    order = order[usable[order]]
+    first = np.concatenate([[0], np.cumsum(np.bincount(state[usable], minlength=states))])
+    unknown = len(set(classes) - set(model.alphabet))
+    row = np.empty((states, len(classes) + 1), np.float32)  # memory is taken as rows are filled
+    row[0] = alpha * (model.backoff[0] - np.log((known + 1) * max(1, unknown))) + beta
+    row[0, column[order[: first[1]]]] = alpha * model.log_probability[order[: first[1]]] + beta
+    is_filled = np.zeros(states, np.bool_)
+    is_filled[0] = True
+    arrays = column[order], model.log_probability[order], model.target[order], model.shorter, model.backoff
+    found = Ngrams(first, *arrays, row, is_filled, float(alpha), float(beta))
+    _fill(model.start, tuple(found))
+    return found
+
+
+@numba.njit(cache=True)
+def _fill(state, ngrams):
+    """Fill the row of a state, and those of its suffixes."""
+    first, column, log_probability, _, shorter, backoff, row, is_filled, alpha, beta = ngrams
+    while not is_filled[state]:
+        one = state
+        while not is_filled[shorter[one]]:
+            one = shorter[one]
+        row[one] = row[shorter[one]] + alpha * backoff[one]
+        for at in range(first[one], first[one + 1]):
+            row[one, column[at]] = alpha * log_probability[at] + beta
+        is_filled[one] = True
+
+
+@numba.njit(cache=True)
+def _after(state, c, ngrams):
+    """Return the state after a character: the longest context that ends with it."""
+    first, column, _, target, shorter = ngrams[:5]
+    while True:
+        at = first[state] + np.searchsorted(column[first[state] : first[state + 1]], c)
+        if at < first[state + 1] and column[at] == c and target[at] >= 0:
+            return target[at]
+        if state == 0:
+            return 0
+        state = shorter[state]
 
 
 def dictionary(words, sentences, classes, letters, smoothing):
@@ -105,14 +179,15 @@ def _added(a, b):
 
 
 @numba.njit(cache=True)
-def advance(lp, beam, beams, tree, n_nodes, dictionary, mode):
+def advance(lp, beam, beams, tree, n_nodes, dictionary, mode, ngrams):
     """Advance the beams by the steps of `lp`.
 
     Return the nodes in the beam, their log-probabilities of ending in a blank and in a character, and the number of nodes.
-    mode: -1 for no dictionary, else an index of MODES.
+    mode: -1 for no dictionary, else an index of MODES. ngrams: used without a dictionary.
     """
     parent, label, state, _, _, _, score, slot, child = tree
     next_state, is_word, _, _, between = dictionary[:5]
+    row = ngrams[6]
     nodes, blank, other = beams
     kept, origin, label_added = np.empty(beam), np.empty(beam, np.int64), np.empty(beam, np.int64)
     kept_blank, kept_other = np.empty(beam), np.empty(beam)
@@ -148,11 +223,15 @@ def advance(lp, beam, beams, tree, n_nodes, dictionary, mode):
                 if child[node, c] >= 0 and slot[child[node, c]] >= 0:
                     continue
                 value = (blank[i] if label[node] == c and node > 0 else total[i]) + step[c]
-                # a language model can only lower the score
-                if value == -np.inf or (n == beam and value <= kept[worst]):
+                # bigrams can only lower the score
+                if value == -np.inf or (mode >= 0 and n == beam and value <= kept[worst]):
                     continue
                 whole = value
-                if mode > 0:
+                if mode < 0:
+                    whole = value + (score[node] + row[here, c])
+                    if n == beam and whole <= kept[worst]:
+                        continue
+                elif mode > 0:
                     whole = value + _scored(node, c, tree, dictionary, mode)[0]
                     if n == beam and whole <= kept[worst]:
                         continue
@@ -174,7 +253,7 @@ def advance(lp, beam, beams, tree, n_nodes, dictionary, mode):
                 if to < 0:
                     to = n_nodes
                     n_nodes += 1
-                    _enter(to, node, c, tree, dictionary, mode)
+                    _enter(to, node, c, tree, dictionary, mode, ngrams)
                 node = to
             new[k] = node
         nodes, blank, other = new, kept_blank[:n].copy(), kept_other[:n].copy()
@@ -192,7 +271,7 @@ def _least(values, n):
 
 
 @numba.njit(cache=True)
-def _enter(to, node, c, tree, dictionary, mode):
+def _enter(to, node, c, tree, dictionary, mode, ngrams):
     """Make `to` the node of the text at `node` extended by character c."""
     parent, label, state, last_word, n_words, model, score, _, child = tree
     next_state, _, first, _, between = dictionary[:5]
@@ -200,6 +279,9 @@ def _enter(to, node, c, tree, dictionary, mode):
     parent[to], label[to], score[to] = node, c, 0.0
     state[to], last_word[to], n_words[to], model[to] = 0, last_word[node], n_words[node], model[node]
     if mode < 0:
+        score[to] = score[node] + ngrams[6][state[node], c]
+        state[to] = _after(state[node], c, ngrams)
+        _fill(state[to], ngrams)
         return
     if not between[c]:
         state[to] = next_state[state[node], c]

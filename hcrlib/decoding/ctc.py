@@ -4,6 +4,8 @@ Log-probabilities are float (steps, k + 1): column 0 is the blank, then the k ch
 
 - `best_path`: the most probable label of each step (Graves et al. 2006, section 3.2).
 - `BeamSearch`: the most probable texts, summed over their paths (Graves 2012, prefix search), as TensorFlow's.
+- `NgramBeamSearch`: the most probable texts, weighted by a language model of characters (Graves and Jaitly 2014; Hwang and
+  Sung 2016).
 - `WordBeamSearch`: texts of a dictionary's words with any non-letters between them, scored by word bigrams
   (Scheidl, Fiel and Sablatnig 2018).
 
@@ -16,14 +18,16 @@ from typing import NamedTuple
 import numpy as np
 
 from hcrlib.core.errors import ConfigError
-from hcrlib.decoding._search import advance, dictionary, next_word, no_dictionary, words_of
+from hcrlib.decoding._search import advance, dictionary, next_word, ngrams, no_dictionary, no_ngrams, words_of
+from hcrlib.decoding.ngrams import EDGE, CharacterModel
 from hcrlib.runtime.line_pipeline import BLANK, best_path
 
-__all__ = ["BeamSearch", "Decoded", "WordBeamSearch", "best_path", "decoders", "log_probability"]
+__all__ = ["BeamSearch", "Decoded", "NgramBeamSearch", "WordBeamSearch", "best_path", "decoders", "log_probability"]
 
 BEAM = 25
 MODES = "words", "ngrams", "forecast"
 SMOOTHING = 0.1  # pseudocount of every pair of words
+ALPHA, BETA, NGRAM_BEAM = 0.6, 1.2, 50
 NEVER = -np.inf
 
 
@@ -71,6 +75,7 @@ class BeamSearch:
             raise ConfigError("The beam is not valid", expected="a whole number of at least 1", got=repr(beam))
         self.classes, self.beam = tuple(classes), beam
         self._dictionary, self._mode = no_dictionary(len(self.classes)), -1
+        self._ngrams, self._start = no_ngrams(len(self.classes)), 0
 
     def decode(self, log_probabilities, top=1):
         """Return the `top` best Decoded of float (steps, k + 1), best first; raise ValueError for a wrong shape."""
@@ -87,6 +92,34 @@ class BeamSearch:
     def _ended(self, search, node):
         """Return (whether the text at a node may end, the labels that complete it, its log-score by the language model)."""
         return True, (), 0.0
+
+
+class NgramBeamSearch(BeamSearch):
+    """Search for the texts y of a line x with the most log P(y | x) + alpha log P(y) + beta len(y).
+
+    log P(y) is a language model's, with the end of the line; beta makes up for the characters that it costs.
+
+    Args:
+        language: a CharacterModel.
+        classes: as of BeamSearch.
+        alpha, beta: chosen on validation lines.
+        beam: as of BeamSearch.
+
+    ConfigError if alpha is below 0 or a weight is not finite.
+    """
+
+    def __init__(self, language, classes, alpha=ALPHA, beta=BETA, beam=NGRAM_BEAM):
+        super().__init__(classes, beam)
+        if not (0 <= alpha < np.inf and abs(beta) < np.inf):
+            raise ConfigError(
+                "The weights are not valid", expected="alpha of at least 0, beta finite", got=(alpha, beta)
+            )
+        self.language, self.alpha, self.beta = language, alpha, beta
+        self._ngrams, self._start = ngrams(language, self.classes, alpha, beta), language.start
+
+    def _ended(self, search, node):
+        ending = self.alpha * self.language.step(int(search.tree.state[node]), EDGE)[0]
+        return True, (), float(search.tree.score[node]) + ending
 
 
 class WordBeamSearch(BeamSearch):
@@ -154,12 +187,18 @@ def _mode(name):
     return MODES.index(name)
 
 
-def decoders(classes, corpus=(), beam=BEAM):
-    """Return {name: function from [log-probabilities] to [text]} of all decoders, those with a dictionary if given a corpus."""
+def decoders(classes, corpus=(), beam=BEAM, shipped=None):
+    """Return {name: function from [log-probabilities] to [text]} of all decoders, those with a language if given a corpus.
+
+    shipped: the NgramBeamSearch of a bundle, one more decoder.
+    """
     searches = {"beam search": BeamSearch(classes, beam)}
     if corpus:
+        searches["character n-grams"] = NgramBeamSearch(CharacterModel.fit(corpus), classes)
         search = WordBeamSearch(corpus, classes, beam=beam)
         searches |= {f"word beam search, {mode}": search.with_mode(mode) for mode in MODES}
+    if shipped is not None:
+        searches["character n-grams of the bundle"] = shipped
     ways = {"best path": lambda lines: [best_path(line, classes)[0] for line in lines]}
     for name, search in searches.items():
         ways[name] = lambda lines, search=search: [found.text for found in search.decode_all(lines)]
@@ -172,6 +211,7 @@ class _Search:
     def __init__(self, decoder):
         self.decoder, self.tree = decoder, _Tree(len(decoder.classes) + 1)
         self.nodes = np.zeros(1, np.int64)
+        self.tree.state[0] = decoder._start
         self.blank, self.other = np.zeros(1), np.full(1, NEVER)
 
     def push(self, log_probabilities):
@@ -185,7 +225,9 @@ class _Search:
         self.tree.reserve(len(lp) * self.decoder.beam)
         decoder, beams = self.decoder, (self.nodes, self.blank, self.other)
         tree = self.tree.arrays, self.tree.n
-        found = advance(lp, decoder.beam, beams, *tree, decoder._dictionary.arrays, decoder._mode)
+        found = advance(
+            lp, decoder.beam, beams, *tree, decoder._dictionary.arrays, decoder._mode, tuple(decoder._ngrams)
+        )
         self.nodes, self.blank, self.other, self.tree.n = found
         return self
 
@@ -218,8 +260,9 @@ class _Search:
 class _Tree:
     """Texts as a tree of their characters; node 0 is the empty text.
 
-    state: the dictionary's node of the current word, 0 outside words. last_word: index of the last complete word, or -1.
-    n_words: number of complete words. model: their log-probability. score: the language model's contribution to the search.
+    state: the character model's, or the dictionary's node of the current word, 0 outside words. last_word: index of the last
+    complete word, or -1. n_words: number of complete words. model: their log-probability. score: the language model's
+    contribution to the search.
     """
 
     COLUMNS = {
