@@ -40,8 +40,9 @@ def _list(args):
     if args.name:
         name = loading.known(args.name)
         for key, value in next(row for row in rows if row["name"] == name).items():
-            if value not in (None, ""):
-                print(f"{key:15} {value}")
+            if value not in (None, "", ()):
+                lines = value if isinstance(value, tuple) else (value,)
+                print(f"{key:15} " + f"\n{'':15} ".join(map(str, lines)))
         return 0
     columns = "name", "classes", "train", "test"
     table = [[*(row[key] for key in columns), row["here"] or _size(row)] for row in rows if row["kind"] != "text"]

@@ -60,6 +60,8 @@ def data_of(name):
         return [each for part, _ in parts for each in data_of(part)]
     if name in TEXTS.names():
         entry = TEXTS.get(name)
+        if entry.fonts:
+            return []  # every machine fetches its own
         name = entry.characters or f"HCR_DATA/{entry.folder}"
     if name in dataset_names():
         return [Input(name)] if inventory.here(name) else []

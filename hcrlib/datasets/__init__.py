@@ -1,7 +1,7 @@
 """Datasets: `load_dataset` and the functions of `hcr data`. To add one: a row in catalog.py, a dataset.yml or a plug-in."""
 
 from hcrlib.core import plugins
-from hcrlib.datasets import iam, lines, synthetic  # noqa: F401 - they register datasets in TEXTS
+from hcrlib.datasets import font_lines, iam, lines, synthetic  # noqa: F401 - they register datasets in TEXTS
 from hcrlib.datasets.base import SIDE, Dataset, Split, check_content
 from hcrlib.datasets.importers import Imported, import_file
 from hcrlib.datasets.inventory import describe, fetch, verify

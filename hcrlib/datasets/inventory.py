@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, DataError
-from hcrlib.datasets import import_store, official_files
+from hcrlib.datasets import fonts, import_store, official_files
 from hcrlib.datasets.catalog import DATASETS, NIST_ZIP_BYTES
 from hcrlib.datasets.importers import PARTS
 from hcrlib.datasets.loading import known, load_dataset, load_text
@@ -15,14 +15,17 @@ def describe():
     """Return a list of dicts, one per dataset of characters or of text; looks for files without reading them.
 
     name; classes, train, test: counts, None for text; kind: "text" for words and lines; here: where it would be loaded from,
-    "" if it has to be downloaded; download_bytes; licence; source; caveats; obtain: how to get it.
+    "" if it has to be downloaded; download_bytes; licence; source; caveats; obtain: how to get it. Words and lines also have
+    fonts: name, version and licence of each font that they are written with.
     """
     rows = {name: _row(DATASETS.get(name)) for name in DATASETS.names()}
     return [*rows.values(), *(_text_row(name, TEXTS.get(name), rows) for name in TEXTS.names())]
 
 
 def here(name):
-    """Return where a dataset of characters would be loaded from, "" if it has to be downloaded."""
+    """Return where a dataset, of characters or written with fonts, would be loaded from, "" if it has to be downloaded."""
+    if name in TEXTS.names():
+        return _text_row(name, TEXTS.get(name), {})["here"]
     entry = DATASETS.get(name)
     return _here(entry, [file for file in entry.files if not official_files.present(file)])
 
@@ -54,9 +57,14 @@ class Finding:
 def verify(name):
     """Check every file of a dataset against its hash, then the loaded content; return Findings. Downloads nothing.
 
-    ConfigError for an unknown name, and for words and lines, whose hashes are not published.
+    ConfigError for an unknown name, and for words and lines, whose hashes are not published, unless fonts write them.
     """
     if known(name) in TEXTS.names():
+        if made_with := TEXTS.get(name).fonts:
+            return [
+                _finding(font.archive, lambda font=font: fonts.find(font)[0] and fonts.checked(font))
+                for font in made_with
+            ]
         hint = f"`hcr data show {name}` reads all of it, and prints damaged files and the hashes"
         raise ConfigError(f"{name} has no published hashes to verify", hint=hint)
     entry = DATASETS.get(name)
@@ -91,13 +99,18 @@ def _row(entry):
 
 
 def _text_row(name, entry, characters):
-    if entry.characters:
+    about = {"licence": entry.licence, "source": entry.source, "caveats": "", "fonts": tuple(map(str, entry.fonts))}
+    missing = [font for font in entry.fonts if not fonts.find(font)[0]]
+    if entry.fonts:
+        here = "" if missing else ", ".join(sorted({fonts.find(font)[0] for font in entry.fonts}))
+        obtain = f"hcr data fetch {name}: {len(entry.fonts)} fonts, with npm"
+    elif entry.characters:
         here, obtain = characters[entry.characters]["here"], f"hcr data fetch {entry.characters}: its characters"
     else:
         here, obtain = "HCR_DATA" if entry.place() and entry.place().is_dir() else "", entry.obtain
     counts = {"classes": None, "train": None, "test": None}
-    about = {"licence": entry.licence, "source": entry.source, "caveats": "", "obtain": obtain}
-    return {"name": name, **counts, "kind": "text", "here": here, "download_bytes": 0, **about}
+    size = sum(font.size for font in missing)
+    return {"name": name, **counts, "kind": "text", "here": here, "download_bytes": size, **about, "obtain": obtain}
 
 
 def _here(entry, missing):

@@ -168,7 +168,10 @@ def _mixed(name):
 
 def _part(name, val_seed):
     """Return the part of a mixture: its TextDataset, or its Lines if it has none to test on."""
-    place = TEXTS.get(str(name)).place() if str(name) in TEXTS.names() else paths.here(name)
+    entry = TEXTS.get(str(name)) if str(name) in TEXTS.names() else None
+    place = entry.place() if entry else paths.here(name)
+    if entry and entry.fonts:
+        return load_text(name, val_seed=val_seed).train
     lines = tsv.training_lines(place) if place and place.is_dir() else None
     return lines or load_text(name, val_seed=val_seed)
 

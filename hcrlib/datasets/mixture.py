@@ -2,7 +2,8 @@
 
 The number after the colon is the part's share: how often an epoch of training reads each of its lines. With 0.5 an epoch draws
 half of the lines, other ones in each epoch; with 3 it reads each line three times. Validation and test lines are those of all
-parts, once each. A part without lines of its own to test and validate on is for training only.
+parts, once each. A part without lines of its own to test and validate on, or written with fonts, is for training only. A part
+that composes new lines in every epoch does so here, too.
 """
 
 from collections import Counter
@@ -21,22 +22,35 @@ RARE = 5  # training lines: a character in fewer of them is not learned
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Mixed(Lines):
-    """Lines of several datasets. shares: (lines of the dataset, its share) each, in the order of the lines."""
+    """Lines of several datasets. shares: (lines of the dataset, its share, composed) each, in the order of the lines.
+
+    composed: the Resampled lines of a dataset that composes new ones, else None.
+    """
 
     shares: tuple = ()
 
     def drawn(self, number):
-        """Return the indices of the lines of an epoch, int64; they depend only on the epoch's number."""
+        """Return the indices of the lines of an epoch, int64, without `fresh` ones; they depend only on the epoch's number."""
         rng, found, start = frozen_rng(number, "mixture"), [], 0
-        for n, share in self.shares:
+        for n, share, composed in self.shares:
             whole, rest = divmod(round(share * n), n)
-            found += [np.arange(start, start + n)] * whole + [start + np.sort(rng.permutation(n)[:rest])]
+            drawn = [np.arange(start, start + n)] * whole + [start + np.sort(rng.permutation(n)[:rest])]
+            found += [] if composed and number else drawn
             start += n
-        return np.concatenate(found)
+        return np.concatenate(found) if found else np.array([], int)
+
+    def fresh(self, number):
+        """Return the Lines that are composed for an epoch, those whose characters are known; none for epoch 0."""
+        known, found = set().union(*self.texts), []
+        for _, share, composed in self.shares if number else ():
+            if composed:
+                lines = composed.epoch(number, share)
+                found.append(lines.take([at for at, text in enumerate(lines.texts) if known.issuperset(text)]))
+        return Lines(*_chained(found))
 
     def epoch(self, number):
         """Return the Lines of an epoch."""
-        return self.take(self.drawn(number))
+        return Lines(*_chained([self.take(self.drawn(number)), self.fresh(number)]))
 
 
 def parts(name):
@@ -95,14 +109,19 @@ def mix(name, loaded):
         notes.append(
             f"{left:,} training lines with characters of fewer than {RARE} lines are left out: {''.join(sorted(rare))}"
         )
+    composed = [train if hasattr(train, "compose") else None for train in trains]
+    notes += [f"{part}: new lines in every epoch" for (part, *_), new in zip(loaded, composed, strict=True) if new]
     for part, _, data in loaded:
         notes += [f"{part}: {note}" for note in getattr(data, "notes", ())]
-    shares = tuple((len(train), share) for (_, share, _), train in zip(loaded, kept, strict=True) if len(train))
-    train = Mixed(*_chained(kept), shares)
+    shares = [(len(train), share, new) for (_, share, _), train, new in zip(loaded, kept, composed, strict=True)]
+    train = Mixed(*_chained(kept), tuple(each for each in shares if each[0]))
+    corpus = [text for part, new in zip(kept, composed, strict=True) if not new for text in part.texts]  # none made up
     val, test = (Lines(*_chained([getattr(data, which) for data in held])) for which in ("val", "test"))
     damaged = tuple(row for data in held for row in data.damaged)
     about = {"source": "; ".join(data.source for data in held), "val_fraction": held[0].val_fraction}
-    return made(name, train, val, test, val_seed=held[0].val_seed, notes=tuple(notes), damaged=damaged, **about)
+    return made(
+        name, train, val, test, corpus=corpus, val_seed=held[0].val_seed, notes=tuple(notes), damaged=damaged, **about
+    )
 
 
 def _chained(lines):

@@ -27,13 +27,13 @@ PARTS = 10  # of the vocabulary: one for validation, one for test
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Resampled(Lines):
-    """The Lines of epoch 0, and a function that composes those of another epoch."""
+    """The Lines of epoch 0, and a function that composes any number of those of another epoch."""
 
     compose: object = None
 
-    def epoch(self, number):
-        """Return the Lines of an epoch, counted from 0; each has new texts and images."""
-        return self if number == 0 else Lines(*self.compose(number))
+    def epoch(self, number, share=1):
+        """Return the Lines of an epoch, counted from 0; each has new texts and images. share: of their usual number."""
+        return self if number == 0 and share == 1 else Lines(*self.compose(number, round(share * len(self))))
 
 
 def is_suitable(word):
@@ -113,7 +113,7 @@ def _load(name, data, texts, corpus, val_seed):
         return composed(getattr(data, part), data.classes, texts(part, n, rng), rng)
 
     sizes = SIZES[name]
-    train = Resampled(*of("train", sizes["train"], 0), compose=lambda number: of("train", sizes["train"], number))
+    train = Resampled(*of("train", sizes["train"], 0), compose=lambda number, n: of("train", n, number))
     val, test = (Lines(*of(part, sizes[part], 0)) for part in ("val", "test"))
     notes = [
         f"composed from characters of {data.name}, each split from its own; no word of val or test is in train",

@@ -27,7 +27,8 @@ class TextEntry:
     """A dataset of words or lines. load: a function of (name, val_seed) that returns a TextDataset.
 
     folder: of its files, in HCR_DATA; layout: what is in it; obtain: how to get the files. characters: the dataset it is
-    composed from instead; `load` gets that Dataset as a third argument.
+    composed from instead; `load` gets that Dataset as a third argument. fonts: the hcrlib.datasets.fonts it is written with
+    instead; in a mixture it is for training only.
     """
 
     load: Callable
@@ -37,9 +38,12 @@ class TextEntry:
     layout: str = ""
     obtain: str = ""
     characters: str = ""
+    fonts: tuple = ()
 
     def place(self):
-        """Return the Path of its files, which may not exist, or None if HCR_DATA is not set."""
+        """Return the Path of its files, which may not exist, or None if it has no folder or HCR_DATA is not set."""
+        if not self.folder:
+            return None
         sent = paths.here(f"HCR_DATA/{self.folder}")
         root = paths.data_root()
         return sent if sent.is_absolute() else root / self.folder if root else None
@@ -85,6 +89,10 @@ class Lines:
     def drawn(self, number):
         """Return the indices of these lines that an epoch of training reads, or None if `epoch` says it."""
         return None
+
+    def fresh(self, number):
+        """Return the Lines that an epoch of training reads beside those `drawn`: none, unless a mixture composes some."""
+        return Lines((), ())
 
     @functools.cached_property
     def sha256(self):

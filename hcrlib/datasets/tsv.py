@@ -54,6 +54,17 @@ def training_lines(folder):
     return None if _held_back(folder) else _part(folder / "train" if (folder / "train").is_dir() else folder)[0]
 
 
+def training_texts(folder, val_seed):
+    """Return the texts of the lines that `load_folder` trains on, reading no image; [] if it holds none back to test on."""
+    tables = sorted((folder / "train").glob("*.tsv"))
+    if len(tables) != 1 or not _held_back(folder):
+        return []
+    rows = _rows(tables[0])
+    writers = [row.get("document") or row["file"] for row in rows]
+    rest, _ = cut_by_writer(writers, VALIDATED, val_seed, "validation") if len(set(writers)) > 1 else ((), ())
+    return [rows[at]["text"] for at in rest]
+
+
 def _held_back(folder):
     """Return the folder of the lines to test on, beside train/, or None."""
     if (folder / "train").is_dir():

@@ -30,7 +30,10 @@ class Prepared:
             self._lines, self._images = lines, self.pipeline.apply(lines.images)
         if drawn is None:
             return self._images, lines.texts
-        return [self._images[at] for at in drawn], tuple(lines.texts[at] for at in drawn)
+        images, texts = [self._images[at] for at in drawn], tuple(lines.texts[at] for at in drawn)
+        if len(fresh := self.split.fresh(number)):
+            images, texts = images + list(self.pipeline.apply(fresh.images)), texts + fresh.texts
+        return images, texts
 
 
 def check(record: RunRecord, train: Lines, data: TextDataset) -> None:
