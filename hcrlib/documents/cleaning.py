@@ -32,6 +32,7 @@ class Cleaned(NamedTuple):
         ink: bool (h, w).
         to_source: see Page.
         notes: sentences on what was done.
+        ruled: `grey` before the lines of ruled and squared paper were removed, uint8 (h, w); None if it was not kept.
     """
 
     image: np.ndarray
@@ -39,6 +40,7 @@ class Cleaned(NamedTuple):
     ink: np.ndarray
     to_source: np.ndarray
     notes: tuple
+    ruled: np.ndarray | None = None
 
 
 def cleaned(image, borders=False, seen=lambda name, image: None):
@@ -65,14 +67,15 @@ def cleaned(image, borders=False, seen=lambda name, image: None):
         notes.append(f"It was turned by {angle:.1f} degrees.")
     seen("the sheet, flat and straight", image)
     seen("light evened, grain gone", grey)
-    grey = without_rules(grey)
+    ruled = grey
+    grey = without_rules(ruled)
     seen("without rules", grey)
     found = ink(grey)
     seen("ink (Sauvola)", ~found)
     if not borders:
         found = without_borders(found)
         seen("without borders", ~found)
-    return Cleaned(image, grey, found, to_source, tuple(notes))
+    return Cleaned(image, grey, found, to_source, tuple(notes), ruled)
 
 
 def evened(image, mask=None):
@@ -204,4 +207,5 @@ def turned(found, quarters):
     image, grey, ink = (np.ascontiguousarray(np.rot90(a, quarters)) for a in found[:3])
     back = np.array([*corner, [0, 0, 1]], float)
     notes = *found.notes, f"It was turned by {90 * quarters} degrees."
-    return Cleaned(image, grey, ink, found.to_source @ back, notes)
+    ruled = None if found.ruled is None else np.ascontiguousarray(np.rot90(found.ruled, quarters))
+    return Cleaned(image, grey, ink, found.to_source @ back, notes, ruled)

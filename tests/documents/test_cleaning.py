@@ -270,13 +270,14 @@ def test_every_pixel_of_a_rotated_page_maps_to_the_file(quarters):
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (5, 7, 3), np.uint8)
     to_source = np.array([[2.0, 0, 10], [0, 2, 20], [0, 0, 1]])
-    page = cleaning.Cleaned(image, image[..., 0], image[..., 1] > 99, to_source, ("a note",))
+    page = cleaning.Cleaned(image, image[..., 0], image[..., 1] > 99, to_source, ("a note",), image[..., 2])
     turned = cleaning.turned(page, quarters)
     assert turned.image.shape[:2] == turned.grey.shape == turned.ink.shape == ((5, 7) if quarters == 2 else (7, 5))
     assert turned.notes == ("a note", f"It was turned by {90 * quarters} degrees.")
     for (y, x), value in np.ndenumerate(turned.grey):
         u, v, w = turned.to_source @ (x, y, 1)
-        assert image[round((v / w - 20) / 2), round((u / w - 10) / 2), 0] == value
+        at = round((v / w - 20) / 2), round((u / w - 10) / 2)
+        assert (image[at][0], image[at][2]) == (value, turned.ruled[y, x])
 
 
 def test_two_quarter_turns_are_one_half_turn():
@@ -285,6 +286,14 @@ def test_two_quarter_turns_are_one_half_turn():
     twice = cleaning.turned(cleaning.turned(page, 1), 1)
     assert np.allclose(twice.to_source, cleaning.turned(page, 2).to_source)
     assert np.allclose(cleaning.turned(twice, 2).to_source, page.to_source)
+
+
+def test_the_rules_of_the_paper_are_kept_beside_the_ink():
+    page = np.full((1500, 1000, 3), 250, np.uint8)
+    page[200:1300:80] = page[201:1301:80] = 190
+    found = cleaning.cleaned(page)
+    assert found.ruled.min() < 220
+    assert found.grey.min() > 230
 
 
 @pytest.mark.parametrize(
