@@ -52,6 +52,30 @@ def estimation(keras, batch_size):
     return Estimation()
 
 
+def unfold(keras, model, batches):
+    """Set the statistics of batch normalization to those of `batches`, without changing what the model computes in inference.
+
+    For weights in which the normalization was folded into the layers before it: in training, it would normalize what is not
+    normalized in inference. batches: float32 (n, ...), the network's input; at least one.
+    """
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    if not norms:
+        return
+    lower, sizes, moments = keras.Model(model.inputs[0], [norm.input for norm in norms]), [], []
+    for batch in batches:
+        values = [np.asarray(each, np.float64) for each in keras.tree.flatten(lower(batch, training=False))]
+        values = [np.moveaxis(each, norm.axis, -1) for norm, each in zip(norms, values, strict=True)]
+        values = [each.reshape(-1, each.shape[-1]) for each in values]
+        sizes.append(len(values[0]))
+        moments.append([(each.mean(axis=0), (each**2).mean(axis=0)) for each in values])
+    for norm, of in zip(norms, zip(*moments, strict=True), strict=True):
+        mean, square = (np.average(values, axis=0, weights=sizes) for values in zip(*of, strict=True))
+        gamma, beta, old_mean, old_variance = norm.get_weights()
+        variance, scale = np.maximum(square - mean**2, 0), gamma / np.sqrt(old_variance + norm.epsilon)
+        values = scale * np.sqrt(variance + norm.epsilon), beta + scale * (mean - old_mean), mean, variance
+        norm.set_weights([value.astype(np.float32) for value in values])
+
+
 def _moments(keras, model, norms):
     """Return a function from a batch to [mean, variance, mean, ...] of what enters each layer of `norms` in training."""
     lower = keras.Model(model.inputs[0], [norm.input for norm in norms])  # without the layers after the last one

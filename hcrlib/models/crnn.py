@@ -15,11 +15,14 @@ from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.core.rng import frozen_rng, seed_for
 from hcrlib.models._augmentation import strayed
 from hcrlib.models._base import Recognizer, load_model, number
+from hcrlib.models._batch_norm import unfold
 from hcrlib.models._keras import KerasLearner, forward, quiet_keras, started
+from hcrlib.models._onnx_weights import rebuilt
 from hcrlib.models._schedule import one_cycle
 from hcrlib.runtime.line_pipeline import MARGIN, best_path, by_width, log_softmax, stacked, widened
 
 AT_ONCE = 32  # images per batch of inference
+SAMPLE = 64  # training images from which statistics of weights in ONNX are estimated
 SORTED = 20  # batches whose images are sorted by width among themselves
 
 
@@ -34,7 +37,7 @@ class Crnn(KerasLearner, Recognizer):
 
     batch_size: int = 32
     distortion: float = 1.0  # strength of the distortion of training lines, 0 for none
-    start: str | None = None  # id of a finished run whose weights training starts from where shapes match
+    start: str | None = None  # run, model of the zoo or bundle whose weights training starts from where shapes match
 
     def network(self, height, n_labels):
         """Return an uncompiled keras.Model from (height, any width, 1) to logits (steps, n_labels), the blank included."""
@@ -69,6 +72,7 @@ class Crnn(KerasLearner, Recognizer):
             self.notes.append(f"{left} training lines have more characters than the network has time steps")
             context.log(self.notes[-1])
         height, batches = images[0].shape[0], -(-len(texts) // self.batch_size)
+        some = images[:: max(1, len(images) // SAMPLE)]
         del images
         self._val, fed = val.epoch(0), []
 
@@ -80,7 +84,7 @@ class Crnn(KerasLearner, Recognizer):
             fed.append(self._batches(keras, *self._fitting(self._val), of, None))
             return {"x": fed[0], "validation_data": fed[1]}
 
-        self._train(keras, context, lambda: self._compiled(keras, height, batches, context), feed)
+        self._train(keras, context, lambda: self._compiled(keras, height, batches, context, some), feed)
         del self._val
         if self.start:
             record, _ = context.run(self.start)
@@ -117,20 +121,25 @@ class Crnn(KerasLearner, Recognizer):
         rate = one_cycle(self.learning_rate, self.epochs * steps_per_epoch)
         return keras.optimizers.AdamW(rate, weight_decay=1e-4, clipnorm=1.0)
 
-    def _compiled(self, keras, height, batches, context):
+    def _compiled(self, keras, height, batches, context, images):
         model = self.network(height, len(self.classes) + 1)
-        if self.start:
-            self._take_over(model, context)
+        if self.start and self._take_over(model, context):
+            unfold(keras, model, (batch for _, batch in by_width(images, AT_ONCE, self.wide)))
         model.compile(optimizer=self.optimizer(batches), loss=ctc_loss(), jit_compile=False)
         return model
 
     def _take_over(self, model, context):
-        """Copy the weights of a finished run where shapes match; in the last layer, those of the same characters."""
+        """Copy the weights of a finished run where shapes match; in the last layer, those of the same characters.
+
+        Return whether they are from an ONNX file, in which batch normalization is folded into other weights.
+        """
         _, folder = context.run(self.start)
         model_of_run = load_model(folder / "model")
         other, classes = model_of_run.learner, model_of_run.classes
+        if folded := model_of_run.reads == "lines" and (folder / "model/model.onnx").is_file():
+            other = rebuilt(folder / "model", other)
         if not isinstance(other, Crnn):
-            raise ConfigError("The run is not one of a recognizer", where=self.start)
+            raise ConfigError("The run is not one of a recognizer", where=self.start, hint="hcr zoo list")
         last, taken = model.layers[-1].name, 0
         for layer in model.layers:
             if layer.name == last:
@@ -149,6 +158,7 @@ class Crnn(KerasLearner, Recognizer):
         if not taken:
             raise ConfigError("No layer of the run matches the network", where=self.start)
         context.log(f"started from {taken} layers of {self.start}")
+        return folded
 
     def _writes(self, picture, text):
         return self.steps_needed(text) <= self.wide(picture.shape[1]) // self.stride

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from hcrlib import records
+from hcrlib.core import paths
 from hcrlib.core.errors import RunError
 from hcrlib.records import RunConfig, RunRecord
 from hcrlib.records.storage import NEW
@@ -42,8 +43,12 @@ def finished(config: RunConfig) -> RunRecord | None:
 
 
 def finished_run(runs: Path, run: str) -> tuple[RunRecord, Path]:
-    """Return the record and the folder of a run below `runs` by its id. Raises RunError unless it is finished."""
-    folder = runs / run
+    """Return the record and the folder of a run below `runs` by its id, of a model of the zoo by its name, or of a bundle.
+
+    Raises RunError unless it is finished.
+    """
+    places = runs / run, *(zoo / run for zoo in paths.zoo_roots()), Path(run)
+    folder = next((place for place in places if (place / "record.json").is_file()), places[0])
     record = records.read(folder)
     if record.status != "finished":
         raise RunError(f"This run is not finished but {record.status}", where=run, hint=record.reason)
