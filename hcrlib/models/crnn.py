@@ -121,7 +121,7 @@ class Crnn(KerasLearner, Recognizer):
         rate = one_cycle(self.learning_rate, self.epochs * steps_per_epoch)
         return keras.optimizers.AdamW(rate, weight_decay=1e-4, clipnorm=1.0)
 
-    def _compiled(self, keras, height, batches, context, images):
+    def _compiled(self, keras, height, batches, context, images=()):
         model = self.network(height, len(self.classes) + 1)
         if self.start and self._take_over(model, context):
             unfold(keras, model, (batch for _, batch in by_width(images, AT_ONCE, self.wide)))
