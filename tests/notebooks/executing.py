@@ -63,7 +63,7 @@ def check(path, folder, monkeypatch):
         startup.parent.mkdir(parents=True)
         startup.write_text(STARTUP[path.stem], encoding="utf-8")
         monkeypatch.setenv("IPYTHONDIR", str(folder / "ipython"))
-    status, told = strict_nbval.run(folder / path.name, ROOT)
+    status, told = strict_nbval.run(folder / path.name, ROOT, prepare="mlp")
     assert status == 0, told
     assert strict_nbval.compared_cells(told) == len(notebook_rules.checked_cells(path))
     made = records.read_all()
