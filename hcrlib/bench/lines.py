@@ -10,6 +10,7 @@ from hcrlib.bench.base import Outcome, bench
 from hcrlib.bench.tesseract import LINE, WORD, require_tesseract, tesseract
 from hcrlib.datasets import load_text
 from hcrlib.decoding import ctc
+from hcrlib.decoding.lines import LineDecoder
 from hcrlib.documents.reader import Reader
 from hcrlib.metrics import scores
 
@@ -38,7 +39,8 @@ def lines(request):
     outcome.notes += [
         "cer, wer: character and word error rates; right: share of images without an error; low and high: 95 % intervals by "
         "bootstrap over images",
-        f"best path: the default of {', '.join(MODELS)}; the searches have a beam of {ctc.BEAM}",
+        f"best path: the default of {', '.join(MODELS)}; the searches have a beam of {ctc.BEAM}, "
+        f"those with character n-grams of {ctc.NGRAM_BEAM}",
         "character by character: the page reader, on the image with a margin as wide as its height; Tesseract: default "
         "settings, with the page segmentation for one word or one line",
         "ms: the time of one image in total, one after another in one process",
@@ -50,7 +52,8 @@ def _ways(model, data, language):
     """Return what -> function of [uint8 (h, w)] that returns [text]."""
     of_words = model.unit == "words"
     ways = {}
-    for what, decode in ctc.decoders(model.classes, data.corpus).items():
+    shipped = LineDecoder.of(model).search
+    for what, decode in ctc.decoders(model.classes, data.corpus, shipped=shipped).items():
         ways[what] = lambda images, decode=decode: decode(model.log_probabilities(images))
     readers = {"character by character": Reader(min_confidence=0)}
     if of_words:

@@ -1,1 +1,1 @@
-"""Decode the outputs of a CTC network to text: best path, beam search and word beam search."""
+"""Decode the outputs of a CTC network to text: best path, beam search, word beam search, and with a language model."""

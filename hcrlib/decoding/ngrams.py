@@ -97,9 +97,10 @@ class CharacterModel:
         kept = _pruned(levels, max(size, len(levels[0].keys)))
         return cls(alphabet, *_packed(levels, kept))
 
-    def save(self, path):
-        """Write the model to an .npz."""
-        np.savez_compressed(path, format=np.array(FORMAT), alphabet=np.array(self.alphabet), **self._stored)
+    def save(self, path, **more):
+        """Write the model to an .npz, and more arrays by their names."""
+        about = {"format": np.array(FORMAT), "alphabet": np.array(self.alphabet)}
+        np.savez_compressed(path, **about, **self._stored, **more)
 
     @classmethod
     def load(cls, path):

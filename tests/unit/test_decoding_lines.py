@@ -1,0 +1,111 @@
+"""Words with their confidence and place, their calibration, and the file of a bundle."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.decoding.ctc import NgramBeamSearch
+from hcrlib.decoding.lines import FILE, LineDecoder, align
+from hcrlib.decoding.ngrams import CharacterModel
+
+CLASSES = "abcehtx "
+LANGUAGE = CharacterModel.fit(["the cat", "the bat ate the tea"])
+
+
+def said(text, sure=0.99, doubt=(), steps=2):
+    """Log-probabilities of a text, its characters `steps` steps apart; at places of `doubt` the alternative "x" has 45 %."""
+    p = np.full((steps * len(text), len(CLASSES) + 1), (1 - sure) / len(CLASSES))
+    p[:, 0] = sure
+    for at, c in enumerate(text):
+        p[steps * at, [0, 1 + CLASSES.index(c)]] = (1 - sure) / len(CLASSES), sure
+        if at in doubt:
+            p[steps * at, [1 + CLASSES.index(c), 1 + CLASSES.index("x")]] = 0.54, 0.45
+    return np.log(p / p.sum(axis=1, keepdims=True))
+
+
+def test_words_stand_where_their_characters_do():
+    line = LineDecoder(CLASSES).read(said("the cat", steps=3))
+    assert line.text == "the cat"
+    assert [(word.text, word.first, word.last) for word in line.words] == [("the", 0, 6), ("cat", 12, 18)]
+    assert [(c.text, c.first) for c in line.words[1].characters] == [("c", 12), ("a", 15), ("t", 18)]
+    assert line.words[0].confidence == pytest.approx(0.99, abs=0.001)
+
+
+def test_the_path_needs_a_blank_between_equal_characters():
+    lp = np.log(np.array([[0.1, 0.9], [0.1, 0.9], [0.9, 0.1], [0.1, 0.9]]))
+    assert align(lp, np.array([1, 1])).tolist() == [[0, 1], [3, 3]]
+    assert align(lp[:2], np.array([1, 1])).tolist() == [[-1, -1], [-1, -1]], "does not fit into two steps"
+    assert align(lp[:0], np.array([], np.int64)).shape == (0, 2)
+
+
+def test_an_unsure_word_is_marked():
+    line = LineDecoder(CLASSES).read(said("the cat", doubt=[4, 5, 6]))
+    assert line.marked(0.6) == "the ?"
+    assert line.marked(0.0) == line.text == "the cat"
+    assert line.confidence == line.words[1].confidence == pytest.approx(0.54, abs=0.01)
+
+
+def test_nothing_is_read_from_nothing():
+    for decoder in (LineDecoder(CLASSES), LineDecoder(CLASSES, NgramBeamSearch(LANGUAGE, CLASSES))):
+        line = decoder.read(np.zeros((0, len(CLASSES) + 1)))
+        assert (line.text, line.words, line.confidence, line.marked(0.5)) == ("", (), 1.0, "")
+
+
+@pytest.mark.parametrize("sheared", [0, 12])
+def test_a_word_has_its_columns_in_the_image(sheared):
+    """Steps of 4 columns, an image twice as high as the network's input, 4 columns of margin before it."""
+    prepared, image = np.zeros((32, 120)), np.zeros((64, 240 - 2 * sheared))
+    word = LineDecoder(CLASSES).read(said("the cat", steps=3)).words[1]  # steps 12 to 18, 7/6 on both sides
+    left, right = word.columns(128 // 4, prepared, image)
+    assert (left, right) == (round(2 * (4 * (12 - 7 / 6) - 4)) - sheared, round(2 * (4 * (19 + 7 / 6) - 4)) - sheared)
+
+
+def test_calibration_makes_confidences_as_often_right_as_they_say():
+    rng = np.random.RandomState(0)
+    truth = ["the cat", "tea bat"] * 40
+    lines = [said(t, sure=0.97, doubt=[4, 5, 6]) for t in truth]
+    wrong = [t if rng.rand() < 0.7 else t[:4] + "ate" for t in truth]  # 30 % of the second words
+    decoder = LineDecoder(CLASSES)
+    assert decoder.read(lines[0]).words[1].confidence == pytest.approx(0.54, abs=0.01)
+    found = decoder.calibrated(lines, wrong).read(lines[0])
+    assert found.words[1].confidence == pytest.approx(0.7, abs=0.1)
+    assert found.words[0].confidence > 0.9
+    with pytest.raises(ConfigError, match="too little"):
+        decoder.calibrated(lines[:2], truth[:2])
+
+
+def test_weights_are_fitted_saved_and_found_beside_the_network(tmp_path):
+    truth = ["the cat", "the bat", "tea ate"] * 20
+    lines = [said(t, doubt=[0]) for t in truth]
+    for at in range(0, len(lines), 2):
+        lines[at] = said("x" + truth[at][1:-1] + "x")
+    fitted = LineDecoder.fit(LANGUAGE, CLASSES, lines, truth, beam=5)
+    fitted.save(tmp_path / FILE)
+    model = SimpleNamespace(learner=SimpleNamespace(path=str(tmp_path / "model.onnx")), classes=CLASSES)
+    found = LineDecoder.of(model)
+    assert (found.search.alpha, found.search.beta, found.search.beam) == (fitted.search.alpha, fitted.search.beta, 5)
+    assert found.read(lines[1]) == fitted.read(lines[1])
+    (tmp_path / FILE).unlink()
+    assert LineDecoder.of(model).search is None
+    assert LineDecoder.of(SimpleNamespace(learner=object(), classes=CLASSES)).search is None
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {},
+        {"weights": np.array([0.5, 1.0, 0.0]), "calibration": np.zeros(0)},
+        {"weights": np.ones(3), "calibration": np.ones(3)},
+    ],
+)
+def test_a_file_without_valid_weights_is_refused(tmp_path, weights):
+    LANGUAGE.save(tmp_path / FILE, **weights)
+    with pytest.raises(DataError, match=r"cannot be read .*language\.npz"):
+        LineDecoder.load(tmp_path / FILE, CLASSES)
+
+
+def test_there_is_no_file_without_a_language(tmp_path):
+    with pytest.raises(ConfigError, match="no language"):
+        LineDecoder(CLASSES).save(tmp_path / FILE)
