@@ -24,9 +24,9 @@ env: .venv/.ready
 
 .venv/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make env PYTHON=python3.12")'
-	@echo "making .venv: about 3 GB, which takes minutes the first time"
+	@echo "making .venv: about 4 GB, which takes minutes the first time"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "hcrlib (.venv)" >/dev/null
 	@touch $@
@@ -39,11 +39,11 @@ demo: env
 lab: env
 	$(BIN)/jupyter lab notebooks
 
-## the page to draw on, upload to and photograph with, on http://localhost:8000/
+## the web app: draw, upload or photograph a character, on http://localhost:8000/
 app: env
 	$(BIN)/hcr serve
 
-## the test suite, notebooks included (10 to 15 minutes on 2 cores)
+## the test suite, notebooks included (minutes on 2 cores)
 test: env lint
 	$(BIN)/python -m pytest $(PARALLEL) -m "not faults"
 
@@ -55,7 +55,7 @@ test-faults: env
 chaos: env
 	HCR_CHAOS=200 $(BIN)/python -m pytest tests/faults/test_soak.py
 
-## the tests that take under 5 s each (about a minute in all)
+## the tests that take under 5 s each
 test-fast: env
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 

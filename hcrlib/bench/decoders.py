@@ -37,7 +37,7 @@ def decoders(request):
     beside = ratio("TensorFlow's beam search / ours", each["TensorFlow's beam search"], each["beam search"])
     notes = [
         f"a line: {STEPS} steps of {CHARACTERS} characters, noise with clear peaks; beam {ctc.BEAM}; one thread each",
-        f"dictionary: the {WORDS:,} most frequent English words of plain letters; bigrams of neighbours in that list",
+        f"dictionary: the {WORDS:,} most frequent English words of plain letters; bigrams of neighbors in that list",
     ]
     return Outcome([row(name, taken) for name, taken in each.items()], [*limits, beside], notes, request.runs)
 

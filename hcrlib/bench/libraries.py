@@ -32,9 +32,9 @@ def svm(request):
     return _outcome({**fitted, **predicted}, limits, agreement, data, x, ours, request)
 
 
-@bench("knn", "How much faster is our search for neighbours than scikit-learn's, and how far from a bare product?")
+@bench("knn", "How much faster is our search for neighbors than scikit-learn's, and how far from a bare product?")
 def knn(request):
-    """Time our nearest-neighbour search, scikit-learn's, and a matrix product of the same size."""
+    """Time our nearest-neighbor search, scikit-learn's, and a matrix product of the same size."""
     from sklearn.neighbors import KNeighborsClassifier
 
     x, y, queries, data = _images("knn", request)

@@ -1,4 +1,7 @@
-"""How well words and lines are read: by each decoder of our recognizers, character by character, and by Tesseract."""
+"""Compare readers of words and lines: each decoder of our recognizers, character by character, and Tesseract.
+
+`hcrlib.tasks.recognition.measuring` measures one recognizer, when it is trained.
+"""
 
 import time
 

@@ -37,8 +37,10 @@ def render(content):
     rows = content["claims"]
     n = Counter(row["verdict"] for row in rows)
     lines = [f"# {content['question']}", ""]
-    counts = f"{n[HOLDS]} hold, {n[FAILS]} do not, {n[UNDECIDED]} are undecided, {n[OPEN]} cannot be tested here"
-    lines += [f"Of {len(rows)} claims {counts}.", "", RULES]
+    hold = f"{n[HOLDS]} of {len(rows)} claims {'holds' if n[HOLDS] == 1 else 'hold'}"
+    fail = f"{n[FAILS]} {'does' if n[FAILS] == 1 else 'do'} not"
+    unknown = f"{n[UNDECIDED]} {'is' if n[UNDECIDED] == 1 else 'are'} undecided, {n[OPEN]} cannot be tested here"
+    lines += [f"{hold}, {fail}, {unknown}.", "", RULES]
     for paper, title in content["papers"].items():
         lines += [f"## {title}", "", "| claim | measured here | verdict |", "|:---|:---|:---|"]
         for row in (row for row in rows if row["paper"] == paper):

@@ -10,10 +10,16 @@ def add_parser(subparsers):
     """Add `bench` to an argparse subparsers object."""
     summary = "measure the workbench itself, side by side; results go to results/bench/"
     add = add_command(subparsers, "bench", _bench, summary, "hcr bench knn --images 10000").add_argument
-    add("name", nargs="*", help="benchmarks (all); --list shows their names")
+    add("name", nargs="*", help="benchmarks (default: all); --list shows their names")
     add("--list", action="store_true", help="list the benchmarks and their questions")
-    add("--runs", type=int, default=5, metavar="N", help="rounds; figures are medians (5)")
-    add("--images", type=int, default=10_000, metavar="N", help="training images: of svm, knn, batch-norm (10000)")
+    add("--runs", type=int, default=5, metavar="N", help="repetitions; the median is reported (default: 5)")
+    add(
+        "--images",
+        type=int,
+        default=10_000,
+        metavar="N",
+        help="number of training images, for svm, knn and batch-norm (default: 10000)",
+    )
 
 
 def _bench(args):

@@ -8,14 +8,14 @@ from hcrlib.runtime import ENGINES
 def add_parser(subparsers):
     """Add `export`, `verify` and `import-record` to an argparse subparsers object; they set `func(args) -> exit status`."""
     about = "export a finished run as a bundle: ONNX, TensorFlow Lite, golden answers and code to read images with"
-    add = add_command(subparsers, "export", _export, about, "hcr export --best mnist").add_argument
+    add = add_command(subparsers, "export", _export, about, "hcr export --best demo --to digits").add_argument
     add("run", nargs="?", help="a run's id, as `hcr results` shows it")
     add("--best", metavar="SWEEP", help="instead of an id: the best run of results/SWEEP, on the validation split")
-    add("--to", metavar="FOLDER", help="output folder (results/bundles/<run>)")
+    add("--to", metavar="FOLDER", help="output folder (default: results/bundles/<run>)")
     about = "check that a bundle is complete and reproduces its golden answers"
     add = add_command(subparsers, "verify", _verify, about, "hcr verify digits").add_argument
     add("bundle", metavar="FOLDER", help="a folder that `hcr export` wrote")
-    add("--engine", choices=list(ENGINES), help="(every one that works on this machine)")
+    add("--engine", choices=list(ENGINES), help="engine to use (default: every available one)")
     about = "import the records that benchmark.py wrote on a board; `hcr results` and `hcr leaderboard` show them"
     command = add_command(subparsers, "import-record", _import, about, "hcr import-record board-records/*.json")
     command.add_argument("file", nargs="+", metavar="FILE")

@@ -13,7 +13,7 @@ def add_parser(subparsers):
     """Add `claims` to an argparse subparsers object."""
     summary = "execute the runs that test the papers' claims, then judge the claims: results/claims.md"
     add = add_command(subparsers, "claims", _claims, summary).add_argument
-    add("file", nargs="?", default="params/claims.yml", help="(params/claims.yml)")
+    add("file", nargs="?", default="params/claims.yml", help="default: params/claims.yml")
     add("--dry-run", action="store_true", help="only list the missing runs")
     sweep.add_cluster(add)
 

@@ -12,14 +12,14 @@ DATA = "mnist-5k"
 def add_parser(subparsers):
     """Add `compose` to an argparse subparsers object; it sets `func(args) -> exit status`."""
     summary = "compose a page of real handwritten characters with its ground truth, or training images from many pages"
-    example = "hcr compose page.png --degradation ruled --data emnist-byclass-lite"
+    example = "hcr compose page.png --degradation ruled --data mnist-5k"
     add = add_command(subparsers, "compose", _compose, summary, example).add_argument
     add("out", help="FILE.png or .jpg, with its ground truth beside it in FILE.json; with --training, a folder")
-    text = "how the page is written and photographed (plain); an unknown name lists all"
+    text = "how the page is written and photographed (default: plain); an unknown name lists all"
     add("--degradation", "--look", default="plain", metavar="NAME", help=text)
-    add("--seed", type=int, default=0, metavar="N", help="seed of the page (0)")
-    add("--data", default=DATA, metavar="NAME", help=f"dataset of the characters ({DATA})")
-    text = "split of the characters (val); test characters are reserved for measuring"
+    add("--seed", type=int, default=0, metavar="N", help="seed of the page (default: 0)")
+    add("--data", default=DATA, metavar="NAME", help=f"dataset of the characters (default: {DATA})")
+    text = "split of the characters (default: val); test characters are reserved for measuring"
     add("--split", choices=("train", "val"), default="val", help=text)
     text = "a data set for `hcr train`: what segmentation finds on N pages of training characters"
     add("--training", type=int, metavar="N", help=text)

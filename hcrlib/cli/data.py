@@ -21,13 +21,13 @@ def add_parser(subparsers):
     list_.add_argument("name", nargs="?", help="show one dataset: license, source, caveats and how to obtain it")
     fetch = add("fetch", _fetch, "download and build a dataset, or explain how to obtain it", "hcr data fetch mnist")
     fetch.add_argument("name", help=NAME)
-    verify = add("verify", _verify, "check the files of a dataset against their hashes", "hcr data verify mnist")
-    verify.add_argument("name", nargs="?", help=f"{NAME} (all)")
+    verify = add("verify", _verify, "check the files of a dataset against their hashes", "hcr data verify mnist-5k")
+    verify.add_argument("name", nargs="?", help=f"{NAME} (default: all)")
     import_ = add("import", _import, "import a downloaded file", "hcr data import ~/Downloads/gzip.zip")
     import_.add_argument("file", help=importers.TAKES)
     import_.add_argument("--name", help="the dataset of the file, if the file name does not contain it")
     summary = "draw samples of each class and the class balance, or lines with their texts"
-    show = add("show", _show, summary, "hcr data show emnist-balanced-lite --out a.png")
+    show = add("show", _show, summary, "hcr data show mnist-5k --out a.png")
     show.add_argument("name", help=f"{NAME}, or a folder with a dataset.yml, a TSV of texts, or ALTO or PAGE XML")
     show.add_argument("--out", help="PNG file to write (default: results/figures/dataset-NAME.png)")
     show.add_argument("--per-class", type=int, default=12, metavar="N", help="images per class, or lines (default: 12)")
@@ -41,8 +41,8 @@ def _list(args):
         name = loading.known(args.name)
         for key, value in next(row for row in rows if row["name"] == name).items():
             if value not in (None, "", ()):
-                lines = value if isinstance(value, tuple) else (value,)
-                print(f"{key:15} " + f"\n{'':15} ".join(map(str, lines)))
+                lines, word = value if isinstance(value, tuple) else (value,), "license" if key == "licence" else key
+                print(f"{word:15} " + f"\n{'':15} ".join(map(str, lines)))
         return 0
     columns = "name", "classes", "train", "test"
     table = [[*(row[key] for key in columns), row["here"] or _size(row)] for row in rows if row["kind"] != "text"]

@@ -11,7 +11,7 @@ def add_parser(subparsers):
     summary = "find pages that contain all the words; prefix* and '\"two words\"' work, accents are ignored"
     add = _add(library, "search", _search, summary, "hcr library search invoice 'maitr*'")
     add("query", nargs="+", metavar="WORD")
-    add("--limit", type=int, default=20, metavar="N", help="maximum number of pages (20)")
+    add("--limit", type=int, default=20, metavar="N", help="maximum number of pages (default: 20)")
     _add(library, "list", _list, "list the documents")
     summary = "remove documents from the library; their files stay"
     add = _add(library, "remove", _remove, summary, "hcr library remove 3")
@@ -20,7 +20,7 @@ def add_parser(subparsers):
 
 def _add(library, name, func, summary, example=None):
     add = add_command(library, name, func, summary, example).add_argument
-    add("--library", metavar="FILE", help="(this user's)")
+    add("--library", metavar="FILE", help="default: your own")
     return add
 
 

@@ -3,6 +3,7 @@
 import argparse
 import errno
 import os
+import re
 import signal
 import sys
 
@@ -27,7 +28,8 @@ from hcrlib.core.extras import explained
 from hcrlib.core.registry import did_you_mean
 
 COMMANDS = data, train, sweep, tune, claims, results, read, library, compose, zoo, bundle, serve, bench, doctor
-STOPPED = "Stopped. Finished runs and epochs are kept; repeat the command, without --again, to continue."
+STOPPED = "Stopped. Finished runs and epochs are kept; repeat the command%s to continue."
+NUMBER = re.compile(r"argument (\S+): invalid (int|float) value: (.*)")
 
 
 def main(argv=None):
@@ -44,7 +46,7 @@ def main(argv=None):
     except HcrError as error:
         return _fail(error)
     except KeyboardInterrupt:
-        return _fail(STOPPED, 130)
+        return _fail(STOPPED % (", without --again," if getattr(args, "again", False) else ""), 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
@@ -80,7 +82,16 @@ def _fail(text, status=1):
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that suggests the closest command for a misspelled one."""
+    """A parser that suggests the closest command for a misspelled one, and lists the commands where none is given."""
+
+    def error(self, message):
+        if message.endswith("required: COMMAND"):
+            self.print_help(sys.stderr)
+            self.exit(2, f"\n{self.prog}: name a command\n")
+        if match := NUMBER.fullmatch(message):
+            expected = "a whole number" if match[2] == "int" else "a number"
+            message = f"{match[1]} is not valid. Expected {expected}, got {match[3]}."
+        super().error(message)
 
     def _check_value(self, action, value):
         if action.choices is not None and value not in action.choices:

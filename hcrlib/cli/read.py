@@ -29,9 +29,9 @@ def add_parser(subparsers):
     add = parser.add_argument
     add("file", nargs="*", help="an image or a PDF")
     add("--model", metavar="NAME", help="a name of `hcr zoo list`, or a run's id or folder")
-    what = f"each image shows one character: name it (model: {CHARACTER_MODEL})"
+    what = f"each image shows one character: classify it (default model: {CHARACTER_MODEL})"
     add("--character", action="store_true", help=what)
-    what = f"each image shows one word or line, cut out: read it as a whole (recognizer: {LINE_MODEL})"
+    what = f"each image shows one word or line, cut out: read it as a whole (default recognizer: {LINE_MODEL})"
     add("--line", action="store_true", help=what)
     add("--template", metavar="FORM.yml", help="each page is this form: write its fields as a CSV row (params/forms)")
     _add_output(parser)
@@ -43,8 +43,17 @@ def add_parser(subparsers):
 
 def _add_output(parser):
     add = parser.add_argument
-    add("--to", action="append", choices=FORMATS, help="output format; repeatable (by the suffix of --out, else text)")
-    add("--out", metavar="FILE|DIR", help="output file, or a folder for several files or formats (the terminal)")
+    add(
+        "--to",
+        action="append",
+        choices=FORMATS,
+        help="output format; repeatable (default: by the suffix of --out, else text)",
+    )
+    add(
+        "--out",
+        metavar="FILE|DIR",
+        help="output file, or a folder for several files or formats (default: print to the terminal)",
+    )
     order = parser.add_mutually_exclusive_group().add_argument
     order("--columns", action="store_true", help="text: columns side by side, as on the page (default)")
     order("--reading-order", action="store_true", help="text: one column after the other")
@@ -55,8 +64,12 @@ def _add_reading(parser):
     add("--lexicon", metavar="FILE", help="likely words, one per line, or `en` for English")
     what = "write ? for less confident characters, 0 to 1"
     add("--min-confidence", "--unsure-below", type=float, metavar="P", help=what)
-    add("--detector", choices=(RAPIDOCR,), help="how to find text in photos of walls and signs (lines of ink)")
-    what = f"read whole words or lines: {RAPIDOCR}, or a recognizer's name (the model, character by character)"
+    add(
+        "--detector",
+        choices=(RAPIDOCR,),
+        help="how to find text in photos of walls and signs (default: find lines of ink)",
+    )
+    what = f"read whole words or lines: {RAPIDOCR}, or a recognizer's name (default: the model, character by character)"
     add("--recognizer", metavar="NAME", help=what)
     only = parser.add_mutually_exclusive_group().add_argument
     only("--characters", metavar="STRING", help="the only characters on the page")
@@ -294,7 +307,8 @@ def _attempt(run, path):
 def _report(what, error):
     if os.environ.get("HCR_DEBUG"):
         raise error
-    print(f"hcr: {what}: {_reason(error)}", file=sys.stderr)
+    named = isinstance(error, HcrError) and str(error.where) == str(what)  # the line begins with it
+    print(f"hcr: {what}: {_reason(error.at(None) if named else error)}", file=sys.stderr)
 
 
 def _reason(error):

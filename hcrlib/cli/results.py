@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hcrlib.cli._common import add_command, short
+from hcrlib.cli._common import add_command, short, terminal_width
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.registry import did_you_mean
@@ -14,21 +14,21 @@ def add_parser(subparsers):
     """Add `results`, `leaderboard` and `report` to an argparse subparsers object."""
     example = 'hcr results --sql "select classifier, max(accuracy) from results group by all"'
     add = add_command(subparsers, "results", _results, "list all records, one row per run", example).add_argument
-    add("--sql", metavar="QUERY", help="query the table `results` (DESCRIBE results: its columns)")
-    add("--format", choices=("table", "csv", "html"), default="table", help="(table)")
+    add("--sql", metavar="QUERY", help='query the table `results`; "DESCRIBE results" lists the columns')
+    add("--format", choices=("table", "csv", "html"), default="table", help="default: table")
     add("--out", metavar="FILE", help="write to a file instead of the terminal")
 
     add = add_command(subparsers, "leaderboard", _leaderboard, "rank the finished runs, best first").add_argument
     add("source", nargs="?", metavar="SWEEP", help="a sweep's name, file or results folder (default: all runs)")
-    add("--format", choices=("table", "markdown", "csv", "html"), default="table", help="(table)")
+    add("--format", choices=("table", "markdown", "csv", "html"), default="table", help="default: table")
     add("--out", metavar="FILE", help="write to a file instead of the terminal")
     add("--readme", action="store_true", help="rewrite the tables in README.md from results/*/records.jsonl")
     add("--check", action="store_true", help="with --readme: write nothing, fail if the tables are stale")
 
-    summary = "write one HTML file to mail: leaderboards, figures, claims and the origin of every number"
+    summary = "write one self-contained HTML file: leaderboards, figures, claims and the origin of every number"
     add = add_command(subparsers, "report", _report, summary, "hcr report mnist --out mnist.html").add_argument
-    add("sweep", nargs="*", help="names of results/ folders (all)")
-    add("--out", metavar="FILE", help="the file to write (results/report.html)")
+    add("sweep", nargs="*", help="sweeps: names, files or results folders (default: all)")
+    add("--out", metavar="FILE", help="the file to write (default: results/report.html)")
 
 
 def _results(args):
@@ -63,7 +63,7 @@ def _leaderboard(args):
     records = _records(args.source)
     if not records and args.format == "table":
         return _print("There are no records yet.", args.out)
-    return _print(leaderboard.render(records, args.format), args.out)
+    return _print(leaderboard.render(records, args.format, width=None if args.out else terminal_width()), args.out)
 
 
 def _records(source):
@@ -83,7 +83,7 @@ def _records(source):
             names = {file.parent.name for root in paths.results_roots() for file in root.glob("*/records.jsonl")}
             raise ConfigError(f"There are no results of '{source}'", hint=did_you_mean(source, sorted(names)))
         sweep = plan.load(params if params.exists() else source)
-        found = sweep.records() or _stored(sweep.path.stem)
+        found = sweep.records() or sweep.stored()
     ids = {record.id for record in found}
     return found + [record for record in device.read_all() if record.id in ids]
 
@@ -93,14 +93,6 @@ def _folder(source):
     named = [root / source for root in (Path(), paths.project_root(), *paths.results_roots())]
     own = [place for place in named[:2] if place.is_dir()]
     return next(iter(own + [place for place in named[2:] if (place / "records.jsonl").exists()]), None)
-
-
-def _stored(name):
-    """Return the records that a sweep's results folder holds, such as committed ones."""
-    from hcrlib import records
-
-    folders = [root / name for root in paths.results_roots() if (root / name / "records.jsonl").exists()]
-    return records.load_records(folders[0]) if folders else []
 
 
 def _report(args):

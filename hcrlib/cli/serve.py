@@ -19,7 +19,7 @@ def add_parser(subparsers):
     summary = "start the web app and its API: draw, upload or photograph characters, or read whole pages"
     parser = add_command(subparsers, "serve", _serve, summary, "hcr serve --port 8000")
     cli.add_arguments(parser.add_argument)
-    text = "the library of pages to add to and search (your own, unless other machines can connect: then none)"
+    text = "the library of pages to add to and search (default: your own, or none if other machines can connect)"
     parser.add_argument("--library", metavar="FILE", help=text)
     summary = "export user corrections from the web app as a dataset"
     parser = add_command(subparsers, "corrections", _corrections, summary, "hcr corrections --to mine")

@@ -4,7 +4,7 @@ import re
 import signal
 import sys
 
-from hcrlib.cli._common import add_command, short
+from hcrlib.cli._common import add_command, short, terminal_width
 from hcrlib.core.errors import ConfigError
 
 SHOWN = 40  # maximum number of notebooks to list individually
@@ -29,11 +29,11 @@ def add_parser(subparsers):
 def add_cluster(add):
     """Add the options for where to execute runs; `cluster` reads them."""
     add("--workers", type=int, metavar="N", help="local worker processes (default: as many as cores and memory allow)")
-    add("--scheduler", metavar="ADDRESS", help="of a Dask scheduler to run on, such as tcp://10.0.0.1:8786")
+    add("--scheduler", metavar="ADDRESS", help="run on the Dask scheduler at this address, such as tcp://10.0.0.1:8786")
     add("--time-limit", metavar="T", help="per run: seconds, or 90m, 2h; runs over it are recorded as failed")
     add("--memory-limit", metavar="M", help="per run: bytes, or 800M, 4G (default on this machine: an equal share)")
-    add("--retries", type=int, default=2, metavar="N", help="after machine faults; failing code is not retried (2)")
-    add("--priority", type=int, default=0, metavar="N", help="on a shared scheduler: higher goes first (0)")
+    add("--retries", type=int, default=2, metavar="N", help="retries after a machine fault (default: 2)")
+    add("--priority", type=int, default=0, metavar="N", help="on a shared scheduler: higher goes first (default: 0)")
 
 
 def cluster(args):
@@ -49,8 +49,8 @@ def cluster(args):
     return Cluster(
         scheduler=args.scheduler,
         workers=args.workers,
-        limit_s=_amount("--time-limit", args.time_limit, UNITS, "such as 600, 90m or 2h"),
-        limit_bytes=_amount("--memory-limit", args.memory_limit, SIZES, "such as 800M or 4G"),
+        limit_s=_amount("--time-limit", args.time_limit, UNITS, "a time such as 600, 90m or 2h"),
+        limit_bytes=_amount("--memory-limit", args.memory_limit, SIZES, "a size such as 800M or 4G"),
         retries=args.retries,
         priority=args.priority,
     )
@@ -84,6 +84,8 @@ def _sweep(args):
     todo = whole if args.limit is None or args.limit >= len(whole) else _cheapest(whole, args.limit)
     if args.dry_run:
         print(f"{plan.table(existing, todo)}\n\n{len(plan.configs)} runs, {len(todo)} to run")
+        if stored := {record.id for record in plan.stored()} & {config.id for config in todo}:
+            print(f"Records of {len(stored)} of them are committed: hcr leaderboard {plan.path.stem}")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that runs are ended, too
     _announce(plan, existing, whole)
@@ -130,7 +132,7 @@ def _conclude(plan, existing, failed, report):
     from hcrlib.runs import comparison
 
     finished = [comparison.completed(record) for record in existing.values()]
-    print(f"\n{leaderboard.render(finished)}")
+    print(f"\n{leaderboard.render(finished, width=terminal_width())}")
     failed = {r.config.hash: r for r in (*finished, *failed) if r.status == "failed"}
     try:
         written = reports.write(plan) if report else []

@@ -1,6 +1,8 @@
 """`hcr train` and `hcr rerun`: make one run, or repeat a recorded one."""
 
+import argparse
 import contextlib
+import json
 
 from hcrlib.cli._common import add_command
 from hcrlib.core.errors import ConfigError
@@ -12,17 +14,36 @@ from hcrlib.models._base import names
 def add_parser(subparsers):
     """Add `train` and `rerun` to an argparse subparsers object."""
     example = "hcr train cnn-basic --data mnist-5k --set epochs=2"
-    add = add_command(subparsers, "train", _train, "train and evaluate one model", example).add_argument
-    add("classifier", metavar="MODEL", help=", ".join(names()))
-    data = "a dataset, or a folder with a dataset.yml, a TSV, or ALTO or PAGE XML (mnist-5k); repeatable for lines, with shares"
+    parser = add_command(subparsers, "train", _train, "train and evaluate one model", example, add_help=False)
+    add = parser.add_argument
+    add("-h", "--help", action=_Help, help="show this help and exit; after a model's name, its parameters, too")
+    add("classifier", metavar="MODEL", help=f"{', '.join(names())}; `hcr train MODEL --help` lists its parameters")
+    data = "a dataset, or a folder with a dataset.yml, a TSV, or ALTO or PAGE XML (default: mnist-5k); "
+    data += "repeatable for lines, with shares"
     add("--data", action="append", metavar="NAME[:SHARE]", help=data)
-    add("--seed", type=int, default=0, metavar="N", help="seed of every random choice (0)")
-    add("--budget", type=int, metavar="N", help="number of training images, stratified (all)")
-    add("--preprocess", metavar="STEP,STEP", help="steps such as scale,deskew, or a YAML list (the model's own)")
+    add("--seed", type=int, default=0, metavar="N", help="seed of every random choice (default: 0)")
+    add("--budget", type=int, metavar="N", help="number of training images, stratified (default: all)")
+    add(
+        "--preprocess",
+        metavar="STEP,STEP",
+        help="steps such as scale,deskew, or a YAML list (default: the model's own)",
+    )
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the model; repeatable")
     summary = "repeat a recorded run and compare the results"
-    add = add_command(subparsers, "rerun", _rerun, summary, "hcr rerun best-digits").add_argument
+    add = add_command(subparsers, "rerun", _rerun, summary, "hcr rerun mnist-5k/knn/f459a7586463").add_argument
     add("record", help="a run's id or folder, a record.json, or a name of `hcr zoo list`")
+
+
+class _Help(argparse._HelpAction):
+    """Print the help, and, if a model has been named before, its parameters with their defaults."""
+
+    def __call__(self, parser, namespace, *_):
+        parser.print_help()
+        if (name := getattr(namespace, "classifier", None)) in names():
+            print(f"\nparameters of {name}, for --set, with their defaults:")
+            for key, default in named(name).parameters().items():
+                print(f"  {key}={json.dumps(default)}")
+        parser.exit()
 
 
 def _train(args):

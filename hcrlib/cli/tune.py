@@ -16,12 +16,22 @@ def add_parser(subparsers):
     summary = "search a model's parameters on the validation split: Hyperband for networks, random search for others"
     add = add_command(subparsers, "tune", _tune, summary, "hcr tune knn --data mnist-5k --trials 20").add_argument
     add("classifier", help="a name that `hcr train --help` lists")
-    add("--data", default="mnist-5k", metavar="NAME", help="a dataset, or a folder with a dataset.yml (mnist-5k)")
-    add("--trials", type=int, metavar="N", help="maximum number, earlier trials included (20; one pass of Hyperband)")
-    add("--max-epochs", type=int, metavar="N", help="epochs of the longest training (the network's own)")
-    add("--budget", type=int, metavar="N", help="training images to use, stratified (all)")
-    add("--seed", type=int, default=0, metavar="N", help="seed of every random choice (0)")
-    space = 'YAML file: parameter: "LOW..HIGH", "LOW..HIGH log" or a list (the model\'s own)'
+    add(
+        "--data",
+        default="mnist-5k",
+        metavar="NAME",
+        help="a dataset, or a folder with a dataset.yml (default: mnist-5k)",
+    )
+    add(
+        "--trials",
+        type=int,
+        metavar="N",
+        help="maximum number of trials, counting earlier ones (default: 20, or one Hyperband pass)",
+    )
+    add("--max-epochs", type=int, metavar="N", help="epochs of the longest training (default: the network's own)")
+    add("--budget", type=int, metavar="N", help="training images to use, stratified (default: all)")
+    add("--seed", type=int, default=0, metavar="N", help="seed of every random choice (default: 0)")
+    space = 'YAML file: parameter: "LOW..HIGH", "LOW..HIGH log" or a list (default: the model\'s own)'
     add("--space", metavar="FILE", help=space)
     sweep.add_cluster(add)
     add("--out", metavar="FILE", help="also write the best parameters to this file, for `hcr sweep`")

@@ -5,10 +5,10 @@ from hcrlib.cli._common import add_command
 
 def add_parser(subparsers):
     """Add `zoo` to an argparse subparsers object; its commands set `func(args) -> exit status`."""
-    parser = subparsers.add_parser("zoo", help="small trained models to keep: add, list")
+    parser = subparsers.add_parser("zoo", help="manage the zoo of small trained models")
     zoo = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     about = "keep a finished run's model in results/zoo/NAME, a network as ONNX, with its record and a model card"
-    add = add_command(zoo, "add", _add, about, "hcr zoo add mine mnist/cnn-basic/0123456789ab").add_argument
+    add = add_command(zoo, "add", _add, about, "hcr zoo add mine mnist-5k/knn/f459a7586463").add_argument
     add("name", help="its name for load_model and --model")
     add("run", help="a run's id, as `hcr results` shows it")
     add_command(zoo, "list", _list, "list the available models")

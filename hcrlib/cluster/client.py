@@ -18,7 +18,7 @@ from typing import Any
 
 from hcrlib.cluster import inputs, jobs, worker
 from hcrlib.cluster.backend import Cluster, started
-from hcrlib.cluster.estimate import Estimate, known
+from hcrlib.cluster.estimate import Estimate, is_local, known
 from hcrlib.cluster.progress import Display, duration
 from hcrlib.cluster.results import RunLocks, find, is_finished, keep_log, mark, unmade, write
 from hcrlib.core.code_hash import code_sha256
@@ -65,11 +65,15 @@ def run(plan, cluster=None, log=print, sources=None, attempt=worker.attempt):
     cluster = cluster or Cluster()
     names = {notebook for _, notebook in plan}
     sources = sources or {name: notebooks.path(name).read_text(encoding="utf-8") for name in names}
-    estimate = Estimate(known())
+    earlier = known()
+    estimate, local = (
+        Estimate(earlier),
+        Estimate(filter(is_local, earlier)),
+    )  # times of other machines only give an order
     with _Interrupts() as stop, started(cluster, attempt) as dask:
         if link := dask.link():
             log(f"dashboard: {link}")
-        seconds, unknown = estimate.total([config for config, _ in plan])
+        seconds, unknown = local.total([config for config, _ in plan])
         expected = seconds if unknown * 2 < len(plan) and seconds else None
         if expected is not None:
             rest = f", without {unknown} of {len(plan)} runs" if unknown else ""

@@ -7,6 +7,7 @@ import numpy as np
 
 from hcrlib.core import paths
 from hcrlib.core.errors import HcrError
+from hcrlib.core.provenance import machine
 from hcrlib.datasets.catalog import DATASETS
 
 OVERHEAD_S = 2.0  # of the notebook: loading, figures
@@ -54,6 +55,12 @@ def known():
             text = path.read_text(encoding="utf-8")
             earlier += map(json.loads, text.splitlines() if path.suffix == ".jsonl" else [text])
     return earlier
+
+
+def is_local(record):
+    """Return whether a record, a dict, was made by a processor like this machine's."""
+    made, here = record.get("provenance") if isinstance(record, dict) else None, machine()
+    return isinstance(made, dict) and all(made.get(name) == value for name, value in here.items())
 
 
 def _images(config):

@@ -40,8 +40,7 @@ def provenance(config: Any = None) -> dict[str, Any]:
         "code_sha256": code_sha256(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        **machine(),
         "threads": threads(),
         "runs_at_once": 1,  # a sweep's worker writes how many shared its machines, and so the times
         "packages": packages(),
@@ -59,6 +58,12 @@ def threads() -> dict[str, int | str]:
 
     pools = {pool["internal_api"]: pool["num_threads"] for pool in threadpool_info()}
     return {**pools, **{name: os.environ[name] for name in LIMITS if name in os.environ}}
+
+
+def machine() -> dict[str, Any]:
+    """Return the processor's name and the number of cores that this process may use: cpu, cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"cpu": _cpu(), "cores": cores}
 
 
 def repeat(config: Any) -> str:

@@ -59,7 +59,12 @@ def read(path: str | Path, model: type[S]) -> S:
     try:
         loader = _Loader(Path(path).read_text(encoding="utf-8"))
         node = loader.get_single_node()
-        content = None if node is None else loader.construct_document(node)
+        if node is None:
+            keys = ", ".join(model.model_fields)
+            raise ConfigError(
+                "The file is empty", where=path, expected=f"a mapping with {keys}" if keys else "a mapping"
+            )
+        content = loader.construct_document(node)
         return model.model_validate(content)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""

@@ -17,7 +17,7 @@ name: corrections
 format: csv
 images: corrections.csv
 ink: light
-source: drawn and labelled in the web app of `hcr serve`, with consent
+source: drawn and labeled in the web app of `hcr serve`, with consent
 """
 
 

@@ -7,7 +7,7 @@
     ink: auto               # dark or light on its ground; auto: judged by the border of each image
     frame: mnist            # or emnist: whose recipe the 28x28 images of csv and idx follow
     classes: ["0", "1"]     # names in label order; optional
-    licence: CC0            # for the record, as is source
+    license: CC0            # for the record, as is source
     source: my own hand
 
 Instead of `train` and `test`, `images` names all images and `test_fraction` the stratified share to test on (0.2). In
@@ -46,7 +46,8 @@ def load_custom(path):
         parts.append(split)
         damaged += unread
     train, test = parts if len(parts) == 2 else _cut_test(parts[0], about.test_fraction)
-    notes = tuple(f"{key}: {getattr(about, key)}" for key in ("licence", "source") if getattr(about, key) is not None)
+    described = {"license": about.license or about.licence, "source": about.source}
+    notes = tuple(f"{key}: {text}" for key, text in described.items() if text is not None)
     return Published(about.name, classes, train, test, str(path), False, notes, tuple(damaged))
 
 

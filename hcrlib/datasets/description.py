@@ -12,7 +12,7 @@ from hcrlib.runtime.image import FRAMES
 
 def _check_name(name):
     if not re.fullmatch(r"[\w.-]+", name) or name in DATASETS.names():
-        raise FieldError("'name' is not valid", expected="letters, digits, '-', '_', '.'; not a name of the catalogue")
+        raise FieldError("'name' is not valid", expected="letters, digits, '-', '_', '.'; not a name of the catalog")
     return name
 
 
@@ -28,13 +28,16 @@ class Description(Section):
     classes: list[Text] = Field(None, description="names, in label order")
     ink: Literal["auto", "dark", "light"] = Field("auto", description="ink on its ground; auto: by each image's border")
     frame: Literal[FRAMES] = Field("mnist", description="whose recipe the 28x28 images of csv and idx follow")
-    licence: Text | None = None
+    license: Text | None = None
+    licence: Text | None = Field(None, description="as `license`")
     source: Text | None = None
 
     @model_validator(mode="after")
     def _check_parts(self):
         if self.model_fields_set & {"train", "test", "images"} not in ({"train", "test"}, {"images"}):
             raise FieldError("It is not clear which images are which", hint="Give train and test, or images")
+        if None not in (self.license, self.licence):
+            raise FieldError("'licence' repeats 'license'", hint="Give one of them", key="licence")
         for key in sorted(self.model_fields_set & {"train", "test", "images"}):
             names = getattr(self, key)
             if (self.format == "idx") != (isinstance(names, list) and len(names) == 2):

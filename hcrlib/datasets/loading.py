@@ -130,6 +130,9 @@ def resolve(name):
 def known(name):
     """Return the name itself; ConfigError with a suggestion if no dataset, of characters or of text, has it."""
     if name not in names():
+        if is_own(name):
+            hint = f"`hcr data show {name}` reads all of it, and prints damaged files and its hashes"
+            raise ConfigError(f"{name} is your own dataset, which has no entry in the catalog", hint=hint)
         raise ConfigError(f"There is no dataset '{name}'", hint=did_you_mean(name, names()))
     return name
 

@@ -41,7 +41,9 @@ def render(name: str, record: RunRecord, model: Model, size: int, rows: list[dic
         "## Data",
         f"{data}: {record.n_train:,} {noun}s for training, {record.n_val:,} for validation, {record.n_test:,} for testing. "
         f"Test split: sha256 {record.data['test_sha256'][:12]}.",
-        _list([f"{key.capitalize()}: {about[key]}." for key in ("source", "licence") if about.get(key)]),
+        _list(
+            [f"{word}: {about[key]}." for word, key in (("Source", "source"), ("License", "licence")) if about.get(key)]
+        ),
         _list(record.data["notes"]),
         "## Protocol",
         f"Every choice was made by the validation {noun}s (seed {record.data['val_seed']}); the test split was read once, "
@@ -56,7 +58,7 @@ def render(name: str, record: RunRecord, model: Model, size: int, rows: list[dic
         "## Limits",
         card.limits(model, bool(about)),
         "## Licence",
-        f"The model is under the project's licence (MIT), its training images under their own{', above' * bool(about)}.",
+        f"The model is under the project's license (MIT), its training images under their own{', above' * bool(about)}.",
     ]
     if rows:
         heading = "format", "size", card.METRIC, "same answers", "ms per image"

@@ -16,6 +16,7 @@ from hcrlib.models._base import (
     Recognizer,
     load_model,
     named,
+    number,
 )
 
 for _module in pkgutil.iter_modules(__path__):
@@ -32,4 +33,5 @@ __all__ = [
     "Recognizer",
     "load_model",
     "named",
+    "number",
 ]

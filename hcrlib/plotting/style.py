@@ -28,7 +28,7 @@ DPI, SHADES = 110, 128
 def style(name: str, variant: int = 0) -> tuple[str, str]:
     """Return the (color, marker) of a model, the same in every figure; its variants have its color and other markers."""
     own = vars(named(name)) if name in names() else {}  # a record may outlive its model
-    colour, marker = own.get("colour"), own.get("marker")
+    colour, marker = own.get("colour") or own.get("color"), own.get("marker")
     if not (colour and marker):
         others = [other for other in names() if "colour" not in vars(named(other))]
         index = others.index(name) if name in others else 0

@@ -116,7 +116,8 @@ class RunRecord:
         measured = {name: metric for name, metric in self.metrics.items() if not name.startswith("val_")}
         shown = {name: metric for name, metric in measured.items() if metric.low is not None} or measured
         words = [_in_words(name, metric) for name, metric in shown.items()]
-        words += [f"{self.n_errors:,} misses of {self.n_test:,}"] if self.n_errors is not None else []
+        word = "miss" if self.n_errors == 1 else "misses"
+        words += [f"{self.n_errors:,} {word} of {self.n_test:,}"] if self.n_errors is not None else []
         return f"{self.id}: {', '.join([*words, f'fit {self.fit_s:.1f} s'])}"
 
     def write(self, folder: Path | None = None) -> "RunRecord":

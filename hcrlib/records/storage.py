@@ -34,15 +34,16 @@ def run_path(config: RunConfig) -> Path:
 def read(path: Path | str) -> RunRecord:
     """Return the record in a run's folder or in a record.json file. Raises RunError if it is missing or unreadable."""
     path = Path(path)
-    path = path if path.name == "record.json" or not path.is_dir() else path / "record.json"
+    folder = path.parent if path.name == "record.json" else path
+    path = path / "record.json" if path.is_dir() else path
     try:
         return _parsed(path)
-    except FileNotFoundError:
-        if path.parent.is_dir():
+    except (FileNotFoundError, NotADirectoryError):
+        if folder.is_dir():
             hint = "The run is unfinished: start it again"
             raise RunError("There is no record here", where=path, hint=hint) from None
         hint = "`hcr results` lists the ids of the runs on this machine"
-        raise RunError("There is no such run", where=path.parent, hint=hint) from None
+        raise RunError("There is no such run", where=folder, hint=hint) from None
 
 
 def find(config: RunConfig, root: Path | None = None) -> RunRecord | None:

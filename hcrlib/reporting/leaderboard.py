@@ -26,6 +26,8 @@ COSTS = {  # columns of every task: heading -> text of a record's cell
     "size MB": lambda record: _short(record.size_bytes / 1e6),
     "engine": lambda record: record.engine,
 }
+LEAST = 3  # columns of a table in a narrow terminal
+SHORT = 5  # rows of a table in README.md
 MANY = 2  # datasets: above this, README.md shows one combined table
 COMPACT = "fit s", "one image ms", "size MB"
 MEASURED = "n_train", "fit_s", "predict_us_per_image", "predict_ms_p50", "n_parameters", "size_bytes", "engine"
@@ -48,24 +50,30 @@ def table(records):
     return pd.DataFrame(rows, columns=columns)
 
 
-def render(records, style="table", compact=False):
+def render(records, style="table", compact=False, most=None, width=None):
     """Return the leaderboard as text. style: "table" (for a terminal), "markdown", "html", or "csv" (the raw numbers).
 
-    compact: the columns that matter most. Empty columns, and those equal to the primary metric's, are omitted.
+    compact: the columns that matter most. most: rows of each table; None for all. width: characters of the terminal, to which
+    a "table" is cut by leaving out the columns that matter least; None for all columns. Empty columns, and those equal to the
+    primary metric's, are omitted.
     """
     if style == "csv":
         return table(records).to_csv(index=False, lineterminator="\n")
     title = {"table": "{}\n", "markdown": "### {}\n", "html": "<h3>{}</h3>"}[style]
     listed = "<p>{}</p>" if style == "html" else "- {}"
-    parts, ranked = [], _ranked(records)
+    parts, ranked, hidden = [], _ranked(records), {}
     for _, group in groupby(ranked, _question):
         rows = list(group)
         columns = _columns(rows, ranked, compact)
+        while width and len(columns) > LEAST and _width(columns) > width:
+            hidden[last := _least(columns, tasks.of(rows[0]))] = None
+            del columns[last]
         align = ["left" if column in ("classifier", "engine") else "right" for column in columns]
-        cells = list(zip(*columns.values(), strict=True))
+        cells = list(zip(*columns.values(), strict=True))[:most]
         grid = tabulate(cells, headers=list(columns), tablefmt=STYLES[style], colalign=align, disable_numparse=True)
         parts += [title.format(_title(rows, ranked)), grid, ""]
-    parts += [listed.format(_escaped(line, style)) for line in remarks(records)]
+    notes = [f"Not shown, for width: {', '.join(hidden)}; --out FILE and --format csv have them"] if hidden else []
+    parts += [listed.format(_escaped(line, style)) for line in (*notes, *remarks(records))]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -92,6 +100,17 @@ def _columns(rows, ranked, compact):
     return {"classifier": [label(record, ranked) for record in rows], **kept}
 
 
+def _width(columns):
+    """Return the number of characters of a row: tabulate separates columns by two spaces and pads headings by two."""
+    return sum(max(len(heading) + 2, *map(len, cells)) + 2 for heading, cells in columns.items()) - 2
+
+
+def _least(columns, task):
+    """Return the heading of the column that matters least: the last one that is not compact, or else the last one."""
+    headings = list(columns)
+    return ([h for h in headings[1:] if h not in (*task.compact, *COMPACT)] or headings)[-1]
+
+
 def _same(cells, others):
     """Return whether two columns of percentages differ by no more than rounding."""
     with contextlib.suppress(ValueError):
@@ -99,8 +118,10 @@ def _same(cells, others):
     return False
 
 
-def overview(records):
+def overview(records, most=None):
     """Return many datasets of one task as one Markdown table: the primary metric in percent, one row per classifier.
+
+    most: number of rows; None for all.
 
     Classifiers with the most datasets come first, then by average rank. If a classifier has several runs of a dataset, the
     best on validation represents it. "*" marks runs trained on a part of the training split.
@@ -118,7 +139,7 @@ def overview(records):
         metric = run.metrics[task.primary]
         text = f"{100 * metric.value:.2f}{mark} ± {50 * (metric.high - metric.low):.2f}"
         rows.setdefault(classifier, {})[name] = task.rank(run), text
-    order = sorted(rows, key=lambda c: (-len(rows[c]), sum(rank for rank, _ in rows[c].values())))
+    order = sorted(rows, key=lambda c: (-len(rows[c]), sum(rank for rank, _ in rows[c].values())))[:most]
     cells = [[c, *(rows[c].get(name, (0, "-"))[1] for name in datasets)] for c in order]
     names = {run.config.dataset: run.data["name"] for run in best.values()}
     headers = [next(iter(task.columns)), *(names[dataset] for dataset in datasets)]
@@ -131,7 +152,7 @@ def overview(records):
     if uneven:
         share = {key: getattr(run, "balanced_accuracy", None) for key, run in best.items()}
         cells = [[c, *(_percent(share.get((c, d))) or "-" for d in uneven)] for c in order]
-        parts += ["Where classes are not equally frequent, the mean over classes:", ""]
+        parts += ["Balanced accuracy (mean recall over classes), where classes are imbalanced:", ""]
         parts += [_grid(cells, ["balanced accuracy %", *(names[dataset] for dataset in uneven)]), ""]
     return "\n".join([*parts, "  \n".join(lines), *(f"- {remark}" for remark in remarks(records))]) + "\n"
 
@@ -188,16 +209,19 @@ def _compact(folder):
     machines = "; ".join(f"{cpu}, {cores} cores" for cpu, cores in sorted(made, key=str))
     seeds = ", ".join(map(str, sorted({record.config.seed for record in records})))
     each = f"Seed {seeds}" if "," not in seeds else f"Seeds {seeds}"
-    made_by = f"{each}; {machines}. All columns: `results/{folder.name}/`."
+    table = f"results/{folder.name}/leaderboard.md"
+    made_by = f"{each}; {machines}. All runs, all columns: [{table}]({table})."
     several = len({r.config.dataset for r in records}) > MANY
-    return f"{overview(records) if several else render(records, 'markdown', compact=True)}\n{made_by}\n"
+    text = overview(records, SHORT) if several else render(records, "markdown", compact=True, most=SHORT)
+    return f"{text}\n{made_by}\n"
 
 
 def _title(rows, ranked):
     run = rows[0]
     shared = {record.task for record in ranked if record.config.dataset == run.config.dataset}
     task = f", {run.task}" if len(shared) > 1 else ""
-    return f"{run.data['name']}{task}: {run.n_test:,} test images, sha256 {run.data['test_sha256'][:12]}"
+    name = run.id.partition("/")[0]  # as in the ids, whatever a dataset.yml names it
+    return f"{name}{task}: {run.n_test:,} test images, sha256 {run.data['test_sha256'][:12]}"
 
 
 def _percent(value):

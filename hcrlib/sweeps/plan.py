@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import fnmatch
 import itertools
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -84,6 +85,11 @@ class Sweep:
         """Return the available RunRecords in plan order."""
         return [comparison.completed(record) for record in self.look().values()]
 
+    def stored(self):
+        """Return the RunRecords in its results folder, such as committed ones, whose runs may not be on this machine."""
+        folders = [root / self.path.stem for root in paths.results_roots()]
+        return next((records.load_records(each) for each in folders if (each / "records.jsonl").exists()), [])
+
     def missing(self):
         """Return the RunConfigs that have no record."""
         existing = self.look()
@@ -151,8 +157,8 @@ def load(path):
         raise ConfigError("A sweep must not have this name: results/ uses it", where=path, hint="Rename it")
     content = yaml_file.read(path, SweepFile)
     folder, catalogue = path.resolve().parent, {*datasets.names()}
-    entries = [(place, _beside(entry, folder, catalogue)) for place, entry in _expanded(content)]
-    configs = [checked(entry, f"{path.name}, {place}") for place, entry in entries]
+    entries = [(place, _beside(entry, folder, catalogue), own) for place, entry, own in _expanded(content)]
+    configs = [checked(entry, f"{path.name}, {place}", own) for place, entry, own in entries]
     if not configs:
         raise ConfigError("This sweep has no runs", where=path, hint="Give it a grid or a list of runs")
     if len(kinds := {tasks.of(config).name for config in configs}) > 1:
@@ -183,17 +189,18 @@ def run(configs, cluster=None):
 
 
 def _expanded(content):
-    """Return (place, flat mapping) of every run: the grid's combinations, then the runs, each over the defaults."""
+    """Return (place, flat mapping, its keys that are not from the defaults) of every run: the grid's, then the `runs`."""
     defaults = content.defaults.model_dump(exclude_unset=True) if content.defaults else {}
     grid = content.grid or {}
     entries = []
     for number, point in enumerate(itertools.product(*grid.values()) if grid else (), 1):
-        entry = dict(defaults)
+        entry: dict = {}
         for key, value in zip(grid, point, strict=True):
             entry.update(value if isinstance(value, dict) else {key: value})
-        entries.append((f"combination {number} of the grid", entry))
+        entries.append((f"combination {number} of the grid", {**defaults, **entry}, set(entry)))
     for number, run in enumerate(content.runs or (), 1):
-        entries.append((f"run {number}", {**defaults, **run.model_dump(exclude_unset=True)}))
+        entry = run.model_dump(exclude_unset=True)
+        entries.append((f"run {number}", {**defaults, **entry}, set(entry)))
     return entries
 
 
@@ -210,16 +217,23 @@ def _beside(entry, folder, catalogue):
     return {**entry, "dataset": mixture.renamed(name, placed) if is_mixed else placed(name)}
 
 
-def checked(entry, where):
-    """Return the RunConfig of a flat mapping. Raises ConfigError with the position in the file."""
+def checked(entry, where, own=None):
+    """Return the RunConfig of a flat mapping. Raises ConfigError with the position in the file.
+
+    own: the keys that are not from the file's defaults; None for all.
+    """
     try:
+        if "classifier" not in entry and (near := get_close_matches("classifier", map(str, entry))):
+            raise ConfigError(f"Unknown key '{near[0]}'", hint="Did you mean 'classifier'?")
         if not isinstance(entry.get("classifier"), str):
             raise ConfigError("Missing key 'classifier'", hint=did_you_mean("", names()))
         known = [*Run.model_fields, *named(entry["classifier"]).parameters()]
         for key in entry:
             if key not in known:
-                what = f"'{key}' is not a parameter of {entry['classifier']}"
-                raise ConfigError(what, hint=did_you_mean(key, known))
+                what, hint = f"'{key}' is not a parameter of {entry['classifier']}", did_you_mean(key, known)
+                if own is not None and key not in own:
+                    hint = "It comes from `defaults`, which all runs share: move it to those that take it"
+                raise ConfigError(what, hint=hint)
         return runner.resolve(**entry)
     except ConfigError as error:
         raise error.at(where) from error

@@ -215,7 +215,7 @@ def _note_fit(record: RunRecord, learner: Learner, n_train: int) -> None:
     record.history, record.n_parameters = learner.history, learner.n_parameters
     record.notes += learner.notes
     if record.n_parameters is None:
-        record.missing["n_parameters"] = "the method has no learnt parameters to count"
+        record.missing["n_parameters"] = "the method has no learned parameters to count"
 
 
 def _save_model(

@@ -226,7 +226,8 @@ def _space(kind, given):
         given = kind.space or None
     if given is None:
         with_space = [name for name in names() if named(name).space]
-        hint = f"Give it one, such as {{'k': '1..15'}}; there are spaces for {', '.join(with_space)}"
+        hint = "Give it one: a class attribute `space` of the model, or --space FILE"
+        hint += f'. FILE holds lines such as `k: "1..15"`. There are spaces for {", ".join(with_space)}'
         raise ConfigError(f"There is no search space for {kind.name}", hint=hint)
     if not isinstance(given, dict) or not given:
         raise ConfigError("The search space is not valid", expected="a mapping of parameters", got=repr(given))

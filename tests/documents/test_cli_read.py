@@ -78,7 +78,7 @@ def test_several_files_have_headings_and_a_damaged_one_does_not_stop_the_others(
     assert status == 1
     assert out == "==> a.png <==\none\n==> b.png <==\n==> c.png <==\n==> d.png <==\ntwo\n==> none.png <==\n"
     assert err.splitlines() == [
-        "hcr: b.png: This image is damaged (b.png).",
+        "hcr: b.png: This image is damaged.",
         "hcr: c.png: ValueError: odd",
         "hcr: none.png: No such file or directory",
     ]

@@ -156,7 +156,7 @@ def test_a_template_is_loaded(tmp_path):
     ("text", "words"),
     [
         ("fields: [", "Invalid YAML"),
-        ("", "a mapping, got None"),
+        ("", "The file is empty"),
         ("- a", "a mapping"),
         ("name: x", "Missing key 'fields'"),
         ("fields: {}", "'fields' is not valid.*at least one item"),

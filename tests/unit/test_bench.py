@@ -58,7 +58,7 @@ def test_svm_and_knn_are_measured_and_kept(results, monkeypatch, capsys):
     assert kept["notes"][1] == "of 400 predictions, 0 differ"
     assert kept["provenance"]["cores"]
     shown = (results / "bench/README.md").read_text()
-    assert shown.index("search for neighbours") < shown.index("support vector machine")
+    assert shown.index("search for neighbors") < shown.index("support vector machine")
     assert (results / "bench/svm.png").stat().st_size > 1000
 
 

@@ -279,7 +279,7 @@ def test_the_command_writes_the_ledger_twice_the_same(write, results, capsys, mo
     first = (results / "c.md").read_text()
     assert main.main(["claims", path]) == 0
     assert (results / "c.md").read_text() == first
-    assert "Of 2 claims 1 hold, 0 do not, 0 are undecided, 1 cannot be tested here." in first
+    assert "1 of 2 claims holds, 0 do not, 0 are undecided, 1 cannot be tested here." in first
     assert "| It flies | - | **not testable here**: nobody has one |" in first
     assert ledger.render(json.loads((results / "c.json").read_text())) == first
 

@@ -47,7 +47,10 @@ def test_help_names_every_command_and_loads_nothing_heavy():
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        ([], "required"),
+        ([], "name a command"),
+        ([], "leaderboard"),
+        (["data"], "verify"),
+        (["train", "knn", "--seed", "abc"], "--seed is not valid. Expected a whole number, got 'abc'."),
         (["swep"], "Did you mean 'sweep'"),
         (["train"], "MODEL"),
         (["results", "--format", "xml"], "'xml'"),
@@ -74,6 +77,9 @@ def test_usage_errors_are_2(argv, words, capsys):
         (["train", "knn", "--preprocess", "scale,deskw"], "deskw"),
         (["read", "a.png", "--character", "--model", "none"], "There is no model 'none'"),
         (["zoo", "add", "best", "mnist-5k/knn/none"], "no such run"),
+        (["export", "foo"], "There is no such run"),
+        (["zoo", "add", "x", "y"], "There is no such run"),
+        (["sweep", "params/demo.yml", "--time-limit", "x"], "Expected a time such as 600, 90m or 2h, got 'x'"),
         (["leaderboard", "mnits"], "There are no results of 'mnits'. Did you mean 'mnist'?"),
         (["train", "crnn-small", "--data", "mnist-5k"], "crnn-small cannot be trained on mnist-5k"),
         (["train", "knn", "--preprocess", ""], "--preprocess is empty"),
@@ -167,6 +173,45 @@ def test_a_refused_training_leaves_nothing_and_a_repeated_one_is_announced(run, 
     assert not (results / "runs/mnist-5k/crnn-small").exists()
     assert main.main(["train", "knn", "--budget", "300"]) == 0
     assert "already finished; it is made again" in printed(capsys)[0]
+
+
+def test_missing_runs_are_told_from_unfinished_ones(capsys, results):
+    (results / "runs/mnist-5k/knn/0123456789ab").mkdir(parents=True)
+    assert main.main(["export", "foo"]) == 1
+    assert "There is no such run" in printed(capsys)[1]
+    assert main.main(["export", "mnist-5k/knn/0123456789ab"]) == 1
+    assert "The run is unfinished" in printed(capsys)[1]
+
+
+@pytest.mark.parametrize("argv", [["data", "verify"], ["data", "list"], ["data", "fetch"]])
+def test_own_data_are_referred_to_the_command_that_reads_them(argv, capsys, tmp_path):
+    (tmp_path / "dataset.yml").write_text("name: mine\nformat: folders\nimages: images\n")
+    assert main.main([*argv, str(tmp_path)]) == 1
+    assert f"`hcr data show {tmp_path}`" in printed(capsys)[1]
+
+
+def test_the_help_of_a_model_lists_its_parameters(capsys):
+    for argv, listed in ((["mlp", "--help"], True), (["--help"], False), (["mpl", "-h"], False)):
+        with pytest.raises(SystemExit) as stopped:
+            main.main(["train", *argv])
+        assert stopped.value.code == 0
+        assert ("\n  batch_size=" in printed(capsys)[0]) == listed
+
+
+def test_the_example_of_rerun_and_zoo_is_the_default_run_of_knn(capsys):
+    for argv in (["rerun", "-h"], ["zoo", "add", "-h"]):
+        with pytest.raises(SystemExit):
+            main.main(argv)
+        assert runner.resolve("knn").id in printed(capsys)[0]
+
+
+def test_only_a_command_with_again_speaks_of_it(capsys, monkeypatch):
+    def stopped(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "run_one", stopped)
+    assert main.main(["train", "knn"]) == 130
+    assert "repeat the command to continue" in printed(capsys)[1]
 
 
 def test_zoo_add_list_and_read(run, capsys, tmp_path, results):

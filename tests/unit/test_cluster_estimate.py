@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from hcrlib.cluster.estimate import OVERHEAD_S, Estimate, known
+from hcrlib.cluster.estimate import OVERHEAD_S, Estimate, is_local, known
 from hcrlib.core import paths
+from hcrlib.core.provenance import machine
 from hcrlib.records import RunConfig, RunRecord
 
 
@@ -63,6 +64,14 @@ def test_records_of_results_and_of_the_project_are_known(alone, results, tmp_pat
         (root / "demo").mkdir(parents=True)
         (root / "demo/records.jsonl").write_text(json.dumps(made(config(seed=seed), 1.0, 1000).to_dict()) + "\n")
     assert sorted(record["config"]["seed"] for record in known()) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "record", [{}, {"provenance": None}, [1], None, {"provenance": {"cpu": "another", "cores": 1}}]
+)
+def test_times_of_another_machine_are_not_estimates_of_this_one(record):
+    assert not is_local(record)
+    assert is_local({"provenance": machine()})
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", "null", "7", '"x"', "\xff"])

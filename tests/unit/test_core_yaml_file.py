@@ -41,7 +41,8 @@ class Outer(yaml_file.Section):
         ("[" * 3000, "recursion"),
         ("\0", "cannot be read"),
         ("\xff", "cannot be read"),
-        ("", "Expected a mapping, got None"),
+        ("", r"The file is empty \(.*x.yml\)\. Expected a mapping with name, items"),
+        ("# a comment", "The file is empty"),
     ],
 )
 def test_a_mistake_is_reported_with_its_line(tmp_path, text, message):

@@ -5,7 +5,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.core.yaml_file import read
 from hcrlib.datasets import load_dataset
+from hcrlib.datasets.description import Description
 from hcrlib.datasets.idx import to_idx
 
 
@@ -29,6 +31,16 @@ def folders(tmp_path):
     return describe(tmp_path, name="mine", format="folders", images="images", test_fraction=0.4, licence="CC0")
 
 
+@pytest.mark.parametrize("key", ["license", "licence"])
+def test_license_has_two_spellings_of_which_one_is_given(tmp_path, key):
+    folder = describe(tmp_path, name="mine", format="folders", images="images", **{key: "CC0"})
+    about = read(folder / "dataset.yml", Description)
+    assert (about.license or about.licence) == "CC0"
+    describe(tmp_path, name="mine", format="folders", images="images", license="CC0", licence="MIT")
+    with pytest.raises(ConfigError, match="'licence' repeats 'license'"):
+        read(folder / "dataset.yml", Description)
+
+
 def test_folders_are_a_dataset_like_any_other(folders):
     data = load_dataset(folders, val_fraction=0.3)
     assert data.name == "mine"
@@ -40,7 +52,7 @@ def test_folders_are_a_dataset_like_any_other(folders):
     assert np.median(data.train.images) == 0
     assert not data.comparable
     assert not data.damaged
-    assert "licence: CC0" in data.notes
+    assert "license: CC0" in data.notes
     assert load_dataset(str(folders / "dataset.yml"), val_fraction=0.3).sha256 == data.sha256
 
 

@@ -1,4 +1,4 @@
-"""Every form that people have the sets in, written small: the catalogue is given tiny releases for it."""
+"""Every form that people have the sets in, written small: the catalog is given tiny releases for it."""
 
 import argparse
 import dataclasses

@@ -382,7 +382,7 @@ def test_the_card_of_ones_own_data_names_no_folder_and_no_census(tmp_path):
     card = (zoo.add("signs", run.id) / "README.md").read_text()
     assert str(tmp_path) not in card
     assert "Census" not in card
-    for words in ("signs: ", "licence: CC0", "hcr train knn --data signs", "\\|", "fitted in "):
+    for words in ("signs: ", "license: CC0", "hcr train knn --data signs", "\\|", "fitted in "):
         assert words in card
     with pytest.raises(ConfigError, match="not a run's id"):
         zoo.add("other", str(run.path))

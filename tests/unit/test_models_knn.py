@@ -1,4 +1,4 @@
-"""Nearest neighbours: both engines, by hand."""
+"""Nearest neighbors: both engines, by hand."""
 
 import sys
 

@@ -63,6 +63,27 @@ def test_a_row_is_written_with_its_units():
     assert {"fit_s", "predict_us_per_image", "predict_ms_p50", "size_bytes", "id"} <= set(frame.columns)
 
 
+@pytest.mark.parametrize("width", [30, 80, 120])
+def test_a_table_fits_the_terminal(width):
+    text = leaderboard.render([*FLOOR, record("knn", 17)], width=width)
+    table = text.partition("\n\n- ")[0]
+    assert max(map(len, table.splitlines()[2:])) <= max(width, 45)
+    assert "classifier" in table
+    assert "accuracy %" in table
+    assert "Not shown, for width: " in text
+    assert "engine" in text.partition("Not shown, for width: ")[2]
+    assert "Not shown" not in leaderboard.render(FLOOR)
+
+
+def test_a_short_table_has_the_first_rows():
+    runs = [*FLOOR, *(record("knn", 10 + k, k=k) for k in range(1, 9))]
+    text = leaderboard.render(runs, "markdown", compact=True, most=leaderboard.SHORT)
+    assert text.count("| knn k=") + text.count("| knn ") >= 5
+    assert "dummy" not in text
+    many = [*runs, record("svm", 1), *(record(name, 5, dataset="mnist") for name in ("svm", "mlp", "linear", "dummy"))]
+    assert leaderboard.overview(many, 2).count("\n| ") == 3 - 1
+
+
 def test_failed_and_skipped_runs_and_a_missing_floor_are_listed():
     failed = record("svm", status="failed", reason="no luck")
     runs = [*FLOOR[:1], failed, record("mlp", status="skipped", reason="a | b <")]

@@ -50,7 +50,7 @@ def test_the_record_says_what_came_out(run):
     assert run.accuracy == 1 - run.misses / 1000
     assert run.ci_low < run.accuracy < run.ci_high
     assert run.accuracy > 0.9
-    assert run.missing == {"n_parameters": "the method has no learnt parameters to count"}
+    assert run.missing == {"n_parameters": "the method has no learned parameters to count"}
     assert run.fit_s >= 0
     assert run.predict_ms_p50 <= run.predict_ms_p90
     assert records.read(run.path) == run

@@ -114,7 +114,13 @@ def test_own_data_is_named_relative_to_the_file(write, tmp_path, monkeypatch):
         ("runs: [{classifier: knn}, {classifier: knnn}]", ["run 2", "'knnn'", "Did you mean 'knn'"]),
         ("runs: [{classifier: knn, dataset: mnist5k}]", ["run 1", "'mnist5k'", "Did you mean 'mnist-5k'"]),
         ("runs: [{classifier: knn, dataset: ./none}]", ["run 1", "'./none'"]),
-        ("{defaults: {epochs: 3}, grid: {classifier: [mlp, knn]}}", ["combination 2", "'epochs'", "knn"]),
+        (
+            "{defaults: {epochs: 3}, grid: {classifier: [mlp, knn]}}",
+            ["combination 2", "'epochs'", "knn", "from `defaults`"],
+        ),
+        ("{defaults: {epochs: 3}, runs: [{classifier: knn, kk: 3}]}", ["from `defaults`"]),
+        ("runs: [{classifier: knn, kk: 3}]", ["run 1", "Did you mean 'k'?"]),
+        ("grid: {classifer: [knn]}", ["combination 1", "Unknown key 'classifer'", "Did you mean 'classifier'?"]),
     ],
 )
 def test_mistakes_in_the_file_are_reported_and_nothing_runs(write, ran, capsys, results, text, words):

@@ -90,7 +90,10 @@ def test_every_space_of_the_table_is_one_that_its_classifier_takes(name):
         ({"space": {"preprocess": ["scale", "deskew"]}}, "a list of lists of steps"),
         ({"space": {"preprocess": [["scale"], ["scale", "skew"]]}}, "no preprocessing step 'skew'"),
         ({"space": ["k"]}, "a mapping of parameters"),
-        ({"classifier": "dummy"}, "There is no search space for dummy"),
+        (
+            {"classifier": "dummy"},
+            "There is no search space for dummy. Give it one: a class attribute `space` of the model, or --space FILE",
+        ),
         ({"classifier": "mlp", "space": {"dropout": "0..0.5 log"}}, "above 0, for a log scale"),
         ({"classifier": "mlp", "space": {"epochs": "1..9"}}, "Set max_epochs"),
         ({"classifier": "mlp", "max_epochs": 0}, "mlp's parameter 'epochs' is not valid"),

@@ -97,6 +97,11 @@ def test_light_ink_transparency_rotation_and_many_megapixels(client):
     assert ask(client, encoded(turned, "jpeg", exif=exif), "image/jpeg").json["label"] == "A"
 
 
+@pytest.mark.parametrize("kind", ["image/png", "text/plain", "application/octet-stream", ""])
+def test_a_request_without_a_body_is_malformed(client, kind):
+    problem(client.post("/api/predict", data=b"", content_type=kind), "bad-request", 400)
+
+
 def _bomb():
     """Return a small PNG whose header claims 20,000 x 20,000 pixels."""
     data = bytearray(encoded(Image.new("1", (8, 8))))
@@ -107,7 +112,6 @@ def _bomb():
 
 BAD = {
     "not-an-image": {
-        "empty": b"",
         "text": b"hello",
         "truncated": picture(EIGHT)[:200],
         "truncated jpeg": picture(EIGHT, "jpeg")[:700],

@@ -87,9 +87,9 @@ def _parse_request():
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise Problem("bad-request", "`image` must be a base64 string, or `images` a list of them.")
     elif kind == "text/plain":
-        texts = [request.get_data(as_text=True)]
+        texts = [text for text in [request.get_data(as_text=True)] if text]
     elif kind.startswith("image/") or kind in ("", "application/octet-stream"):
-        files = [request.get_data()]
+        files = [part for part in [request.get_data()] if part]
     else:
         raise Problem("wrong-type", "%s is not supported. Supported: %s." % (kind[:80], CONTENT_TYPES))
     options = {key: source[key] for source in (request.args, fields) for key in ("model", "explain") if key in source}

@@ -1,6 +1,7 @@
 """The options of `hcr serve` and `python3 -m runtime.web`, and how they start the server."""
 
 import argparse
+import errno
 import os
 import sys
 import tempfile
@@ -13,22 +14,22 @@ LOCAL = "localhost", "127.0.0.1", "::1"
 
 def add_arguments(add):
     """Declare the options. add: an argparse parser's add_argument."""
-    text = "the address to listen on; 0.0.0.0 accepts connections from other machines (127.0.0.1)"
+    text = "the address to listen on; 0.0.0.0 accepts connections from other machines (default: 127.0.0.1)"
     add("--host", default="127.0.0.1", metavar="H", help=text)
-    add("--port", type=int, default=PORT, metavar="N", help="0 picks a free one (%d)" % PORT)
+    add("--port", type=int, default=PORT, metavar="N", help="0 picks a free one (default: %d)" % PORT)
     add(
         "--bundle",
         action="append",
         metavar="PATH",
         help="a bundle's folder; repeatable, the first is the default model",
     )
-    add("--engine", metavar="NAME", help="tensorrt, onnxruntime or litert (the first one available)")
-    add("--workers", type=_positive, metavar="N", help="number of processes (one a core, up to 4)")
-    text = "requests that each process handles at once (%d)" % THREADS
+    add("--engine", metavar="NAME", help="tensorrt, onnxruntime or litert (default: the first one available)")
+    add("--workers", type=_positive, metavar="N", help="number of processes (default: one a core, up to 4)")
+    text = "requests that each process handles at once (default: %d)" % THREADS
     add("--threads", type=_positive, default=THREADS, metavar="N", help=text)
     text = "a further host name of this server, such as that of a proxy; repeatable"
     add("--allow-host", action="append", default=[], metavar="NAME", help=text)
-    add("--corrections", metavar="FILE", help="where to store user corrections (%s)" % default_store())
+    add("--corrections", metavar="FILE", help="where to store user corrections (default: %s)" % default_store())
     add("--no-corrections", action="store_true", help="do not store user corrections")
 
 
@@ -54,7 +55,9 @@ def run(args, find, page_reader=None):
         try:
             bound = server.listen(args.host, args.port)
         except (OSError, OverflowError) as error:
-            return _fail("%s:%s: %s" % (args.host, args.port, getattr(error, "strerror", None) or error))
+            busy = getattr(error, "errno", None) == errno.EADDRINUSE
+            reason = "%s%s" % (getattr(error, "strerror", None) or error, ". --port 0 picks a free port" * busy)
+            return _fail("%s:%s: %s" % (args.host, args.port, reason))
         peers = workers.Peers(count)
         return workers.run(count, lambda number: _serve(args, find, page_reader, bound, number, peers))
 

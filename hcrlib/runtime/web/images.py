@@ -1,4 +1,4 @@
-"""Decode uploads to grey pixels, without trusting them.
+"""Decode uploads to gray pixels, without trusting them.
 
 Only the formats in FORMATS are decoded, and the number of pixels is checked first. Only pixels are passed on, never the
 bytes of the file, which may hold the place where a photo was taken or data hidden behind the image.

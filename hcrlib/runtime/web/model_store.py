@@ -59,12 +59,16 @@ class ModelStore:
 
     def __init__(self, find, engine=None, threads=None, log=None):
         self._find, self._engine, self._threads = find, engine, threads
-        self._log = log or (lambda line: sys.stderr.write(line + "\n"))
+        lines = []  # what cannot be loaded is reported once: in the error if there is nothing else
+        self._log = lines.append
         self._loaded, self._failures, self._refreshing = {}, {}, threading.Lock()
         self.refresh()
         if not self._loaded:
             reasons = "; ".join("%s: %s" % (name, reason) for name, (_, reason) in sorted(self._failures.items()))
             raise ValueError("no model could be loaded. %s" % (reasons or "No bundle was found"))
+        self._log = log or (lambda line: sys.stderr.write(line + "\n"))
+        for line in lines:
+            self._log(line)
 
     def get(self, name=None):
         """Return the LoadedModel of this name, or the default one. Problem if there is none of this name."""
@@ -130,6 +134,8 @@ class ModelStore:
 def signature(folder):
     """Return a value that changes with the files of the manifest. OSError or ValueError if the manifest is not valid."""
     path = os.path.join(folder, "manifest.json")
+    if not os.path.isfile(path):
+        raise ValueError("%s is missing: %s is not a bundle, or an incomplete one" % (path, folder))
     with io.open(path, encoding="utf-8") as file:
         listed = json.load(file)["files"]
     stats = []

@@ -16,7 +16,7 @@ ALIKE = "O 0", "I 1", "L 1", "I L", "S 5", "Z 2", "l 1", "l I"  # pairs that may
 LIMITS = """
 - It returns one of its classes for any image: a character of another alphabet, a blot, two touching characters. An answer
   whose probability is below {threshold:.3g} % is shown as "?", unless `read` is given another threshold.
-- It was trained on characters that were cut out, boxed and centred. `read` does the same to any image of one character; it
+- It was trained on characters that were cut out, boxed and centered. `read` does the same to any image of one character; it
   cannot read a page.
 """.strip()
 WRITERS = """
@@ -32,7 +32,10 @@ def summary(model: CharacterModel) -> str:
 
 def results(record: RunRecord, noun: str) -> Iterator[tuple[str, str]]:
     """Yield (name, value) of each measurement."""
-    yield "accuracy", f"{record.accuracy:.2%}: {record.n_errors:,} misses of {record.n_test:,}"
+    yield (
+        "accuracy",
+        f"{record.accuracy:.2%}: {record.n_errors:,} miss{'es' * (record.n_errors != 1)} of {record.n_test:,}",
+    )
     yield "95 % interval (Wilson)", f"{record.ci_low:.2%} to {record.ci_high:.2%}"
     for name, metric in (
         ("correct class among the first three", "top3_accuracy"),

@@ -53,7 +53,7 @@ def validation(outputs: np.ndarray, split: Split) -> dict[str, Metric]:
     picked = outputs[np.arange(len(split)), split.labels]
     return {
         "val_accuracy": Metric(1 - metrics.count_errors(split.labels, outputs.argmax(axis=1)) / len(split)),
-        "val_loss": Metric(float(-np.log(np.clip(picked, 1e-7, 1)).mean())),
+        "val_loss": Metric(float(0 - np.log(np.clip(picked, 1e-7, 1)).mean())),
     }
 
 

@@ -12,7 +12,7 @@ SHOWN = 8  # rows of the table
 LIMITS = """
 - It reads an image of one {noun}, cut out: `hcr read --line` reads such an image, `hcr read` those that it finds on a page.
 - Characters that it was not trained on are read as others, or not at all.
-- It has also learnt the spelling of its training texts: words that are spelt differently are read less well.
+- It has also learned the spelling of its training texts: words that are spelt differently are read less well.
 """.strip()
 
 

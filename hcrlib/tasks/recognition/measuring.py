@@ -1,4 +1,7 @@
-"""Measure recognizers: hcrlib.tasks.base documents the functions."""
+"""Measure one recognizer when it is trained: hcrlib.tasks.base documents the functions.
+
+`hcrlib.bench.lines` compares trained ones with other readers.
+"""
 
 from typing import Any
 
