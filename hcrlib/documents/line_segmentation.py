@@ -37,7 +37,7 @@ LITTLE = (
 )
 WHOLE = 0.7  # ... so that less than this share belongs to strokes of their own, ...
 CLOSE = 0.75  # ... or if they are closer than this share of the pitch to another line
-TALLEST = 5  # writing heights: taller strokes are not letters
+TALLEST = 8  # writing heights: taller strokes are not letters; that of broken writing is measured too small
 
 
 class Ridge(NamedTuple):
@@ -54,20 +54,20 @@ def find_lines(strokes, shape, height):
     height: that of the writing, above 0.
     """
     share = COARSE / height
-    ink = np.zeros(tuple(max(1, int(np.ceil(n * share))) for n in shape), np.float32)
+    coarse = tuple(max(1, int(np.ceil(n * share))) for n in shape)
     letters = [s for s in strokes if s.box.height < TALLEST * height and not _is_dash(s.box, height)]
     if not letters:
         return []
     y, x = (np.concatenate([getattr(s, axis) for s in letters]) for axis in "yx")
-    places = (y * share).astype(np.int64) * ink.shape[1] + (x * share).astype(np.int64)
-    ink = np.bincount(places, minlength=ink.size).reshape(ink.shape).astype(np.float32) * (share * share)
+    places = (y * share).astype(np.int64) * coarse[1] + (x * share).astype(np.int64)
+    ink = np.bincount(places, minlength=coarse[0] * coarse[1]).reshape(coarse).astype(np.float32) * (share * share)
     level, rows = flattened(ink, COARSE)
     pitch = line_pitch(level)
     ridges = _joined(_without_weak(_ridges(level, pitch), pitch), pitch)
     ridges = _without_weak(ridges, pitch)
     if not ridges:
         return []
-    return _assigned(strokes, ridges, rows, ink.shape, pitch, height)
+    return _assigned(strokes, ridges, rows, coarse, pitch, height)
 
 
 def within_regions(strokes, regions):
@@ -236,11 +236,6 @@ class Centers:
             own[:, : max(0, r.x[0] - COARSE)] = own[:, r.x[-1] + COARSE :] = False
             self.bodies[own] = n + 1
             self.crossed[own & (np.abs(page - self.y[n]) <= 1)] = n + 1
-
-    def nearest(self, x, y):
-        """Return the nearest line at coarse pixels x and y, int (n,); -1 where none reaches the column."""
-        away = np.where(self.there[:, x], np.abs(self.y[:, x] - y), np.inf)
-        return np.where(np.isfinite(away.min(axis=0)), away.argmin(axis=0), -1)
 
 
 def _assigned(strokes, ridges, rows, shape, pitch, height):
