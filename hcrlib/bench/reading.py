@@ -1,15 +1,12 @@
-"""How well pages are read, composed ones with each degradation separately and real ones, and how long it takes."""
+"""How well composed pages are read, with each degradation separately, and how long a page takes."""
 
 import cv2
 import numpy as np
 
 from hcrlib.bench.base import Outcome, bench, row, run_json, temporary_folder
 from hcrlib.bench.tesseract import require_tesseract, tesseract
-from hcrlib.core import paths
-from hcrlib.core.errors import DataError
 from hcrlib.datasets import load_dataset
-from hcrlib.documents import evaluation, forms, loading, rapidocr
-from hcrlib.documents.containers import Box, Line, Page, Word, around
+from hcrlib.documents import evaluation, rapidocr
 from hcrlib.documents.reader import MODEL, Reader
 from hcrlib.documents.synthesis import DEGRADATIONS, compose
 
@@ -84,67 +81,6 @@ def _short(value):
 def _by_tesseract(image):
     """Return the text of a page, uint8 (h, w, 3), RGB."""
     return tesseract([image[..., ::-1]])[0]
-
-
-@bench("reading-real", "How well are real pages read?")
-def reading_real(request):
-    import yaml
-
-    about = yaml.safe_load((paths.project_root() / "params/forms/real_pages.yml").read_text(encoding="utf-8"))
-    outcome = Outcome(
-        notes=[
-            "form: 1 - CER, against the printed keys; only the characters of each field are allowed",
-            "the code was developed on these three pages: nothing is known about others",
-        ]
-    )
-    for name, one in about["forms"].items():
-        outcome.rows += _form_rows(name, one)
-    for name, lines in about["photos"].items():
-        outcome.rows += _photo_rows(name, lines)
-    return outcome
-
-
-def _page(name):
-    folder = paths.data_root()
-    path = folder / "pages" / name if folder else None
-    if path is None or not path.is_file():
-        raise DataError(f"The page {name} is not on this machine", where=path, hint="Put it into HCR_DATA/pages/")
-    return next(loading.pages(path))
-
-
-def _form_rows(name, about):
-    template, image = forms.Template.load(paths.project_root() / about["template"]), _page(name)
-    read = forms.read(template, image, Reader(min_confidence=0))
-    sums = {}
-    for field, truth in about["fields"].items():
-        part, word = field if field in ("lower", "upper") else "digits", read[field]
-        errors = evaluation.character_errors(word.text if word else "", truth)
-        sums[part] = sums.get(part, evaluation.Errors(0, 0)) + errors
-    return [_share(f"{name}: {part}", errors.there, errors.edits) for part, errors in sums.items()]
-
-
-def _photo_rows(name, lines):
-    image = _page(name)
-    words = [[Word(w["text"], Box(*w["box"]), 1.0) for w in line] for line in lines]
-    truth = Page(1, tuple(Line(tuple(line), around(w.box for w in line)) for line in words), image)
-    read = Reader(min_confidence=0).page(image)
-    found = evaluation.boxes_found(read, truth)["words"]
-    texts = {
-        "characters": read.text,
-        "characters, --lexicon en": Reader(min_confidence=0, lexicon="en").page(image).text,
-        "words by RapidOCR": Reader(recognizer=rapidocr.NAME).page(image).text,
-        "Tesseract alone": _by_tesseract(image),
-        "RapidOCR alone": rapidocr.page(image),
-    }
-    yield _share(f"{name}: word boxes found", found.there, found.there - found.right)
-    yield _share(f"{name}: word boxes right", found.found, found.found - found.right)
-    for how, text in texts.items():
-        errors = evaluation.character_errors(text, truth.text)
-        yield _share(f"{name}: {how}", errors.there, errors.edits)
-
-
-def _share(what, total, wrong):
-    return {"what": what, "accuracy": 1 - wrong / total if total else 1.0, "of": total, "wrong": wrong}
 
 
 TIMED = """

@@ -11,7 +11,7 @@ from pathlib import Path
 from hcrlib.cli._common import add_command
 from hcrlib.core.errors import ConfigError, HcrError
 
-CHARACTER_MODEL, LINE_MODEL = "best-47", "words-52"  # of the zoo; a Reader has its own
+CHARACTER_MODEL, LINE_MODEL = "best-47", "best-lines"  # of the zoo; a Reader has its own
 RAPIDOCR = "rapidocr"  # rapidocr.NAME, without loading hcrlib.documents for the other commands
 FORMATS = "text", "json", "hocr", "alto", "page", "pdf", "png"
 PLATE = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -69,7 +69,7 @@ def _add_reading(parser):
         choices=(RAPIDOCR,),
         help="how to find text in photos of walls and signs (default: find lines of ink)",
     )
-    what = f"read whole words or lines: {RAPIDOCR}, or a recognizer's name (default: the model, character by character)"
+    what = f"how to read: characters (one by one), {RAPIDOCR}, a recognizer's name, or auto (default): by what the page shows"
     add("--recognizer", metavar="NAME", help=what)
     only = parser.add_mutually_exclusive_group().add_argument
     only("--characters", metavar="STRING", help="the only characters on the page")
@@ -88,42 +88,60 @@ def _read(args):
 
 def _read_cut_out(args):
     """Print a line per image: the character and its alternatives, or the text of a word or line."""
-    import hcrlib
-
     usage = "--line takes files, --recognizer and --lexicon" if args.line else "--character takes files and --model"
     own = {"recognizer", "lexicon"} if args.line else {"model", "character"}
     _reject(args, [n for n in (*OUTPUT, *READING, *KEEPING, "template", "model", "character") if n not in own], usage)
-    model = hcrlib.load_model((args.recognizer or LINE_MODEL) if args.line else (args.model or CHARACTER_MODEL))
-    if (model.reads == "lines") != args.line:
-        hint = "--line needs a model of words or lines, --character one of characters"
-        raise ConfigError("This is the wrong kind of model", got=repr(model), hint=hint)
-    read = _line_reader(model, args.lexicon) if args.line else model.read
+    read = _line_reader(args.recognizer or LINE_MODEL, args.lexicon) if args.line else _character_reader(args.model)
     unread = 0
     for path in args.file:
         try:
-            result = read(path)
-            if args.line:
-                text, confidence = result
-                print(f"{path}: {text}  ({confidence:.0%})")
-                continue
-            others = ", ".join(f"{name} {p:.0%}" for name, p in result.alternatives[:3])
-            print(f"{path}: {result.label}  ({others})")
+            print(f"{path}: {read(path)}")
         except (ValueError, OSError) as error:
             unread += 1
             print(f"{path}: cannot be read: {error}", file=sys.stderr)
     return 1 if unread else 0
 
 
-def _line_reader(model, lexicon):
-    """Return a function from a file to (text, confidence); with a lexicon, by word beam search."""
-    if lexicon is None:
-        return model.read
-    from hcrlib.documents.line_recognition import CtcRecognizer
-    from hcrlib.documents.reader import load_words
+def _character_reader(name):
+    """Return a function from a file to what to print about it."""
+    model = _of_kind(name or CHARACTER_MODEL, "characters")
+
+    def read(path):
+        result = model.read(path)
+        others = ", ".join(f"{name} {p:.0%}" for name, p in result.alternatives[:3])
+        return f"{result.label}  ({others})"
+
+    return read
+
+
+def _line_reader(name, lexicon):
+    """Return a function from a file to what to print about it; with a lexicon, by word beam search."""
+    from hcrlib.documents.line_recognition import whole_recognizer
     from hcrlib.runtime.image import to_grey
 
-    recognizer = CtcRecognizer(model, load_words(lexicon))
-    return lambda path: recognizer.readings([to_grey(path)])[0]
+    words = None
+    if lexicon is not None:
+        from hcrlib.documents.reader import load_words
+
+        words = load_words(lexicon)
+    recognizer = whole_recognizer(name if name == RAPIDOCR else _of_kind(name, "lines"), words)
+
+    def read(path):
+        [(text, confidence)] = recognizer.readings([to_grey(path)])
+        return f"{text}  ({confidence:.0%})"
+
+    return read
+
+
+def _of_kind(name, reads):
+    """Return the model of a name; raise ConfigError if it does not read characters or lines, as `reads` says."""
+    import hcrlib
+
+    model = hcrlib.load_model(name)
+    if model.reads != reads:
+        hint = "--line needs a model of words or lines, --character one of characters"
+        raise ConfigError("This is the wrong kind of model", got=repr(model), hint=hint)
+    return model
 
 
 def _read_forms(args):
@@ -251,10 +269,10 @@ def _job(args):
     several = len(args.file) > 1 or len(formats) > 1 or bool(args.watch)
     folder = several or (out is not None and (Path(out).is_dir() or out.endswith(os.sep)))
     library = Library(args.library) if args.keep or args.library or args.watch else None
-    model, characters = args.model or MODEL, PLATE if args.plate else args.characters
+    characters = PLATE if args.plate else args.characters
     options = {name: getattr(args, name) for name in ("lexicon", "min_confidence", "detector", "recognizer")}
-    reader = Reader(model, characters=characters, **options)
-    return Job(reader, model, formats, OutputPaths(out, folder, args.file), library)
+    reader = Reader(args.model, characters=characters, **options)
+    return Job(reader, args.model or MODEL, formats, OutputPaths(out, folder, args.file), library)
 
 
 def _read_files(job, files):

@@ -2,17 +2,22 @@
 
 import contextlib
 import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.datasets.pages import cut
 from hcrlib.decoding.ctc import WordBeamSearch
+from hcrlib.decoding.lines import LineDecoder
 from hcrlib.documents import rapidocr
 from hcrlib.documents.cleaning import Cleaned
 from hcrlib.documents.containers import Box, Line, Word, around
 from hcrlib.documents.layout import Layout
 
+LINES_MODEL = "wills-fr"
 MARGIN = 0.35  # of the height of the writing, around each crop
 RAPIDOCR_MARGIN = 0.25  # tighter: RapidOCR's network was trained on the boxes of its own detector
 BATCH = 64  # words or lines per batch, to limit memory
@@ -34,26 +39,35 @@ class _WholeRecognizer:
         """Return a (text, confidence) for each image."""
         raise NotImplementedError
 
+    def words(self, images):
+        """Return [(word, confidence, share of the image's width where it begins and ends, or None), ...] for each image."""
+        return [[(word, confidence, None) for word in text.split()] for text, confidence in self.readings(images)]
+
     def lines(self, cleaned: Cleaned, found: Layout) -> tuple[Line, ...]:
         """Return a Line for each row of a layout; raise DataError if one is too wide for the network."""
         rows = [[around(stroke.box for stroke in word) for word in row.words] for row in found.rows]
-        boxes = [box for row in rows for box in row] if self.unit == "words" else [around(row) for row in rows]
         image, margin = getattr(cleaned, self.source), self.margin * found.height
         if self.unit == "words":
-            crops = [crop(image, box, margin) for box in boxes]
+            crops = [crop(image, box, margin) for row in rows for box in row]
         else:
             crops = [cut_out(image, row, margin) for row in found.rows]
         batches = (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))
-        readings = [reading for batch in batches for reading in self.readings(batch)]
-        read = iter(zip(boxes, readings, strict=True))
+        read = iter([words for batch in batches for words in self.words(batch)])
         lines = []
-        for row, word_boxes in zip(found.rows, rows, strict=True):
+        for row, boxes in zip(found.rows, rows, strict=True):
             if self.unit == "words":
-                words = [_word(*next(read), self.min_confidence) for _ in word_boxes]
+                words = [self._joined(next(read), box) for box in boxes]
             else:
-                words = _words(*next(read), word_boxes, self.min_confidence)
+                words = [self._word(*each) for each in _placed(next(read), around(boxes), boxes)]
             lines.append(Line(tuple(words), around(word.box for word in words), row.column, row.baseline, row.polygon))
         return tuple(lines)
+
+    def _joined(self, words, box):
+        """Return the Word of an image of one word, which may have been read as several."""
+        return self._word("".join(text for text, *_ in words), min((sure for _, sure, _ in words), default=0.0), box)
+
+    def _word(self, text, confidence, box):
+        return Word(text if text and confidence >= self.min_confidence else "?", box, confidence)
 
 
 class CtcRecognizer(_WholeRecognizer):
@@ -76,18 +90,33 @@ class CtcRecognizer(_WholeRecognizer):
             raise ConfigError("This model reads characters, not words or lines", got=repr(model), hint=hint)
         self.model, self.unit, self.min_confidence = model, model.unit, min_confidence
         self.search = WordBeamSearch([*cased(lexicon)], model.classes) if lexicon is not None else None
+        self.decoder = LineDecoder.of(model)
 
     def readings(self, images):
         """Return a (text, confidence) for each image, uint8 (h, w), dark on light; raise DataError if one is too wide."""
+        scores = self._scores(images)
+        if self.search is None:
+            return [(line.text, line.confidence) for line in map(self.decoder.read, scores)]
+        found = [self.search.decode(each)[0] for each in scores]
+        return [(each.text, math.exp(each.log_probability / max(1, len(each.text)))) for each in found]
+
+    def words(self, images):
+        """Return the words of each image, without a lexicon with their places by the network's time steps."""
+        if self.search is not None:
+            return super().words(images)
+        found = []
+        for image, scores in zip(images, self._scores(images), strict=True):
+            prepared = self.model.pipeline.prepared(image)
+            ends = [(word, word.columns(len(scores), prepared, image)) for word in self.decoder.read(scores).words]
+            found.append([(word.text, word.confidence, tuple(x / image.shape[1] for x in end)) for word, end in ends])
+        return found
+
+    def _scores(self, images):
         try:
-            if self.search is None:
-                return [tuple(reading) for reading in self.model.readings(images)]
-            scores = self.model.log_probabilities(images)
+            return self.model.log_probabilities(images)
         except ValueError as error:
             what = f"The recognizer cannot read these {self.unit}: {error}"
             raise DataError(what, hint="Use another recognizer") from error
-        found = [self.search.decode(each)[0] for each in scores]
-        return [(each.text, math.exp(each.log_probability / max(1, len(each.text)))) for each in found]
 
 
 class RapidOcrRecognizer(_WholeRecognizer):
@@ -99,8 +128,8 @@ class RapidOcrRecognizer(_WholeRecognizer):
         self.min_confidence = min_confidence
 
     def readings(self, images):
-        """Return a (text, confidence) for each image, uint8 (h, w, 3), RGB."""
-        return [rapidocr.text(image) for image in images]
+        """Return a (text, confidence) for each image, uint8 (h, w, 3), RGB, or (h, w), gray."""
+        return [rapidocr.text(image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)) for image in images]
 
 
 def cased(words):
@@ -124,23 +153,46 @@ def cut_out(image, row, margin):
     return crop(image, row.box, margin)
 
 
-def _word(box, reading, min_confidence):
-    text, confidence = reading
-    text = "".join(text.split()) if confidence >= min_confidence else ""
-    return Word(text or "?", box, confidence)
-
-
-def _words(box, reading, word_boxes, min_confidence):
-    """Return the Words of a line read as a whole, in the boxes of the layout or, if their number differs, estimated ones."""
-    text, confidence = reading
-    texts = text.split() if confidence >= min_confidence else []
-    if not texts:
-        return [Word("?", box, confidence)]
-    if len(texts) == len(word_boxes):
-        return [Word(text, own, confidence) for text, own in zip(texts, word_boxes, strict=True)]
-    words, start, total = [], 0, len(" ".join(texts))
-    for text in texts:
-        left, right = (box.left + round(box.width * place / total) for place in (start, start + len(text)))
-        words.append(Word(text, Box(left, box.top, right, box.bottom), confidence))
+def _placed(words, box, boxes):
+    """Yield (text, confidence, Box) of the words of a line: the layout's boxes if there are as many, else estimated ones."""
+    total, start = max(1, len(" ".join(text for text, *_ in words))), 0
+    for at, (text, confidence, share) in enumerate(words):
+        if len(words) == len(boxes):
+            yield text, confidence, boxes[at]
+        else:
+            ends = share or (start / total, (start + len(text)) / total)
+            left, right = (box.left + round(box.width * end) for end in ends)
+            yield text, confidence, Box(left, box.top, max(right, left + 1), box.bottom)
         start += len(text) + 1
-    return words
+    if not words:
+        yield "", 0.0, box
+
+
+def whole_recognizer(given: Any, words: Iterable[str] | None = None, min_confidence: float = 0.0) -> Any:
+    """Return a recognizer of whole words or lines, given one, a model of words or lines, or a name.
+
+    words: those of word beam search; None for the best path. Raises ConfigError like Reader.
+    """
+    if hasattr(given, "lines"):
+        return given
+    if given == rapidocr.NAME:
+        if words is not None:
+            raise ConfigError("--lexicon cannot be combined with --recognizer rapidocr", hint=f"Use {LINES_MODEL}")
+        return RapidOcrRecognizer(min_confidence)
+    try:
+        model = loaded(given)
+    except ConfigError as error:
+        expected = f"auto, characters, {rapidocr.NAME}, or a recognizer of `hcr zoo list`"
+        raise ConfigError("Unknown recognizer", expected=expected, got=repr(given)) from error
+    return CtcRecognizer(model, words, min_confidence)
+
+
+def loaded(model: Any) -> Any:
+    """Return a model, given one or an argument of load_model."""
+    import hcrlib
+
+    if isinstance(model, str | Path):
+        return hcrlib.load_model(model)
+    if not hasattr(model, "reads"):
+        raise ConfigError("This is not a model", expected="a model, or an argument of load_model", got=repr(model))
+    return model

@@ -1,7 +1,7 @@
 """Read the text of pages: `Reader(model).read(file)`."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,8 +10,9 @@ import numpy as np
 from hcrlib.core.errors import ConfigError
 from hcrlib.documents import cleaning, decoding, layout, loading, rapidocr
 from hcrlib.documents.character_recognition import CharacterRecognizer
+from hcrlib.documents.choice import Choice, confidence
 from hcrlib.documents.containers import Box, Line, Page
-from hcrlib.documents.line_recognition import CtcRecognizer, RapidOcrRecognizer
+from hcrlib.documents.line_recognition import LINES_MODEL, loaded, whole_recognizer
 
 MODEL = "page-62"
 JOINED = 0.65  # mean confidence: separate characters are read with a higher one
@@ -38,13 +39,14 @@ class Reader:
     """Reads pages.
 
     Args:
-        model: a model of characters: a name of `hcr zoo list`, a run's id, a bundle's folder, or a model.
+        model: a model of characters: a name of `hcr zoo list`, a run's id, a bundle's folder, or a model; None for MODEL.
         lexicon: likely words: an iterable, a file with one word per line, or "en" for frequent English ones; None for none.
         min_confidence: below it a character becomes "?"; None for the model's own threshold.
         characters: a string of the allowed characters; None for all classes of the model and punctuation.
         detector: a Detector, or "rapidocr"; None to find lines of ink.
-        recognizer: a Recognizer; "rapidocr" for whole words; a model of words or lines, or its name; None for `model`,
-            character by character. "rapidocr" needs pip install 'hcrlib[photos]'.
+        recognizer: "auto" to choose for each page between `model`, character by character, and LINES_MODEL; "characters";
+            "rapidocr" for whole words; a model of words or lines, or its name; or a Recognizer. None for "auto", and for
+            "characters" if `model` or `characters` is given. "rapidocr" needs pip install 'hcrlib[photos]'.
         unsure_below: earlier name of min_confidence.
 
     Raises:
@@ -53,7 +55,7 @@ class Reader:
 
     def __init__(
         self,
-        model: Any = MODEL,
+        model: Any = None,
         *,
         lexicon: Any = None,
         min_confidence: float | None = None,
@@ -63,14 +65,20 @@ class Reader:
         unsure_below: float | None = None,
     ) -> None:
         min_confidence = unsure_below if min_confidence is None else min_confidence
-        words = load_words(lexicon)
+        words, least = load_words(lexicon), min_confidence or 0.0
         tree = decoding.Lexicon(words) if words is not None else None
-        self.characters = CharacterRecognizer(_loaded(model), characters, tree, min_confidence)
-        self.recognizer: Recognizer = self.characters
-        if recognizer is not None:
-            if characters:
-                raise ConfigError("--characters cannot be combined with a recognizer of whole words", got=recognizer)
-            self.recognizer = _recognizer(recognizer, words, min_confidence or 0.0)
+        self.characters = CharacterRecognizer(loaded(model or MODEL), characters, tree, min_confidence)
+        if recognizer is None:
+            recognizer = "characters" if model or characters else "auto"
+        if characters and recognizer != "characters":
+            raise ConfigError("--characters cannot be combined with a recognizer of whole words", got=recognizer)
+        self.recognizer: Recognizer | Choice = self.characters
+        if recognizer == "auto":
+            self.recognizer = Choice(
+                self.characters, (LINES_MODEL, lambda: whole_recognizer(LINES_MODEL, words, least))
+            )
+        elif recognizer != "characters":
+            self.recognizer = whole_recognizer(recognizer, words, least)
         if detector == rapidocr.NAME:
             detector = rapidocr
         elif detector is not None and not hasattr(detector, "regions"):
@@ -94,11 +102,14 @@ class Reader:
         if quarters := self.characters.upright_quarters(cleaned):
             cleaned = cleaning.turned(cleaned, quarters)
         found = layout.layout(cleaned.ink, self.detector.regions(cleaned.image) if self.detector else None)
-        lines = self.recognizer.lines(cleaned, found) if found.rows else ()
-        confidence, joined = _confidence(lines), self.recognizer.joined
-        if confidence < WRITING and not joined:  # the least certain character says little about a whole line
+        recognizer, notes = self.recognizer, list(cleaned.notes)
+        if isinstance(recognizer, Choice) and found.rows:
+            recognizer, chosen = recognizer.of(cleaned, found)
+            notes.append(chosen)
+        lines = recognizer.lines(cleaned, found) if found.rows else ()
+        sure, joined = confidence(lines), bool(found.rows) and recognizer.joined
+        if sure < WRITING and not joined:  # the least certain character says little about a whole line
             lines = ()
-        notes = list(cleaned.notes)
         if not found.rows:
             notes.append("Nothing is written on it.")
         elif not lines:
@@ -111,7 +122,7 @@ class Reader:
             tuple(notes),
             time.perf_counter() - begun,
             image.shape[1::-1],
-            unsure=bool(lines) and confidence < (WRITING if joined else JOINED),
+            unsure=bool(lines) and sure < (WRITING if joined else JOINED),
             grey=cleaned.grey,
         )
 
@@ -131,36 +142,3 @@ def load_words(lexicon: Any) -> list[str] | None:
             expected = "one word per line, UTF-8, or `en`"
             raise ConfigError(f"The lexicon cannot be read: {error}", where=lexicon, expected=expected) from error
     return list(lexicon)
-
-
-def _recognizer(given: Any, words: Iterable[str] | None, min_confidence: float) -> Recognizer:
-    """Return a Recognizer, given one, a model of words or lines, or a name."""
-    if hasattr(given, "lines"):
-        return given
-    if given == rapidocr.NAME:
-        if words is not None:
-            raise ConfigError("--lexicon cannot be combined with --recognizer rapidocr", hint="Use words-52")
-        return RapidOcrRecognizer(min_confidence)
-    try:
-        model = _loaded(given)
-    except ConfigError as error:
-        expected = f"{rapidocr.NAME}, or a recognizer of `hcr zoo list`"
-        raise ConfigError("Unknown recognizer", expected=expected, got=repr(given)) from error
-    return CtcRecognizer(model, words, min_confidence)
-
-
-def _loaded(model: Any) -> Any:
-    """Return a model, given one or an argument of load_model."""
-    import hcrlib
-
-    if isinstance(model, str | Path):
-        return hcrlib.load_model(model)
-    if not hasattr(model, "reads"):
-        raise ConfigError("This is not a model", expected="a model, or an argument of load_model", got=repr(model))
-    return model
-
-
-def _confidence(lines: Iterable[Line]) -> float:
-    """Return the mean confidence of characters, or of words read as a whole; 0 without lines."""
-    confidences = [part.confidence for line in lines for word in line.words for part in word.characters or (word,)]
-    return float(np.mean(confidences)) if confidences else 0.0

@@ -1,0 +1,69 @@
+"""Which recognizer reads a page: the one that is surest of a sample of its lines."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from hcrlib.core.errors import ConfigError
+from hcrlib.documents import Reader, choice, rapidocr
+from hcrlib.documents.containers import Box, Line, Word
+from hcrlib.documents.layout import Layout
+from hcrlib.documents.strokes import Row
+
+
+class Fixed:
+    """A recognizer that is equally sure of each line, and counts the lines that it reads."""
+
+    def __init__(self, confidence):
+        self.confidence, self.read = confidence, []
+
+    def lines(self, cleaned, found):
+        self.read.append(len(found.rows))
+        return tuple(Line((Word("a", row.box, self.confidence),), row.box) for row in found.rows)
+
+
+def page(n=20):
+    return Layout(tuple(Row((), Box(0, 10 * at, 100 + at, 10 * at + 8)) for at in range(n)), 8.0, 0.0)
+
+
+@pytest.fixture(autouse=True)
+def others(monkeypatch):
+    """RapidOCR is not installed, unless a test says otherwise."""
+    found = {}
+    monkeypatch.setattr(choice, "find_spec", found.get)
+    return found
+
+
+def chosen(characters, lines, n=20):
+    separate, joined = Fixed(characters), Fixed(lines)
+    recognizer, note = choice.Choice(separate, ("best-lines", lambda: joined)).of(None, page(n))
+    assert separate.read == joined.read == [min(n, choice.SAMPLE)]
+    return {id(separate): "characters", id(joined): "lines"}.get(id(recognizer), recognizer), note
+
+
+def test_the_surer_one_of_a_sample_reads_the_page():
+    assert chosen(0.9, 0.7) == ("characters", "Read as separate characters.")
+    assert chosen(0.5, 0.8) == ("lines", "Read as joined writing by best-lines.")
+    assert chosen(0.5, 0.8, n=1)[0] == "lines"
+
+
+def test_rapidocr_is_tried_where_none_of_ours_is_sure(others, monkeypatch):
+    other = Fixed(0.9)
+    monkeypatch.setattr("hcrlib.documents.line_recognition.RapidOcrRecognizer", lambda: other)
+    assert chosen(0.3, 0.4)[0] == "lines", "it is not installed"
+    others[rapidocr.NAME] = SimpleNamespace()
+    assert chosen(0.3, 0.8)[0] == "lines"
+    assert other.read == [], "one of ours is sure"
+    assert chosen(0.3, 0.4) == (other, "Read by RapidOCR, which is surer of it.")
+    other.confidence = 0.35
+    assert chosen(0.3, 0.4)[0] == "lines"
+
+
+def test_a_reader_chooses_unless_it_is_told():
+    assert isinstance(Reader().recognizer, choice.Choice)
+    assert isinstance(Reader("best-digits", recognizer="auto").recognizer, choice.Choice)
+    for told in ({"model": "best-digits"}, {"characters": "0123456789"}, {"recognizer": "characters"}):
+        reader = Reader(**told)
+        assert reader.recognizer is reader.characters
+    with pytest.raises(ConfigError, match="--characters cannot be combined"):
+        Reader(characters="01", recognizer="auto")
