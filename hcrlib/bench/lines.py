@@ -58,9 +58,11 @@ def _ways(model, data, language):
     shipped = LineDecoder.of(model).search
     for what, decode in ctc.decoders(model.classes, data.corpus, shipped=shipped).items():
         ways[what] = lambda images, decode=decode: decode(model.log_probabilities(images))
-    readers = {"character by character": Reader(min_confidence=0)}
+    readers = {"character by character": Reader(min_confidence=0, recognizer="characters")}
     if of_words:
-        readers["character by character, lexicon"] = Reader(min_confidence=0, lexicon=data.corpus)
+        readers["character by character, lexicon"] = Reader(
+            min_confidence=0, lexicon=data.corpus, recognizer="characters"
+        )
     for what, reader in readers.items():
         ways[what] = lambda images, reader=reader: [_joined(reader.page(_as_page(image)).text) for image in images]
     ways["Tesseract"] = lambda images: tesseract(images, language, WORD if of_words else LINE)

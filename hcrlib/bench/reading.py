@@ -22,7 +22,8 @@ LEVELS = "lines", "words", "characters"
 def reading(request):
     """request.runs: pages per degradation."""
     data = load_dataset(CHARACTERS)
-    readers = {"cer": Reader(min_confidence=0), "cer_lexicon": Reader(min_confidence=0, lexicon="en")}
+    separate = {"min_confidence": 0, "recognizer": "characters"}
+    readers = {"cer": Reader(**separate), "cer_lexicon": Reader(**separate, lexicon="en")}
     others = {"cer_tesseract": _by_tesseract, "cer_rapidocr": rapidocr.page}
     require_tesseract()
     outcome, every = Outcome(runs=request.runs), []

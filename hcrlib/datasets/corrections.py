@@ -51,9 +51,14 @@ def export_lines(folder, path=None):
         table = ["file\ttext\tdocument"]
         for row in rows:
             (new / f"{row['id']}.png").write_bytes(row["image"])
-            table.append(f"{row['id']}.png\t{row['text']}\t{row['document']}")
+            table.append(f"{row['id']}.png\t{row['text']}\t{_letter(row['document'])}")
         (new / "lines.tsv").write_text("\n".join(table) + "\n", encoding="utf-8")
     return folder
+
+
+def _letter(document):
+    """Return the file of "FILE, page N": its pages are of one hand, and so belong to one split."""
+    return document.rpartition(", page ")[0] or document
 
 
 @contextlib.contextmanager

@@ -73,7 +73,7 @@ def load_text(name, *, val_seed=0):
         DataError: files are missing or not valid.
     """
     if parts := _mixed(name):
-        return mixture.mix(str(name), [(part, share, _part(part, val_seed)) for part, share in parts])
+        return mixture.mix(str(name), [(part, share, *_part(part, val_seed)) for part, share in parts])
     if str(name) not in TEXTS.names() and is_text(name):
         return tsv.load_folder(paths.here(name), Path(name).name, val_seed=val_seed)
     entry = TEXTS.get(str(name))
@@ -170,13 +170,15 @@ def _mixed(name):
 
 
 def _part(name, val_seed):
-    """Return the part of a mixture: its TextDataset, or its Lines if it has none to test on."""
+    """Return (TextDataset, damaged) of a part of a mixture; its Lines instead if it has none to test on."""
     entry = TEXTS.get(str(name)) if str(name) in TEXTS.names() else None
     place = entry.place() if entry else paths.here(name)
     if entry and entry.fonts:
-        return load_text(name, val_seed=val_seed).train
-    lines = tsv.training_lines(place) if place and place.is_dir() else None
-    return lines or load_text(name, val_seed=val_seed)
+        return load_text(name, val_seed=val_seed).train, ()
+    if place and place.is_dir() and (found := tsv.training_lines(place)):
+        return found
+    data = load_text(name, val_seed=val_seed)
+    return data, data.damaged
 
 
 def _is_path(name):

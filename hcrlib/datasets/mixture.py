@@ -86,16 +86,21 @@ def joined(names):
 
 def renamed(name, change):
     """Return the name of a mixture with each part's name changed by a function; a share of 1 is left out."""
-    return joined(f"{change(part)}:{share:g}" if share != 1 else change(part) for part, share in parts(name))
+    names = [(change(part), share) for part, share in parts(name)]
+    for part, _ in names:
+        if SEPARATOR in part or ":" in part:
+            what, hint = "A folder in a mixture has a character of mixtures in its path", "Rename or move the folder"
+            raise ConfigError(what, expected=f"no {SEPARATOR} and no :", got=part, hint=hint)
+    return joined(f"{part}:{share:g}" if share != 1 else part for part, share in names)
 
 
 def mix(name, loaded):
-    """Return the TextDataset of a mixture. loaded: (name, share, TextDataset or training Lines) of each part.
+    """Return the TextDataset of a mixture. loaded: (name, share, TextDataset or training Lines, damaged) of each part.
 
     Training lines with a character that fewer than RARE training lines hold are left out: it could not be learned from them.
     """
-    trains = [data if isinstance(data, Lines) else data.train for _, _, data in loaded]
-    held = [data for _, _, data in loaded if not isinstance(data, Lines)]
+    trains = [data if isinstance(data, Lines) else data.train for _, _, data, _ in loaded]
+    held = [data for _, _, data, _ in loaded if not isinstance(data, Lines)]
     if not held:
         raise DataError(f"No part of {name} has lines to test on", hint="Add a dataset with lines to test on")
     count = Counter(c for train in trains for text in train.texts for c in set(text))
@@ -103,22 +108,25 @@ def mix(name, loaded):
     kept = [train.take([at for at, text in enumerate(train.texts) if not rare & set(text)]) for train in trains]
     notes = [
         f"{part}: share {share:g} of {len(train):,} training lines"
-        for (part, share, _), train in zip(loaded, kept, strict=True)
+        for (part, share, *_), train in zip(loaded, kept, strict=True)
     ]
     if left := sum(map(len, trains)) - sum(map(len, kept)):
-        notes.append(
-            f"{left:,} training lines with characters of fewer than {RARE} lines are left out: {''.join(sorted(rare))}"
-        )
+        which = f"characters in fewer than {RARE} of them: {''.join(sorted(rare))}"
+        notes.append(f"training lines left out, with {which}: {left:,}")
     composed = [train if hasattr(train, "compose") else None for train in trains]
     notes += [f"{part}: new lines in every epoch" for (part, *_), new in zip(loaded, composed, strict=True) if new]
-    for part, _, data in loaded:
+    for part, _, data, _ in loaded:
         notes += [f"{part}: {note}" for note in getattr(data, "notes", ())]
-    shares = [(len(train), share, new) for (_, share, _), train, new in zip(loaded, kept, composed, strict=True)]
+    shares = [(len(train), share, new) for (_, share, *_), train, new in zip(loaded, kept, composed, strict=True)]
     train = Mixed(*_chained(kept), tuple(each for each in shares if each[0]))
     corpus = [text for part, new in zip(kept, composed, strict=True) if not new for text in part.texts]  # none made up
     val, test = (Lines(*_chained([getattr(data, which) for data in held])) for which in ("val", "test"))
-    damaged = tuple(row for data in held for row in data.damaged)
-    about = {"source": "; ".join(data.source for data in held), "val_fraction": held[0].val_fraction}
+    damaged = tuple(row for *_, rows in loaded for row in rows)
+    about = {
+        "source": "; ".join(data.source for data in held),
+        "val_fraction": held[0].val_fraction,
+        "comparable": False,
+    }
     return made(
         name, train, val, test, corpus=corpus, val_seed=held[0].val_seed, notes=tuple(notes), damaged=damaged, **about
     )

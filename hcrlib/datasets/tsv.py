@@ -12,6 +12,8 @@ split; both are cut by document, so that no writer is in two splits. Instead of 
 
 import csv
 
+import numpy as np
+
 from hcrlib.core.errors import DataError
 from hcrlib.datasets import pages
 from hcrlib.datasets.text import Lines, cut_by_writer, made, read_lines
@@ -43,15 +45,19 @@ def load_folder(folder, name=None, *, val_seed=0, notes=(), source=None):
             raise DataError(what, where=place, expected="at least three, one for each split", got=count, hint=hint)
         rest, part = cut_by_writer(lines.writers, TESTED, 0, "test")
         test, lines = lines.take(part), lines.take(rest)
-    parts = *(lines.take(part) for part in cut_by_writer(lines.writers, VALIDATED, val_seed, "validation")), test
+    names = _names(place) if held and place != folder else lines.writers
+    parts = *_cut(lines, names, val_seed), test
     parts = [part if known else Lines(part.images, part.texts) for part in parts]
     about = {"source": source or str(folder), "val_fraction": VALIDATED, "val_seed": val_seed}
     return made(name, *parts, **about, notes=tuple(notes), damaged=damaged)
 
 
 def training_lines(folder):
-    """Return all Lines of a folder that has none of its own to test on, or None if it has."""
-    return None if _held_back(folder) else _part(folder / "train" if (folder / "train").is_dir() else folder)[0]
+    """Return (all Lines, damaged) of a folder that has none of its own to test on, or None if it has."""
+    if _held_back(folder):
+        return None
+    lines, _, damaged, _ = _part(folder / "train" if (folder / "train").is_dir() else folder)
+    return lines, damaged
 
 
 def training_texts(folder, val_seed):
@@ -59,10 +65,24 @@ def training_texts(folder, val_seed):
     tables = sorted((folder / "train").glob("*.tsv"))
     if len(tables) != 1 or not _held_back(folder):
         return []
-    rows = _rows(tables[0])
-    writers = [row.get("document") or row["file"] for row in rows]
+    writers = _names(folder / "train")
     rest, _ = cut_by_writer(writers, VALIDATED, val_seed, "validation") if len(set(writers)) > 1 else ((), ())
+    rows = _rows(tables[0])
     return [rows[at]["text"] for at in rest]
+
+
+def _names(folder):
+    """Return who wrote each row of a folder's TSV, those of unreadable images included; [] without a TSV."""
+    tables = sorted(folder.glob("*.tsv"))
+    return [row.get("document") or row["file"] for row in _rows(tables[0])] if tables else []
+
+
+def _cut(lines, names, val_seed):
+    """Return (lines to train on, lines to validate on). names: the writers to draw from, so that `training_texts` agrees."""
+    _, part = cut_by_writer(names or lines.writers, VALIDATED, val_seed, "validation")
+    drawn = {(names or lines.writers)[at] for at in part}
+    validates = np.array([writer in drawn for writer in lines.writers])
+    return lines.take(np.flatnonzero(~validates)), lines.take(np.flatnonzero(validates))
 
 
 def _held_back(folder):

@@ -36,6 +36,8 @@ class Job:
             adds = [stack.enter_context(taker) for taker in self._takers(path)]
             for page in _with_progress(self.reader.read(path), path):
                 pages += 1
+                if page.choice and page.lines:
+                    print(f"hcr: {path}, page {page.number}: {page.choice}", file=sys.stderr)
                 if not page.lines or page.unsure:
                     message = UNSURE if page.unsure else page.notes[-1]
                     print(f"hcr: {path}, page {page.number}: {message}", file=sys.stderr)

@@ -27,10 +27,13 @@ class Choice:
     Args:
         characters: reads separate characters.
         lines: (name, function without arguments that returns the recognizer of joined writing).
+        other: function without arguments that returns RapidOCR's recognizer; None to leave it out.
     """
 
-    def __init__(self, characters: Any, lines: tuple[str, Callable[[], Any]]) -> None:
-        self.characters, (self.name, load) = characters, lines
+    def __init__(
+        self, characters: Any, lines: tuple[str, Callable[[], Any]], other: Callable[[], Any] | None = None
+    ) -> None:
+        self.characters, self.other, (self.name, load) = characters, other, lines
         self._load = functools.cache(load)
 
     def of(self, cleaned: Cleaned, found: Layout) -> tuple[Any, str]:
@@ -46,11 +49,9 @@ class Choice:
             f"Read as joined writing by {self.name}.": (certainty(joined), joined),
             "Read as separate characters.": (certainty(self.characters) + ADVANTAGE, self.characters),
         }
-        if max(sure for sure, _ in ways.values()) < SURE and find_spec(rapidocr.NAME):
-            from hcrlib.documents.line_recognition import RapidOcrRecognizer
-
-            other = RapidOcrRecognizer()
-            ways["Read by RapidOCR, which is surer of it."] = certainty(other), other
+        if self.other and max(sure for sure, _ in ways.values()) < SURE and find_spec(rapidocr.NAME):
+            other = self.other()
+            ways["Read by RapidOCR, which is more confident."] = certainty(other), other
         note = max(ways, key=lambda name: ways[name][0])
         return ways[note][1], note
 

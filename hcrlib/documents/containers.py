@@ -139,6 +139,7 @@ class Page:
         notes: sentences on what was detected and corrected.
         seconds: the time it took to read the page.
         source_size: width and height of the page in the file in pixels; None if equal to the image's.
+        choice: a sentence that says how it was read, if that was chosen by what it shows.
         unsure: whether much of the text is uncertain, as for joined handwriting read character by character.
         grey: uint8 (h, w), the image as recognizers of lines see it: light evened, without rules; None if unknown.
     """
@@ -151,6 +152,7 @@ class Page:
     seconds: float = 0.0
     source_size: tuple[int, int] | None = None
     unsure: bool = False
+    choice: str = ""
     grey: np.ndarray | None = field(default=None, repr=False)
 
     @property

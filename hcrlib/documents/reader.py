@@ -74,9 +74,9 @@ class Reader:
             raise ConfigError("--characters cannot be combined with a recognizer of whole words", got=recognizer)
         self.recognizer: Recognizer | Choice = self.characters
         if recognizer == "auto":
-            self.recognizer = Choice(
-                self.characters, (LINES_MODEL, lambda: whole_recognizer(LINES_MODEL, words, least))
-            )
+            ours = LINES_MODEL, lambda: whole_recognizer(LINES_MODEL, words, least)
+            other = None if words else lambda: whole_recognizer(rapidocr.NAME, None, least)  # it takes no lexicon
+            self.recognizer = Choice(self.characters, ours, other)
         elif recognizer != "characters":
             self.recognizer = whole_recognizer(recognizer, words, least)
         if detector == rapidocr.NAME:
@@ -102,7 +102,7 @@ class Reader:
         if quarters := self.characters.upright_quarters(cleaned):
             cleaned = cleaning.turned(cleaned, quarters)
         found = layout.layout(cleaned.ink, self.detector.regions(cleaned.image) if self.detector else None)
-        recognizer, notes = self.recognizer, list(cleaned.notes)
+        recognizer, notes, chosen = self.recognizer, list(cleaned.notes), ""
         if isinstance(recognizer, Choice) and found.rows:
             recognizer, chosen = recognizer.of(cleaned, found)
             notes.append(chosen)
@@ -123,6 +123,7 @@ class Reader:
             time.perf_counter() - begun,
             image.shape[1::-1],
             unsure=bool(lines) and sure < (WRITING if joined else JOINED),
+            choice=chosen,
             grey=cleaned.grey,
         )
 

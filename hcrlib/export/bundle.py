@@ -141,7 +141,8 @@ def _fill(new: Path, record: RunRecord, formats: Sequence[str] | None, log: Call
     model = model.from_dict(model.learner, about)
     (new / "labels.txt").write_text("\n".join(record.classes) + "\n", encoding="utf-8")
     np.savez_compressed(new / "golden.npz", **model.golden(task.export.golden(data.val, model.unit)))
-    task.export.accompany(new / "model", model, data)
+    if accompany := getattr(task.export, "accompany", None):
+        accompany(new / "model", model, data)
     shape = model.open_file(new / "model/model.onnx").shape
     return model, rows, {"input": list(shape)}
 

@@ -277,10 +277,12 @@ def quiet_keras():
             os.dup2(shown, 2)
             os.close(shown)
             os.close(nothing)
-        logging.getLogger("tensorflow").addFilter(
-            lambda record: "triggered tf.function retracing" not in str(record.msg)
-        )
+    logging.getLogger("tensorflow").addFilter(_is_no_retracing)  # the same filter is added once
     return sys.modules["keras"]
+
+
+def _is_no_retracing(record):
+    return "triggered tf.function retracing" not in str(record.msg)
 
 
 def _reseed(model, seed):

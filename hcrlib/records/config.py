@@ -69,5 +69,7 @@ class RunConfig:
 @functools.lru_cache
 def _folder(dataset: str) -> str:
     """Return the folder name of a dataset; a custom dataset is named after its own folder."""
+    if "+" in dataset and all(pieces := dataset.split("+")):  # a mixture: see hcrlib.datasets.mixture
+        return "+".join(_folder(piece) for piece in pieces)
     path = PurePath(dataset)
     return path.parent.name if path.name == "dataset.yml" else path.name

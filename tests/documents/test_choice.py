@@ -34,9 +34,9 @@ def others(monkeypatch):
     return found
 
 
-def chosen(characters, lines, n=20):
+def chosen(characters, lines, n=20, other=None):
     separate, joined = Fixed(characters), Fixed(lines)
-    recognizer, note = choice.Choice(separate, ("best-lines", lambda: joined)).of(None, page(n))
+    recognizer, note = choice.Choice(separate, ("best-lines", lambda: joined), other).of(None, page(n))
     assert separate.read == joined.read == [min(n, choice.SAMPLE)]
     return {id(separate): "characters", id(joined): "lines"}.get(id(recognizer), recognizer), note
 
@@ -47,20 +47,22 @@ def test_the_surer_one_of_a_sample_reads_the_page():
     assert chosen(0.5, 0.8, n=1)[0] == "lines"
 
 
-def test_rapidocr_is_tried_where_none_of_ours_is_sure(others, monkeypatch):
+def test_rapidocr_is_tried_where_none_of_ours_is_sure(others):
     other = Fixed(0.9)
-    monkeypatch.setattr("hcrlib.documents.line_recognition.RapidOcrRecognizer", lambda: other)
-    assert chosen(0.3, 0.4)[0] == "lines", "it is not installed"
+    assert chosen(0.3, 0.4, other=lambda: other)[0] == "lines", "it is not installed"
     others[rapidocr.NAME] = SimpleNamespace()
-    assert chosen(0.3, 0.8)[0] == "lines"
+    assert chosen(0.3, 0.8, other=lambda: other)[0] == "lines"
     assert other.read == [], "one of ours is sure"
-    assert chosen(0.3, 0.4) == (other, "Read by RapidOCR, which is surer of it.")
+    assert chosen(0.3, 0.4, other=lambda: other) == (other, "Read by RapidOCR, which is more confident.")
     other.confidence = 0.35
-    assert chosen(0.3, 0.4)[0] == "lines"
+    assert chosen(0.3, 0.4, other=lambda: other)[0] == "lines"
+    assert chosen(0.3, 0.4)[0] == "lines", "with a lexicon, which it does not take"
 
 
 def test_a_reader_chooses_unless_it_is_told():
-    assert isinstance(Reader().recognizer, choice.Choice)
+    assert Reader().recognizer.other().min_confidence == 0
+    assert Reader(min_confidence=0.9).recognizer.other().min_confidence == 0.9
+    assert Reader(lexicon=["a"]).recognizer.other is None
     assert isinstance(Reader("best-digits", recognizer="auto").recognizer, choice.Choice)
     for told in ({"model": "best-digits"}, {"characters": "0123456789"}, {"recognizer": "characters"}):
         reader = Reader(**told)

@@ -40,7 +40,7 @@ def test_the_command_that_repeats_a_run_asks_for_the_same_run(results):
     args = main.parser().parse_args(shlex.split(command)[1:])
     again = runner.resolve(
         args.classifier,
-        dataset=args.data,
+        dataset="+".join(args.data),
         seed=args.seed,
         budget=args.budget,
         preprocess=train.parse_steps(args.preprocess),

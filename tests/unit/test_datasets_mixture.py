@@ -1,6 +1,7 @@
 """Mixtures of datasets of lines: names, shares, splits, and what is wrong with them."""
 
 import csv
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ from PIL import Image
 
 from hcrlib.cluster import inputs
 from hcrlib.core.errors import ConfigError, DataError
-from hcrlib.datasets import is_text, load_text, loading, mixture
+from hcrlib.datasets import is_text, load_text, loading, mixture, tsv
 from hcrlib.runs import runner
 from hcrlib.sweeps import plan
+from hcrlib.tasks.recognition import measuring
 from hcrlib.tasks.recognition.measuring import Prepared
 
 
@@ -48,7 +50,7 @@ def test_shares_say_how_often_an_epoch_reads_a_line(two):
     assert data.notes[:3] == (
         f"{one}: share 1 of {ours} training lines",
         f"{more}: share 0.5 of 9 training lines",
-        "1 training lines with characters of fewer than 5 lines are left out: ∞",
+        "training lines left out, with characters in fewer than 5 of them: ∞: 1",
     )
     epochs = [data.train.drawn(number) for number in range(9)]
     assert all(list(epoch[:ours]) == [*range(ours)] and len(set(epoch[ours:])) == 4 for epoch in epochs)
@@ -82,7 +84,9 @@ def test_a_mixture_is_a_dataset_by_name_everywhere(two, tmp_path):
     assert is_text(name)
     assert loading.resolve(name) == name
     assert not loading.is_own(name)
-    assert runner.resolve("crnn-small", dataset=name).dataset == name
+    config = runner.resolve("crnn-small", dataset=name)
+    assert config.dataset == name
+    assert config.id.split("/")[0] == "one+more:0.5"
     assert [each.name for each in inputs.data_of(name)] == [str(one), str(more)]
     (tmp_path / "mixed.yml").write_text("runs: [{classifier: crnn-small, dataset: 'one+more:0.5'}]")
     [config] = plan.load(tmp_path / "mixed.yml").configs
@@ -103,8 +107,34 @@ def test_what_cannot_be_mixed_is_named(two):
         mixture.parts("lines-copiste+lines-copiste:2")
     with pytest.raises(ConfigError, match="lines-copist"):
         loading.resolve("lines-copist+lines-hooker")
+    with pytest.raises(ConfigError, match="Rename or move"):
+        mixture.renamed("lines-copiste+mine", lambda part: f"/home/c++/{part}")
     with pytest.raises(DataError, match="No part of"):
         load_text(f"{more}:2")
     assert len(load_text(f"{one}:0.5").train.drawn(0)) < len(load_text(one).train), (
         "one part with a share is a mixture, too"
     )
+
+
+def test_a_budget_keeps_the_shares(two):
+    one, more = two
+    train = load_text(f"{one}+{more}:3").train
+    ours = len(train) - 9
+    lines = measuring.subset(train, ours + 27, seed=0)
+    assert Counter(lines.writers) == Counter(train.epoch(0).writers)
+
+
+def test_unreadable_images_of_every_part_are_listed(two):
+    one, more = two
+    (more / "0.png").write_bytes(b"no image")
+    (one / "train/3.png").write_bytes(b"no image")
+    assert sorted(file for file, _ in load_text(f"{one}+{more}").damaged) == ["0.png", "3.png"]
+
+
+def test_texts_to_compose_from_are_none_of_validation_lines(two):
+    """A line whose image cannot be read does not change which writers are drawn."""
+    one, _ = two
+    before = set(load_text(one).val.writers)
+    (one / "train/0.png").write_bytes(b"no image")
+    assert set(load_text(one).val.writers) == before
+    assert len(tsv.training_texts(one, 0)) == 15

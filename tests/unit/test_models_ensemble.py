@@ -64,7 +64,7 @@ def test_one_run_over_shifted_images_is_a_record_of_its_own(runs):
     [
         ("ensemble", [], {}, "needs the ids of finished runs"),
         ("ensemble", [0, 0], {}, "named twice"),
-        ("ensemble", ["mnist-5k/knn/000000000000"], {}, "no record here"),
+        ("ensemble", ["mnist-5k/knn/000000000000"], {}, "no such run"),
         ("ensemble", [0, "few"], {}, "a part of the images"),
         ("ensemble", [0, "other"], {}, "trained on other images"),
         ("ensemble", [0, 1], {"budget": 100}, "neither a budget nor preprocessing"),

@@ -51,6 +51,6 @@ def test_each_way_to_decode_is_there_those_with_a_dictionary_for_a_corpus():
         "beam search": ["a"],
     }
     ways = ctc.decoders(["a", "b"], ["ab a"])
-    assert list(ways)[2:] == [f"word beam search, {mode}" for mode in ctc.MODES]
+    assert list(ways)[2:] == ["character n-grams", *(f"word beam search, {mode}" for mode in ctc.MODES)]
     clear = np.log([[0.1, 0.8, 0.1], [0.1, 0.1, 0.8]])
     assert {name: decode([clear])[0] for name, decode in ways.items()} == dict.fromkeys(ways, "ab")

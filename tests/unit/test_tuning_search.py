@@ -220,7 +220,7 @@ def test_the_command(tmp_path, capsys):
     )
     assert f"hcr sweep {out}" in printed.out
     assert yaml.safe_load(out.read_text())["runs"][0] == {"classifier": "knn"}
-    with pytest.raises(ConfigError, match="No such file"):
+    with pytest.raises(ConfigError, match="no such file"):
         command("knn", "--space", "nowhere.yml")
     (tmp_path / "space.yml").write_text("k: [1]\nk: [2]")
     with pytest.raises(ConfigError, match="duplicate key 'k'.*space.yml, line 2"):

@@ -206,7 +206,7 @@ def test_health_and_metrics(client):
     assert client.get("/healthz").json == {"status": "ok", "models": 2}
     text = client.get("/metrics").get_data(as_text=True)
     assert 'hcr_requests_total{address="/api/predict",status="200"} 1.0' in text
-    assert 'hcr_requests_total{address="/api/predict",status="422"} 1.0' in text
+    assert 'hcr_requests_total{address="/api/predict",status="400"} 1.0' in text
     assert 'hcr_images_total{model="best-47"} 1.0' in text
 
 

@@ -153,12 +153,10 @@ def test_lines_are_a_dataset(client, kept, tmp_path, capsys):
     client.post(ADDRESS, json=body("once more", page=3, image=line(200)))
     command = ["corrections", "--lines", "--corrections", kept.path, "--to", str(tmp_path / "mine")]
     assert main(command) == 0
-    data = tsv.load_folder(tmp_path / "mine")
-    parts = data.train, data.val, data.test
-    assert sorted(text for part in parts for text in part.texts) == sorted([*LINES, "once more"])
-    assert {name for part in parts for name in part.writers} == {f"letter.pdf, page {n}" for n in (1, 2, 3)}
-    lines = tsv.training_lines(tmp_path / "mine")  # as a part of a mixture
-    assert len(lines) == 4
+    lines, damaged = tsv.training_lines(tmp_path / "mine")  # as a part of a mixture
+    assert sorted(lines.texts) == sorted([*LINES, "once more"])
+    assert set(lines.writers) == {"letter.pdf"}, "the pages of a letter are of one hand"
+    assert damaged == ()
     assert {image.shape for image in lines.images} == {(48, 300)}
 
 

@@ -231,8 +231,8 @@ def test_recognizers_read_whole_words_and_lines(client, sheet, unit):
 
 
 def test_the_images_of_lines_are_those_that_the_recognizer_sees(client, sheet, monkeypatch):
-    seen, readings = [], CtcRecognizer.readings
-    monkeypatch.setattr(CtcRecognizer, "readings", lambda self, images: seen.extend(images) or readings(self, images))
+    seen, words = [], CtcRecognizer.words
+    monkeypatch.setattr(CtcRecognizer, "words", lambda self, images: seen.extend(images) or words(self, images))
     answer = ask(client, encoded(sheet), "?model=best-digits&recognizer=lines&line_images=1").json
     validate(answer, "Pages")
     for line, crop in zip(answer["pages"][0]["lines"], seen, strict=True):

@@ -1,6 +1,5 @@
 """Export classifiers: formats, the images that check them, golden answers, and thresholds."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,7 +44,3 @@ def threshold(scores: np.ndarray, labels: np.ndarray) -> float:
     """Return the probability below which the prediction is "?": the share REFUSED of correct predictions is below it."""
     right = scores.argmax(axis=1) == labels
     return float(np.quantile(scores.max(axis=1)[right], REFUSED)) if right.any() else 1.0
-
-
-def accompany(folder: Path, model: CharacterModel, data: Dataset) -> None:
-    """Write what the workbench uses beside the network: nothing."""

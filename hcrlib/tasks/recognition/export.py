@@ -8,8 +8,6 @@ import numpy as np
 from hcrlib.core.errors import ConfigError
 from hcrlib.datasets import TextDataset
 from hcrlib.datasets.text import Lines
-from hcrlib.decoding.lines import FILE, LineDecoder
-from hcrlib.decoding.ngrams import CharacterModel, frequent_words
 from hcrlib.metrics import scores as metrics
 from hcrlib.records import RunRecord
 from hcrlib.runtime import LineModel
@@ -53,6 +51,9 @@ def accompany(folder: Path, model: LineModel, data: TextDataset) -> None:
     """
     if model.unit != "lines":
         return
+    from hcrlib.decoding.lines import FILE, LineDecoder  # numba
+    from hcrlib.decoding.ngrams import CharacterModel, frequent_words
+
     val = data.val.take(np.linspace(0, len(data.val) - 1, min(len(data.val), FITTED)).astype(int))
     scores = model.log_probabilities(val.images)
     try:

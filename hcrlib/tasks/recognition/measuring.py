@@ -46,8 +46,10 @@ def check(record: RunRecord, train: Lines, data: TextDataset) -> None:
 
 
 def subset(split: Lines, n: int, seed: int) -> Lines:
-    """Return n lines."""
-    return split.take(np.sort(np.random.RandomState(seed).permutation(len(split))[:n]))
+    """Return n lines; of a mixture, by the shares of its parts."""
+    lines = split.drawn(0)
+    lines = np.arange(len(split)) if lines is None else lines
+    return split.take(np.sort(lines[np.random.RandomState(seed).permutation(len(lines))[:n]]))
 
 
 prepare = Prepared
