@@ -23,7 +23,7 @@ def real(name):
 
 @pytest.fixture(scope="module")
 def reader():
-    return Reader(unsure_below=0, recognizer="characters")
+    return Reader(unsure_below=0)
 
 
 def test_the_real_form(reader):
