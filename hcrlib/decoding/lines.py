@@ -18,7 +18,6 @@ from hcrlib.runtime.line_pipeline import BLANK, MARGIN, widened
 
 FILE = "language.npz"  # in a bundle: model/language.npz
 ALPHAS, BETAS = (0.4, 0.6, 0.8, 1.0), (0.6, 1.2, 1.8)  # tried on validation lines
-UNSURE = "?"
 ENOUGH = 20  # words and characters to calibrate on, right ones and wrong ones
 NEWTON = 20  # iterations
 
@@ -65,10 +64,6 @@ class LineText(NamedTuple):
     def confidence(self):
         """The least probable word's; 1 for an empty text."""
         return min((word.confidence for word in self.words), default=1.0)
-
-    def marked(self, least, unsure=UNSURE):
-        """Return the text with `unsure` instead of each word that is less probable than `least`."""
-        return " ".join(word.text if word.confidence >= least else unsure for word in self.words)
 
 
 class LineDecoder:

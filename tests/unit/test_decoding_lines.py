@@ -40,17 +40,17 @@ def test_the_path_needs_a_blank_between_equal_characters():
     assert align(lp[:0], np.array([], np.int64)).shape == (0, 2)
 
 
-def test_an_unsure_word_is_marked():
+def test_a_doubtful_word_is_less_confident():
     line = LineDecoder(CLASSES).read(said("the cat", doubt=[4, 5, 6]))
-    assert line.marked(0.6) == "the ?"
-    assert line.marked(0.0) == line.text == "the cat"
+    assert line.text == "the cat"
+    assert line.words[0].confidence > 0.6
     assert line.confidence == line.words[1].confidence == pytest.approx(0.54, abs=0.01)
 
 
 def test_nothing_is_read_from_nothing():
     for decoder in (LineDecoder(CLASSES), LineDecoder(CLASSES, NgramBeamSearch(LANGUAGE, CLASSES))):
         line = decoder.read(np.zeros((0, len(CLASSES) + 1)))
-        assert (line.text, line.words, line.confidence, line.marked(0.5)) == ("", (), 1.0, "")
+        assert (line.text, line.words, line.confidence) == ("", (), 1.0)
 
 
 @pytest.mark.parametrize("sheared", [0, 12])
