@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.datasets.text import Lines
 from hcrlib.decoding.ctc import NgramBeamSearch
 from hcrlib.decoding.lines import FILE, LineDecoder, align
 from hcrlib.decoding.ngrams import CharacterModel
+from hcrlib.runtime.line_pipeline import best_path
+from hcrlib.tasks.recognition.export import _halves, accompany
 
 CLASSES = "abcehtx "
 LANGUAGE = CharacterModel.fit(["the cat", "the bat ate the tea"])
@@ -109,3 +112,42 @@ def test_a_file_without_valid_weights_is_refused(tmp_path, weights):
 def test_there_is_no_file_without_a_language(tmp_path):
     with pytest.raises(ConfigError, match="no language"):
         LineDecoder(CLASSES).save(tmp_path / FILE)
+
+
+def exported(doubt, writers=()):
+    """A recognizer of lines and its data; with doubt the second character of half the texts looks more like an "x"."""
+    texts = ["the cat", "the bat", "tea ate"] * 100
+    wrong = [text[0] + "x" + text[2:] for text in texts]
+    scores = [
+        np.logaddexp(said(read) + np.log(0.6), said(text) + np.log(0.4)) if doubt and at % 4 < 2 else said(text)
+        for at, (text, read) in enumerate(zip(texts, wrong, strict=True))
+    ]
+    scores[::5] = [said(text[:-3] + "xxx") for text in texts[::5]]
+    val = Lines(tuple(range(len(texts))), tuple(texts), writers)
+    model = SimpleNamespace(
+        unit="lines",
+        classes=CLASSES,
+        log_probabilities=lambda images: [scores[at] for at in images],
+        decode=lambda scores: [best_path(each, CLASSES)[0] for each in scores],
+    )
+    return model, SimpleNamespace(val=val, corpus=("the cat", "the bat ate the tea"))
+
+
+@pytest.mark.parametrize("doubt", [True, False])
+def test_a_language_goes_with_an_exported_recognizer_that_it_helps(tmp_path, monkeypatch, doubt):
+    monkeypatch.setattr("hcrlib.decoding.ngrams.frequent_words", dict)
+    monkeypatch.setattr("hcrlib.decoding.lines.ALPHAS", (0.8,))
+    monkeypatch.setattr("hcrlib.decoding.lines.BETAS", (1.2,))
+    model, data = exported(doubt)
+    accompany(tmp_path, model, data)
+    assert (tmp_path / FILE).is_file() == doubt
+    if doubt:
+        model.learner = SimpleNamespace(path=str(tmp_path / "model.onnx"))
+        assert LineDecoder.of(model).text(model.log_probabilities([1])[0]) == "the bat"
+
+
+def test_weights_and_the_decision_are_from_different_writers():
+    writers = ("a", "a", "b", "a", "c", "b")
+    halves = [half.writers for half in _halves(Lines(tuple(range(6)), tuple("uvwxyz"), writers))]
+    assert halves == [("a", "a", "a", "c"), ("b", "b")]
+    assert [half.texts for half in _halves(Lines((0, 1, 2), tuple("xyz")))] == [("x", "z"), ("y",)]

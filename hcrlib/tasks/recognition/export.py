@@ -14,7 +14,7 @@ from hcrlib.runtime import LineModel
 
 FORMATS = "model.onnx", "model.tflite", "model-float16.tflite", "model-int8.tflite"
 CHECKED = 200  # validation images on which a network in ONNX must agree with the trained one
-FITTED = 400  # validation lines that choose the weights of the language model and calibrate confidences
+LANGUAGE_LINES = 800  # validation lines, at most; half of them fit the language model's weights, half decide on its use
 GOLDEN = {"words": 8, "lines": 3}  # validation images whose predictions every engine must reproduce
 
 
@@ -47,6 +47,7 @@ def about(record: RunRecord, model: LineModel, val: Lines) -> dict[str, Any]:
 def accompany(folder: Path, model: LineModel, data: TextDataset) -> None:
     """Write a language model of the characters of lines beside the network, if it lowers the CER of validation lines.
 
+    Half of the lines choose its weights and calibrate confidences, the others decide; no writer is in both halves.
     folder: the bundle's model/. The language is that of the training texts and of frequent French and English words.
     """
     if model.unit != "lines":
@@ -54,11 +55,21 @@ def accompany(folder: Path, model: LineModel, data: TextDataset) -> None:
     from hcrlib.decoding.lines import FILE, LineDecoder  # numba
     from hcrlib.decoding.ngrams import CharacterModel, frequent_words
 
-    val = data.val.take(np.linspace(0, len(data.val) - 1, min(len(data.val), FITTED)).astype(int))
-    scores = model.log_probabilities(val.images)
+    val = data.val.take(np.linspace(0, len(data.val) - 1, min(len(data.val), LANGUAGE_LINES)).astype(int))
+    (fitted, texts), (scores, references) = (
+        (model.log_probabilities(half.images), half.texts) for half in _halves(val)
+    )
     try:
-        decoder = LineDecoder.fit(CharacterModel.fit(data.corpus, frequent_words()), model.classes, scores, val.texts)
+        decoder = LineDecoder.fit(CharacterModel.fit(data.corpus, frequent_words()), model.classes, fitted, texts)
     except ConfigError:  # too few lines to choose weights and calibrate on
         return
-    if metrics.rate([decoder.text(each) for each in scores], val.texts) < metrics.rate(model.decode(scores), val.texts):
+    decoded = [decoder.text(each) for each in scores]
+    if metrics.rate(decoded, references) < metrics.rate(model.decode(scores), references):
         decoder.save(folder / FILE)
+
+
+def _halves(lines: Lines) -> tuple[Lines, Lines]:
+    """Return every other writer's lines and the rest; every other line if there is one writer or they are unknown."""
+    numbers = {writer: number for number, writer in enumerate(dict.fromkeys(lines.writers))}
+    groups = [numbers[writer] for writer in lines.writers] if len(numbers) > 1 else range(len(lines))
+    return tuple(lines.take([at for at, group in enumerate(groups) if group % 2 == half]) for half in (0, 1))
