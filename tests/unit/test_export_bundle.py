@@ -30,11 +30,12 @@ silent = {"say": lambda line: None}
 
 
 class Made:
-    """A bundle: its folder, the run's record, the folder of results, and an image file."""
+    """A bundle: its folder, the run's record, the folder of results, an image file, and the folder where it was made."""
 
-    def __init__(self, folder, run, results, image):
-        self.folder, self.run, self.results, self.image = folder, run, results, image
-        self.kind = runtime.models.kind_of(folder / "model")
+    def __init__(self, origin, results, image):
+        self.origin, self.results, self.image = origin, results, image
+        [self.run], [self.folder] = records.read_all(results / "runs"), (results / "bundles").iterdir()
+        self.kind = runtime.models.kind_of(self.folder / "model")
 
 
 def untrained(self, lines, val, context):
@@ -46,26 +47,37 @@ def untrained(self, lines, val, context):
 
 
 @pytest.fixture(scope="module")
-def characters(tiny_cnn, tmp_path_factory):
-    run = tiny_cnn[0]
-    results = shutil.copytree(tiny_cnn[1], tmp_path_factory.mktemp("characters") / "results")
-    image = tmp_path_factory.mktemp("image") / "one.png"
-    Image.fromarray(255 - hcrlib.load_dataset("mnist-5k").val.images[0]).resize((200, 200)).save(image)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HCR_RESULTS", str(results))
-        return Made(bundles.write(run.id, **quiet), run, results, image)
+def characters(tiny_cnn, shared, tmp_path_factory):
+    def make(folder):
+        image = Image.fromarray(255 - hcrlib.load_dataset("mnist-5k").val.images[0])
+        image.resize((200, 200)).save(folder / "one.png")
+        shutil.copytree(tiny_cnn[1], folder / "results")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HCR_RESULTS", str(folder / "results"))
+            bundles.write(tiny_cnn[0].id, **quiet)
+
+    origin = shared("characters", make)
+    return Made(origin, own(origin, tmp_path_factory), origin / "one.png")
 
 
 @pytest.fixture(scope="module")
-def words(tmp_path_factory):
-    place = tmp_path_factory.mktemp("lines")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HCR_RESULTS", str(place / "results"))
-        patch.setattr(RECOGNIZERS.get("crnn-small"), "fit", untrained)
-        run = hcrlib.train("crnn-small", write_bars(place / "bars"), width=4, units=8, **silent)
-        assert main.main(["export", run.id]) == 0
-    folder = place / "results/bundles" / run.id.replace("/", "-")
-    return Made(folder, run, place / "results", place / "bars/0.png")
+def words(shared, tmp_path_factory):
+    bars = shared("bars", lambda folder: write_bars(folder / "bars")) / "bars"
+
+    def make(folder):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HCR_RESULTS", str(folder / "results"))
+            patch.setattr(RECOGNIZERS.get("crnn-small"), "fit", untrained)
+            run = hcrlib.train("crnn-small", bars, width=4, units=8, **silent)
+            assert main.main(["export", run.id]) == 0
+
+    origin = shared("words", make)
+    return Made(origin, own(origin, tmp_path_factory), bars / "0.png")
+
+
+def own(origin, tmp_path_factory):
+    """A copy of its results for this process, whose tests change them."""
+    return shutil.copytree(origin / "results", tmp_path_factory.mktemp(origin.name) / "results")
 
 
 @pytest.fixture(params=["characters", "words"])
@@ -98,7 +110,8 @@ def test_every_format_answers_the_whole_test_split(made):
     value = f"{run.metrics[task.primary].value:.2%}"
     for text in (*rows, "## Limits", value, "python3 -m runtime", "same answers", "path/of/this/folder"):
         assert text in card
-    assert str(made.results.parent) not in card
+    for place in (made.origin, made.image.parent):
+        assert str(place) not in card
     assert (made.folder / "labels.txt").read_text().split() == run.classes
     assert records.read(made.folder).id == run.id
     assert bundle.verify(made.folder)["input"] == ([28, 28, 1] if task.unit == "image" else [48, None, 1])
