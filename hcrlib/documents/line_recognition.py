@@ -94,7 +94,7 @@ class CtcRecognizer(_WholeRecognizer):
 
     def readings(self, images):
         """Return a (text, confidence) for each image, uint8 (h, w), dark on light; raise DataError if one is too wide."""
-        scores = self._scores(images)
+        _, scores = self._prepared_scores(images)
         if self.search is None:
             return [(line.text, line.confidence) for line in map(self.decoder.read, scores)]
         found = [self.search.decode(each)[0] for each in scores]
@@ -105,15 +105,16 @@ class CtcRecognizer(_WholeRecognizer):
         if self.search is not None:
             return super().words(images)
         found = []
-        for image, scores in zip(images, self._scores(images), strict=True):
-            prepared = self.model.pipeline.prepared(image)
+        for image, prepared, scores in zip(images, *self._prepared_scores(images), strict=True):
             ends = [(word, word.columns(len(scores), prepared, image)) for word in self.decoder.read(scores).words]
             found.append([(word.text, word.confidence, tuple(x / image.shape[1] for x in end)) for word, end in ends])
         return found
 
-    def _scores(self, images):
+    def _prepared_scores(self, images):
+        """Return (the images as the network takes them, float32 (height, w) each; log-probabilities of each)."""
         try:
-            return self.model.log_probabilities(images)
+            prepared = self.model.pipeline.apply(images)
+            return prepared, self.model.learner.log_probabilities(prepared)
         except ValueError as error:
             what = f"The recognizer cannot read these {self.unit}: {error}"
             raise DataError(what, hint="Use another recognizer") from error
