@@ -1,6 +1,7 @@
 """`hcr serve` and `hcr corrections`: the web app, and the corrections that its users store."""
 
-from functools import cached_property
+from functools import cache, cached_property
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,10 +9,12 @@ from hcrlib.cli._common import add_command
 from hcrlib.core.errors import ConfigError
 from hcrlib.runtime import sha256
 from hcrlib.runtime.models import unit_of
-from hcrlib.runtime.web import cli
+from hcrlib.runtime.web import AUTO, cli
 
 DEFAULT = "best-47"  # of the zoo: digits and letters
 PAGE_MODELS = "page-62", "best-62"  # of the zoo: they distinguish upper and lower case, which words need
+LINES_MODELS = "best-lines", "wills-fr"  # of the zoo: the first one that is there reads joined writing
+RAPIDOCR = "rapidocr"  # rapidocr.NAME, without loading hcrlib.documents
 
 
 def add_parser(subparsers):
@@ -39,12 +42,28 @@ def find_bundles():
 
 
 class RecognizerBundle(NamedTuple):
-    """A bundle that reads whole words or lines. unit: "words" or "lines". digest: of its manifest."""
+    """A bundle that reads whole words or lines. unit: "words" or "lines". digest: of its manifest.
+
+    RapidOCR, which is no bundle, has no folder, and its version instead of a digest.
+    """
 
     name: str
     unit: str
-    folder: str
+    folder: str | None
     digest: str
+
+
+class Auto(NamedTuple):
+    """Chooses for each page between characters, `lines`, and RapidOCR, if installed: see hcrlib.documents.choice."""
+
+    lines: RecognizerBundle
+    other: RecognizerBundle | None
+    name: str = AUTO
+
+    @property
+    def digest(self) -> str:
+        """That of the recognizer of joined writing."""
+        return self.lines.digest
 
 
 class PageReader:
@@ -69,7 +88,15 @@ class PageReader:
         for name, folder in self._find():
             if (unit := _unit(folder)) != "characters":
                 recognizers.setdefault(name, RecognizerBundle(name, unit, folder, _digest(folder)))
-        return list(recognizers.values())
+        other = _rapidocr() if self._find is find_bundles else None  # named bundles replace everything else
+        return [*recognizers.values(), *([other] if other else [])]
+
+    def auto(self):
+        """Return the Auto with one of LINES_MODELS, or else with the first recognizer of lines; None without one."""
+        found = {each.name: each for each in self.recognizers()}
+        lines = [found[name] for name in LINES_MODELS if name in found]
+        lines += [each for each in found.values() if each.unit == "lines"]
+        return Auto(lines[0], found.get(RAPIDOCR)) if lines else None
 
     def read(self, *args):
         """Read a document, see hcrlib.documents.service."""
@@ -97,6 +124,15 @@ def _serve(args):
         return [(name, folder) for name, folder in find() if _unit(folder) == "characters"]
 
     return cli.run(args, find_models, PageReader(args.library, cli.is_private(args), find))
+
+
+@cache
+def _rapidocr():
+    """Return RapidOCR as a RecognizerBundle, without loading it; None if it is not installed."""
+    try:
+        return RecognizerBundle(RAPIDOCR, "words", None, metadata.version(RAPIDOCR))
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _unit(folder):

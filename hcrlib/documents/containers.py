@@ -140,6 +140,7 @@ class Page:
         seconds: the time it took to read the page.
         source_size: width and height of the page in the file in pixels; None if equal to the image's.
         choice: a sentence that says how it was read, if that was chosen by what it shows.
+        recognizer: the name of the recognizer that read whole words or lines; "" if characters were read, or nothing.
         unsure: whether much of the text is uncertain, as for joined handwriting read character by character.
         grey: uint8 (h, w), the image as recognizers of lines see it: light evened, without rules; None if unknown.
     """
@@ -153,6 +154,7 @@ class Page:
     source_size: tuple[int, int] | None = None
     unsure: bool = False
     choice: str = ""
+    recognizer: str = ""
     grey: np.ndarray | None = field(default=None, repr=False)
 
     @property

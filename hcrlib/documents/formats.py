@@ -63,6 +63,7 @@ def as_dict(page):
         "width": page.width,
         "height": page.height,
         "notes": list(page.notes),
+        "recognizer": page.recognizer or None,
         "unsure": page.unsure,
         "seconds": round(page.seconds, 3),
         "text": page.text,

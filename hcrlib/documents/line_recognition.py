@@ -31,9 +31,10 @@ class _WholeRecognizer:
         margin: relative to the height of the writing, around each crop.
         source: the image of Cleaned that is cropped, "grey" or "image".
         min_confidence: below it a word or line becomes "?".
+        name: what `whole_recognizer` was asked for; "" for a model.
     """
 
-    joined = True
+    joined, name = True, ""
 
     def readings(self, images):
         """Return a (text, confidence) for each image."""
@@ -123,7 +124,7 @@ class CtcRecognizer(_WholeRecognizer):
 class RapidOcrRecognizer(_WholeRecognizer):
     """A recognizer that reads words with RapidOCR's network. min_confidence: below it a word becomes "?"."""
 
-    unit, margin, source = "words", RAPIDOCR_MARGIN, "image"
+    unit, margin, source, name = "words", RAPIDOCR_MARGIN, "image", rapidocr.NAME
 
     def __init__(self, min_confidence=0.0):
         self.min_confidence = min_confidence
@@ -185,7 +186,9 @@ def whole_recognizer(given: Any, words: Iterable[str] | None = None, min_confide
     except ConfigError as error:
         expected = f"auto, characters, {rapidocr.NAME}, or a recognizer of `hcr zoo list`"
         raise ConfigError("Unknown recognizer", expected=expected, got=repr(given)) from error
-    return CtcRecognizer(model, words, min_confidence)
+    recognizer = CtcRecognizer(model, words, min_confidence)
+    recognizer.name = str(given) if isinstance(given, str | Path) else ""
+    return recognizer
 
 
 def loaded(model: Any) -> Any:

@@ -124,6 +124,7 @@ class Reader:
             image.shape[1::-1],
             unsure=bool(lines) and sure < (WRITING if joined else JOINED),
             choice=chosen,
+            recognizer=getattr(recognizer, "name", "") if lines and joined else "",
             grey=cleaned.grey,
         )
 

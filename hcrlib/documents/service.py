@@ -13,11 +13,12 @@ from PIL import Image
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.datasets.text import reduced
 from hcrlib.documents import formats, loading
-from hcrlib.documents.line_recognition import MARGIN, cut_out
+from hcrlib.documents.choice import Choice
+from hcrlib.documents.line_recognition import MARGIN, cut_out, whole_recognizer
 from hcrlib.documents.reader import Reader
 from hcrlib.documents.store import Library
 from hcrlib.runtime import bundle
-from hcrlib.runtime.web import images
+from hcrlib.runtime.web import AUTO, images
 from hcrlib.runtime.web.problems import Problem
 
 MOST_PAGES = 40  # per PDF
@@ -43,7 +44,8 @@ class Service:
             served: a LoadedModel.
             form: a key of formats.FORMATS.
             keep: whether to add the result to the library.
-            recognizer: `name`, `folder` and `digest` of a bundle that reads whole words or lines, or None.
+            recognizer: `name`, `folder` and `digest` of a bundle that reads whole words or lines, or of RapidOCR, whose folder
+                is None; with `lines` and `other`, two of these, to choose for each page; or None.
             line_images: whether JSON holds the image of each line, to correct its text.
 
         Raises:
@@ -83,19 +85,31 @@ class Service:
                 yield page
 
     def _reader(self, served, recognizer):
-        key = served.digest, recognizer and recognizer.digest
+        key = served.digest, recognizer and (recognizer.name, recognizer.digest)
         if key not in self._readers:
-            whole = _loaded(recognizer) if recognizer else None
+            reader = _reader(served.model, recognizer)
             if len(self._readers) >= MOST_READERS:
                 self._readers.clear()  # some belong to models that have been replaced
-            self._readers[key] = Reader(served.model, recognizer=whole)
+            self._readers[key] = reader
         return self._readers[key]
 
 
+def _reader(model, recognizer):
+    if recognizer is None or recognizer.name != AUTO:
+        return Reader(model, recognizer=_loaded(recognizer) if recognizer else "characters")
+    reader, lines, other = Reader(model, recognizer="characters"), recognizer.lines, recognizer.other
+    with contextlib.suppress(Problem):  # damaged: characters are read
+        joined = _loaded(lines)
+        reader.recognizer = Choice(reader.characters, (lines.name, lambda: joined), other and (lambda: _loaded(other)))
+    return reader
+
+
 def _loaded(recognizer):
-    """Return the LineModel of a recognizer's bundle; raise Problem if it is damaged, with details on stderr only."""
+    """Return a recognizer of words or lines; raise Problem if its bundle is damaged, with details on stderr only."""
     try:
-        return bundle.load(recognizer.folder, threads=1)
+        whole = whole_recognizer(bundle.load(recognizer.folder, threads=1) if recognizer.folder else recognizer.name)
+        whole.name = recognizer.name
+        return whole
     except (OSError, ValueError) as error:
         print(f"hcr serve: {recognizer.name} is not used: {error}", file=sys.stderr)
         message = f"The recognizer '{recognizer.name}' is damaged or incomplete. Choose another one."
@@ -122,6 +136,9 @@ def _json(by, kept, stream, line_images):
                 entry["image"] = _line_image(page.grey, line)
 
     yield add
+    if by["recognizer"] == AUTO:
+        read_by = {page["recognizer"] for page in pages if page["lines"]} or {None}
+        by = {**by, "recognizer": read_by.pop() if len(read_by) == 1 else AUTO}
     stream.write(json.dumps({"pages": pages, **by, "kept": kept}).encode())
 
 

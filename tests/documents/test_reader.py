@@ -190,6 +190,15 @@ def test_a_lexicon_is_words_or_a_file_or_english(tmp_path):
     assert "zzqx" not in english
 
 
+def test_a_page_names_the_recognizer_of_whole_words():
+    image = np.full((90, 300, 3), 255, np.uint8)
+    image[30:60, 40:200:20] = 0
+    reader = Reader(Flat(), recognizer="words-52", min_confidence=0.0)
+    assert reader.page(image).recognizer == "words-52"
+    assert reader.page(np.full_like(image, 255)).recognizer == "", "nothing is written"
+    assert Reader(Flat()).page(image).recognizer == ""
+
+
 def test_unknown_names_are_config_errors(tmp_path):
     with pytest.raises(ConfigError, match="has none of the allowed characters xyz"):
         Reader(Flat(), characters="xyz")

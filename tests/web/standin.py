@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hcrlib.documents import formats
 from hcrlib.documents.containers import Box, Character, Line, Page, Word, around
-from hcrlib.runtime.web import cli, images
+from hcrlib.runtime.web import AUTO, cli, images
 from hcrlib.runtime.web.problems import Problem
 
 from .conftest import data_url, encoded
@@ -22,6 +22,7 @@ from .conftest import data_url, encoded
 LINES = ["The quick brown fox", "jumps over the lazy", "dog. <b>Twice</b>"]
 SLOW = b"%PDF that takes 2 s"
 UNSURE = {"quick": 0.55, "lazy": 0.8}  # the others: 0.97
+AUTO_NOTE = "Read as joined writing by whole-lines."
 RECOGNIZERS = [SimpleNamespace(name=f"whole-{unit}", unit=unit, digest="0" * 12) for unit in ("words", "lines")]
 SIZE = 40  # pixels of a letter
 
@@ -76,6 +77,10 @@ class StandIn:
     def recognizers(self):
         return self.available
 
+    def auto(self):
+        lines = [each for each in self.available if each.unit == "lines"]
+        return SimpleNamespace(name=AUTO, digest=lines[0].digest, lines=lines[0]) if lines else None
+
     def read(self, data, name, loaded, output, keep, recognizer, line_images):
         self.calls.append(((recognizer or loaded).name, output))
         self.started.set()
@@ -95,7 +100,11 @@ class StandIn:
         for each in pages if line_images else ():
             for line in each["lines"]:
                 line["image"] = line_image(each, line)
-        by = {"model": loaded.name, "recognizer": recognizer and recognizer.name}
+        whole = getattr(recognizer, "lines", recognizer)
+        for each in pages:
+            each["recognizer"] = whole and whole.name
+            each["notes"] += [AUTO_NOTE] if whole is not recognizer else []
+        by = {"model": loaded.name, "recognizer": whole and whole.name}
         return json.dumps({"pages": pages, **by, "kept": keep}).encode()
 
     def search(self, text, limit):

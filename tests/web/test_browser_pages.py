@@ -5,6 +5,7 @@ A stand-in reads the pages.
 
 import base64
 import json
+import re
 import threading
 from contextlib import contextmanager
 
@@ -16,7 +17,7 @@ from hcrlib.runtime.web.corrections import Corrections
 
 from .browsing import MARKS, SEND_FILE, SIZES, expect, fits, fixtures, opened, shot, violations
 from .conftest import EIGHT, picture
-from .standin import LINES, RECOGNIZERS, StandIn
+from .standin import AUTO_NOTE, LINES, RECOGNIZERS, StandIn
 
 pytestmark = MARKS
 SHOWN = "\n".join(LINES).replace("quick", "?uick")
@@ -199,6 +200,7 @@ def test_downloads(desktop):
 
 
 def test_downloads_use_the_model_of_the_text_on_display(desktop):
+    desktop.locator("#recognizer").select_option("characters")
     choose(desktop)
     expect(desktop.locator("#notes")).to_contain_text("Read by best-digits")
     desktop.locator("#model").select_option("best-47")
@@ -212,9 +214,9 @@ def test_downloads_use_the_model_of_the_text_on_display(desktop):
 
 def test_a_recognizer_is_chosen_and_remembered(page):
     choice = page.get_by_label("Read", exact=True)
-    offered = ["Character by character", "Whole words: whole-words", "Whole lines: whole-lines"]
+    offered = ["Automatically", "Character by character", "Whole words: whole-words", "Whole lines: whole-lines"]
     expect(choice.locator("option")).to_have_text(offered)
-    expect(choice).to_have_value("")
+    expect(choice).to_have_value("auto")
     choice.select_option("whole-words")
     page.reader.calls.clear()
     choose(page)
@@ -223,7 +225,7 @@ def test_a_recognizer_is_chosen_and_remembered(page):
     expect(page.locator("#word-share")).to_have_text("80 %")
     expect(page.locator("#characters li")).to_have_count(0)
     shot(page, "page-whole-words")
-    choice.select_option("")
+    choice.select_option("characters")
     download(page, "alto")
     assert page.reader.calls == [("whole-words", "json"), ("whole-words", "alto")]
     choice.select_option("whole-lines")
@@ -232,7 +234,30 @@ def test_a_recognizer_is_chosen_and_remembered(page):
     page.reader.available = RECOGNIZERS[:1]
     page.reload()
     expect(choice.locator("option")).to_have_count(2)
-    expect(choice).to_have_value("")
+    expect(choice).to_have_value("characters")
+
+
+def test_who_was_chosen_is_said_and_another_reads_again(page):
+    again = page.get_by_role("button", name="Read again")
+    choose(page)
+    expect(page.locator("#notes li")).to_have_text([re.compile("Words: 10. Read in"), re.compile("turned"), AUTO_NOTE])
+    expect(again).to_be_hidden()
+    download(page, "alto")
+    assert page.reader.calls == [("auto", "json"), ("whole-lines", "alto")]
+    page.locator("#recognizer").select_option("characters")
+    shot(page, "page-again")
+    assert fits(page)
+    assert violations(page) == []
+    again.click()
+    expect(page.locator("#notes")).to_contain_text("Read by best-digits")
+    expect(page.locator("#notes")).not_to_contain_text(AUTO_NOTE)
+    expect(again).to_be_hidden()
+    page.locator("#model").select_option("best-47")
+    again.click()
+    expect(page.locator("#notes")).to_contain_text("Read by best-47")
+    page.locator("#another").click()
+    page.locator("#recognizer").select_option("auto")
+    expect(again).to_be_hidden()
 
 
 def test_without_recognizers_there_is_no_choice(desktop):

@@ -10,7 +10,7 @@ from hcrlib.runtime.web import pages
 from hcrlib.runtime.web.app import MAX_BODY, create_app
 
 from .conftest import EIGHT, encoded, picture, problem
-from .standin import StandIn
+from .standin import AUTO_NOTE, RECOGNIZERS, StandIn
 
 PDF = b"%PDF-1.7\n"
 
@@ -66,10 +66,33 @@ def test_a_recognizer_can_be_chosen(client, reader):
     assert offered == [{"name": "whole-words", "unit": "words"}, {"name": "whole-lines", "unit": "lines"}]
     answer = ask(client, query="?recognizer=whole-lines&model=best-47").json
     assert (answer["model"], answer["recognizer"]) == ("best-47", "whole-lines")
-    for query in ("", "?recognizer="):
-        assert ask(client, query=query).json["recognizer"] is None
-    assert [name for name, _ in reader.calls] == ["whole-lines", "best-digits", "best-digits"]
+    assert answer["pages"][0]["recognizer"] == "whole-lines"
     assert 'hcr_pages_total{model="whole-lines"} 1.0' in client.get("/metrics").get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    ("query", "asked", "answered"),
+    [
+        ("", "auto", "whole-lines"),
+        ("?recognizer=", "auto", "whole-lines"),
+        ("?recognizer=auto&model=best-47", "auto", "whole-lines"),
+        ("?model=best-47", "best-47", None),  # as before there were recognizers
+        ("?recognizer=characters", "best-digits", None),
+    ],
+)
+def test_how_a_page_is_read_unless_a_recognizer_is_named(client, reader, query, asked, answered):
+    answer = ask(client, query=query).json
+    assert [name for name, _ in reader.calls] == [asked]
+    assert (answer["recognizer"], answer["pages"][0]["recognizer"]) == (answered, answered)
+    assert (AUTO_NOTE in answer["pages"][0]["notes"]) == bool(answered)
+    assert client.get("/api/models").json["pages"]["recognizer"] == "auto"
+
+
+def test_without_a_recognizer_of_lines_characters_are_read(client, reader):
+    reader.available = RECOGNIZERS[:1]
+    for query in ("", "?recognizer=auto"):
+        assert ask(client, query=query).json["recognizer"] is None
+    assert client.get("/api/models").json["pages"]["recognizer"] == "characters"
 
 
 def test_an_unknown_recognizer(client, reader):

@@ -15,8 +15,8 @@ from PIL import Image
 from hcrlib.cli import serve
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.datasets.text import reduced
-from hcrlib.documents import Box, Character, Line, Page, Word, service
-from hcrlib.documents.line_recognition import CtcRecognizer
+from hcrlib.documents import Box, Character, Line, Page, Word, choice, service
+from hcrlib.documents.line_recognition import LINES_MODEL, CtcRecognizer
 from hcrlib.runtime.web import cli, images
 from hcrlib.runtime.web.app import create_app
 from hcrlib.runtime.web.problems import Problem
@@ -68,9 +68,19 @@ def test_named_bundles_replace_all_others(monkeypatch, results, tmp_path):
     models, reader = served(monkeypatch, *mine, "--bundle", str(ZOO / "best-digits"))
     assert models == ["best-digits"]
     assert [(each.name, each.unit) for each in reader.recognizers()] == [("mine", "lines")]
-    assert served(monkeypatch, "--bundle", str(ZOO / "best-digits"))[1].recognizers() == []
+    assert (reader.auto().lines.name, reader.auto().other) == ("mine", None)
+    alone = served(monkeypatch, "--bundle", str(ZOO / "best-digits"))[1]
+    assert (alone.recognizers(), alone.auto()) == ([], None)
     with pytest.raises(ConfigError, match="model of characters"):
         served(monkeypatch, *mine)
+
+
+def test_joined_writing_is_read_as_by_hcr_read(monkeypatch, results):
+    recognizer_bundle(results / "zoo/a-new-one", "lines")
+    monkeypatch.setattr(serve, "_rapidocr", lambda: serve.RecognizerBundle("rapidocr", "words", None, "3.0"))
+    auto = served(monkeypatch)[1].auto()
+    assert auto.lines.name == LINES_MODEL, "add it to LINES_MODELS"
+    assert (auto.name, auto.other.name, auto.other.folder) == ("auto", "rapidocr", None)
 
 
 def test_page_reading_is_imported_with_the_first_page():
@@ -86,7 +96,7 @@ def test_page_reading_is_imported_with_the_first_page():
 class FakeReader:
     """Takes the place of a Reader: one page of 3200 x 2000 pixels with one word for each byte."""
 
-    count = 0
+    count, characters = 0, None
 
     def __init__(self, *args, **kwargs):
         FakeReader.count += 1
@@ -126,7 +136,7 @@ def test_the_service_reads(mine):
 
 def test_readers_are_cached_up_to_a_limit(mine, monkeypatch):
     loads = []
-    monkeypatch.setattr(service.bundle, "load", lambda folder, threads: loads.append(folder))
+    monkeypatch.setattr(service, "_loaded", lambda each: loads.append(each.folder))
     first, *others = [SimpleNamespace(name=number, folder=number, digest=number) for number in "012345678"]
     for _ in range(2):
         assert json.loads(mine.read(b"1", "a", LOADED, "json", False, first))["recognizer"] == "0"
@@ -241,6 +251,31 @@ def test_the_images_of_lines_are_those_that_the_recognizer_sees(client, sheet, m
         assert np.median(pixels) > 200 > 64 >= len(pixels)
 
 
+def test_the_recognizer_of_a_page_is_chosen(client, sheet, monkeypatch):
+    monkeypatch.setattr(choice, "ADVANTAGE", -1)
+    pdf = encoded(sheet, "pdf", save_all=True, append_images=[Image.new("L", sheet.size, 255)], resolution=100)
+    answer = ask(client, pdf, "?model=best-digits&recognizer=auto").json
+    validate(answer, "Pages")
+    first, blank = answer["pages"]
+    assert answer["recognizer"] == first["recognizer"] == "lines"
+    assert "Read as joined writing by lines." in first["notes"]
+    assert (blank["recognizer"], blank["lines"]) == (None, [])
+
+
+def test_pages_may_be_read_by_different_recognizers(mine, monkeypatch):
+    def read(self, data):
+        box = Box(0, 0, 9, 9)
+        for name in ("lines", "", "lines"):
+            yield Page(1, (Line((Word("a", box, 0.9),), box),), np.zeros((9, 9, 3), np.uint8), recognizer=name)
+
+    auto = SimpleNamespace(name="auto", digest="1", lines=LOADED, other=None)
+    monkeypatch.setattr(service, "_loaded", lambda each: None)
+    monkeypatch.setattr(FakeReader, "read", read)
+    answer = json.loads(mine.read(b"1", "a.pdf", LOADED, "json", False, auto))
+    assert [page["recognizer"] for page in answer["pages"]] == ["lines", None, "lines"]
+    assert answer["recognizer"] == "auto"
+
+
 def test_a_line_that_is_too_long_for_the_recognizer(client, sheet):
     body = problem(ask(client, encoded(sheet), "?recognizer=narrow"), "unreadable", 422)
     assert "56" in body["detail"]
@@ -257,6 +292,8 @@ def test_a_damaged_or_replaced_recognizer(zoo, sheet, tmp_path, capfd):
     assert "'mine'" in problem(ask(client, page, query), "not-whole", 503)["detail"]
     assert str(network) in capfd.readouterr().err
     assert ask(client, page, "?model=best-digits&format=text").data.split()[0].startswith(b"8")
+    by_choice = query.replace("=mine", "=auto")
+    assert ask(client, page, by_choice).data.split()[0].startswith(b"8"), "it is not needed"
     network.write_bytes(complete)
     assert set(ask(client, page, query).data.split()[0]) == {ord("a")}
     folder.rename(tmp_path / "old")

@@ -5,6 +5,7 @@
 
 import os
 
+AUTO = "auto"  # to choose a recognizer for each page by what it shows
 STATIC = os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "static"
 )  # HTML, JavaScript, and the API's description

@@ -6,10 +6,11 @@ The page reader is passed to `blueprint`; a board has none, and its server says 
     library              whether there is a library
     recognizers()        the recognizers of whole words or lines: objects with a `name`, a `digest` and a `unit`, "words" or
                          "lines"
+    auto()               the recognizer that chooses for each page, an object whose `name` is AUTO; None without one of lines
     read(data, name, loaded, format, keep, recognizer, line_images)
                          the page or PDF `data`, called `name`, as bytes of one of FORMATS; loaded: the LoadedModel to read
-                         it with; keep: whether to add it to the library; recognizer: one of `recognizers()`, or None;
-                         line_images: whether JSON holds the image of each line
+                         it with; keep: whether to add it to the library; recognizer: one of `recognizers()`, `auto()` or
+                         None; line_images: whether JSON holds the image of each line
     search(query, limit)
                          matches in the library, best first: the dicts that static/openapi.json calls Hit
 
@@ -25,7 +26,7 @@ import unicodedata
 import flask
 
 from ..image import INK_THRESHOLD
-from . import images
+from . import AUTO, images
 from .characters import check_kept, consented, is_true, storage_errors
 from .problems import Problem
 
@@ -35,6 +36,7 @@ MAX_QUERY = 200  # characters of a search
 MAX_NAME = 120  # characters of the name of a document in the library
 MAX_HITS = 50
 MAX_TEXT = 500  # characters of a line
+CHARACTERS = "characters"  # a way to read, like AUTO, besides the names of recognizers
 LINE_HEIGHT = 64  # pixels: recognizers are trained on lines of at most this height
 RETRY_AFTER_S = 2  # roughly the time that one page takes
 FORMATS = {  # name -> (media type, file extension)
@@ -62,12 +64,14 @@ def blueprint(models, page_reader, metrics, corrections=None):
             raise Problem("no-such-format", "Unknown format. Available: %s." % ", ".join(FORMATS))
         if keep and not page_reader.library:
             raise Problem("not-here", "This server has no library.")
-        loaded = models.get(options.get("model") or _default(models, page_reader))
-        recognizer = _recognizer(page_reader, options.get("recognizer"))
+        name = options.get("model")
+        loaded = models.get(name or _default(models, page_reader))
+        # who names a model of characters alone wants it to read
+        recognizer = _recognizer(page_reader, options.get("recognizer") or (CHARACTERS if name else AUTO))
         with _exclusive(lock):
-            data, name = _parse_request()
+            data, document = _parse_request()
             line_images = is_true(options.get("line_images"))
-            body = page_reader.read(data, name, loaded, output, keep, recognizer, line_images)
+            body = page_reader.read(data, document, loaded, output, keep, recognizer, line_images)
         metrics.count_page((recognizer or loaded).name)
         return _response(body, output)
 
@@ -97,13 +101,15 @@ def describe(models, page_reader):
     if page_reader is None:
         return None
     recognizers = [dict(name=each.name, unit=each.unit) for each in page_reader.recognizers()]
-    return dict(model=_default(models, page_reader), recognizers=recognizers, library=page_reader.library)
+    chosen = AUTO if page_reader.auto() else CHARACTERS
+    about = dict(model=_default(models, page_reader), recognizer=chosen, recognizers=recognizers)
+    return dict(about, library=page_reader.library)
 
 
 def _recognizer(page_reader, name):
-    """Return the recognizer of this name; None for no name."""
-    if not name:
-        return None
+    """Return the recognizer of this name, or the one that chooses for AUTO; None to read characters."""
+    if name in (AUTO, CHARACTERS):
+        return page_reader.auto() if name == AUTO else None
     recognizers = {each.name: each for each in page_reader.recognizers()}
     if name not in recognizers:
         detail = "There is no recognizer '%s'. Available: %s."

@@ -34,10 +34,10 @@ export function predict(image, { model, explain, signal }) {
   return ask(`/api/predict?${query}`, { method: "POST", body: image, headers, signal });
 }
 
-// page: a File, an image or a PDF. recognizer: a name; if empty, the model reads character by character. Returns the parsed JSON,
-// or a Blob for other formats.
+// page: a File, an image or a PDF. recognizer: a name, "auto" or "characters". Returns the parsed JSON, or a Blob for other
+// formats.
 export function read(page, { model, recognizer, format = "json", keep, signal }) {
-  const query = new URLSearchParams({ model, format, name: page.name, ...(recognizer && { recognizer }), ...(keep && { keep: "1" }) });
+  const query = new URLSearchParams({ model, recognizer, format, name: page.name, ...(keep && { keep: "1" }) });
   if (format === "json") query.set("line_images", "1");
   const headers = { "Content-Type": page.type || "application/octet-stream" };
   const as = format === "json" ? undefined : (response) => response.blob();

@@ -10,12 +10,14 @@ import { fill, t } from "./strings.js";
 const MOST_BYTES = 30 << 20;
 const MOST_TRIES = 30; // while the server is busy with another page
 const AGAIN = 3; // s until an unreachable server is asked again
+const AUTO = "auto"; // the way to read that is chosen for each page
 const RECOGNIZER = "page-recognizer"; // the key under which the browser remembers the choice
 const $ = (id) => document.getElementById(id);
 
 let file = null; // the file that was sent
 let pages = []; // the response
-let by = {}; // {model, recognizer}: the names of the ones that read it
+let asked = {}; // {model, recognizer}: what was chosen to read it
+let by = {}; // {model, recognizer}: what read it
 let index = 0; // of the page on display
 let request = null; // AbortController of the current request
 
@@ -29,10 +31,16 @@ async function take([first, ...more]) {
   forget();
   file = first;
   if (more.length) $("spoken").textContent = t.first_only;
-  const options = { model: $("model").value, recognizer: $("recognizer").value, keep: $("keep").checked };
-  const result = await ask(fill(t.read_reading, { name: file.name }), options);
-  if (result) show(result);
+  await read();
 }
+
+async function read() {
+  const options = choice();
+  const result = await ask(fill(t.read_reading, { name: file.name }), { ...options, keep: $("keep").checked });
+  if (result) show(result, options);
+}
+
+const choice = () => ({ model: $("model").value, recognizer: $("recognizer").value });
 
 // Returns the server's response; undefined, after a message to the user, if there is none or the user cancelled.
 async function ask(message, options) {
@@ -93,9 +101,10 @@ $("cancel").addEventListener("click", () => request.abort());
 
 // --- results ------------------------------------------------------------------------------------------------------------
 
-function show(result) {
+function show(result, options) {
   pages = result.pages;
-  by = { model: result.model, recognizer: result.recognizer };
+  asked = options;
+  by = { model: result.model, recognizer: result.recognizer ?? "characters" };
   only("sheet-part");
   $("results").hidden = false;
   $("nothing").hidden = true;
@@ -104,6 +113,7 @@ function show(result) {
   $("format").querySelector("[value=png]").disabled = pages.length > 1; // it holds a single page
   $("status").textContent = result.kept ? t.read_kept : "";
   turn(0);
+  offerAgain();
   $("spoken").textContent = fill(t.read_done, { words: pages.reduce((sum, page) => sum + words(page), 0) });
 }
 
@@ -113,12 +123,14 @@ function turn(to) {
   index = to;
   const page = pages[index];
   sheet.show(page);
-  lines.show(page, { document: file.name, model: by.recognizer ?? by.model });
+  const model = page.recognizer ?? by.model;
+  lines.show(page, { document: file.name, model });
   $("turned").textContent = $("spoken").textContent = fill(t.read_turned, { number: index + 1, of: pages.length });
   $("previous").disabled = index === 0;
   $("next").disabled = index === pages.length - 1;
-  const about = fill(t.read_about, { words: words(page), model: by.recognizer ?? by.model, seconds: page.seconds.toFixed(1) });
-  $("notes").replaceChildren(...[about, ...page.notes, ...(page.unsure ? [t.read_unsure] : [])].map(item));
+  const about = asked.recognizer === AUTO ? t.read_about_auto : t.read_about; // a note says how it was chosen
+  const said = fill(about, { words: words(page), model, seconds: page.seconds.toFixed(1) });
+  $("notes").replaceChildren(...[said, ...page.notes, ...(page.unsure ? [t.read_doubtful] : [])].map(item));
 }
 
 function item(text) {
@@ -138,6 +150,13 @@ function forget() {
   for (const id of ["file", "camera"]) $(id).value = "";
   $("results").hidden = true;
   $("nothing").hidden = false;
+  offerAgain();
+}
+
+// Offers to read the page on display in another way once one is chosen.
+function offerAgain() {
+  const { model, recognizer } = choice();
+  $("again-part").hidden = !pages.length || (model === asked.model && recognizer === asked.recognizer);
 }
 
 $("previous").addEventListener("click", () => turn(index - 1));
@@ -149,6 +168,11 @@ $("another").addEventListener("click", () => {
   trouble();
   forget();
   $("file").focus();
+});
+$("again").addEventListener("click", () => {
+  if (!mayForget()) return;
+  trouble();
+  read();
 });
 receive(take);
 
@@ -216,7 +240,7 @@ async function load() {
     lines.offer(corrections);
     offer(models, "page-model", about.model);
     chosen();
-    offerRecognizers(about.recognizers);
+    offerRecognizers(about);
     $("keep-part").hidden = $("library-part").hidden = !about.library;
   } catch (error) {
     trouble(explanation(error));
@@ -228,16 +252,24 @@ async function load() {
 
 const UNITS = { words: t.read_by_words, lines: t.read_by_lines };
 
-// Lists the recognizers of whole words or lines; hides the list if there are none.
-function offerRecognizers(recognizers) {
+// Lists the ways to read; hides the list if there is only one.
+function offerRecognizers({ recognizer: first, recognizers }) {
   const options = recognizers.map(({ name, unit }) => new Option(fill(UNITS[unit], { name }), name));
-  $("recognizer").replaceChildren(new Option(t.read_by_characters, ""), ...options);
+  options.unshift(new Option(t.read_by_characters, "characters"));
+  if (first === AUTO) options.unshift(new Option(t.read_by_auto, AUTO));
+  $("recognizer").replaceChildren(...options);
   const wanted = localStorage.getItem(RECOGNIZER);
-  $("recognizer").value = recognizers.some(({ name }) => name === wanted) ? wanted : "";
-  $("recognizer-part").hidden = !recognizers.length;
+  $("recognizer").value = options.some(({ value }) => value === wanted) ? wanted : first;
+  $("recognizer-part").hidden = options.length < 2;
 }
 
-$("recognizer").addEventListener("change", () => localStorage.setItem(RECOGNIZER, $("recognizer").value));
-$("model").addEventListener("change", chosen);
+$("recognizer").addEventListener("change", () => {
+  localStorage.setItem(RECOGNIZER, $("recognizer").value);
+  offerAgain();
+});
+$("model").addEventListener("change", () => {
+  chosen();
+  offerAgain();
+});
 load();
 if ("serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("/sw.js");
