@@ -1,8 +1,9 @@
 """Lines written with handwriting fonts, new ones in every epoch of training: `font-lines`.
 
 They show a recognizer the characters that real lines are short of: capitals, digits, signs, accented letters. Texts are those
-of `sentences`; where HCR_DATA has published lines, a third of them are pieces of their training transcriptions. Fonts are
-split: those of validation and test are not trained on. In a mixture with real lines, it is for training only.
+of `sentences`; in a mixture, where its lines are for training only, a third of them are pieces of the training transcriptions
+of the other parts. No text depends on what else is on a machine: with the same versions of the packages, and the same data in
+the other parts, a name gives the same lines everywhere. Fonts are split: those of validation and test are not trained on.
 """
 
 import functools
@@ -10,7 +11,7 @@ import functools
 import numpy as np
 
 from hcrlib.core.rng import seed_for
-from hcrlib.datasets import fonts, sentences, tsv
+from hcrlib.datasets import fonts, sentences
 from hcrlib.datasets.synthetic import Resampled
 from hcrlib.datasets.text import TEXTS, Lines, TextEntry, made
 
@@ -55,17 +56,6 @@ def compose(faces, n, rng, real=()):
     return tuple(images), tuple(texts), tuple(writers)
 
 
-def transcriptions(val_seed):
-    """Return (texts, names): usable texts of training lines in HCR_DATA, and the datasets that they are from."""
-    texts, names = [], []
-    for name in TEXTS.names():
-        place = TEXTS.get(name).place()
-        if place and (some := sentences.usable(tsv.training_texts(place, val_seed))):
-            texts += some
-            names.append(name)
-    return tuple(texts), names
-
-
 def faces_of(part):
     """Return the Faces of a part, "train", "val" or "test", drawn once in a process."""
     held = {name for names in HELD_OUT.values() for name in names}
@@ -82,9 +72,10 @@ def _face(font):
     return Face(font.name, fonts.read(font), sentences.ALPHABET)
 
 
-def _load(name, val_seed):
+def _load(name, val_seed, transcriptions=()):
+    """transcriptions: texts that a third of the training texts are pieces of, as far as fonts can write them."""
     fonts.fetch(fonts.FONTS)
-    real, sets = transcriptions(val_seed)
+    real = tuple(sentences.usable(transcriptions))
     faces = {part: faces_of(part) for part in SIZES}
 
     def of(part, n, number=0):
@@ -96,9 +87,7 @@ def _load(name, val_seed):
     kept = f"{len(faces['train'])} fonts; val and test are in {len(faces['val'])} and {len(faces['test'])} others"
     notes = (
         f"{SIZES['train']:,} new lines every epoch, unless a budget limits them, in {kept}",
-        f"texts: made up, and pieces of {len(real):,} training transcriptions of {', '.join(sets)}"
-        if real
-        else "texts: made up",
+        "texts: made up" + (f", and pieces of {len(real):,} training transcriptions of the mixture" if real else ""),
         "fonts are no handwriting: test on real lines",
     )
     about = {"source": "written with free handwriting fonts", "comparable": False, "notes": notes}

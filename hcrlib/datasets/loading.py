@@ -73,7 +73,7 @@ def load_text(name, *, val_seed=0):
         DataError: files are missing or not valid.
     """
     if parts := _mixed(name):
-        return mixture.mix(str(name), [(part, share, *_part(part, val_seed)) for part, share in parts])
+        return mixture.mix(str(name), _loaded(parts, val_seed))
     if str(name) not in TEXTS.names() and is_text(name):
         return tsv.load_folder(paths.here(name), Path(name).name, val_seed=val_seed)
     entry = TEXTS.get(str(name))
@@ -105,7 +105,10 @@ def is_own(path):
 
 def is_pinned(name):
     """Return whether the content of a dataset is fixed by its name, so that it need not be hashed to be known."""
-    return name in DATASETS.names() or (name in TEXTS.names() and bool(TEXTS.get(name).characters))
+    if parts := _mixed(name):
+        return all(is_pinned(part) for part, _ in parts)
+    entry = TEXTS.get(name) if name in TEXTS.names() else None
+    return name in DATASETS.names() or bool(entry and (entry.characters or entry.fonts))
 
 
 def resolve(name):
@@ -169,12 +172,23 @@ def _mixed(name):
     return mixture.parts(name)
 
 
+def _loaded(parts, val_seed):
+    """Return (name, share, TextDataset or training Lines, damaged) of each part; those written with fonts are loaded last."""
+    loaded = {part: _part(part, val_seed) for part, _ in parts if not _is_written(part)}
+    texts = [text for data, _ in loaded.values() for text in mixture.transcriptions(data)]
+    for part in (part for part, _ in parts if part not in loaded):
+        loaded[part] = TEXTS.get(part).load(part, val_seed, texts).train, ()
+    return [(part, share, *loaded[part]) for part, share in parts]
+
+
+def _is_written(name):
+    """Return whether the lines of a dataset are written with fonts."""
+    return name in TEXTS.names() and bool(TEXTS.get(name).fonts)
+
+
 def _part(name, val_seed):
     """Return (TextDataset, damaged) of a part of a mixture; its Lines instead if it has none to test on."""
-    entry = TEXTS.get(str(name)) if str(name) in TEXTS.names() else None
-    place = entry.place() if entry else paths.here(name)
-    if entry and entry.fonts:
-        return load_text(name, val_seed=val_seed).train, ()
+    place = TEXTS.get(name).place() if name in TEXTS.names() else paths.here(name)
     if place and place.is_dir() and (found := tsv.training_lines(place)):
         return found
     data = load_text(name, val_seed=val_seed)

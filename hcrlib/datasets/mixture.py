@@ -3,9 +3,10 @@
 The number after the colon is the part's share: how often an epoch of training reads each of its lines. With 0.5 an epoch draws
 half of the lines, other ones in each epoch; with 3 it reads each line three times. Validation and test lines are those of all
 parts, once each. A part without lines of its own to test and validate on, or written with fonts, is for training only. A part
-that composes new lines in every epoch does so here, too.
+that composes new lines in every epoch does so here, too; one written with fonts also writes the other parts' training texts.
 """
 
+import functools
 from collections import Counter
 from dataclasses import dataclass
 
@@ -41,12 +42,17 @@ class Mixed(Lines):
 
     def fresh(self, number):
         """Return the Lines that are composed for an epoch, those whose characters are known; none for epoch 0."""
-        known, found = set().union(*self.texts), []
+        found = []
         for _, share, composed in self.shares if number else ():
             if composed:
                 lines = composed.epoch(number, share)
-                found.append(lines.take([at for at, text in enumerate(lines.texts) if known.issuperset(text)]))
+                found.append(lines.take([at for at, text in enumerate(lines.texts) if self._known.issuperset(text)]))
         return Lines(*_chained(found))
+
+    @functools.cached_property
+    def _known(self):
+        """The characters of the texts."""
+        return frozenset().union(*self.texts)
 
     def epoch(self, number):
         """Return the Lines of an epoch."""
@@ -99,7 +105,7 @@ def mix(name, loaded):
 
     Training lines with a character that fewer than RARE training lines hold are left out: it could not be learned from them.
     """
-    trains = [data if isinstance(data, Lines) else data.train for _, _, data, _ in loaded]
+    trains = [training(data) for _, _, data, _ in loaded]
     held = [data for _, _, data, _ in loaded if not isinstance(data, Lines)]
     if not held:
         raise DataError(f"No part of {name} has lines to test on", hint="Add a dataset with lines to test on")
@@ -130,6 +136,17 @@ def mix(name, loaded):
     return made(
         name, train, val, test, corpus=corpus, val_seed=held[0].val_seed, notes=tuple(notes), damaged=damaged, **about
     )
+
+
+def training(data):
+    """Return the training Lines of a part: a TextDataset, or Lines that are all for training."""
+    return data if isinstance(data, Lines) else data.train
+
+
+def transcriptions(data):
+    """Return the texts of a part's training lines; none if it composes them."""
+    lines = training(data)
+    return () if hasattr(lines, "compose") else lines.texts
 
 
 def _chained(lines):

@@ -28,7 +28,7 @@ class TextEntry:
 
     folder: of its files, in HCR_DATA; layout: what is in it; obtain: how to get the files. characters: the dataset it is
     composed from instead; `load` gets that Dataset as a third argument. fonts: the hcrlib.datasets.fonts it is written with
-    instead; in a mixture it is for training only.
+    instead; in a mixture it is for training only, and `load` gets the training transcriptions of the other parts as a third.
     """
 
     load: Callable

@@ -60,17 +60,6 @@ def training_lines(folder):
     return lines, damaged
 
 
-def training_texts(folder, val_seed):
-    """Return the texts of the lines that `load_folder` trains on, reading no image; [] if it holds none back to test on."""
-    tables = sorted((folder / "train").glob("*.tsv"))
-    if len(tables) != 1 or not _held_back(folder):
-        return []
-    writers = _names(folder / "train")
-    rest, _ = cut_by_writer(writers, VALIDATED, val_seed, "validation") if len(set(writers)) > 1 else ((), ())
-    rows = _rows(tables[0])
-    return [rows[at]["text"] for at in rest]
-
-
 def _names(folder):
     """Return who wrote each row of a folder's TSV, those of unreadable images included; [] without a TSV."""
     tables = sorted(folder.glob("*.tsv"))
@@ -78,7 +67,7 @@ def _names(folder):
 
 
 def _cut(lines, names, val_seed):
-    """Return (lines to train on, lines to validate on). names: the writers to draw from, so that `training_texts` agrees."""
+    """Return (lines to train on, lines to validate on). names: the writers to draw from, unreadable images' included."""
     _, part = cut_by_writer(names or lines.writers, VALIDATED, val_seed, "validation")
     drawn = {(names or lines.writers)[at] for at in part}
     validates = np.array([writer in drawn for writer in lines.writers])

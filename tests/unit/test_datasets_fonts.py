@@ -15,7 +15,19 @@ import wordfreq
 from hcrlib.cli.main import main
 from hcrlib.cluster import inputs
 from hcrlib.core.errors import DataError
-from hcrlib.datasets import TEXTS, describe, faces, font_lines, fonts, inventory, load_text, mixture, sentences, verify
+from hcrlib.datasets import (
+    TEXTS,
+    describe,
+    faces,
+    font_lines,
+    fonts,
+    inventory,
+    is_pinned,
+    load_text,
+    mixture,
+    sentences,
+    verify,
+)
 from hcrlib.datasets.text import HEIGHT
 from hcrlib.runtime.line_pipeline import LinePipeline
 from hcrlib.tasks.recognition import measuring
@@ -177,14 +189,17 @@ def test_the_catalog_names_sixty_fonts_and_more():
     assert set(held) | set(font_lines.CAPITALS) <= set(names)
 
 
-def test_lines_are_new_in_every_epoch_and_the_same_for_a_seed(place):
-    folder = place / "data/lines-copiste"
-    for part, writers in (("train", "abc"), ("val", "d")):
+def real_lines(folder, text="le mot"):
+    """Write lines of four writers, the last one for the test."""
+    for part, writers in (("train", "abc"), ("test", "d")):
         (folder / part).mkdir(parents=True)
-        rows = [f"{w}.png\t{w}\tphrase de {w} {w}" for w in writers]
+        faces.Image.new("L", (60, 40), 200).save(folder / part / "a.png")
+        rows = [f"a.png\t{w}\t{text} {w}" for w in writers for _ in range(6)]
         (folder / part / "lines.tsv").write_text("\n".join(["file\tdocument\ttext", *rows]), encoding="utf-8")
-    texts, names = font_lines.transcriptions(0)
-    assert (len(texts), names) == (2, ["lines-copiste"]), "neither those of validation nor of test"
+    return folder
+
+
+def test_lines_are_new_in_every_epoch_and_the_same_for_a_seed(place):
     data, again, other = load_text("font-lines"), load_text("font-lines"), load_text("font-lines", val_seed=1)
     assert data.sha256 == again.sha256 != other.sha256
     assert data.test_sha256 == other.test_sha256
@@ -199,25 +214,44 @@ def test_lines_are_new_in_every_epoch_and_the_same_for_a_seed(place):
     first, second = data.train.epoch(1), again.train.epoch(1)
     assert first.sha256 == second.sha256 != data.train.sha256
     assert len(data.train.epoch(1, 0.5)) == 6
-    assert any("2 training transcriptions of lines-copiste" in note for note in data.notes)
+    assert "texts: made up" in data.notes
+
+
+def test_their_texts_depend_on_the_name_alone(place, monkeypatch):
+    """What else HCR_DATA holds changes neither the dataset nor a mixture, whose own training texts are written, too."""
+
+    def compose(_, n, rng, real):
+        texts = sentences.lines(n, rng, real)
+        return (np.full((20, 60), 200, np.uint8),) * n, texts, ("plain",) * n
+
+    monkeypatch.setattr(mixture, "RARE", 1)
+    monkeypatch.setattr(font_lines, "compose", compose)
+    monkeypatch.setattr(font_lines, "faces_of", lambda part: ())
+    monkeypatch.setattr(fonts, "fetch", lambda _: None)
+    names = "font-lines", f"font-lines:2+{real_lines(place / 'real', 'ecce homo')}"
+    alone, mixed = map(load_text, names)
+    real_lines(place / "data/lines-copiste", "vox populi")
+    assert [load_text(name).sha256 for name in names] == [alone.sha256, mixed.sha256]
+    assert load_text("font-lines+lines-copiste").sha256 not in (alone.sha256, mixed.sha256)
+    written = {text.lower() for text in mixed.train.fresh(1).texts if "ecce homo" in text.lower()}
+    assert written <= {f"ecce homo {writer}" for writer in {"", *mixed.train.writers}}, "none of val or test"
+    assert len(written) > 1
+    assert not any("ecce" in text for text in alone.train.texts)
+    assert [is_pinned(name) for name in ("font-lines", "font-lines+emnist-words", names[1])] == [True, True, False]
 
 
 def test_in_a_mixture_they_are_for_training_only_and_composed_anew(place, monkeypatch):
     monkeypatch.setattr(mixture, "RARE", 1)
-    folder = place / "real"
-    for part, writers in (("train", "abc"), ("test", "d")):
-        (folder / part).mkdir(parents=True)
-        faces.Image.new("L", (60, 40), 200).save(folder / part / "a.png")
-        rows = [f"a.png\t{w}\tle mot" for w in writers for _ in range(6)]
-        (folder / part / "lines.tsv").write_text("\n".join(["file\tdocument\ttext", *rows]), encoding="utf-8")
-    data = load_text(f"{folder}+font-lines:0.5")
-    assert set(data.test.texts) == set(data.corpus) == {"le mot"}
+    data = load_text(f"{real_lines(place / 'real')}+font-lines:0.5")
+    assert set(data.test.texts) == {"le mot d"}
+    assert set(data.corpus) < {"le mot a", "le mot b", "le mot c"}
+    assert data.train._known is data.train._known, "the characters are collected once, not in every epoch"
     prepared = measuring.Prepared(LinePipeline(["contrast", {"height": {"pixels": 32}}]), data.train)
     epochs = [prepared.epoch(number) for number in (0, 1, 1, 2)]
     assert epochs[1][1] == epochs[2][1] != epochs[3][1]
     for images, texts in epochs:
         assert len(images) == len(texts)
-        assert texts.count("le mot") == len(data.corpus)
+        assert sum(text in data.corpus for text in texts) >= len(data.corpus)
     assert data.train.epoch(1).texts == epochs[1][1]
     assert {c for _, texts in epochs for c in "".join(texts)} <= set(data.classes)
 
