@@ -19,7 +19,8 @@ def add_parser(subparsers):
     add("--out", metavar="FILE", help="write to a file instead of the terminal")
 
     add = add_command(subparsers, "leaderboard", _leaderboard, "rank the finished runs, best first").add_argument
-    add("source", nargs="?", metavar="SWEEP", help="a sweep's name, file or results folder (default: all runs)")
+    help_ = "a sweep's name, file or results folder, or a dataset's name (default: all runs)"
+    add("source", nargs="?", metavar="SWEEP", help=help_)
     add("--format", choices=("table", "markdown", "csv", "html"), default="table", help="default: table")
     add("--out", metavar="FILE", help="write to a file instead of the terminal")
     add("--readme", action="store_true", help="rewrite the tables in README.md from results/*/records.jsonl")
@@ -67,32 +68,43 @@ def _leaderboard(args):
 
 
 def _records(source):
-    from hcrlib import records
+    from hcrlib import datasets, records
     from hcrlib.records import device
     from hcrlib.runs import comparison
-    from hcrlib.sweeps import plan
 
     if source is None:
         found = [comparison.completed(record) for record in records.read_all()]
-    elif folder := _folder(source):
-        has_lines = (folder / "records.jsonl").exists()
-        found = records.load_records(folder) if has_lines else records.read_all(folder)
-    else:
-        params = paths.project_root() / "params" / f"{source}.yml"
-        if Path(source).name == Path(source).stem and not params.exists():
+    elif (found := _of_sweep(source)) is None:
+        every = [record for record in records.read_all() if record.config.dataset == source]
+        found = [comparison.completed(record) for record in every]
+        if not found and source not in datasets.names():
             names = {file.parent.name for root in paths.results_roots() for file in root.glob("*/records.jsonl")}
-            raise ConfigError(f"There are no results of '{source}'", hint=did_you_mean(source, sorted(names)))
-        sweep = plan.load(params if params.exists() else source)
-        found = sweep.records() or sweep.stored()
+            hint = f"The folder is ./{source}" if Path(source).is_dir() else did_you_mean(source, sorted(names))
+            raise ConfigError(f"There are no results of '{source}'", hint=hint)
     ids = {record.id for record in found}
     return found + [record for record in device.read_all() if record.id in ids]
 
 
-def _folder(source):
-    """Return the folder of records that is meant: itself, or the results folder of a sweep's name; None for a file."""
-    named = [root / source for root in (Path(), paths.project_root(), *paths.results_roots())]
-    own = [place for place in named[:2] if place.is_dir()]
-    return next(iter(own + [place for place in named[2:] if (place / "records.jsonl").exists()]), None)
+def _of_sweep(source):
+    """Return the RunRecords of a sweep, or of a folder, or None if the name is of neither.
+
+    Only a path, such as ./NAME, is looked up in the current folder: a folder there hides no sweep and no dataset.
+    """
+    from hcrlib import records
+    from hcrlib.sweeps import plan
+
+    is_path = source != Path(source).name or Path(source).suffix in (".yml", ".yaml")
+    for root in (Path(), paths.project_root()) if is_path else paths.results_roots():
+        folder = root / source
+        if (folder / "records.jsonl").exists():
+            return records.load_records(folder)
+        if is_path and folder.is_dir():
+            return records.read_all(folder)
+    file = source if is_path else paths.project_root() / "params" / f"{source}.yml"
+    if not (is_path or file.exists()):
+        return None
+    sweep = plan.load(file)
+    return sweep.records() or sweep.stored()
 
 
 def _report(args):

@@ -23,10 +23,11 @@ def describe():
 
 
 def here(name):
-    """Return where a dataset, of characters or written with fonts, would be loaded from, "" if it has to be downloaded."""
-    if name in TEXTS.names():
+    """Return where a dataset would be loaded from, "" if it has to be downloaded or obtained."""
+    characters = TEXTS.get(name).characters if name in TEXTS.names() else name
+    if not characters:
         return _text_row(name, TEXTS.get(name), {})["here"]
-    entry = DATASETS.get(name)
+    entry = DATASETS.get(characters)
     return _here(entry, [file for file in entry.files if not official_files.present(file)])
 
 

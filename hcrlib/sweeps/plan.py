@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import fnmatch
 import itertools
+from collections import Counter
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +25,7 @@ from hcrlib.core import paths, yaml_file
 from hcrlib.core.code_hash import code_sha256
 from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.core.registry import did_you_mean
-from hcrlib.datasets import mixture
+from hcrlib.datasets import inventory, mixture
 from hcrlib.models import named
 from hcrlib.models._base import names
 from hcrlib.runs import comparison, runner
@@ -58,13 +59,13 @@ class SweepFile(yaml_file.Section):
 class Sweep:
     """One question and the runs that answer it. configs: a list of distinct RunConfigs.
 
-    own: path -> content hash of custom datasets; runs on other content must be repeated.
+    contents: dataset -> content hash, "" if unknown, of those read so far; runs on other content must be repeated.
     """
 
     path: Path
     question: str
     configs: list
-    own: dict
+    contents: dict = dataclasses.field(default_factory=dict)
 
     @property
     def task(self):
@@ -78,12 +79,15 @@ class Sweep:
 
     def look(self):
         """Return hash -> RunRecord of the runs that have ended, read afresh from disk."""
-        root = paths.runs_root()
-        return {config.hash: record for config in self.configs if (record := self._record(config, root))}
+        return {key: record for key, record in self._ended().items() if self._is_current(record)}
 
     def records(self):
-        """Return the available RunRecords in plan order."""
-        return [comparison.completed(record) for record in self.look().values()]
+        """Return the available RunRecords in plan order; datasets are read only where runs of one differ in its content."""
+        ended = self._ended().values()
+        known = {(record.config.dataset, record.data["sha256"]) for record in ended if "sha256" in record.data}
+        contents = Counter(dataset for dataset, _ in known)
+        kept = [record for record in ended if contents[record.config.dataset] < 2 or self._is_current(record)]
+        return [comparison.completed(record) for record in kept]
 
     def stored(self):
         """Return the RunRecords in its results folder, such as committed ones, whose runs may not be on this machine."""
@@ -120,13 +124,31 @@ class Sweep:
         rows = [(c.id, records.variant(c), state) for c, state in zip(self.configs, states, strict=True)]
         return tabulate(rows, ("run", "other than default", "state"))
 
-    def _record(self, config, root):
-        """Return the record of a run that has ended, or None."""
-        with contextlib.suppress(RunError):  # an unreadable record counts as missing: the run is repeated
-            record, content = records.find(config, root), self.own.get(config.dataset)
-            changed = record and content and record.data.get("sha256", content) != content
-            return None if changed else record
-        return None
+    def _ended(self):
+        """Return hash -> RunRecord of the runs that have ended, in plan order; an unreadable record counts as missing."""
+        root, found = paths.runs_root(), {}
+        for config in self.configs:
+            with contextlib.suppress(RunError):
+                found[config.hash] = records.find(config, root)
+        return {key: record for key, record in found.items() if record}
+
+    def _is_current(self, record):
+        """Return whether a run was made on what its dataset holds now, as far as that is known."""
+        name, made_on = record.config.dataset, record.data.get("sha256")
+        if made_on is None or datasets.is_pinned(name):
+            return True
+        if name not in self.contents:
+            self.contents[name] = _content(name)
+        return self.contents[name] in ("", made_on)
+
+
+def _content(name):
+    """Return the hash of a dataset's content on this machine, "" if it is not here or not valid. Downloads nothing."""
+    parts = [part for part, _ in mixture.parts(name)] or [name]
+    with contextlib.suppress(DataError):  # reported by its runs
+        if all(inventory.here(part) for part in parts if part in datasets.names()):
+            return datasets.load(name).sha256
+    return ""
 
 
 def by_other_code(record):
@@ -164,11 +186,7 @@ def load(path):
     if len(kinds := {tasks.of(config).name for config in configs}) > 1:
         got = " and ".join(sorted(kinds))
         raise ConfigError("A sweep cannot mix tasks", where=path, expected="models of one task", got=got)
-    own = {}
-    for name in {config.dataset for config in configs if not datasets.is_pinned(config.dataset)}:
-        with contextlib.suppress(DataError):  # reported by its runs; other runs continue
-            own[name] = datasets.load(name).sha256
-    return Sweep(path.resolve(), content.question or path.stem, list({c.hash: c for c in configs}.values()), own)
+    return Sweep(path.resolve(), content.question or path.stem, list({c.hash: c for c in configs}.values()))
 
 
 def ensure(path):

@@ -143,6 +143,21 @@ def test_leaderboard_of_all_runs_a_folder_and_stored_records(run, capsys, tmp_pa
         assert f"{run.misses:,} of 1,000" in printed(capsys)[0]
 
 
+def test_a_folder_hides_no_sweep_and_no_dataset_in_a_leaderboard(run, capsys, tmp_path, results, monkeypatch):
+    for name in ("mnist", "mnist-5k", "other"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    for source, words in (("mnist", "mnist: 10,000 test images"), ("mnist-5k", f"{run.misses:,} of 1,000")):
+        assert main.main(["leaderboard", source]) == 0
+        assert words in printed(capsys)[0]
+    assert main.main(["leaderboard", "./mnist"]) == 0
+    assert printed(capsys)[0] == "There are no records yet.\n"
+    assert main.main(["leaderboard", "other"]) == 1
+    assert "There are no results of 'other'. The folder is ./other." in printed(capsys)[1]
+    assert main.main(["leaderboard", "emnist-words"]) == 0, "a dataset without runs"
+    assert printed(capsys)[0] == "There are no records yet.\n"
+
+
 @pytest.mark.parametrize("command", [["sweep"], ["claims"], ["leaderboard"], ["tune", "knn", "--space"]])
 def test_a_file_that_is_missing_is_named_as_typed_with_the_places_searched(command, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from types import SimpleNamespace
 
 import pytest
 from stand_ins import MEASURED, Workers, outcome
@@ -200,6 +201,25 @@ def test_own_data_changed_in_place_is_run_again(write, tmp_path):
     assert sweep.load(path).unfinished() == []
     (tmp_path / "a.csv").write_text("\n".join(rows[:-2]))
     assert sweep.load(path).unfinished() == [config]
+    assert len(sweep.load(path).records()) == 1, "as it was measured"
+
+
+def test_only_data_that_runs_are_compared_on_are_read(write, monkeypatch):
+    """Printing a plan or a leaderboard neither reads large datasets nor fetches fonts."""
+    texts = "runs: [{classifier: crnn-small, dataset: lines-copiste}, {classifier: crnn-small, dataset: NAME}]"
+    path = write(texts.replace("NAME", "lines-copiste+font-lines:0.3"))
+    read = []
+    monkeypatch.setattr(sweep.datasets, "load", lambda name: read.append(name) or SimpleNamespace(sha256="new"))
+    monkeypatch.setattr(sweep.inventory, "here", lambda name: "" if name == "font-lines" else "HCR_DATA")
+    plan = sweep.load(path)
+    assert (plan.table().count("to run"), plan.records(), read) == (2, [], [])
+    for config in plan.configs:
+        records.RunRecord(config=config, status="skipped", reason="a stand-in", data={"sha256": "old"}).write()
+    assert [record.data["sha256"] for record in plan.records()] == ["old", "old"]
+    assert read == []
+    assert plan.unfinished() == plan.configs[:1], "changed; what needs fonts that are not here is not read"
+    plan.look()
+    assert read == ["lines-copiste"], "once"
 
 
 def test_the_plan_says_which_runs_are_of_other_code(write, monkeypatch):
