@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,16 +19,23 @@ from hcrlib.models._keras import Checkpoint
 from hcrlib.runs import runner
 
 pytestmark = pytest.mark.slow
+TESTS = Path(__file__).resolve().parents[1]
 TINY = {"data": "mnist-numbers", "batch_size": 16, "width": 4, "units": 8}
 SETTINGS = {
-    "cnn-basic": {"data": "mnist-5k", "budget": 400, "epochs": 4, "batch_size": 32},
+    "cnn-basic": {"data": "mnist-5k", "budget": 400, "epochs": 4, "batch_size": 32, "width": 8},
     "crnn-small": {**TINY, "epochs": 4},  # on lines that are composed anew in every epoch
 }
 FEW = {"mnist-numbers": {"train": 48, "val": 12, "test": 24}}
 CHILD = """
-import hcrlib as hcr
+import sys
 import time
+
+import hcrlib as hcr
 from hcrlib.datasets import synthetic
+
+sys.path.append({tests!r})
+import short_network
+short_network.install()
 
 def say(line):
     print(line, flush=True)
@@ -46,13 +54,13 @@ def few_numbers(monkeypatch):
 
 def training(results, name):
     environment = {**os.environ, "HCR_RESULTS": str(results)}
-    code = CHILD.format(few=FEW, name=name, settings=SETTINGS[name])
+    code = CHILD.format(tests=str(TESTS), few=FEW, name=name, settings=SETTINGS[name])
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("name", SETTINGS)
-def test_kill_minus_nine_and_resume(name, results, tmp_path, monkeypatch, few_numbers):
+def test_kill_minus_nine_and_resume(name, results, tmp_path, monkeypatch, few_numbers, short_network):
     with training(results, name) as child:
         for line in child.stdout:
             if line.startswith("epoch 2/4"):
