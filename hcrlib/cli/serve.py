@@ -1,5 +1,6 @@
 """`hcr serve` and `hcr corrections`: the web app, and the corrections that its users store."""
 
+import sys
 from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
@@ -10,6 +11,7 @@ from hcrlib.core.errors import ConfigError
 from hcrlib.runtime import sha256
 from hcrlib.runtime.models import unit_of
 from hcrlib.runtime.web import AUTO, cli
+from hcrlib.runtime.web.corrections import Corrections
 
 DEFAULT = "best-47"  # of the zoo: digits and letters
 PAGE_MODELS = "page-62", "best-62"  # of the zoo: they distinguish upper and lower case, which words need
@@ -156,4 +158,19 @@ def _corrections(args):
 
     export = corrections.export_lines if args.lines else corrections.export
     print(export(args.to, args.corrections))
+    if args.lines:
+        _list_conflicts(Corrections(args.corrections or cli.default_store()).conflicts())
     return 0
+
+
+def _list_conflicts(conflicts):
+    """Print each line whose corrections differ, with the texts that were not exported, on stderr."""
+    if conflicts:
+        print(
+            f"hcr: corrected differently: {len(conflicts)}. The newest text is in lines.tsv; edit it there",
+            file=sys.stderr,
+        )
+    for *others, newest in conflicts:
+        print(f"  {newest['id']}.png  {newest['document']}", file=sys.stderr)
+        for row in (newest, *reversed(others)):
+            print(f"    {row['at']}  {row['text']}", file=sys.stderr)

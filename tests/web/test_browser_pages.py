@@ -301,6 +301,17 @@ def test_lines_are_corrected_and_stored_with_consent(page):
     expect(field(page, 2)).to_be_focused()
     assert [row["text"] for row in page.reader.corrections.lines()] == ["The quick red fox"]
     assert page.reader.corrections.lines()[0]["document"] == "a.png, page 1"
+    choose(page, picture(EIGHT), "a.png", "image/png")  # once more
+    page.get_by_role("button", name="Correct lines").click()
+    expect(row(page, 1)).to_contain_text("Stored.")
+    page.get_by_label("I agree").check()
+    field(page, 1).fill("The quick red fox.")
+    field(page, 1).press("Enter")
+    expect(field(page, 2)).to_be_focused()
+    expect(row(page, 1)).to_contain_text("Stored.")
+    expect(row(page, 1).get_by_role("button", name="Save")).to_be_enabled()
+    assert [row["text"] for row in page.reader.corrections.lines()] == ["The quick red fox."]
+    assert page.reader.corrections.conflicts() == [], "it replaces that person's own"
     shot(page, "page-lines")
     assert fits(page)
     assert violations(page) == []
@@ -308,8 +319,8 @@ def test_lines_are_corrected_and_stored_with_consent(page):
     expect(row(page, 1)).to_contain_text("Deleted.")
     assert page.reader.corrections.lines() == []
     page.get_by_role("button", name="Correct lines").click()
-    expect(page.locator("#text p").first).to_have_text("The quick red fox")
-    assert download(page, "text")[1].decode().splitlines()[0] == "The quick red fox"
+    expect(page.locator("#text p").first).to_have_text("The quick red fox.")
+    assert download(page, "text")[1].decode().splitlines()[0] == "The quick red fox."
     assert b'"image"' not in download(page, "json")[1]
 
 

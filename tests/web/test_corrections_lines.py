@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hcrlib import records
 from hcrlib.cli.main import main
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.datasets import corrections, tsv
@@ -64,7 +65,7 @@ def test_a_line_is_stored_replaced_and_deleted(client, kept):
     assert pixels.shape == (48, 300)
     assert (pixels == images.grey(images.from_data_url(line()), images.MAX_SIDE)).all()
 
-    second = client.post(ADDRESS, json=body()).json["id"]
+    second = client.post(ADDRESS, json=body(replaces=first)).json["id"]
     client.post(ADDRESS, json=body(page=3))  # another page: another line
     assert [row["text"] for row in kept.lines()].count("écrit mal") == 0
     assert len(kept.lines()) == 2
@@ -72,6 +73,31 @@ def test_a_line_is_stored_replaced_and_deleted(client, kept):
     assert client.delete(f"/api/corrections/{second}").status_code == 204
     assert [row["document"] for row in kept.lines()] == ["letter.pdf, page 3"]
     assert kept.rows() == []  # of characters
+
+
+def test_another_persons_text_of_the_line_is_kept(client, kept, tmp_path, capsys):
+    mine = client.post(ADDRESS, json=body("mine")).json["id"]
+    other = client.post(ADDRESS, json=body("theirs")).json["id"]
+    for replaces in ("unknown", other):  # of another line
+        client.post(ADDRESS, json=body("mine", page=3, replaces=replaces))
+    (both,) = kept.conflicts()
+    assert [row["text"] for row in both] == ["mine", "theirs"]
+    assert [(row["text"], row["document"]) for row in kept.lines()] == [
+        ("theirs", "letter.pdf, page 2"),
+        ("mine", "letter.pdf, page 3"),
+    ]
+    command = ["corrections", "--lines", "--corrections", kept.path, "--to"]
+    assert main([*command, str(tmp_path / "a")]) == 0
+    told = capsys.readouterr().err
+    assert "corrected differently: 1." in told
+    assert told.index(f"{other}.png  letter.pdf, page 2") < told.index("theirs") < told.index("mine")
+    assert (tmp_path / "a/lines.tsv").read_text().count("letter.pdf") == 2
+    mine = client.post(ADDRESS, json=body("theirs", replaces=mine)).json["id"]
+    assert kept.conflicts() == []
+    assert main([*command, str(tmp_path / "b")]) == 0
+    assert capsys.readouterr().err == ""
+    assert client.delete(f"/api/corrections/{mine}").status_code == 204
+    assert next(row["id"] for row in kept.lines()) == other
 
 
 @pytest.mark.parametrize(
@@ -82,6 +108,7 @@ def test_a_line_is_stored_replaced_and_deleted(client, kept):
         *((dict(text=text), "bad-request", 400) for text in (None, 8, ["a"])),
         *((dict(page=page), "bad-request", 400) for page in (0, -1, True, "1", 1.5, 1 << 40)),
         (dict(document=None), "bad-request", 400),
+        (dict(replaces=8), "bad-request", 400),
         (dict(model=""), "bad-request", 400),
         (dict(model="other"), "no-such-model", 404),
         (dict(image="AAAA"), "not-an-image", 422),
@@ -170,3 +197,31 @@ def test_what_the_export_of_lines_refuses(kept, tmp_path):
         corrections.export(tmp_path / "mine", other.path)
     with pytest.raises(ConfigError, match="already exists"):
         corrections.export_lines(tmp_path, other.path)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly` option is set")
+def test_corrected_lines_train_a_recognizer_further(kept, tmp_path, results, monkeypatch, capsys):
+    """From the store to a run that starts from another one, with a tiny network."""
+    import tensorflow as tf
+    from short_network import network
+
+    from hcrlib.models.crnn_residual import CrnnResidual
+
+    monkeypatch.setattr(CrnnResidual, "network", network)
+    for number in range(9):
+        image = images.from_data_url(line(30 + 20 * number))
+        kept.add_line("abc"[number % 3 :], f"letter {number // 2}.jpg, page {1 + number % 2}", "wills-fr 0", image)
+    folder = str(tmp_path / "mine")
+    assert main(["corrections", "--lines", "--corrections", kept.path, "--to", folder]) == 0
+    tiny = [word for each in ("epochs=1", "width=1", "units=2") for word in ("--set", each)]
+    tf.config.run_functions_eagerly(True)
+    try:
+        assert main(["train", "crnn-residual", "--data", folder, *tiny]) == 0
+        (first,) = records.read_all()
+        assert main(["train", "crnn-residual", "--data", folder, *tiny, "--set", f"start={first.id}"]) == 0
+    finally:
+        tf.config.run_functions_eagerly(False)
+    (second,) = [record for record in records.read_all() if record.id != first.id]
+    assert second.status == "finished"
+    assert any(f"started from {first.id}" in note for note in second.notes)

@@ -1,6 +1,7 @@
 """User corrections in one SQLite file: of characters, with the model's own answer, and of lines of pages.
 
-Nothing is stored without consent, nothing about the sender is stored, and the ID that `add` returns deletes it again.
+Nothing is stored without consent, nothing about the sender is stored, and the ID that `add` returns deletes it again. Who
+corrects a line that another person has corrected does not have that one's ID: both texts are kept.
 """
 
 import contextlib
@@ -51,10 +52,11 @@ class Corrections:
         with self._open() as connection:
             return _insert(connection, "corrections", label, answered, float(probability), model, image)
 
-    def add_line(self, text, document, model, image):
-        """Store the text of a line, in place of an earlier one of the same image; return and raise like `add`."""
+    def add_line(self, text, document, model, image, replaces=None):
+        """Store the text of a line; return and raise like `add`. replaces: ID of the sender's earlier text of that line."""
         with self._open() as connection:
-            connection.execute("DELETE FROM lines WHERE document = ? AND image = ?", (document, image))
+            earlier = replaces, document, image
+            connection.execute("DELETE FROM lines WHERE id = ? AND document = ? AND image = ?", earlier)
             return _insert(connection, "lines", text, document, model, image)
 
     def remove(self, number):
@@ -73,14 +75,24 @@ class Corrections:
         return self._select("corrections", COLUMNS)
 
     def lines(self):
-        """Return a dict of LINE_COLUMNS for each correction of a line, oldest first."""
-        return self._select("lines", LINE_COLUMNS)
+        """Return a dict of LINE_COLUMNS for each corrected line, oldest first: its newest text, if there are several."""
+        return [corrected[-1] for corrected in self._by_line()]
+
+    def conflicts(self):
+        """Return [dict of LINE_COLUMNS, ...], oldest first, of each line whose corrections differ."""
+        return [corrected for corrected in self._by_line() if len({row["text"] for row in corrected}) > 1]
+
+    def _by_line(self):
+        by_line = {}
+        for row in self._select("lines", LINE_COLUMNS):
+            by_line.setdefault((row["document"], row["image"]), []).append(row)
+        return list(by_line.values())
 
     def _select(self, table, columns):
         if not os.path.exists(self.path):
             return []
         with self._open() as connection:
-            rows = connection.execute("SELECT %s FROM %s ORDER BY at, id" % (", ".join(columns), table)).fetchall()
+            rows = connection.execute("SELECT %s FROM %s ORDER BY at, rowid" % (", ".join(columns), table)).fetchall()
         return [dict(zip(columns, row)) for row in rows]
 
     @contextlib.contextmanager

@@ -80,9 +80,9 @@ def blueprint(models, page_reader, metrics, corrections=None):
         if page_reader is None:
             raise Problem("not-here", "This server reads single characters, not pages.")
         check_kept(corrections)
-        text, document, model, pixels = _parse_line(models, page_reader)
+        text, document, model, pixels, replaces = _parse_line(models, page_reader)
         with storage_errors("stored"):
-            return flask.jsonify(id=corrections.add_line(text, document, model, images.png(pixels))), 201
+            return flask.jsonify(id=corrections.add_line(text, document, model, images.png(pixels), replaces)), 201
 
     @routes.route("/api/library")
     def search():
@@ -154,12 +154,14 @@ def _parse_request():
 
 
 def _parse_line(models, page_reader):
-    """Return (text, document, name and digest of the model, uint8 pixels) of a request to store the text of a line."""
+    """Return (text, document, name and digest of the model, uint8 pixels, ID that it replaces or None) of a corrected line."""
     body = consented()
     text, document, name, image = (body.get(key) for key in ("text", "document", "model", "image"))
-    page = body.get("page", 1)
+    page, replaces = body.get("page", 1), body.get("replaces")
     if not all(isinstance(each, str) for each in (text, document, name, image)):
         raise Problem("bad-request", "`text`, `document`, `model` and `image` must be strings.")
+    if not isinstance(replaces, (str, type(None))):
+        raise Problem("bad-request", "`replaces` must be the ID of an earlier correction of this line.")
     if not name:
         raise Problem("bad-request", "`model` must be the name of the recognizer or model that read the line.")
     if not isinstance(page, int) or isinstance(page, bool) or not 1 <= page < 1 << 31:
@@ -172,7 +174,7 @@ def _parse_line(models, page_reader):
         raise Problem("not-valid", detail % (len(pixels), LINE_HEIGHT))
     if int(pixels.max()) - int(pixels.min()) <= INK_THRESHOLD:
         raise Problem("blank", "The image contains no ink.")
-    return text, "%s, page %d" % (_base_name(document), page), "%s %s" % (loaded.name, loaded.digest), pixels
+    return text, "%s, page %d" % (_base_name(document), page), "%s %s" % (loaded.name, loaded.digest), pixels, replaces
 
 
 def _normal(text):

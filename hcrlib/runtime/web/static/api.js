@@ -59,8 +59,9 @@ export async function correct(file, label, model) {
 }
 
 // image: a data URL, the one that came with the page. document: the name of its file. model: the name of the one that read it.
-export function correctLine({ image, text, document, page, model }) {
-  return store("/api/corrections/lines", { image, text, document, page, model });
+// replaces: the ID of an earlier correction of this line, made here.
+export function correctLine({ image, text, document, page, model, replaces }) {
+  return store("/api/corrections/lines", { image, text, document, page, model, replaces });
 }
 
 function store(address, correction) {

@@ -11,7 +11,7 @@ const $ = (id) => document.getElementById(id);
 let page = null;
 let about = {}; // {document, model}: the name of its file, and of the one that read it
 const typed = new WeakMap(); // line -> text that is not saved yet
-const stored = new WeakMap(); // line -> {id, text} on the server
+const stored = new Map(); // file, page and image of a line -> {id, text} on the server; a page that is read again keeps them
 
 export function show(shown, { document, model }) {
   page = shown;
@@ -39,14 +39,15 @@ function row(line, index) {
   const [image, text, said] = ["img", "textarea", "span"].map((tag) => form.querySelector(tag));
   const [save, takeBack] = form.querySelectorAll("button");
   const say = (message) => ($("spoken").textContent = said.textContent = message);
-  const showStored = () => (takeBack.hidden = !stored.has(line));
+  const key = [about.document, page.number, line.image].join("\n");
+  const showStored = () => (takeBack.hidden = !stored.has(key));
   if (line.image) image.src = line.image;
   else image.hidden = true;
   text.value = typed.get(line) ?? line.text;
   text.rows = text.value.length > WRAPPED ? 2 : 1;
   text.setAttribute("aria-label", fill(t.lines_text, { number: index + 1 }));
   showStored();
-  if (stored.has(line)) said.textContent = t.kept;
+  if (stored.has(key)) said.textContent = t.kept;
 
   text.addEventListener("input", () => {
     said.textContent = "";
@@ -74,11 +75,11 @@ function row(line, index) {
     typed.delete(line);
     if (!$("lines-consent").checked) return say(t.lines_changed);
     if (!line.image) return say(t.lines_no_image);
-    if (stored.get(line)?.text === wanted) return say(t.kept);
-    const correction = { ...about, page: page.number, image: line.image, text: wanted };
+    if (stored.get(key)?.text === wanted) return say(t.kept);
+    const correction = { ...about, page: page.number, image: line.image, text: wanted, replaces: stored.get(key)?.id };
     save.disabled = true; // a double click stores it once
     try {
-      stored.set(line, { ...(await api.correctLine(correction)), text: wanted });
+      stored.set(key, { ...(await api.correctLine(correction)), text: wanted });
       say(t.kept);
     } catch (error) {
       say(EXPLAINED.includes(error.kind) ? error.message : t.kept_not);
@@ -89,11 +90,11 @@ function row(line, index) {
   });
   takeBack.addEventListener("click", async () => {
     try {
-      await api.takeBack(stored.get(line).id);
+      await api.takeBack(stored.get(key).id);
     } catch (error) {
       if (error.kind !== "not-found") return say(t.not_taken_back);
     }
-    stored.delete(line);
+    stored.delete(key);
     say(t.taken_back);
     showStored();
     text.focus();
