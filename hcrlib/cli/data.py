@@ -28,7 +28,9 @@ def add_parser(subparsers):
     import_.add_argument("--name", help="the dataset of the file, if the file name does not contain it")
     summary = "draw samples of each class and the class balance, or lines with their texts"
     show = add("show", _show, summary, "hcr data show mnist-5k --out a.png")
-    show.add_argument("name", help=f"{NAME}, or a folder with a dataset.yml, a TSV of texts, or ALTO or PAGE XML")
+    show.add_argument(
+        "name", help=f"{NAME}, a mixture, or a folder with a dataset.yml, a TSV of texts, or ALTO or PAGE XML"
+    )
     show.add_argument("--out", help="PNG file to write (default: results/figures/dataset-NAME.png)")
     show.add_argument("--per-class", type=int, default=12, metavar="N", help="images per class, or lines (default: 12)")
 

@@ -19,7 +19,7 @@ def add_parser(subparsers):
     add("-h", "--help", action=_Help, help="show this help and exit; after a model's name, its parameters, too")
     add("classifier", metavar="MODEL", help=f"{', '.join(names())}; `hcr train MODEL --help` lists its parameters")
     data = "a dataset, or a folder with a dataset.yml, a TSV, or ALTO or PAGE XML (default: mnist-5k); "
-    data += "repeatable for lines, with shares"
+    data += "for lines repeatable, with shares, or a YAML file of NAME: SHARE"
     add("--data", action="append", metavar="NAME[:SHARE]", help=data)
     add("--seed", type=int, default=0, metavar="N", help="seed of every random choice (default: 0)")
     add("--budget", type=int, metavar="N", help="number of training images, stratified (default: all)")

@@ -6,6 +6,7 @@ from hcrlib.datasets.base import SIDE, Dataset, Split, check_content
 from hcrlib.datasets.importers import Imported, import_file
 from hcrlib.datasets.inventory import describe, fetch, verify
 from hcrlib.datasets.loading import (
+    beside,
     dataset_names,
     frame_of,
     is_own,
@@ -29,6 +30,7 @@ __all__ = [
     "Imported",
     "Split",
     "TextDataset",
+    "beside",
     "check_content",
     "cut_validation",
     "dataset_names",

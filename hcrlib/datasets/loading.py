@@ -15,6 +15,7 @@ from hcrlib.datasets.splits import cut_validation
 from hcrlib.datasets.text import TEXTS
 
 LONGEST = 255  # characters: no file has a longer name
+YAML = ".yml", ".yaml"
 LOADERS = {"embedded": load_embedded, "official": load_official, "lite": load_lite}
 
 
@@ -35,6 +36,7 @@ def names():
 
 def load(name, *, val_seed=0):
     """Load a Dataset of characters or a TextDataset of words or lines; see load_dataset and load_text."""
+    name = _spelled(name)
     return (load_text if is_text(name) else load_dataset)(name, val_seed=val_seed)
 
 
@@ -65,13 +67,14 @@ def load_text(name, *, val_seed=0):
 
     Args:
         name: one of `text_names()`, the path of a folder of images with a TSV of their texts or of pages with ALTO or PAGE XML,
-            or a mixture of them, such as `lines-copiste+lines-hooker:0.5` (see hcrlib.datasets.mixture).
+            or a mixture of them, such as `lines-copiste+lines-hooker:0.5` (see hcrlib.datasets.mixture), or a file with one.
         val_seed: chooses the validation lines, by writer.
 
     Raises:
         ConfigError: the name is unknown.
         DataError: files are missing or not valid.
     """
+    name = _spelled(name)
     if parts := _mixed(name):
         return mixture.mix(str(name), _loaded(parts, val_seed))
     if str(name) not in TEXTS.names() and is_text(name):
@@ -84,12 +87,12 @@ def load_text(name, *, val_seed=0):
 
 def is_text(name):
     """Return whether a name or path is of words or lines: a name in TEXTS, or a folder with a TSV in it or in its train/,
-    or with ALTO or PAGE XML in it.
+    or with ALTO or PAGE XML in it; or a mixture, or the file of one.
 
     A folder with a dataset.yml holds characters.
     """
     folder = paths.here(name)
-    if str(name) in TEXTS.names() or _mixed(name):
+    if str(name) in TEXTS.names() or _mixed(name) or _mixture_file(name):
         return True
     if not folder.is_dir() or (folder / "dataset.yml").is_file():
         return False
@@ -99,7 +102,7 @@ def is_text(name):
 def is_own(path):
     """Return whether a path is that of a custom dataset: a dataset.yml, a folder with one, or one of words or lines."""
     path = Path(path)
-    described = path.is_file() if path.suffix in (".yml", ".yaml") else (path / "dataset.yml").is_file()
+    described = path.is_file() if path.suffix in YAML else (path / "dataset.yml").is_file()
     return described or (not _mixed(path) and is_text(path))
 
 
@@ -114,10 +117,11 @@ def is_pinned(name):
 def resolve(name):
     """Return the name of a dataset as it is, or the absolute path of a custom one, relative to the current or project folder.
 
-    ConfigError, with a suggestion, if there is no such dataset.
+    A mixture's file is replaced by the name that it spells. ConfigError, with a suggestion, if there is no such dataset.
     """
     if name in names() or paths.here(name) != Path(str(name)):
         return name
+    name = _spelled(name)
     if _mixed(name):
         return mixture.renamed(name, resolve)
     for path in (Path(str(name)), paths.project_root() / str(name)):
@@ -128,6 +132,11 @@ def resolve(name):
         expected = "a dataset.yml, a *.tsv, or ALTO or PAGE XML"
         raise ConfigError("There is no dataset here", where=name, expected=expected, hint=hint)
     return known(name)
+
+
+def beside(name, folder):
+    """Return the path of a custom dataset that a file in `folder` names; a name of the catalog, or unknown there, as it is."""
+    return str(folder / name) if name not in names() and is_own(folder / name) else name
 
 
 def known(name):
@@ -165,6 +174,37 @@ def frame_of(name):
     return DATASETS.get(name).frame if name in DATASETS.names() else frame_of_custom(paths.here(name))
 
 
+def _spelled(name):
+    """Return the name of the mixture that a YAML file spells, alone or as a part; other names as they are."""
+    parts = _mixed(name) or [(str(name), 1.0)]
+    files = {part: place for part, _ in parts if (place := _mixture_file(part))}
+    if not files:
+        return name
+    from hcrlib.datasets import mixture_file
+
+    read = {part: mixture_file.read(place, _resolved_beside) for part, place in files.items()}
+    pairs = [(each, share * more) for part, share in parts for each, more in read.get(part, [(part, 1.0)])]
+    return mixture.written(pairs)
+
+
+def _mixture_file(name):
+    """Return the Path of the YAML file of a mixture, in the current or the project's folder, or None."""
+    path = Path(str(name))
+    if path.suffix not in YAML:
+        return None
+    from hcrlib.datasets import mixture_file  # pydantic is slow to import
+
+    place = next((place for place in (path, paths.project_root() / path) if place.is_file()), None)
+    return place if place and mixture_file.is_one(place) else None
+
+
+def _resolved_beside(name, folder):
+    name = beside(name, folder)
+    if _mixture_file(name):
+        raise ConfigError("A mixture's file names another one", expected="datasets", hint="Name its datasets instead")
+    return resolve(name)
+
+
 def _mixed(name):
     """Return the (name, share) of each part if this is the name of a mixture and of no folder, else ()."""
     if len(str(name)) < LONGEST and paths.here(name).exists():
@@ -197,7 +237,7 @@ def _part(name, val_seed):
 
 def _is_path(name):
     path = Path(name)
-    return len(path.parts) > 1 or path.suffix in (".yml", ".yaml") or (path / "dataset.yml").is_file()
+    return len(path.parts) > 1 or path.suffix in YAML or (path / "dataset.yml").is_file()
 
 
 def _cut(published, val_fraction, val_seed):

@@ -1,9 +1,10 @@
 """Several datasets of words or lines as one: `lines-copiste+lines-hooker:0.5+my-lines:3`.
 
 The number after the colon is the part's share: how often an epoch of training reads each of its lines. With 0.5 an epoch draws
-half of the lines, other ones in each epoch; with 3 it reads each line three times. Validation and test lines are those of all
-parts, once each. A part without lines of its own to test and validate on, or written with fonts, is for training only. A part
-that composes new lines in every epoch does so here, too; one written with fonts also writes the other parts' training texts.
+half of the lines, other ones in each epoch; with 3 it reads each line three times. A YAML file may spell it: see
+`mixture_file`. Validation and test lines are those of all parts, once each. A part without lines of its own to test and
+validate on, or written with fonts, is for training only. A part that composes new lines in every epoch does so here, too; one
+written with fonts also writes the other parts' training texts.
 """
 
 import functools
@@ -80,8 +81,7 @@ def parts(name):
             expected, hint = f"NAME:SHARE, a share above 0 and at most {MOST}", "For example lines-copiste+my-lines:0.5"
             raise ConfigError("This part of a mixture is not valid", expected=expected, got=piece, hint=hint)
         found.append((part, number))
-    if twice := [part for part, n in Counter(part for part, _ in found).items() if n > 1]:
-        raise ConfigError("A mixture names a dataset twice", got=", ".join(twice), hint="Give it a larger share")
+    _check_distinct(part for part, _ in found)
     return tuple(found)
 
 
@@ -92,12 +92,22 @@ def joined(names):
 
 def renamed(name, change):
     """Return the name of a mixture with each part's name changed by a function; a share of 1 is left out."""
-    names = [(change(part), share) for part, share in parts(name)]
-    for part, _ in names:
+    return written([(change(part), share) for part, share in parts(name)])
+
+
+def written(pairs):
+    """Return the name of the mixture of (name, share) pairs; a share of 1 is left out. ConfigError if it cannot be written."""
+    for part, _ in pairs:
         if SEPARATOR in part or ":" in part:
             what, hint = "A folder in a mixture has a character of mixtures in its path", "Rename or move the folder"
             raise ConfigError(what, expected=f"no {SEPARATOR} and no :", got=part, hint=hint)
-    return joined(f"{part}:{share:g}" if share != 1 else part for part, share in names)
+    _check_distinct(part for part, _ in pairs)
+    return joined(f"{part}:{share:g}" if share != 1 else part for part, share in pairs)
+
+
+def _check_distinct(names):
+    if twice := [name for name, n in Counter(names).items() if n > 1]:
+        raise ConfigError("A mixture names a dataset twice", got=", ".join(twice), hint="Give it a larger share")
 
 
 def mix(name, loaded):

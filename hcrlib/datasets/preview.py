@@ -28,7 +28,8 @@ def show(name, out=None, per_class=12):
 
 def write(data, out=None, per_class=12):
     """Draw a loaded Dataset or TextDataset; see show."""
-    out = Path(out) if out else paths.results_root() / "figures" / f"dataset-{data.name}.png"
+    name = "+".join(Path(part).name for part in data.name.split("+"))  # the parts of a mixture may be paths
+    out = Path(out) if out else paths.results_root() / "figures" / f"dataset-{name}.png"
     figure = draw(data, per_class)
     with writing(out) as part:
         figure.savefig(part, format="png", dpi=110)

@@ -226,13 +226,10 @@ def _beside(entry, folder, catalogue):
     """Return the entry; the path of a custom dataset, alone or in a mixture, is taken as relative to the sweep's folder."""
     if "dataset" not in entry or entry["dataset"] in catalogue:
         return entry
-
-    def placed(name):
-        return str(folder / name) if name not in catalogue and datasets.is_own(folder / name) else name
-
     name = str(entry["dataset"])
-    is_mixed = not (folder / name).exists() and mixture.parts(name)
-    return {**entry, "dataset": mixture.renamed(name, placed) if is_mixed else placed(name)}
+    if not (folder / name).exists() and mixture.parts(name):
+        return {**entry, "dataset": mixture.renamed(name, lambda part: datasets.beside(part, folder))}
+    return {**entry, "dataset": datasets.beside(name, folder)}
 
 
 def checked(entry, where, own=None):

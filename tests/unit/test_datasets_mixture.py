@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import hcrlib
 from hcrlib.cluster import inputs
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.datasets import is_text, load_text, loading, mixture
@@ -36,6 +37,15 @@ def two(tmp_path):
     lines(tmp_path / "one/train", ["ab c"] * 20, ["w", "x", "y", "z"] * 5)
     lines(tmp_path / "one/val", ["ab c"] * 4, ["v"] * 4)
     lines(tmp_path / "more", ["ab c d"] * 9 + ["a ∞"], ["u"] * 10)
+    return tmp_path / "one", tmp_path / "more"
+
+
+@pytest.fixture
+def named(tmp_path):
+    """Two folders of lines that are named and not read."""
+    for name in ("one", "more"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "lines.tsv").touch()
     return tmp_path / "one", tmp_path / "more"
 
 
@@ -91,6 +101,72 @@ def test_a_mixture_is_a_dataset_by_name_everywhere(two, tmp_path):
     (tmp_path / "mixed.yml").write_text("runs: [{classifier: crnn-small, dataset: 'one+more:0.5'}]")
     [config] = plan.load(tmp_path / "mixed.yml").configs
     assert config.dataset == name, "parts are relative to the sweep's folder"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "one: 1\nmore: 0.5",
+        "- one\n- more: 0.5",
+        "- {one: 1}\n- more:0.5",
+        "- one+more:0.5",
+        "[ABOVE/one, {more: 0.5}]",
+    ],
+)
+def test_a_file_is_the_mixture_that_it_spells(named, tmp_path, text, monkeypatch):
+    """Run, record and hash are those of the name, so that they do not need the file."""
+    one, more = named
+    name, file = f"{one}+{more}:0.5", tmp_path / "mix.yml"
+    file.write_text(text.replace("ABOVE", str(tmp_path)))
+    (tmp_path / "sweep.yml").write_text("runs: [{classifier: crnn-small, dataset: mix.yml}]")
+    monkeypatch.chdir("/")
+    config = runner.resolve("crnn-small", dataset=name)
+    for mixed in (file, str(file)):
+        assert runner.resolve("crnn-small", dataset=mixed) == config
+        assert is_text(mixed)
+    assert plan.load(tmp_path / "sweep.yml").configs == [config]
+    monkeypatch.chdir(tmp_path)
+    assert runner.resolve("crnn-small", dataset="mix.yml") == config
+    twice = runner.resolve("crnn-small", dataset="font-lines:3+mix.yml:2").dataset
+    assert twice == f"font-lines:3+{one}:2+{more}", "a file may be a part, whose share multiplies its own"
+
+
+def test_a_file_is_loaded_like_its_name(two, tmp_path):
+    one, more = two
+    (tmp_path / "mix.yml").write_text("{one: 1, more: 0.5}")
+    by_file, by_name = hcrlib.load_dataset(tmp_path / "mix.yml"), load_text(f"{one}+{more}:0.5")
+    assert (by_file.name, by_file.sha256, by_file.notes) == (by_name.name, by_name.sha256, by_name.notes)
+    (tmp_path / "alone.yml").write_text("[one]")
+    assert load_text(tmp_path / "alone.yml").sha256 == load_text(one).sha256
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("one: 1\nmore: 0", ["mix.yml, line 2: more", "above 0 and at most 100", "got 0."]),
+        ("- one\n- more: much", ["mix.yml, line 2: [1]", "The share of more", "got {'more': 'much'}."]),
+        ("one: true", ["line 1: one", "got True."]),
+        ("one: .inf", ["line 1: one", "got inf."]),
+        ("- one:0", ["line 1: [0]", "NAME:SHARE", "got 'one:0'."]),
+        ("- {one: 1, more: 2}", ["line 1: [0]", "NAME, or NAME: SHARE"]),
+        ("- 3", ["line 1: [0]", "NAME, or NAME: SHARE", "got 3."]),
+        ("[]", ["mix.yml", "no parts", "at least one dataset"]),
+        ("one: 1\none: 2", ["line 2", "duplicate key 'one'"]),
+        ("lines-copist: 1", ["mix.yml: lines-copist", "Did you mean 'lines-copiste'?"]),
+        ("gone/one: 1", ["mix.yml: gone/one", "There is no dataset here"]),
+        ("one: 1\n./one: 2", ["mix.yml: ./one", "twice", "Give it a larger share"]),
+        ("- mix.yml", ["mix.yml: mix.yml", "names another one", "Name its datasets instead"]),
+        ("format: [one]", ["mix.yml", "Missing key 'name'"]),
+        ("", ["The file is empty"]),
+        ("a: [", ["Invalid YAML", "line 1"]),
+    ],
+)
+def test_mistakes_in_a_file_are_named_with_their_place(named, tmp_path, text, words):
+    (tmp_path / "mix.yml").write_text(text)
+    with pytest.raises(ConfigError) as error:
+        hcrlib.load_dataset(tmp_path / "mix.yml")
+    for word in words:
+        assert word in str(error.value)
 
 
 @pytest.mark.parametrize("share", ["0", "-1", "nan", "inf", "much", "101", ""])
