@@ -13,7 +13,6 @@ from hcrlib.bench.base import Outcome, bench
 from hcrlib.bench.tesseract import LINE, WORD, require_tesseract, tesseract
 from hcrlib.datasets import load_text
 from hcrlib.decoding import ctc
-from hcrlib.decoding.lines import LineDecoder
 from hcrlib.documents.reader import Reader
 from hcrlib.metrics import scores
 
@@ -55,7 +54,7 @@ def _ways(model, data, language):
     """Return what -> function of [uint8 (h, w)] that returns [text]."""
     of_words = model.unit == "words"
     ways = {}
-    shipped = LineDecoder.of(model).search
+    shipped = model.decoder and model.decoder.search
     for what, decode in ctc.decoders(model.classes, data.corpus, shipped=shipped).items():
         ways[what] = lambda images, decode=decode: decode(model.log_probabilities(images))
     readers = {"character by character": Reader(min_confidence=0, recognizer="characters")}

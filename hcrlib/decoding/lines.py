@@ -3,7 +3,6 @@
 `language.npz`, beside the network of a bundle, holds the character n-grams, the weights of the search, and the calibration.
 """
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numba
@@ -16,7 +15,6 @@ from hcrlib.decoding.ngrams import CharacterModel
 from hcrlib.metrics import scores
 from hcrlib.runtime.line_pipeline import BLANK, MARGIN, widened
 
-FILE = "language.npz"  # in a bundle: model/language.npz
 ALPHAS, BETAS = (0.4, 0.6, 0.8, 1.0), (0.6, 1.2, 1.8)  # tried on validation lines
 ENOUGH = 20  # words and characters to calibrate on, right ones and wrong ones
 NEWTON = 20  # iterations
@@ -81,13 +79,6 @@ class LineDecoder:
 
     def __repr__(self):
         return f"LineDecoder({self.search.language if self.search else 'best path'})"
-
-    @classmethod
-    def of(cls, model):
-        """Return the decoder of a LineModel: with the `language.npz` beside its network, if there is one."""
-        place = getattr(model.learner, "path", None)
-        file = Path(place).parent / FILE if place else None
-        return cls.load(file, model.classes) if file and file.is_file() else cls(model.classes)
 
     @classmethod
     def load(cls, path, classes):

@@ -91,7 +91,7 @@ class CtcRecognizer(_WholeRecognizer):
             raise ConfigError("This model reads characters, not words or lines", got=repr(model), hint=hint)
         self.model, self.unit, self.min_confidence = model, model.unit, min_confidence
         self.search = WordBeamSearch([*cased(lexicon)], model.classes) if lexicon is not None else None
-        self.decoder = LineDecoder.of(model)
+        self.decoder = model.decoder or LineDecoder(model.classes)
 
     def readings(self, images):
         """Return a (text, confidence) for each image, uint8 (h, w), dark on light; raise DataError if one is too wide."""

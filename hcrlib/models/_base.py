@@ -17,6 +17,7 @@ from hcrlib import runtime
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.registry import Registry, did_you_mean
 from hcrlib.datasets import SIDE
+from hcrlib.decoding import LANGUAGE
 
 CLASSIFIERS: Registry = Registry("classifier")
 RECOGNIZERS: Registry = Registry("recognizer")
@@ -207,8 +208,8 @@ def named(name: str) -> type[Learner]:
 def load_model(folder: Path, **defaults: Any) -> runtime.Model:
     """Load the runtime.CharacterModel or runtime.LineModel of a run's model/ folder.
 
-    Its `learner` is the fitted one, or a network if the folder contains an ONNX file. defaults: values that model.json files of
-    earlier versions lack.
+    Its `learner` is the fitted one, or a network if the folder contains an ONNX file; a `language.npz` beside it decodes lines.
+    defaults: values that model.json files of earlier versions lack.
 
     Raises:
         RunError: if it cannot be loaded.
@@ -216,7 +217,7 @@ def load_model(folder: Path, **defaults: Any) -> runtime.Model:
     folder = Path(folder)
     try:
         if (folder / "model.onnx").exists():
-            return runtime.models.load(folder)
+            return _with_language(runtime.models.load(folder), folder / LANGUAGE)
         about = {**defaults, **json.loads((folder / "model.json").read_text(encoding="utf-8"))}
         if about["classifier"] not in names():
             hint = "Reinstall the package that defines it"
@@ -227,6 +228,15 @@ def load_model(folder: Path, **defaults: Any) -> runtime.Model:
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         hint = "Run it again; for a model of the zoo: restore its folder, or `hcr zoo add`"
         raise RunError(f"The model cannot be loaded: {error}", where=folder, hint=hint) from error
+
+
+def _with_language(model: Any, path: Path) -> runtime.Model:
+    """Let a recognizer of lines decode with the language model of its bundle, if it has one."""
+    if path.is_file():
+        from hcrlib.decoding.lines import LineDecoder  # numba
+
+        model.decoder = LineDecoder.load(path, model.classes)
+    return model
 
 
 def number(default: Any, **limits: float) -> Any:

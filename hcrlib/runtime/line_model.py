@@ -35,6 +35,7 @@ class LineModel(Model):
     pipeline_class = LinePipeline
     networks = {"onnxruntime": LineNetwork, "litert": LiteLineNetwork}
     tie = 1e-3  # differences add up over steps
+    decoder = None  # its read() returns `text` and `confidence` of float32 (steps, k + 1); None for the best path
     stack = staticmethod(list)
 
     def __init__(self, recognizer, pipeline, classes, unit="lines"):
@@ -48,8 +49,12 @@ class LineModel(Model):
         """Return a list of float32 (steps, k + 1), one for each uint8 (h, w), dark on light."""
         return self.learner.log_probabilities(self.pipeline.apply(images))
 
+    def predict(self, images: Any) -> List[str]:
+        """Return the text of each uint8 (h, w), dark on light."""
+        return [reading.text for reading in self.readings(images)]
+
     def decode(self, scores: Any) -> List[str]:
-        """Return the texts of the best paths of float32 (steps, k + 1) each."""
+        """Return the texts of the best paths of float32 (steps, k + 1) each, without the decoder."""
         return ["".join(self.classes[label - 1] for label in labels(each)) for each in scores]
 
     def read(self, anything: Any) -> LineReading:
@@ -57,8 +62,11 @@ class LineModel(Model):
         return self.readings([to_grey(anything)])[0]
 
     def readings(self, images: Any) -> List[LineReading]:
-        """Return a LineReading, of the best path, for each uint8 (h, w), dark on light."""
-        return [LineReading(*best_path(each, self.classes)) for each in self.log_probabilities(images)]
+        """Return a LineReading for each uint8 (h, w), dark on light: the decoder's, or without one the best path's."""
+        scores = self.log_probabilities(images)
+        if self.decoder is None:
+            return [LineReading(*best_path(each, self.classes)) for each in scores]
+        return [LineReading(found.text, found.confidence) for found in map(self.decoder.read, scores)]
 
     def golden(self, images):
         """Return the arrays of a golden.npz: "image-0", "scores-0", "text-0" and so on."""

@@ -89,7 +89,7 @@ def test_unsure_and_empty_texts_are_question_marks(sheet, texts, unit, least, ex
 
 def test_a_line_too_wide_for_the_network_is_an_error(sheet, monkeypatch):
     narrow, network = model([], "lines"), SimpleNamespace(width=64, steps=16)
-    monkeypatch.setattr(narrow, "log_probabilities", lambda crops: LineNetwork.wide(network, crops[0].shape[1]))
+    monkeypatch.setattr(narrow.learner, "log_probabilities", lambda crops: LineNetwork.wide(network, crops[0].shape[1]))
     with pytest.raises(DataError, match="the network takes 56; it needs"):
         read(sheet, narrow)
 

@@ -1,20 +1,24 @@
 """Words with their confidence and place, their calibration, and the file of a bundle."""
 
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.datasets.text import Lines
+from hcrlib.decoding import LANGUAGE
 from hcrlib.decoding.ctc import NgramBeamSearch
-from hcrlib.decoding.lines import FILE, LineDecoder, align
+from hcrlib.decoding.lines import LineDecoder, align
 from hcrlib.decoding.ngrams import CharacterModel
+from hcrlib.models import load_model
 from hcrlib.runtime.line_pipeline import best_path
 from hcrlib.tasks.recognition.export import _halves, accompany
 
 CLASSES = "abcehtx "
-LANGUAGE = CharacterModel.fit(["the cat", "the bat ate the tea"])
+ENGLISH = CharacterModel.fit(["the cat", "the bat ate the tea"])
 
 
 def said(text, sure=0.99, doubt=(), steps=2):
@@ -51,7 +55,7 @@ def test_a_doubtful_word_is_less_confident():
 
 
 def test_nothing_is_read_from_nothing():
-    for decoder in (LineDecoder(CLASSES), LineDecoder(CLASSES, NgramBeamSearch(LANGUAGE, CLASSES))):
+    for decoder in (LineDecoder(CLASSES), LineDecoder(CLASSES, NgramBeamSearch(ENGLISH, CLASSES))):
         line = decoder.read(np.zeros((0, len(CLASSES) + 1)))
         assert (line.text, line.words, line.confidence) == ("", (), 1.0)
 
@@ -79,20 +83,16 @@ def test_calibration_makes_confidences_as_often_right_as_they_say():
         decoder.calibrated(lines[:2], truth[:2])
 
 
-def test_weights_are_fitted_saved_and_found_beside_the_network(tmp_path):
+def test_weights_are_fitted_and_saved(tmp_path):
     truth = ["the cat", "the bat", "tea ate"] * 20
     lines = [said(t, doubt=[0]) for t in truth]
     for at in range(0, len(lines), 2):
         lines[at] = said("x" + truth[at][1:-1] + "x")
-    fitted = LineDecoder.fit(LANGUAGE, CLASSES, lines, truth, beam=5)
-    fitted.save(tmp_path / FILE)
-    model = SimpleNamespace(learner=SimpleNamespace(path=str(tmp_path / "model.onnx")), classes=CLASSES)
-    found = LineDecoder.of(model)
+    fitted = LineDecoder.fit(ENGLISH, CLASSES, lines, truth, beam=5)
+    fitted.save(tmp_path / LANGUAGE)
+    found = LineDecoder.load(tmp_path / LANGUAGE, CLASSES)
     assert (found.search.alpha, found.search.beta, found.search.beam) == (fitted.search.alpha, fitted.search.beta, 5)
     assert found.read(lines[1]) == fitted.read(lines[1])
-    (tmp_path / FILE).unlink()
-    assert LineDecoder.of(model).search is None
-    assert LineDecoder.of(SimpleNamespace(learner=object(), classes=CLASSES)).search is None
 
 
 @pytest.mark.parametrize(
@@ -104,14 +104,14 @@ def test_weights_are_fitted_saved_and_found_beside_the_network(tmp_path):
     ],
 )
 def test_a_file_without_valid_weights_is_refused(tmp_path, weights):
-    LANGUAGE.save(tmp_path / FILE, **weights)
+    ENGLISH.save(tmp_path / LANGUAGE, **weights)
     with pytest.raises(DataError, match=r"cannot be read .*language\.npz"):
-        LineDecoder.load(tmp_path / FILE, CLASSES)
+        LineDecoder.load(tmp_path / LANGUAGE, CLASSES)
 
 
 def test_there_is_no_file_without_a_language(tmp_path):
     with pytest.raises(ConfigError, match="no language"):
-        LineDecoder(CLASSES).save(tmp_path / FILE)
+        LineDecoder(CLASSES).save(tmp_path / LANGUAGE)
 
 
 def exported(doubt, writers=()):
@@ -140,10 +140,27 @@ def test_a_language_goes_with_an_exported_recognizer_that_it_helps(tmp_path, mon
     monkeypatch.setattr("hcrlib.decoding.lines.BETAS", (1.2,))
     model, data = exported(doubt)
     accompany(tmp_path, model, data)
-    assert (tmp_path / FILE).is_file() == doubt
+    assert (tmp_path / LANGUAGE).is_file() == doubt
     if doubt:
-        model.learner = SimpleNamespace(path=str(tmp_path / "model.onnx"))
-        assert LineDecoder.of(model).text(model.log_probabilities([1])[0]) == "the bat"
+        decoder = LineDecoder.load(tmp_path / LANGUAGE, CLASSES)
+        assert decoder.text(model.log_probabilities([1])[0]) == "the bat"
+
+
+def test_a_recognizer_of_lines_decodes_with_the_language_beside_its_network(tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(paths.zoo_roots()[-1] / "wills-fr/model", folder)
+    images = [np.full((40, 300), 255, np.uint8)]
+    plain = load_model(folder)
+    assert plain.decoder is None
+    language = CharacterModel.fit(["Mon testament"])
+    LineDecoder(plain.classes, NgramBeamSearch(language, plain.classes)).save(folder / LANGUAGE)
+    model = load_model(folder)
+    read = model.decoder.read(model.log_probabilities(images)[0])
+    assert model.readings(images) == [(read.text, read.confidence)]
+    assert model.predict(images) == [read.text]
+    (folder / LANGUAGE).write_bytes(b"")
+    with pytest.raises(DataError, match=r"language\.npz"):
+        load_model(folder)
 
 
 def test_weights_and_the_decision_are_from_different_writers():

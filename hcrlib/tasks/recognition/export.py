@@ -8,6 +8,7 @@ import numpy as np
 from hcrlib.core.errors import ConfigError
 from hcrlib.datasets import TextDataset
 from hcrlib.datasets.text import Lines
+from hcrlib.decoding import LANGUAGE
 from hcrlib.metrics import scores as metrics
 from hcrlib.records import RunRecord
 from hcrlib.runtime import LineModel
@@ -52,7 +53,7 @@ def accompany(folder: Path, model: LineModel, data: TextDataset) -> None:
     """
     if model.unit != "lines":
         return
-    from hcrlib.decoding.lines import FILE, LineDecoder  # numba
+    from hcrlib.decoding.lines import LineDecoder  # numba
     from hcrlib.decoding.ngrams import CharacterModel, frequent_words
 
     val = data.val.take(np.linspace(0, len(data.val) - 1, min(len(data.val), LANGUAGE_LINES)).astype(int))
@@ -65,7 +66,7 @@ def accompany(folder: Path, model: LineModel, data: TextDataset) -> None:
         return
     decoded = [decoder.text(each) for each in scores]
     if metrics.rate(decoded, references) < metrics.rate(model.decode(scores), references):
-        decoder.save(folder / FILE)
+        decoder.save(folder / LANGUAGE)
 
 
 def _halves(lines: Lines) -> tuple[Lines, Lines]:
