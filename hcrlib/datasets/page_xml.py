@@ -77,7 +77,7 @@ def read(path):
 
     ValueError, with the reason: not well-formed, a DOCTYPE, too large, several pages, no page.
     """
-    root = _parsed(path)
+    root = parsed(path)
     if root.tag not in ROOTS:
         return None
     pages = root.findall("Page") if root.tag == "PcGts" else root.findall("Layout/Page")
@@ -86,15 +86,11 @@ def read(path):
     return (_alto if root.tag == "alto" else _page)(root, pages[0])
 
 
-def clean(text):
-    """Return the text as it is written on the page: one spelling of the hyphen, no invisible characters, normal white space."""
-    text = normal(text)
-    text = text.removesuffix(SOFT_HYPHEN) + "-" if text.endswith(SOFT_HYPHEN) else text
-    return normal("".join(c for c in text if unicodedata.category(c) != "Cf" or c in JOINERS).translate(HYPHENS))
+def parsed(path):
+    """Return the root Element of an XML file, tags and attributes without namespaces.
 
-
-def _parsed(path):
-    """Return the root Element, tags and attributes without namespaces."""
+    ValueError, with the reason: not well-formed, a DOCTYPE, too large, nested too deeply. OSError: it cannot be read.
+    """
     if path.stat().st_size > LARGEST:
         raise ValueError(f"it has {path.stat().st_size:,} bytes; at most {LARGEST:,} are read")
     builder, parser, open_ = ElementTree.TreeBuilder(), expat.ParserCreate(namespace_separator=" "), []
@@ -120,6 +116,13 @@ def _parsed(path):
     except (expat.ExpatError, LookupError) as error:  # LookupError: an unknown encoding
         raise ValueError(f"it is not well-formed XML: {error}") from error
     return builder.close()
+
+
+def clean(text):
+    """Return the text as it is written on the page: one spelling of the hyphen, no invisible characters, normal white space."""
+    text = normal(text)
+    text = text.removesuffix(SOFT_HYPHEN) + "-" if text.endswith(SOFT_HYPHEN) else text
+    return normal("".join(c for c in text if unicodedata.category(c) != "Cf" or c in JOINERS).translate(HYPHENS))
 
 
 def _local(name):

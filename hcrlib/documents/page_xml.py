@@ -7,6 +7,7 @@ alternatives, if they spell the word. Coordinates are those of ALTO, see `hocr_a
 
 from xml.etree import ElementTree
 
+from hcrlib.datasets.page_xml import parsed
 from hcrlib.documents.containers import around
 from hcrlib.documents.hocr_alto import Names, clean, columns, size_of
 
@@ -36,13 +37,13 @@ def save(page, source, file):
 
 
 def source_of(path):
-    """Return the name of the file that was read, of a page that `save` wrote; None for other files."""
+    """Return the name of the file that was read, of a page that `save` wrote; None for other or refused XML."""
     try:
-        root = ElementTree.parse(path).getroot()
-    except ElementTree.ParseError:
+        root = parsed(path)
+    except ValueError:
         return None
-    page = root.find(f"{{{PAGE}}}Page")
-    ours = root.findtext(f"{{{PAGE}}}Metadata/{{{PAGE}}}Creator") == CREATOR
+    page = root.find("Page")
+    ours = root.findtext("Metadata/Creator") == CREATOR
     return page.get("imageFilename") if ours and page is not None else None
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from hcrlib.core.errors import ConfigError
 from hcrlib.datasets.pages import read_pages
+from hcrlib.documents import page_xml
 from hcrlib.documents.containers import Box
 from hcrlib.documents.formats import FORMATS, READING_ORDER, as_dict
 from hcrlib.documents.plain_text import as_printed
@@ -194,6 +195,17 @@ def test_markup_has_the_polygons_and_baselines_of_the_file(traced):
     [found] = ElementTree.fromstring(written("page", turned)).iter(f"{PAGE}TextLine")
     places = [found.find(f"{PAGE}{tag}").get("points").replace(",", " ") for tag in ("Coords", "Baseline")]
     assert places == [outline, base]
+
+
+def test_a_page_names_its_source_and_xml_with_a_doctype_is_no_page_of_ours(tmp_path):
+    file = tmp_path / "a.page.xml"
+    file.write_bytes(written("page", page("one"), source="<é>.png"))
+    assert page_xml.source_of(file) == "<é>.png"
+    for doctype in (b"<!DOCTYPE a>", b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hostname">]>'):
+        file.write_bytes(written("page", page("one")).replace(b"<PcGts", doctype + b"<PcGts", 1))
+        assert page_xml.source_of(file) is None
+    file.write_bytes(b"<PcGts>")
+    assert page_xml.source_of(file) is None
 
 
 def test_page_xml_has_regions_lines_words_and_glyphs():
