@@ -6,7 +6,9 @@
 
 An XML names its image; folder and extension of that name may differ. If the images are in three folders or more, each folder is
 a document, otherwise each page. A line is cut out along its polygon, the rest is painted in the color of the paper, and it is
-turned so that its baseline is level. Where the XML gives the page's size, coordinates are scaled to that of the image.
+turned so that its baseline is level. Where the XML gives the page's size, coordinates are scaled to that of the image. An image
+with an orientation in its EXIF is turned by it, as eScriptorium's editor shows it, unless only its stored size is that of the
+XML: kraken reads pixels as they are stored (https://github.com/mittagessen/kraken/issues/394).
 """
 
 import math
@@ -15,7 +17,7 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import ExifTags, Image, ImageDraw
 
 from hcrlib.core.errors import DataError
 from hcrlib.datasets import page_xml
@@ -70,8 +72,7 @@ def read_pages(folder):
 
 def _cut_all(page, path):
     """Return ([(uint8 (h, w), text), ...], {reason: names of lines}) of a PageText and its image."""
-    with Image.open(path) as image:
-        grey = to_grey(image)
+    grey = _oriented(path, page.size)
     scale, lines, problems = _scale(page.size, grey.shape[::-1]), [], {}
     for line in page.lines:
         try:
@@ -172,12 +173,26 @@ def _documents(images, folder):
     return lambda image: image.relative_to(folder).with_suffix("").as_posix(), "page"
 
 
+def _oriented(path, size):
+    """Return an image as uint8 (h, w), turned by its EXIF unless it has the aspect ratio of (width, height) only as stored."""
+    with Image.open(path) as image:
+        shown = to_grey(image)
+        if size and not _is_similar(size, shown.shape[::-1]) and _is_similar(size, image.size):
+            image.getexif().pop(ExifTags.Base.Orientation, None)
+            return to_grey(image)
+    return shown
+
+
+def _is_similar(size, actual):
+    return abs(actual[0] * size[1] / (actual[1] * size[0]) - 1) <= ASPECT
+
+
 def _scale(size, actual):
     """Return (x, y), the factors from the page of the XML to its image. ValueError if it is another page."""
     if size is None:
         return 1.0, 1.0
     x, y = actual[0] / size[0], actual[1] / size[1]
-    if abs(x / y - 1) > ASPECT:
+    if not _is_similar(size, actual):
         raise ValueError(
             f"it has {actual[0]} x {actual[1]} pixels, but in the XML the page has {size[0]:g} x {size[1]:g}"
         )

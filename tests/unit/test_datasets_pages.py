@@ -153,6 +153,34 @@ def test_coordinates_are_scaled_to_the_image(tmp_path):
         lines_of(tmp_path)
 
 
+STORED = {
+    3: Image.Transpose.ROTATE_180,
+    6: Image.Transpose.ROTATE_90,
+    8: Image.Transpose.ROTATE_270,
+}  # of upright pages
+
+
+@pytest.mark.parametrize("orientation", STORED)
+def test_polygons_are_those_of_the_page_as_shown_or_of_its_stored_pixels(tmp_path, orientation):
+    """The size in the XML decides; where both fit it, or there is none, the page is turned by its EXIF."""
+    upright = Image.open(picture(tmp_path / "a.png", 1))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright.transpose(STORED[orientation]).save(tmp_path / "a.png", exif=exif)
+    for size in ((200, 160), (400, 320), None):
+        scale = size[0] // 200 if size else 1
+        polygon = shape(points([(x * scale, y * scale) for x, y in BOX]), "as shown")
+        alto(tmp_path / "a.xml", [polygon], size=size)
+        [line] = pages.read_pages(tmp_path)[0].images
+        assert line.shape == (30, 160)
+        assert (line[10:20, 10:150] == INK).all()
+    if orientation != 3:
+        upright.save(tmp_path / "a.png", exif=exif)
+        alto(tmp_path / "a.xml", ["as stored"], size=(200, 160))
+        [line] = pages.read_pages(tmp_path)[0].images
+        assert (line[10:20, 10:150] == INK).all()
+
+
 @pytest.mark.parametrize(("degrees", "size"), [(90, (30, 160)), (-90, (30, 160)), (8, (30, 160)), (180, (30, 160))])
 def test_lines_are_turned_level(degrees, size):
     """A line written downwards, upwards or tilted; a baseline from right to left does not turn it upside down."""
