@@ -37,6 +37,7 @@ SHORT_NETWORK = f"import sys\nsys.path.append({str(ROOT / 'tests')!r})\nimport s
 STARTUP = {  # notebook -> what its kernel runs first; the notebook and what is compared stay the same
     # trials in the kernel: tests/unit/test_tuning_search.py makes the same ones on a cluster
     "30_tune": EAGER + "from hcrlib.cluster import backend\nbackend.Cluster = lambda: None\n",
+    "20_compare": "from hcrlib.cluster import backend\nbackend.RUN_BYTES = 1 << 60\n",  # room for one worker
     "40_reproduce_papers": EAGER,
     **dict.fromkeys(("50_words_crnn", "51_compare_words"), SHORT_NETWORK),
 }
@@ -85,7 +86,7 @@ def check_record(record):
     assert made["repeat"].startswith(f"hcr train {config.classifier} --data {config.dataset} --seed {config.seed}")
 
 
-def all_but_the_last(stem):
-    """Makes the runs of a notebook's sweep but one, in this process: the notebook itself takes several times as long."""
-    for config in plan.load(ROOT / SMALLEST[stem][0]["sweep"]).configs[:-1]:
+def make_runs(stem, leave=0):
+    """Make the missing runs of a notebook's sweep in this process, less the first ones: the notebook starts a cluster."""
+    for config in plan.load(ROOT / SMALLEST[stem][0]["sweep"]).missing()[leave:]:
         runner.run_one(config, log=lambda line: None)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 @executing.parametrized(lambda stem: stem < "50")
 def test_it_shows_what_was_committed(path, tmp_path, monkeypatch):
     if path.stem == "20_compare":
-        executing.all_but_the_last(path.stem)
+        executing.make_runs(path.stem, leave=1)  # a cluster in the notebook makes that of dummy
     executing.check(path, tmp_path, monkeypatch)
 
 
