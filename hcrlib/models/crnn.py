@@ -6,6 +6,7 @@ the blank first; steps are columns of the last feature map.
 
 import dataclasses
 import functools
+import hashlib
 import itertools
 from typing import ClassVar
 
@@ -62,6 +63,7 @@ class Crnn(KerasLearner, Recognizer):
         return len(text) + sum(a == b for a, b in itertools.pairwise(text))
 
     def fit(self, lines, val, context):
+        origin = context.run(self.start) if self.start else None  # before hours of training, if it is not here
         keras = started(context.seed)
         ctc_loss()  # registers the loss of a checkpoint's model
         self.classes = tuple(context.classes)
@@ -86,10 +88,13 @@ class Crnn(KerasLearner, Recognizer):
 
         self._train(keras, context, lambda: self._compiled(keras, height, batches, context, some), feed)
         del self._val
-        if self.start:
-            record, _ = context.run(self.start)
+        if origin:
+            record, folder = origin
             self.prior_fit_s += record.fit_s
-            self.notes.append(f"started from {record.id}, whose time to fit is counted, too")
+            weights = _weights_sha256(folder / "model")[:12]
+            self.notes.append(
+                f"started from {record.id}, whose time to fit is counted, too; its weights: sha256 {weights}"
+            )
 
     def distorted(self, images, at, rng):
         """Return a training image, changed at random.
@@ -223,6 +228,13 @@ class Crnn(KerasLearner, Recognizer):
         images, texts = self._val
         predicted = [best_path(output, self.classes)[0] for output in self.log_probabilities(images)]
         return {**history, "val_cer": sum(map(edits, predicted, texts)) / sum(map(len, texts))}
+
+
+def _weights_sha256(model):
+    """Return the hex SHA-256 of the weights in the folder of a recognizer's model."""
+    path = next(path for path in (model / "model.onnx", model / "model.keras") if path.is_file())
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclasses.dataclass(kw_only=True)

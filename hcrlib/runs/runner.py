@@ -20,7 +20,7 @@ from hcrlib.core.provenance import packages, provenance, threads
 from hcrlib.models import FitContext, Learner, named
 from hcrlib.records import RunConfig, RunRecord
 from hcrlib.records.storage import NEW
-from hcrlib.runs.store import CHECKPOINT, LOCK, finished, finished_run, settle, swap
+from hcrlib.runs.store import CHECKPOINT, LOCK, finished, finished_run, model_name, settle, swap
 
 PATIENCE_S = 5  # wait for the run's lock: a killed sweep's kernel takes a second to end
 
@@ -44,6 +44,8 @@ def resolve(
     if kind.fixed_protocol and (budget is not None or preprocess not in (None, kind.preprocess)):
         raise ConfigError(f"{kind.name} takes neither a budget nor preprocessing", got=f"{budget}, {preprocess}")
     complete = dataclasses.asdict(kind.create(params))
+    if complete.get("start"):  # of recognizers
+        complete["start"] = model_name(complete["start"])
     steps = json.loads(_steps(kind, json.dumps(kind.preprocess if preprocess is None else preprocess)))
     return RunConfig(datasets.resolve(dataset), classifier, complete, steps, seed, budget)
 

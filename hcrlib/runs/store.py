@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hcrlib import records
 from hcrlib.core import paths
-from hcrlib.core.errors import RunError
+from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.records import RunConfig, RunRecord
 from hcrlib.records.storage import NEW
 
@@ -42,6 +42,26 @@ def finished(config: RunConfig) -> RunRecord | None:
     return None
 
 
+def model_name(name: str) -> str:
+    """Return the name of a model that a run starts from, such that it is found from every folder.
+
+    The id of a run, existing or not, and the name of a model of the zoo stay as they are; a folder, in the current or the
+    project's folder, becomes a run's id if it is below results/runs, else an absolute path. ConfigError if it has no model.
+    """
+    is_path = name.startswith((".", "~", os.sep))
+    if not is_path and any((root / name / "record.json").is_file() for root in (paths.runs_root(), *paths.zoo_roots())):
+        return name
+    path = Path(name).expanduser()
+    place = next((each for each in (path, paths.project_root() / path) if (each / "record.json").is_file()), None)
+    if place is not None:
+        place, runs = place.resolve(), paths.runs_root().resolve()
+        return place.relative_to(runs).as_posix() if place.is_relative_to(runs) else str(place)
+    if is_path:
+        expected, hint = "the folder of a bundle or a run, with its record.json", "hcr zoo list"
+        raise ConfigError("There is no model to start from here", where=name, expected=expected, hint=hint)
+    return name
+
+
 def finished_run(runs: Path, run: str) -> tuple[RunRecord, Path]:
     """Return the record and the folder of a run below `runs` by its id, of a model of the zoo by its name, or of a bundle.
 
@@ -49,6 +69,9 @@ def finished_run(runs: Path, run: str) -> tuple[RunRecord, Path]:
     """
     places = runs / run, *(zoo / run for zoo in paths.zoo_roots()), Path(run)
     folder = next((place for place in places if (place / "record.json").is_file()), places[0])
+    if Path(run).is_absolute() and not (folder / "record.json").is_file():
+        hint = "Put the bundle back there, or name another place and train anew"
+        raise RunError("The model that this run uses is not here", where=run, expected="its record.json", hint=hint)
     record = records.read(folder)
     if record.status != "finished":
         raise RunError(f"This run is not finished but {record.status}", where=run, hint=record.reason)

@@ -44,6 +44,29 @@ def test_a_wrong_request_is_refused(request_, says, results):
     assert not results.exists()
 
 
+def test_a_model_to_start_from_is_found_from_every_folder(tmp_path, results, monkeypatch):
+    """A bundle is named by its absolute path, a run by its id, a model of the zoo by its name."""
+    for folder in (tmp_path / "bundle", tmp_path / "wills-fr", results / "runs/mine/crnn-small/0123"):
+        folder.mkdir(parents=True)
+        (folder / "record.json").touch()
+    monkeypatch.chdir(tmp_path)
+
+    def start(name):
+        return runner.resolve("crnn-small", dataset="emnist-words", start=name).params["start"]
+
+    bundle, run = str(tmp_path / "bundle"), "mine/crnn-small/0123"
+    assert [start(name) for name in ("./bundle", "bundle", bundle)] == [bundle] * 3
+    assert [start(name) for name in (run, f"./results/runs/{run}", str(results / "runs" / run))] == [run] * 3
+    assert [start(name) for name in ("wills-fr", "./wills-fr")] == ["wills-fr", str(tmp_path / "wills-fr")]
+    assert start("mine/crnn-small/later") == "mine/crnn-small/later", "a run that may be made before"
+    assert start(None) is None
+    with pytest.raises(ConfigError, match=r"no model to start from here \(./bundel\). Expected the folder of a bundle"):
+        start("./bundel")
+    shutil.rmtree(bundle)
+    with pytest.raises(RunError, match=rf"The model that this run uses is not here \({bundle}\).*Put the bundle back"):
+        store.finished_run(results / "runs", bundle)
+
+
 def test_the_record_says_what_came_out(run):
     assert run.status == "finished"
     assert (run.n_train, run.n_val, run.n_test) == (500, 400, 1000)

@@ -1,6 +1,7 @@
 """How lines are prepared for recognizers, and what networks with CTC guarantee."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -191,7 +192,8 @@ def test_a_resumed_run_counts_the_time_of_the_run_it_started_from(tmp_path, eage
         resumed.fit(split, val, FitContext(2, 0, tmp_path, said.append, run=run, classes=("a", "b")))
         assert resumed.n_train_used == 15
     assert "resumed after epoch 1" in said
-    assert any("started from a/run" in note for note in resumed.notes)
+    [note] = [note for note in resumed.notes if "started from a/run" in note]
+    assert re.search("its weights: sha256 [0-9a-f]{12}$", note)
     assert resumed.prior_fit_s > 1000
     assert [row["epoch"] for row in resumed.history] == [1, 2]
 
