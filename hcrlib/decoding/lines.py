@@ -38,18 +38,18 @@ class Word(NamedTuple):
     last: int
     characters: tuple
 
-    def columns(self, steps, prepared, image):
-        """Return (left, right) of the word in an image, in pixels.
+    def columns(self, steps, placed, width):
+        """Return (left, right) of the word in an image of that width, in pixels.
 
-        prepared: the image as the model's pipeline returns it, float32 (height, w). The word gets half the width of a character
+        steps: of the line. placed: what LinePipeline.placed returned for the image. The word gets half the width of a character
         on both sides of its outermost ones, of which the steps tell only a point.
         """
-        stride, scale = widened(prepared.shape[1]) / steps, image.shape[0] / prepared.shape[0]
-        sheared = (prepared.shape[1] * scale - image.shape[1]) / 2  # what `deslant` added on both sides
+        prepared, scale, added = placed
+        stride = widened(prepared.shape[1]) / steps
         pad = (self.last + 1 - self.first) / (2 * len(self.text))
         ends = ((self.first - pad) * stride - MARGIN, (self.last + 1 + pad) * stride - MARGIN)
-        left, right = (min(max(round(end * scale - sheared), 0), image.shape[1]) for end in ends)
-        return left, max(right, min(left + 1, image.shape[1]))
+        left, right = (min(max(round(end * scale - added), 0), width) for end in ends)
+        return left, max(right, min(left + 1, width))
 
 
 class LineText(NamedTuple):

@@ -95,7 +95,7 @@ class CtcRecognizer(_WholeRecognizer):
 
     def readings(self, images):
         """Return a (text, confidence) for each image, uint8 (h, w), dark on light; raise DataError if one is too wide."""
-        _, scores = self._prepared_scores(images)
+        _, scores = self._placed_scores(images)
         if self.search is None:
             return [(line.text, line.confidence) for line in map(self.decoder.read, scores)]
         found = [self.search.decode(each)[0] for each in scores]
@@ -106,16 +106,17 @@ class CtcRecognizer(_WholeRecognizer):
         if self.search is not None:
             return super().words(images)
         found = []
-        for image, prepared, scores in zip(images, *self._prepared_scores(images), strict=True):
-            ends = [(word, word.columns(len(scores), prepared, image)) for word in self.decoder.read(scores).words]
-            found.append([(word.text, word.confidence, tuple(x / image.shape[1] for x in end)) for word, end in ends])
+        for image, placed, scores in zip(images, *self._placed_scores(images), strict=True):
+            width = image.shape[1]
+            ends = [(word, word.columns(len(scores), placed, width)) for word in self.decoder.read(scores).words]
+            found.append([(word.text, word.confidence, tuple(x / width for x in end)) for word, end in ends])
         return found
 
-    def _prepared_scores(self, images):
-        """Return (the images as the network takes them, float32 (height, w) each; log-probabilities of each)."""
+    def _placed_scores(self, images):
+        """Return (what LinePipeline.placed returns, log-probabilities) of all images."""
         try:
-            prepared = self.model.pipeline.apply(images)
-            return prepared, self.model.learner.log_probabilities(prepared)
+            placed = [self.model.pipeline.placed(image) for image in images]
+            return placed, self.model.learner.log_probabilities([prepared for prepared, *_ in placed])
         except ValueError as error:
             what = f"The recognizer cannot read these {self.unit}: {error}"
             raise DataError(what, hint="Use another recognizer") from error

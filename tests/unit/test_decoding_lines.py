@@ -63,9 +63,9 @@ def test_nothing_is_read_from_nothing():
 @pytest.mark.parametrize("sheared", [0, 12])
 def test_a_word_has_its_columns_in_the_image(sheared):
     """Steps of 4 columns, an image twice as high as the network's input, 4 columns of margin before it."""
-    prepared, image = np.zeros((32, 120)), np.zeros((64, 240 - 2 * sheared))
+    placed = np.zeros((32, 120)), 2.0, sheared
     word = LineDecoder(CLASSES).read(said("the cat", steps=3)).words[1]  # steps 12 to 18, 7/6 on both sides
-    left, right = word.columns(128 // 4, prepared, image)
+    left, right = word.columns(128 // 4, placed, 240 - 2 * sheared)
     assert (left, right) == (round(2 * (4 * (12 - 7 / 6) - 4)) - sheared, round(2 * (4 * (19 + 7 / 6) - 4)) - sheared)
 
 

@@ -17,7 +17,17 @@ from hcrlib.metrics.scores import edits, error_rate
 from hcrlib.models import RECOGNIZERS, FitContext, named
 from hcrlib.models._keras import started
 from hcrlib.runtime import LinePipeline
-from hcrlib.runtime.line_pipeline import BLANK, best_path, by_width, contrast, deslant, height, stacked, widened
+from hcrlib.runtime.line_pipeline import (
+    BLANK,
+    best_path,
+    by_width,
+    contrast,
+    deslant,
+    height,
+    stacked,
+    straighten,
+    widened,
+)
 
 
 def strokes(lean=0.0, n=8, high=60):
@@ -36,6 +46,45 @@ def test_a_slant_is_taken_out(lean):
     columns = (straight > 0.5).sum(axis=0)
     assert columns.max() >= 0.8 * (contrast(strokes()) > 0.5).sum(axis=0).max()
     assert (columns == 0).sum() > 0.4 * len(columns)
+
+
+def sloping(rise=0, around=0, leaking=False):
+    """float32 (40 + 2 around, 500): squares of 12 pixels on a line that rises, or with strokes of the line above."""
+    x = np.zeros((40 + 2 * around, 500), np.float32)
+    for left in range(20, 480, 24):
+        top = round(14 + around - rise * (left - 250) / 500)
+        x[top : top + 12, left : left + 12] = 1
+        if leaking and left % 5 == 0:
+            x[:5, left + 8 : left + 11] = 1
+    return x
+
+
+@pytest.mark.parametrize("change", [{}, {"rise": 24}, {"rise": -24}, {"around": 25}, {"leaking": True}])
+def test_lines_are_straight_and_of_one_size(change):
+    """Wherever they are in the image, and whatever else is: squares of 12 pixels have a mean distance of 3 from the middle."""
+    x = straighten(sloping(**change))
+    assert x.shape[1] == 500
+    assert 30 <= x.shape[0] <= 40
+    rows = np.arange(x.shape[0])[:, None]
+    x = x * (abs(rows - len(x) / 2) < 12)
+    columns = x.sum(axis=0) > 6
+    middle = (rows * x).sum(axis=0)[columns] / x.sum(axis=0)[columns]
+    assert abs(middle - (len(x) - 1) / 2).max() < 2
+
+
+def test_nothing_is_straightened_without_ink():
+    assert straighten(np.zeros((30, 50), np.float32)).shape == (30, 50)
+    dot = np.zeros((30, 3), np.float32)
+    dot[14, 1] = 1
+    assert straighten(dot).max() > 0.4
+
+
+def test_a_prepared_image_tells_where_its_columns_are():
+    for lean in (-20, 0, 20):
+        image = strokes(lean)
+        prepared, scale, left = LinePipeline(["contrast", "deslant", "straighten", "height"]).placed(image)
+        seen, true = (np.average(np.arange(x.shape[1]), weights=x.sum(axis=0)) for x in (prepared, contrast(image)))
+        assert seen * scale - left == pytest.approx(true, abs=3)
 
 
 def test_contrast_is_that_of_the_ink():
