@@ -76,7 +76,7 @@ def _print_details(data):
     for note in data.notes:
         print(f"- {note}")
     if data.damaged:
-        print(f"unreadable images, left out: {len(data.damaged)}")
+        print(f"left out, because they cannot be read or used: {len(data.damaged)}")
     for file, reason in data.damaged:
         print(f"  {file}: {reason}")
 

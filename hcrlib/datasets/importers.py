@@ -43,6 +43,9 @@ def import_file(path, name=None):
     not stored.
     """
     path = Path(path)
+    if path.is_dir():
+        hint = f"Your own data stay where they are: `hcr train MODEL --data {path}`; `hcr data show {path}` checks them"
+        raise DataError("A folder is not imported", where=path, expected=TAKES, hint=hint)
     if not path.is_file():
         raise DataError("No such file", where=path, expected=TAKES)
     reader = READERS.get(path.suffix.lower(), _import_idx)

@@ -47,8 +47,9 @@ def read_pages(folder):
     images, pages, damaged = _Images(folder), [], []
     others = [path.name for path in _files(folder, (".xml",)) if not _parse(path, images, pages, damaged)]
     pages = _one_each(pages, images, damaged)
+    unnamed = images.besides(image for _, _, image in pages)
     document, kind = _documents([image for _, _, image in pages], folder)
-    parts, texts, writers, marked = [], [], [], 0
+    parts, texts, writers, marked, unusable = [], [], [], 0, 0
     for path, page, image in pages:
         try:
             some, problems = _cut_all(page, image)
@@ -60,12 +61,17 @@ def read_pages(folder):
         writers += [document(image)] * len(some)
         marked += len(problems.pop(page_xml.MARKED, ()))
         damaged += [(images.shown(path), f"{reason}: {_listed(names)}") for reason, names in problems.items()]
+        unusable += sum(map(len, problems.values()))
     if not texts:
         got = "; ".join(f"{file}: {why}" for file, why in damaged[:NAMED]) or "no ALTO or PAGE XML"
         hint = "Each XML needs its image in this folder, and lines with a text and a polygon"
         raise DataError("There is no line to train on in these pages", where=folder, got=got, hint=hint)
     notes = [f"a document is a {kind}, and is in one split only"]
     notes += [f"{marked:,} lines {page_xml.MARKED} are left out"] * bool(marked)
+    notes += [f"{unusable:,} lines that cannot be trained on are left out"] * bool(unusable)
+    notes += [f"{len(unnamed):,} images have no XML that names them alone: {', '.join(unnamed[:NAMED])}"] * bool(
+        unnamed
+    )
     notes += [f"{len(others)} XML files are neither ALTO nor PAGE: {', '.join(others[:NAMED])}"] * bool(others)
     return Lines(tuple(parts), tuple(texts), tuple(writers)), tuple(damaged), notes
 
@@ -230,7 +236,14 @@ class _Images:
                     return self._nearest(found, xml, written), steps
             if place == self.folder:
                 break
+        if name.endswith(".pdf"):
+            raise ValueError(f"its image {written} is a PDF: save each page as an image, with an XML of its own")
         raise ValueError(f"its image {written or '(not named)'} is not in the folder")
+
+    def besides(self, used):
+        """Return the names of the images that are not among the used ones, sorted."""
+        every = {path for paths in self.named.values() for path in paths}
+        return sorted(map(self.shown, every - set(used)))
 
     def _nearest(self, found, xml, written):
         """Return the one that is in the same folder, or whose folders have the names written, or those of the XML."""

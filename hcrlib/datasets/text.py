@@ -120,7 +120,7 @@ class TextDataset(DatasetInfo):
         return "lines" if sum(" " in text for text in self.train.texts) > len(self.train) / 2 else "words"
 
     def summary(self):
-        """Return lines of text: the counts of items and writers, the characters, and the longest text."""
+        """Return lines of text: counts of items and writers, the characters, those tested but not learned, the longest text."""
         parts = {"to train on": self.train, "to validate": self.val, "to test": self.test}
 
         def counts(count):
@@ -128,10 +128,17 @@ class TextDataset(DatasetInfo):
 
         longest = max((text for part in parts.values() for text in part.texts), key=len)
         known = all(part.writers for part in parts.values())
+        held = self.val.texts + self.test.texts
+        unseen = sorted(set().union(*held) - set(self.classes))
+        lines = sum(not set(text).isdisjoint(unseen) for text in held)
+        warned = (
+            f"in no training line, but in {lines:,} to validate or test, where they cannot be read: {''.join(unseen)}"
+        )
         return [
             f"{self.name}: {counts(len)}; {self.source}",
             f"writers: {counts(lambda part: len(set(part.writers))) if known else 'unknown'}",
             f"{self.n_classes} characters: {''.join(self.classes)}",
+            *([warned] if unseen else []),
             f"longest text, {len(longest)} characters: {longest}",
         ]
 

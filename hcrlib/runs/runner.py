@@ -95,7 +95,7 @@ def _alternatives(data: Any) -> str | None:
 
 def _run(config: RunConfig, data: Any, folder: Path, log: Callable[[str], Any], runs: Path) -> RunRecord:
     if data.damaged:
-        log(f"images left out, because they cannot be read: {len(data.damaged)}")
+        log(f"left out, because they cannot be read or used: {len(data.damaged)}")
         log("\n".join(f"  {file}: {reason}" for file, reason in data.damaged))
     _make_room(folder, config, data)
     learner, task = named(config.classifier).create(config.params), tasks.of(config)

@@ -80,7 +80,7 @@ def test_an_empty_class_folder(folders, refused):
 def test_an_unreadable_image_among_good_ones_is_listed_and_counted(folders, capsys):
     (folders / "images/a/broken.png").write_bytes(b"\x89PNG, and no more")
     assert main.main(["train", "dummy", "--data", str(folders)]) == 0
-    assert "images left out, because they cannot be read: 1\n  images/a/broken.png: " in capsys.readouterr().out
+    assert "left out, because they cannot be read or used: 1\n  images/a/broken.png: " in capsys.readouterr().out
     [record] = records.read_all()
     assert [file for file, _ in record.data["damaged"]] == ["images/a/broken.png"]
 

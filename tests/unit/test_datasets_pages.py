@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from hcrlib.cli.main import main
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.datasets import load_text, page_xml, pages
 from hcrlib.datasets.loading import is_own, resolve
@@ -322,7 +323,24 @@ def test_lines_that_cannot_be_used_are_listed(tmp_path, line, reason):
 def test_many_lines_of_one_file_are_counted(tmp_path):
     picture(tmp_path / "a.png")
     alto(tmp_path / "a.xml", ["gut", *[""] * 1200])
-    assert lines_of(tmp_path)[1] == {"a.xml": "no text: lines l1, l2, l3 and 1,197 more"}
+    _, damaged, notes = lines_of(tmp_path)
+    assert damaged == {"a.xml": "no text: lines l1, l2, l3 and 1,197 more"}
+    assert "1,200 lines that cannot be trained on are left out" in notes
+
+
+def test_characters_that_are_tested_and_not_learned_are_listed(tmp_path, capsys):
+    """Unknown to a model they are errors, and stop nothing; so do two images of one name in different folders."""
+    for name in ("train/a", "train/b", "test/c", "train/x/1", "train/y/1"):
+        picture(tmp_path / f"{name}.png")
+    for name, text in (("train/a", "un"), ("train/b", "un"), ("test/c", "un \U0001f600\ue000"), ("train/1", "mot")):
+        alto(tmp_path / f"{name}.xml", [text])
+    data = load_text(tmp_path)
+    words = "in no training line, but in 1 to validate or test, where they cannot be read:  \ue000\U0001f600"
+    assert words in data.summary()
+    assert data.damaged == (("1.xml", "several images fit 1.png: x/1.png, y/1.png"),)
+    assert main(["data", "import", str(tmp_path)]) == 1
+    assert f"A folder is not imported ({tmp_path})" in (error := capsys.readouterr().err)
+    assert f"`hcr data show {tmp_path}` checks them" in error
 
 
 BOMB = '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
@@ -341,6 +359,8 @@ def spoiled(folder):
     alto(folder / "dtd.xml", ["&a;"], head='<!DOCTYPE a SYSTEM "http://127.0.0.1:9/a.dtd">')
     alto(folder / "absent.xml", ["un"], "other/nowhere.jpg")
     alto(folder / "empty.xml", [])
+    alto(folder / "scan.xml", ["un"], "scan.pdf")
+    (folder / "scan.pdf").write_bytes(b"%PDF")
     (folder / "two.xml").write_text("<alto><Layout><Page/><Page/></Layout></alto>")
     (folder / "nothing.xml").write_text("")
     (folder / "coding.xml").write_text('<?xml version="1.0" encoding="klingon"?><alto/>')
@@ -360,6 +380,7 @@ def spoiled(folder):
         "dtd.xml": ENTITIES,
         "absent.xml": "its image other/nowhere.jpg is not in the folder",
         "empty.xml": "it has no lines",
+        "scan.xml": "its image scan.pdf is a PDF: save each page as an image, with an XML of its own",
         "two.xml": "it has 2 pages: expected one page in a file, and its image beside it",
         "nothing.xml": "it is not well-formed XML: no element found",
         "coding.xml": "it is not well-formed XML: unknown encoding",
@@ -380,6 +401,7 @@ def test_files_that_cannot_be_used_are_listed_and_the_rest_is_read(tmp_path):
     texts, damaged, notes = lines_of(tmp_path)
     assert texts == ("gut",)
     assert "1 XML files are neither ALTO nor PAGE: mets.xml" in notes
+    assert "3 images have no XML that names them alone: cut.png, same.jpg, same.png" in notes
     assert damaged.keys() == expected.keys()
     for file, reason in expected.items():
         assert damaged[file].startswith(reason), file

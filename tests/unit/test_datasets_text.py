@@ -69,7 +69,7 @@ def test_a_folder_is_cut_by_document_and_shown(tmp_path, capsys):
         "writers: 3 to train on, 1 to validate, 1 to test",
         "longest text, 9 characters: ",
         f"sha256 {data.sha256}, of the test split {data.test_sha256}",
-        "unreadable images, left out: 1\n  3.png: ",
+        "left out, because they cannot be read or used: 1\n  3.png: ",
     ):
         assert text in printed
     with Image.open(tmp_path / "sheet.png") as sheet:
