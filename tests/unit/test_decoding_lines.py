@@ -1,5 +1,6 @@
 """Words with their confidence and place, their calibration, and the file of a bundle."""
 
+import re
 import shutil
 from types import SimpleNamespace
 
@@ -139,9 +140,10 @@ def test_a_language_goes_with_an_exported_recognizer_that_it_helps(tmp_path, mon
     monkeypatch.setattr("hcrlib.decoding.lines.ALPHAS", (0.8,))
     monkeypatch.setattr("hcrlib.decoding.lines.BETAS", (1.2,))
     model, data = exported(doubt)
-    accompany(tmp_path, model, data)
-    assert (tmp_path / LANGUAGE).is_file() == doubt
+    note = accompany(tmp_path, model, data)
+    assert (tmp_path / LANGUAGE).is_file() == doubt == bool(note)
     if doubt:
+        assert re.match(r"language.npz .* \d\.\d\d% character error rate on 150 validation lines, \d+\.\d\d% by", note)
         decoder = LineDecoder.load(tmp_path / LANGUAGE, CLASSES)
         assert decoder.text(model.log_probabilities([1])[0]) == "the bat"
 

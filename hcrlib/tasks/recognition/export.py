@@ -45,14 +45,15 @@ def about(record: RunRecord, model: LineModel, val: Lines) -> dict[str, Any]:
     return {}
 
 
-def accompany(folder: Path, model: LineModel, data: TextDataset) -> None:
+def accompany(folder: Path, model: LineModel, data: TextDataset) -> str | None:
     """Write a language model of the characters of lines beside the network, if it lowers the CER of validation lines.
 
     Half of the lines choose its weights and calibrate confidences, the others decide; no writer is in both halves.
-    folder: the bundle's model/. The language is that of the training texts and of frequent French and English words.
+    folder: the bundle's model/. The language is that of the training texts and of frequent French and English words. Returns a
+    note for the record and its card, None if nothing is written.
     """
     if model.unit != "lines":
-        return
+        return None
     from hcrlib.decoding.lines import LineDecoder  # numba
     from hcrlib.decoding.ngrams import CharacterModel, frequent_words
 
@@ -63,10 +64,15 @@ def accompany(folder: Path, model: LineModel, data: TextDataset) -> None:
     try:
         decoder = LineDecoder.fit(CharacterModel.fit(data.corpus, frequent_words()), model.classes, fitted, texts)
     except ConfigError:  # too few lines to choose weights and calibrate on
-        return
-    decoded = [decoder.text(each) for each in scores]
-    if metrics.rate(decoded, references) < metrics.rate(model.decode(scores), references):
-        decoder.save(folder / LANGUAGE)
+        return None
+    plain, decoded = (metrics.rate(texts, references) for texts in (model.decode(scores), map(decoder.text, scores)))
+    if decoded >= plain:
+        return None
+    decoder.save(folder / LANGUAGE)
+    return (
+        f"{LANGUAGE} decodes lines with character n-grams: {decoded:.2%} character error rate on {len(references)} "
+        f"validation lines, {plain:.2%} by the best path"
+    )
 
 
 def _halves(lines: Lines) -> tuple[Lines, Lines]:
