@@ -75,7 +75,7 @@ def _records(source):
     if source is None:
         found = [comparison.completed(record) for record in records.read_all()]
     elif (found := _of_sweep(source)) is None:
-        every = [record for record in records.read_all() if record.config.dataset == source]
+        every = [record for record in records.read_all() if record.id.partition("/")[0] == source]
         found = [comparison.completed(record) for record in every]
         if not found and source not in datasets.names():
             names = {file.parent.name for root in paths.results_roots() for file in root.glob("*/records.jsonl")}

@@ -169,10 +169,12 @@ class Crnn(KerasLearner, Recognizer):
         return self.steps_needed(text) <= self.wide(picture.shape[1]) // self.stride
 
     def _fitting(self, epoch):
-        """Return the (images, texts) that fit into the network's time steps; raise DataError if none does."""
-        fits = [at for at, one in enumerate(zip(*epoch, strict=True)) if self._writes(*one)]
+        """Return the (images, texts) that fit into the time steps and have a known character; raise DataError if none does."""
+        known = set(self.classes)
+        fits = [at for at, one in enumerate(zip(*epoch, strict=True)) if self._writes(*one) and known & set(one[1])]
         if not fits:
-            raise DataError("None of the lines fits into the network's time steps", hint="Use wider images")
+            what = "None of the lines fits into the network's time steps and has a character of the training lines"
+            raise DataError(what, hint="Use wider images, or texts of the same alphabet")
         return tuple([part[at] for at in fits] for part in epoch)
 
     def _batches(self, keras, pictures, texts, of, rng):
