@@ -1,8 +1,10 @@
 """A search tries what its space allows, as long as Hyperband says, chooses by validation, and never sees a test image."""
 
 import argparse
+import contextlib
 import dataclasses
 import functools
+import json
 import types
 
 import numpy as np
@@ -12,15 +14,19 @@ import yaml
 import hcrlib as hcr
 from hcrlib import datasets
 from hcrlib.cli import tune as tune_commands
+from hcrlib.cluster import client
 from hcrlib.cluster.backend import Cluster
+from hcrlib.cluster.jobs import DONE, Outcome
 from hcrlib.core.errors import ConfigError, HcrError, RunError
 from hcrlib.models import CLASSIFIERS, Classifier, named
 from hcrlib.models._base import number
+from hcrlib.models._keras import quiet_keras
 from hcrlib.plotting import style
 from hcrlib.runs import runner
 from hcrlib.sweeps import plan
 from hcrlib.tuning import plots as tuning_plots
 from hcrlib.tuning import search as tune
+from hcrlib.tuning import trials
 from hcrlib.tuning.trials import _on_cluster, shown
 
 pytestmark = pytest.mark.filterwarnings(  # keras-tuner 1.4.8 asks for its thread in an old way
@@ -43,8 +49,9 @@ def figures(search):
 
 
 @pytest.fixture
-def learner():
+def learner(monkeypatch):
     """A stand-in for a network: more accurate, the longer it is trained and the nearer `bend` is to 0.5."""
+    monkeypatch.setattr(quiet_keras().backend, "clear_session", lambda: None)  # there are no models to free
 
     @dataclasses.dataclass(kw_only=True)
     class Learner(Classifier):
@@ -122,6 +129,7 @@ def test_how_a_space_is_written():
     assert shown(["scale", {"blur": {"sigma": 0.7}}, {"blur": {"sigma": 1.0}}]) == "scale+blur+blur(sigma 1)"
 
 
+@pytest.mark.slow
 def test_a_random_search_follows_from_its_seed(tmp_path, monkeypatch):
     first = knn()
     table = first.trials()
@@ -139,6 +147,7 @@ def test_a_random_search_follows_from_its_seed(tmp_path, monkeypatch):
     assert len(knn(space={"weighted": [False, True]}, trials=9).rows()) == 2, "all there are"
 
 
+@pytest.mark.slow
 def test_no_test_image_is_read(monkeypatch):
     data = dataclasses.replace(hcr.load_dataset("mnist-5k"), test=None)
     monkeypatch.setattr(datasets, "load", lambda name, **how: data)
@@ -147,6 +156,7 @@ def test_no_test_image_is_read(monkeypatch):
     assert search.write().exists()
 
 
+@pytest.mark.slow
 def test_the_best_is_a_file_that_a_sweep_takes_and_training_repeats(tmp_path, results):
     search = knn(space={**TINY, "preprocess": [["scale", {"blur": {"sigma": 1}}], ["scale", "deskew"]]})
     best = search.best()
@@ -159,6 +169,7 @@ def test_the_best_is_a_file_that_a_sweep_takes_and_training_repeats(tmp_path, re
     assert len((search.folder / "trials.csv").read_text().splitlines()) == 5
 
 
+@pytest.mark.slow
 def test_hyperband_trains_few_long_and_promotes_the_best(learner):
     search = tune.search("learner", max_epochs=9, space={"bend": "0..0.9"}, say=quiet)
     rows = search.rows()
@@ -178,6 +189,7 @@ def test_hyperband_trains_few_long_and_promotes_the_best(learner):
     assert [row["epochs"] for row in short.rows()] == [2, 2, 2]
 
 
+@pytest.mark.slow
 def test_a_network_trains_its_own_number_of_epochs_and_ranges_are_kept(learner):
     assert tune.plan("learner", space={"bend": [0.1, 0.2]}).max_epochs == 4
     assert tune.plan("mlp").max_epochs == 15
@@ -185,6 +197,7 @@ def test_a_network_trains_its_own_number_of_epochs_and_ranges_are_kept(learner):
     assert all(0.12345 <= row["params"]["bend"] <= 0.12354 for row in search.rows())
 
 
+@pytest.mark.slow
 def test_parallel_coordinates_and_cost(learner):
     ax = tuning_plots.parallel(style.figure(), knn())
     lines = [line for line in ax.lines if line.get_marker() == "o"]
@@ -208,6 +221,7 @@ def command(*words):
     return args.func(args)
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path, capsys):
     (tmp_path / "space.yml").write_text('k: "1..9"\nweighted: [true, false]\n')
     out = tmp_path / "best.yml"
@@ -259,11 +273,37 @@ def test_on_other_images_a_trial_does_not_go_on_from_a_checkpoint():
 
 
 @pytest.mark.slow
-def test_on_a_cluster_the_same_trials_are_made(tmp_path, monkeypatch):
-    asked = {"budget": 200, "max_epochs": 3, "space": {"hidden": [16, 32, 48, 64], "batch_size": [32, 64]}}
-    alone = tune.plan("mlp", **asked).run(4, say=lambda line: None)
+def test_trials_that_end_in_another_order_are_the_same(learner, tmp_path, monkeypatch):
+    """In each of Hyperband's rounds, the last one ends first."""
+    rounds = []
+
+    def backwards(calls):
+        rounds.append(len(calls))
+        for at, call in reversed([*enumerate(calls)]):
+            result = trials.measure(call["given"], tmp_path / call["id"])
+            yield at, Outcome(DONE, "", packed=json.dumps(result).encode())
+
+    calls = contextlib.nullcontext(types.SimpleNamespace(run=backwards))
+    monkeypatch.setattr(client, "Calls", lambda cluster: calls)
+    search = tune.plan("learner", max_epochs=3, space={"bend": "0..0.9"})
+    alone = figures(search.run(say=quiet))
     monkeypatch.setenv("HCR_RESULTS", str(tmp_path / "elsewhere"))
-    shared = tune.plan("mlp", **asked).run(4, say=lambda line: None, cluster=Cluster(workers=2))
+    assert figures(search.run(say=quiet, cluster=Cluster())).equals(alone)
+    assert rounds == [3, 1, 2]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly` option is set")
+def test_a_cluster_makes_the_same_trials_of_a_network(tmp_path, monkeypatch):
+    """Here without graphs, which take longer to build than these networks take to train."""
+    import tensorflow as tf
+
+    asked = {"budget": 200, "max_epochs": 1, "space": {"hidden": [16, 32], "batch_size": [32, 64]}}
+    tf.config.run_functions_eagerly(True)
+    alone = tune.plan("mlp", **asked).run(2, say=quiet)
+    tf.config.run_functions_eagerly(False)
+    monkeypatch.setenv("HCR_RESULTS", str(tmp_path / "elsewhere"))
+    shared = tune.plan("mlp", **asked).run(2, say=quiet, cluster=Cluster(workers=1))
     same = ["trial", "hidden", "batch_size", "epochs", "status"]
     assert shared.trials()[same].equals(alone.trials()[same])
     apart = 400 * (shared.trials().val_error - alone.trials().val_error)  # sums of two threads, or of one
