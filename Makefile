@@ -55,7 +55,7 @@ test-faults: env
 chaos: env
 	HCR_CHAOS=200 $(BIN)/python -m pytest tests/faults/test_soak.py
 
-## the tests that take under 5 s each
+## the tests that train no network and start no processes
 test-fast: env
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 

@@ -13,9 +13,12 @@ from hcrlib.models import CLASSIFIERS
 from hcrlib.tuning import search as tune
 from hcrlib.tuning import trials
 
-pytestmark = pytest.mark.filterwarnings(  # keras-tuner 1.4.8 calls deprecated methods of threading
-    r"ignore:(currentThread|getName)\(\) is deprecated:DeprecationWarning:keras_tuner"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings(  # keras-tuner 1.4.8 calls deprecated methods of threading
+        r"ignore:(currentThread|getName)\(\) is deprecated:DeprecationWarning:keras_tuner"
+    ),
+]
 SETTINGS = {"budget": 200, "trials": 5, "space": {"k": "1..15", "weighted": [False, True]}}
 KNN = """
 import time
@@ -98,7 +101,6 @@ def test_kill_9_in_mid_trial_and_go_on(results, tmp_path, monkeypatch, fitted):
 
 
 @pytest.mark.faults
-@pytest.mark.slow
 def test_kill_9_between_the_epochs_of_a_network(results, tmp_path, monkeypatch):
     with started(NETWORK, TRAINED, results) as child:
         until(child, "epoch 2/3")

@@ -258,6 +258,7 @@ def test_a_resumed_run_must_go_on_and_end_the_same(write, monkeypatch, lines, ch
     assert row["reason"].endswith("the same as without the kill") is not bool(change)
 
 
+@pytest.mark.slow
 def test_the_process_of_the_resume_check_trains(tmp_path):
     config = runner.resolve("dummy", budget=200)
     resume_check._train(config, str(tmp_path), "continue")

@@ -45,7 +45,7 @@ def breed(seconds):
 def wrong(_):
     raise ValueError("no luck")
 """
-pytestmark = pytest.mark.skipif(not FORKS, reason="processes are forked only on Linux")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not FORKS, reason="processes are forked only on Linux")]
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,6 @@ def test_stop(forking, log):
     assert done(forking, "end", 7, log) == 7, "it may be used again"
 
 
-@pytest.mark.slow
 def test_stop_without_forks(log):
     server = ForkServer(forks=False)
     pid = server.begin("jobs:sleep", 60, log)

@@ -12,7 +12,7 @@ from hcrlib.cluster.forkserver import ForkServer
 from hcrlib.cluster.kernel import CELL_FAILED, KERNEL_FAILED
 from hcrlib.runs import notebooks
 
-pytestmark = pytest.mark.skipif(not FORKS, reason="kernels are forked only on Linux")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not FORKS, reason="kernels are forked only on Linux")]
 
 
 PRELOAD = "papermill", "nbclient", "ipykernel.kernelapp"

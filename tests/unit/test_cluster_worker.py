@@ -23,7 +23,7 @@ from hcrlib.core import paths
 from hcrlib.core.code_hash import code_sha256
 from hcrlib.runs import runner
 
-pytestmark = pytest.mark.skipif(not FORKS, reason="as on a worker of a cluster")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not FORKS, reason="as on a worker of a cluster")]
 TRAIN = """
 import os, pathlib, signal, time
 import hcrlib as hcr
@@ -97,7 +97,6 @@ def children():
     return [p for p in psutil.Process().children(recursive=True) if p.ppid() != os.getpid()]
 
 
-@pytest.mark.slow
 def test_a_finished_run(work, tmp_path):
     outcome = worker.attempt(work("print('a word')"))
     assert (outcome.kind, outcome.reason, outcome.lacking, outcome.worker) == (DONE, "", (), "")
@@ -207,7 +206,6 @@ def test_a_record_left_by_a_killed_attempt_is_ignored(work):
     assert (outcome.kind, outcome.reason) == (FAULT, "the notebook ended without a record")
 
 
-@pytest.mark.slow
 def test_two_attempts_at_once(work, here, tmp_path):
     def attempt():
         outcome = worker.attempt(asked)

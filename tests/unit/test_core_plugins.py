@@ -63,6 +63,7 @@ def test_a_dataset_of_another_package_is_listed_and_loaded(tmp_path, monkeypatch
         del sys.modules["dark_or_light"]
 
 
+@pytest.mark.slow
 def test_a_plugin_that_fails_is_named_and_costs_nothing_else(other_package, install_package):
     points = "[hcrlib.models]\nlate = broken_model\ncopy = copycat\n[hcrlib.datasets]\nlost = no_such_module\n"
     copycat = "from hcrlib.models import CLASSIFIERS\nCLASSIFIERS.add('knn', object)\n"

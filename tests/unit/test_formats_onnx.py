@@ -35,6 +35,7 @@ def glyphs(n):
     return np.random.RandomState(0).randint(0, 256, (n, 28, 28)).astype(np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "shape", "params"),
     [
@@ -53,6 +54,7 @@ def test_answers_as_the_network_it_was(name, shape, params, tmp_path):
     np.testing.assert_allclose(Network(tmp_path / "m.onnx").scores(x), classifier.scores(x), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_board_can_load_it_for_any_number_of_images(folder):
     from onnx import load
 
@@ -69,6 +71,7 @@ def test_the_board_can_load_it_for_any_number_of_images(folder):
             model.classifier.scores(np.zeros(shape, np.float32))
 
 
+@pytest.mark.slow
 def test_a_network_with_other_answers_does_not_replace_a_file(monkeypatch, tmp_path):
     (tmp_path / "m.onnx").write_bytes(b"a good one")
     mlp, images = untrained("mlp", (28, 28, 1)), glyphs(5) / np.float32(255)
@@ -106,6 +109,7 @@ def test_a_network_of_another_kind_is_refused(tmp_path):
             Network(tmp_path / "m.onnx")
 
 
+@pytest.mark.slow
 def test_damage_is_named(folder, tmp_path):
     whole = {name: (folder / name).read_bytes() for name in ("model.json", "model.onnx")}
     classes = json.dumps({**json.loads(whole["model.json"]), "classes": list("abc")}).encode()

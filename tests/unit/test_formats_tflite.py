@@ -11,6 +11,7 @@ from hcrlib.formats import tflite
 from hcrlib.runtime import CharacterModel, LineModel, LiteLineNetwork
 
 
+@pytest.mark.slow
 def test_a_network_of_one_width_says_what_it_takes(tmp_path):
     import keras
 
@@ -29,6 +30,7 @@ def test_a_network_of_one_width_says_what_it_takes(tmp_path):
         tflite.write(recognizer, tmp_path / "m.tflite", images, "int8")
 
 
+@pytest.mark.slow
 def test_a_network_of_another_kind_is_refused(tmp_path):
     import keras
 

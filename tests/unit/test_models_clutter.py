@@ -36,6 +36,7 @@ def test_each_addition_changes_something_on_any_size(change, line):
     assert change(small, other, np.random.RandomState(0)).shape == small.shape
 
 
+@pytest.mark.slow
 def test_only_training_images_are_changed(line):
     recognizer = RECOGNIZERS.get("crnn-residual").create({"clutter": 1.0})
     images, texts = [line] * 4, ["a"] * 4

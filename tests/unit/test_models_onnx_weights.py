@@ -67,6 +67,7 @@ def written(model, path, rng):
     save(helper.make_model(helper.make_graph(made, "g", [given], [got], tensors)), path)
 
 
+@pytest.mark.slow
 def test_weights_are_read_back(tmp_path):
     keras, rng = started(0), np.random.RandomState(0)
     theirs, ours = network(keras), network(keras)

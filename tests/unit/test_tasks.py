@@ -120,6 +120,7 @@ def quiet(line):
     """Take a line of progress."""
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(r"ignore:(currentThread|getName)\(\):DeprecationWarning")  # keras-tuner's
 def test_a_third_task_is_one_folder(ink):
     runs = [hcr.train("shrunk", budget=100, keep=keep, say=quiet) for keep in (0.5, 1.0)]

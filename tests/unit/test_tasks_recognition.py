@@ -247,6 +247,7 @@ def test_a_resumed_run_counts_the_time_of_the_run_it_started_from(tmp_path, eage
     assert [row["epoch"] for row in resumed.history] == [1, 2]
 
 
+@pytest.mark.slow
 def test_distortions_leave_a_line_that_its_steps_can_write():
     """A picture that would get too narrow for its text, or too wide for the network, is taken as it is."""
     import keras
