@@ -89,15 +89,15 @@ def test_unsuitable_members_and_settings_are_refused(runs, name, members, params
 @pytest.mark.slow
 def test_a_pupil_learns_from_its_teachers_alone(runs, tmp_path):
     """With wrong labels of weight 0, it still gives its teachers' answers."""
-    data = hcr.load_dataset("mnist-5k")
+    data, few = hcr.load_dataset("mnist-5k"), slice(None, None, 4)
     x, x_val = (np.float32(split.images) / 255 for split in (data.train, data.val))
     task = FitContext(
         10, 0, tmp_path, lambda line: None, data.sha256, lambda run: store.finished_run(paths.runs_root(), run)
     )
-    teach = {"runs": [run.id for run in runs], "batch_size": 32, "width": 16, "views": 0}
-    pupil = CLASSIFIERS.get("cnn-distilled").create({**teach, "epochs": 4, "hard": 0})
-    pupil.fit(x, np.roll(data.train.labels, 1), x_val, data.val.labels, task)
-    assert (pupil.scores(x_val).argmax(axis=1) == data.val.labels).mean() > 0.93
+    teach = {"runs": [run.id for run in runs], "batch_size": 16, "width": 16}
+    pupil = CLASSIFIERS.get("cnn-distilled").create({**teach, "epochs": 3, "hard": 0})
+    pupil.fit(x[few], np.roll(data.train.labels, 1)[few], x_val, data.val.labels, task)
+    assert (pupil.scores(x_val).argmax(axis=1) == data.val.labels).mean() > 0.8
     assert pupil.prior_fit_s == sum(run.fit_s for run in runs)
     assert any("2 teachers" in note for note in pupil.notes)
 
@@ -106,7 +106,8 @@ def test_a_pupil_learns_from_its_teachers_alone(runs, tmp_path):
 def test_a_pupil_learns_from_labels_too(runs, monkeypatch):
     kind, seen = CLASSIFIERS.get("cnn-distilled"), []
     monkeypatch.setattr(kind, "augmented", lambda self, x, targets, rng: seen.append(targets) or (x, targets))
-    run = hcr.train(kind.name, runs=[run.id for run in runs], epochs=1, width=8, hard=0.5, say=lambda line: None)
+    teach = {"runs": [run.id for run in runs], "views": 0, "hard": 0.5}
+    run = hcr.train(kind.name, epochs=1, width=8, say=lambda line: None, **teach)
     assert run.fit_s > sum(run.fit_s for run in runs)
     assert np.allclose(seen[0].sum(axis=1), 1, atol=1e-5)
     assert (seen[0].max(axis=1) >= 0.5).all(), "half of it is the label"
