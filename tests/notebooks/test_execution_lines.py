@@ -2,7 +2,7 @@
 
 import shutil
 
-import executing
+import notebook_execution
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -13,12 +13,12 @@ def kept(tmp_path_factory):
     return tmp_path_factory.mktemp("kept")
 
 
-@executing.parametrized(lambda stem: stem >= "50")
+@notebook_execution.parametrized(lambda stem: stem >= "50")
 def test_it_shows_what_was_committed(path, tmp_path, monkeypatch, results, kept, short_network):
     if path.stem == "51_compare_words":
         if any(kept.iterdir()):
             shutil.copytree(kept / "runs", results / "runs")  # the first run of its sweep is the one that 50 made
-        executing.make_runs(path.stem)
-    executing.check(path, tmp_path, monkeypatch)
+        notebook_execution.make_runs(path.stem)
+    notebook_execution.check(path, tmp_path, monkeypatch)
     if path.stem == "50_words_crnn":
         shutil.copytree(results / "runs", kept / "runs")

@@ -1,7 +1,7 @@
 """Notebooks run by papermill, as `hcr sweep` runs them: a network from parameters, and a sweep with its report."""
 
-import executing
 import nbformat
+import notebook_execution
 import notebook_rules
 import pytest
 
@@ -26,7 +26,7 @@ def executed(notebook, parameters, folder):
 def test_papermill_trains_a_network_from_parameters(tmp_path):
     given = {"classifier": "mlp", "params": {"epochs": 1}, "budget": 500, "seed": 3}
     [record] = executed("10_train.ipynb", given, tmp_path)
-    executing.check_record(record)
+    notebook_execution.check_record(record)
     assert (record.status, record.config.classifier, record.config.seed) == ("finished", "mlp", 3)
     assert (record.n_train, record.n_test, len(record.history)) == (500, 1000, 1)
     assert 0.1 < record.accuracy <= 1
