@@ -272,3 +272,18 @@ def _moved(lines, matrix):
     page = Page(1, lines, np.zeros((1, 1, 3), np.uint8), to_source=matrix)
     moved = (line.with_boxes(page.source_box) for line in lines)
     return tuple(replace(line, box=around(word.box for word in line.words)) for line in moved)
+
+
+def stacked(images):
+    """Return a page, uint8 (h, w, 3), of images of lines, uint8 (h, w), dark on light, one below another.
+
+    Raises ValueError without images.
+    """
+    if not len(images):
+        raise ValueError("a page needs at least one line")
+    margin = max(len(image) for image in images)
+    rows = [np.pad(image, ((margin // 4,), (margin,)), constant_values=255) for image in images]
+    width = max(row.shape[1] for row in rows)
+    rows = [np.pad(row, ((0, 0), (0, width - row.shape[1])), constant_values=255) for row in rows]
+    page = np.pad(np.concatenate(rows), ((margin,), (0,)), constant_values=255)
+    return np.repeat(page[..., None], 3, axis=2)

@@ -8,7 +8,7 @@ import pytest
 import hcrlib
 from hcrlib.datasets.synthetic import VULGAR
 from hcrlib.documents import cleaning
-from hcrlib.documents.synthesis import DEGRADATIONS, PLAIN, compose, words
+from hcrlib.documents.synthesis import DEGRADATIONS, PLAIN, compose, stacked, words
 
 SMALL = replace(PLAIN, size=(420, 360), x_height=18)
 
@@ -105,3 +105,12 @@ def test_words_and_numbers():
     assert {len(word) > 0 and word.isascii() and word.isalnum() for word in said} == {True}
     assert not any(part in word.lower() for word in said for part in VULGAR)
     assert 0.05 < np.mean([word.isdigit() for word in said]) < 0.15
+
+
+def test_lines_are_stacked_on_a_page():
+    image = stacked([np.full((20, 100), 7, np.uint8), np.full((40, 60), 9, np.uint8)])
+    assert image.shape == (2 * 40 + 40 + 60, 180, 3)
+    assert [((image[..., 0] == ink).sum(axis=0) > 0).sum() for ink in (7, 9)] == [100, 60]
+    assert (np.delete(image, np.s_[40:140], axis=1) == 255).all()
+    with pytest.raises(ValueError, match="at least one line"):
+        stacked([])
