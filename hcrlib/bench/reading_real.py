@@ -40,7 +40,7 @@ def reading_real(request):
     for name, language in LINES.items():
         test = load_text(name).test
         test = test.take(np.linspace(0, len(test) - 1, min(request.images, len(test))).astype(int))
-        fold = _folded if name == "names-capitals" else str
+        fold = folded if name == "names-capitals" else str
         for who, read in ways.items():
             _add(outcome, request, f"{name}: {who}", partial(read, test.images, language), test.texts, fold)
     pages = list(_pages(*PAGES))
@@ -120,7 +120,7 @@ def _tesseract_lines(images, language):
     return tesseract([cv2.copyMakeBorder(image, 8, 8, 8, 8, cv2.BORDER_REPLICATE) for image in images], language, LINE)
 
 
-def _folded(text):
+def folded(text):
     return LABEL.sub("", text.casefold())
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from hcrlib.cli._common import add_command
 from hcrlib.core.errors import ConfigError, HcrError
 
-CHARACTER_MODEL, LINE_MODEL = "best-47", "words-52"  # of the zoo; a Reader has its own
+CHARACTER_MODEL, LINE_MODEL = "best-47", "best-lines"  # of the zoo; a Reader has its own
 RAPIDOCR = "rapidocr"  # rapidocr.NAME, without loading hcrlib.documents for the other commands
 FORMATS = "text", "json", "hocr", "alto", "page", "pdf", "png"
 PLATE = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -8,7 +8,7 @@ from hcrlib.core.errors import ConfigError
 from hcrlib.documents.loading import count
 from hcrlib.documents.store import digest
 
-UNSURE = "Much of the text is uncertain. For joined handwriting, --recognizer rapidocr reads whole words."
+UNSURE = "Much of the text is uncertain. --recognizer best-lines, rapidocr or characters read it in another way."
 
 
 class Job:

@@ -17,7 +17,7 @@ from hcrlib.documents.cleaning import Cleaned
 from hcrlib.documents.containers import Box, Line, Word, around
 from hcrlib.documents.layout import Layout
 
-LINES_MODEL = "wills-fr"
+LINES_MODEL = "best-lines"
 MARGIN = 0.35  # of the height of the writing, around each crop
 RAPIDOCR_MARGIN = 0.25  # tighter: RapidOCR's network was trained on the boxes of its own detector
 BATCH = 64  # words or lines per batch, to limit memory
@@ -29,7 +29,7 @@ class _WholeRecognizer:
     Attributes:
         unit: "words" or "lines".
         margin: relative to the height of the writing, around each crop.
-        source: the image of Cleaned that is cropped, "grey" or "image".
+        source: the image of Cleaned that is cropped: "grey", "ruled" (which is "grey" where it was not kept) or "image".
         min_confidence: below it a word or line becomes "?".
         name: what `whole_recognizer` was asked for; "" for a model.
     """
@@ -48,6 +48,7 @@ class _WholeRecognizer:
         """Return a Line for each row of a layout; raise DataError if one is too wide for the network."""
         rows = [[around(stroke.box for stroke in word) for word in row.words] for row in found.rows]
         image, margin = getattr(cleaned, self.source), self.margin * found.height
+        image = cleaned.grey if image is None else image
         if self.unit == "words":
             crops = [crop(image, box, margin) for row in rows for box in row]
         else:
@@ -83,13 +84,14 @@ class CtcRecognizer(_WholeRecognizer):
         ConfigError: if the model classifies characters, or can spell none of the words.
     """
 
-    margin, source = MARGIN, "grey"
+    margin = MARGIN
 
     def __init__(self, model, lexicon=None, min_confidence=0.0):
         if model.reads != "lines":
             hint = "Use it with --model"
             raise ConfigError("This model reads characters, not words or lines", got=repr(model), hint=hint)
         self.model, self.unit, self.min_confidence = model, model.unit, min_confidence
+        self.source = "ruled" if self.unit == "lines" else "grey"  # as in what they were trained on
         self.search = WordBeamSearch([*cased(lexicon)], model.classes) if lexicon is not None else None
         self.decoder = model.decoder or LineDecoder(model.classes)
 

@@ -1,4 +1,4 @@
-"""Which recognizer reads a page: the one that is surest of a sample of its lines."""
+"""Which recognizer reads a page: the one that is expected to misread the least of a sample of its lines."""
 
 from types import SimpleNamespace
 
@@ -41,19 +41,21 @@ def chosen(characters, lines, n=20, other=None):
     return {id(separate): "characters", id(joined): "lines"}.get(id(recognizer), recognizer), note
 
 
-def test_the_surer_one_of_a_sample_reads_the_page():
+def test_the_one_that_is_expected_to_misread_less_reads_the_page(monkeypatch):
     assert chosen(0.9, 0.7) == ("characters", "Read as separate characters.")
     assert chosen(0.5, 0.8) == ("lines", "Read as joined writing by best-lines.")
     assert chosen(0.5, 0.8, n=1)[0] == "lines"
+    monkeypatch.setitem(choice.EXPECTED, "lines", (1.0, 0.5))
+    assert chosen(0.8, 0.8)[0] == "characters", "the same confidence stands for different error rates"
 
 
-def test_rapidocr_is_tried_where_none_of_ours_is_sure(others):
+def test_rapidocr_is_tried_where_ours_misread_much(others):
     other = Fixed(0.8)
     assert chosen(0.3, 0.4, other=lambda: other)[0] == "lines", "it is not installed"
     others[rapidocr.NAME] = SimpleNamespace()
-    assert chosen(0.3, 0.9, other=lambda: other)[0] == "lines"
-    assert other.read == [], "one of ours is sure"
-    assert chosen(0.3, 0.4, other=lambda: other) == (other, "Read by RapidOCR, which is more confident.")
+    assert chosen(0.3, 0.95, other=lambda: other)[0] == "lines"
+    assert other.read == [], "ours is good enough"
+    assert chosen(0.3, 0.4, other=lambda: other) == (other, "Read by RapidOCR, which is expected to misread less.")
     other.confidence = 0.35
     assert chosen(0.3, 0.4, other=lambda: other)[0] == "lines"
     assert chosen(0.3, 0.4)[0] == "lines", "with a lexicon, which it does not take"
