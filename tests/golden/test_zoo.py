@@ -1,6 +1,7 @@
 """The committed models load, read a drawing, and score what their records say."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -35,8 +36,8 @@ def test_is_small_and_has_its_record_and_card(name):
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < limit
     assert hcr.load_model(name).engine.startswith("onnxruntime")
     assert result in card
-    for part in ("Data", "Protocol", "Figures", "Confusions", "Limits", "Licence"):
-        assert f"\n## {part}\n" in card
+    for part in ("Data", "Protocol", "(Results|Figures)", "Confusions", "Limits", "Licence"):
+        assert re.search(f"^## {part}$", card, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", [*NAMES, PAGES])
