@@ -25,7 +25,7 @@ class CrnnResidual(Crnn):
         "learning_rate": "0.0005..0.01 log",
         "dropout": "0..0.5",
         "width": [16, 24, 32, 48],
-        "units": [64, 112, 160],
+        "units": [64, 128, 192],
         "distortion": "0..2",
         "clutter": "0..1",
     }
@@ -35,10 +35,10 @@ class CrnnResidual(Crnn):
     epochs: int = 30
     learning_rate: float = number(0.002, above=0)  # the peak of a one-cycle schedule
     restore_best: bool = True
-    width: int = 32  # channels of the first layer; the last convolutions have four times as many
+    width: int = 24  # channels of the first layer; the last convolutions have four times as many
     blocks: int = number(2, least=0)  # residual convolutions of the widest kind
     features: int = 192  # of each time step
-    units: int = 112  # of each LSTM, one each way
+    units: int = 128  # of each LSTM, one each way
     dropout: float = number(0.2, below=1)
     clutter: float = number(
         0.5, least=0
