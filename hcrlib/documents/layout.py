@@ -20,10 +20,6 @@ from hcrlib.documents.strokes import Row, components, slant, writing_height
 SPECK = 0.006  # of the squared height of the writing: smaller components are dust
 TYPICAL_GAP = 0.5  # writing heights between words
 FEW_GAPS = 15  # too few to separate into two groups
-# S P A C E D letters: at least FEWEST, of similar size and distance. Chosen on names-capitals/train.
-FEWEST, ALIKE = 4, 0.7  # the lowest letter's share of the height of the tallest
-WIDEST, FARTHEST = 1.3, 2.0  # writing heights: a letter's width, a distance of letters
-EVEN = 1.7  # median distances of the letters of a word: the least between words
 CLOSING = 1.5  # writing heights: a period or an exclamation mark within this distance belongs to the word before it
 
 
@@ -117,9 +113,9 @@ def word_gap(lines, height):
 
 
 def _row(clusters, least, height):
-    words, before, leasts = [], -np.inf, _word_gaps(clusters, least, height)
+    words, before = [], -np.inf
     following = [cluster.start for cluster in clusters[1:]] + [np.inf]
-    for cluster, after, least in zip(clusters, following, leasts, strict=True):
+    for cluster, after in zip(clusters, following, strict=True):
         gap = cluster.start - before
         closes = gap < min(CLOSING * height, after - cluster.end) and _closes(cluster, height)
         if gap >= least and not closes:
@@ -127,31 +123,6 @@ def _row(clusters, least, height):
         words[-1] += cluster.strokes
         before = max(before, cluster.end)
     return Row(tuple(map(tuple, words)), around(s.box for word in words for s in word))
-
-
-def _word_gaps(clusters, least, height):
-    """Return the least gap before each cluster that begins a word: among spaced letters, more than `least`."""
-    out, run = [], []
-    for cluster in clusters:
-        if not (run and _alike([*run, cluster], height)):
-            out += _of_run(run, least)
-            run = []
-        run.append(cluster)
-    return out + _of_run(run, least)
-
-
-def _of_run(run, least):
-    gaps = [b.start - a.end for a, b in pairwise(run)]
-    inside = max(least, EVEN * float(np.median(gaps))) if len(run) >= FEWEST else least
-    return [least] * min(len(run), 1) + [inside] * len(gaps)
-
-
-def _alike(run, height):
-    """Return whether clusters may be letters of a word, or of several: similar in size, and not far apart."""
-    boxes = [cluster.box for cluster in run]
-    tall, apart = [box.height for box in boxes], run[-1].start - run[-2].end
-    fit = max(box.width for box in boxes) <= WIDEST * height and apart <= FARTHEST * height
-    return fit and min(tall) >= ALIKE * max(tall)
 
 
 def _closes(cluster, height):

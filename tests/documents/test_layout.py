@@ -239,28 +239,3 @@ def test_numbers_before_lines_are_not_a_column():
     for y in (80, 140, 200, 260):
         sheet.write("a", 50, y).write("aaaa aaa aaaa", 130, y)
     assert sheet.texts() == [(0, "a aaaa aaa aaaa")] * 4
-
-
-@pytest.mark.parametrize(
-    ("text", "step", "expected"),
-    [
-        ("abcde", 38, "abcde"),  # further apart than words usually are
-        ("abcd", 50, "abcd"),
-        ("abcde  fghij", 38, "abcde fghij"),
-        ("abc", 45, "a b c"),  # too few to tell
-        ("a b c d", 38, "abcd"),
-    ],
-)
-def test_spaced_letters_are_a_word(text, step, expected):
-    sheet = Sheet().write(text, 60, 100, step)
-    assert sheet.texts() == [(0, expected)]
-
-
-def test_letters_of_spaced_words_beside_other_text():
-    sheet = Sheet().write("nom", 60, 100).write("abcde", 190, 100, 40)
-    assert sheet.texts() == [(0, "nom abcde")]
-
-
-def test_single_letters_far_apart_are_words():
-    sheet = Sheet().write("abcd", 60, 100, 90)
-    assert " ".join(text for _, text in sheet.texts()) == "a b c d"
