@@ -95,7 +95,10 @@ class StandIn:
             return output.encode()
         numbers = range(1, 4) if data.startswith(b"%PDF") else [1]
         pages = [page(number) for number in numbers]
-        for word in (word for each in pages for line in each["lines"] for word in line["words"] if recognizer):
+        told = (
+            recognizer and recognizer.name != AUTO
+        )  # what auto returns keeps its characters, for the tests to look at
+        for word in (word for each in pages for line in each["lines"] for word in line["words"] if told):
             word["characters"] = []
         for each in pages if line_images else ():
             for line in each["lines"]:
