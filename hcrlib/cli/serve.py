@@ -15,7 +15,9 @@ from hcrlib.runtime.web.corrections import Corrections
 
 DEFAULT = "best-47"  # of the zoo: digits and letters
 PAGE_MODELS = "page-62", "best-62"  # of the zoo: they distinguish upper and lower case, which words need
-LINES_MODELS = "best-lines", "wills-fr"  # of the zoo: the first one that is there reads joined writing
+LINES_MODEL = (
+    "best-lines"  # of the zoo, reads joined writing: as in hcrlib.documents, which is imported with the first page
+)
 RAPIDOCR = "rapidocr"  # rapidocr.NAME, without loading hcrlib.documents
 
 
@@ -94,11 +96,11 @@ class PageReader:
         return [*recognizers.values(), *([other] if other else [])]
 
     def auto(self):
-        """Return the Auto with one of LINES_MODELS, or else with the first recognizer of lines; None without one."""
+        """Return the Auto with LINES_MODEL, or else with the first recognizer of lines; None without one."""
         found = {each.name: each for each in self.recognizers()}
-        lines = [found[name] for name in LINES_MODELS if name in found]
-        lines += [each for each in found.values() if each.unit == "lines"]
-        return Auto(lines[0], found.get(RAPIDOCR)) if lines else None
+        first = next((each for each in found.values() if each.unit == "lines"), None)
+        lines = found.get(LINES_MODEL, first)
+        return Auto(lines, found.get(RAPIDOCR)) if lines else None
 
     def read(self, *args):
         """Read a document, see hcrlib.documents.service."""

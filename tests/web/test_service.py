@@ -79,7 +79,7 @@ def test_joined_writing_is_read_as_by_hcr_read(monkeypatch, results):
     recognizer_bundle(results / "zoo/a-new-one", "lines")
     monkeypatch.setattr(serve, "_rapidocr", lambda: serve.RecognizerBundle("rapidocr", "words", None, "3.0"))
     auto = served(monkeypatch)[1].auto()
-    assert auto.lines.name == LINES_MODEL, "add it to LINES_MODELS"
+    assert auto.lines.name == LINES_MODEL, "the two constants differ"
     assert (auto.name, auto.other.name, auto.other.folder) == ("auto", "rapidocr", None)
 
 
