@@ -30,7 +30,7 @@ class CrnnResidual(Crnn):
         "clutter": "0..1",
     }
     stride = 4
-    preprocess = ["contrast", "deslant", "straighten", "height"]
+    preprocess = ["contrast", "row", "deslant", "straighten", "height"]
 
     epochs: int = 30
     learning_rate: float = number(0.002, above=0)  # the peak of a one-cycle schedule

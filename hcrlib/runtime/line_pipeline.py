@@ -10,7 +10,10 @@ from PIL import Image
 BLANK = 0
 HEIGHT = 48  # pixels
 SLANTS = range(-30, 50, 5)  # degrees to try
+SLOPES = range(-5, 6)  # degrees to try
 INK = 0.35  # of the darkest ink: minimum of pixels that determine the slant
+FAINT = 0.2  # the same of pixels that determine the row of writing
+LEAST = 0.004  # of the width: ink in a line of pixels that is part of a row of writing
 SMALL = 32  # rows of the image in which the middle of a line is found
 ROUNDS = 3  # in which it is
 FAR, NEAR = (
@@ -23,7 +26,7 @@ GRID = 32  # columns: widths are padded to a multiple, so that images share batc
 
 
 class LinePipeline:
-    """A list of steps, each a name or {name: {option: value}}: contrast, deslant, straighten, height (the last one).
+    """A list of steps, each a name or {name: {option: value}}: contrast, row, deslant, straighten, height (the last one).
 
     ValueError for an unknown step or option and where `contrast` is not first or `height` not last.
     """
@@ -81,6 +84,47 @@ def contrast(x):
     return np.clip((np.float32(paper) - x) / np.float32(paper - dark), 0, 1).astype(np.float32)
 
 
+def row(x):
+    """Keep one row of writing where rows without ink separate it from others: from labels, rules and cut-off neighbors.
+
+    That is the tallest and longest row, a row that the image's upper or lower edge cuts counting less; parts of less than a
+    third of its height close to it, such as accents, stay with it. The rows may slope. Returns the rest of the image with 0 for
+    the ink of others, its width unchanged; images that are taller than wide, or of a single row, unchanged.
+    """
+    tall, wide = x.shape
+    rows, columns = np.nonzero(x > FAINT)
+    if not len(rows) or tall > wide:
+        return x
+    slope = np.tan(np.radians(_sharpest(rows, columns - wide / 2.0, SLOPES)))
+    level = np.floor(np.arange(tall)[:, None] + slope * (np.arange(wide) - wide / 2.0)).astype(np.int64)
+    level -= level.min()
+    levels = level[rows, columns]
+    bands = _runs(np.bincount(levels) > max(1, LEAST * wide))
+    if len(bands) < 2:
+        return x
+    at_edge = (rows == 0) | (rows == tall - 1)
+    sizes = []
+    for start, end in bands:
+        inside = (levels >= start) & (levels < end)
+        inked, cut = (len(np.unique(columns[which])) for which in (inside, inside & at_edge))
+        sizes.append(inked * float(end - start) ** 2 * (1 - cut / float(inked)) ** 4)
+    first = last = int(np.argmax(sizes))
+    start, end = bands[first]
+    high = end - start
+    while first > 0 and start - bands[first - 1][1] < high / 3.0 and _length(bands[first - 1]) < high / 3.0:
+        first -= 1
+    while last < len(bands) - 1 and bands[last + 1][0] - end < high / 3.0 and _length(bands[last + 1]) < high / 3.0:
+        last += 1
+    top, bottom = bands[first][0] - high // 4, bands[last][1] + high // 4  # some of the paper around it
+    if first > 0:
+        top = max(top, (bands[first - 1][1] + bands[first][0]) // 2)
+    if last < len(bands) - 1:
+        bottom = min(bottom, (bands[last][1] + bands[last + 1][0] + 1) // 2)
+    kept = (level >= top) & (level < bottom)
+    among = np.flatnonzero(kept.any(axis=1))
+    return (x * kept)[among[0] : among[-1] + 1]
+
+
 def deslant(x):
     """Shear the image so that as much ink as possible is in upright columns.
 
@@ -91,13 +135,7 @@ def deslant(x):
     if not len(rows):
         return x
     middle = x.shape[0] / 2.0
-    best, most = 0, -1.0
-    for degrees in sorted(SLANTS, key=abs):  # of two that are equally good, the smaller one
-        moved = columns + np.tan(np.radians(degrees)) * (rows - middle)
-        counts = np.bincount((moved - moved.min()).astype(np.int64))
-        upright = float((counts.astype(np.float64) ** 2).sum())
-        if upright > 1.02 * most:
-            best, most = degrees, upright
+    best = _sharpest(columns, rows - middle, SLANTS)
     if not best:
         return x
     lean = float(np.tan(np.radians(best)))
@@ -139,6 +177,31 @@ def straighten(x):
     return upper + rest * (padded[np.clip(low + 1, 0, last), every] - upper)
 
 
+def _sharpest(positions, others, angles):
+    """Return the angle in degrees at which the sheared `positions + tan(angle) * others` of the ink fall into the fewest bins.
+
+    Each bin counts with the square of its ink; an angle must be 2 % better than a smaller one.
+    """
+    best, most = 0, -1.0
+    for degrees in sorted(angles, key=abs):
+        moved = positions + np.tan(np.radians(degrees)) * others
+        counts = np.bincount((moved - moved.min()).astype(np.int64))
+        gathered = float((counts.astype(np.float64) ** 2).sum())
+        if gathered > 1.02 * most:
+            best, most = degrees, gathered
+    return best
+
+
+def _runs(mask):
+    """Return [(start, end)] of the runs of True in a 1-d array."""
+    changes = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
+    return list(zip(changes[::2], changes[1::2]))
+
+
+def _length(run):
+    return run[1] - run[0]
+
+
 def _blurred(values):
     """Return a 1-d array, blurred by a Gaussian of SMALL elements."""
     around = np.arange(-3 * SMALL, 3 * SMALL + 1)
@@ -154,7 +217,7 @@ def height(x, pixels=HEIGHT):
     return np.clip(np.asarray(scaled, np.float32), 0, 1)
 
 
-STEPS = {"contrast": contrast, "deslant": deslant, "straighten": straighten, "height": height}
+STEPS = {"contrast": contrast, "row": row, "deslant": deslant, "straighten": straighten, "height": height}
 OPTIONS = {"height": ("pixels",)}
 
 

@@ -24,6 +24,7 @@ from hcrlib.runtime.line_pipeline import (
     contrast,
     deslant,
     height,
+    row,
     stacked,
     straighten,
     widened,
@@ -34,9 +35,9 @@ def strokes(lean=0.0, n=8, high=60):
     """uint8 (high, w): upright or leaning strokes, dark on light."""
     image = np.full((high, 20 * n + 80), 220, np.uint8)
     for at in range(n):
-        for row in range(8, high - 8):
-            x = round(40 + 20 * at + np.tan(np.radians(lean)) * (high / 2 - row))
-            image[row, x : x + 4] = 40
+        for y in range(8, high - 8):
+            x = round(40 + 20 * at + np.tan(np.radians(lean)) * (high / 2 - y))
+            image[y, x : x + 4] = 40
     return image
 
 
@@ -79,10 +80,41 @@ def test_nothing_is_straightened_without_ink():
     assert straighten(dot).max() > 0.4
 
 
+def strip(rise=0):
+    """(float32 (70, 400), the rows of its name): a printed label, a name with an accent, and a cut row of the form below."""
+    x, name = np.zeros((70, 400), np.float32), np.zeros((70, 400), np.float32)
+    slope = np.round(np.arange(400) * rise / 400).astype(int)
+
+    def write(into, top, bottom, lefts, width):
+        for left in lefts:
+            for column in range(left, left + width):
+                into[max(0, top - slope[column]) : max(0, bottom - slope[column]), column] = 1
+
+    write(x, 10, 18, range(20, 80, 10), 6)  # the label
+    write(name, 27, 43, range(20, 200, 24), 14)  # the name
+    write(name, 22, 25, [72], 6)  # its accent
+    write(x, 60, 70 + rise, range(20, 380, 40), 12)  # a row that the edge cuts
+    return np.maximum(x, name), name
+
+
+@pytest.mark.parametrize("rise", [0, 12])
+def test_the_row_of_a_name_is_kept_without_the_forms_other_rows(rise):
+    image, name = strip(rise)
+    kept = row(image)
+    assert (kept.dtype, kept.shape[1]) == (np.float32, 400)
+    assert kept.shape[0] < 50
+    assert kept.sum() == pytest.approx(name.sum())
+
+
+def test_a_single_row_is_unchanged():
+    for x in (sloping(), sloping(rise=24), np.zeros((30, 50), np.float32), strip()[0].T):
+        assert row(x) is x
+
+
 def test_a_prepared_image_tells_where_its_columns_are():
     for lean in (-20, 0, 20):
         image = strokes(lean)
-        prepared, scale, left = LinePipeline(["contrast", "deslant", "straighten", "height"]).placed(image)
+        prepared, scale, left = LinePipeline(["contrast", "row", "deslant", "straighten", "height"]).placed(image)
         seen, true = (np.average(np.arange(x.shape[1]), weights=x.sum(axis=0)) for x in (prepared, contrast(image)))
         assert seen * scale - left == pytest.approx(true, abs=3)
 
