@@ -14,7 +14,7 @@ from hcrlib.datasets import frame_of
 from hcrlib.datasets import load as load_any
 from hcrlib.records import device
 from hcrlib.runs import runner
-from hcrlib.runtime import Reading, TrainedModel, bundle
+from hcrlib.runtime import Reading, TrainedModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +76,7 @@ def load_model(source: Any) -> Any:
             is_bundle = any((folder / name).exists() for name in ("manifest.json", "golden.npz", "runtime"))
             if is_bundle:
                 with bundle_errors(where=folder):
-                    return bundle.load(folder)
+                    return models.load_bundle(folder)
             return models.load_model(folder / "model", frame=frame_of(run.config.dataset))
     raise ConfigError(f"There is no model '{source}'", hint=did_you_mean(source, zoo()))
 

@@ -17,7 +17,7 @@ from hcrlib.documents.choice import Choice
 from hcrlib.documents.line_recognition import MARGIN, cut_out, whole_recognizer
 from hcrlib.documents.reader import Reader
 from hcrlib.documents.store import Library
-from hcrlib.runtime import bundle
+from hcrlib.models import load_bundle
 from hcrlib.runtime.web import AUTO, images
 from hcrlib.runtime.web.problems import Problem
 
@@ -107,7 +107,7 @@ def _reader(model, recognizer):
 def _loaded(recognizer):
     """Return a recognizer of words or lines; raise Problem if its bundle is damaged, with details on stderr only."""
     try:
-        whole = whole_recognizer(bundle.load(recognizer.folder, threads=1) if recognizer.folder else recognizer.name)
+        whole = whole_recognizer(load_bundle(recognizer.folder, threads=1) if recognizer.folder else recognizer.name)
         whole.name = recognizer.name
         return whole
     except (OSError, ValueError) as error:

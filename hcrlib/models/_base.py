@@ -230,6 +230,14 @@ def load_model(folder: Path, **defaults: Any) -> runtime.Model:
         raise RunError(f"The model cannot be loaded: {error}", where=folder, hint=hint) from error
 
 
+def load_bundle(folder: Path, threads: int | None = None) -> runtime.Model:
+    """Load the runtime.CharacterModel or runtime.LineModel of a bundle; a recognizer of lines decodes with its language model.
+
+    threads: of the engine; None for its default. Raises ValueError and OSError like `runtime.bundle.load`.
+    """
+    return _with_language(runtime.bundle.load(folder, threads=threads), Path(folder) / "model" / LANGUAGE)
+
+
 def _with_language(model: Any, path: Path) -> runtime.Model:
     """Let a recognizer of lines decode with the language model of its bundle, if it has one."""
     if path.is_file():

@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from hcrlib import api, records
 from hcrlib.bench import reading_real
 from hcrlib.core import paths
 from hcrlib.datasets import load_dataset, load_text, synthetic
+from hcrlib.decoding.lines import LineDecoder
+from hcrlib.documents import service
+from hcrlib.documents.line_recognition import whole_recognizer
 from hcrlib.metrics import scores
 from hcrlib.models import load_model as load_fitted
 from hcrlib.runtime import bundle
@@ -77,6 +81,19 @@ def test_a_recognizer_reads_as_its_record_says(name, real_data, monkeypatch):
     model = hcr.load_model(name)
     cer = scores.error_rate(model.decode(model.scores(some.images)), some.texts)[0]
     assert record.cer_low - 0.02 < cer < record.cer_high + 0.02
+
+
+def test_the_recognizer_of_lines_reads_with_its_language_model():
+    folder = paths.project_root() / "results/zoo" / LINES
+    images = [np.load(folder / "golden.npz")["image-0"]]
+    model = hcr.load_model(LINES)
+    decoder = LineDecoder.load(folder / "model/language.npz", model.classes)
+    output = model.log_probabilities(images)[0]
+    read = decoder.read(output)
+    assert read.confidence != LineDecoder(model.classes).read(output).confidence
+    served = SimpleNamespace(name=LINES, folder=folder)
+    for ours in (model, hcr.load_model(folder), whole_recognizer(LINES), service._loaded(served)):
+        assert ours.readings(images) == [(read.text, read.confidence)]
 
 
 @pytest.mark.slow
