@@ -36,6 +36,10 @@ class _WholeRecognizer:
 
     joined, name = True, ""
 
+    def without_lexicon(self):
+        """Return a recognizer of the same model that uses no lexicon, with which confidences are on another scale."""
+        return self
+
     def readings(self, images):
         """Return a (text, confidence) for each image."""
         raise NotImplementedError
@@ -94,6 +98,9 @@ class CtcRecognizer(_WholeRecognizer):
         self.source = "ruled" if self.unit == "lines" else "grey"  # as in what they were trained on
         self.search = WordBeamSearch([*cased(lexicon)], model.classes) if lexicon is not None else None
         self.decoder = model.decoder or LineDecoder(model.classes)
+
+    def without_lexicon(self):
+        return self if self.search is None else CtcRecognizer(self.model, None, self.min_confidence)
 
     def readings(self, images):
         """Return a (text, confidence) for each image, uint8 (h, w), dark on light; raise DataError if one is too wide."""

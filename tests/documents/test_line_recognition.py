@@ -10,7 +10,7 @@ import pytest
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.documents import Reader
 from hcrlib.documents.containers import Box
-from hcrlib.documents.line_recognition import cased, cut_out
+from hcrlib.documents.line_recognition import CtcRecognizer, cased, cut_out
 from hcrlib.documents.strokes import Row
 from hcrlib.runtime import LineModel, LinePipeline
 from hcrlib.runtime.line_model import LineNetwork
@@ -96,8 +96,9 @@ def test_a_line_too_wide_for_the_network_is_an_error(sheet, monkeypatch):
 
 def test_a_lexicon_corrects_words_by_word_beam_search(sheet):
     for lexicon, expected in ((None, "ono twa\none two"), (["one", "two"], "one two\none two")):
-        page = read(sheet, model(["ono", "twa", "one", "two"], "words", 0.6), lexicon=lexicon)
+        page = read(sheet, reads := model(["ono", "twa", "one", "two"], "words", 0.6), lexicon=lexicon)
         assert page.text == expected
+        assert CtcRecognizer(reads, lexicon).without_lexicon().search is None
         assert all(0 < word.confidence <= 1 for word in page.words)
     assert set(cased(["hello"])) == {"hello", "Hello", "HELLO"}
 
