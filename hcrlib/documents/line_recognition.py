@@ -100,6 +100,7 @@ class CtcRecognizer(_WholeRecognizer):
         self.decoder = model.decoder or LineDecoder(model.classes)
 
     def without_lexicon(self):
+        """Return this recognizer with its lexicon left out."""
         return self if self.search is None else CtcRecognizer(self.model, None, self.min_confidence)
 
     def readings(self, images):
