@@ -38,7 +38,8 @@ class Crnn(KerasLearner, Recognizer):
 
     batch_size: int = 32
     distortion: float = 1.0  # strength of the distortion of training lines, 0 for none
-    start: str | None = None  # run, model of the zoo or bundle whose weights training starts from where shapes match
+    # A run, a model of the zoo or a bundle, whose weights training starts from where shapes match:
+    start: str | None = dataclasses.field(default=None, metadata={"model": True})
 
     def network(self, height, n_labels):
         """Return an uncompiled keras.Model from (height, any width, 1) to logits (steps, n_labels), the blank included."""

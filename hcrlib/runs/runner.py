@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from hcrlib.core.provenance import packages, provenance, threads
 from hcrlib.models import FitContext, Learner, named
 from hcrlib.records import RunConfig, RunRecord
 from hcrlib.records.storage import NEW
-from hcrlib.runs.store import CHECKPOINT, LOCK, finished, finished_run, model_name, settle, swap
+from hcrlib.runs.store import CHECKPOINT, LOCK, finished, finished_run, model_name, model_parameters, settle, swap
 
 PATIENCE_S = 5  # wait for the run's lock: a killed sweep's kernel takes a second to end
 
@@ -32,11 +32,13 @@ def resolve(
     seed: int = 0,
     budget: int | None = None,
     preprocess: list | None = None,
+    planned: Container[str] | None = (),
     **params: Any,
 ) -> RunConfig:
     """Return the complete RunConfig of a request: defaults written out, names and parameters checked before anything runs.
 
-    params: the learner's own. Raises ConfigError, with a suggestion, for an unknown name, parameter or step.
+    planned: ids of runs that will be made before, from which it may start; see `store.model_name`. params: the learner's own.
+    Raises ConfigError, with a suggestion, for an unknown name, parameter or step.
     """
     kind = named(classifier)
     if isinstance(preprocess, str):
@@ -44,8 +46,8 @@ def resolve(
     if kind.fixed_protocol and (budget is not None or preprocess not in (None, kind.preprocess)):
         raise ConfigError(f"{kind.name} takes neither a budget nor preprocessing", got=f"{budget}, {preprocess}")
     complete = dataclasses.asdict(kind.create(params))
-    if complete.get("start"):  # of recognizers
-        complete["start"] = model_name(complete["start"])
+    for name in filter(complete.get, model_parameters(classifier)):
+        complete[name] = model_name(complete[name], planned)
     steps = json.loads(_steps(kind, json.dumps(kind.preprocess if preprocess is None else preprocess)))
     return RunConfig(datasets.resolve(dataset), classifier, complete, steps, seed, budget)
 

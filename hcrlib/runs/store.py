@@ -1,13 +1,17 @@
 """Manage a run's folder: replace results atomically, and recover from killed attempts."""
 
 import contextlib
+import dataclasses
 import os
 import shutil
+from collections.abc import Container
 from pathlib import Path
 
 from hcrlib import records
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
+from hcrlib.core.registry import did_you_mean
+from hcrlib.models import named
 from hcrlib.records import RunConfig, RunRecord
 from hcrlib.records.storage import NEW
 
@@ -42,11 +46,18 @@ def finished(config: RunConfig) -> RunRecord | None:
     return None
 
 
-def model_name(name: str) -> str:
+def model_parameters(classifier: str) -> list[str]:
+    """Return the parameters of a learner whose values name a trained model: fields with {"model": True} as metadata."""
+    return [field.name for field in dataclasses.fields(named(classifier)) if field.metadata.get("model")]
+
+
+def model_name(name: str, planned: Container[str] | None = ()) -> str:
     """Return the name of a model that a run starts from, such that it is found from every folder.
 
-    The id of a run, existing or not, and the name of a model of the zoo stay as they are; a folder, in the current or the
-    project's folder, becomes a run's id if it is below results/runs, else an absolute path. ConfigError if it has no model.
+    The id of a run and the name of a model of the zoo stay as they are; a folder, in the current or the project's folder,
+    becomes a run's id if it is below results/runs, else an absolute path. ConfigError if there is no such model.
+
+    planned: ids of runs that will be made before; None if they are not known yet, so that any id may be one.
     """
     is_path = name.startswith((".", "~", os.sep))
     if not is_path and any((root / name / "record.json").is_file() for root in (paths.runs_root(), *paths.zoo_roots())):
@@ -56,10 +67,11 @@ def model_name(name: str) -> str:
     if place is not None:
         place, runs = place.resolve(), paths.runs_root().resolve()
         return place.relative_to(runs).as_posix() if place.is_relative_to(runs) else str(place)
-    if is_path:
-        expected, hint = "the folder of a bundle or a run, with its record.json", "hcr zoo list"
-        raise ConfigError("There is no model to start from here", where=name, expected=expected, hint=hint)
-    return name
+    if not is_path and (planned is None or name in planned):
+        return name
+    expected = "a run's id, DATASET/MODEL/HASH, a name of `hcr zoo list`, or a bundle's folder with its record.json"
+    zoo = sorted(place.parent.name for root in paths.zoo_roots() for place in root.glob("*/record.json"))
+    raise ConfigError(f"There is no model '{name}' to start from", expected=expected, hint=did_you_mean(name, zoo))
 
 
 def finished_run(runs: Path, run: str) -> tuple[RunRecord, Path]:

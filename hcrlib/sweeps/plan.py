@@ -180,7 +180,11 @@ def load(path):
     content = yaml_file.read(path, SweepFile)
     folder, catalogue = path.resolve().parent, {*datasets.names()}
     entries = [(place, _beside(entry, folder, catalogue), own) for place, entry, own in _expanded(content)]
-    configs = [checked(entry, f"{path.name}, {place}", own) for place, entry, own in entries]
+
+    def resolved(planned):
+        return [checked(entry, f"{path.name}, {place}", own, planned) for place, entry, own in entries]
+
+    configs = resolved({config.id for config in resolved(planned=None)})  # a run may start from another one of the file
     if not configs:
         raise ConfigError("This sweep has no runs", where=path, hint="Give it a grid or a list of runs")
     if len(kinds := {tasks.of(config).name for config in configs}) > 1:
@@ -232,10 +236,10 @@ def _beside(entry, folder, catalogue):
     return {**entry, "dataset": datasets.beside(name, folder)}
 
 
-def checked(entry, where, own=None):
+def checked(entry, where, own=None, planned=()):
     """Return the RunConfig of a flat mapping. Raises ConfigError with the position in the file.
 
-    own: the keys that are not from the file's defaults; None for all.
+    own: the keys that are not from the file's defaults; None for all. planned: as in `runner.resolve`.
     """
     try:
         if "classifier" not in entry and (near := get_close_matches("classifier", map(str, entry))):
@@ -249,6 +253,6 @@ def checked(entry, where, own=None):
                 if own is not None and key not in own:
                     hint = "It comes from `defaults`, which all runs share: move it to those that take it"
                 raise ConfigError(what, hint=hint)
-        return runner.resolve(**entry)
+        return runner.resolve(**entry, planned=planned)
     except ConfigError as error:
         raise error.at(where) from error

@@ -1,5 +1,6 @@
 """From a request to a record: resolution, failure, skipping, what is kept."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -58,13 +59,25 @@ def test_a_model_to_start_from_is_found_from_every_folder(tmp_path, results, mon
     assert [start(name) for name in ("./bundle", "bundle", bundle)] == [bundle] * 3
     assert [start(name) for name in (run, f"./results/runs/{run}", str(results / "runs" / run))] == [run] * 3
     assert [start(name) for name in ("wills-fr", "./wills-fr")] == ["wills-fr", str(tmp_path / "wills-fr")]
-    assert start("mine/crnn-small/later") == "mine/crnn-small/later", "a run that may be made before"
     assert start(None) is None
-    with pytest.raises(ConfigError, match=r"no model to start from here \(./bundel\). Expected the folder of a bundle"):
-        start("./bundel")
+    for missing in ("./bundel", "0123", "mine/crnn-small/later"):
+        with pytest.raises(ConfigError, match=rf"no model '{missing}' to start from. Expected a run's id"):
+            start(missing)
+    with pytest.raises(ConfigError, match="Did you mean 'best-lines'"):
+        start("best-line")
     shutil.rmtree(bundle)
     with pytest.raises(RunError, match=rf"The model that this run uses is not here \({bundle}\).*Put the bundle back"):
         store.finished_run(results / "runs", bundle)
+
+
+def test_a_parameter_called_start_may_mean_something_else(monkeypatch):
+    @dataclasses.dataclass(kw_only=True)
+    class Counting(Knn):
+        start: int = 3
+
+    monkeypatch.setattr(runner, "named", lambda name: Counting)
+    monkeypatch.setattr(store, "named", lambda name: Counting)
+    assert runner.resolve("knn").params["start"] == 3
 
 
 def test_the_record_says_what_came_out(run):

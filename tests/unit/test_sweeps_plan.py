@@ -83,6 +83,17 @@ def test_grid_and_runs_go_over_the_defaults_and_doubles_collapse(write):
     assert "epochs=3 budget=100 seed=1" in plan.table()
 
 
+def test_a_run_may_start_from_another_of_the_file(write):
+    """Whichever comes first; any other run has to be here."""
+    first = "{classifier: crnn-small, dataset: emnist-words, epochs: 1}"
+    [made] = sweep.load(write(f"runs: [{first}]")).configs
+    text = f"runs: [{{classifier: crnn-small, dataset: mnist-numbers, start: ID}}, {first}]"
+    after, before = sweep.load(write(text.replace("ID", made.id))).configs
+    assert (after.params["start"], before) == (made.id, made)
+    with pytest.raises(ConfigError, match=r"no model 'emnist-words/.*_' to start from \(x.yml, run 1\).*best-lines"):
+        sweep.load(write(text.replace("ID", f"{made.id[:-1]}_")))
+
+
 def test_own_data_is_named_relative_to_the_file(write, tmp_path, monkeypatch):
     """A folder beside the file does not hide the catalog's dataset of that name."""
     for name in ("mine", "mnist-5k"):
