@@ -111,12 +111,12 @@ def _announce(plan, existing, todo):
 
 
 def _cheapest(configs, most):
-    """Return the cheapest runs; an ensemble is chosen only with its members."""
+    """Return the cheapest runs; a run is chosen only with those that it uses."""
     from hcrlib.cluster.estimate import Estimate, known
     from hcrlib.cluster.inputs import members
 
     order, left, chosen = Estimate(known()).order(configs), {config.id for config in configs}, []
-    for config in (*order, *order):  # twice, for ensembles whose members came later
+    for config in (*order, *order):  # twice, for runs that use later ones
         if config.id in left and len(chosen) < most and not left.intersection(members(config)):
             chosen.append(config)
             left.discard(config.id)

@@ -1,7 +1,7 @@
 """The client of a sweep: choose the next runs, submit them to a Dask cluster and write the results.
 
 Only a few runs are submitted at a time, so that memory does not grow with the sweep and several clients can share a cluster:
-the cheapest first, an ensemble after its members. A run interrupted by a fault of a worker or machine is submitted again; a run
+the cheapest first, each after those that it uses. A run interrupted by a fault of a worker or machine is submitted again; one
 whose own code failed is recorded and not retried. Ctrl-C lets running runs finish; a second Ctrl-C stops them.
 """
 
@@ -35,7 +35,7 @@ class _Run:
     tries: int = 0
     lacked: int = 0
     not_before: float = 0.0
-    waits_for: frozenset = frozenset()  # hashes of the runs that an ensemble combines
+    waits_for: frozenset = frozenset()  # hashes of the runs that it uses
 
 
 def run(plan, cluster=None, log=print, sources=None, attempt=worker.attempt):
@@ -175,7 +175,7 @@ class _Sweep:
         if run.not_before > now or any(member not in self.statuses for member in run.waits_for):
             return False
         if missing := [member for member in inputs.members(config) if not is_finished(member)]:
-            self._end(run, unmade(config, f"its members are not finished: {', '.join(missing)}"))
+            self._end(run, unmade(config, f"runs that it uses are not finished: {', '.join(missing)}"))
             return True
         if not self.locks.take(config):
             return False

@@ -1,7 +1,7 @@
 """The inputs of a run, identified by hash, so that the client can send a worker what it lacks: they need not share a disk.
 
 Datasets of the catalog are pinned by their hashes, and their files are sent into the worker's cache. Folders (custom datasets,
-images of lines, the members of an ensemble) are identified by the hash of their content; a run finds them through HCR_SENT, see
+images of lines, the runs that a run uses) are identified by the hash of their content; a run finds them through HCR_SENT, see
 `paths.here`.
 """
 
@@ -22,12 +22,13 @@ from hcrlib.core.fileio import unpack
 from hcrlib.datasets import TEXTS, custom, dataset_names, inventory, mixture, official_files
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.importers import PARTS
+from hcrlib.runs import store
 
 STALE_S = 86400  # age of an interrupted transfer that is removed
 CHUNK = 4 << 20  # bytes per message, so that messages of other runs are not blocked
 YAML = ".yml", ".yaml"
 CACHED = "files", "built", "imported"  # folders of the cache that a client may add to
-MEMBER = "record.json", "predictions.npz", "model"  # the parts of a run that an ensemble reads
+MEMBER = "record.json", "predictions.npz", "model"  # the parts of a run that another one reads
 
 
 class Input(NamedTuple):
@@ -70,9 +71,11 @@ def data_of(name):
 
 
 def members(config):
-    """Return the ids of the runs that an ensemble combines."""
+    """Return the ids of the runs that a run uses: those that an ensemble combines, or the one that training starts from."""
     runs = config.params.get("runs")
-    return list(runs) if isinstance(runs, list | tuple) else []
+    starts = filter(None, map(config.params.get, store.model_parameters(config.classifier)))
+    ids = [name for name in starts if "/" in name and not name.startswith("/")]  # else of the zoo, or a bundle
+    return [*runs, *ids] if isinstance(runs, list | tuple) else ids
 
 
 def lacking(inputs):

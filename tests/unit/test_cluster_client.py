@@ -116,6 +116,16 @@ def test_members_before_their_ensemble(sweep):
     assert names == {"mnist-5k", *(f"runs/{member.id}" for member in members)}
 
 
+def test_a_run_after_the_one_that_it_starts_from(sweep):
+    first = runner.resolve("crnn-small", dataset="mnist-numbers")
+    then = runner.resolve("crnn-small", dataset="mnist-numbers", budget=9, start=first.id, planned=[first.id])
+    zoo = runner.resolve("crnn-small", dataset="mnist-numbers", budget=10, start="best-lines")
+    made, workers = sweep([then, zoo, first], done)
+    assert workers.handed == [zoo, first, then]
+    assert {record.status for record in made} == {"finished"}
+    assert f"runs/{first.id}" in {one.name for one in workers.works[-1][0].inputs}
+
+
 def test_no_ensemble_of_a_failed_member(sweep):
     member = config("knn")
     both = runner.resolve("ensemble", runs=[member.id])
