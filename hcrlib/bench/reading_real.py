@@ -63,8 +63,8 @@ def reading_real(request):
         "one text, so that it has none; lines of one document are alike, so that the intervals of lines are too narrow",
         "names-capitals: case folded, the printed label not counted; pages: cropped to the writing; a form's fields: only the "
         "characters that each allows",
-        "the writers of these lines and pages are not those of the training lines; the code was developed on the photos and "
-        "the form: nothing is known about others",
+        "no document here was trained on, and no writer, except: lines-peraire is of one hand and lines-hooker mostly of one, "
+        "both trained on; who wrote names-capitals is not known; the code was developed on the photos and the form",
         "ms: the time of one image in total, one after another in one process",
     ]
     if "Tesseract" not in others:

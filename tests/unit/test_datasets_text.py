@@ -85,6 +85,21 @@ def test_a_test_folder_is_what_is_tested_on(tmp_path):
     assert data.test.images[0].dtype == np.uint8
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("cremma-wills", "by document, and so by writer; "),
+        ("lines-hooker", "by document, a letter each, but mostly of one hand; "),
+        ("lines-peraire", "by document, but of one hand; "),
+        ("lines-celestine", "by document, but of one hand; "),
+        ("names-capitals", "by document; whether by writer is not known; "),
+    ],
+)
+def test_notes_say_whether_writers_are_kept_apart(root, name, said):
+    folder_of(root / words.TEXTS.get(name).folder, [(f"{d}.png", "mot", d) for d in "abcde"])
+    assert f"train and test are disjoint {said}validation is cut by document" in load_text(name).notes
+
+
 def test_accents_are_composed_and_large_pictures_made_smaller(tmp_path):
     draw(tmp_path / "a.png", 400, 200)
     lines, damaged = words.read_lines([(tmp_path / "a.png", "e\u0301te\u0301\u00a0!", "me")])
