@@ -19,7 +19,7 @@ from typing import NamedTuple
 from hcrlib.core import paths
 from hcrlib.core.errors import DataError, HcrError
 from hcrlib.core.fileio import unpack
-from hcrlib.datasets import TEXTS, custom, dataset_names, inventory, mixture, official_files
+from hcrlib.datasets import TEXTS, custom, dataset_names, inventory, official_files, parts_of
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.importers import PARTS
 from hcrlib.runs import store
@@ -57,7 +57,7 @@ def of(config, data=None):
 
 def data_of(name):
     """Return the Inputs of a dataset, or of all parts of a mixture."""
-    if len(parts := mixture.parts(name)) and not Path(name).exists():
+    if parts := parts_of(name):
         return [each for part, _ in parts for each in data_of(part)]
     if name in TEXTS.names():
         entry = TEXTS.get(name)

@@ -16,6 +16,7 @@ from hcrlib.datasets.loading import (
     load_dataset,
     load_text,
     names,
+    parts_of,
     resolve,
     text_names,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "load_dataset",
     "load_text",
     "names",
+    "parts_of",
     "resolve",
     "show",
     "stratified_take",

@@ -1,5 +1,6 @@
 """Load datasets by name: characters as a Dataset, words and lines as a TextDataset."""
 
+import contextlib
 from pathlib import Path
 
 from hcrlib.core import paths
@@ -14,7 +15,6 @@ from hcrlib.datasets.official import load_embedded, load_official
 from hcrlib.datasets.splits import cut_validation
 from hcrlib.datasets.text import TEXTS
 
-LONGEST = 255  # characters: no file has a longer name
 YAML = ".yml", ".yaml"
 LOADERS = {"embedded": load_embedded, "official": load_official, "lite": load_lite}
 
@@ -75,7 +75,7 @@ def load_text(name, *, val_seed=0):
         DataError: files are missing or not valid.
     """
     name = _spelled(name)
-    if parts := _mixed(name):
+    if parts := parts_of(name):
         return mixture.mix(str(name), _loaded(parts, val_seed))
     if str(name) not in TEXTS.names() and is_text(name):
         return tsv.load_folder(paths.here(name), Path(name).name, val_seed=val_seed)
@@ -85,6 +85,14 @@ def load_text(name, *, val_seed=0):
     return entry.load(str(name), val_seed)
 
 
+def parts_of(name):
+    """Return the (name, share) of each part if this is the name of a mixture and of no file or folder, else ()."""
+    with contextlib.suppress(OSError):  # longer than a file's name can be
+        if paths.here(name).exists():
+            return ()
+    return mixture.parts(name)
+
+
 def is_text(name):
     """Return whether a name or path is of words or lines: a name in TEXTS, or a folder with a TSV in it or in its train/,
     or with ALTO or PAGE XML in it; or a mixture, or the file of one.
@@ -92,7 +100,7 @@ def is_text(name):
     A folder with a dataset.yml holds characters.
     """
     folder = paths.here(name)
-    if str(name) in TEXTS.names() or _mixed(name) or _mixture_file(name):
+    if str(name) in TEXTS.names() or parts_of(name) or _mixture_file(name):
         return True
     if not folder.is_dir() or (folder / "dataset.yml").is_file():
         return False
@@ -103,12 +111,12 @@ def is_own(path):
     """Return whether a path is that of a custom dataset: a dataset.yml, a folder with one, or one of words or lines."""
     path = Path(path)
     described = path.is_file() if path.suffix in YAML else (path / "dataset.yml").is_file()
-    return described or (not _mixed(path) and is_text(path))
+    return described or (path.exists() and is_text(path))
 
 
 def is_pinned(name):
     """Return whether the content of a dataset is fixed by its name, so that it need not be hashed to be known."""
-    if parts := _mixed(name):
+    if parts := parts_of(name):
         return all(is_pinned(part) for part, _ in parts)
     entry = TEXTS.get(name) if name in TEXTS.names() else None
     return name in DATASETS.names() or bool(entry and (entry.characters or entry.fonts))
@@ -122,7 +130,7 @@ def resolve(name):
     if name in names() or paths.here(name) != Path(str(name)):
         return name
     name = _spelled(name)
-    if _mixed(name):
+    if parts_of(name):
         return mixture.renamed(name, resolve)
     for path in (Path(str(name)), paths.project_root() / str(name)):
         if is_own(path):
@@ -176,7 +184,7 @@ def frame_of(name):
 
 def _spelled(name):
     """Return the name of the mixture that a YAML file spells, alone or as a part; other names as they are."""
-    parts = _mixed(name) or [(str(name), 1.0)]
+    parts = parts_of(name) or [(str(name), 1.0)]
     files = {part: place for part, _ in parts if (place := _mixture_file(part))}
     if not files:
         return name
@@ -203,13 +211,6 @@ def _resolved_beside(name, folder):
     if _mixture_file(name):
         raise ConfigError("A mixture's file names another one", expected="datasets", hint="Name its datasets instead")
     return resolve(name)
-
-
-def _mixed(name):
-    """Return the (name, share) of each part if this is the name of a mixture and of no folder, else ()."""
-    if len(str(name)) < LONGEST and paths.here(name).exists():
-        return ()
-    return mixture.parts(name)
 
 
 def _loaded(parts, val_seed):

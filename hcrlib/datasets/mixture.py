@@ -8,6 +8,7 @@ written with fonts also writes the other parts' training texts.
 """
 
 import functools
+import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from hcrlib.core.rng import frozen_rng
 from hcrlib.datasets.text import Lines, made
 
 SEPARATOR = "+"
+PART = re.compile(r"(.*?)(?::([^:/]*))?", re.DOTALL)  # NAME or NAME:SHARE; a colon before a slash is of a folder
 MOST = 100  # the largest share
 RARE = 5  # training lines: a character in fewer of them is not learned
 
@@ -61,20 +63,18 @@ class Mixed(Lines):
 
 
 def parts(name):
-    """Return ((name, share), ...) of a mixture's name, or () if it has only one part.
+    """Return ((name, share), ...) of a mixture's name, or () if it has only one part, or an empty one, as `c++/my` has.
 
     ConfigError: a share is not a number above 0, or a part is named twice.
     """
     pieces = str(name).split(SEPARATOR)
-    if len(pieces) == 1 and ":" not in pieces[0]:
+    pairs = [(piece, *PART.fullmatch(piece.strip()).groups()) for piece in pieces]
+    if not all(pieces) or (len(pairs) == 1 and pairs[0][2] is None):
         return ()
     found = []
-    for piece in pieces:
-        part, _, share = piece.strip().rpartition(":")
-        if not part:
-            part, share = share, "1"
+    for piece, part, share in pairs:
         try:
-            number = float(share)
+            number = 1.0 if share is None else float(share)
         except ValueError:
             number = 0.0
         if not part or not 0 < number <= MOST:

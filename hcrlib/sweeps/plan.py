@@ -144,7 +144,7 @@ class Sweep:
 
 def _content(name):
     """Return the hash of a dataset's content on this machine, "" if it is not here or not valid. Downloads nothing."""
-    parts = [part for part, _ in mixture.parts(name)] or [name]
+    parts = [part for part, _ in datasets.parts_of(name)] or [name]
     with contextlib.suppress(DataError):  # reported by its runs
         if all(inventory.here(part) for part in parts if part in datasets.names()):
             return datasets.load(name).sha256
@@ -231,7 +231,7 @@ def _beside(entry, folder, catalogue):
     if "dataset" not in entry or entry["dataset"] in catalogue:
         return entry
     name = str(entry["dataset"])
-    if not (folder / name).exists() and mixture.parts(name):
+    if not (folder / name).exists() and datasets.parts_of(name):
         return {**entry, "dataset": mixture.renamed(name, lambda part: datasets.beside(part, folder))}
     return {**entry, "dataset": datasets.beside(name, folder)}
 

@@ -1,6 +1,7 @@
 """Mixtures of datasets of lines: names, shares, splits, and what is wrong with them."""
 
 import csv
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 import hcrlib
+from hcrlib import datasets
 from hcrlib.cluster import inputs
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.datasets import is_text, load_text, loading, mixture
@@ -190,6 +192,24 @@ def test_what_cannot_be_mixed_is_named(two):
     assert len(load_text(f"{one}:0.5").train.drawn(0)) < len(load_text(one).train), (
         "one part with a share is a mixture, too"
     )
+
+
+@pytest.mark.parametrize("above", ["run:1", "c++", "a+b", "one:2+two"])
+def test_a_folder_may_have_characters_of_mixtures_in_its_path(tmp_path, monkeypatch, above):
+    own = lines(tmp_path / above / "my", ["ab c"] * 9, "uvw" * 3)
+    monkeypatch.chdir(tmp_path)
+    for name in (own, str(own), f"{above}/my"):
+        assert loading.resolve(name) == str(own)
+        assert datasets.parts_of(name) == ()
+    assert plan._content(str(own)) == load_text(own).sha256
+    assert [each.name for each in inputs.data_of(str(own))] == [str(own)]
+    (own.parent / "sweep.yml").write_text("runs: [{classifier: crnn-small, dataset: my}]")
+    assert [config.dataset for config in plan.load(own.parent / "sweep.yml").configs] == [str(own)]
+    assert datasets.beside("typo", own.parent) == "typo"
+    shutil.rmtree(own)
+    assert not datasets.is_pinned(str(own))
+    with pytest.raises(ConfigError, match="There is no dataset"):
+        loading.resolve(str(own))
 
 
 def test_a_budget_keeps_the_shares(two):
