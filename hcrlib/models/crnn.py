@@ -64,7 +64,9 @@ class Crnn(KerasLearner, Recognizer):
         return len(text) + sum(a == b for a, b in itertools.pairwise(text))
 
     def fit(self, lines, val, context):
-        origin = context.run(self.start) if self.start else None  # before hours of training, if it is not here
+        if self.start:  # before hours of training, after which it may have changed
+            origin, folder = context.run(self.start)
+            weights = _weights_sha256(folder / "model")[:12]
         keras = started(context.seed)
         ctc_loss()  # registers the loss of a checkpoint's model
         self.classes = tuple(context.classes)
@@ -89,12 +91,10 @@ class Crnn(KerasLearner, Recognizer):
 
         self._train(keras, context, lambda: self._compiled(keras, height, batches, context, some), feed)
         del self._val
-        if origin:
-            record, folder = origin
-            self.prior_fit_s += record.fit_s
-            weights = _weights_sha256(folder / "model")[:12]
+        if self.start:
+            self.prior_fit_s += origin.fit_s
             self.notes.append(
-                f"started from {record.id}, whose time to fit is counted, too; its weights: sha256 {weights}"
+                f"started from {origin.id}, whose time to fit is counted, too; its weights: sha256 {weights}"
             )
 
     def distorted(self, images, at, rng):
@@ -234,8 +234,11 @@ class Crnn(KerasLearner, Recognizer):
 
 
 def _weights_sha256(model):
-    """Return the hex SHA-256 of the weights in the folder of a recognizer's model."""
-    path = next(path for path in (model / "model.onnx", model / "model.keras") if path.is_file())
+    """Return the hex SHA-256 of the weights in the folder of a recognizer's model; RunError if it has none."""
+    path = next((path for path in (model / "model.onnx", model / "model.keras") if path.is_file()), None)
+    if path is None:
+        hint = "Start from another model: hcr zoo list"
+        raise RunError("No weights to start from", where=model, expected="model.onnx or model.keras", hint=hint)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -1,5 +1,6 @@
 """How lines are prepared for recognizers, and what networks with CTC guarantee."""
 
+import hashlib
 import json
 import re
 from types import SimpleNamespace
@@ -249,6 +250,24 @@ def test_training_starts_from_another_run_s_weights(tmp_path):
     assert (kernel[:, [0, 2]] == known[:, [0, 1]]).all()  # the blank, and b
     assert not (kernel[:, 1] == known[:, 2]).all()
     assert "started from 14 layers of a/run" in said[0]
+
+
+@pytest.mark.slow
+def test_weights_to_start_from_are_hashed_before_training(tmp_path, monkeypatch):
+    (tmp_path / "model").mkdir()
+    ours, images = RECOGNIZERS.get("crnn-small").create({"start": "a/run"}), [np.zeros((48, 20), np.float32)]
+    run = SimpleNamespace(id="a/run", fit_s=9.0), tmp_path
+    split = SimpleNamespace(epoch=lambda _: (images, ["a"]))
+    context = FitContext(1, 0, tmp_path, run=lambda _: run, classes=("a",))
+    with pytest.raises(RunError, match=r"No weights to start from .*model\). Expected model.onnx or model.keras"):
+        ours.fit(split, split, context)
+    weights = tmp_path / "model/model.onnx"
+    weights.write_bytes(b"weights")
+    monkeypatch.setattr(type(ours), "_train", lambda *_: weights.unlink())
+    ours.fit(split, split, context)
+    sha256 = hashlib.sha256(b"weights").hexdigest()[:12]
+    assert ours.notes == [f"started from a/run, whose time to fit is counted, too; its weights: sha256 {sha256}"]
+    assert ours.prior_fit_s == 9
 
 
 @pytest.fixture
