@@ -8,9 +8,11 @@ An XML names its image; folder and extension of that name may differ. If the ima
 a document, otherwise each page. A line is cut out along its polygon, the rest is painted in the color of the paper, and it is
 turned so that its baseline is level. Where the XML gives the page's size, coordinates are scaled to that of the image. An image
 with an orientation in its EXIF is turned by it, as eScriptorium's editor shows it, unless only its stored size is that of the
-XML: kraken reads pixels as they are stored (https://github.com/mittagessen/kraken/issues/394).
+XML: kraken reads pixels as they are stored (https://github.com/mittagessen/kraken/issues/394). A page whose size cannot decide
+is turned, and noted.
 """
 
+import io
 import math
 import os
 from collections import Counter
@@ -31,6 +33,13 @@ SMALLEST = 4  # pixels: lower or narrower is no line
 NAMED = 3  # lines that are named for each reason
 TURNED = math.radians(0.5)  # from which tilt on a line is turned: 13 pixels of 1,500
 LONG = 2  # times its height: the baseline of a shorter line says nothing on its direction
+ORIENTATION = ExifTags.Base.Orientation
+BACK = {  # from how a page is shown to its stored pixels, of the orientations in which width and height change places
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
 UNREADABLE = OSError, ValueError, SyntaxError, Image.DecompressionBombError
 
 
@@ -49,10 +58,10 @@ def read_pages(folder):
     pages = _one_each(pages, images, damaged)
     unnamed = images.besides(image for _, _, image in pages)
     document, kind = _documents([image for _, _, image in pages], folder)
-    parts, texts, writers, marked, unusable = [], [], [], 0, 0
+    parts, texts, writers, turned, marked, unusable = [], [], [], [], 0, 0
     for path, page, image in pages:
         try:
-            some, problems = _cut_all(page, image)
+            some, problems, undecided = _cut_all(page, image)
         except UNREADABLE as error:
             damaged.append((images.shown(path), f"{images.shown(image)}: {' '.join(str(error).split())}"))
             continue
@@ -62,6 +71,7 @@ def read_pages(folder):
         marked += len(problems.pop(page_xml.MARKED, ()))
         damaged += [(images.shown(path), f"{reason}: {_listed(names)}") for reason, names in problems.items()]
         unusable += sum(map(len, problems.values()))
+        turned += [images.shown(image)] * undecided
     if not texts:
         got = "; ".join(f"{file}: {why}" for file, why in damaged[:NAMED]) or "no ALTO or PAGE XML"
         hint = "Each XML needs its image in this folder, and lines with a text and a polygon"
@@ -69,16 +79,20 @@ def read_pages(folder):
     notes = [f"a document is a {kind}, and is in one split only"]
     notes += [f"{marked:,} lines {page_xml.MARKED} are left out"] * bool(marked)
     notes += [f"{unusable:,} lines that cannot be trained on are left out"] * bool(unusable)
-    notes += [f"{len(unnamed):,} images have no XML that names them alone: {', '.join(unnamed[:NAMED])}"] * bool(
-        unnamed
-    )
+    notes += [
+        f"{len(unnamed):,} images are named by no XML, or by one that also fits others: {', '.join(unnamed[:NAMED])}"
+    ] * bool(unnamed)
+    notes += [
+        f"{len(turned):,} images are turned as their EXIF says, which the XML's size can neither confirm nor rule out: "
+        f"{', '.join(turned[:NAMED])}"
+    ] * bool(turned)
     notes += [f"{len(others)} XML files are neither ALTO nor PAGE: {', '.join(others[:NAMED])}"] * bool(others)
     return Lines(tuple(parts), tuple(texts), tuple(writers)), tuple(damaged), notes
 
 
 def _cut_all(page, path):
-    """Return ([(uint8 (h, w), text), ...], {reason: names of lines}) of a PageText and its image."""
-    grey = _oriented(path, page.size)
+    """Return ([(uint8 (h, w), text), ...], {reason: names of lines}, undecided) of a PageText and its image: see _oriented."""
+    grey, undecided = _oriented(path, page.size)
     scale, lines, problems = _scale(page.size, grey.shape[::-1]), [], {}
     for line in page.lines:
         try:
@@ -87,7 +101,7 @@ def _cut_all(page, path):
             lines.append((reduced(cut(grey, line.polygon * scale, line.baseline * scale)), line.text))
         except ValueError as error:
             problems.setdefault(str(error), []).append(line.name)
-    return lines, problems
+    return lines, problems, undecided
 
 
 def cut(grey, polygon, baseline):
@@ -180,13 +194,19 @@ def _documents(images, folder):
 
 
 def _oriented(path, size):
-    """Return an image as uint8 (h, w), turned by its EXIF unless it has the aspect ratio of (width, height) only as stored."""
-    with Image.open(path) as image:
+    """Return (uint8 (h, w), undecided): an image, turned by its EXIF unless only as stored it has the aspect ratio of `size`.
+
+    size: (width, height) in the XML, or None. undecided: whether it was turned although its stored pixels fit as well.
+    """
+    with Image.open(io.BytesIO(path.read_bytes())) as image:  # Pillow 13.0 scrambles some TIFFs that it opens by path
+        tag = getattr(image, "tag_v2", {}).get(ORIENTATION)  # of a TIFF, which decoding turns and deprives of it
         shown = to_grey(image)
-        if size and not _is_similar(size, shown.shape[::-1]) and _is_similar(size, image.size):
-            image.getexif().pop(ExifTags.Base.Orientation, None)
-            return to_grey(image)
-    return shown
+        orientation = tag or image.getexif().get(ORIENTATION)
+    stored = np.asarray(Image.fromarray(shown).transpose(BACK[orientation])) if orientation in BACK else shown
+    fits, fits_stored = (size is None or _is_similar(size, each.shape[::-1]) for each in (shown, stored))
+    if fits_stored and not fits:
+        return stored, False
+    return shown, fits_stored and orientation in range(2, 9)
 
 
 def _is_similar(size, actual):

@@ -181,8 +181,7 @@ def grey(path):
 
     OSError or ValueError if it cannot be read or is not a line of writing.
     """
-    with Image.open(path) as image:
-        return reduced(to_grey(image))
+    return reduced(to_grey(path))
 
 
 def reduced(grey):

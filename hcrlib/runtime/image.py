@@ -121,6 +121,9 @@ def _opened(anything):
     if not isinstance(source, (str, os.PathLike)) and not hasattr(source, "read"):
         raise ValueError("expected a path, bytes, a PIL image or an array, got %s" % type(anything).__name__)
     try:
+        if not hasattr(source, "read"):  # Pillow 13.0 scrambles some TIFFs that it opens by path and turns
+            with open(source, "rb") as file:
+                source = io.BytesIO(file.read())
         return Image.open(source)
     except FileNotFoundError:
         raise ValueError("there is no file %s" % source)

@@ -87,25 +87,32 @@ STORED = {
 }  # of upright pages
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("orientation", STORED)
-def test_polygons_are_those_of_the_page_as_shown_or_of_its_stored_pixels(tmp_path, orientation):
-    """The size in the XML decides; where both fit it, or there is none, the page is turned by its EXIF."""
-    upright = Image.open(picture(tmp_path / "a.png", 1))
+def test_polygons_are_those_of_the_page_as_shown_or_of_its_stored_pixels(tmp_path, orientation, suffix):
+    """The size in the XML decides; where both fit it, or there is none, the page is turned by its EXIF, and noted."""
+    upright = Image.open(picture(tmp_path / f"a{suffix}", 1)).copy()
     exif = Image.Exif()
     exif[0x0112] = orientation
-    upright.transpose(STORED[orientation]).save(tmp_path / "a.png", exif=exif)
+    upright.transpose(STORED[orientation]).save(tmp_path / f"a{suffix}", exif=exif)
     for size in ((200, 160), (400, 320), None):
         scale = size[0] // 200 if size else 1
         polygon = shape(points([(x * scale, y * scale) for x, y in BOX]), "as shown")
         alto(tmp_path / "a.xml", [polygon], size=size)
-        [line] = pages.read_pages(tmp_path)[0].images
+        lines, _, notes = pages.read_pages(tmp_path)
+        [line] = lines.images
         assert line.shape == (30, 160)
         assert (line[10:20, 10:150] == INK).all()
+        said = (
+            f"1 images are turned as their EXIF says, which the XML's size can neither confirm nor rule out: a{suffix}"
+        )
+        assert (said in notes) == (orientation == 3 or size is None)
     if orientation != 3:
-        upright.save(tmp_path / "a.png", exif=exif)
+        upright.save(tmp_path / f"a{suffix}", exif=exif)
         alto(tmp_path / "a.xml", ["as stored"], size=(200, 160))
-        [line] = pages.read_pages(tmp_path)[0].images
-        assert (line[10:20, 10:150] == INK).all()
+        lines, _, notes = pages.read_pages(tmp_path)
+        assert (lines.images[0][10:20, 10:150] == INK).all()
+        assert notes == ["a document is a page, and is in one split only"]
 
 
 @pytest.mark.parametrize(("degrees", "size"), [(90, (30, 160)), (-90, (30, 160)), (8, (30, 160)), (180, (30, 160))])

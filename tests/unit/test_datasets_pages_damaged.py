@@ -67,7 +67,7 @@ def test_files_that_cannot_be_used_are_listed_and_the_rest_is_read(tmp_path):
     texts, damaged, notes = lines_of(tmp_path)
     assert texts == ("gut",)
     assert "1 XML files are neither ALTO nor PAGE: mets.xml" in notes
-    assert "3 images have no XML that names them alone: cut.png, same.jpg, same.png" in notes
+    assert "3 images are named by no XML, or by one that also fits others: cut.png, same.jpg, same.png" in notes
     assert damaged.keys() == expected.keys()
     for file, reason in expected.items():
         assert damaged[file].startswith(reason), file

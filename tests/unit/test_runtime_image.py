@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from hcrlib.runtime import to_glyph
-from hcrlib.runtime.image import centred, ink_boxed
+from hcrlib.runtime.image import centred, ink_boxed, to_grey
 
 
 def drawing(h=100, w=60, ground=255, ink=0):
@@ -39,6 +39,14 @@ def test_bar_fills_the_box_and_is_centred():
     assert (rows[0], rows[-1]) == (4, 23)  # 20 rows
     assert 3 <= len(columns) <= 4  # 10/60 of 20
     assert abs((glyph.sum(axis=0) * np.arange(28)).sum() / glyph.sum() - 13.5) <= 0.5
+
+
+def test_a_tiff_is_turned_as_it_says(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(drawing()).transpose(Image.Transpose.ROTATE_90).save(tmp_path / "bar.tif", exif=exif)
+    for source in (tmp_path / "bar.tif", str(tmp_path / "bar.tif"), (tmp_path / "bar.tif").read_bytes()):
+        assert (to_grey(source) == drawing()).all()
 
 
 @pytest.mark.parametrize(("ground", "ink"), [(255, 0), (0, 255), (200, 40), (30, 220)])
