@@ -12,8 +12,6 @@ split; both are cut by document, so that no writer is in two splits. Instead of 
 
 import csv
 
-import numpy as np
-
 from hcrlib.core.errors import DataError
 from hcrlib.datasets import pages
 from hcrlib.datasets.text import Lines, cut_by_writer, made, read_lines
@@ -45,9 +43,8 @@ def load_folder(folder, name=None, *, val_seed=0, notes=(), source=None):
             raise DataError(what, where=place, expected="at least three, one for each split", got=count, hint=hint)
         rest, part = cut_by_writer(lines.writers, TESTED, 0, "test")
         test, lines = lines.take(part), lines.take(rest)
-    names = _names(place) if held and place != folder else lines.writers
-    parts = *_cut(lines, names, val_seed), test
-    parts = [part if known else Lines(part.images, part.texts) for part in parts]
+    train, val = map(lines.take, cut_by_writer(lines.writers, VALIDATED, val_seed, "validation"))
+    parts = [part if known else Lines(part.images, part.texts) for part in (train, val, test)]
     about = {"source": source or str(folder), "val_fraction": VALIDATED, "val_seed": val_seed}
     return made(name, *parts, **about, notes=tuple(notes), damaged=damaged)
 
@@ -58,20 +55,6 @@ def training_lines(folder):
         return None
     lines, _, damaged, _ = _part(folder / "train" if (folder / "train").is_dir() else folder)
     return lines, damaged
-
-
-def _names(folder):
-    """Return who wrote each row of a folder's TSV, those of unreadable images included; [] without a TSV."""
-    tables = sorted(folder.glob("*.tsv"))
-    return [row.get("document") or row["file"] for row in _rows(tables[0])] if tables else []
-
-
-def _cut(lines, names, val_seed):
-    """Return (lines to train on, lines to validate on). names: the writers to draw from, unreadable images' included."""
-    _, part = cut_by_writer(names or lines.writers, VALIDATED, val_seed, "validation")
-    drawn = {(names or lines.writers)[at] for at in part}
-    validates = np.array([writer in drawn for writer in lines.writers])
-    return lines.take(np.flatnonzero(~validates)), lines.take(np.flatnonzero(validates))
 
 
 def _held_back(folder):

@@ -225,11 +225,3 @@ def test_unreadable_images_of_every_part_are_listed(two):
     (more / "0.png").write_bytes(b"no image")
     (one / "train/3.png").write_bytes(b"no image")
     assert sorted(file for file, _ in load_text(f"{one}+{more}").damaged) == ["0.png", "3.png"]
-
-
-def test_unreadable_images_do_not_change_who_validates(two):
-    """A line whose image cannot be read does not change which writers are drawn."""
-    one, _ = two
-    before = set(load_text(one).val.writers)
-    (one / "train/0.png").write_bytes(b"no image")
-    assert set(load_text(one).val.writers) == before
