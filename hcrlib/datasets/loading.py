@@ -191,7 +191,13 @@ def _spelled(name):
     from hcrlib.datasets import mixture_file
 
     read = {part: mixture_file.read(place, _resolved_beside) for part, place in files.items()}
-    pairs = [(each, share * more) for part, share in parts for each, more in read.get(part, [(part, 1.0)])]
+    pairs = []
+    for part, share in parts:
+        for each, more in read.get(part, [(part, 1.0)]):
+            if share * more > mixture.MOST:
+                got, expected = f"{share:g} times {more:g}", f"at most {mixture.MOST}"
+                raise ConfigError(f"The share of {each} is too large", where=files[part], expected=expected, got=got)
+            pairs.append((each, share * more))
     return mixture.written(pairs)
 
 

@@ -30,8 +30,9 @@ class MixtureFile(Section):
     @model_validator(mode="before")
     @classmethod
     def _check_parts(cls, content):
-        rows = list(content.items()) if isinstance(content, dict) else list(enumerate(content))
-        parts = [part for key, value in rows for part in _parts(key, value)]
+        parts = [_part(key, key, share) for key, share in content.items()] if isinstance(content, dict) else []
+        for number, item in enumerate(content if isinstance(content, list) else ()):
+            parts += _parts(number, item)
         if not parts:
             raise FieldError("This mixture has no parts", expected="at least one dataset", hint=HINT)
         return {"parts": parts}
@@ -59,23 +60,28 @@ def read(path, resolve):
             found.append((resolve(name, Path(path).resolve().parent), share))
             mixture.written(found)
     except ConfigError as error:
-        raise error if place == path else error.at(place) from error
+        if place == path:
+            raise
+        raise error.at(place) from error
     return found
 
 
-def _parts(key, value):
-    """Return the (name, share) of an item of a list, whose key is its number, or of a mapping."""
-    if isinstance(key, int) and isinstance(value, str):
-        try:
-            return mixture.parts(value) or [(value, 1.0)]
-        except ConfigError as error:
-            raise FieldError(error.what, expected=error.expected, hint=error.hint, key=key) from error
-    name, share = key, value
-    if isinstance(key, int):
-        if not isinstance(value, dict) or len(value) != 1:
-            raise FieldError("This part of a mixture is not valid", expected="NAME, or NAME: SHARE", hint=HINT, key=key)
-        [(name, share)] = value.items()
+def _parts(number, item):
+    """Return the (name, share) of each part of an item of a list: NAME, NAME:SHARE, a mixture, or {NAME: SHARE}."""
+    if isinstance(item, dict) and len(item) == 1:
+        return [_part(number, *pair) for pair in item.items()]
+    if isinstance(item, bool | float | dict | list | None):  # 2024:0.5 is a float in YAML, 121440.5
+        expected = "NAME, or NAME: SHARE"
+        raise FieldError("This part of a mixture is not valid", expected=expected, hint=HINT, key=number)
+    try:
+        return mixture.parts(item) or [(str(item), 1.0)]
+    except ConfigError as error:
+        raise FieldError(error.what, expected=error.expected, hint=error.hint, key=number) from error
+
+
+def _part(key, name, share):
+    """Return (name, share); FieldError for a share that is not valid."""
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= mixture.MOST:
         expected = f"a share above 0 and at most {mixture.MOST}"
         raise FieldError(f"The share of {name} is not valid", expected=expected, hint=HINT, key=key)
-    return [(str(name), float(share))]
+    return str(name), float(share)

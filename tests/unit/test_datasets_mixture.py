@@ -133,6 +133,26 @@ def test_a_file_is_the_mixture_that_it_spells(named, tmp_path, text, monkeypatch
     assert twice == f"font-lines:3+{one}:2+{more}", "a file may be a part, whose share multiplies its own"
 
 
+@pytest.mark.parametrize("text", ["2024: 0.5\none: 1", "- 2024: 0.5\n- one", "- 2024\n- one"])
+def test_a_folder_in_a_file_may_be_named_by_a_number(named, tmp_path, text):
+    one, more = named
+    more.rename(tmp_path / "2024")
+    (tmp_path / "mix.yml").write_text(text)
+    share = ":0.5" if "0.5" in text else ""
+    assert loading.resolve(tmp_path / "mix.yml") == f"{tmp_path}/2024{share}+{one}"
+
+
+def test_mistakes_of_a_file_are_raised_once_and_shares_multiply_up_to_the_largest(named, tmp_path):
+    (tmp_path / "mix.yml").write_text("one: 3")
+    with pytest.raises(ConfigError, match=r"one is too large \(.*mix.yml\). Expected at most 100, got 50 times 3"):
+        loading.resolve(f"{tmp_path}/mix.yml:50")
+    assert loading.resolve(f"{tmp_path}/mix.yml:20") == f"{named[0]}:60"
+    (tmp_path / "mix.yml").write_text("one: 0")
+    with pytest.raises(ConfigError) as error:
+        loading.resolve(tmp_path / "mix.yml")
+    assert error.value.__cause__ is not error.value
+
+
 def test_a_file_is_loaded_like_its_name(two, tmp_path):
     one, more = two
     (tmp_path / "mix.yml").write_text("{one: 1, more: 0.5}")
@@ -151,7 +171,9 @@ def test_a_file_is_loaded_like_its_name(two, tmp_path):
         ("one: .inf", ["line 1: one", "got inf."]),
         ("- one:0", ["line 1: [0]", "NAME:SHARE", "got 'one:0'."]),
         ("- {one: 1, more: 2}", ["line 1: [0]", "NAME, or NAME: SHARE"]),
-        ("- 3", ["line 1: [0]", "NAME, or NAME: SHARE", "got 3."]),
+        ("- 2024:0.5", ["line 1: [0]", "NAME, or NAME: SHARE", "got 121440.5."]),
+        ("- true", ["line 1: [0]", "NAME, or NAME: SHARE", "got True."]),
+        ("- 3", ["mix.yml: 3", "There is no dataset '3'"]),
         ("[]", ["mix.yml", "no parts", "at least one dataset"]),
         ("one: 1\none: 2", ["line 2", "duplicate key 'one'"]),
         ("lines-copist: 1", ["mix.yml: lines-copist", "Did you mean 'lines-copiste'?"]),
