@@ -129,7 +129,7 @@ class TextDataset(DatasetInfo):
         longest = max((text for part in parts.values() for text in part.texts), key=len)
         known = all(part.writers for part in parts.values())
         held = self.val.texts + self.test.texts
-        unseen = sorted(set().union(*held) - set(self.classes))
+        unseen = sorted(set().union(*held) - set().union(*self.train.texts))
         lines = sum(not set(text).isdisjoint(unseen) for text in held)
         warned = (
             f"in no training line, but in {lines:,} to validate or test, where they cannot be read: {''.join(unseen)}"

@@ -15,7 +15,7 @@ INK = 0.35  # of the darkest ink: minimum of pixels that determine the slant
 FAINT = 0.2  # the same of pixels that determine the row of writing
 LEAST = 0.004  # of the width: ink in a line of pixels that is part of a row of writing
 SMALL = 32  # rows of the image in which the middle of a line is found
-ROUNDS = 3  # in which it is
+ROUNDS = 3  # times that the middle is estimated
 FAR, NEAR = (
     0.35,
     0.2,

@@ -85,6 +85,14 @@ def test_a_test_folder_is_what_is_tested_on(tmp_path):
     assert data.test.images[0].dtype == np.uint8
 
 
+def test_characters_of_the_corpus_alone_are_not_learned():
+    parts = [words.Lines((np.zeros((9, 9), np.uint8),), (text,)) for text in ("ab", "ab", "abc")]
+    data = words.made("mine", *parts, corpus=("abc",), source="", val_fraction=0.1, val_seed=0)
+    assert data.classes == ("a", "b", "c")
+    said = "in no training line, but in 1 to validate or test, where they cannot be read: c"
+    assert said in data.summary()
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
