@@ -18,7 +18,7 @@ def _add(args):
     from hcrlib import records, tasks
     from hcrlib.export import zoo
 
-    option = tasks.of(records.read(zoo.add(args.name, args.run))).card.OPTION
+    option = tasks.of(records.read(zoo.add(args.name, args.run, print))).card.OPTION
     print(f"hcrlib.load_model({args.name!r}), hcr read IMAGE {option} {args.name}")
     return 0
 

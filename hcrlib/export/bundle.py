@@ -142,7 +142,7 @@ def _fill(new: Path, record: RunRecord, formats: Sequence[str] | None, log: Call
     (new / "labels.txt").write_text("\n".join(record.classes) + "\n", encoding="utf-8")
     np.savez_compressed(new / "golden.npz", **model.golden(task.export.golden(data.val, model.unit)))
     if accompany := getattr(task.export, "accompany", None):
-        record.notes += filter(None, [accompany(new / "model", model, data)])
+        record.notes += filter(None, [accompany(new / "model", model, data, log)])
     shape = model.open_file(new / "model/model.onnx").shape
     return model, rows, {"input": list(shape)}
 

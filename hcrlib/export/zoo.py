@@ -4,7 +4,9 @@ A model in ONNX is a bundle without code: it has golden answers and a manifest, 
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hcrlib import tasks
 from hcrlib.core import paths
@@ -14,8 +16,10 @@ from hcrlib.models import named
 from hcrlib.records import read
 
 
-def add(name: str, run: str) -> Path:
+def add(name: str, run: str, log: Callable[[str], Any] = lambda line: None) -> Path:
     """Add a finished run as results/zoo/NAME and return that Path; a network is written as ONNX.
+
+    log: called with each line of progress.
 
     Raises ConfigError for a name that is taken or not valid, and for a run without a model.
     """
@@ -28,4 +32,4 @@ def add(name: str, run: str) -> Path:
     tasks.check_code(record)
     learner = named(record.config.classifier)
     formats = ["model.onnx"] if learner.backend == "keras" else []
-    return bundle.write(run, folder, formats, with_runtime=False, anonymous=True, log=lambda line: None)
+    return bundle.write(run, folder, formats, with_runtime=False, anonymous=True, log=log)

@@ -134,16 +134,28 @@ def exported(doubt, writers=()):
     return model, SimpleNamespace(val=val, corpus=("the cat", "the bat ate the tea"))
 
 
-@pytest.mark.parametrize("doubt", [True, False])
-def test_a_language_goes_with_an_exported_recognizer_that_it_helps(tmp_path, monkeypatch, doubt):
+@pytest.mark.parametrize(
+    ("doubt", "writers", "reason"),
+    [
+        (True, (), ""),
+        (True, "ab" * 150, ""),
+        (False, (), "With it, "),
+        (True, "b" + "a" * 299, "There is too little to calibrate on"),
+    ],
+)
+def test_a_language_goes_with_an_exported_recognizer_that_it_helps(tmp_path, monkeypatch, doubt, writers, reason):
     monkeypatch.setattr("hcrlib.decoding.ngrams.frequent_words", dict)
     monkeypatch.setattr("hcrlib.decoding.lines.ALPHAS", (0.8,))
     monkeypatch.setattr("hcrlib.decoding.lines.BETAS", (1.2,))
-    model, data = exported(doubt)
-    note = accompany(tmp_path, model, data)
-    assert (tmp_path / LANGUAGE).is_file() == doubt == bool(note)
-    if doubt:
-        assert re.match(r"language.npz .* \d\.\d\d% character error rate on 150 validation lines, \d+\.\d\d% by", note)
+    (model, data), said = exported(doubt, tuple(writers)), []
+    note = accompany(tmp_path, model, data, said.append)
+    assert (tmp_path / LANGUAGE).is_file() == bool(note) == (not reason)
+    if reason:
+        assert said[0].startswith(f"language.npz: left out. {reason}")
+    else:
+        apart = " of other documents than those that chose its weights" if writers else ""
+        found = rf"\d\.\d\d% character error rate on 150 validation lines{apart}, \d+\.\d\d% by the best path$"
+        assert re.match(f"language.npz decodes lines with character n-grams: {found}", note)
         decoder = LineDecoder.load(tmp_path / LANGUAGE, CLASSES)
         assert decoder.text(model.log_probabilities([1])[0]) == "the bat"
 

@@ -1,5 +1,6 @@
 """Export recognizers: formats, the lines that check them, and golden answers."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,13 @@ def about(record: RunRecord, model: LineModel, val: Lines) -> dict[str, Any]:
     return {}
 
 
-def accompany(folder: Path, model: LineModel, data: TextDataset) -> str | None:
+def accompany(folder: Path, model: LineModel, data: TextDataset, log: Callable[[str], Any]) -> str | None:
     """Write a language model of the characters of lines beside the network, if it lowers the CER of validation lines.
 
-    Half of the lines choose its weights and calibrate confidences, the others decide; no writer is in both halves.
-    folder: the bundle's model/. The language is that of the training texts and of frequent French and English words. Returns a
-    note for the record and its card, None if nothing is written.
+    The lines of every other document choose its weights and calibrate confidences, the rest decide, however unequal the two
+    are; of one or unknown documents it is every other line. folder: the bundle's model/. The language is that of the training
+    texts and of frequent French and English words. Returns a note for the record and its card, None if nothing is written;
+    `log` is then called with the reason.
     """
     if model.unit != "lines":
         return None
@@ -63,16 +65,18 @@ def accompany(folder: Path, model: LineModel, data: TextDataset) -> str | None:
     )
     try:
         decoder = LineDecoder.fit(CharacterModel.fit(data.corpus, frequent_words()), model.classes, fitted, texts)
-    except ConfigError:  # too few lines to choose weights and calibrate on
+    except ConfigError as error:  # too few lines to choose weights and calibrate on
+        log(f"{LANGUAGE}: left out. {error}")
         return None
     plain, decoded = (metrics.rate(texts, references) for texts in (model.decode(scores), map(decoder.text, scores)))
+    apart = " of other documents than those that chose its weights" if len(set(val.writers)) > 1 else ""
+    found = f"{decoded:.2%} character error rate on {len(references)} validation lines{apart}, "
+    found += f"{plain:.2%} by the best path"
     if decoded >= plain:
+        log(f"{LANGUAGE}: left out. With it, {found}")
         return None
     decoder.save(folder / LANGUAGE)
-    return (
-        f"{LANGUAGE} decodes lines with character n-grams: {decoded:.2%} character error rate on {len(references)} "
-        f"validation lines, {plain:.2%} by the best path"
-    )
+    return f"{LANGUAGE} decodes lines with character n-grams: {found}"
 
 
 def _halves(lines: Lines) -> tuple[Lines, Lines]:
