@@ -302,8 +302,12 @@ def test_lines_are_corrected_and_stored_with_consent(page):
     assert [row["text"] for row in page.reader.corrections.lines()] == ["The quick red fox"]
     assert page.reader.corrections.lines()[0]["document"] == "a.png, page 1"
     choose(page, picture(EIGHT), "a.png", "image/png")  # once more
+    expect(page.locator("#text p").first).to_have_text("The quick red fox")
     page.get_by_role("button", name="Correct lines").click()
     expect(row(page, 1)).to_contain_text("Stored.")
+    expect(field(page, 1)).to_have_value("The quick red fox")
+    field(page, 1).press("Enter")
+    expect(row(page, 1)).to_contain_text("Stored.")  # as before, although consent is given for one file
     page.get_by_label("I agree").check()
     field(page, 1).fill("The quick red fox.")
     field(page, 1).press("Enter")
@@ -351,6 +355,43 @@ def test_nothing_that_was_typed_is_lost(desktop):
     desktop.locator("#another").click()
     expect(desktop.locator("#chooser")).to_be_visible()
     expect(desktop.get_by_label("I agree")).not_to_be_checked()
+
+
+def test_reading_again_keeps_stored_lines_and_asks_before_it_discards_others(desktop):
+    choose(desktop)
+    desktop.get_by_role("button", name="Correct lines").click()
+    desktop.get_by_label("I agree").check()
+    for _ in range(2):
+        field(desktop, 1).fill("Stored of each page")
+        field(desktop, 1).press("Enter")
+        expect(row(desktop, 1)).to_contain_text("Stored.")
+        desktop.locator("#next").click()
+    desktop.locator("#previous").click()
+    desktop.get_by_label("I agree").uncheck()
+    for number, text in ((1, "Here only"), (2, "leaps")):
+        field(desktop, number).fill(text)
+        field(desktop, number).press("Enter")
+        expect(row(desktop, number)).to_contain_text("Changed here only.")
+    desktop.locator("#previous").click()
+    expect(row(desktop, 2)).to_have_text(re.compile("^(?!.*(Stored|Changed))"))
+    desktop.locator("#next").click()
+    expect(row(desktop, 1)).to_contain_text("Changed here only.")
+    expect(field(desktop, 1)).to_have_value("Here only")
+    desktop.locator("#recognizer").select_option("characters")
+    desktop.once("dialog", lambda dialog: dialog.dismiss())
+    desktop.locator("#again").click()
+    expect(field(desktop, 2)).to_have_value("leaps")
+    desktop.once("dialog", lambda dialog: dialog.accept())
+    desktop.locator("#again").click()
+    expect(desktop.locator("#notes")).to_contain_text("Read by best-digits")
+    expect(field(desktop, 2)).to_have_value(LINES[1])
+    first, *others = SHOWN.splitlines()
+    again = ["\n".join([text, *others]) for text in ("Stored of each page", "Stored of each page", first)]
+    assert download(desktop, "text")[1].decode() == "\n\n".join(again) + "\n"
+    desktop.get_by_label("I agree").check()
+    field(desktop, 1).press("Enter")
+    expect(row(desktop, 1)).to_contain_text("Stored.")
+    assert [row["text"] for row in desktop.reader.corrections.lines()] == ["Stored of each page"] * 2
 
 
 def test_the_text_is_copied(desktop):

@@ -11,7 +11,9 @@ const $ = (id) => document.getElementById(id);
 let page = null;
 let about = {}; // {document, model}: the name of its file, and of the one that read it
 const typed = new WeakMap(); // line -> text that is not saved yet
-const stored = new Map(); // file, page and image of a line -> {id, text} on the server; a page that is read again keeps them
+const local = new WeakSet(); // lines that are changed here only
+const stored = new Map(); // key of a line -> {id, text} on the server
+const keyOf = (document, page, line) => [document, page.number, line.image].join("\n");
 
 export function show(shown, { document, model }) {
   page = shown;
@@ -31,7 +33,14 @@ export function offer(stores) {
 }
 
 export function unsaved(pages) {
-  return pages.some(({ lines }) => lines.some((line) => typed.has(line)));
+  return pages.some(({ lines }) => lines.some((line) => typed.has(line) || local.has(line)));
+}
+
+// Gives the lines of a document that was read again the texts that are stored.
+export function restore(pages, document) {
+  for (const page of pages) {
+    for (const line of page.lines) rewrite(page, line, stored.get(keyOf(document, page, line))?.text ?? line.text);
+  }
 }
 
 function row(line, index) {
@@ -39,7 +48,7 @@ function row(line, index) {
   const [image, text, said] = ["img", "textarea", "span"].map((tag) => form.querySelector(tag));
   const [save, takeBack] = form.querySelectorAll("button");
   const say = (message) => ($("spoken").textContent = said.textContent = message);
-  const key = [about.document, page.number, line.image].join("\n");
+  const key = keyOf(about.document, page, line);
   const showStored = () => (takeBack.hidden = !stored.has(key));
   if (line.image) image.src = line.image;
   else image.hidden = true;
@@ -47,7 +56,8 @@ function row(line, index) {
   text.rows = text.value.length > WRAPPED ? 2 : 1;
   text.setAttribute("aria-label", fill(t.lines_text, { number: index + 1 }));
   showStored();
-  if (stored.has(key)) said.textContent = t.kept;
+  if (local.has(line)) said.textContent = t.lines_changed;
+  else if (stored.has(key) && !typed.has(line)) said.textContent = t.kept;
 
   text.addEventListener("input", () => {
     said.textContent = "";
@@ -71,19 +81,24 @@ function row(line, index) {
     if (save.disabled) return;
     if (!wanted) return say(t.lines_empty);
     text.value = wanted;
+    if (wanted !== line.text) local.add(line);
     rewrite(page, line, wanted);
     typed.delete(line);
+    if (stored.get(key)?.text === wanted) {
+      local.delete(line);
+      return say(t.kept);
+    }
     if (!$("lines-consent").checked) return say(t.lines_changed);
     if (!line.image) return say(t.lines_no_image);
-    if (stored.get(key)?.text === wanted) return say(t.kept);
     const correction = { ...about, page: page.number, image: line.image, text: wanted, replaces: stored.get(key)?.id };
     save.disabled = true; // a double click stores it once
     try {
       stored.set(key, { ...(await api.correctLine(correction)), text: wanted });
+      local.delete(line);
       say(t.kept);
     } catch (error) {
       say(EXPLAINED.includes(error.kind) ? error.message : t.kept_not);
-      if (!typed.has(line)) typed.set(line, wanted);
+      local.add(line);
     }
     save.disabled = false;
     showStored();
@@ -95,6 +110,7 @@ function row(line, index) {
       if (error.kind !== "not-found") return say(t.not_taken_back);
     }
     stored.delete(key);
+    local.add(line);
     say(t.taken_back);
     showStored();
     text.focus();

@@ -103,6 +103,7 @@ $("cancel").addEventListener("click", () => request.abort());
 
 function show(result, options) {
   pages = result.pages;
+  lines.restore(pages, file.name);
   asked = options;
   by = { model: result.model, recognizer: result.recognizer ?? "characters" };
   only("sheet-part");
