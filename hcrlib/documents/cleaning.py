@@ -33,7 +33,7 @@ class Cleaned(NamedTuple):
         ink: bool (h, w).
         to_source: see Page.
         notes: sentences on what was done.
-        ruled: `grey` before the lines of ruled and squared paper were removed, uint8 (h, w); None if it was not kept.
+        ruled: `grey` before the lines of ruled and squared paper were removed, uint8 (h, w).
     """
 
     image: np.ndarray
@@ -41,7 +41,7 @@ class Cleaned(NamedTuple):
     ink: np.ndarray
     to_source: np.ndarray
     notes: tuple
-    ruled: np.ndarray | None = None
+    ruled: np.ndarray
 
 
 def cleaned(image, borders=False, seen=lambda name, image: None):
@@ -206,8 +206,7 @@ def turned(found, quarters):
         2: [[-1, 0, width - 1], [0, -1, height - 1]],
         3: [[0, 1, 0], [-1, 0, height - 1]],
     }[quarters]
-    image, grey, ink = (np.ascontiguousarray(np.rot90(a, quarters)) for a in found[:3])
+    image, grey, ink, ruled = (np.ascontiguousarray(np.rot90(a, quarters)) for a in (*found[:3], found.ruled))
     back = np.array([*corner, [0, 0, 1]], float)
     notes = *found.notes, f"It was turned by {90 * quarters} degrees."
-    ruled = None if found.ruled is None else np.ascontiguousarray(np.rot90(found.ruled, quarters))
     return Cleaned(image, grey, ink, found.to_source @ back, notes, ruled)

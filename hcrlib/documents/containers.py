@@ -142,7 +142,7 @@ class Page:
         choice: a sentence that says how it was read, if that was chosen by what it shows.
         recognizer: the name of the recognizer that read whole words or lines; "" if characters were read, or nothing.
         unsure: whether much of the text is uncertain, as for joined handwriting read character by character.
-        grey: uint8 (h, w), the image as recognizers of lines see it: light evened, without rules; None if unknown.
+        ruled: uint8 (h, w), the image that recognizers of lines crop: light evened, rules of the paper kept; None if unknown.
     """
 
     number: int
@@ -155,7 +155,7 @@ class Page:
     unsure: bool = False
     choice: str = ""
     recognizer: str = ""
-    grey: np.ndarray | None = field(default=None, repr=False)
+    ruled: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def width(self) -> int:

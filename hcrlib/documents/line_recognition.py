@@ -29,7 +29,7 @@ class _WholeRecognizer:
     Attributes:
         unit: "words" or "lines".
         margin: relative to the height of the writing, around each crop.
-        source: the image of Cleaned that is cropped: "grey", "ruled" (which is "grey" where it was not kept) or "image".
+        source: the image of Cleaned that is cropped: "grey", "ruled" or "image".
         min_confidence: below it a word or line becomes "?".
         name: what `whole_recognizer` was asked for; "" for a model.
     """
@@ -52,7 +52,6 @@ class _WholeRecognizer:
         """Return a Line for each row of a layout; raise DataError if one is too wide for the network."""
         rows = [[around(stroke.box for stroke in word) for word in row.words] for row in found.rows]
         image, margin = getattr(cleaned, self.source), self.margin * found.height
-        image = cleaned.grey if image is None else image
         if self.unit == "words":
             crops = [crop(image, box, margin) for row in rows for box in row]
         else:

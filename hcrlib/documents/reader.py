@@ -125,7 +125,7 @@ class Reader:
             unsure=bool(lines) and sure < (WRITING if joined else JOINED),
             choice=chosen,
             recognizer=getattr(recognizer, "name", "") if lines and joined else "",
-            grey=cleaned.grey,
+            ruled=cleaned.ruled,
         )
 
 

@@ -133,7 +133,7 @@ def _json(by, kept, stream, line_images):
         pages.append({**formats.as_dict(page), **_picture(page.image)})
         if line_images:
             for line, entry in zip(page.lines, pages[-1]["lines"], strict=True):
-                entry["image"] = _line_image(page.grey, line)
+                entry["image"] = _line_image(page.ruled, line)
 
     yield add
     if by["recognizer"] == AUTO:
@@ -142,10 +142,10 @@ def _json(by, kept, stream, line_images):
     stream.write(json.dumps({"pages": pages, **by, "kept": kept}).encode())
 
 
-def _line_image(grey, line):
+def _line_image(ruled, line):
     """Return a Line as recognizers see and are trained on it, a PNG as a data URL; None if it is no line of writing."""
     try:
-        return images.data_url(reduced(cut_out(grey, line, MARGIN * line.box.height)))
+        return images.data_url(reduced(cut_out(ruled, line, MARGIN * line.box.height)))
     except ValueError:  # too wide for its height
         return None
 

@@ -282,7 +282,7 @@ def test_every_pixel_of_a_rotated_page_maps_to_the_file(quarters):
 
 def test_two_quarter_turns_are_one_half_turn():
     image = np.zeros((30, 40, 3), np.uint8)
-    page = cleaning.Cleaned(image, image[..., 0], image[..., 0] > 0, np.diag([0.5, 0.5, 1]), ())
+    page = cleaning.Cleaned(image, image[..., 0], image[..., 0] > 0, np.diag([0.5, 0.5, 1]), (), image[..., 0])
     twice = cleaning.turned(cleaning.turned(page, 1), 1)
     assert np.allclose(twice.to_source, cleaning.turned(page, 2).to_source)
     assert np.allclose(cleaning.turned(twice, 2).to_source, page.to_source)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from hcrlib.cli import serve
 from hcrlib.core.errors import ConfigError, DataError
@@ -243,12 +243,16 @@ def test_recognizers_read_whole_words_and_lines(client, sheet, unit):
 def test_the_images_of_lines_are_those_that_the_recognizer_sees(client, sheet, monkeypatch):
     seen, words = [], CtcRecognizer.words
     monkeypatch.setattr(CtcRecognizer, "words", lambda self, images: seen.extend(images) or words(self, images))
-    answer = ask(client, encoded(sheet), "?model=best-digits&recognizer=lines&line_images=1").json
+    ruled = sheet.copy()
+    for y in range(185, 600, 150):  # below the eights
+        ImageDraw.Draw(ruled).line((0, y, 800, y), fill=190, width=2)
+    answer = ask(client, encoded(ruled), "?model=best-digits&recognizer=lines&line_images=1").json
     validate(answer, "Pages")
     for line, crop in zip(answer["pages"][0]["lines"], seen, strict=True):
         pixels = np.asarray(Image.open(io.BytesIO(images.from_data_url(line["image"]))))
         assert (pixels == reduced(crop)).all()
         assert np.median(pixels) > 200 > 64 >= len(pixels)
+        assert (np.median(pixels, axis=1) < 230).any(), "the rule is in the image"
 
 
 def test_the_recognizer_of_a_page_is_chosen(client, sheet, monkeypatch):
