@@ -4,13 +4,15 @@ Each recognizer reads a sample of the page's lines, and the one that is expected
 if installed, is tried only where ours are expected to misread much.
 """
 
+import contextlib
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
+from hcrlib.core.errors import DataError, RunError
 from hcrlib.documents import rapidocr
 from hcrlib.documents.cleaning import Cleaned
 from hcrlib.documents.containers import Line
@@ -29,36 +31,46 @@ class Choice:
     """Reads each page with the recognizer that is expected to misread the least, by its confidence in a sample of the lines.
 
     Args:
-        characters: reads separate characters.
         lines: (name, function without arguments that returns the recognizer of joined writing).
         other: function without arguments that returns RapidOCR's recognizer; None to leave it out.
     """
 
-    def __init__(
-        self, characters: Any, lines: tuple[str, Callable[[], Any]], other: Callable[[], Any] | None = None
-    ) -> None:
-        self.characters, self.other, (self.name, load) = characters, other, lines
+    def __init__(self, lines: tuple[str, Callable[[], Any]], other: Callable[[], Any] | None = None) -> None:
+        self.other, (self.name, load) = other, lines
         self._load = functools.cache(load)
 
-    def of(self, cleaned: Cleaned, found: Layout) -> tuple[Any, str]:
-        """Return (recognizer, a sentence that says which it is) for a page."""
+    def read(self, characters: Any, cleaned: Cleaned, found: Layout) -> tuple[tuple[Line, ...], Any, str]:
+        """Return (lines, the recognizer that read them, sentences that say which it is) of a page.
+
+        characters: reads separate characters: also where a recognizer is damaged, or a line too wide for it, which is said.
+        """
         rows = sorted(found.rows, key=lambda row: -row.box.width)[: 2 * SAMPLE : 2] or found.rows
-        sample = found._replace(rows=tuple(rows))
+        sample, ways, unable = found._replace(rows=tuple(rows)), [], []
 
         def errors(kind: str, recognizer: Any) -> float:
             at_zero, slope = EXPECTED[kind]
             return at_zero - slope * confidence(recognizer.lines(cleaned, sample))
 
-        joined = self._load()
-        ways = {
-            f"Read as joined writing by {self.name}.": (errors("lines", joined.without_lexicon()), joined),
-            "Read as separate characters.": (errors("characters", self.characters), self.characters),
-        }
-        if self.other and min(share for share, _ in ways.values()) > ENOUGH and find_spec(rapidocr.NAME):
-            other = self.other()
-            ways["Read by RapidOCR, which is expected to misread less."] = errors(rapidocr.NAME, other), other
-        note = min(ways, key=lambda name: ways[name][0])
-        return ways[note][1], note
+        @contextlib.contextmanager
+        def if_able(name: str) -> Iterator[None]:
+            try:
+                yield
+            except (DataError, RunError) as error:
+                unable.append(f"{name} was not used: {error.what.rstrip('.')}.")
+
+        least = errors("characters", characters)
+        with if_able(self.name):
+            joined, said = self._load(), f"Read as joined writing by {self.name}."
+            ways.append((errors("lines", joined.without_lexicon()), self.name, said, joined))
+        if self.other and min([least, *(share for share, *_ in ways)]) > ENOUGH and find_spec(rapidocr.NAME):
+            with if_able("RapidOCR"):
+                other, said = self.other(), "Read by RapidOCR, which is expected to misread less."
+                ways.append((errors(rapidocr.NAME, other), "RapidOCR", said, other))
+        for share, name, said, recognizer in sorted(ways, key=lambda way: way[0]):
+            if share <= least:
+                with if_able(name):
+                    return recognizer.lines(cleaned, found), recognizer, " ".join([said, *unable])
+        return characters.lines(cleaned, found), characters, " ".join(["Read as separate characters.", *unable])
 
 
 def confidence(lines: Iterable[Line]) -> float:

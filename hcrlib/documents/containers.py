@@ -139,7 +139,7 @@ class Page:
         notes: sentences on what was detected and corrected.
         seconds: the time it took to read the page.
         source_size: width and height of the page in the file in pixels; None if equal to the image's.
-        choice: a sentence that says how it was read, if that was chosen by what it shows.
+        choice: how it was read, and what could not read it, in sentences; "" if that was not chosen by what it shows.
         recognizer: the name of the recognizer that read whole words or lines; "" if characters were read, or nothing.
         unsure: whether much of the text is uncertain, as for joined handwriting read character by character.
         ruled: uint8 (h, w), the image that recognizers of lines crop: light evened, rules of the paper kept; None if unknown.

@@ -76,7 +76,9 @@ class Reader:
         if recognizer == "auto":
             ours = LINES_MODEL, lambda: whole_recognizer(LINES_MODEL, words, least)
             other = None if words else lambda: whole_recognizer(rapidocr.NAME, None, least)  # it takes no lexicon
-            self.recognizer = Choice(self.characters, ours, other)
+            self.recognizer = Choice(ours, other)
+        elif isinstance(recognizer, Choice):
+            self.recognizer = recognizer
         elif recognizer != "characters":
             self.recognizer = whole_recognizer(recognizer, words, least)
         if detector == rapidocr.NAME:
@@ -102,11 +104,12 @@ class Reader:
         if quarters := self.characters.upright_quarters(cleaned):
             cleaned = cleaning.turned(cleaned, quarters)
         found = layout.layout(cleaned.ink, self.detector.regions(cleaned.image) if self.detector else None)
-        recognizer, notes, chosen = self.recognizer, list(cleaned.notes), ""
-        if isinstance(recognizer, Choice) and found.rows:
-            recognizer, chosen = recognizer.of(cleaned, found)
+        recognizer, lines, notes, chosen = self.recognizer, (), list(cleaned.notes), ""
+        if found.rows and isinstance(recognizer, Choice):
+            lines, recognizer, chosen = recognizer.read(self.characters, cleaned, found)
             notes.append(chosen)
-        lines = recognizer.lines(cleaned, found) if found.rows else ()
+        elif found.rows:
+            lines = recognizer.lines(cleaned, found)
         sure, joined = confidence(lines), bool(found.rows) and recognizer.joined
         if sure < WRITING and not joined:  # the least certain character says little about a whole line
             lines = ()

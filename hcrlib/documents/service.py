@@ -10,7 +10,7 @@ import time
 
 from PIL import Image
 
-from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.datasets.text import reduced
 from hcrlib.documents import formats, loading
 from hcrlib.documents.choice import Choice
@@ -58,6 +58,7 @@ class Service:
         with (
             _as_problem("no-library", DataError),
             _as_problem("not-valid", ConfigError),
+            _as_problem("not-whole", RunError),
             contextlib.ExitStack() as stack,
         ):
             adds = [stack.enter_context(writer)]
@@ -97,23 +98,20 @@ class Service:
 def _reader(model, recognizer):
     if recognizer is None or recognizer.name != AUTO:
         return Reader(model, recognizer=_loaded(recognizer) if recognizer else "characters")
-    reader, lines, other = Reader(model, recognizer="characters"), recognizer.lines, recognizer.other
-    with contextlib.suppress(Problem):  # damaged: characters are read
-        joined = _loaded(lines)
-        reader.recognizer = Choice(reader.characters, (lines.name, lambda: joined), other and (lambda: _loaded(other)))
-    return reader
+    lines, other = recognizer.lines, recognizer.other
+    return Reader(model, recognizer=Choice((lines.name, lambda: _loaded(lines)), other and (lambda: _loaded(other))))
 
 
 def _loaded(recognizer):
-    """Return a recognizer of words or lines; raise Problem if its bundle is damaged, with details on stderr only."""
+    """Return a recognizer of words or lines; raise RunError if its bundle is damaged, with details on stderr only."""
     try:
         whole = whole_recognizer(load_bundle(recognizer.folder, threads=1) if recognizer.folder else recognizer.name)
         whole.name = recognizer.name
         return whole
     except (OSError, ValueError) as error:
         print(f"hcr serve: {recognizer.name} is not used: {error}", file=sys.stderr)
-        message = f"The recognizer '{recognizer.name}' is damaged or incomplete. Choose another one."
-        raise Problem("not-whole", message) from error
+        what = f"The recognizer '{recognizer.name}' is damaged or incomplete"
+        raise RunError(what, hint="Choose another one") from error
 
 
 @contextlib.contextmanager

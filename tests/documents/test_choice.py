@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from hcrlib.core.errors import ConfigError
+from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.documents import Reader, choice, rapidocr
 from hcrlib.documents.containers import Box, Line, Word
 from hcrlib.documents.layout import Layout
@@ -39,8 +39,9 @@ def others(monkeypatch):
 
 def chosen(characters, lines, n=20, other=None):
     separate, joined = Fixed(characters), Fixed(lines)
-    recognizer, note = choice.Choice(separate, ("best-lines", lambda: joined), other).of(None, page(n))
-    assert separate.read == joined.read == [min(n, choice.SAMPLE)]
+    lines, recognizer, note = choice.Choice(("best-lines", lambda: joined), other).read(separate, None, page(n))
+    assert separate.read[0] == joined.read[0] == min(n, choice.SAMPLE)
+    assert len(lines) == recognizer.read[-1] == n
     return {id(separate): "characters", id(joined): "lines"}.get(id(recognizer), recognizer), note
 
 
@@ -62,6 +63,48 @@ def test_rapidocr_is_tried_where_ours_misread_much(others):
     other.confidence = 0.35
     assert chosen(0.3, 0.4, other=lambda: other)[0] == "lines"
     assert chosen(0.3, 0.4)[0] == "lines", "with a lexicon, which it does not take"
+
+
+class Narrow(Fixed):
+    """A recognizer that cannot read a line of this width."""
+
+    def __init__(self, width):
+        super().__init__(0.99)
+        self.width = width
+
+    def lines(self, cleaned, found):
+        if any(row.box.width == self.width for row in found.rows):
+            raise DataError("This line is too wide", hint="Use another recognizer")
+        return super().lines(cleaned, found)
+
+
+def damaged():
+    raise RunError("It is damaged.", where="/home/me/model")
+
+
+@pytest.mark.parametrize(
+    ("load", "said"),
+    [
+        (damaged, "It is damaged."),
+        (lambda: Narrow(119), "This line is too wide."),  # in the sample
+        (lambda: Narrow(118), "This line is too wide."),  # not in the sample
+    ],
+)
+def test_what_cannot_read_a_page_is_left_out_and_named(load, said):
+    separate = Fixed(0.5)
+    lines, recognizer, note = choice.Choice(("best-lines", load)).read(separate, None, page())
+    assert (len(lines), recognizer) == (20, separate)
+    assert note == f"Read as separate characters. best-lines was not used: {said}"
+
+
+def test_rapidocr_may_take_the_place_of_what_cannot_read_a_page(others):
+    others[rapidocr.NAME] = SimpleNamespace()
+    separate, other = Fixed(0.5), Fixed(0.8)
+    _, recognizer, note = choice.Choice(("best-lines", damaged), lambda: other).read(separate, None, page())
+    assert recognizer is other
+    assert note.endswith("misread less. best-lines was not used: It is damaged.")
+    _, recognizer, note = choice.Choice(("best-lines", lambda: Fixed(0.0)), damaged).read(separate, None, page())
+    assert (recognizer, note) == (separate, "Read as separate characters. RapidOCR was not used: It is damaged.")
 
 
 def test_a_reader_chooses_unless_it_is_told():

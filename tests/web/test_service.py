@@ -285,8 +285,9 @@ def test_a_line_that_is_too_long_for_the_recognizer(client, sheet):
     assert "56" in body["detail"]
 
 
-def test_a_damaged_or_replaced_recognizer(zoo, sheet, tmp_path, capfd):
-    folder = recognizer_bundle(tmp_path / "mine")
+def test_a_damaged_or_replaced_recognizer(zoo, sheet, tmp_path, capfd, monkeypatch):
+    monkeypatch.setitem(choice.EXPECTED, "lines", (-1.0, 0.0))  # misreads nothing
+    folder = recognizer_bundle(tmp_path / "mine", "lines")
     network = folder / "model/model.onnx"
     complete = network.read_bytes()
     network.write_bytes(complete[:-9])
@@ -296,9 +297,12 @@ def test_a_damaged_or_replaced_recognizer(zoo, sheet, tmp_path, capfd):
     assert "'mine'" in problem(ask(client, page, query), "not-whole", 503)["detail"]
     assert str(network) in capfd.readouterr().err
     assert ask(client, page, "?model=best-digits&format=text").data.split()[0].startswith(b"8")
-    by_choice = query.replace("=mine", "=auto")
-    assert ask(client, page, by_choice).data.split()[0].startswith(b"8"), "it is not needed"
+    by_choice = query.replace("=mine", "=auto").replace("=text", "=json")
+    read = ask(client, page, by_choice).json["pages"][0]
+    note = "Read as separate characters. mine was not used: The recognizer 'mine' is damaged or incomplete."
+    assert (read["text"][0], read["notes"]) == ("8", [note]), "it is not needed"
     network.write_bytes(complete)
+    assert ask(client, page, by_choice).json["recognizer"] == "mine", "it is tried again"
     assert set(ask(client, page, query).data.split()[0]) == {ord("a")}
     folder.rename(tmp_path / "old")
     problem(ask(client, page, query), "no-such-recognizer", 404)
