@@ -31,10 +31,10 @@ class _WholeRecognizer:
         margin: relative to the height of the writing, around each crop.
         source: the image of Cleaned that is cropped: "grey", "ruled" or "image".
         min_confidence: below it a word or line becomes "?".
-        name: what `whole_recognizer` was asked for; "" for a model.
+        name: what `whole_recognizer` was asked for, or the name of the model that it was given.
     """
 
-    joined, name = True, ""
+    joined = True
 
     def without_lexicon(self):
         """Return a recognizer of the same model that uses no lexicon, with which confidences are on another scale."""
@@ -80,7 +80,7 @@ class CtcRecognizer(_WholeRecognizer):
 
     Args:
         model: a LineModel, as load_model returns it.
-        lexicon: words for word beam search; None for the best path.
+        lexicon: words for word beam search; None to use the language model of the model's bundle, or without one the best path.
         min_confidence: below it a word or line becomes "?".
 
     Raises:
@@ -93,7 +93,7 @@ class CtcRecognizer(_WholeRecognizer):
         if model.reads != "lines":
             hint = "Use it with --model"
             raise ConfigError("This model reads characters, not words or lines", got=repr(model), hint=hint)
-        self.model, self.unit, self.min_confidence = model, model.unit, min_confidence
+        self.model, self.name, self.unit, self.min_confidence = model, model.name, model.unit, min_confidence
         self.source = "ruled" if self.unit == "lines" else "grey"  # as in what they were trained on
         self.search = WordBeamSearch([*cased(lexicon)], model.classes) if lexicon is not None else None
         self.decoder = model.decoder or LineDecoder(model.classes)
@@ -183,7 +183,7 @@ def _placed(words, box, boxes):
 def whole_recognizer(given: Any, words: Iterable[str] | None = None, min_confidence: float = 0.0) -> Any:
     """Return a recognizer of whole words or lines, given one, a model of words or lines, or a name.
 
-    words: those of word beam search; None for the best path. Raises ConfigError like Reader.
+    words: see CtcRecognizer's lexicon. Raises ConfigError like Reader.
     """
     if hasattr(given, "lines"):
         return given
@@ -197,7 +197,8 @@ def whole_recognizer(given: Any, words: Iterable[str] | None = None, min_confide
         expected = f"auto, characters, {rapidocr.NAME}, or a recognizer of `hcr zoo list`"
         raise ConfigError("Unknown recognizer", expected=expected, got=repr(given)) from error
     recognizer = CtcRecognizer(model, words, min_confidence)
-    recognizer.name = str(given) if isinstance(given, str | Path) else ""
+    if isinstance(given, str | Path):
+        recognizer.name = str(given)
     return recognizer
 
 

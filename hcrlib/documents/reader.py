@@ -44,9 +44,10 @@ class Reader:
         min_confidence: below it a character becomes "?"; None for the model's own threshold.
         characters: a string of the allowed characters; None for all classes of the model and punctuation.
         detector: a Detector, or "rapidocr"; None to find lines of ink.
-        recognizer: "auto" to choose for each page between `model`, character by character, and LINES_MODEL; "characters";
-            "rapidocr" for whole words; a model of words or lines, or its name; or a Recognizer. None for "auto", and for
-            "characters" if `model` or `characters` is given. "rapidocr" needs pip install 'hcrlib[photos]'.
+        recognizer: "auto" to choose for each page between `model`, character by character, LINES_MODEL, and, where both are
+            expected to misread much, RapidOCR if it is installed and there is no lexicon; "characters"; "rapidocr" for whole
+            words; a model of words or lines, or its name; a Recognizer; or a Choice. None for "auto", and for "characters" if
+            `model` or `characters` is given. RapidOCR needs pip install 'hcrlib[photos]'.
         unsure_below: earlier name of min_confidence.
 
     Raises:
@@ -127,7 +128,7 @@ class Reader:
             image.shape[1::-1],
             unsure=bool(lines) and sure < (WRITING if joined else JOINED),
             choice=chosen,
-            recognizer=getattr(recognizer, "name", "") if lines and joined else "",
+            recognizer=getattr(recognizer, "name", type(recognizer).__name__) if lines and joined else "",
             ruled=cleaned.ruled,
         )
 

@@ -10,6 +10,7 @@ from PIL import Image
 import hcrlib
 from hcrlib.core.errors import ConfigError
 from hcrlib.documents import evaluation
+from hcrlib.documents.containers import Line, Word
 from hcrlib.documents.decoding import Lexicon
 from hcrlib.documents.reader import Reader, load_words
 from hcrlib.documents.synthesis import PLAIN, compose
@@ -30,6 +31,15 @@ class Flat:
     def scores(self, images):
         assert (images.shape[1:], images.dtype) == ((28, 28), np.uint8)
         return np.tile(np.float32([self.sure, 1 - self.sure]), (len(images), 1))
+
+
+class Whole:
+    """A Recognizer without a name, which reads "a" in each row."""
+
+    joined = True
+
+    def lines(self, cleaned, found):
+        return tuple(Line((Word("a", row.box, 0.9),), row.box) for row in found.rows)
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +207,9 @@ def test_a_page_names_the_recognizer_of_whole_words():
     assert reader.page(image).recognizer == "words-52"
     assert reader.page(np.full_like(image, 255)).recognizer == "", "nothing is written"
     assert Reader(Flat()).page(image).recognizer == ""
+    model = hcrlib.load_model("words-52")
+    assert Reader(Flat(), recognizer=model, min_confidence=0.0).page(image).recognizer == model.name == "crnn-small"
+    assert Reader(Flat(), recognizer=Whole()).page(image).recognizer == "Whole"
 
 
 def test_unknown_names_are_config_errors(tmp_path):
