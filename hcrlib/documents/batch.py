@@ -16,7 +16,7 @@ class Job:
 
     Args:
         reader: a Reader.
-        model: the name of its model.
+        model: the name of its model of characters.
         formats: the Formats to write.
         places: the OutputPaths.
         library: a Library, or None.

@@ -63,7 +63,7 @@ class Service:
         ):
             adds = [stack.enter_context(writer)]
             if keep:
-                adding = Library(self._library).adding(data, model=(recognizer or served).name, name=name)
+                adding = Library(self._library).adding(data, model=served.name, name=name)
                 adds.append(stack.enter_context(adding))
             for page in self._pages(data, served, recognizer):
                 for add in adds:

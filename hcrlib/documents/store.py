@@ -84,6 +84,7 @@ class Document(NamedTuple):
     Attributes:
         path: None if it was added without a file.
         at: time of reading, UTC, ISO 8601.
+        model: who read its pages: names, separated by commas.
         pages: the number of pages.
     """
 
@@ -126,27 +127,27 @@ class Library:
         Args:
             source: the path of the file, or its bytes.
             pages: an iterable of Pages.
-            model: the name of the model.
+            model: the name of the model of characters, which read the pages that name no `recognizer`.
             name: the file's name; required for bytes.
 
         Raises:
             DataError: if the library cannot be written.
         """
-        about = _about(source, name, model)
-        return self._keep(about, [_row(page) for page in pages])
+        return self._keep(_about(source, name), [_row(page, model) for page in pages], model)
 
     @contextlib.contextmanager
     def adding(self, source, *, model, name=None):
         """Yield add(page) and commit the added pages when the block succeeds; only text and boxes stay in memory."""
-        about, rows = _about(source, name, model), []
-        yield lambda page: rows.append(_row(page))
-        self._keep(about, rows)
+        about, rows = _about(source, name), []
+        yield lambda page: rows.append(_row(page, model))
+        self._keep(about, rows, model)
 
-    def _keep(self, about, rows):
+    def _keep(self, about, rows, model):
+        read_by = ", ".join(dict.fromkeys(name for *_, name in rows if name)) or model
         with self._open(writes=True) as connection:
-            [[document]] = connection.execute(ADD, about).fetchall()
+            [[document]] = connection.execute(ADD, (*about, read_by)).fetchall()
             _deleted(connection, "DELETE FROM pages WHERE document = ?", document)
-            values = [(document, *row) for row in rows]
+            values = [(document, *row) for *row, _ in rows]
             connection.executemany("INSERT INTO pages (document, number, text, boxes) VALUES (?, ?, ?, ?)", values)
         return document
 
@@ -259,15 +260,16 @@ def expression(query):
     return " AND ".join(wanted[:MOST_TERMS])
 
 
-def _about(source, name, model):
-    """Return the values of ADD."""
+def _about(source, name):
+    """Return the values of ADD, without the last one."""
     path = None if isinstance(source, bytes) else Path(source).absolute()
     added = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return digest(source), _encodable(name or path.name), path and _encodable(str(path)), added, model
+    return digest(source), _encodable(name or path.name), path and _encodable(str(path)), added
 
 
-def _row(page):
-    return page.number, _encodable(page.text), _boxes(page)
+def _row(page, model):
+    """Return the values of a page, and who read it, "" if it has no text. model: of characters."""
+    return page.number, _encodable(page.text), _boxes(page), (page.recognizer or model) if page.lines else ""
 
 
 def _boxes(page):

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,17 @@ def test_the_same_file_is_replaced_and_a_changed_one_is_another(library, tmp_pat
     assert library.add(scan, [page("new")], model="b") != number
     assert library.find(digest(scan)).pages == 1
     assert library.find(digest(b"third")) is None
+
+
+def test_a_document_names_who_read_it(library):
+    for read_by, names in (
+        (["lines", "lines"], "lines"),
+        (["", "lines", ""], "page-62, lines"),
+        ([], "page-62"),
+    ):
+        pages = [replace(page("a", number=n), recognizer=name) for n, name in enumerate(read_by)]
+        library.add(b"x", [*pages, page(number=9)], model="page-62", name="x.pdf")
+        assert [each.model for each in library.documents()] == [names]
 
 
 def erased(library):

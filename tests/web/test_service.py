@@ -17,6 +17,7 @@ from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.datasets.text import reduced
 from hcrlib.documents import Box, Character, Line, Page, Word, choice, service
 from hcrlib.documents.line_recognition import LINES_MODEL, CtcRecognizer
+from hcrlib.documents.store import Library
 from hcrlib.runtime.web import cli, images
 from hcrlib.runtime.web.app import create_app
 from hcrlib.runtime.web.problems import Problem
@@ -269,15 +270,16 @@ def test_the_recognizer_of_a_page_is_chosen(client, sheet, monkeypatch):
 def test_pages_may_be_read_by_different_recognizers(mine, monkeypatch):
     def read(self, data):
         box = Box(0, 0, 9, 9)
-        for name in ("lines", "", "lines"):
-            yield Page(1, (Line((Word("a", box, 0.9),), box),), np.zeros((9, 9, 3), np.uint8), recognizer=name)
+        for number, name in enumerate(("lines", "", "lines"), start=1):
+            yield Page(number, (Line((Word("a", box, 0.9),), box),), np.zeros((9, 9, 3), np.uint8), recognizer=name)
 
     auto = SimpleNamespace(name="auto", digest="1", lines=LOADED, other=None)
     monkeypatch.setattr(service, "_loaded", lambda each: None)
     monkeypatch.setattr(FakeReader, "read", read)
-    answer = json.loads(mine.read(b"1", "a.pdf", LOADED, "json", False, auto))
+    answer = json.loads(mine.read(b"1", "a.pdf", LOADED, "json", True, auto))
     assert [page["recognizer"] for page in answer["pages"]] == ["lines", None, "lines"]
     assert answer["recognizer"] == "auto"
+    assert [each.model for each in Library(mine._library).documents()] == ["lines, best-62"]
 
 
 def test_a_line_that_is_too_long_for_the_recognizer(client, sheet):
