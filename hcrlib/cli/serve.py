@@ -166,12 +166,11 @@ def _corrections(args):
 
 
 def _list_conflicts(conflicts):
-    """Print each line whose corrections differ, with the texts that were not exported, on stderr."""
+    """Print each line whose corrections differ, with its texts, the newest first, on stderr."""
     if conflicts:
-        print(
-            f"hcr: corrected differently: {len(conflicts)}. The newest text is in lines.tsv; edit it there",
-            file=sys.stderr,
-        )
+        lines, each = ("lines were", " of each") if len(conflicts) > 1 else ("line was", "")
+        what = f"{len(conflicts)} {lines} corrected in different ways; lines.tsv holds the newest text{each}"
+        print(f"hcr: {what}", file=sys.stderr)
     for *others, newest in conflicts:
         print(f"  {newest['id']}.png  {newest['document']}", file=sys.stderr)
         for row in (newest, *reversed(others)):

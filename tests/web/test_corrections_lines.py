@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from hcrlib import records
+from hcrlib.cli import serve
 from hcrlib.cli.main import main
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.datasets import corrections, tsv
@@ -82,6 +83,7 @@ def test_another_persons_text_of_the_line_is_kept(client, kept, tmp_path, capsys
         client.post(ADDRESS, json=body("mine", page=3, replaces=replaces))
     (both,) = kept.conflicts()
     assert [row["text"] for row in both] == ["mine", "theirs"]
+    assert len(kept._select("lines", ["id"], stored.DIFFERENT)) == 2, "no other image is loaded"
     assert [(row["text"], row["document"]) for row in kept.lines()] == [
         ("theirs", "letter.pdf, page 2"),
         ("mine", "letter.pdf, page 3"),
@@ -89,8 +91,11 @@ def test_another_persons_text_of_the_line_is_kept(client, kept, tmp_path, capsys
     command = ["corrections", "--lines", "--corrections", kept.path, "--to"]
     assert main([*command, str(tmp_path / "a")]) == 0
     told = capsys.readouterr().err
-    assert "corrected differently: 1." in told
+    assert told.startswith("hcr: 1 line was corrected in different ways; lines.tsv holds the newest text\n")
     assert told.index(f"{other}.png  letter.pdf, page 2") < told.index("theirs") < told.index("mine")
+    serve._list_conflicts([both, both])
+    told = capsys.readouterr().err
+    assert told.startswith("hcr: 2 lines were corrected in different ways; lines.tsv holds the newest text of each\n")
     assert (tmp_path / "a/lines.tsv").read_text().count("letter.pdf") == 2
     mine = client.post(ADDRESS, json=body("theirs", replaces=mine)).json["id"]
     assert kept.conflicts() == []

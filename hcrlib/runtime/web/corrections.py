@@ -35,6 +35,9 @@ CREATE TABLE IF NOT EXISTS lines (
 )
 COLUMNS = "id", "at", "label", "answered", "probability", "model", "image"
 LINE_COLUMNS = "id", "at", "text", "document", "model", "image"
+DIFFERENT = (  # texts of a line
+    "WHERE (document, image) IN (SELECT document, image FROM lines GROUP BY document, image HAVING count(DISTINCT text) > 1)"
+)
 TIMEOUT_S = 10.0  # to wait for another process that is writing
 MAX_ROWS = 20 * 1000  # of each table, so that a public server cannot fill the disk
 MAX_BYTES = 2 << 30  # of the file, for the same reason: images of lines differ in size
@@ -80,19 +83,20 @@ class Corrections:
 
     def conflicts(self):
         """Return [dict of LINE_COLUMNS, ...], oldest first, of each line whose corrections differ."""
-        return [corrected for corrected in self._by_line() if len({row["text"] for row in corrected}) > 1]
+        return self._by_line(DIFFERENT)
 
-    def _by_line(self):
+    def _by_line(self, where=""):
         by_line = {}
-        for row in self._select("lines", LINE_COLUMNS):
+        for row in self._select("lines", LINE_COLUMNS, where):
             by_line.setdefault((row["document"], row["image"]), []).append(row)
         return list(by_line.values())
 
-    def _select(self, table, columns):
+    def _select(self, table, columns, where=""):
         if not os.path.exists(self.path):
             return []
         with self._open() as connection:
-            rows = connection.execute("SELECT %s FROM %s ORDER BY at, rowid" % (", ".join(columns), table)).fetchall()
+            query = "SELECT %s FROM %s %s ORDER BY at, rowid" % (", ".join(columns), table, where)
+            rows = connection.execute(query).fetchall()
         return [dict(zip(columns, row)) for row in rows]
 
     @contextlib.contextmanager
