@@ -13,10 +13,11 @@ from hcrlib.bench.base import Outcome, bench
 from hcrlib.bench.tesseract import LINE, PAGE, tesseract
 from hcrlib.core import paths
 from hcrlib.core.errors import DataError
+from hcrlib.core.names import LINES_MODEL
 from hcrlib.datasets import load_text
 from hcrlib.documents import evaluation, forms, loading, rapidocr
 from hcrlib.documents.containers import Box, Line, Page, Word, around
-from hcrlib.documents.line_recognition import LINES_MODEL, whole_recognizer
+from hcrlib.documents.line_recognition import whole_recognizer
 from hcrlib.documents.reader import Reader
 from hcrlib.metrics import scores
 

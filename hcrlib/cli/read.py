@@ -10,9 +10,9 @@ from pathlib import Path
 
 from hcrlib.cli._common import add_command
 from hcrlib.core.errors import ConfigError, HcrError
+from hcrlib.core.names import LINES_MODEL, RAPIDOCR
 
-CHARACTER_MODEL, LINE_MODEL = "best-47", "best-lines"  # of the zoo; a Reader has its own
-RAPIDOCR = "rapidocr"  # rapidocr.NAME, without loading hcrlib.documents for the other commands
+CHARACTER_MODEL = "best-47"  # of the zoo; a Reader has its own
 FORMATS = "text", "json", "hocr", "alto", "page", "pdf", "png"
 PLATE = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # the formats by the suffix of --out, without --to
@@ -31,7 +31,7 @@ def add_parser(subparsers):
     add("--model", metavar="NAME", help="a name of `hcr zoo list`, or a run's id or folder")
     what = f"each image shows one character: classify it (default model: {CHARACTER_MODEL})"
     add("--character", action="store_true", help=what)
-    what = f"each image shows one word or line, cut out: read it as a whole (default recognizer: {LINE_MODEL})"
+    what = f"each image shows one word or line, cut out: read it as a whole (default recognizer: {LINES_MODEL})"
     add("--line", action="store_true", help=what)
     add("--template", metavar="FORM.yml", help="each page is this form: write its fields as a CSV row (params/forms)")
     _add_output(parser)
@@ -91,7 +91,7 @@ def _read_cut_out(args):
     usage = "--line takes files, --recognizer and --lexicon" if args.line else "--character takes files and --model"
     own = {"recognizer", "lexicon"} if args.line else {"model", "character"}
     _reject(args, [n for n in (*OUTPUT, *READING, *KEEPING, "template", "model", "character") if n not in own], usage)
-    read = _line_reader(args.recognizer or LINE_MODEL, args.lexicon) if args.line else _character_reader(args.model)
+    read = _line_reader(args.recognizer or LINES_MODEL, args.lexicon) if args.line else _character_reader(args.model)
     unread = 0
     for path in args.file:
         try:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from hcrlib.cli._common import add_command
 from hcrlib.core.errors import ConfigError
+from hcrlib.core.names import LINES_MODEL, RAPIDOCR
 from hcrlib.runtime import sha256
 from hcrlib.runtime.models import unit_of
 from hcrlib.runtime.web import AUTO, cli
@@ -15,10 +16,6 @@ from hcrlib.runtime.web.corrections import Corrections
 
 DEFAULT = "best-47"  # of the zoo: digits and letters
 PAGE_MODELS = "page-62", "best-62"  # of the zoo: they distinguish upper and lower case, which words need
-LINES_MODEL = (
-    "best-lines"  # of the zoo, reads joined writing: as in hcrlib.documents, which is imported with the first page
-)
-RAPIDOCR = "rapidocr"  # rapidocr.NAME, without loading hcrlib.documents
 
 
 def add_parser(subparsers):
@@ -78,22 +75,23 @@ class PageReader:
     Args:
         library: its path, or None for the user's own.
         private: whether only this computer can connect; other machines get no library unless it is named.
-        find: a function that returns [(name, folder)] of the bundles.
+        named: [(name, folder)] of the only bundles to use; None for the zoo's, those of `hcr export`, and RapidOCR.
     """
 
     models = PAGE_MODELS
 
-    def __init__(self, library, private, find=find_bundles):
-        self.library, self._path, self._find = bool(library or private), library, find
+    def __init__(self, library, private, named=None):
+        self.library, self._path, self._named = bool(library or private), library, named
 
     def recognizers(self):
         """Return the RecognizerBundles, without loading them."""
         recognizers = {}
-        for name, folder in self._find():
+        for name, folder in self._named or find_bundles():
             if (unit := _unit(folder)) != "characters":
                 recognizers.setdefault(name, RecognizerBundle(name, unit, folder, _digest(folder)))
-        other = _rapidocr() if self._find is find_bundles else None  # named bundles replace everything else
-        return [*recognizers.values(), *([other] if other else [])]
+        if not self._named and (other := _rapidocr()):
+            recognizers[other.name] = other
+        return [*recognizers.values()]
 
     def auto(self):
         """Return the Auto with LINES_MODEL, or else with the first recognizer of lines; None without one."""
@@ -122,12 +120,11 @@ def _serve(args):
     if bundles and all(_unit(folder) != "characters" for _, folder in bundles):
         hint = "Add one: a recognizer of words or lines cannot be served without it"
         raise ConfigError("None of the --bundle folders holds a model of characters", hint=hint)
-    find = (lambda: bundles) if bundles else find_bundles
 
     def find_models():
-        return [(name, folder) for name, folder in find() if _unit(folder) == "characters"]
+        return [(name, folder) for name, folder in bundles or find_bundles() if _unit(folder) == "characters"]
 
-    return cli.run(args, find_models, PageReader(args.library, cli.is_private(args), find))
+    return cli.run(args, find_models, PageReader(args.library, cli.is_private(args), bundles))
 
 
 @cache

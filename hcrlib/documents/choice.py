@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from hcrlib.core.errors import DataError, RunError
-from hcrlib.documents import rapidocr
+from hcrlib.core.names import RAPIDOCR
 from hcrlib.documents.cleaning import Cleaned
 from hcrlib.documents.containers import Line
 from hcrlib.documents.layout import Layout
@@ -40,9 +40,9 @@ class Choice:
         self._load = functools.cache(load)
 
     def read(self, characters: Any, cleaned: Cleaned, found: Layout) -> tuple[tuple[Line, ...], Any, str]:
-        """Return (lines, the recognizer that read them, sentences that say which it is) of a page.
+        """Return (lines, the recognizer that read them, sentences that say which it is).
 
-        characters: reads separate characters: also where a recognizer is damaged, or a line too wide for it, which is said.
+        characters: reads separate characters. Others that are damaged, or too narrow for a line, are left out and named.
         """
         rows = sorted(found.rows, key=lambda row: -row.box.width)[: 2 * SAMPLE : 2] or found.rows
         sample, ways, unable = found._replace(rows=tuple(rows)), [], []
@@ -62,10 +62,10 @@ class Choice:
         with if_able(self.name):
             joined, said = self._load(), f"Read as joined writing by {self.name}."
             ways.append((errors("lines", joined.without_lexicon()), self.name, said, joined))
-        if self.other and min([least, *(share for share, *_ in ways)]) > ENOUGH and find_spec(rapidocr.NAME):
+        if self.other and min([least, *(share for share, *_ in ways)]) > ENOUGH and find_spec(RAPIDOCR):
             with if_able("RapidOCR"):
                 other, said = self.other(), "Read by RapidOCR, which is expected to misread less."
-                ways.append((errors(rapidocr.NAME, other), "RapidOCR", said, other))
+                ways.append((errors(RAPIDOCR, other), "RapidOCR", said, other))
         for share, name, said, recognizer in sorted(ways, key=lambda way: way[0]):
             if share <= least:
                 with if_able(name):

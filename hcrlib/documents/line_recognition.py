@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.core.names import LINES_MODEL, RAPIDOCR
 from hcrlib.datasets.pages import cut
 from hcrlib.decoding.ctc import WordBeamSearch
 from hcrlib.decoding.lines import LineDecoder
@@ -17,7 +18,6 @@ from hcrlib.documents.cleaning import Cleaned
 from hcrlib.documents.containers import Box, Line, Word, around
 from hcrlib.documents.layout import Layout
 
-LINES_MODEL = "best-lines"
 MARGIN = 0.35  # of the height of the writing, around each crop
 RAPIDOCR_MARGIN = 0.25  # tighter: RapidOCR's network was trained on the boxes of its own detector
 BATCH = 64  # words or lines per batch, to limit memory
@@ -134,7 +134,7 @@ class CtcRecognizer(_WholeRecognizer):
 class RapidOcrRecognizer(_WholeRecognizer):
     """A recognizer that reads words with RapidOCR's network. min_confidence: below it a word becomes "?"."""
 
-    unit, margin, source, name = "words", RAPIDOCR_MARGIN, "image", rapidocr.NAME
+    unit, margin, source, name = "words", RAPIDOCR_MARGIN, "image", RAPIDOCR
 
     def __init__(self, min_confidence=0.0):
         self.min_confidence = min_confidence
@@ -187,14 +187,14 @@ def whole_recognizer(given: Any, words: Iterable[str] | None = None, min_confide
     """
     if hasattr(given, "lines"):
         return given
-    if given == rapidocr.NAME:
+    if given == RAPIDOCR:
         if words is not None:
             raise ConfigError("--lexicon cannot be combined with --recognizer rapidocr", hint=f"Use {LINES_MODEL}")
         return RapidOcrRecognizer(min_confidence)
     try:
         model = loaded(given)
     except ConfigError as error:
-        expected = f"auto, characters, {rapidocr.NAME}, or a recognizer of `hcr zoo list`"
+        expected = f"auto, characters, {RAPIDOCR}, or a recognizer of `hcr zoo list`"
         raise ConfigError("Unknown recognizer", expected=expected, got=repr(given)) from error
     recognizer = CtcRecognizer(model, words, min_confidence)
     if isinstance(given, str | Path):

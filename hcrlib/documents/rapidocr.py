@@ -12,8 +12,6 @@ import numpy as np
 from hcrlib.core.errors import ConfigError
 from hcrlib.documents.containers import Box
 
-NAME = "rapidocr"
-
 
 @functools.cache
 def _engine():

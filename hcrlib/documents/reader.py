@@ -8,11 +8,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from hcrlib.core.errors import ConfigError
+from hcrlib.core.names import LINES_MODEL, RAPIDOCR
 from hcrlib.documents import cleaning, decoding, layout, loading, rapidocr
 from hcrlib.documents.character_recognition import CharacterRecognizer
 from hcrlib.documents.choice import Choice, confidence
 from hcrlib.documents.containers import Box, Line, Page
-from hcrlib.documents.line_recognition import LINES_MODEL, loaded, whole_recognizer
+from hcrlib.documents.line_recognition import loaded, whole_recognizer
+from hcrlib.runtime.web import AUTO, CHARACTERS
 
 MODEL = "page-62"
 JOINED = 0.65  # mean confidence: separate characters are read with a higher one
@@ -70,22 +72,22 @@ class Reader:
         tree = decoding.Lexicon(words) if words is not None else None
         self.characters = CharacterRecognizer(loaded(model or MODEL), characters, tree, min_confidence)
         if recognizer is None:
-            recognizer = "characters" if model or characters else "auto"
-        if characters and recognizer != "characters":
+            recognizer = CHARACTERS if model or characters else AUTO
+        if characters and recognizer != CHARACTERS:
             raise ConfigError("--characters cannot be combined with a recognizer of whole words", got=recognizer)
         self.recognizer: Recognizer | Choice = self.characters
-        if recognizer == "auto":
+        if recognizer == AUTO:
             ours = LINES_MODEL, lambda: whole_recognizer(LINES_MODEL, words, least)
-            other = None if words else lambda: whole_recognizer(rapidocr.NAME, None, least)  # it takes no lexicon
+            other = None if words else lambda: whole_recognizer(RAPIDOCR, None, least)  # it takes no lexicon
             self.recognizer = Choice(ours, other)
         elif isinstance(recognizer, Choice):
             self.recognizer = recognizer
-        elif recognizer != "characters":
+        elif recognizer != CHARACTERS:
             self.recognizer = whole_recognizer(recognizer, words, least)
-        if detector == rapidocr.NAME:
+        if detector == RAPIDOCR:
             detector = rapidocr
         elif detector is not None and not hasattr(detector, "regions"):
-            raise ConfigError("Unknown detector", expected=f"{rapidocr.NAME}, a Detector or none", got=repr(detector))
+            raise ConfigError("Unknown detector", expected=f"{RAPIDOCR}, a Detector or none", got=repr(detector))
         self.detector: Detector | None = detector
 
     @property

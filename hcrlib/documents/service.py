@@ -18,7 +18,7 @@ from hcrlib.documents.line_recognition import MARGIN, cut_out, whole_recognizer
 from hcrlib.documents.reader import Reader
 from hcrlib.documents.store import Library
 from hcrlib.models import load_bundle
-from hcrlib.runtime.web import AUTO, images
+from hcrlib.runtime.web import AUTO, CHARACTERS, images
 from hcrlib.runtime.web.problems import Problem
 
 MOST_PAGES = 40  # per PDF
@@ -97,7 +97,7 @@ class Service:
 
 def _reader(model, recognizer):
     if recognizer is None or recognizer.name != AUTO:
-        return Reader(model, recognizer=_loaded(recognizer) if recognizer else "characters")
+        return Reader(model, recognizer=_loaded(recognizer) if recognizer else CHARACTERS)
     lines, other = recognizer.lines, recognizer.other
     return Reader(model, recognizer=Choice((lines.name, lambda: _loaded(lines)), other and (lambda: _loaded(other))))
 

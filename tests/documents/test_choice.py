@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from hcrlib.core.errors import ConfigError, DataError, RunError
-from hcrlib.documents import Reader, choice, rapidocr
+from hcrlib.core.names import RAPIDOCR
+from hcrlib.documents import Reader, choice
 from hcrlib.documents.containers import Box, Line, Word
 from hcrlib.documents.layout import Layout
 from hcrlib.documents.strokes import Row
@@ -56,7 +57,7 @@ def test_the_one_that_is_expected_to_misread_less_reads_the_page(monkeypatch):
 def test_rapidocr_is_tried_where_ours_misread_much(others):
     other = Fixed(0.95)
     assert chosen(0.3, 0.4, other=lambda: other)[0] == "lines", "it is not installed"
-    others[rapidocr.NAME] = SimpleNamespace()
+    others[RAPIDOCR] = SimpleNamespace()
     assert chosen(0.3, 0.95, other=lambda: other)[0] == "lines"
     assert other.read == [], "ours is good enough"
     assert chosen(0.3, 0.4, other=lambda: other) == (other, "Read by RapidOCR, which is expected to misread less.")
@@ -98,7 +99,7 @@ def test_what_cannot_read_a_page_is_left_out_and_named(load, said):
 
 
 def test_rapidocr_may_take_the_place_of_what_cannot_read_a_page(others):
-    others[rapidocr.NAME] = SimpleNamespace()
+    others[RAPIDOCR] = SimpleNamespace()
     separate, other = Fixed(0.5), Fixed(0.8)
     _, recognizer, note = choice.Choice(("best-lines", damaged), lambda: other).read(separate, None, page())
     assert recognizer is other

@@ -18,7 +18,7 @@ from PIL import Image
 from hcrlib.cli import read as read_commands
 from hcrlib.cli.main import main
 from hcrlib.core import paths
-from hcrlib.documents import batch, formats, loading, rapidocr
+from hcrlib.documents import batch, formats, loading
 from hcrlib.documents.store import Library
 
 from .made import StandIn
@@ -108,9 +108,8 @@ def test_several_formats_into_a_folder_from_one_reading(capsys):
     assert len(pypdfium2.PdfDocument("out/a.pdf")) == 2
 
 
-def test_the_formats_and_recognizers_are_those_of_the_library():
+def test_the_formats_are_those_of_the_library():
     assert set(read_commands.FORMATS) == set(formats.FORMATS)
-    assert read_commands.RAPIDOCR == rapidocr.NAME
 
 
 def test_out_is_a_folder_if_it_exists_or_ends_with_a_slash(capsys):

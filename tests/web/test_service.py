@@ -14,9 +14,10 @@ from PIL import Image, ImageDraw
 
 from hcrlib.cli import serve
 from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.core.names import LINES_MODEL
 from hcrlib.datasets.text import reduced
 from hcrlib.documents import Box, Character, Line, Page, Word, choice, service
-from hcrlib.documents.line_recognition import LINES_MODEL, CtcRecognizer
+from hcrlib.documents.line_recognition import CtcRecognizer
 from hcrlib.documents.store import Library
 from hcrlib.runtime.web import cli, images
 from hcrlib.runtime.web.app import create_app
@@ -80,7 +81,7 @@ def test_joined_writing_is_read_as_by_hcr_read(monkeypatch, results):
     recognizer_bundle(results / "zoo/a-new-one", "lines")
     monkeypatch.setattr(serve, "_rapidocr", lambda: serve.RecognizerBundle("rapidocr", "words", None, "3.0"))
     auto = served(monkeypatch)[1].auto()
-    assert auto.lines.name == LINES_MODEL, "the two constants differ"
+    assert auto.lines.name == LINES_MODEL
     assert (auto.name, auto.other.name, auto.other.folder) == ("auto", "rapidocr", None)
 
 
@@ -203,7 +204,7 @@ def client(zoo, tmp_path_factory):
     folder = tmp_path_factory.mktemp("kept")
     bundles = [(unit, str(recognizer_bundle(folder / unit, unit))) for unit in ("words", "lines")]
     bundles.append(("narrow", str(recognizer_bundle(folder / "narrow", "lines", width=64))))
-    reader = serve.PageReader(folder / "library.sqlite", True, lambda: bundles)
+    reader = serve.PageReader(folder / "library.sqlite", True, bundles)
     return create_app(zoo, page_reader=reader).test_client()
 
 
@@ -293,7 +294,7 @@ def test_a_damaged_or_replaced_recognizer(zoo, sheet, tmp_path, capfd, monkeypat
     network = folder / "model/model.onnx"
     complete = network.read_bytes()
     network.write_bytes(complete[:-9])
-    reader = serve.PageReader(None, True, lambda: [("mine", str(folder))])
+    reader = serve.PageReader(None, True, [("mine", str(folder))])
     client = create_app(zoo, page_reader=reader).test_client()
     query, page = "?model=best-digits&recognizer=mine&format=text", encoded(sheet)
     assert "'mine'" in problem(ask(client, page, query), "not-whole", 503)["detail"]

@@ -5,7 +5,10 @@
 
 import os
 
-AUTO = "auto"  # to choose a recognizer for each page by what it shows
+AUTO, CHARACTERS = (
+    "auto",
+    "characters",
+)  # ways to read a page besides recognizers: by what it shows; character by character
 STATIC = os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "static"
 )  # HTML, JavaScript, and the API's description

@@ -26,7 +26,7 @@ import unicodedata
 import flask
 
 from ..image import INK_THRESHOLD
-from . import AUTO, images
+from . import AUTO, CHARACTERS, images
 from .characters import check_kept, consented, is_true, storage_errors
 from .problems import Problem
 
@@ -36,7 +36,6 @@ MAX_QUERY = 200  # characters of a search
 MAX_NAME = 120  # characters of the name of a document in the library
 MAX_HITS = 50
 MAX_TEXT = 500  # characters of a line
-CHARACTERS = "characters"  # a way to read, like AUTO, besides the names of recognizers
 LINE_HEIGHT = 64  # pixels: recognizers are trained on lines of at most this height
 RETRY_AFTER_S = 2  # roughly the time that one page takes
 FORMATS = {  # name -> (media type, file extension)
