@@ -20,7 +20,7 @@ LEAST_WINDOW = 31  # pixels: wider than a pen's stroke, also on a line cut from 
 SOLID = 96  # gray level of an evened page: darker pixels are ink, even within a stroke as wide as the window
 K = 0.12  # Sauvola & Pietikainen 2000, "Adaptive document image binarization", section 3.3: 0.5; lower finds paler ink
 MOST_SKEW = 12.0  # degrees
-SKEWED = 1600  # pixels of the longer side on which skew is measured; on eight pages within 0.1 degrees of the full size
+SKEWED = 1600  # pixels of the longer side on which skew is measured: within 0.1 degrees on eight pages, 0.5 on a photo
 ON_ITS_SIDE = 2.0  # a page lies on its side if the profile of columns is this much sharper than that of rows
 
 
