@@ -28,7 +28,7 @@ from hcrlib.core.registry import did_you_mean
 from hcrlib.datasets import inventory, mixture
 from hcrlib.models import named
 from hcrlib.models._base import names
-from hcrlib.runs import comparison, runner
+from hcrlib.runs import comparison, runner, store
 
 TAKEN = "runs", "zoo", "figures", "tuning"  # folders of results/ that no sweep may write to
 
@@ -180,11 +180,11 @@ def load(path):
     content = yaml_file.read(path, SweepFile)
     folder, catalogue = path.resolve().parent, {*datasets.names()}
     entries = [(place, _beside(entry, folder, catalogue), own) for place, entry, own in _expanded(content)]
-
-    def resolved(planned):
-        return [checked(entry, f"{path.name}, {place}", own, planned) for place, entry, own in entries]
-
-    configs = resolved({config.id for config in resolved(planned=None)})  # a run may start from another one of the file
+    configs = [checked(entry, f"{path.name}, {place}", own, planned=None) for place, entry, own in entries]
+    planned = {config.id for config in configs}
+    for (place, entry, own), config in zip(entries, configs, strict=True):
+        if store.model_parameters(config.classifier):  # it may start from another run of the file
+            checked(entry, f"{path.name}, {place}", own, planned)
     if not configs:
         raise ConfigError("This sweep has no runs", where=path, hint="Give it a grid or a list of runs")
     if len(kinds := {tasks.of(config).name for config in configs}) > 1:
