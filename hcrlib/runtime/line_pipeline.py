@@ -108,18 +108,7 @@ def row(x):
         inside = (levels >= start) & (levels < end)
         inked, cut = (len(np.unique(columns[which])) for which in (inside, inside & at_edge))
         sizes.append(inked * float(end - start) ** 2 * (1 - cut / float(inked)) ** 4)
-    first = last = int(np.argmax(sizes))
-    start, end = bands[first]
-    high = end - start
-    while first > 0 and start - bands[first - 1][1] < high / 3.0 and _length(bands[first - 1]) < high / 3.0:
-        first -= 1
-    while last < len(bands) - 1 and bands[last + 1][0] - end < high / 3.0 and _length(bands[last + 1]) < high / 3.0:
-        last += 1
-    top, bottom = bands[first][0] - high // 4, bands[last][1] + high // 4  # some of the paper around it
-    if first > 0:
-        top = max(top, (bands[first - 1][1] + bands[first][0]) // 2)
-    if last < len(bands) - 1:
-        bottom = min(bottom, (bands[last][1] + bands[last + 1][0] + 1) // 2)
+    top, bottom = _with_accents(bands, int(np.argmax(sizes)))
     kept = (level >= top) & (level < bottom)
     among = np.flatnonzero(kept.any(axis=1))
     return (x * kept)[among[0] : among[-1] + 1]
@@ -198,8 +187,25 @@ def _runs(mask):
     return list(zip(changes[::2], changes[1::2]))
 
 
-def _length(run):
-    return run[1] - run[0]
+def _with_accents(bands, chosen):
+    """Return (top, bottom) of a band, [(start, end)], its small parts above and below, and some of the paper around them."""
+    start, end = bands[chosen]
+    high = end - start
+
+    def belongs(part, gap):
+        return max(part[1] - part[0], gap) < high / 3.0
+
+    first = last = chosen
+    while first > 0 and belongs(bands[first - 1], start - bands[first - 1][1]):
+        first -= 1
+    while last < len(bands) - 1 and belongs(bands[last + 1], bands[last + 1][0] - end):
+        last += 1
+    top, bottom = bands[first][0] - high // 4, bands[last][1] + high // 4
+    if first > 0:
+        top = max(top, (bands[first - 1][1] + bands[first][0]) // 2)
+    if last < len(bands) - 1:
+        bottom = min(bottom, (bands[last][1] + bands[last + 1][0] + 1) // 2)
+    return top, bottom
 
 
 def _blurred(values):
