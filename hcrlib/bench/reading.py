@@ -24,7 +24,7 @@ LEVELS = "lines", "words", "characters"
 def reading(request):
     """request.runs: pages per degradation."""
     data = load_dataset(DATA)
-    separate = {"min_confidence": 0, "recognizer": "characters"}
+    separate = {"min_confidence": 0, "recognizer": CHARACTERS}
     readers = {"cer": Reader(**separate), "cer_lexicon": Reader(**separate, lexicon="en")}
     others = {"cer_tesseract": _by_tesseract, "cer_rapidocr": rapidocr.page}
     require_tesseract()

@@ -233,7 +233,8 @@ def load_model(folder: Path, **defaults: Any) -> runtime.Model:
 def load_bundle(folder: Path, threads: int | None = None) -> runtime.Model:
     """Load the runtime.CharacterModel or runtime.LineModel of a bundle; a recognizer of lines decodes with its language model.
 
-    threads: of the engine; None for its default. Raises ValueError and OSError like `runtime.bundle.load`.
+    threads: of the engine; None for its default. Raises ValueError and OSError like `runtime.bundle.load`, and DataError for a
+    language model that does not belong to the network.
     """
     return _with_language(runtime.bundle.load(folder, threads=threads), Path(folder) / "model" / LANGUAGE)
 
