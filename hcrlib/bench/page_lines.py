@@ -41,7 +41,7 @@ def lines_found(path):
     image = next(loading.pages(path.with_suffix(".jpg")))[top:bottom, left:right]
     cleaned = cleaning.cleaned(image)
     page = Page(1, (), cleaned.image, cleaned.to_source)
-    rows = layout.layout(cleaned.ink).rows
+    rows = layout.without_cut_off(layout.layout(cleaned.ink), cleaned.to_source, image.shape).rows
     lines = [Line((), row.box, baseline=row.baseline, polygon=row.polygon).with_boxes(page.source_box) for row in rows]
     boxes = [line.box for line in lines]
     there = [Box(*line["box"]) for line in truth["lines"]]

@@ -18,7 +18,7 @@ from hcrlib.documents.cleaning import Cleaned
 from hcrlib.documents.containers import Line
 from hcrlib.documents.layout import Layout
 
-SAMPLE = 6  # lines
+SAMPLE = 4  # lines
 # (a, b): a recognizer whose mean confidence on a page is c is expected to misread the share a - b * c of its characters.
 # Fitted by least squares: "lines" to the lines of 43 validation documents of six sets, which best-lines was not
 # trained on; the others to nine pages of pages-copiste/train, seven composed of validation characters, and two photos, for
@@ -44,12 +44,11 @@ class Choice:
 
         characters: reads separate characters. Others that are damaged, or too narrow for a line, are left out and named.
         """
-        rows = sorted(found.rows, key=lambda row: -row.box.width)[: 2 * SAMPLE : 2] or found.rows
-        sample, ways, unable = found._replace(rows=tuple(rows)), [], []
+        sample, ways, unable = _Sample(cleaned, found), [], []
 
-        def errors(kind: str, recognizer: Any) -> float:
+        def expected(kind: str, lines: tuple[Line, ...]) -> float:
             at_zero, slope = EXPECTED[kind]
-            return at_zero - slope * confidence(recognizer.lines(cleaned, sample))
+            return at_zero - slope * confidence(lines)
 
         @contextlib.contextmanager
         def if_able(name: str) -> Iterator[None]:
@@ -58,19 +57,48 @@ class Choice:
             except (DataError, RunError) as error:
                 unable.append(f"{name} was not used: {error.what.rstrip('.')}.")
 
-        least = errors("characters", characters)
+        separate = sample.lines(characters)
+        least = expected("characters", separate)
         with if_able(self.name):
             joined, said = self._load(), f"Read as joined writing by {self.name}."
-            ways.append((errors("lines", joined.without_lexicon()), self.name, said, joined))
+            lines = sample.lines(plain := joined.without_lexicon())
+            ways.append((expected("lines", lines), self.name, said, joined, lines if plain is joined else ()))
         if self.other and min([least, *(share for share, *_ in ways)]) > ENOUGH and find_spec(RAPIDOCR):
             with if_able("RapidOCR"):
                 other, said = self.other(), "Read by RapidOCR, which is expected to misread less."
-                ways.append((errors(RAPIDOCR, other), "RapidOCR", said, other))
-        for share, name, said, recognizer in sorted(ways, key=lambda way: way[0]):
+                lines = sample.lines(other)
+                ways.append((expected(RAPIDOCR, lines), "RapidOCR", said, other, lines))
+        for share, name, said, recognizer, lines in sorted(ways, key=lambda way: way[0]):
             if share <= least:
                 with if_able(name):
-                    return recognizer.lines(cleaned, found), recognizer, " ".join([said, *unable])
-        return characters.lines(cleaned, found), characters, " ".join(["Read as separate characters.", *unable])
+                    return sample.completed(recognizer, lines), recognizer, " ".join([said, *unable])
+        said = "Read as separate characters."
+        return sample.completed(characters, separate), characters, " ".join([said, *unable])
+
+
+class _Sample:
+    """Every other one of the widest rows of a layout, up to SAMPLE of them."""
+
+    def __init__(self, cleaned: Cleaned, found: Layout) -> None:
+        widest = sorted(range(len(found.rows)), key=lambda n: -found.rows[n].box.width)
+        self.cleaned, self.found, self.numbers = cleaned, found, set(widest[: 2 * SAMPLE : 2])
+
+    def _part(self, sampled: bool) -> Layout:
+        rows = (row for n, row in enumerate(self.found.rows) if (n in self.numbers) == sampled)
+        return self.found._replace(rows=tuple(rows))
+
+    def lines(self, recognizer: Any) -> tuple[Line, ...]:
+        """Return the Lines of the sampled rows, as recognizers do."""
+        return recognizer.lines(self.cleaned, self._part(True))
+
+    def completed(self, recognizer: Any, lines: tuple[Line, ...]) -> tuple[Line, ...]:
+        """Return the Lines of all rows, given those of the sample, or () where they were read in another way."""
+        rest = self._part(False)
+        others = recognizer.lines(self.cleaned, rest) if lines and rest.rows else ()
+        if len(lines) + len(others) != len(self.found.rows):  # the recognizer found nothing plausible in one of them
+            return recognizer.lines(self.cleaned, self.found)
+        first, then = iter(lines), iter(others)
+        return tuple(next(first if n in self.numbers else then) for n in range(len(self.found.rows)))
 
 
 def confidence(lines: Iterable[Line]) -> float:

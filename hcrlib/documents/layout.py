@@ -20,6 +20,8 @@ from hcrlib.documents.strokes import Row, components, slant, writing_height
 SPECK = 0.006  # of the squared height of the writing: smaller components are dust
 TYPICAL_GAP = 0.5  # writing heights between words
 FEW_GAPS = 15  # too few to separate into two groups
+EDGE = 3  # pixels from the edge of the image: closer ink touches it
+CUT_OFF = 0.15  # of the columns of a row's ink: if more touch the edge of the image, it cuts through the row
 CLOSING = 1.5  # writing heights: a period or an exclamation mark within this distance belongs to the word before it
 
 
@@ -51,6 +53,33 @@ def layout(ink, regions=None):
     rows = [_row(line, least, height) for line in parts]
     rows = outlined(in_reading_order(rows, height), ink.shape, height)
     return Layout(tuple(rows), height, lean)
+
+
+def without_cut_off(found, to_source, shape):
+    """Return a Layout without the rows that the edge of the image cuts through, unless it cuts through all of them.
+
+    to_source: see Page. shape: (h, w, ...) of the image that it maps to.
+    """
+    rows = tuple(row for row in found.rows if not _is_cut_off(row, to_source, shape))
+    return found._replace(rows=rows or found.rows)
+
+
+def _is_cut_off(row, to_source, shape):
+    box = row.box
+    x, y = [box.left, box.right, box.left, box.right], [box.top, box.top, box.bottom, box.bottom]
+    if not _touching(np.array(x), np.array(y), to_source, shape).any():
+        return False
+    y, x = (np.concatenate([getattr(s, axis) for word in row.words for s in word]) for axis in "yx")
+    touching = _touching(x, y, to_source, shape)
+    return len(np.unique(x[touching])) > CUT_OFF * len(np.unique(x))
+
+
+def _touching(x, y, to_source, shape):
+    """Return which points of the page are closer than EDGE to the edge of the image, bool (n,)."""
+    across, down, depth = to_source @ np.stack([x, y, np.ones(len(x))])
+    edge = EDGE * np.sqrt(abs(np.linalg.det(to_source[:2, :2])))
+    away = [across / depth, shape[1] - 1 - across / depth, down / depth, shape[0] - 1 - down / depth]
+    return np.min(away, axis=0) < edge
 
 
 def _is_writing(line, height):

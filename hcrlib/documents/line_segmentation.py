@@ -124,10 +124,9 @@ def _ridges(ink, pitch):
     peaks = (blurred >= padded[:-2]) & (blurred > padded[2:]) & (blurred > FAINT * np.percentile(inked, 95))
     active, done = [], []  # each a list of (x, y)
     for x in range(peaks.shape[1]):
-        rows = np.flatnonzero(peaks[:, x]).tolist()
-        near = sorted(
-            (abs(y - track[-1][1]), n, y) for n, track in enumerate(active) for y in rows if abs(y - track[-1][1]) < 3
-        )
+        rows = np.flatnonzero(peaks[:, x])
+        away = np.abs(rows[:, None] - np.array([track[-1][1] for track in active], np.int64))
+        near = sorted((away[k, n], n, int(rows[k])) for k, n in zip(*np.nonzero(away < 3), strict=True))
         followed, used = {}, set()
         for _, n, y in near:
             if n not in followed and y not in used:
@@ -138,7 +137,7 @@ def _ridges(ink, pitch):
                 track.append((x, followed[n]))
             else:
                 done.append(track)
-        active = [active[n] for n in followed] + [[(x, y)] for y in rows if y not in used]
+        active = [active[n] for n in followed] + [[(x, y)] for y in rows.tolist() if y not in used]
     ridges = []
     for track in done + active:
         x, y = np.array(track).T

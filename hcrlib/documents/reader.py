@@ -108,6 +108,10 @@ class Reader:
             cleaned = cleaning.turned(cleaned, quarters)
         found = layout.layout(cleaned.ink, self.detector.regions(cleaned.image) if self.detector else None)
         recognizer, lines, notes, chosen = self.recognizer, (), list(cleaned.notes), ""
+        whole = layout.without_cut_off(found, cleaned.to_source, image.shape)
+        if cut_off := len(found.rows) - len(whole.rows):
+            found, them = whole, "line that it cuts through was" if cut_off == 1 else "lines that it cuts through were"
+            notes.append(f"At the edge of the image, {cut_off} {them} left out.")
         if found.rows and isinstance(recognizer, Choice):
             lines, recognizer, chosen = recognizer.read(self.characters, cleaned, found)
             notes.append(chosen)

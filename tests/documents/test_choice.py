@@ -42,7 +42,8 @@ def chosen(characters, lines, n=20, other=None):
     separate, joined = Fixed(characters), Fixed(lines)
     lines, recognizer, note = choice.Choice(("best-lines", lambda: joined), other).read(separate, None, page(n))
     assert separate.read[0] == joined.read[0] == min(n, choice.SAMPLE)
-    assert len(lines) == recognizer.read[-1] == n
+    assert [line.box for line in lines] == [row.box for row in page(n).rows]
+    assert sum(recognizer.read) == n, "no line is read twice"
     return {id(separate): "characters", id(joined): "lines"}.get(id(recognizer), recognizer), note
 
 
@@ -64,6 +65,24 @@ def test_rapidocr_is_tried_where_ours_misread_much(others):
     other.confidence = 0.35
     assert chosen(0.3, 0.4, other=lambda: other)[0] == "lines"
     assert chosen(0.3, 0.4)[0] == "lines", "with a lexicon, which it does not take"
+
+
+def test_a_page_is_read_again_where_the_sample_was_read_in_another_way():
+    class Lexical(Fixed):
+        def without_lexicon(self):
+            return Fixed(self.confidence)
+
+    class Picky(Fixed):
+        """Finds nothing plausible in few lines."""
+
+        def lines(self, cleaned, found):
+            return super().lines(cleaned, found) if len(found.rows) > choice.SAMPLE else ()
+
+    joined, separate = Lexical(0.9), Picky(0.9)
+    lines, recognizer, _ = choice.Choice(("best-lines", lambda: joined)).read(Fixed(0.1), None, page())
+    assert (len(lines), recognizer, joined.read) == (20, joined, [20])
+    lines, recognizer, _ = choice.Choice(("best-lines", lambda: Fixed(-9.0))).read(separate, None, page())
+    assert (len(lines), recognizer, separate.read) == (20, separate, [20])
 
 
 class Narrow(Fixed):

@@ -239,3 +239,25 @@ def test_numbers_before_lines_are_not_a_column():
     for y in (80, 140, 200, 260):
         sheet.write("a", 50, y).write("aaaa aaa aaaa", 130, y)
     assert sheet.texts() == [(0, "a aaaa aaa aaaa")] * 4
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("top", "kept"), [(0, 3), (90, 2), (78, 3)], ids=["whole", "through letters", "a tall letter only"]
+)
+def test_a_line_that_the_edge_of_the_image_cuts_through_is_left_out(turned, top, kept):
+    sheet = Sheet()
+    for y in (104, 164, 224):
+        sheet.write("aaaa aaaa", 60, y)
+    sheet.ink[70:95, 60:63] = 1
+    ink = sheet.ink[top:] > 0
+    found, (height, width) = layout.layout(ink), ink.shape
+    assert len(found.rows) == 3
+    to_source = np.array([[0, -1, height - 1], [1, 0, 0], [0, 0, 1]]) if turned else np.diag([2.0, 2.0, 1.0])
+    shape = (width, height) if turned else (2 * height, 2 * width)
+    assert len(layout.without_cut_off(found, to_source, shape).rows) == kept
+
+
+def test_the_only_line_of_an_image_is_kept_though_it_is_cut():
+    found = layout.layout(Sheet().write("aaaa aaaa", 60, 30).ink[20:] > 0)
+    assert layout.without_cut_off(found, np.eye(3), (480, 900)) == found

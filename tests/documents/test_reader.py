@@ -108,6 +108,19 @@ def test_a_page_the_wrong_way_up_reads_the_same(quarters):
     assert ink[covered].mean() > 0.2
 
 
+@pytest.mark.parametrize(
+    ("top", "read", "note"),
+    [
+        (0, 3, []),
+        (170, 2, ["At the edge of the image, 1 line that it cuts through was left out."]),
+        (330, 1, []),  # there is no other
+    ],
+)
+def test_a_line_that_the_edge_of_the_image_cuts_through_is_left_out(top, read, note):
+    page = Reader(Corner(), recognizer=Whole()).page(strokes_page()[top:])
+    assert (len(page.lines), [said for said in page.notes if "edge" in said]) == (read, note)
+
+
 def test_every_word_is_in_its_place_and_its_characters_in_it(read):
     for line in read.lines:
         lefts = [word.box.left for word in line.words]
