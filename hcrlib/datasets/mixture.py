@@ -3,8 +3,8 @@
 The number after the colon is the part's share: how often an epoch of training reads each of its lines. With 0.5 an epoch draws
 half of the lines, other ones in each epoch; with 3 it reads each line three times. A YAML file may spell it: see
 `mixture_file`. Validation and test lines are those of all parts, once each. A part without lines of its own to test and
-validate on, or written with fonts, is for training only. A part that composes new lines in every epoch does so here, too; one
-written with fonts also writes the other parts' training texts.
+validate on is for training only, and so is one that composes its lines, unless all do. It composes new ones in every epoch
+here, too; one written with fonts also writes the other parts' training texts.
 """
 
 import functools
@@ -116,7 +116,8 @@ def mix(name, loaded):
     Training lines with a character that fewer than RARE training lines hold are left out: it could not be learned from them.
     """
     trains = [training(data) for _, _, data, _ in loaded]
-    held = [data for _, _, data, _ in loaded if not isinstance(data, Lines)]
+    own = [data for _, _, data, _ in loaded if not isinstance(data, Lines)]
+    held = [data for data in own if not hasattr(data.train, "compose")] or own
     if not held:
         raise DataError(f"No part of {name} has lines to test on", hint="Add a dataset with lines to test on")
     count = Counter(c for train in trains for text in train.texts for c in set(text))

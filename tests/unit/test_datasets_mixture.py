@@ -13,6 +13,8 @@ from hcrlib import datasets
 from hcrlib.cluster import inputs
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.datasets import is_text, load_text, loading, mixture
+from hcrlib.datasets.synthetic import Resampled
+from hcrlib.datasets.text import Lines, made
 from hcrlib.runs import runner
 from hcrlib.sweeps import plan
 from hcrlib.tasks.recognition import measuring
@@ -71,6 +73,20 @@ def test_shares_say_how_often_an_epoch_reads_a_line(two):
     assert list(load_text(f"{one}+{more}:0.5").train.drawn(3)) == list(epochs[3])
     several = load_text(f"{one}:2+{more}:3").train.drawn(0)
     assert list(np.bincount(several)) == [2] * ours + [3] * 9
+
+
+def test_composed_lines_are_for_training_only_unless_all_are():
+    def dataset(name, *parts):
+        return made(name, *parts, corpus=(), source="here", comparable=False, val_fraction=0.2, val_seed=0)
+
+    image = (np.full((24, 60), 200, np.uint8),) * 9
+    train, val, test = (Lines(image, (text,) * 9) for text in ("real", "real val", "real test"))
+    composed = Resampled(image, ("made",) * 9, compose=lambda number, n: (image[:n], ("made",) * n))
+    words = ("words", 1.0, dataset("words", composed, val.take(range(3)), test.take(range(3))), ())
+    data = mixture.mix("lines+words", [("lines", 1.0, dataset("lines", train, val, test), ()), words])
+    assert (set(data.val.texts), set(data.test.texts)) == ({"real val"}, {"real test"})
+    assert (len(data.test), len(data.train.epoch(1))) == (9, 18)
+    assert len(mixture.mix("words:2", [words]).test) == 3
 
 
 def test_images_are_prepared_once_for_all_epochs(two):
