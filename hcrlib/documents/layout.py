@@ -22,6 +22,10 @@ TYPICAL_GAP = 0.5  # writing heights between words
 FEW_GAPS = 15  # too few to separate into two groups
 EDGE = 3  # pixels from the edge of the image: closer ink touches it
 CUT_OFF = 0.15  # of the columns of a row's ink: if more touch the edge of the image, it cuts through the row
+FEW_WORDS = 4  # fewer words of a letter each are read as they are
+MOSTLY = 0.75  # of a row's words: if more are single letters, the letters of its words are spaced
+LETTER = 1.5  # writing heights: wider strokes are several joined letters
+SPACED = 1.8  # of the gap between spaced letters: wider gaps are between words
 CLOSING = 1.5  # writing heights: a period or an exclamation mark within this distance belongs to the word before it
 
 
@@ -142,6 +146,17 @@ def word_gap(lines, height):
 
 
 def _row(clusters, least, height):
+    words = _words(clusters, least, height)
+    letters = [word for word in words if len(word) == 1 and word[0].end - word[0].start < LETTER * height]
+    if len(words) >= FEW_WORDS and len(letters) >= MOSTLY * len(words):  # spaced letters, as in E L I S A
+        gaps = [after.start - before.end for before, after in pairwise(clusters)]
+        words = _words(clusters, max(least, SPACED * float(np.median(gaps))), height)
+    strokes = tuple(tuple(s for cluster in word for s in cluster.strokes) for word in words)
+    return Row(strokes, around(s.box for word in strokes for s in word))
+
+
+def _words(clusters, least, height):
+    """Return the Clusters of each word, which are at least that many pixels apart."""
     words, before = [], -np.inf
     following = [cluster.start for cluster in clusters[1:]] + [np.inf]
     for cluster, after in zip(clusters, following, strict=True):
@@ -149,9 +164,9 @@ def _row(clusters, least, height):
         closes = gap < min(CLOSING * height, after - cluster.end) and _closes(cluster, height)
         if gap >= least and not closes:
             words.append([])
-        words[-1] += cluster.strokes
+        words[-1].append(cluster)
         before = max(before, cluster.end)
-    return Row(tuple(map(tuple, words)), around(s.box for word in words for s in word))
+    return words
 
 
 def _closes(cluster, height):

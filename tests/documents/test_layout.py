@@ -119,6 +119,14 @@ def test_a_typical_gap_separates_words_if_there_are_few():
     assert Sheet().write("aa aa", 50, 100).texts() == [(0, "aa aa")]
 
 
+def test_spaced_letters_are_one_word_until_a_wider_gap():
+    sheet = Sheet()
+    for y in (80, 130, 180):
+        sheet.write("aaa aaaa aa aaa", 50, y)
+    sheet.write("aaaaa", 50, 230, step=45).write("aaa", 320, 230, step=45).write("a aa a", 50, 280)
+    assert [text for _, text in sheet.texts()] == ["aaa aaaa aa aaa"] * 3 + ["aaaaa aaa", "a aa a"]
+
+
 def test_the_dot_of_an_i_is_in_its_word():
     sheet = Sheet()
     for y in (80, 130, 180):
