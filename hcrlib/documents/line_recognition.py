@@ -166,18 +166,43 @@ def cut_out(image, row, margin):
 
 
 def _placed(words, box, boxes):
-    """Yield (text, confidence, Box) of the words of a line: the layout's boxes if there are as many, else estimated ones."""
-    total, start = max(1, len(" ".join(text for text, *_ in words))), 0
-    for at, (text, confidence, share) in enumerate(words):
-        if len(words) == len(boxes):
-            yield text, confidence, boxes[at]
-        else:
-            ends = share or (start / total, (start + len(text)) / total)
-            left, right = (box.left + round(box.width * end) for end in ends)
-            yield text, confidence, Box(left, box.top, max(right, left + 1), box.bottom)
-        start += len(text) + 1
+    """Yield (text, confidence, Box) of the words of a line: the layout's boxes if there are as many, else the nearest ones.
+
+    Each of the layout's boxes belongs to the word that covers most of it. A word with none, or that shares its own with such a
+    word, is where the recognizer saw it.
+    """
     if not words:
         yield "", 0.0, box
+        return
+    seen = _seen(words, box)
+    owners = [max(range(len(words)), key=lambda n, each=each: _common(seen[n], each)) for each in boxes]
+    for n, (text, confidence, _) in enumerate(words):
+        if len(words) == len(boxes):
+            yield text, confidence, boxes[n]
+            continue
+        own = [each for each, owner in zip(boxes, owners, strict=True) if owner == n]
+        others = (m for m, (word, *_) in enumerate(words) if m not in owners and any(map(str.isalnum, word)))
+        if not own or any(_common(seen[m], each) > 0 for m in others for each in own):
+            near = around([each for each in boxes if _common(seen[n], each) > 0] or [box])
+            own = [seen[n]._replace(top=near.top, bottom=near.bottom)]
+        yield text, confidence, around(own)
+
+
+def _seen(words, box):
+    """Return the Box of each word of a line: where the recognizer saw it, or by the number of its characters."""
+    total, start, found = max(1, len(" ".join(text for text, *_ in words))), 0, []
+    for text, _, share in words:
+        left, right = (
+            box.left + round(box.width * end) for end in share or (start / total, (start + len(text)) / total)
+        )
+        found.append(Box(left, box.top, max(right, left + 1), box.bottom))
+        start += len(text) + 1
+    return found
+
+
+def _common(a, b):
+    """Return the width that two Boxes have in common, negative for the gap between them."""
+    return min(a.right, b.right) - max(a.left, b.left)
 
 
 def whole_recognizer(given: Any, words: Iterable[str] | None = None, min_confidence: float = 0.0) -> Any:

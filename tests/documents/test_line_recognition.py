@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hcrlib.core.errors import ConfigError, DataError
-from hcrlib.documents import Reader
+from hcrlib.documents import Reader, line_recognition
 from hcrlib.documents.containers import Box
 from hcrlib.documents.line_recognition import CtcRecognizer, cased, cut_out
 from hcrlib.documents.strokes import Row
@@ -73,6 +73,23 @@ def test_lines_are_read_at_once(sheet):
     assert boxes[0].left < 110 < 310 < boxes[1].left  # as many words as were found: in their boxes
     assert len(boxes) == 5
     assert all(a.right <= b.left for a, b in itertools.pairwise(boxes[2:]))
+
+
+@pytest.mark.parametrize(
+    ("read", "found", "expected"),
+    [
+        ([("world", 0, 0.8), ("!", 0.85, 0.9)], [(0, 100)], [(0, 100), (85, 90)]),
+        ([("two", 0.0, 0.45), ("words", 0.5, 1.0)], [(0, 100)], [(0, 45), (50, 100)]),
+        ([("joined", 0.05, 0.7), ("x", 0.8, 0.95)], [(0, 40), (45, 75), (78, 100)], [(0, 75), (78, 100)]),
+        ([("a", 0.4, 0.5)], [(0, 30), (60, 100)], [(0, 100)]),
+    ],
+    ids=["a mark of its own", "two in one box", "one in two boxes", "one in all"],
+)
+def test_words_take_the_boxes_that_they_cover(read, found, expected):
+    boxes = [Box(left, 10, right, 30) for left, right in found]
+    words = [(text, 0.9, (start, end)) for text, start, end in read]
+    placed = [(box.left, box.right) for *_, box in line_recognition._placed(words, Box(0, 8, 100, 32), boxes)]
+    assert placed == expected
 
 
 @pytest.mark.parametrize(
