@@ -105,7 +105,7 @@ def _read_folders(root, name, classes, ink):
 
 def _read_class(folder, ink):
     """Read (glyphs, unread) from the folder of a class. DataError if it is empty or no image can be read."""
-    from hcrlib.runtime.image import to_glyph
+    from hcrlib.runtime.glyph import to_glyph
 
     paths = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     if not paths:

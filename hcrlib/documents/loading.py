@@ -6,9 +6,10 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from hcrlib.core.errors import DataError
+from hcrlib.runtime import decoding
 
 SUFFIXES = ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".pdf"
 MAX_PIXELS = 178_000_000  # per page; Pillow rejects over 178,956,970 as a decompression bomb
@@ -110,21 +111,8 @@ def _decoding(where):
 
 
 def _rgb(image):
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith(("I", "F")):
-        values = np.asarray(image).astype(np.float64)
-        values = values * (255 / _white(values.max(), image.mode))
-        return np.repeat(np.clip(values, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.array(image.convert("RGB"))
-
-
-def _white(most, mode):
-    """Return the value of white in an image whose largest value is `most`, from the usual bit depths."""
-    depths = (1.0, 255.0, 65535.0) if mode == "F" else (255.0, 4095.0, 65535.0)
-    return next((white for white in depths if most <= white), most)
+    pixels = decoding.pixels_of(image, page=True)
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
 
 
 def _of_pdf(data, where):

@@ -11,7 +11,7 @@ from .character_model import CharacterModel, Reading, TrainedModel
 from .engines.onnx import LineNetwork, Network
 from .engines.select import ENGINES
 from .engines.tflite import LiteLineNetwork, LiteNetwork
-from .image import to_glyph
+from .glyph import to_glyph
 from .line_model import LineModel, LineReading
 from .line_pipeline import LinePipeline
 from .pipeline import STEPS, Pipeline

@@ -8,7 +8,8 @@ from ._model import Model, count_disagreements
 from .engines.onnx import Network
 from .engines.tensorrt import open_engine
 from .engines.tflite import LiteNetwork
-from .image import FRAMES, to_glyph
+from .glyph import to_glyph
+from .image import FRAMES
 from .pipeline import Pipeline
 
 UNSURE_BELOW = 0.5  # of probability: below it the label is "?", where model.json has no other threshold

@@ -1,0 +1,259 @@
+"""How well a model reads what people bring: drawings and pictures of every size, pen, color, light and file format.
+
+Characters are the strokes of real ones: validation images, thinned to lines, which are drawn anew with the pen and on the canvas
+of each condition, so that a pen is as wide as the condition says. The file or array goes through `read`.
+"""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+import hcrlib
+from hcrlib.bench.base import Outcome, bench
+from hcrlib.core.errors import HcrError
+from hcrlib.core.rng import seed_for
+from hcrlib.datasets import load_dataset
+from hcrlib.metrics import scores
+
+PAIRS = (("mnist-5k", "best-digits", 3), ("emnist-byclass-lite", "best-62", 1))  # data, model, characters of each class
+SURE = 0.9  # the characters are validation images that the model reads right with this probability
+LEAST = 0.95  # of the digits of each condition
+SHARPER = 4  # times: images are enlarged by this to be thinned
+BLACK, WHITE, YELLOW, BLUE, RED, GREEN = (0,) * 3, (255,) * 3, (255, 220, 0), (0, 0, 255), (220, 0, 0), (0, 150, 0)
+
+
+def _grey(level):
+    return (level,) * 3
+
+
+# What differs from a black pen, 1/14 of the side wide, on a white canvas of 400 pixels, whose ink fills 0.7 of it. pen: of the
+# side, or in pixels from 1 on. The rest is explained in `picture` and `_filed`.
+CONDITIONS = {
+    "as drawn on the page": {"canvas": 140},
+    **{f"pen of 1/{n} of the canvas": {"pen": 1 / n} for n in (200, 100, 50, 30, 20, 10, 8, 6)},
+    **{f"pen of 1 pixel on {n}": {"pen": 1, "canvas": n} for n in (28, 50, 100, 200, 1000, 2000)},
+    **{f"pen of 1/14 on {n}": {"canvas": n} for n in (28, 50, 100, 200, 1000, 2000)},
+    "white on black": {"ink": WHITE, "ground": BLACK},
+    "white on black, thin": {"ink": WHITE, "ground": BLACK, "pen": 1 / 80},
+    "black on gray 110": {"ground": _grey(110)},
+    "black on gray 60": {"ground": _grey(60)},
+    "white on gray 150": {"ink": WHITE, "ground": _grey(150)},
+    "white on gray 200, thin": {"ink": WHITE, "ground": _grey(200), "pen": 1 / 80},
+    "gray 90 on gray 130": {"ink": _grey(90), "ground": _grey(130)},
+    "gray 130 on gray 90": {"ink": _grey(130), "ground": _grey(90)},
+    "gray 225 on white": {"ink": _grey(225)},
+    "gray 25 on black": {"ink": _grey(25), "ground": BLACK},
+    "yellow on white": {"ink": YELLOW},
+    "yellow on white, thin": {"ink": YELLOW, "pen": 1 / 80},
+    "blue on black": {"ink": BLUE, "ground": BLACK},
+    "red on green": {"ink": RED, "ground": GREEN},
+    "green on red": {"ink": GREEN, "ground": RED},
+    "white on blue": {"ink": WHITE, "ground": BLUE},
+    "red on gray of its lightness": {"ink": RED, "ground": _grey(66)},
+    "white on transparent": {"ink": WHITE, "alpha": True},
+    "black on transparent": {"alpha": True},
+    "blue on transparent": {"ink": BLUE, "alpha": True},
+    "yellow on transparent, thin": {"ink": YELLOW, "alpha": True, "pen": 1 / 80},
+    "thin frame": {"frame": 0.005},
+    "thick frame": {"frame": 0.03},
+    "frame, 0.1 from the border": {"frame": 0.01, "inset": 0.1, "size": 0.5},
+    "black side": {"side": 0.08},
+    "black side below, white on black": {"side": 0.08, "turn": 1, "ground": BLACK, "ink": WHITE, "edge": WHITE},
+    "black corner": {"side": 0.1, "corner": True},
+    "one dark pixel far off": {"specks": 1, "speck": 1, "size": 0.4},
+    "twelve specks": {"specks": 12, "speck": 4},
+    "ruled line below": {"rules": (0.93,)},
+    "ruled paper": {"rules": tuple(np.arange(0.04, 1, 0.12)), "rule": _grey(170)},
+    "checkered paper": {"rules": tuple(np.arange(0.05, 1, 0.1)), "rule": _grey(190), "checkered": True},
+    "soft shadow": {"shadow": 0.5},
+    "shadow with an edge": {"shadow": 0.5, "edged": True},
+    "gradient of light": {"gradient": 0.6},
+    "gradient of light, white on black": {"gradient": 0.6, "ink": WHITE, "ground": _grey(60)},
+    "dim photo": {"ink": _grey(15), "ground": _grey(60), "gradient": 0.3, "noise": 3},
+    "noise of 8 levels": {"noise": 8},
+    "noise of 25 levels": {"noise": 25},
+    "noise of 8 levels, thin": {"noise": 8, "pen": 1 / 80},
+    "salt and pepper": {"pepper": 0.02},
+    "JPEG, quality 10": {"kind": "JPEG", "quality": 10},
+    "JPEG, quality 10, thin": {"kind": "JPEG", "quality": 10, "pen": 1 / 80},
+    "blurred": {"blur": 0.02},
+    "one bit": {"kind": "PNG", "mode": "1"},
+    "palette": {"kind": "PNG", "mode": "P", "ink": BLUE, "ground": YELLOW},
+    "TIFF, 10 bits": {"kind": "TIFF", "white": 1023},
+    "TIFF, 12 bits": {"kind": "TIFF", "white": 4095},
+    "TIFF, 16 bits": {"kind": "TIFF", "white": 65535},
+    "TIFF, floats to 1": {"kind": "TIFF", "white": 1.0},
+    "TIFF, floats to 255": {"kind": "TIFF", "white": 255.0},
+    "TIFF, CMYK": {"kind": "TIFF", "mode": "CMYK", "ink": RED},
+    "small, in a corner": {"size": 0.15, "pen": 1 / 60, "at": (0.1, 0.15)},
+    "tiny on 2000 pixels": {"size": 0.06, "pen": 1 / 200, "canvas": 2000, "at": (0.7, 0.3)},
+    "filling the canvas": {"size": 0.92},
+    "cut out without a margin": {"size": 1.0},
+}
+
+
+@bench("inputs", "How well is one character read, whatever picture it is brought as?")
+def inputs(request):
+    """Read each character under each condition. request.images: the most characters of a model."""
+    outcome = Outcome()
+    for data_name, model_name, each in PAIRS:
+        try:
+            data = load_dataset(data_name)
+        except HcrError as error:
+            outcome.notes.append(f"{data_name} was skipped: {error.what}")
+            continue
+        model = hcrlib.load_model(model_name)
+        drawn = characters(model, data, each)[: request.images]
+        for what, condition in CONDITIONS.items():
+            right = shares(model, drawn, what, condition)
+            low, high = scores.wilson(right, len(drawn))
+            measured = {"accuracy": right / len(drawn), "ci_low": low, "ci_high": high}
+            outcome.rows.append({"what": what, "model": model_name, "characters": len(drawn), **measured})
+            request.log(f"{model_name}, {what}: {right} of {len(drawn)}")
+        found = [row["accuracy"] for row in outcome.rows if row["model"] == model_name]
+        least = f"; at least {LEAST:.0%} under {sum(a >= LEAST for a in found)} of {len(found)} conditions"
+        outcome.notes.append(f"{model_name}: {np.mean(found):.1%} on average{least}")
+    outcome.notes.append("validation images, thinned and drawn anew; letters count as right in either case")
+    return outcome
+
+
+def shares(model, drawn, what, condition):
+    """Return how many of `characters` are read right under a condition; "?" and errors are wrong."""
+    right = 0
+    for index, (label, strokes) in enumerate(drawn):
+        try:
+            found = model.read(picture(strokes, np.random.default_rng(seed_for(index, f"bench/{what}")), **condition)).label
+        except ValueError:
+            found = ""
+        right += found.lower() == label.lower()
+    return right
+
+
+def characters(model, data, each):
+    """Return [(label, strokes)]: per class the first `each` validation images that the model is SURE of; see `strokes_of`."""
+    images, labels = data.val.images, data.val.labels
+    drawn = []
+    for label, name in enumerate(data.classes):
+        chosen = images[labels == label][: 20 * each]
+        found = [
+            strokes_of(image)
+            for image, reading in zip(chosen, model.readings(chosen), strict=True)
+            if reading.probability >= SURE and reading.alternatives[0][0] == name
+        ]
+        drawn += [(name, strokes) for strokes in found[:each]]
+    return drawn
+
+
+def strokes_of(glyph):
+    """Return float (n, 2, 2), the ends (x, y) of short lines that follow the middle of a glyph's strokes, the box from 0 to 1."""
+    from skimage.morphology import skeletonize
+
+    side = SHARPER * len(glyph)
+    large = Image.fromarray(np.pad(glyph, 2)).resize((side, side), Image.BICUBIC).filter(ImageFilter.GaussianBlur(2))
+    points = np.argwhere(skeletonize(np.asarray(large) > 100))[:, ::-1].astype(float)
+    apart = np.abs(points[:, None] - points[None]).max(axis=2)
+    near = apart == 1
+    square = np.abs(points[:, None] - points[None]).sum(axis=2) == 1
+    corner = near & ~square & ((square.astype(int) @ square) > 0)  # two steps along the sides lead there as well
+    near &= ~corner
+    ends = near.sum(axis=1, keepdims=True) <= 1
+    for _ in range(6):  # smooth the steps of the grid
+        points = np.where(ends, points, 0.5 * points + 0.5 * (near @ points) / np.maximum(near.sum(axis=1, keepdims=True), 1))
+    first, second = np.nonzero(np.triu(near))
+    low, high = points.min(axis=0), points.max(axis=0)
+    points = (points - (low + high) / 2) / max(1.0, (high - low).max()) + 0.5
+    lonely = np.flatnonzero(~near.any(axis=1))
+    return points[np.stack([np.concatenate([first, lonely]), np.concatenate([second, lonely])], axis=1)]
+
+
+def picture(
+    strokes,
+    rng,
+    canvas=400,
+    pen=1 / 14,
+    ink=BLACK,
+    ground=WHITE,
+    size=0.7,
+    at=(0.5, 0.5),
+    alpha=False,
+    edge=BLACK,
+    frame=0,
+    inset=0,
+    side=0,
+    turn=0,
+    corner=False,
+    specks=0,
+    speck=1,
+    rules=(),
+    rule=BLACK,
+    checkered=False,
+    shadow=0,
+    edged=False,
+    gradient=0,
+    noise=0,
+    pepper=0,
+    blur=0,
+    **file,
+):
+    """Return the bytes of a file or a PIL image of `strokes`.
+
+    canvas: its side in pixels. size, at: of the ink, and its middle; this and all widths are shares of the side. frame, inset: the
+    frame's width and distance from the border. side, turn, corner: the width of a dark left side, turned, or of a corner; edge:
+    the color of these. specks, speck: how many, and their side in pixels. rules: where ruled lines are; checkered: also upright.
+    shadow, edged: how dark the half of the picture is. gradient: how much light is lost across. noise: in levels; pepper: the
+    share of pixels that are black or white. file: see `_filed`.
+    """
+    width = pen if pen >= 1 else max(1.0, pen * canvas)
+    mask = _lines(strokes, canvas, width, max(1.0, size * canvas - width), at)
+    pixels = ground + mask[..., None] * (np.array(ink, float) - ground)
+    y, x = (np.mgrid[0:canvas, 0:canvas] + 0.5) / canvas
+    if alpha:
+        solid = np.broadcast_to(np.array(ink, np.uint8), pixels.shape)
+        return Image.fromarray(np.dstack([solid, np.rint(255 * mask).astype(np.uint8)]))
+    line = max(1.0, 0.005 * canvas) / canvas
+    for where in rules:
+        for axis in (y, x) if checkered else (y,):
+            pixels[np.abs(axis - where) < line / 2 + 1e-9] = np.minimum(rule, pixels[np.abs(axis - where) < line / 2 + 1e-9])
+    from_border = np.minimum(np.minimum(x, 1 - x), np.minimum(y, 1 - y))
+    pixels[(from_border >= inset) & (from_border < inset + frame)] = edge
+    pixels[np.rot90((x < side) & ((y < 2 * side) if corner else True), -turn)] = edge
+    for top, left in rng.integers(0, canvas - speck + 1, (specks, 2)) if speck > 1 else [(2, 3)] * specks:
+        pixels[top : top + speck, left : left + speck] = ink
+    across = x + 0.4 * y - 0.75
+    pixels *= (1 - shadow * (across > 0) if edged else 1 - shadow / (1 + np.exp(np.clip(-12 * across, -50, 50))))[..., None]
+    pixels *= (1 - gradient * (0.7 * x + 0.3 * y))[..., None]
+    if blur:
+        smooth = Image.fromarray(np.rint(pixels).astype(np.uint8)).filter(ImageFilter.GaussianBlur(blur * canvas))
+        pixels = np.asarray(smooth, float)
+    pixels = pixels + rng.normal(0, noise, pixels.shape) if noise else pixels
+    if pepper:
+        chance = rng.random((canvas, canvas))
+        pixels[chance < pepper], pixels[chance > 1 - pepper] = 0, 255
+    return _filed(Image.fromarray(np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)), **file)
+
+
+def _lines(strokes, canvas, width, size, at):
+    """Return float (canvas, canvas), 1 on the strokes, `width` pixels wide, their ends round and their edges smooth."""
+    finer = max(1, min(4, 1200 // canvas))
+    image = Image.new("L", (canvas * finer, canvas * finer))
+    draw, scaled = ImageDraw.Draw(image), ((strokes - 0.5) * size + np.array(at) * canvas) * finer
+    radius = width * finer / 2
+    for start, end in scaled:
+        draw.line([*start, *end], 255, max(1, round(2 * radius)))
+    if radius > 1:
+        for x, y in np.unique(scaled.reshape(-1, 2), axis=0):
+            draw.ellipse([x - radius, y - radius, x + radius, y + radius], 255)
+    return np.asarray(image.reduce(finer) if finer > 1 else image, float) / 255
+
+
+def _filed(image, kind=None, mode=None, white=None, **options):
+    """Return the image, or the bytes of a file. kind: its format. mode: Pillow's. white: the value of white in gray TIFFs."""
+    if kind is None:
+        return image
+    if white:
+        values = np.asarray(image.convert("L"), float) / 255 * white
+        image = Image.fromarray(values.astype(np.float32) if isinstance(white, float) else np.rint(values).astype(np.uint16))
+    stream = io.BytesIO()
+    (image.convert(mode) if mode else image).save(stream, kind, **options)
+    return stream.getvalue()

@@ -1,0 +1,420 @@
+"""Find the one character on a picture of any kind and make it look like the images that a network was trained on.
+
+1. The picture is reduced to at most 160 pixels, and its colors to the one direction in which it varies most over short distances.
+2. Ink is what differs from the ground around it: from the picture closed (dark ink) or opened (light ink) by a window wider than
+   any stroke. Of the two, ink is what covers less and meets the border less.
+3. Connected components: frames, ruled lines, dark sides, specks and cut-off neighbors are dropped, the parts of a character kept.
+4. A character that is small on its picture is cut out, and found again at full detail.
+5. The width of its strokes, 2 * area / perimeter, is brought to that of training images, then the frame's recipe is applied.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from .image import BOX, EMNIST_BOX, FRAMES, centred, ink_boxed, to_pixels
+
+WORK = 160  # pixels of the longer side at most, in which ink is looked for
+EVEN = 40  # pixels of the longer side: the ground of smaller pictures, such as glyphs, is taken to be even
+COARSE = 4  # times: the ground is found in a picture reduced by this
+WIDE = 0.42  # of the longer side: wider than any stroke
+FAINT = 6.0  # levels: the least contrast of ink, after reduction
+GRAIN = 4.5  # standard deviations of the grain: the least contrast of ink
+STROKES = {"mnist": (1.75, 2.4, 3.4), "emnist": (2.1, 2.95, 4.2)}  # pixels of training images: 10th, 50th, 95th percentile
+FINER = 4  # times: strokes are widened at this many times the size of the glyph
+
+
+class Steps(NamedTuple):
+    """What was found on a picture.
+
+    Attributes:
+        glyph: uint8 (28, 28), ink 255 on 0.
+        picture: uint8 (h, w) or (h, w, 3), the picture or the part of it, reduced, on which the ink was found.
+        ink: uint8 (h, w), how strongly each of its pixels is inked.
+        box: (left, top, right, bottom) of the ink, in pixels of the given picture.
+        stroke: the width of its strokes in pixels of the glyph, before it was brought to that of training images.
+        dark: whether ink is darker than its ground.
+        doubt: 0..1, how close it was between dark and light.
+        parts: the number of components of the ink.
+    """
+
+    glyph: np.ndarray
+    picture: np.ndarray
+    ink: np.ndarray
+    box: tuple
+    stroke: float
+    dark: bool
+    doubt: float
+    parts: int
+
+
+def to_glyph(anything, ink="auto", frame="mnist"):
+    """Return uint8 (28, 28), upright, ink 255 on 0: the glyph of `steps_of`, which says more."""
+    return steps_of(anything, ink, frame).glyph
+
+
+def steps_of(anything: Any, ink: str = "auto", frame: str = "mnist") -> Steps:
+    """Return the Steps of a path, bytes, a PIL image, or an array (h, w), (h, w, 3) or (h, w, 4), uint8 or float in 0..1.
+
+    ink: "dark" or "light" on its ground, or "auto". frame: whose recipe, "mnist" or "emnist". Raises ValueError if it is not an
+    image, has over 100 million pixels, or contains no ink.
+    """
+    pixels = to_pixels(anything)
+    if ink not in ("auto", "dark", "light"):
+        raise ValueError("ink must be 'auto', 'dark' or 'light', got %r" % (ink,))
+    if frame not in FRAMES:
+        raise ValueError("frame must be 'mnist' or 'emnist', got %r" % (frame,))
+    found = _found(pixels, ink)
+    if found is None:
+        raise ValueError("the image holds no ink: it is blank")
+    strength, parts, dark, doubt, picture, (left, top), factor = found
+    rows, columns = np.flatnonzero((strength > 0.25).any(axis=1)), np.flatnonzero((strength > 0.25).any(axis=0))
+    box = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    inside = tuple(int(round(n * factor)) + offset for n, offset in zip(box, (left, top, left, top)))
+    glyph, stroke = _framed(strength, box, frame)
+    shown = np.rint(255 * strength).astype(np.uint8)
+    return Steps(glyph, picture, shown, inside, stroke, dark, doubt, parts)
+
+
+def _found(pixels, ink):
+    """Return (strength 0..1, parts, dark, doubt, picture, (left, top), factor), or None if there is no ink."""
+    factor, (left, top) = 1, (0, 0)
+    for attempt in range(3):
+        part = pixels
+        factor = max(1, -(-max(part.shape[:2]) // WORK))
+        picture, values, colored = _reduced(part, factor)
+        found = _inked(_scalar(values) if colored else values, ink, picture)
+        if found is None:
+            return None
+        strength, parts, dark, doubt, box = found
+        longer = max(box[2] - box[0], box[3] - box[1])
+        if attempt == 2 or factor == 1 or 2.5 * longer > max(strength.shape):
+            break
+        margin = max(3, longer // 3)
+        x0, y0 = (max(0, (n - margin) * factor) for n in box[:2])
+        x1, y1 = ((n + margin) * factor for n in box[2:])
+        pixels = np.ascontiguousarray(part[y0:y1, x0:x1])
+        left, top, ink = left + x0, top + y0, "dark" if dark else "light"
+    return strength, parts, dark, doubt, picture, (left, top), factor
+
+
+def _reduced(pixels, factor):
+    """Return (uint8 picture, float32 values, whether they are colors) of the pixels, reduced by a whole number."""
+    if factor == 1:
+        colored = pixels.ndim == 3
+        return pixels, pixels.astype(np.float32), colored
+    image = Image.fromarray(pixels)
+    if factor <= 4:  # rounding to whole levels does no harm yet
+        picture = np.asarray(image.reduce(factor))
+        return picture, picture.astype(np.float32), picture.ndim == 3
+    first = 4 if factor >= 8 else 2
+    image, rest = image.reduce(first), int(np.ceil(factor / float(first)))
+    bands = [np.asarray(band.convert("F").reduce(rest)) for band in image.split()]
+    values = bands[0] if len(bands) == 1 else np.stack(bands, axis=2)
+    return np.rint(values).astype(np.uint8), values, len(bands) > 1
+
+
+def _scalar(colors):
+    """Return float32 (h, w) of float32 (h, w, 3): the colors along the direction in which they vary most over short distances."""
+    flat = colors.reshape(-1, 3)
+    across, down = colors[:, 4:] - colors[:, :-4], colors[4:] - colors[:-4]
+    steps = np.concatenate([across.reshape(-1, 3), down.reshape(-1, 3)]) if min(colors.shape[:2]) > 4 else flat - flat.mean(axis=0)
+    _, vectors = np.linalg.eigh(steps.T.dot(steps))
+    direction = vectors[:, 2]
+    if direction.sum() < 0:
+        direction = -direction
+    return flat.dot(direction.astype(np.float32)).reshape(colors.shape[:2])
+
+
+def _inked(values, ink, picture):
+    """Return (strength 0..1, parts, dark, doubt, box) of float32 (h, w), or None."""
+    candidates = []
+    for dark, ground in zip((True, False), _grounds(values)):
+        if ink != ("light" if dark else "dark"):
+            above = ground - values if dark else values - ground
+            candidates.append((dark, ground, above, float(above.max())))
+    peak = max(each[3] for each in candidates)
+    if peak < FAINT:
+        return None
+    costs = [_cost(ground, above, peak) if top > 0.6 * peak else 9.0 for _, ground, above, top in candidates]
+    order = np.argsort(costs)
+    doubt = costs[order[0]] / costs[order[1]] if len(costs) == 2 else 0.0
+    for index in order[: 1 if doubt < 0.8 else 2]:
+        dark, ground, above, _ = candidates[index]
+        if dark and np.ndim(ground) and ground.min() > 0.1 * ground.max() > 0 and values.min() >= 0:
+            above = above * (ground.max() / ground)  # as in even light
+        found = _character(above)
+        if found is not None:
+            strength, parts, box = found
+            return strength, parts, dark, doubt, box
+    return None
+
+
+def _cost(ground, above, peak):
+    """Return how unlike ink it is: what is covered, how uneven its ground is, and a third of the covered share of the border."""
+    border = np.concatenate([above[0], above[-1], above[:, 0], above[:, -1]])
+    uneven = float(np.abs(ground - np.median(ground)).mean()) / peak if np.ndim(ground) else 0.0
+    return float(np.maximum(above, 0).mean()) / peak + uneven + 0.3 * float((border > 0.4 * peak).mean())
+
+
+def _grounds(values):
+    """Return the ground for dark ink and that for light ink, float32 (h, w) or numbers."""
+    height, width = values.shape
+    if max(height, width) <= EVEN:
+        border = np.sort(np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]]))
+        ground = (border[(len(border) - 1) // 2] + border[len(border) // 2]) / np.float32(2)
+        return ground, ground
+    rows, columns = -(-height // COARSE), -(-width // COARSE)
+    padded = np.pad(values, ((0, rows * COARSE - height), (0, columns * COARSE - width)), "edge")
+    coarse = padded.reshape(rows, COARSE, columns, COARSE).mean(axis=3).mean(axis=1)
+    half = max(1, int(WIDE * max(rows, columns)) // 2)
+    closed = -_spread(-_spread(coarse, half), half)
+    opened = _spread(-_spread(-coarse, half), half)
+    if float(np.ptp(closed)) < 2 and float(np.ptp(opened)) < 2:
+        return closed.max(), opened.min()
+    size = columns * COARSE, rows * COARSE
+    return tuple(np.asarray(Image.fromarray(each).resize(size, Image.BILINEAR))[:height, :width] for each in (closed, opened))
+
+
+def _spread(values, half):
+    """Return the largest of float32 (h, w) within `half` rows and columns of each place."""
+    for axis in (0, 1):
+        values = values if axis == 0 else values.T
+        shape = (values.shape[0] + 2 * half,) + values.shape[1:]
+        padded = np.full(shape, -np.inf, values.dtype)
+        padded[half : half + len(values)] = values
+        reach, window = 1, 2 * half + 1
+        while 2 * reach <= window:
+            padded = np.maximum(padded[:-reach], padded[reach:])
+            reach *= 2
+        rest = window - reach
+        values = np.maximum(padded[: len(padded) - rest], padded[rest:]) if rest else padded
+        values = values if axis == 0 else values.T
+    return values
+
+
+def _character(above):
+    """Return (strength 0..1, parts, box) of float32 (h, w), how far pixels differ from the ground; None without a character."""
+    grain = _grain(above)
+    above = above - np.median(above) if grain else above
+    mask_out = None
+    for _ in range(3):
+        top = float(above.max())
+        if top < max(FAINT, GRAIN * grain):
+            return None
+        level = _otsu(above, top)
+        peak = float(above[above > level].mean())
+        if peak < max(FAINT, GRAIN * grain):
+            return None
+        low = max(0.5 * level, 2.5 * grain)
+        pieces = Pieces(above > low, above)
+        kept, dropped = _kept(pieces, level)
+        if kept is not None:
+            break
+        above = np.where(pieces.mask(dropped, 2), 0, above)
+    else:
+        return None
+    mask = pieces.mask(kept, 1)
+    base = 1.5 * grain
+    strength = np.where(mask, np.clip((above - base) / (peak * 1.0 - base), 0, 1), 0)
+    box = pieces.left[kept].min(), pieces.top[kept].min(), pieces.right[kept].max(), pieces.bottom[kept].max()
+    return strength.astype(np.float32), len(kept), tuple(int(n) for n in box)
+
+
+def _grain(values):
+    """Return the standard deviation of the noise from pixel to pixel, robustly."""
+    if max(values.shape) <= EVEN:
+        return 0.0
+    steps = np.abs(values[::2, 1:] - values[::2, :-1]).ravel()
+    return float(np.median(steps)) / 0.954
+
+
+def _otsu(values, top):
+    """Return the level that splits the values over 0 into two groups with the least variance within them (Otsu 1979)."""
+    scale = 127.0 / top
+    counts = np.bincount((np.maximum(values, 0) * np.float32(scale)).astype(np.intp).ravel(), minlength=128).astype(np.float64)
+    below, mass = np.cumsum(counts), np.cumsum(counts * np.arange(len(counts)))
+    above = below[-1] - below
+    with np.errstate(divide="ignore", invalid="ignore"):
+        apart = below * above * (mass / below - (mass[-1] - mass) / above) ** 2
+    return (int(np.nanargmax(apart)) + 1) / scale
+
+
+class Pieces:
+    """The connected components (8 neighbors) of bool (h, w): their runs, areas, boxes and strongest values."""
+
+    def __init__(self, mask, values):
+        height, width = mask.shape
+        self.shape, stride = mask.shape, width + 2
+        padded = np.zeros((height, stride), np.int8)
+        padded[:, 1:-1] = mask
+        change = np.diff(padded.ravel())
+        self.starts, self.ends = np.flatnonzero(change > 0) + 1, np.flatnonzero(change < 0) + 1
+        starts, ends, n = self.starts, self.ends, len(self.starts)
+        first = np.searchsorted(ends, starts - stride)  # runs of the row above that meet a run, corners too
+        last = np.searchsorted(starts, ends - stride, side="right")
+        counts = np.maximum(last - first, 0)
+        below = np.repeat(np.arange(n), counts)
+        above = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
+        labels = np.arange(n)
+        while True:
+            a, b = labels[below], labels[above]
+            different = a != b
+            if not different.any():
+                break
+            a, b = a[different], b[different]
+            np.minimum.at(labels, np.maximum(a, b), np.minimum(a, b))
+            while True:
+                shorter = labels[labels]
+                if (shorter == labels).all():
+                    break
+                labels = shorter
+        roots, self.of_run = np.unique(labels, return_inverse=True)
+        count = len(roots)
+        row, left, right = starts // stride, starts % stride - 1, ends - starts + starts % stride - 1
+        self.count, self.stride = count, stride
+        self.row, self.run_left, self.run_right = row, left, right
+        self.area = np.bincount(self.of_run, ends - starts, count)
+        self.top, self.left = np.full(count, height), np.full(count, width)
+        self.bottom, self.right = np.zeros(count, int), np.zeros(count, int)
+        np.minimum.at(self.top, self.of_run, row)
+        np.minimum.at(self.left, self.of_run, left)
+        np.maximum.at(self.bottom, self.of_run, row + 1)
+        np.maximum.at(self.right, self.of_run, right)
+        flat = np.zeros((height, stride), np.float32)
+        flat[:, 1:-1] = values
+        self.most = np.zeros(count, np.float32)
+        if n:
+            edges = np.stack([starts, ends], axis=1).ravel()
+            np.maximum.at(self.most, self.of_run, np.maximum.reduceat(flat.ravel(), edges)[::2])
+
+    def mask(self, chosen, wider=0):
+        """Return bool (h, w), set on these components and within `wider` pixels of them."""
+        member = np.zeros(self.count + 1, bool)
+        member[chosen] = True
+        runs = member[self.of_run]
+        change = np.zeros(self.shape[0] * self.stride, np.int8)
+        change[self.starts[runs]] = 1
+        change[self.ends[runs]] = -1
+        mask = np.cumsum(change, dtype=np.int8).reshape(self.shape[0], self.stride)[:, 1:-1].astype(bool)
+        for _ in range(wider):
+            grown = mask.copy()
+            grown[1:] |= mask[:-1]
+            grown[:-1] |= mask[1:]
+            mask = grown.copy()
+            mask[:, 1:] |= grown[:, :-1]
+            mask[:, :-1] |= grown[:, 1:]
+        return mask
+
+
+def _kept(pieces, level):
+    """Return (components of the character or None, components that are clutter)."""
+    height, width = pieces.shape
+    strong = np.flatnonzero(pieces.most > level)
+    if not len(strong):
+        return None, np.arange(pieces.count)
+    area = pieces.area[strong]
+    top, left, bottom, right = (each[strong] for each in (pieces.top, pieces.left, pieces.bottom, pieces.right))
+    high, wide = bottom - top, right - left
+    touches = (top == 0).astype(int) + (left == 0) + (bottom == height) + (right == width)
+    if len(strong) == 1:
+        return strong, strong[:0]
+    frame = _frames(pieces, strong, high, wide)
+    banned = frame.copy()
+    # dark sides, ruled lines: they run along a whole side, or across the picture, thinly
+    across = (left == 0) & (right == width) & (high < 0.12 * height)
+    upright = (top == 0) & (bottom == height) & (wide < 0.12 * width)
+    banned |= (across | upright) & (area > 0)
+    weight = np.where(banned, 0, area * np.where(touches > 0, 0.3, 1.0))
+    if not weight.any():
+        return None, strong
+    main = int(weight.argmax())
+    size = max(high[main], wide[main])
+    # gaps between the boxes, in x and y
+    gap_x = np.maximum(0, np.maximum(left[main] - right, left - right[main]))
+    gap_y = np.maximum(0, np.maximum(top[main] - bottom, top - bottom[main]))
+    reach = np.where(area >= 0.1 * area[main], 0.5, 0.35) * size
+    kept = ~banned & (np.maximum(gap_x, gap_y) <= reach)
+    kept &= area >= np.maximum(3.0, 0.02 * area[main]) * (max(height, width) > EVEN)
+    if touches[main] < 2:
+        kept &= touches == 0
+    kept[main] = True
+    return strong[kept], strong[~kept]
+
+
+def _frames(pieces, strong, high, wide):
+    """Return bool (n,), whether a component is a frame: straight along its box on three sides, with another one inside."""
+    found = np.zeros(len(strong), bool)
+    for index in np.flatnonzero((high > 0.5 * pieces.shape[0]) & (wide > 0.5 * pieces.shape[1])):
+        top, left, bottom, right = (
+            int(each[strong[index]]) for each in (pieces.top, pieces.left, pieces.bottom, pieces.right)
+        )
+        inside = (pieces.top[strong] > top) & (pieces.bottom[strong] < bottom)
+        inside &= (pieces.left[strong] > left) & (pieces.right[strong] < right)
+        if not inside.any():
+            continue
+        mask = pieces.mask(strong[index])[top:bottom, left:right]
+        edge = max(2, int(round(0.03 * max(mask.shape))))
+        sides = mask[:edge].any(axis=0), mask[-edge:].any(axis=0), mask[:, :edge].any(axis=1), mask[:, -edge:].any(axis=1)
+        found[index] = sum(side.mean() > 0.85 for side in sides) >= 3
+    return found
+
+
+def _framed(strength, box, frame):
+    """Return (uint8 (28, 28), stroke's width in its pixels before) of float32 (h, w), 0..1, and the box of its ink."""
+    left, top, right, bottom = box
+    side = BOX if frame == "mnist" else EMNIST_BOX
+    x0, y0 = max(0, left - 1), max(0, top - 1)
+    crop = strength[y0 : bottom + 1, x0 : right + 1]
+    longer = max(right - left, bottom - top)
+    width = stroke_width(crop)
+    stroke = width * side / longer
+    least, aim, most = STROKES[frame]
+    if least <= stroke <= most:
+        picture = np.rint(255 * crop).astype(np.uint8)
+    else:
+        picture = _restroked(crop, longer, width, side, aim)
+    if frame == "mnist":
+        return centred(ink_boxed(picture)), stroke
+    return ink_boxed(picture, EMNIST_BOX, Image.BICUBIC), stroke
+
+
+def stroke_width(ink):
+    """Return the mean width of the strokes of float32 (h, w), 0..1, in pixels: twice their area by their perimeter."""
+    padded = np.pad(ink, 1)
+    down, across = padded[1:, :-1] - padded[:-1, :-1], padded[:-1, 1:] - padded[:-1, :-1]
+    return float(2 * ink.sum() / max(float(np.sqrt(down * down + across * across).sum()), 1e-6))
+
+
+def _restroked(ink, longer, width, side, aim):
+    """Return uint8 (h, w), the ink with strokes as wide as `aim` pixels of the glyph, enlarged to FINER times its size."""
+    radius = (aim * longer - side * width) / (2.0 * (side - aim))  # in pixels of `ink`; the box grows with the strokes
+    scale = FINER * side / float(longer + max(0.0, 2 * radius))
+    size = tuple(max(1, int(round(n * scale))) for n in ink.shape[::-1])
+    large = np.asarray(Image.fromarray(np.rint(255 * ink).astype(np.uint8)).resize(size, Image.BICUBIC))
+    reach = radius * scale
+    margin = int(np.ceil(max(0.0, reach))) + 1
+    large = np.pad(large, margin)
+    if reach < 0:
+        thin = _grown(255 - large, -reach)
+        opened = _grown(255 - thin, -reach)
+        return np.maximum(255 - thin, large - np.minimum(opened, large))
+    return _grown(large, reach)
+
+
+def _grown(image, radius):
+    """Return uint8 (h, w), each pixel the largest within about `radius`, by octagons; the last fraction of a pixel is blended."""
+    whole = int(radius)
+    for index in range(whole + 1):
+        grown = image.copy()
+        np.maximum(grown[1:], image[:-1], out=grown[1:])
+        np.maximum(grown[:-1], image[1:], out=grown[:-1])
+        source = grown.copy() if index % 2 else image  # squares and crosses in turn
+        np.maximum(grown[:, 1:], source[:, :-1], out=grown[:, 1:])
+        np.maximum(grown[:, :-1], source[:, 1:], out=grown[:, :-1])
+        if index == whole:
+            share = radius - whole
+            return np.rint(image + share * (grown.astype(np.float32) - image)).astype(np.uint8)
+        image = grown
+    return image
