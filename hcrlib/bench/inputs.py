@@ -123,7 +123,9 @@ def shares(model, drawn, what, condition):
     right = 0
     for index, (label, strokes) in enumerate(drawn):
         try:
-            found = model.read(picture(strokes, np.random.default_rng(seed_for(index, f"bench/{what}")), **condition)).label
+            found = model.read(
+                picture(strokes, np.random.default_rng(seed_for(index, f"bench/{what}")), **condition)
+            ).label
         except ValueError:
             found = ""
         right += found.lower() == label.lower()
@@ -159,7 +161,9 @@ def strokes_of(glyph):
     near &= ~corner
     ends = near.sum(axis=1, keepdims=True) <= 1
     for _ in range(6):  # smooth the steps of the grid
-        points = np.where(ends, points, 0.5 * points + 0.5 * (near @ points) / np.maximum(near.sum(axis=1, keepdims=True), 1))
+        points = np.where(
+            ends, points, 0.5 * points + 0.5 * (near @ points) / np.maximum(near.sum(axis=1, keepdims=True), 1)
+        )
     first, second = np.nonzero(np.triu(near))
     low, high = points.min(axis=0), points.max(axis=0)
     points = (points - (low + high) / 2) / max(1.0, (high - low).max()) + 0.5
@@ -214,14 +218,18 @@ def picture(
     line = max(1.0, 0.005 * canvas) / canvas
     for where in rules:
         for axis in (y, x) if checkered else (y,):
-            pixels[np.abs(axis - where) < line / 2 + 1e-9] = np.minimum(rule, pixels[np.abs(axis - where) < line / 2 + 1e-9])
+            pixels[np.abs(axis - where) < line / 2 + 1e-9] = np.minimum(
+                rule, pixels[np.abs(axis - where) < line / 2 + 1e-9]
+            )
     from_border = np.minimum(np.minimum(x, 1 - x), np.minimum(y, 1 - y))
     pixels[(from_border >= inset) & (from_border < inset + frame)] = edge
     pixels[np.rot90((x < side) & ((y < 2 * side) if corner else True), -turn)] = edge
     for top, left in rng.integers(0, canvas - speck + 1, (specks, 2)) if speck > 1 else [(2, 3)] * specks:
         pixels[top : top + speck, left : left + speck] = ink
     across = x + 0.4 * y - 0.75
-    pixels *= (1 - shadow * (across > 0) if edged else 1 - shadow / (1 + np.exp(np.clip(-12 * across, -50, 50))))[..., None]
+    pixels *= (1 - shadow * (across > 0) if edged else 1 - shadow / (1 + np.exp(np.clip(-12 * across, -50, 50))))[
+        ..., None
+    ]
     pixels *= (1 - gradient * (0.7 * x + 0.3 * y))[..., None]
     if blur:
         smooth = Image.fromarray(np.rint(pixels).astype(np.uint8)).filter(ImageFilter.GaussianBlur(blur * canvas))
@@ -253,7 +261,9 @@ def _filed(image, kind=None, mode=None, white=None, **options):
         return image
     if white:
         values = np.asarray(image.convert("L"), float) / 255 * white
-        image = Image.fromarray(values.astype(np.float32) if isinstance(white, float) else np.rint(values).astype(np.uint16))
+        image = Image.fromarray(
+            values.astype(np.float32) if isinstance(white, float) else np.rint(values).astype(np.uint16)
+        )
     stream = io.BytesIO()
     (image.convert(mode) if mode else image).save(stream, kind, **options)
     return stream.getvalue()

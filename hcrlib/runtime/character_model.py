@@ -8,10 +8,11 @@ from ._model import Model, count_disagreements
 from .engines.onnx import Network
 from .engines.tensorrt import open_engine
 from .engines.tflite import LiteNetwork
-from .glyph import to_glyph
+from .glyph import Steps, steps_of
 from .image import FRAMES
 from .pipeline import Pipeline
 
+DOUBT = 0.75  # from this doubt between dark and light ink on, both are tried
 UNSURE_BELOW = 0.5  # of probability: below it the label is "?", where model.json has no other threshold
 
 
@@ -81,7 +82,7 @@ class CharacterModel(Model):
         return [self.classes[index] for index in scores.argmax(axis=1)]
 
     def read(self, anything: Any, unsure_below: Optional[float] = None) -> Reading:
-        """Read one character: a path, bytes, PIL image or array of any size, dark on light or light on dark.
+        """Read one character: a path, bytes, PIL image or array of any size and color, see `steps_of`.
 
         unsure_below: the probability below which the label is "?"; None for the model's own. ValueError for data that are not
         an image, and for an image without ink.
@@ -90,7 +91,19 @@ class CharacterModel(Model):
 
     def glyph(self, anything: Any) -> np.ndarray:
         """Return uint8 (28, 28), framed as the training images were. Raises as `read`."""
-        return to_glyph(anything, frame=self.frame)
+        return self.steps(anything).glyph
+
+    def steps(self, anything: Any) -> Steps:
+        """Return the Steps to that glyph. Where dark and light ink are in doubt, it is the surer reading. Raises as `read`."""
+        found = steps_of(anything, frame=self.frame)
+        if found.doubt < DOUBT:
+            return found
+        try:
+            other = steps_of(anything, "light" if found.dark else "dark", self.frame)
+        except ValueError:
+            return found
+        first, second = self.scores(np.stack([found.glyph, other.glyph])).max(axis=1)
+        return other if second > first else found
 
     def readings(self, images: Any, unsure_below: Optional[float] = None) -> List[Reading]:
         """Return a Reading for each of uint8 (n, 28, 28), upright, ink 255."""

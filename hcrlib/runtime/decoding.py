@@ -23,7 +23,7 @@ def opened(source):
         try:
             return Image.open(stream)
         except Image.UnidentifiedImageError:
-            if not _heif():
+            if not can_read_heif():
                 raise
             stream.seek(0)
             return Image.open(stream)
@@ -78,8 +78,8 @@ def _eight_bits(values, mode):
     return np.clip(values * (255 / white), 0, 255).astype(np.uint8)
 
 
-def _heif():
-    """Return whether files of phones, HEIC, can be read from now on: pillow-heif is installed."""
+def can_read_heif():
+    """Let Pillow read the HEIC files of phones if pillow-heif is installed; return whether it is."""
     try:
         import pillow_heif
     except ImportError:

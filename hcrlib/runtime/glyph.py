@@ -16,12 +16,20 @@ from PIL import Image
 from .image import BOX, EMNIST_BOX, FRAMES, centred, ink_boxed, to_pixels
 
 WORK = 160  # pixels of the longer side at most, in which ink is looked for
-EVEN = 40  # pixels of the longer side: the ground of smaller pictures, such as glyphs, is taken to be even
-COARSE = 4  # times: the ground is found in a picture reduced by this
+EVEN = 32  # pixels of the longer side: the ground of smaller pictures, such as glyphs, is taken to be even
+COARSE = 32  # pixels of the longer side, about: the ground is found in a picture reduced to this
 WIDE = 0.42  # of the longer side: wider than any stroke
 FAINT = 6.0  # levels: the least contrast of ink, after reduction
 GRAIN = 4.5  # standard deviations of the grain: the least contrast of ink
-STROKES = {"mnist": (1.75, 2.4, 3.4), "emnist": (2.1, 2.95, 4.2)}  # pixels of training images: 10th, 50th, 95th percentile
+SHARP = 0.05  # of the ink's contrast from pixel to pixel, in the mean of its edges: shades are smoother
+LAG = 3  # pixels between which slopes are measured
+LEAST_AREA = 8  # pixels: less is no character
+MANY = 20  # components: of so many, a character has a good share of the ink
+SOLID = 0.45  # of its length: what is wider than this and meets the border is a shadow
+STROKES = {
+    "mnist": (1.75, 2.4, 3.4),
+    "emnist": (2.1, 2.95, 4.2),
+}  # pixels of training images: 10th, 50th, 95th percentile
 FINER = 4  # times: strokes are widened at this many times the size of the glyph
 
 
@@ -82,7 +90,9 @@ def _found(pixels, ink):
     factor, (left, top) = 1, (0, 0)
     for attempt in range(3):
         part = pixels
-        factor = max(1, -(-max(part.shape[:2]) // WORK))
+        factor = -(-max(part.shape[:2]) // WORK)
+        if factor > 4:  # reduced by four, then by the rest
+            factor = 4 * -(-factor // 4)
         picture, values, colored = _reduced(part, factor)
         found = _inked(_scalar(values) if colored else values, ink, picture)
         if found is None:
@@ -100,7 +110,7 @@ def _found(pixels, ink):
 
 
 def _reduced(pixels, factor):
-    """Return (uint8 picture, float32 values, whether they are colors) of the pixels, reduced by a whole number."""
+    """Return (uint8 picture, float32 values, whether they are colors) of the pixels, reduced by 1 to 4 or a multiple of 4."""
     if factor == 1:
         colored = pixels.ndim == 3
         return pixels, pixels.astype(np.float32), colored
@@ -108,8 +118,7 @@ def _reduced(pixels, factor):
     if factor <= 4:  # rounding to whole levels does no harm yet
         picture = np.asarray(image.reduce(factor))
         return picture, picture.astype(np.float32), picture.ndim == 3
-    first = 4 if factor >= 8 else 2
-    image, rest = image.reduce(first), int(np.ceil(factor / float(first)))
+    image, rest = image.reduce(4), factor // 4
     bands = [np.asarray(band.convert("F").reduce(rest)) for band in image.split()]
     values = bands[0] if len(bands) == 1 else np.stack(bands, axis=2)
     return np.rint(values).astype(np.uint8), values, len(bands) > 1
@@ -119,7 +128,11 @@ def _scalar(colors):
     """Return float32 (h, w) of float32 (h, w, 3): the colors along the direction in which they vary most over short distances."""
     flat = colors.reshape(-1, 3)
     across, down = colors[:, 4:] - colors[:, :-4], colors[4:] - colors[:-4]
-    steps = np.concatenate([across.reshape(-1, 3), down.reshape(-1, 3)]) if min(colors.shape[:2]) > 4 else flat - flat.mean(axis=0)
+    steps = (
+        np.concatenate([across.reshape(-1, 3), down.reshape(-1, 3)])
+        if min(colors.shape[:2]) > 4
+        else flat - flat.mean(axis=0)
+    )
     _, vectors = np.linalg.eigh(steps.T.dot(steps))
     direction = vectors[:, 2]
     if direction.sum() < 0:
@@ -154,7 +167,7 @@ def _inked(values, ink, picture):
 def _cost(ground, above, peak):
     """Return how unlike ink it is: what is covered, how uneven its ground is, and a third of the covered share of the border."""
     border = np.concatenate([above[0], above[-1], above[:, 0], above[:, -1]])
-    uneven = float(np.abs(ground - np.median(ground)).mean()) / peak if np.ndim(ground) else 0.0
+    uneven = float(np.abs(ground - _middle(ground)).mean()) / peak if np.ndim(ground) else 0.0
     return float(np.maximum(above, 0).mean()) / peak + uneven + 0.3 * float((border > 0.4 * peak).mean())
 
 
@@ -165,16 +178,19 @@ def _grounds(values):
         border = np.sort(np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]]))
         ground = (border[(len(border) - 1) // 2] + border[len(border) // 2]) / np.float32(2)
         return ground, ground
-    rows, columns = -(-height // COARSE), -(-width // COARSE)
-    padded = np.pad(values, ((0, rows * COARSE - height), (0, columns * COARSE - width)), "edge")
-    coarse = padded.reshape(rows, COARSE, columns, COARSE).mean(axis=3).mean(axis=1)
+    block = max(1, max(height, width) // COARSE)
+    rows, columns = -(-height // block), -(-width // block)
+    padded = np.pad(values, ((0, rows * block - height), (0, columns * block - width)), "edge")
+    coarse = padded.reshape(rows, block, columns, block).mean(axis=3).mean(axis=1)
     half = max(1, int(WIDE * max(rows, columns)) // 2)
     closed = -_spread(-_spread(coarse, half), half)
     opened = _spread(-_spread(-coarse, half), half)
     if float(np.ptp(closed)) < 2 and float(np.ptp(opened)) < 2:
         return closed.max(), opened.min()
-    size = columns * COARSE, rows * COARSE
-    return tuple(np.asarray(Image.fromarray(each).resize(size, Image.BILINEAR))[:height, :width] for each in (closed, opened))
+    size = columns * block, rows * block
+    return tuple(
+        np.asarray(Image.fromarray(each).resize(size, Image.BILINEAR))[:height, :width] for each in (closed, opened)
+    )
 
 
 def _spread(values, half):
@@ -197,8 +213,7 @@ def _spread(values, half):
 def _character(above):
     """Return (strength 0..1, parts, box) of float32 (h, w), how far pixels differ from the ground; None without a character."""
     grain = _grain(above)
-    above = above - np.median(above) if grain else above
-    mask_out = None
+    above = above - _middle(above) if grain else above
     for _ in range(3):
         top = float(above.max())
         if top < max(FAINT, GRAIN * grain):
@@ -215,25 +230,60 @@ def _character(above):
         above = np.where(pieces.mask(dropped, 2), 0, above)
     else:
         return None
+    box = [
+        int(n)
+        for n in (pieces.left[kept].min(), pieces.top[kept].min(), pieces.right[kept].max(), pieces.bottom[kept].max())
+    ]
+    if not _is_writing(above, box, peak, grain, pieces, kept, dropped):
+        return None
     mask = pieces.mask(kept, 1)
+    if max(above.shape) <= EVEN and not (above[0].any() or above[-1].any() or above[:, 0].any() or above[:, -1].any()):
+        peak = top  # a glyph, on perfectly even ground: its levels stay as they are
     base = 1.5 * grain
-    strength = np.where(mask, np.clip((above - base) / (peak * 1.0 - base), 0, 1), 0)
-    box = pieces.left[kept].min(), pieces.top[kept].min(), pieces.right[kept].max(), pieces.bottom[kept].max()
-    return strength.astype(np.float32), len(kept), tuple(int(n) for n in box)
+    strength = np.where(mask, np.clip((above - base) / (peak - base), 0, 1), 0)
+    return strength.astype(np.float32), len(kept), box
+
+
+def _is_writing(above, box, peak, grain, pieces, kept, dropped):
+    """Return whether the ink in a box has edges as strokes have, which shades lack, and stands out of grain and texture."""
+    if max(above.shape) <= EVEN:
+        return True
+    height, width = above.shape
+    left, top, right, bottom = box
+    crop = np.clip(above[max(0, top - LAG) : bottom + LAG, max(0, left - LAG) : right + LAG], 0, peak)
+    if min(crop.shape) > LAG:
+        across, down = crop[:-LAG, LAG:] - crop[:-LAG, :-LAG], crop[LAG:, :-LAG] - crop[:-LAG, :-LAG]
+        squares = across * across + down * down
+        slope, total = float(squares.sum()) - 4 * grain * grain * squares.size, float(np.sqrt(squares).sum())
+        if slope < LAG * SHARP * peak * total:
+            return False
+        is_cut = left == 0 or top == 0 or right == width or bottom == height
+        if is_cut and 2 * LAG * float(crop.sum()) > SOLID * max(right - left, bottom - top) * total:
+            return False
+    area, clutter = float(pieces.area[kept].sum()), pieces.area[dropped]
+    return area >= LEAST_AREA and (len(dropped) < MANY or area > 0.3 * clutter.sum())
 
 
 def _grain(values):
     """Return the standard deviation of the noise from pixel to pixel, robustly."""
     if max(values.shape) <= EVEN:
         return 0.0
-    steps = np.abs(values[::2, 1:] - values[::2, :-1]).ravel()
-    return float(np.median(steps)) / 0.954
+    return float(_middle(np.abs(values[::2, 1:] - values[::2, :-1]))) / 0.954
+
+
+def _middle(values):
+    """Return about the median of float32 (h, w): of up to some 1,000 of its values."""
+    flat = values.ravel()
+    some = np.sort(flat[:: len(flat) // 1000 + 1])
+    return some[len(some) // 2]
 
 
 def _otsu(values, top):
     """Return the level that splits the values over 0 into two groups with the least variance within them (Otsu 1979)."""
     scale = 127.0 / top
-    counts = np.bincount((np.maximum(values, 0) * np.float32(scale)).astype(np.intp).ravel(), minlength=128).astype(np.float64)
+    counts = np.bincount((np.maximum(values, 0) * np.float32(scale)).astype(np.intp).ravel(), minlength=128).astype(
+        np.float64
+    )
     below, mass = np.cumsum(counts), np.cumsum(counts * np.arange(len(counts)))
     above = below[-1] - below
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -318,14 +368,11 @@ def _kept(pieces, level):
     top, left, bottom, right = (each[strong] for each in (pieces.top, pieces.left, pieces.bottom, pieces.right))
     high, wide = bottom - top, right - left
     touches = (top == 0).astype(int) + (left == 0) + (bottom == height) + (right == width)
-    if len(strong) == 1:
-        return strong, strong[:0]
-    frame = _frames(pieces, strong, high, wide)
-    banned = frame.copy()
+    banned = _frames(pieces, strong, high, wide) if len(strong) > 1 else np.zeros(1, bool)
     # dark sides, ruled lines: they run along a whole side, or across the picture, thinly
-    across = (left == 0) & (right == width) & (high < 0.12 * height)
-    upright = (top == 0) & (bottom == height) & (wide < 0.12 * width)
-    banned |= (across | upright) & (area > 0)
+    banned |= (left == 0) & (right == width) & (high < 0.12 * height)
+    banned |= (top == 0) & (bottom == height) & (wide < 0.12 * width)
+    banned |= (touches >= 2) & (area > 0.75 * high * wide) & (high + wide > 0.5 * max(height, width))
     weight = np.where(banned, 0, area * np.where(touches > 0, 0.3, 1.0))
     if not weight.any():
         return None, strong
@@ -340,7 +387,7 @@ def _kept(pieces, level):
     if touches[main] < 2:
         kept &= touches == 0
     kept[main] = True
-    return strong[kept], strong[~kept]
+    return strong[kept], np.setdiff1d(np.arange(pieces.count), strong[kept])
 
 
 def _frames(pieces, strong, high, wide):
@@ -356,7 +403,12 @@ def _frames(pieces, strong, high, wide):
             continue
         mask = pieces.mask(strong[index])[top:bottom, left:right]
         edge = max(2, int(round(0.03 * max(mask.shape))))
-        sides = mask[:edge].any(axis=0), mask[-edge:].any(axis=0), mask[:, :edge].any(axis=1), mask[:, -edge:].any(axis=1)
+        sides = (
+            mask[:edge].any(axis=0),
+            mask[-edge:].any(axis=0),
+            mask[:, :edge].any(axis=1),
+            mask[:, -edge:].any(axis=1),
+        )
         found[index] = sum(side.mean() > 0.85 for side in sides) >= 3
     return found
 

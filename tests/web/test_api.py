@@ -258,6 +258,6 @@ def test_only_the_app_itself_may_send(client):
 
 
 def test_internal_errors_reveal_nothing(client, monkeypatch):
-    monkeypatch.setattr(images, "grey", lambda data: 1 / 0)
+    monkeypatch.setattr(images, "pixels", lambda data: 1 / 0)
     body = problem(ask(client, picture(EIGHT)), "fault", 500)
     assert "division" not in json.dumps(body)

@@ -118,7 +118,7 @@ def _predict(loaded, files, several, explain):
     pixels = []
     for index, data in enumerate(files):
         try:
-            pixels.append(images.grey(data))
+            pixels.append(images.pixels(data))
         except Problem as problem:
             raise Problem(problem.name, str(problem), image=index) if several else problem
     readings = loaded.model.readings(_glyphs(loaded, pixels, several))

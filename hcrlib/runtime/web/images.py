@@ -1,4 +1,4 @@
-"""Decode uploads to gray pixels, without trusting them.
+"""Decode uploads to pixels, without trusting them.
 
 Only the formats in FORMATS are decoded, and the number of pixels is checked first. Only pixels are passed on, never the
 bytes of the file, which may hold the place where a photo was taken or data hidden behind the image.
@@ -14,17 +14,11 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from ..image import to_grey
+from .. import decoding
+from ..image import to_pixels
 from .problems import Problem
 
-FORMATS = ["JPEG", "PNG", "WEBP"]
-try:
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
-    FORMATS.append("HEIF")
-except ImportError:  # HEIC needs pillow-heif
-    pass
+FORMATS = ["JPEG", "PNG", "WEBP"] + (["HEIF"] if decoding.can_read_heif() else [])
 MAX_PIXELS = 50 * 1000 * 1000  # a phone's 48 megapixels, as a JPEG: decoded at an eighth
 MAX_DECODED = 12 * 1000 * 1000  # in other formats, which have to be decoded in full
 MAX_SIDE = 20000
@@ -33,14 +27,23 @@ LONGER_SIDE = 1024  # pixels: enough for a character
 _large = threading.Lock()
 
 
-def grey(data, side=LONGER_SIDE):
-    """Return uint8 (h, w), at most `side` on a side, of an image file's bytes. Problem if they are not one, or too large."""
+def pixels(data, side=LONGER_SIDE):
+    """Return uint8 (h, w) or, with colors, (h, w, 3), at most `side` on a side, of an image file's bytes.
+
+    Problem if they are not one, or too large.
+    """
     image = open_image(data)
     if image.width * image.height <= LARGE:
         return _decode(image, side)
     with _large:
-        image.draft("L", (LONGER_SIDE, LONGER_SIDE))  # decodes a JPEG at a half, a quarter or an eighth of its size
+        image.draft("RGB", (LONGER_SIDE, LONGER_SIDE))  # decodes a JPEG at a half, a quarter or an eighth of its size
         return _decode(image, side)
+
+
+def grey(data, side=LONGER_SIDE):
+    """Return uint8 (h, w), the lightness of `pixels`."""
+    found = pixels(data, side)
+    return found if found.ndim == 2 else np.array(Image.fromarray(found).convert("L"))
 
 
 def open_image(data, max_pixels=MAX_DECODED, also=()):
@@ -67,16 +70,16 @@ def open_image(data, max_pixels=MAX_DECODED, also=()):
 
 
 def _decode(image, side):
-    name = image.format  # to_grey may return another image
+    name = image.format  # decoding may make another image of it
     try:
-        pixels = to_grey(image)
+        found = to_pixels(image)
     except (ValueError, MemoryError):
         raise Problem("not-an-image", "The %s file is damaged or incomplete." % name)
-    factor = max(pixels.shape) / float(side)
+    factor = max(found.shape[:2]) / float(side)
     if factor <= 1:
-        return pixels
-    size = tuple(max(1, int(round(n / factor))) for n in pixels.shape[::-1])
-    return np.array(Image.fromarray(pixels).resize(size, Image.BOX))
+        return found
+    size = tuple(max(1, int(round(n / factor))) for n in found.shape[1::-1])
+    return np.array(Image.fromarray(found).resize(size, Image.BOX))
 
 
 def from_data_url(text):
