@@ -1,7 +1,7 @@
 """How well a model reads what people bring: drawings and pictures of every size, pen, color, light and file format.
 
-Characters are the strokes of real ones: validation images, thinned to lines, which are drawn anew with the pen and on the canvas
-of each condition, so that a pen is as wide as the condition says. The file or array goes through `read`.
+Characters are the strokes of real ones: validation images, thinned to lines, which are drawn anew with the pen and on the
+canvas of each condition, so that a pen is as wide as the condition says. The picture or file goes through `read`.
 """
 
 import io
@@ -148,7 +148,7 @@ def characters(model, data, each):
 
 
 def strokes_of(glyph):
-    """Return float (n, 2, 2), the ends (x, y) of short lines that follow the middle of a glyph's strokes, the box from 0 to 1."""
+    """Return float (n, 2, 2), the ends (x, y), 0 to 1, of short lines along the middle of a glyph's strokes."""
     from skimage.morphology import skeletonize
 
     side = SHARPER * len(glyph)
@@ -202,10 +202,10 @@ def picture(
 ):
     """Return the bytes of a file or a PIL image of `strokes`.
 
-    canvas: its side in pixels. size, at: of the ink, and its middle; this and all widths are shares of the side. frame, inset: the
-    frame's width and distance from the border. side, turn, corner: the width of a dark left side, turned, or of a corner; edge:
-    the color of these. specks, speck: how many, and their side in pixels. rules: where ruled lines are; checkered: also upright.
-    shadow, edged: how dark the half of the picture is. gradient: how much light is lost across. noise: in levels; pepper: the
+    canvas: its side in pixels. size, at: of the ink, and its middle; this and all widths are shares of the side. frame, inset:
+    the frame's width and distance from the border. side, turn, corner: the width of a dark left side, turned, or of a corner;
+    edge: the color of these. specks, speck: how many, and their side in pixels. rules: where ruled lines are; checkered: also
+    upright. shadow, edged: how dark the right part is. gradient: how much light is lost across. noise: in levels; pepper: the
     share of pixels that are black or white. file: see `_filed`.
     """
     width = pen if pen >= 1 else max(1.0, pen * canvas)

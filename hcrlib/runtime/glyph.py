@@ -1,9 +1,9 @@
 """Find the one character on a picture of any kind and make it look like the images that a network was trained on.
 
-1. The picture is reduced to at most 160 pixels, and its colors to the one direction in which it varies most over short distances.
-2. Ink is what differs from the ground around it: from the picture closed (dark ink) or opened (light ink) by a window wider than
-   any stroke. Of the two, ink is what covers less and meets the border less.
-3. Connected components: frames, ruled lines, dark sides, specks and cut-off neighbors are dropped, the parts of a character kept.
+1. The picture is reduced to at most 160 pixels, its colors to the direction in which they vary most over short distances.
+2. Ink is what differs from the ground around it: from the picture closed (dark ink) or opened (light ink) by a window wider
+   than any stroke. Of the two, ink is what covers less, meets the border less and leaves an evener ground.
+3. Connected components: frames, ruled lines, dark sides, specks and cut-off neighbors are dropped, a character's parts kept.
 4. A character that is small on its picture is cut out, and found again at full detail.
 5. The width of its strokes, 2 * area / perimeter, is brought to that of training images, then the frame's recipe is applied.
 """
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from .image import BOX, EMNIST_BOX, FRAMES, centred, ink_boxed, to_pixels
+from .image import BOX, EMNIST_BOX, FRAMES, INK_THRESHOLD, SIDE, centred, ink_boxed, to_pixels
 
 WORK = 160  # pixels of the longer side at most, in which ink is looked for
 EVEN = 32  # pixels of the longer side: the ground of smaller pictures, such as glyphs, is taken to be even
@@ -30,6 +30,7 @@ STROKES = {
     "mnist": (1.75, 2.4, 3.4),
     "emnist": (2.1, 2.95, 4.2),
 }  # pixels of training images: 10th, 50th, 95th percentile
+INKED = INK_THRESHOLD / 255.0
 FINER = 4  # times: strokes are widened at this many times the size of the glyph
 
 
@@ -77,7 +78,8 @@ def steps_of(anything: Any, ink: str = "auto", frame: str = "mnist") -> Steps:
     if found is None:
         raise ValueError("the image holds no ink: it is blank")
     strength, parts, dark, doubt, picture, (left, top), factor = found
-    rows, columns = np.flatnonzero((strength > 0.25).any(axis=1)), np.flatnonzero((strength > 0.25).any(axis=0))
+    inked = strength > INKED
+    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
     box = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
     inside = tuple(int(round(n * factor)) + offset for n, offset in zip(box, (left, top, left, top)))
     glyph, stroke = _framed(strength, box, frame)
@@ -94,7 +96,7 @@ def _found(pixels, ink):
         if factor > 4:  # reduced by four, then by the rest
             factor = 4 * -(-factor // 4)
         picture, values, colored = _reduced(part, factor)
-        found = _inked(_scalar(values) if colored else values, ink, picture)
+        found = _inked(_scalar(values) if colored else values, ink)
         if found is None:
             return None
         strength, parts, dark, doubt, box = found
@@ -110,7 +112,7 @@ def _found(pixels, ink):
 
 
 def _reduced(pixels, factor):
-    """Return (uint8 picture, float32 values, whether they are colors) of the pixels, reduced by 1 to 4 or a multiple of 4."""
+    """Return (uint8 picture, float32 values, whether they are colors), reduced by 1 to 4 or a multiple of 4."""
     if factor == 1:
         colored = pixels.ndim == 3
         return pixels, pixels.astype(np.float32), colored
@@ -125,7 +127,7 @@ def _reduced(pixels, factor):
 
 
 def _scalar(colors):
-    """Return float32 (h, w) of float32 (h, w, 3): the colors along the direction in which they vary most over short distances."""
+    """Return float32 (h, w), colors along the direction in which float32 (h, w, 3) varies most over short distances."""
     flat = colors.reshape(-1, 3)
     across, down = colors[:, 4:] - colors[:, :-4], colors[4:] - colors[:-4]
     steps = (
@@ -140,7 +142,7 @@ def _scalar(colors):
     return flat.dot(direction.astype(np.float32)).reshape(colors.shape[:2])
 
 
-def _inked(values, ink, picture):
+def _inked(values, ink):
     """Return (strength 0..1, parts, dark, doubt, box) of float32 (h, w), or None."""
     candidates = []
     for dark, ground in zip((True, False), _grounds(values)):
@@ -165,7 +167,7 @@ def _inked(values, ink, picture):
 
 
 def _cost(ground, above, peak):
-    """Return how unlike ink it is: what is covered, how uneven its ground is, and a third of the covered share of the border."""
+    """Return how unlike ink it is: what is covered, how uneven its ground is, and some of what is covered of the border."""
     border = np.concatenate([above[0], above[-1], above[:, 0], above[:, -1]])
     uneven = float(np.abs(ground - _middle(ground)).mean()) / peak if np.ndim(ground) else 0.0
     return float(np.maximum(above, 0).mean()) / peak + uneven + 0.3 * float((border > 0.4 * peak).mean())
@@ -236,11 +238,12 @@ def _character(above):
     ]
     if not _is_writing(above, box, peak, grain, pieces, kept, dropped):
         return None
-    mask = pieces.mask(kept, 1)
     if max(above.shape) <= EVEN and not (above[0].any() or above[-1].any() or above[:, 0].any() or above[:, -1].any()):
-        peak = top  # a glyph, on perfectly even ground: its levels stay as they are
-    base = 1.5 * grain
-    strength = np.where(mask, np.clip((above - base) / (peak - base), 0, 1), 0)
+        strength = np.clip(above / top, 0, 1)  # a glyph, on perfectly even ground: its levels stay as they are
+        strength = np.where(pieces.mask(dropped), 0, strength) if len(dropped) else strength
+    else:
+        strength = np.clip((above - 1.5 * grain) / (peak - 1.5 * grain), 0, 1)
+        strength = np.where(pieces.mask(kept, 1), strength, 0)
     return strength.astype(np.float32), len(kept), box
 
 
@@ -423,10 +426,12 @@ def _framed(strength, box, frame):
     width = stroke_width(crop)
     stroke = width * side / longer
     least, aim, most = STROKES[frame]
-    if least <= stroke <= most:
-        picture = np.rint(255 * crop).astype(np.uint8)
-    else:
-        picture = _restroked(crop, longer, width, side, aim)
+    if strength.shape == (SIDE, SIDE):  # a glyph most likely: only what would hardly be seen is changed
+        least, most = 0.7 * least, SIDE
+    if stroke > most:
+        aim = (aim + most) / 2
+    is_usual = least <= stroke <= most
+    picture = np.rint(255 * crop).astype(np.uint8) if is_usual else _restroked(crop, longer, width, side, aim)
     if frame == "mnist":
         return centred(ink_boxed(picture)), stroke
     return ink_boxed(picture, EMNIST_BOX, Image.BICUBIC), stroke
@@ -451,12 +456,12 @@ def _restroked(ink, longer, width, side, aim):
     if reach < 0:
         thin = _grown(255 - large, -reach)
         opened = _grown(255 - thin, -reach)
-        return np.maximum(255 - thin, large - np.minimum(opened, large))
+        return np.maximum(255 - thin, np.where(large > opened.astype(np.int16) + 128, large, 0))  # thin parts stay
     return _grown(large, reach)
 
 
 def _grown(image, radius):
-    """Return uint8 (h, w), each pixel the largest within about `radius`, by octagons; the last fraction of a pixel is blended."""
+    """Return uint8 (h, w), each pixel the largest within `radius`, by octagons; a fraction of a pixel is blended."""
     whole = int(radius)
     for index in range(whole + 1):
         grown = image.copy()
