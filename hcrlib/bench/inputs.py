@@ -138,12 +138,12 @@ def characters(model, data, each):
     drawn = []
     for label, name in enumerate(data.classes):
         chosen = images[labels == label][: 20 * each]
-        found = [
-            strokes_of(image)
+        sure = [
+            image
             for image, reading in zip(chosen, model.readings(chosen), strict=True)
             if reading.probability >= SURE and reading.alternatives[0][0] == name
         ]
-        drawn += [(name, strokes) for strokes in found[:each]]
+        drawn += [(name, strokes_of(image)) for image in sure[:each]]
     return drawn
 
 

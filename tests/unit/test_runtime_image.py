@@ -1,4 +1,4 @@
-"""to_glyph: MNIST's recipe on made-up drawings whose answer is known."""
+"""to_glyph: MNIST's recipe on made-up drawings whose answer is known, and digits drawn as people draw and photograph them."""
 
 import io
 
@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import hcrlib
+from hcrlib.bench import inputs
 from hcrlib.runtime import to_glyph
-from hcrlib.runtime.image import centred, ink_boxed, to_grey
+from hcrlib.runtime.glyph import STROKES, steps_of
+from hcrlib.runtime.image import centred, ink_boxed, to_grey, to_pixels
 
 
 def drawing(h=100, w=60, ground=255, ink=0):
@@ -125,3 +128,105 @@ def test_emnist_s_frame_is_filled_to_two_pixels():
     assert (ink[0], ink[-1]) == (2, 25)
     with pytest.raises(ValueError, match="frame"):
         to_glyph(drawing(), frame="other")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    model = hcrlib.load_model("best-digits")
+    return model, inputs.characters(model, hcrlib.load_dataset("mnist-5k"), 1)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "as drawn on the page",
+        "pen of 1/200 of the canvas",
+        "pen of 1/6 of the canvas",
+        "pen of 1 pixel on 28",
+        "black on gray 60",
+        "gray 225 on white",
+        "blue on black",
+        "red on gray of its lightness",
+        "white on transparent",
+        "thick frame",
+        "black side",
+        "one dark pixel far off",
+        "ruled paper",
+        "shadow with an edge",
+        "dim photo",
+        "noise of 25 levels",
+        "JPEG, quality 10, thin",
+        "TIFF, 10 bits",
+        "TIFF, floats to 1",
+        "small, in a corner",
+    ],
+)
+def test_digits_are_read_whatever_they_are_brought_as(what, digits):
+    model, drawn = digits
+    assert len(drawn) == 10
+    assert inputs.shares(model, drawn, what, inputs.CONDITIONS[what]) >= 9
+
+
+def test_every_condition_is_drawn(digits):
+    _, [(_, strokes), *_] = digits
+    for what, condition in inputs.CONDITIONS.items():
+        picture = inputs.picture(strokes, np.random.default_rng(0), **{**condition, "canvas": 50})
+        assert min(to_pixels(picture).shape[:2]) == 50, what
+
+
+def test_glyphs_are_framed_and_otherwise_left_as_they_are():
+    images = hcrlib.load_dataset("mnist-5k").val.images[:60]
+    assert np.mean([(to_glyph(image) == centred(ink_boxed(image))).all() for image in images]) > 0.9
+
+
+@pytest.mark.parametrize("frame", ["mnist", "emnist"])
+@pytest.mark.parametrize("width", [1, 4, 30])
+def test_strokes_are_as_wide_as_those_of_training_images(width, frame):
+    image = np.full((200, 200), 255, np.uint8)
+    image[40:160, 100 - width // 2 : 100 - width // 2 + width] = 0
+    image[40 : 40 + width, 40:160] = 0
+    least, _, most = STROKES[frame]
+    assert least <= steps_of(to_glyph(image, frame=frame), frame=frame).stroke <= most
+
+
+def test_the_parts_of_a_character_are_kept_and_neighbors_dropped():
+    image = np.full((120, 100), 255, np.uint8)
+    image[50:100, 45:53], image[30:38, 45:53] = 0, 0  # an i
+    image[60:120, 0:6], image[5:7, 90:92] = 0, 0  # the side of a cut-off neighbor, and a speck
+    steps = steps_of(image)
+    assert (steps.box, steps.parts, steps.dark) == ((45, 30, 53, 100), 2, True)
+
+
+def blank_pictures():
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[0:200, 0:200] / 200
+    yield "grain", np.clip(220 + rng.normal(0, 12, x.shape), 0, 255)
+    yield "a gradient", 220 * (0.4 + 0.6 * x)
+    yield "a gradient with grain", 220 * (0.4 + 0.6 * x) + rng.normal(0, 3, x.shape)
+    yield "noise", rng.integers(0, 255, (200, 200))
+    yield "a dark side", np.where(x < 0.1, 0, 240)
+    yield "a dark corner", np.where(x + y < 0.3, 110, 220)
+    yield "rules", np.where((200 * y) % 25 < 2, 120, 240)
+
+
+@pytest.mark.parametrize(("what", "picture"), list(blank_pictures()))
+def test_paper_is_blank(what, picture):
+    with pytest.raises(ValueError, match="blank"):
+        to_glyph(picture.astype(np.uint8))
+
+
+@pytest.mark.parametrize("white", [255, 1023, 4095, 65535, 1.0, 255.0, 65535.0])
+def test_every_depth_has_the_same_pixels(white, tmp_path):
+    values = drawing() / 255 * white
+    image = Image.fromarray(values.astype(np.float32) if isinstance(white, float) else values.astype(np.uint16))
+    image.save(tmp_path / "bar.tif")
+    assert (to_grey(tmp_path / "bar.tif") == drawing()).all()
+
+
+def test_what_is_transparent_is_not_ink():
+    light = Image.new("RGBA", (60, 100), (255, 255, 255, 0))
+    light.paste((255, 255, 255, 255), (25, 20, 35, 80))
+    assert (to_glyph(light) == to_glyph(drawing())).all()
+    rounded = Image.fromarray(drawing(200, 200, 180, 30)).convert("RGBA")
+    rounded.paste((0, 0, 0, 0), (0, 0, 12, 12))
+    assert (to_glyph(rounded) == to_glyph(drawing(200, 200, 180, 30))).all()
