@@ -22,9 +22,11 @@ WIDE = 0.42  # of the longer side: wider than any stroke
 FAINT = 6.0  # levels: the least contrast of ink, after reduction
 GRAIN = 4.5  # standard deviations of the grain: the least contrast of ink
 SHARP = 0.05  # of the ink's contrast from pixel to pixel, in the mean of its edges: shades are smoother
+LOW = 30.0  # levels: the edges of fainter ink are measured as if it had this contrast, for the sake of rounding
 LAG = 3  # pixels between which slopes are measured
 LEAST_AREA = 8  # pixels: less is no character
 MANY = 20  # components: of so many, a character has a good share of the ink
+RIM = 0.85  # of the border: what covers it is no character
 SOLID = 0.45  # of its length: what is wider than this and meets the border is a shadow
 STROKES = {
     "mnist": (1.75, 2.4, 3.4),
@@ -258,7 +260,10 @@ def _is_writing(above, box, peak, grain, pieces, kept, dropped):
         across, down = crop[:-LAG, LAG:] - crop[:-LAG, :-LAG], crop[LAG:, :-LAG] - crop[:-LAG, :-LAG]
         squares = across * across + down * down
         slope, total = float(squares.sum()) - 4 * grain * grain * squares.size, float(np.sqrt(squares).sum())
-        if slope < LAG * SHARP * peak * total:
+        if slope < LAG * SHARP * max(peak, LOW) * total:
+            return False
+        rim = pieces.mask(kept)
+        if (rim[0].sum() + rim[-1].sum() + rim[:, 0].sum() + rim[:, -1].sum()) > RIM * 2 * (height + width):
             return False
         is_cut = left == 0 or top == 0 or right == width or bottom == height
         if is_cut and 2 * LAG * float(crop.sum()) > SOLID * max(right - left, bottom - top) * total:
@@ -385,7 +390,8 @@ def _kept(pieces, level):
     gap_x = np.maximum(0, np.maximum(left[main] - right, left - right[main]))
     gap_y = np.maximum(0, np.maximum(top[main] - bottom, top - bottom[main]))
     reach = np.where(area >= 0.1 * area[main], 0.5, 0.35) * size
-    kept = ~banned & (np.maximum(gap_x, gap_y) <= reach)
+    above = np.where(bottom <= top[main], 0.9 * size, reach)  # dots may be far above
+    kept = ~banned & (gap_x <= reach) & (gap_y <= above)
     kept &= area >= np.maximum(3.0, 0.02 * area[main]) * (max(height, width) > EVEN)
     if touches[main] < 2:
         kept &= touches == 0
