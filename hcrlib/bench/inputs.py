@@ -210,30 +210,32 @@ def picture(
     """
     width = pen if pen >= 1 else max(1.0, pen * canvas)
     mask = _lines(strokes, canvas, width, max(1.0, size * canvas - width), at)
-    pixels = ground + mask[..., None] * (np.array(ink, float) - ground)
-    y, x = (np.mgrid[0:canvas, 0:canvas] + 0.5) / canvas
     if alpha:
-        solid = np.broadcast_to(np.array(ink, np.uint8), pixels.shape)
+        solid = np.broadcast_to(np.array(ink, np.uint8), (canvas, canvas, 3))
         return Image.fromarray(np.dstack([solid, np.rint(255 * mask).astype(np.uint8)]))
+    pixels = ground + mask[..., None] * (np.array(ink, np.float32) - ground)
+    y, x = (np.broadcast_to(axis, (canvas, canvas)) for axis in np.ogrid[0.5:canvas, 0.5:canvas])
+    y, x = y / np.float32(canvas), x / np.float32(canvas)
     line = max(1.0, 0.005 * canvas) / canvas
     for where in rules:
         for axis in (y, x) if checkered else (y,):
-            pixels[np.abs(axis - where) < line / 2 + 1e-9] = np.minimum(
-                rule, pixels[np.abs(axis - where) < line / 2 + 1e-9]
-            )
-    from_border = np.minimum(np.minimum(x, 1 - x), np.minimum(y, 1 - y))
-    pixels[(from_border >= inset) & (from_border < inset + frame)] = edge
-    pixels[np.rot90((x < side) & ((y < 2 * side) if corner else True), -turn)] = edge
+            ruled = np.abs(axis - where) < line / 2 + 1e-6
+            pixels[ruled] = np.minimum(rule, pixels[ruled])
+    if frame:
+        from_border = np.minimum(np.minimum(x, 1 - x), np.minimum(y, 1 - y))
+        pixels[(from_border >= inset) & (from_border < inset + frame)] = edge
+    if side:
+        pixels[np.rot90((x < side) & ((y < 2 * side) if corner else True), -turn)] = edge
     for top, left in rng.integers(0, canvas - speck + 1, (specks, 2)) if speck > 1 else [(2, 3)] * specks:
         pixels[top : top + speck, left : left + speck] = ink
-    across = x + 0.4 * y - 0.75
-    pixels *= (1 - shadow * (across > 0) if edged else 1 - shadow / (1 + np.exp(np.clip(-12 * across, -50, 50))))[
-        ..., None
-    ]
-    pixels *= (1 - gradient * (0.7 * x + 0.3 * y))[..., None]
+    if shadow:
+        across = x + 0.4 * y - 0.75
+        pixels *= (1 - shadow * (across > 0 if edged else 1 / (1 + np.exp(-12 * across))))[..., None]
+    if gradient:
+        pixels *= (1 - gradient * (0.7 * x + 0.3 * y))[..., None]
     if blur:
         smooth = Image.fromarray(np.rint(pixels).astype(np.uint8)).filter(ImageFilter.GaussianBlur(blur * canvas))
-        pixels = np.asarray(smooth, float)
+        pixels = np.asarray(smooth, np.float32)
     pixels = pixels + rng.normal(0, noise, pixels.shape) if noise else pixels
     if pepper:
         chance = rng.random((canvas, canvas))
@@ -242,7 +244,7 @@ def picture(
 
 
 def _lines(strokes, canvas, width, size, at):
-    """Return float (canvas, canvas), 1 on the strokes, `width` pixels wide, their ends round and their edges smooth."""
+    """Return float32 (canvas, canvas), 1 on the strokes, `width` pixels wide, their ends round and their edges smooth."""
     finer = max(1, min(4, 1200 // canvas))
     image = Image.new("L", (canvas * finer, canvas * finer))
     draw, scaled = ImageDraw.Draw(image), ((strokes - 0.5) * size + np.array(at) * canvas) * finer
@@ -252,7 +254,7 @@ def _lines(strokes, canvas, width, size, at):
     if radius > 1:
         for x, y in np.unique(scaled.reshape(-1, 2), axis=0):
             draw.ellipse([x - radius, y - radius, x + radius, y + radius], 255)
-    return np.asarray(image.reduce(finer) if finer > 1 else image, float) / 255
+    return np.asarray(image.reduce(finer) if finer > 1 else image, np.float32) / 255
 
 
 def _filed(image, kind=None, mode=None, white=None, **options):
