@@ -28,10 +28,7 @@ LEAST_AREA = 8  # pixels: less is no character
 MANY = 20  # components: of so many, a character has a good share of the ink
 RIM = 0.85  # of the border: what covers it is no character
 SOLID = 0.45  # of its length: what is wider than this and meets the border is a shadow
-STROKES = {
-    "mnist": (1.75, 2.4, 3.4),
-    "emnist": (2.1, 2.95, 4.2),
-}  # pixels of training images: 10th, 50th, 95th percentile
+STROKES = {"mnist": (1.75, 2.4, 3.4), "emnist": (2.1, 2.95, 4.2)}  # pixels in training images: thin, the median, thick
 INKED = INK_THRESHOLD / 255.0
 FINER = 4  # times: strokes are widened at this many times the size of the glyph
 
@@ -77,10 +74,10 @@ def steps_of(anything: Any, ink: str = "auto", frame: str = "mnist") -> Steps:
     if frame not in FRAMES:
         raise ValueError("frame must be 'mnist' or 'emnist', got %r" % (frame,))
     found = _found(pixels, ink)
-    if found is None:
+    inked = found is not None and found[0] > INKED
+    if not np.any(inked):
         raise ValueError("the image holds no ink: it is blank")
     strength, parts, dark, doubt, picture, (left, top), factor = found
-    inked = strength > INKED
     rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
     box = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
     inside = tuple(int(round(n * factor)) + offset for n, offset in zip(box, (left, top, left, top)))
@@ -274,7 +271,7 @@ def _is_writing(above, box, peak, grain, pieces, kept, dropped):
 
 def _grain(values):
     """Return the standard deviation of the noise from pixel to pixel, robustly."""
-    if max(values.shape) <= EVEN:
+    if max(values.shape) <= EVEN or values.shape[1] == 1:
         return 0.0
     return float(_middle(np.abs(values[::2, 1:] - values[::2, :-1]))) / 0.954
 

@@ -230,3 +230,14 @@ def test_what_is_transparent_is_not_ink():
     rounded = Image.fromarray(drawing(200, 200, 180, 30)).convert("RGBA")
     rounded.paste((0, 0, 0, 0), (0, 0, 12, 12))
     assert (to_glyph(rounded) == to_glyph(drawing(200, 200, 180, 30))).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 90), (90, 1), (2, 500), (3, 33, 3), (700, 40, 4)])
+def test_a_picture_of_any_size_is_read_or_blank(shape):
+    rng = np.random.default_rng(0)
+    for share in (0, 0.02, 0.3, 1):
+        picture = np.where(rng.random(shape) < share, 255, 40).astype(np.uint8)
+        try:
+            assert to_glyph(picture).any()
+        except ValueError as error:
+            assert "blank" in str(error)
