@@ -84,10 +84,17 @@ class CharacterModel(Model):
     def read(self, anything: Any, unsure_below: Optional[float] = None) -> Reading:
         """Read one character: a path, bytes, PIL image or array of any size and color, see `steps_of`.
 
-        unsure_below: the probability below which the label is "?"; None for the model's own. ValueError for data that are not
-        an image, and for an image without ink.
+        unsure_below: the probability below which the label is "?"; None for the model's own. What does not look like one
+        character is "?" too, unless it is 0. ValueError for data that are not an image, and for an image without ink.
         """
-        return self.readings(self.glyph(anything)[None], unsure_below)[0]
+        return self.readings_of([self.steps(anything)], unsure_below)[0]
+
+    def readings_of(self, steps: Any, unsure_below: Optional[float] = None) -> List[Reading]:
+        """Return a Reading for each of a list of Steps, see `read`."""
+        readings = self.readings(np.stack([each.glyph for each in steps]), unsure_below)
+        if unsure_below == 0:
+            return readings
+        return [one._replace(label="?") if each.is_odd else one for one, each in zip(readings, steps)]
 
     def glyph(self, anything: Any) -> np.ndarray:
         """Return uint8 (28, 28), framed as the training images were. Raises as `read`."""

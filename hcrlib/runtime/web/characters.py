@@ -35,7 +35,7 @@ def blueprint(models, corrections, metrics):
     def add_correction():
         check_kept(corrections)
         label, loaded, pixels = _parse_correction(models)
-        reading = loaded.model.readings(_glyphs(loaded, [pixels]))[0]
+        reading = loaded.model.readings_of(_steps(loaded, [pixels]))[0]
         name, probability = reading.alternatives[0]
         with storage_errors("stored"):
             model = "%s %s" % (loaded.name, loaded.digest)
@@ -121,19 +121,19 @@ def _predict(loaded, files, several, explain):
             pixels.append(images.pixels(data))
         except Problem as problem:
             raise Problem(problem.name, str(problem), image=index) if several else problem
-    readings = loaded.model.readings(_glyphs(loaded, pixels, several))
+    readings = loaded.model.readings_of(_steps(loaded, pixels, several))
     return [_answer(loaded, reading, explain) for reading in readings]
 
 
-def _glyphs(loaded, pixels, several=False):
-    """Return uint8 (n, 28, 28). Problem if an image is blank."""
-    glyphs = []
+def _steps(loaded, pixels, several=False):
+    """Return a list of Steps to glyphs. Problem if an image is blank."""
+    steps = []
     for index, image in enumerate(pixels):
         try:
-            glyphs.append(loaded.model.glyph(image))
+            steps.append(loaded.model.steps(image))
         except ValueError:
             raise Problem("blank", "The image contains no ink.", **(dict(image=index) if several else {}))
-    return np.stack(glyphs)
+    return steps
 
 
 def _answer(loaded, reading, explain):
