@@ -29,7 +29,7 @@ MANY = 20  # components: of so many, a character has a good share of the ink
 RIM = 0.85  # of the border: what covers it is no character
 SOLID = 0.45  # of its length: what is wider than this and meets the border is a shadow
 STROKES = {"mnist": (1.75, 2.4, 3.4), "emnist": (2.1, 2.95, 4.2)}  # pixels in training images: thin, the median, thick
-# What is beyond is not one character: of 800 images of EMNIST 1 is, of 1,049 photographed characters 2 are.
+# What exceeds these is not one character; 1 of 800 images of EMNIST and 2 of 1,049 photographed characters do.
 MOST_PARTS, WIDEST, MOST_COVERED = 3, 2.5, 0.5
 INKED = INK_THRESHOLD / 255.0
 FINER = 4  # times: strokes are widened at this many times the size of the glyph
@@ -152,21 +152,22 @@ def _scalar(colors):
 
 def _inked(values, ink):
     """Return (strength 0..1, parts, dark, doubt, box) of float32 (h, w), or None."""
+    coarse, grounds = _grounds(values)
     candidates = []
-    for dark, ground in zip((True, False), _grounds(values)):
+    for dark, ground in zip((True, False), grounds):
         if ink != ("light" if dark else "dark"):
-            above = ground - values if dark else values - ground
+            above = ground - coarse if dark else coarse - ground
             candidates.append((dark, ground, above, float(above.max())))
-    peak = max(each[3] for each in candidates)
-    if peak < FAINT:
-        return None
+    peak = max(max(each[3] for each in candidates), 1e-3)
     costs = [_cost(ground, above, peak) if top > 0.6 * peak else 9.0 for _, ground, above, top in candidates]
     order = np.argsort(costs)
     doubt = costs[order[0]] / costs[order[1]] if len(costs) == 2 else 0.0
     for index in order[: 1 if doubt < 0.8 else 2]:
-        dark, ground, above, _ = candidates[index]
+        dark, ground = candidates[index][:2]
+        ground = _enlarged(ground, values.shape, coarse)
+        above = ground - values if dark else values - ground
         if dark and np.ndim(ground) and ground.min() > 0.1 * ground.max() > 0 and values.min() >= 0:
-            above = above * (ground.max() / ground)  # as in even light
+            above *= ground.max() / ground  # as in even light
         found = _character(above)
         if found is not None:
             strength, parts, box = found
@@ -182,25 +183,27 @@ def _cost(ground, above, peak):
 
 
 def _grounds(values):
-    """Return the ground for dark ink and that for light ink, float32 (h, w) or numbers."""
-    height, width = values.shape
-    if max(height, width) <= EVEN:
+    """Return (the picture reduced, (the ground for dark ink, that for light ink) of that size, or numbers)."""
+    longer = max(values.shape)
+    if longer <= EVEN:
         border = np.sort(np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]]))
         ground = (border[(len(border) - 1) // 2] + border[len(border) // 2]) / np.float32(2)
-        return ground, ground
-    block = max(1, max(height, width) // COARSE)
-    rows, columns = -(-height // block), -(-width // block)
-    padded = np.pad(values, ((0, rows * block - height), (0, columns * block - width)), "edge")
-    coarse = padded.reshape(rows, block, columns, block).mean(axis=3).mean(axis=1)
-    half = max(1, int(WIDE * max(rows, columns)) // 2)
-    closed = -_spread(-_spread(coarse, half), half)
-    opened = _spread(-_spread(-coarse, half), half)
+        return values, (ground, ground)
+    coarse = np.asarray(Image.fromarray(values).reduce(max(1, longer // COARSE)))
+    half = max(1, int(WIDE * max(coarse.shape)) // 2)
+    closed, opened = -_spread(-_spread(coarse, half), half), _spread(-_spread(-coarse, half), half)
     if float(np.ptp(closed)) < 2 and float(np.ptp(opened)) < 2:
-        return closed.max(), opened.min()
-    size = columns * block, rows * block
-    return tuple(
-        np.asarray(Image.fromarray(each).resize(size, Image.BILINEAR))[:height, :width] for each in (closed, opened)
-    )
+        return coarse, (closed.max(), opened.min())
+    return coarse, (closed, opened)
+
+
+def _enlarged(ground, shape, coarse):
+    """Return the ground, float32 of the coarse picture's size or a number, for a picture of this shape."""
+    if not np.ndim(ground) or ground.shape == shape:
+        return ground
+    block = max(shape) // COARSE
+    size = coarse.shape[1] * block, coarse.shape[0] * block
+    return np.asarray(Image.fromarray(ground).resize(size, Image.BILINEAR))[: shape[0], : shape[1]]
 
 
 def _spread(values, half):
@@ -294,10 +297,9 @@ def _middle(values):
 
 def _otsu(values, top):
     """Return the level that splits the values over 0 into two groups with the least variance within them (Otsu 1979)."""
-    scale = 127.0 / top
-    counts = np.bincount((np.maximum(values, 0) * np.float32(scale)).astype(np.intp).ravel(), minlength=128).astype(
-        np.float64
-    )
+    scale = 255.0 / top
+    levels = np.clip(values * np.float32(scale), 0, 255).astype(np.uint8)
+    counts = np.array(Image.fromarray(levels).histogram(), np.float64)
     below, mass = np.cumsum(counts), np.cumsum(counts * np.arange(len(counts)))
     above = below[-1] - below
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -402,7 +404,9 @@ def _kept(pieces, level):
     if touches[main] < 2:
         kept &= touches == 0
     kept[main] = True
-    return strong[kept], np.setdiff1d(np.arange(pieces.count), strong[kept])
+    dropped = np.ones(pieces.count, bool)
+    dropped[strong[kept]] = False
+    return strong[kept], np.flatnonzero(dropped)
 
 
 def _frames(pieces, strong, high, wide):
