@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hcrlib.bench import BENCHES, base, latency, libraries, lines, page_lines, report, scaling, tesseract
+from hcrlib.bench import BENCHES, base, inputs, latency, libraries, lines, page_lines, report, scaling, tesseract
 from hcrlib.cli import main
 from hcrlib.core.errors import DataError, RunError
 
@@ -137,3 +137,14 @@ def test_the_lines_of_pages_are_measured(tmp_path, monkeypatch):
         "right": 1,
         "f1": 0.5,
     }
+
+
+def test_conditions_are_read(monkeypatch):
+    monkeypatch.setattr(inputs, "PAIRS", (("mnist-5k", "best-digits", 1), ("emnist-of-nowhere", "best-62", 1)))
+    monkeypatch.setattr(
+        inputs, "CONDITIONS", {"blue on black": inputs.CONDITIONS["blue on black"], "faint": {"ink": (254,) * 3}}
+    )
+    outcome = inputs.inputs(base.Request(images=3, log=lambda line: None))
+    assert [(row["what"], row["characters"]) for row in outcome.rows] == [("blue on black", 3), ("faint", 3)]
+    assert outcome.rows[0]["accuracy"] > outcome.rows[1]["accuracy"] == 0
+    assert "skipped" in " ".join(outcome.notes)
