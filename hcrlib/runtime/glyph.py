@@ -384,11 +384,13 @@ def _kept(pieces, level):
     top, left, bottom, right = (each[strong] for each in (pieces.top, pieces.left, pieces.bottom, pieces.right))
     high, wide = bottom - top, right - left
     touches = (top == 0).astype(int) + (left == 0) + (bottom == height) + (right == width)
-    banned = _frames(pieces, strong, high, wide) if len(strong) > 1 else np.zeros(1, bool)
-    # dark sides, ruled lines: they run along a whole side, or across the picture, thinly
-    banned |= (left == 0) & (right == width) & (high < 0.12 * height)
-    banned |= (top == 0) & (bottom == height) & (wide < 0.12 * width)
-    banned |= (touches >= 2) & (area > 0.75 * high * wide) & (high + wide > 0.5 * max(height, width))
+    # ruled lines run across the picture, thinly; dark sides and corners are solid
+    banned = (left == 0) & (right == width) & (high < 0.12 * height)
+    in_corner = ((left == 0) | (right == width)) & ((top == 0) | (bottom == height))
+    banned |= in_corner & (area > 0.75 * high * wide) & (high + wide > 0.5 * max(height, width))
+    if len(strong) > 1:  # alone, what is upright may be a 1
+        banned |= (top == 0) & (bottom == height) & (wide < 0.12 * width)
+        banned |= _frames(pieces, strong, high, wide)
     weight = np.where(banned, 0, area * np.where(touches > 0, 0.3, 1.0))
     if not weight.any():
         return None, strong

@@ -236,6 +236,12 @@ def test_every_depth_has_the_same_pixels(white, tmp_path):
     assert (to_grey(tmp_path / "bar.tif") == drawing()).all()
 
 
+def test_a_lone_stroke_from_top_to_bottom_is_ink():
+    image = np.full((100, 100), 255, np.uint8)
+    image[:, 46:54] = 0
+    assert to_glyph(image).any()
+
+
 def test_what_is_transparent_is_not_ink():
     light = Image.new("RGBA", (60, 100), (255, 255, 255, 0))
     light.paste((255, 255, 255, 255), (25, 20, 35, 80))
