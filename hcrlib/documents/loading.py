@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from hcrlib.core.errors import DataError
-from hcrlib.runtime import decoding
+from hcrlib.runtime import pictures
 
 SUFFIXES = ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".pdf"
 MAX_PIXELS = 178_000_000  # per page; Pillow rejects over 178,956,970 as a decompression bomb
@@ -111,7 +111,7 @@ def _decoding(where):
 
 
 def _rgb(image):
-    pixels = decoding.pixels_of(image, page=True)
+    pixels = pictures.pixels_of(image, page=True)
     return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
 
 

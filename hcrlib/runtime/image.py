@@ -8,7 +8,7 @@ II-A): the box is scaled into 24x24 and placed in the middle. Images should be f
 import numpy as np
 from PIL import Image
 
-from . import decoding
+from . import pictures
 
 SIDE = 28
 BOX = 20
@@ -21,18 +21,18 @@ MAX_PIXELS = 100 * 1000 * 1000  # a page scanned at 1,200 dpi fits; a decompress
 
 
 def to_pixels(anything):
-    """Return uint8 (h, w) if it is gray, else (h, w, 3), upright as EXIF says; transparency: see `decoding.pixels_of`.
+    """Return uint8 (h, w) if it is gray, else (h, w, 3), upright as EXIF says; transparency: see `pictures.pixels_of`.
 
     anything: path, bytes, PIL image, or array (h, w), (h, w, 3) or (h, w, 4), uint8 in 0..255 or float in 0..1.
     Raises ValueError if it is not an image, or has over 100 million pixels.
     """
     if isinstance(anything, np.ndarray):
         return _pixels_of_array(anything)
-    image = anything if hasattr(anything, "convert") else decoding.opened(anything)
+    image = anything if hasattr(anything, "convert") else pictures.opened(anything)
     if image.size[0] * image.size[1] > MAX_PIXELS:
         raise ValueError("the image has %d x %d pixels; at most %d are read" % (image.size + (MAX_PIXELS,)))
     try:
-        return decoding.pixels_of(image)
+        return pictures.pixels_of(image)
     except Exception as error:  # Pillow raises many kinds for damaged files
         raise ValueError("the image cannot be decoded: %s" % error)
 
@@ -91,4 +91,4 @@ def _pixels_of_array(array):
         if array.dtype.kind not in "iu" or array.min() < 0 or array.max() > 255:
             raise ValueError("expected pixels in 0..255, got %s" % array.dtype)
         array = array.astype(np.uint8)
-    return array if array.ndim == 2 else decoding.pixels_of(Image.fromarray(array))
+    return array if array.ndim == 2 else pictures.pixels_of(Image.fromarray(array))

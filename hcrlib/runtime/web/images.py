@@ -14,11 +14,11 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from .. import decoding
+from .. import pictures
 from ..image import to_pixels
 from .problems import Problem
 
-FORMATS = ["JPEG", "PNG", "WEBP"] + (["HEIF"] if decoding.can_read_heif() else [])
+FORMATS = ["JPEG", "PNG", "WEBP"] + (["HEIF"] if pictures.can_read_heif() else [])
 MAX_PIXELS = 50 * 1000 * 1000  # a phone's 48 megapixels, as a JPEG: decoded at an eighth
 MAX_DECODED = 12 * 1000 * 1000  # in other formats, which have to be decoded in full
 MAX_SIDE = 20000
