@@ -36,6 +36,7 @@ class FitContext:
         data_sha256: hash of the dataset.
         run: returns (RunRecord, folder) for the id of a finished run.
         classes: names of the classes.
+        dataset: its name, "" if it has none.
     """
 
     n_classes: int
@@ -45,6 +46,7 @@ class FitContext:
     data_sha256: str = ""
     run: Callable[[str], Any] | None = None
     classes: tuple = ()
+    dataset: str = ""
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -109,7 +109,8 @@ def _run(config: RunConfig, data: Any, folder: Path, log: Callable[[str], Any], 
     try:
         shutil.rmtree(folder / NEW, ignore_errors=True)
         find_run = functools.partial(finished_run, runs)
-        context = FitContext(len(data.classes), config.seed, folder, log, data.sha256, find_run, data.classes)
+        about = data.sha256, find_run, data.classes, config.dataset
+        context = FitContext(len(data.classes), config.seed, folder, log, *about)
         task.measure(record, learner, data, context, folder / NEW)
         record.provenance["threads"] = threads()  # now that the libraries are loaded
         record.write(folder / NEW)

@@ -238,7 +238,8 @@ class _Bench:
         learner, measuring = named(self.config.classifier).create(params), self.task.measuring
         train, val = self.prepared(json.dumps(steps))
         data, folder = self.data, self._folder(params, steps)
-        context = FitContext(len(data.classes), self.config.seed, folder, _ignore, data.sha256, classes=data.classes)
+        about = {"classes": data.classes, "dataset": self.config.dataset}
+        context = FitContext(len(data.classes), self.config.seed, folder, _ignore, data.sha256, **about)
         learner.prepare()
         if learner.backend == "keras":
             import keras

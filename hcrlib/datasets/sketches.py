@@ -1,0 +1,286 @@
+"""Draw characters anew on paper of all kinds, and find them there as `read` does: training images of what people bring.
+
+A character is an image of a dataset or a glyph of a handwriting font. It is stretched, slanted and bent, and drawn with a pen of
+any width on a picture with margins, rules, neighbors, specks, grain and light of its own. runtime.glyph, which frames the
+pictures that models read, then makes a 28 x 28 image of it. Scribbles, shapes and short words are drawn and framed likewise:
+what is no character (outlier exposure: Hendrycks, Mazeika and Dietterich 2019).
+"""
+
+import io
+from typing import NamedTuple
+
+import cv2
+import joblib
+import numpy as np
+from PIL import Image
+
+from hcrlib.core.rng import seed_for
+from hcrlib.datasets import fonts, font_lines
+from hcrlib.runtime.glyph import steps_of
+from hcrlib.runtime.image import SIDE
+
+CHUNK = 500  # sketches that are drawn with one generator: what is drawn does not depend on the number of processes
+SIZES = 18, 110  # pixels: the longer side of a character as drawn
+PENS = 0.025, 0.2  # of that: widths of strokes
+SAME = 0.5  # of the union of both boxes: what shares less is something else on the picture
+INK = 64  # of 255: a pixel of an image at least this dark is ink
+SHAPES = "scribble", "strokes", "star", "face", "hatching", "blots"
+STARS = (3, 1), (5, 2), (6, 1), (7, 2), (7, 3), (8, 3)  # corners, and how many of them each side goes on
+
+
+class Source(NamedTuple):
+    """Images to draw from, of any size, ink 255 on 0, and the class of each; -1: one after another for words."""
+
+    images: tuple
+    labels: np.ndarray
+
+
+def of_fonts(classes):
+    """Return the Source of handwriting fonts, those for validation and test left out. DataError if they cannot be fetched."""
+    fonts.fetch(fonts.FONTS)
+    faces = [face for face in font_lines.faces_of("train") if face.name not in font_lines.CAPITALS]
+    found = [(face.glyphs[name].ink, at) for face in faces for at, name in enumerate(classes) if name in face.glyphs]
+    return Source(tuple(ink for ink, _ in found), np.array([at for _, at in found]))
+
+
+def characters(source, labels, frame, seed, purpose):
+    """Return (uint8 (m, 28, 28), int64 (m,)): images of drawn characters and their classes.
+
+    labels: int (n,), the classes to draw, each an image of the Source chosen at random; m <= n, as what is not found again on
+    its picture is left out. frame: "mnist" or "emnist".
+    """
+    of = {label: np.flatnonzero(source.labels == label) for label in np.unique(labels)}
+    rng = np.random.default_rng(seed_for(seed, f"{purpose}/choice"))
+    chosen = [int(rng.choice(of[label])) for label in labels]
+    images = [[source.images[at] for at in chosen[start : start + CHUNK]] for start in range(0, len(chosen), CHUNK)]
+    drawn = _parallel(_found, images, frame, seed, purpose)
+    kept = np.flatnonzero([image is not None for image in drawn])
+    return _stacked(drawn), np.asarray(labels)[kept]
+
+
+def others(source, n, frame, seed, purpose, crosses=False):
+    """Return uint8 (m, 28, 28), m <= n: images of what is no character. crosses: whether an upright or slanted cross is none."""
+    rng = np.random.default_rng(seed_for(seed, f"{purpose}/choice"))
+    words = [tuple(source.images[at] for at in rng.integers(len(source.images), size=rng.integers(2, 6))) for _ in range(n)]
+    kinds = [*SHAPES, "cross"] if crosses else SHAPES
+    subjects = [word if rng.random() < 0.3 else str(rng.choice(kinds)) for word in words]
+    parts = [subjects[start : start + CHUNK] for start in range(0, n, CHUNK)]
+    return _stacked(_parallel(_found, parts, frame, seed, purpose))
+
+
+def _stacked(drawn):
+    return np.array([image for image in drawn if image is not None], np.uint8).reshape(-1, SIDE, SIDE)
+
+
+def _parallel(function, parts, *options):
+    calls = (joblib.delayed(function)(part, *options, number) for number, part in enumerate(parts))
+    return [image for part in joblib.Parallel(n_jobs=-1)(calls) for image in part]
+
+
+def _found(subjects, frame, seed, purpose, number):
+    """Return the image, uint8 (28, 28), found of each subject, or None: an image, a tuple of those of a word, or one of SHAPES."""
+    rng = np.random.default_rng(seed_for(seed, f"{purpose}/{number}"))
+    return [_framed(subject, frame, rng) for subject in subjects]
+
+
+def _framed(subject, frame, rng):
+    if isinstance(subject, str):
+        ink = _shape(subject, rng)
+    elif isinstance(subject, tuple):
+        ink = _word([drawn(image, rng) for image in subject], rng)
+    else:
+        ink = drawn(subject, rng)
+    picture, box = on_paper(ink, rng, () if isinstance(subject, (str, tuple)) else (subject,))
+    try:
+        steps = steps_of(picture, frame=frame)
+    except ValueError:
+        return None
+    return steps.glyph if isinstance(subject, str) or _shared(steps.box, box) >= SAME else None
+
+
+def _shared(one, other):
+    left, top = max(one[0], other[0]), max(one[1], other[1])
+    right, bottom = min(one[2], other[2]), min(one[3], other[3])
+    inside = max(0, right - left) * max(0, bottom - top)
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return inside / max(1, areas - inside)
+
+
+def drawn(image, rng):
+    """Return float32 (h, w), 0..1, without margins: the character of uint8 (h, w), bent, and drawn with another pen."""
+    rows, columns = np.flatnonzero((image > INK).any(axis=1)), np.flatnonzero((image > INK).any(axis=0))
+    crop = np.pad(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], 1).astype(np.float32) / 255
+    longer = float(np.exp(rng.uniform(*np.log(SIZES))))
+    scale, pen = longer / max(crop.shape), float(np.exp(rng.uniform(*np.log(PENS)))) * longer
+    bent = _bent(crop, scale, rng)
+    inside = cv2.distanceTransform((bent > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
+    if not inside.any():
+        return np.ones((1, 1), np.float32)
+    own = 2 * float(np.percentile(inside[inside > 0], 90))
+    if pen < 0.7 * own and rng.random() < 0.8:  # a thinner pen: its way is along the middle of the strokes
+        from skimage.morphology import skeletonize
+
+        line = cv2.GaussianBlur(bent, (0, 0), max(0.1, 0.12 * own)) > 0.5
+        away = cv2.distanceTransform((~skeletonize(line)).astype(np.uint8), cv2.DIST_L2, 3)
+        ink = np.clip(max(1.0, pen) / 2 - away + 0.5, 0, 1)
+    else:
+        reach = float(np.clip((pen - own) / 2, -0.2 * own, 0.5 * own))
+        outside = cv2.distanceTransform((bent <= 0.5).astype(np.uint8), cv2.DIST_L2, 3)
+        ink = np.clip(inside - outside + reach + 0.5, 0, 1)
+    return _cropped(ink.astype(np.float32))
+
+
+def _bent(crop, scale, rng):
+    """Return float32 (h, w), enlarged, stretched, slanted, turned and bent by smooth displacements."""
+    stretch, lean, turn = np.exp(rng.normal(0, 0.12, 2)), np.tan(np.radians(rng.normal(0, 8))), np.radians(rng.normal(0, 5))
+    height, width = (n * scale * s for n, s in zip(crop.shape, stretch, strict=True))
+    margin = 0.35 * max(height, width)
+    size = int(height + 2 * margin), int(width + 2 * margin)
+    y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
+    y, x = y - size[0] / 2, x - size[1] / 2
+    field = rng.normal(0, 0.022 * max(height, width), (2, 4, 4)).astype(np.float32)
+    across, down = (cv2.resize(one, size[::-1], interpolation=cv2.INTER_CUBIC) for one in field)
+    rows = (np.cos(turn) * y - np.sin(turn) * x + down) * (crop.shape[0] / height) + (crop.shape[0] - 1) / 2
+    columns = (np.cos(turn) * x + np.sin(turn) * y + lean * y + across) * (crop.shape[1] / width) + (crop.shape[1] - 1) / 2
+    return cv2.remap(crop, columns.astype(np.float32), rows.astype(np.float32), cv2.INTER_CUBIC)
+
+
+def _cropped(ink):
+    rows, columns = np.flatnonzero((ink > 0.25).any(axis=1)), np.flatnonzero((ink > 0.25).any(axis=0))
+    if not len(rows):
+        return np.ones((1, 1), np.float32)
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _word(parts, rng):
+    """Return the ink of characters side by side, of about the same height, some of them touching."""
+    tall = float(np.median([part.shape[0] for part in parts]))
+    sized = [cv2.resize(part, (max(1, round(part.shape[1] * tall / part.shape[0])), round(tall))) for part in parts]
+    gap = int(rng.uniform(-0.12, 0.2) * tall)
+    ink = np.zeros((round(tall), max(1, sum(part.shape[1] + max(gap, -part.shape[1] // 2) for part in sized) + abs(gap))), np.float32)
+    x = 0
+    for part in sized:
+        room = ink[:, x : x + part.shape[1]]
+        np.maximum(room, part[:, : room.shape[1]], out=room)
+        x += max(1, part.shape[1] + gap)
+    return _cropped(ink)
+
+
+def _shape(kind, rng):
+    """Return float32 (h, w), the ink of something that is no character."""
+    size = int(np.exp(rng.uniform(np.log(40), np.log(SIZES[1]))))
+    pen, ink = max(1, round(float(rng.uniform(0.02, 0.1)) * size)), np.zeros((size, size), np.uint8)
+
+    def line(points, closed=False):
+        cv2.polylines(ink, [np.round(np.asarray(points) * 16).astype(np.int32)], closed, 255, pen, cv2.LINE_AA, 4)
+
+    if kind == "scribble":
+        corners = rng.uniform(0.05, 0.95, (rng.integers(7, 30), 2))
+        line(_curve(corners) * size if rng.random() < 0.6 else corners * size)
+    elif kind == "strokes":
+        for _ in range(rng.integers(4, 10)):
+            line(_curve(rng.uniform(0.05, 0.95, (rng.integers(2, 5), 2))) * size)
+    elif kind == "star":
+        n, step = STARS[rng.integers(len(STARS))]
+        turns = rng.uniform(0, 2 * np.pi) + 2 * np.pi * step * np.arange(n) / n
+        line(size * (0.5 + 0.44 * np.stack([np.cos(turns), np.sin(turns)], axis=1) * rng.uniform(0.7, 1, 2)), True)
+    elif kind == "face":
+        turns = np.linspace(0, 2 * np.pi, 40)
+        round_ = np.stack([np.cos(turns), np.sin(turns)], axis=1)
+        line(size * (0.5 + 0.44 * round_ * rng.uniform(0.8, 1, 2)), True)
+        for side in (-1, 1):
+            line(size * ((0.5 + 0.16 * side, rng.uniform(0.35, 0.42)) + 0.04 * round_), True)
+        mouth = np.linspace(0.15, 0.85, 12) * np.pi
+        line(size * (np.array([0.5, 0.55]) + np.stack([0.22 * np.cos(mouth), rng.choice([-0.1, 0.15]) * np.sin(mouth)], axis=1)))
+    elif kind == "hatching":
+        for at in np.linspace(0.1, 0.9, rng.integers(3, 8)) + rng.normal(0, 0.02):
+            line(size * (np.array([[at, 0.08], [at + rng.normal(0, 0.05), 0.92]])))
+            if rng.random() < 0.8:
+                line(size * (np.array([[0.08, at], [0.92, at + rng.normal(0, 0.05)]])))
+    elif kind == "cross":
+        turn, half = rng.choice([0, np.pi / 4]) + rng.normal(0, 0.12), rng.uniform(0.25, 0.45, 2)
+        for angle, reach in zip((turn, turn + np.pi / 2 + rng.normal(0, 0.1)), half, strict=True):
+            way = reach * np.array([np.cos(angle), np.sin(angle)])
+            line(size * (0.5 + np.array([-way, way])))
+    else:  # blots
+        noise = cv2.resize(rng.random((rng.integers(4, 14),) * 2).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+        ink = np.where(noise > np.quantile(noise, rng.uniform(0.5, 0.85)), 255, 0).astype(np.uint8)
+    return _cropped(ink.astype(np.float32) / 255)
+
+
+def _curve(corners):
+    """Return float (n, 2), a smooth curve near the corners (Chaikin 1974)."""
+    for _ in range(3):
+        first, second = corners[:-1], corners[1:]
+        cut = np.stack([0.75 * first + 0.25 * second, 0.25 * first + 0.75 * second], axis=1).reshape(-1, 2)
+        corners = np.concatenate([corners[:1], cut, corners[-1:]])
+    return corners
+
+
+def on_paper(ink, rng, neighbors=()):
+    """Return (uint8 (h, w), box): a picture with the ink, float32 (h, w), and the box of it: left, top, right, bottom.
+
+    neighbors: images of characters that may be seen in part at its sides.
+    """
+    longer = max(ink.shape)
+    room = np.maximum(rng.uniform(0.04, 0.6 if rng.random() < 0.8 else 1.5, 4) * longer, 2).astype(int)
+    top, left, bottom, right = room
+    height, width = ink.shape
+    sheet = np.zeros((top + height + bottom, left + width + right), np.float32)
+    sheet[top : top + height, left : left + width] = ink
+    box = (left, top, left + width, top + height)
+    if rng.random() < 0.35:  # a pencil, whose strokes are uneven
+        grain = cv2.resize(rng.normal(0.8, 0.25, (sheet.shape[0] // 3 + 1, sheet.shape[1] // 3 + 1)), sheet.shape[::-1])
+        sheet *= np.clip(grain, 0.3, 1).astype(np.float32)
+    if neighbors and rng.random() < 0.12:
+        _beside(sheet, drawn(neighbors[0], rng), box, rng)
+    if rng.random() < 0.12:
+        _ruled(sheet, rng)
+    for _ in range(rng.poisson(0.4) if rng.random() < 0.3 else 0):
+        y, x, side = rng.integers(sheet.shape[0]), rng.integers(sheet.shape[1]), rng.integers(1, 4)
+        sheet[y : y + side, x : x + side] = 1
+    if rng.random() < 0.7:
+        sheet = cv2.GaussianBlur(sheet, (0, 0), rng.uniform(0.2, 0.7) if longer < 40 else rng.uniform(0.2, 0.03 * longer))
+    paper = _light(sheet.shape, rng)
+    if rng.random() < 0.75:
+        picture = paper * (1 - sheet * rng.uniform(0.25, 0.95))
+    else:
+        paper *= rng.uniform(0.1, 0.5)
+        picture = paper + sheet * rng.uniform(0.4, 1) * (255 - paper)
+    if rng.random() < 0.6:
+        picture = picture + rng.normal(0, rng.uniform(0.5, 8), sheet.shape)
+    picture = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    if rng.random() < 0.2:
+        stream = io.BytesIO()
+        Image.fromarray(picture).save(stream, "JPEG", quality=int(rng.integers(15, 80)))
+        picture = np.asarray(Image.open(stream))
+    return picture, box
+
+
+def _beside(sheet, other, box, rng):
+    """Lay a part of another character onto the sheet's left or right edge, clear of the box."""
+    left, _, right, _ = box
+    free = left if rng.random() < 0.5 else sheet.shape[1] - right
+    seen = min(int(free * rng.uniform(0.2, 0.7)), other.shape[1])
+    rows = min(other.shape[0], sheet.shape[0])
+    if seen < 2:
+        return
+    top = rng.integers(0, sheet.shape[0] - rows + 1)
+    part, column = (other[:rows, -seen:], 0) if free == left else (other[:rows, :seen], sheet.shape[1] - seen)
+    room = sheet[top : top + rows, column : column + seen]
+    np.maximum(room, part, out=room)
+
+
+def _ruled(sheet, rng):
+    """Draw rules across the sheet, fainter than the ink."""
+    strength, width, step = rng.uniform(0.2, 0.8), max(1, round(0.01 * max(sheet.shape))), int(rng.uniform(0.4, 1.2) * max(sheet.shape))
+    for row in range(int(rng.integers(0, step + 1)), sheet.shape[0], max(8, step)):
+        room = sheet[row : row + width]
+        np.maximum(room, strength, out=room)
+
+
+def _light(shape, rng):
+    """Return float32 (h, w), paper of some brightness, lit from somewhere."""
+    y, x = np.ogrid[-0.5 : 0.5 : shape[0] * 1j, -0.5 : 0.5 : shape[1] * 1j]
+    way, fall = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.5) if rng.random() < 0.4 else 0.0
+    return (rng.uniform(110, 255) * (1 - fall * (0.5 + np.cos(way) * x + np.sin(way) * y) / 1.5)).astype(np.float32)

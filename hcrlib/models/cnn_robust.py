@@ -1,0 +1,72 @@
+"""cnn-compact that has also seen what people bring: pens of any width, paper, light, neighbors, fonts, and what is no character.
+
+To the images of the dataset it adds such that were drawn on pictures and found there as `read` does (datasets.sketches): images of
+the dataset drawn anew, glyphs of handwriting fonts, and scribbles, shapes and words, for which it learns that every class is
+equally likely (outlier exposure: Hendrycks, Mazeika and Dietterich 2019). Rare classes, drawn by the square root of their
+frequency, are seen more often than in the dataset, but no pair of classes changes its order.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from hcrlib.core.errors import ConfigError
+from hcrlib.core.rng import seed_for
+from hcrlib.datasets import frame_of
+from hcrlib.models._base import number
+from hcrlib.models.cnn_compact import CnnCompact
+
+
+@dataclasses.dataclass(kw_only=True)
+class CnnRobust(CnnCompact):
+    """cnn-compact, trained on drawn characters and scribbles as well."""
+
+    name = "cnn-robust"
+    colour, marker = "#6a3d9a", "*"
+
+    shift: int = number(1, least=0)
+    redrawn: float = number(0.5, least=0)  # images drawn anew, as a share of the dataset's
+    lettered: float = number(0.25, least=0)  # glyphs of fonts, as a share of the dataset's images; 0 needs no fonts
+    others: float = number(0.1, least=0)  # scribbles, shapes and words, as a share of the dataset's images
+
+    @classmethod
+    def check_pipeline(cls, pipeline):
+        super().check_pipeline(pipeline)
+        if (got := [name for name, _ in pipeline.steps]) != ["scale"]:
+            raise ConfigError(f"{cls.name} draws images as they are", expected="preprocess: [scale]", got=str(got))
+
+    @property
+    def one_hot(self):
+        return True
+
+    def fit(self, x, y, x_val, y_val, context):
+        made = self._drawn(x, y, context)
+        counted = ", ".join(f"{len(images):,} {what}" for what, images, _ in made)
+        context.log(f"drawn: {counted}")
+        self.notes.append(f"trained on drawn images as well: {counted}")
+        x = np.concatenate([x, *(images.astype(np.float32) / 255 for _, images, _ in made)])
+        y = np.concatenate([y, *(labels for _, _, labels in made)])
+        super().fit(x, y, x_val, y_val, context)
+
+    def _drawn(self, x, y, context):
+        """Return (what, uint8 (n, 28, 28), int64 (n,)) of each kind; what is no character has the label n_classes."""
+        from hcrlib.datasets import sketches  # it needs OpenCV
+
+        frame = frame_of(context.dataset) if context.dataset else "mnist"
+        own, made = sketches.Source(tuple(np.rint(x * 255).astype(np.uint8)), y), []
+        for what, share in (("anew", self.redrawn), ("with fonts", self.lettered)):
+            if share:
+                source = own if what == "anew" else sketches.of_fonts(context.classes)
+                counts = np.bincount(y, minlength=context.n_classes) * np.isin(range(context.n_classes), source.labels)
+                rng = np.random.default_rng(seed_for(context.seed, f"drawn {what}"))
+                labels = rng.choice(context.n_classes, round(share * len(x)), p=np.sqrt(counts) / np.sqrt(counts).sum())
+                made.append((what, *sketches.characters(source, labels, frame, context.seed, what)))
+        if self.others:
+            crosses = not set("xX").intersection(context.classes)
+            images = sketches.others(own, round(self.others * len(x)), frame, context.seed, "others", crosses)
+            made.append(("of no character", images, np.full(len(images), context.n_classes)))
+        return made
+
+    def _targets(self, y):
+        every = np.full((1, self.n_classes), 1 / self.n_classes, np.float32)
+        return np.concatenate([np.eye(self.n_classes, dtype=np.float32), every])[y]
