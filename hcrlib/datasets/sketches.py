@@ -1,9 +1,9 @@
 """Draw characters anew on paper of all kinds, and find them there as `read` does: training images of what people bring.
 
-A character is an image of a dataset or a glyph of a handwriting font. It is stretched, slanted and bent, and drawn with a pen of
-any width on a picture with margins, rules, neighbors, specks, grain and light of its own. runtime.glyph, which frames the
-pictures that models read, then makes a 28 x 28 image of it. Scribbles, shapes and short words are drawn and framed likewise:
-what is no character (outlier exposure: Hendrycks, Mazeika and Dietterich 2019).
+A character is an image of a dataset or a glyph of a handwriting font. It is stretched, slanted and bent, and drawn with a pen
+of any width on a picture with margins, rules, neighbors, specks, grain and light of its own. runtime.glyph, which frames the
+pictures that models read, then makes a 28 x 28 image of it. Scribbles, shapes and short words are drawn and framed likewise,
+as examples of what is not a character.
 """
 
 import io
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from hcrlib.core.rng import seed_for
-from hcrlib.datasets import fonts, font_lines
+from hcrlib.datasets import font_lines, fonts
 from hcrlib.runtime.glyph import steps_of
 from hcrlib.runtime.image import SIDE
 
@@ -59,9 +59,11 @@ def characters(source, labels, frame, seed, purpose):
 
 
 def others(source, n, frame, seed, purpose, crosses=False):
-    """Return uint8 (m, 28, 28), m <= n: images of what is no character. crosses: whether an upright or slanted cross is none."""
+    """Return uint8 (m, 28, 28), m <= n: images of what is not a character. crosses: whether a cross is not one, either."""
     rng = np.random.default_rng(seed_for(seed, f"{purpose}/choice"))
-    words = [tuple(source.images[at] for at in rng.integers(len(source.images), size=rng.integers(2, 6))) for _ in range(n)]
+    words = [
+        tuple(source.images[at] for at in rng.integers(len(source.images), size=rng.integers(2, 6))) for _ in range(n)
+    ]
     kinds = [*SHAPES, "cross"] if crosses else SHAPES
     subjects = [word if rng.random() < 0.3 else str(rng.choice(kinds)) for word in words]
     parts = [subjects[start : start + CHUNK] for start in range(0, n, CHUNK)]
@@ -78,7 +80,7 @@ def _parallel(function, parts, *options):
 
 
 def _found(subjects, frame, seed, purpose, number):
-    """Return the image, uint8 (28, 28), found of each subject, or None: an image, a tuple of those of a word, or one of SHAPES."""
+    """Return uint8 (28, 28), or None, found of each subject: an image, a tuple of those of a word, or one of SHAPES."""
     rng = np.random.default_rng(seed_for(seed, f"{purpose}/{number}"))
     return [_framed(subject, frame, rng) for subject in subjects]
 
@@ -132,7 +134,11 @@ def drawn(image, rng):
 
 def _bent(crop, scale, rng):
     """Return float32 (h, w), enlarged, stretched, slanted, turned and bent by smooth displacements."""
-    stretch, lean, turn = np.exp(rng.normal(0, 0.12, 2)), np.tan(np.radians(rng.normal(0, 8))), np.radians(rng.normal(0, 5))
+    stretch, lean, turn = (
+        np.exp(rng.normal(0, 0.12, 2)),
+        np.tan(np.radians(rng.normal(0, 8))),
+        np.radians(rng.normal(0, 5)),
+    )
     height, width = (n * scale * s for n, s in zip(crop.shape, stretch, strict=True))
     margin = 0.35 * max(height, width)
     size = int(height + 2 * margin), int(width + 2 * margin)
@@ -141,7 +147,9 @@ def _bent(crop, scale, rng):
     field = rng.normal(0, 0.022 * max(height, width), (2, 4, 4)).astype(np.float32)
     across, down = (cv2.resize(one, size[::-1], interpolation=cv2.INTER_CUBIC) for one in field)
     rows = (np.cos(turn) * y - np.sin(turn) * x + down) * (crop.shape[0] / height) + (crop.shape[0] - 1) / 2
-    columns = (np.cos(turn) * x + np.sin(turn) * y + lean * y + across) * (crop.shape[1] / width) + (crop.shape[1] - 1) / 2
+    columns = (np.cos(turn) * x + np.sin(turn) * y + lean * y + across) * (crop.shape[1] / width) + (
+        crop.shape[1] - 1
+    ) / 2
     return cv2.remap(crop, columns.astype(np.float32), rows.astype(np.float32), cv2.INTER_CUBIC)
 
 
@@ -157,7 +165,10 @@ def _word(parts, rng):
     tall = float(np.median([part.shape[0] for part in parts]))
     sized = [cv2.resize(part, (max(1, round(part.shape[1] * tall / part.shape[0])), round(tall))) for part in parts]
     gap = int(rng.uniform(-0.12, 0.2) * tall)
-    ink = np.zeros((round(tall), max(1, sum(part.shape[1] + max(gap, -part.shape[1] // 2) for part in sized) + abs(gap))), np.float32)
+    ink = np.zeros(
+        (round(tall), max(1, sum(part.shape[1] + max(gap, -part.shape[1] // 2) for part in sized) + abs(gap))),
+        np.float32,
+    )
     x = 0
     for part in sized:
         room = ink[:, x : x + part.shape[1]]
@@ -191,7 +202,13 @@ def _shape(kind, rng):
         for side in (-1, 1):
             line(size * ((0.5 + 0.16 * side, rng.uniform(0.35, 0.42)) + 0.04 * round_), True)
         mouth = np.linspace(0.15, 0.85, 12) * np.pi
-        line(size * (np.array([0.5, 0.55]) + np.stack([0.22 * np.cos(mouth), rng.choice([-0.1, 0.15]) * np.sin(mouth)], axis=1)))
+        line(
+            size
+            * (
+                np.array([0.5, 0.55])
+                + np.stack([0.22 * np.cos(mouth), rng.choice([-0.1, 0.15]) * np.sin(mouth)], axis=1)
+            )
+        )
     elif kind == "hatching":
         for at in np.linspace(0.1, 0.9, rng.integers(3, 8)) + rng.normal(0, 0.02):
             line(size * (np.array([[at, 0.08], [at + rng.normal(0, 0.05), 0.92]])))
@@ -203,7 +220,9 @@ def _shape(kind, rng):
             way = reach * np.array([np.cos(angle), np.sin(angle)])
             line(size * (0.5 + np.array([-way, way])))
     else:  # blots
-        noise = cv2.resize(rng.random((rng.integers(4, 14),) * 2).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+        noise = cv2.resize(
+            rng.random((rng.integers(4, 14),) * 2).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC
+        )
         ink = np.where(noise > np.quantile(noise, rng.uniform(0.5, 0.85)), 255, 0).astype(np.uint8)
     return _cropped(ink.astype(np.float32) / 255)
 
@@ -240,7 +259,9 @@ def on_paper(ink, rng, neighbors=()):
         y, x, side = rng.integers(sheet.shape[0]), rng.integers(sheet.shape[1]), rng.integers(1, 4)
         sheet[y : y + side, x : x + side] = 1
     if rng.random() < 0.7:
-        sheet = cv2.GaussianBlur(sheet, (0, 0), rng.uniform(0.2, 0.7) if longer < 40 else rng.uniform(0.2, 0.03 * longer))
+        sheet = cv2.GaussianBlur(
+            sheet, (0, 0), rng.uniform(0.2, 0.7) if longer < 40 else rng.uniform(0.2, 0.03 * longer)
+        )
     paper = _light(sheet.shape, rng)
     if rng.random() < 0.75:
         picture = paper * (1 - sheet * rng.uniform(0.25, 0.95))
@@ -273,7 +294,11 @@ def _beside(sheet, other, box, rng):
 
 def _ruled(sheet, rng):
     """Draw rules across the sheet, fainter than the ink."""
-    strength, width, step = rng.uniform(0.2, 0.8), max(1, round(0.01 * max(sheet.shape))), int(rng.uniform(0.4, 1.2) * max(sheet.shape))
+    strength, width, step = (
+        rng.uniform(0.2, 0.8),
+        max(1, round(0.01 * max(sheet.shape))),
+        int(rng.uniform(0.4, 1.2) * max(sheet.shape)),
+    )
     for row in range(int(rng.integers(0, step + 1)), sheet.shape[0], max(8, step)):
         room = sheet[row : row + width]
         np.maximum(room, strength, out=room)

@@ -13,10 +13,10 @@ import numpy as np
 
 from hcrlib.datasets import handwriting
 from hcrlib.documents.containers import Box, Character
+from hcrlib.runtime.character_model import ALIKE
 
 NOTHING = "none"  # the class of non-characters: see training_set.py
 PUNCTUATION = ".,-'!"
-ALIKE = "0Oo", "1Ili", "5Ss", "2Zz", "Cc", "Ff", "Jj", "Kk", "Mm", "Pp", "Uu", "Vv", "Ww", "Xx", "Yy"
 SURE = 0.6  # least probability of characters used to estimate the measures of a line
 LEAST, MOST = 1e-4, 9.0  # floor of probabilities; limit of the log odds that a hypothesis is one character
 SEGMENT = 1.0  # penalty for each further character of a word: halves of characters look like characters

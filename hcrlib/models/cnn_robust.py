@@ -1,9 +1,9 @@
-"""cnn-compact that has also seen what people bring: pens of any width, paper, light, neighbors, fonts, and what is no character.
+"""cnn-compact that has also seen what people bring: pens of any width, paper, light, neighbors, fonts, and scribbles.
 
-To the images of the dataset it adds such that were drawn on pictures and found there as `read` does (datasets.sketches): images of
-the dataset drawn anew, glyphs of handwriting fonts, and scribbles, shapes and words, for which it learns that every class is
-equally likely (outlier exposure: Hendrycks, Mazeika and Dietterich 2019). Rare classes, drawn by the square root of their
-frequency, are seen more often than in the dataset, but no pair of classes changes its order.
+It adds images to those of the dataset that were drawn on pictures and found there as `read` does (datasets.sketches): images
+of the dataset drawn anew, glyphs of handwriting fonts, and scribbles, shapes and words, for which it learns that every class
+is equally likely (outlier exposure: Hendrycks, Mazeika and Dietterich 2019). Classes are drawn by the square root of their
+frequency: rare ones are seen more often than in the dataset, and the more frequent of two stays so.
 """
 
 import dataclasses

@@ -14,22 +14,30 @@ from .pipeline import Pipeline
 
 DOUBT = 0.75  # from this doubt between dark and light ink on, both are tried
 UNSURE_BELOW = 0.5  # of probability: below it the label is "?", where model.json has no other threshold
+# Classes that one glyph alone does not tell apart: those that EMNIST merges (Cohen et al. 2017, II-B) and similar ones.
+ALIKE = "0Oo", "1Ili", "5Ss", "2Zz", "Cc", "Ff", "Jj", "Kk", "Mm", "Pp", "Uu", "Vv", "Ww", "Xx", "Yy"
+LIKELY = 0.01  # of probability: less likely classes are not worth a mention
 
 
 class Reading(NamedTuple):
     """The result for one image.
 
     Attributes:
-        label: the class name, or "?" where the probability is below the threshold.
+        label: the most probable class, or "?" where `shape_probability` is below the threshold.
         probability: of the most probable class.
         alternatives: (name, probability) of the five most probable classes, best first.
         seen: uint8 (28, 28), the image as the model saw it.
+        alike: the most probable class, then those of the same shape that are likely, too: ("O", "0", "o"). Which of them it
+            is, only its neighbors or a smaller alphabet can tell.
+        shape_probability: of these classes together.
     """
 
     label: str
     probability: float
     alternatives: tuple
     seen: np.ndarray
+    alike: tuple = ()
+    shape_probability: float = 0.0
 
     @property
     def unsure(self):
@@ -51,7 +59,7 @@ class CharacterModel(Model):
         classifier: a network, or one of hcrlib.models.
         pipeline: a Pipeline.
         classes: names, in the order of the scores.
-        unsure_below: the probability below which `read` returns "?".
+        unsure_below: the probability of a shape, see `Reading.alike`, below which `read` returns "?".
         frame: how its training images were framed, "mnist" or "emnist".
     """
 
@@ -81,17 +89,18 @@ class CharacterModel(Model):
         """Return the most probable class names of float32 (n, k)."""
         return [self.classes[index] for index in scores.argmax(axis=1)]
 
-    def read(self, anything: Any, unsure_below: Optional[float] = None) -> Reading:
+    def read(self, anything: Any, unsure_below: Optional[float] = None, alphabet: Any = None) -> Reading:
         """Read one character: a path, bytes, PIL image or array of any size and color, see `steps_of`.
 
         unsure_below: the probability below which the label is "?"; None for the model's own. What does not look like one
-        character is "?" too, unless it is 0. ValueError for data that are not an image, and for an image without ink.
+        character is "?" too, unless it is 0. alphabet: names of the classes that it may be, such as "0123456789"; None for all.
+        ValueError for data that are not an image, for an image without ink, and for an alphabet without any of the classes.
         """
-        return self.readings_of([self.steps(anything)], unsure_below)[0]
+        return self.readings_of([self.steps(anything)], unsure_below, alphabet)[0]
 
-    def readings_of(self, steps: Any, unsure_below: Optional[float] = None) -> List[Reading]:
+    def readings_of(self, steps: Any, unsure_below: Optional[float] = None, alphabet: Any = None) -> List[Reading]:
         """Return a Reading for each of a list of Steps, see `read`."""
-        readings = self.readings(np.stack([each.glyph for each in steps]), unsure_below)
+        readings = self.readings(np.stack([each.glyph for each in steps]), unsure_below, alphabet)
         if unsure_below == 0:
             return readings
         return [one._replace(label="?") if each.is_odd else one for one, each in zip(readings, steps)]
@@ -112,10 +121,15 @@ class CharacterModel(Model):
         first, second = self.scores(np.stack([found.glyph, other.glyph])).max(axis=1)
         return other if second > first else found
 
-    def readings(self, images: Any, unsure_below: Optional[float] = None) -> List[Reading]:
-        """Return a Reading for each of uint8 (n, 28, 28), upright, ink 255."""
+    def readings(self, images: Any, unsure_below: Optional[float] = None, alphabet: Any = None) -> List[Reading]:
+        """Return a Reading for each of uint8 (n, 28, 28), upright, ink 255; see `read`."""
         least = self.unsure_below if unsure_below is None else unsure_below
-        return [self._reading(image, scores, least) for image, scores in zip(images, self.scores(images))]
+        scores = self.scores(images)
+        if alphabet is not None:
+            scores = scores * self._allowed(alphabet)
+            scores /= np.maximum(scores.sum(axis=1, keepdims=True), 1e-12)
+        together = scores.dot(alike_matrix(self.classes))
+        return [self._reading(*each, least=least) for each in zip(images, scores, together)]
 
     def golden(self, images):
         """Return the arrays of a golden.npz: "images", uint8 (n, 28, 28), and "scores", float32 (n, k)."""
@@ -137,10 +151,32 @@ class CharacterModel(Model):
             raise ValueError("unknown frame %r" % (frame,))
         return {"unsure_below": float(about.get("unsure_below", UNSURE_BELOW)), "frame": frame}
 
-    def _reading(self, image, scores, least):
-        best = [(self.classes[index], float(scores[index])) for index in np.argsort(-scores, kind="stable")[:5]]
-        name, probability = best[0]
-        return Reading(name if probability >= least else "?", probability, tuple(best), image)
+    def _allowed(self, alphabet):
+        """Return bool (k,), the classes that an alphabet names."""
+        allowed = np.isin(self.classes, list(alphabet))
+        if not allowed.any():
+            known = " ".join(self.classes)
+            raise ValueError("the alphabet %r names none of the classes: %s" % (alphabet, known))
+        return allowed
+
+    def _reading(self, image, scores, together, least):
+        order = np.argsort(-scores, kind="stable")
+        first = order[0]
+        name, shape = self.classes[first], float(together[first])
+        likely = [self.classes[index] for index in order if scores[index] >= LIKELY]
+        best = tuple((self.classes[index], float(scores[index])) for index in order[:5])
+        same = (name,) + tuple(other for other in likely if other != name and are_alike(other, name))
+        return Reading(name if shape >= least else "?", best[0][1], best, image, same, shape)
+
+
+def are_alike(one: str, other: str) -> bool:
+    """Return whether two classes are the same or have the same shape, see ALIKE."""
+    return one == other or (len(one) == len(other) == 1 and any(one in group and other in group for group in ALIKE))
+
+
+def alike_matrix(classes: Any) -> np.ndarray:
+    """Return float32 (k, k), 1 where two classes are alike: scores times it are the probabilities of shapes."""
+    return np.array([[are_alike(one, other) for other in classes] for one in classes], np.float32)
 
 
 TrainedModel = CharacterModel  # its earlier name

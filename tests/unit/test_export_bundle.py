@@ -378,8 +378,12 @@ def test_the_threshold_costs_a_hundredth_of_the_right_answers():
     scores = np.zeros((1000, 2), np.float32)
     scores[:, 0] = np.linspace(0.5, 1, 1000)
     labels = np.zeros(1000, int)
-    assert threshold(scores, labels) == pytest.approx(0.505, abs=1e-3)
-    assert threshold(scores, labels + 1) == 1
+    assert threshold(scores, labels, ("a", "b")) == pytest.approx(0.505, abs=1e-3)
+    assert threshold(scores, labels + 1, ("a", "b")) == 1
+    scores[:, 1] = 1 - scores[:, 0]
+    assert threshold(scores, labels, ("O", "0")) == pytest.approx(1), (
+        "which of two alike classes it is, does not matter"
+    )
 
 
 def test_the_card_of_ones_own_data_names_no_folder_and_no_census(tmp_path):

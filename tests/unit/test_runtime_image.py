@@ -9,7 +9,7 @@ from PIL import Image
 
 import hcrlib
 from hcrlib.bench import inputs
-from hcrlib.runtime import to_glyph
+from hcrlib.runtime import CharacterModel, Pipeline, to_glyph
 from hcrlib.runtime.glyph import STROKES, steps_of
 from hcrlib.runtime.image import centred, ink_boxed, to_grey, to_pixels
 
@@ -208,6 +208,31 @@ def test_what_is_not_one_character_is_unsure(digits):
     for picture in (word, hatched):
         assert model.read(picture).unsure
         assert not model.read(picture, unsure_below=0).unsure
+
+
+def test_classes_of_one_shape_answer_together():
+    classes, glyph = ("0", "1", "O", "o", "D"), np.zeros((1, 28, 28), np.uint8)
+    model = CharacterModel(Fixed([0.3, 0.02, 0.35, 0.25, 0.08]), Pipeline(), classes, unsure_below=0.8)
+    [reading] = model.readings(glyph)
+    assert (reading.label, reading.alike) == ("O", ("O", "0", "o")), (
+        "which of them it is, is not why it would be unsure"
+    )
+    assert (reading.probability, reading.shape_probability) == (pytest.approx(0.35), pytest.approx(0.9))
+    [digit] = model.readings(glyph, alphabet="0123456789")
+    assert (digit.label, digit.alike) == ("0", ("0",))
+    assert dict(digit.alternatives) == pytest.approx({"0": 0.3 / 0.32, "1": 0.02 / 0.32, "O": 0, "o": 0, "D": 0})
+    with pytest.raises(ValueError, match="'xyz' names none of the classes: 0 1 O o D"):
+        model.readings(glyph, alphabet="xyz")
+
+
+class Fixed:
+    """A classifier that gives every image the same scores."""
+
+    def __init__(self, scores):
+        self.row = np.array([scores], np.float32)
+
+    def scores(self, x):
+        return np.repeat(self.row, len(x), axis=0)
 
 
 def blank_pictures():

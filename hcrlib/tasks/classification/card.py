@@ -8,11 +8,11 @@ from hcrlib.metrics import scores as metrics
 from hcrlib.metrics import statistics
 from hcrlib.records import RunRecord, load_predictions
 from hcrlib.runtime import CharacterModel
+from hcrlib.runtime.character_model import ALIKE
 
 METRIC = "accuracy"
 OPTION = "--character --model"  # of `hcr read`
 SHOWN = 10  # rows of the tables
-ALIKE = "O 0", "I 1", "L 1", "I L", "S 5", "Z 2", "l 1", "l I"  # pairs that may have the same shape
 LIMITS = """
 - It returns one of its classes for any image: a character of another alphabet, a blot, two touching characters. An answer
   whose probability is below {threshold:.3g} % is shown as "?", unless `read` is given another threshold.
@@ -65,7 +65,8 @@ def confusions(record: RunRecord, noun: str) -> Iterator[tuple[tuple, list[tuple
 
 def limits(model: CharacterModel, is_published: bool) -> str:
     """Return what the model cannot do, as a list. is_published: whether its data are in the catalog."""
-    pairs = [pair.replace(" ", " and ") for pair in ALIKE if {*pair.split()} <= {*model.classes}]
-    same = f"- Some classes can have the same shape; only neighboring characters tell them apart: {', '.join(pairs)}."
-    parts = [LIMITS.format(threshold=100 * model.unsure_below), WRITERS * is_published, same if pairs else ""]
+    groups = [[name for name in group if name in model.classes] for group in ALIKE]
+    named = ", ".join(" ".join(group) for group in groups if len(group) > 1)
+    same = f"- Some classes can have the same shape; only neighboring characters tell them apart: {named}."
+    parts = [LIMITS.format(threshold=100 * model.unsure_below), WRITERS * is_published, same if named else ""]
     return "\n".join(filter(None, parts))

@@ -7,6 +7,7 @@ import numpy as np
 from hcrlib.datasets import Dataset, Split, frame_of, stratified_take
 from hcrlib.records import RunRecord
 from hcrlib.runtime import CharacterModel
+from hcrlib.runtime.character_model import alike_matrix
 
 FORMATS = "model.onnx", "model-1.onnx", "model.tflite", "model-float16.tflite", "model-int8.tflite"
 CHECKED = 1000  # validation images on which a network in ONNX must agree with the trained one
@@ -37,10 +38,12 @@ def measure(predicted: list[str], test: Split, classes: tuple) -> dict[str, floa
 
 def about(record: RunRecord, model: CharacterModel, val: Split) -> dict[str, Any]:
     """Return the entries of model.json that training did not write: the threshold of "?" and the frame of the images."""
-    return {"unsure_below": threshold(model.scores(val.images), val.labels), "frame": frame_of(record.config.dataset)}
+    least = threshold(model.scores(val.images), val.labels, model.classes)
+    return {"unsure_below": least, "frame": frame_of(record.config.dataset)}
 
 
-def threshold(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Return the probability below which the prediction is "?": the share REFUSED of correct predictions is below it."""
-    right = scores.argmax(axis=1) == labels
-    return float(np.quantile(scores.max(axis=1)[right], REFUSED)) if right.any() else 1.0
+def threshold(scores: np.ndarray, labels: np.ndarray, classes: tuple) -> float:
+    """Return the probability of a shape below which it is "?": the share REFUSED of the correct predictions is below it."""
+    first = scores.argmax(axis=1)
+    shapes, right = (scores @ alike_matrix(classes))[np.arange(len(first)), first], first == labels
+    return float(np.quantile(shapes[right], REFUSED)) if right.any() else 1.0
