@@ -7,6 +7,7 @@ as examples of what is not a character.
 """
 
 import io
+import string
 from typing import NamedTuple
 
 import cv2
@@ -15,7 +16,8 @@ import numpy as np
 from PIL import Image
 
 from hcrlib.core.rng import seed_for
-from hcrlib.datasets import font_lines, fonts
+from hcrlib.datasets import doodles, font_lines, fonts
+from hcrlib.runtime.character_model import are_alike
 from hcrlib.runtime.glyph import steps_of
 from hcrlib.runtime.image import SIDE
 
@@ -24,23 +26,34 @@ SIZES = 18, 110  # pixels: the longer side of a character as drawn
 PENS = 0.025, 0.2  # of that: widths of strokes
 SAME = 0.5  # of the union of both boxes: what shares less is something else on the picture
 INK = 64  # of 255: a pixel of an image at least this dark is ink
-SHAPES = "scribble", "strokes", "star", "face", "hatching", "blots"
-STARS = (3, 1), (5, 2), (6, 1), (7, 2), (7, 3), (8, 3)  # corners, and how many of them each side goes on
+SIGNS = "&@#%$€?=*§"
+LIKE_DIGITS = "bDGgqQT"  # letters that some write as others write digits
 
 
 class Source(NamedTuple):
-    """Images to draw from, of any size, ink 255 on 0, and the class of each; -1: one after another for words."""
+    """Images to draw from, uint8 of any size, ink 255 on 0, and the class of each."""
 
     images: tuple
     labels: np.ndarray
 
 
-def of_fonts(classes):
-    """Return the Source of handwriting fonts, those for validation and test left out. DataError if they cannot be fetched."""
+def of_fonts(names):
+    """Return the Source of handwriting fonts, those for validation and test left out. DataError if they cannot be fetched.
+
+    names: of the classes; a font has some or all of them.
+    """
     fonts.fetch(fonts.FONTS)
     faces = [face for face in font_lines.faces_of("train") if face.name not in font_lines.CAPITALS]
-    found = [(face.glyphs[name].ink, at) for face in faces for at, name in enumerate(classes) if name in face.glyphs]
+    found = [(face.glyphs[name].ink, at) for face in faces for at, name in enumerate(names) if name in face.glyphs]
     return Source(tuple(ink for ink, _ in found), np.array([at for _, at in found]))
+
+
+def foreign(classes):
+    """Return letters, digits and signs that are none of the classes and look like none of them."""
+    names = set(string.ascii_letters + string.digits + SIGNS).difference(classes)
+    if names.issuperset(string.ascii_letters):
+        names -= set(LIKE_DIGITS)
+    return sorted(name for name in names if not any(are_alike(name, other) for other in classes))
 
 
 def characters(source, labels, frame, seed, purpose):
@@ -58,14 +71,19 @@ def characters(source, labels, frame, seed, purpose):
     return _stacked(drawn), np.asarray(labels)[kept]
 
 
-def others(source, n, frame, seed, purpose, crosses=False):
-    """Return uint8 (m, 28, 28), m <= n: images of what is not a character. crosses: whether a cross is not one, either."""
-    rng = np.random.default_rng(seed_for(seed, f"{purpose}/choice"))
-    words = [
-        tuple(source.images[at] for at in rng.integers(len(source.images), size=rng.integers(2, 6))) for _ in range(n)
-    ]
-    kinds = [*SHAPES, "cross"] if crosses else SHAPES
-    subjects = [word if rng.random() < 0.3 else str(rng.choice(kinds)) for word in words]
+def others(own, signs, n, frame, seed, purpose, kinds=doodles.KINDS):
+    """Return uint8 (m, 28, 28), m <= n: images of what is none of the classes: doodles, words and other signs.
+
+    own: a Source of the classes, which words are composed of. signs: images of other characters, or (). kinds: of doodles.
+    """
+    rng, subjects = np.random.default_rng(seed_for(seed, f"{purpose}/choice")), []
+    for kind in rng.random(n):
+        if kind < 0.55:
+            subjects.append(str(rng.choice(kinds)))
+        elif kind < 0.8 or not len(signs):
+            subjects.append(tuple(own.images[at] for at in rng.integers(len(own.images), size=rng.integers(2, 6))))
+        else:
+            subjects.append(signs[rng.integers(len(signs))])
     parts = [subjects[start : start + CHUNK] for start in range(0, n, CHUNK)]
     return _stacked(_parallel(_found, parts, frame, seed, purpose))
 
@@ -80,14 +98,14 @@ def _parallel(function, parts, *options):
 
 
 def _found(subjects, frame, seed, purpose, number):
-    """Return uint8 (28, 28), or None, found of each subject: an image, a tuple of those of a word, or one of SHAPES."""
+    """Return uint8 (28, 28), or None, found of each subject: an image, a tuple of those of a word, or a kind of doodle."""
     rng = np.random.default_rng(seed_for(seed, f"{purpose}/{number}"))
     return [_framed(subject, frame, rng) for subject in subjects]
 
 
 def _framed(subject, frame, rng):
     if isinstance(subject, str):
-        ink = _shape(subject, rng)
+        ink = _cropped(doodles.doodle(subject, rng))
     elif isinstance(subject, tuple):
         ink = _word([drawn(image, rng) for image in subject], rng)
     else:
@@ -175,65 +193,6 @@ def _word(parts, rng):
         np.maximum(room, part[:, : room.shape[1]], out=room)
         x += max(1, part.shape[1] + gap)
     return _cropped(ink)
-
-
-def _shape(kind, rng):
-    """Return float32 (h, w), the ink of something that is no character."""
-    size = int(np.exp(rng.uniform(np.log(40), np.log(SIZES[1]))))
-    pen, ink = max(1, round(float(rng.uniform(0.02, 0.1)) * size)), np.zeros((size, size), np.uint8)
-
-    def line(points, closed=False):
-        cv2.polylines(ink, [np.round(np.asarray(points) * 16).astype(np.int32)], closed, 255, pen, cv2.LINE_AA, 4)
-
-    if kind == "scribble":
-        corners = rng.uniform(0.05, 0.95, (rng.integers(7, 30), 2))
-        line(_curve(corners) * size if rng.random() < 0.6 else corners * size)
-    elif kind == "strokes":
-        for _ in range(rng.integers(4, 10)):
-            line(_curve(rng.uniform(0.05, 0.95, (rng.integers(2, 5), 2))) * size)
-    elif kind == "star":
-        n, step = STARS[rng.integers(len(STARS))]
-        turns = rng.uniform(0, 2 * np.pi) + 2 * np.pi * step * np.arange(n) / n
-        line(size * (0.5 + 0.44 * np.stack([np.cos(turns), np.sin(turns)], axis=1) * rng.uniform(0.7, 1, 2)), True)
-    elif kind == "face":
-        turns = np.linspace(0, 2 * np.pi, 40)
-        round_ = np.stack([np.cos(turns), np.sin(turns)], axis=1)
-        line(size * (0.5 + 0.44 * round_ * rng.uniform(0.8, 1, 2)), True)
-        for side in (-1, 1):
-            line(size * ((0.5 + 0.16 * side, rng.uniform(0.35, 0.42)) + 0.04 * round_), True)
-        mouth = np.linspace(0.15, 0.85, 12) * np.pi
-        line(
-            size
-            * (
-                np.array([0.5, 0.55])
-                + np.stack([0.22 * np.cos(mouth), rng.choice([-0.1, 0.15]) * np.sin(mouth)], axis=1)
-            )
-        )
-    elif kind == "hatching":
-        for at in np.linspace(0.1, 0.9, rng.integers(3, 8)) + rng.normal(0, 0.02):
-            line(size * (np.array([[at, 0.08], [at + rng.normal(0, 0.05), 0.92]])))
-            if rng.random() < 0.8:
-                line(size * (np.array([[0.08, at], [0.92, at + rng.normal(0, 0.05)]])))
-    elif kind == "cross":
-        turn, half = rng.choice([0, np.pi / 4]) + rng.normal(0, 0.12), rng.uniform(0.25, 0.45, 2)
-        for angle, reach in zip((turn, turn + np.pi / 2 + rng.normal(0, 0.1)), half, strict=True):
-            way = reach * np.array([np.cos(angle), np.sin(angle)])
-            line(size * (0.5 + np.array([-way, way])))
-    else:  # blots
-        noise = cv2.resize(
-            rng.random((rng.integers(4, 14),) * 2).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC
-        )
-        ink = np.where(noise > np.quantile(noise, rng.uniform(0.5, 0.85)), 255, 0).astype(np.uint8)
-    return _cropped(ink.astype(np.float32) / 255)
-
-
-def _curve(corners):
-    """Return float (n, 2), a smooth curve near the corners (Chaikin 1974)."""
-    for _ in range(3):
-        first, second = corners[:-1], corners[1:]
-        cut = np.stack([0.75 * first + 0.25 * second, 0.25 * first + 0.75 * second], axis=1).reshape(-1, 2)
-        corners = np.concatenate([corners[:1], cut, corners[-1:]])
-    return corners
 
 
 def on_paper(ink, rng, neighbors=()):

@@ -27,7 +27,7 @@ class CnnRobust(CnnCompact):
     shift: int = number(1, least=0)
     redrawn: float = number(0.5, least=0)  # images drawn anew, as a share of the dataset's
     lettered: float = number(0.25, least=0)  # glyphs of fonts, as a share of the dataset's images; 0 needs no fonts
-    others: float = number(0.1, least=0)  # scribbles, shapes and words, as a share of the dataset's images
+    others: float = number(0.15, least=0)  # doodles, words and other signs, as a share of the dataset's images
 
     @classmethod
     def check_pipeline(cls, pipeline):
@@ -50,7 +50,7 @@ class CnnRobust(CnnCompact):
 
     def _drawn(self, x, y, context):
         """Return (what, uint8 (n, 28, 28), int64 (n,)) of each kind; what is no character has the label n_classes."""
-        from hcrlib.datasets import sketches  # it needs OpenCV
+        from hcrlib.datasets import doodles, sketches  # they need OpenCV
 
         frame = frame_of(context.dataset) if context.dataset else "mnist"
         own, made = sketches.Source(tuple(np.rint(x * 255).astype(np.uint8)), y), []
@@ -62,8 +62,9 @@ class CnnRobust(CnnCompact):
                 labels = rng.choice(context.n_classes, round(share * len(x)), p=np.sqrt(counts) / np.sqrt(counts).sum())
                 made.append((what, *sketches.characters(source, labels, frame, context.seed, what)))
         if self.others:
-            crosses = not set("xX").intersection(context.classes)
-            images = sketches.others(own, round(self.others * len(x)), frame, context.seed, "others", crosses)
+            signs = sketches.of_fonts(sketches.foreign(context.classes)).images if self.lettered else ()
+            kinds = [kind for kind in doodles.KINDS if kind != "cross" or not set("xX").intersection(context.classes)]
+            images = sketches.others(own, signs, round(self.others * len(x)), frame, context.seed, "others", kinds)
             made.append(("of no character", images, np.full(len(images), context.n_classes)))
         return made
 
