@@ -4,6 +4,7 @@ Characters are the strokes of real ones: validation images, thinned to lines, wh
 canvas of each condition, so that a pen is as wide as the condition says. The picture or file goes through `read`.
 """
 
+import dataclasses
 import io
 
 import numpy as np
@@ -27,8 +28,7 @@ def _grey(level):
     return (level,) * 3
 
 
-# What differs from a black pen, 1/14 of the side wide, on a white canvas of 400 pixels, whose ink fills 0.7 of it. pen: of the
-# side, or in pixels from 1 on. The rest is explained in `picture` and `_filed`.
+# What differs from a black pen, 1/14 of the side wide, on a white canvas of 400 pixels with ink in 0.7 of it: see Condition.
 CONDITIONS = {
     "as drawn on the page": {"canvas": 140},
     **{f"pen of 1/{n} of the canvas": {"pen": 1 / n} for n in (200, 100, 50, 30, 20, 10, 8, 6)},
@@ -171,76 +171,105 @@ def strokes_of(glyph):
     return points[np.stack([np.concatenate([first, lonely]), np.concatenate([second, lonely])], axis=1)]
 
 
-def picture(
-    strokes,
-    rng,
-    canvas=400,
-    pen=1 / 14,
-    ink=BLACK,
-    ground=WHITE,
-    size=0.7,
-    at=(0.5, 0.5),
-    alpha=False,
-    edge=BLACK,
-    frame=0,
-    inset=0,
-    side=0,
-    turn=0,
-    corner=False,
-    specks=0,
-    speck=1,
-    rules=(),
-    rule=BLACK,
-    checkered=False,
-    shadow=0,
-    edged=False,
-    gradient=0,
-    noise=0,
-    pepper=0,
-    blur=0,
-    **file,
-):
-    """Return the bytes of a file or a PIL image of `strokes`.
+@dataclasses.dataclass(frozen=True)
+class Condition:
+    """What a picture is like; widths, sizes and places are shares of the side of the canvas, unless said otherwise.
 
-    canvas: its side in pixels. size, at: of the ink, and its middle; this and all widths are shares of the side. frame, inset:
-    the frame's width and distance from the border. side, turn, corner: the width of a dark left side, turned, or of a corner;
-    edge: the color of these. specks, speck: how many, and their side in pixels. rules: where ruled lines are; checkered: also
-    upright. shadow, edged: how dark the right part is. gradient: how much light is lost across. noise: in levels; pepper: the
-    share of pixels that are black or white. file: see `_filed`.
+    Attributes:
+        canvas: its side in pixels.
+        pen: the width of strokes; from 1 on in pixels.
+        ink, ground: colors. alpha: whether the ground is transparent instead.
+        size, at: of the ink, and its middle.
+        frame, inset: the width of a frame and its distance from the border. side, turn, corner: the width of a dark left
+            side, quarter turns of it, and whether it is only a corner. edge: the color of these.
+        specks, speck: how many, and their side in pixels.
+        rules, rule: where ruled lines are, and their color. checkered: whether there are upright ones, too.
+        shadow, edged: how dark the right part is, and whether it begins at once.
+        gradient: the share of light that is lost from corner to corner. blur: its radius.
+        noise: in levels. pepper: the share of pixels that are black or white.
+        kind, quality: format of the file, none for an image in memory, and that of a JPEG. mode: Pillow's. white: the value of
+            white in a gray TIFF, a float for floats.
     """
-    width = pen if pen >= 1 else max(1.0, pen * canvas)
-    mask = _lines(strokes, canvas, width, max(1.0, size * canvas - width), at)
-    if alpha:
-        solid = np.broadcast_to(np.array(ink, np.uint8), (canvas, canvas, 3))
+
+    canvas: int = 400
+    pen: float = 1 / 14
+    ink: tuple = BLACK
+    ground: tuple = WHITE
+    alpha: bool = False
+    size: float = 0.7
+    at: tuple = (0.5, 0.5)
+    frame: float = 0
+    inset: float = 0
+    side: float = 0
+    turn: int = 0
+    corner: bool = False
+    edge: tuple = BLACK
+    specks: int = 0
+    speck: int = 1
+    rules: tuple = ()
+    rule: tuple = BLACK
+    checkered: bool = False
+    shadow: float = 0
+    edged: bool = False
+    gradient: float = 0
+    blur: float = 0
+    noise: float = 0
+    pepper: float = 0
+    kind: str | None = None
+    quality: int = 75
+    mode: str | None = None
+    white: float | None = None
+
+
+def picture(strokes, rng, **condition):
+    """Return the bytes of a file or a PIL image of `strokes` under a Condition, given by its attributes."""
+    like = Condition(**condition)
+    canvas, width = like.canvas, like.pen if like.pen >= 1 else max(1.0, like.pen * like.canvas)
+    mask = _lines(strokes, canvas, width, max(1.0, like.size * canvas - width), like.at)
+    if like.alpha:
+        solid = np.broadcast_to(np.array(like.ink, np.uint8), (canvas, canvas, 3))
         return Image.fromarray(np.dstack([solid, np.rint(255 * mask).astype(np.uint8)]))
-    pixels = ground + mask[..., None] * (np.array(ink, np.float32) - ground)
-    y, x = (np.broadcast_to(axis, (canvas, canvas)) for axis in np.ogrid[0.5:canvas, 0.5:canvas])
-    y, x = y / np.float32(canvas), x / np.float32(canvas)
-    line = max(1.0, 0.005 * canvas) / canvas
-    for where in rules:
-        for axis in (y, x) if checkered else (y,):
+    pixels = like.ground + mask[..., None] * (np.array(like.ink, np.float32) - like.ground)
+    y, x = (np.broadcast_to(axis, (canvas, canvas)) / np.float32(canvas) for axis in np.ogrid[0.5:canvas, 0.5:canvas])
+    _mark(pixels, x, y, like, rng)
+    pixels = _photographed(pixels, x, y, like, rng)
+    return _filed(Image.fromarray(np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)), like)
+
+
+def _mark(pixels, x, y, like, rng):
+    """Draw rules, frames, dark sides and specks onto float32 (h, w, 3), in place. x, y: float32 (h, w), from 0 to 1."""
+    line = max(1.0, 0.005 * like.canvas) / like.canvas
+    for where in like.rules:
+        for axis in (y, x) if like.checkered else (y,):
             ruled = np.abs(axis - where) < line / 2 + 1e-6
-            pixels[ruled] = np.minimum(rule, pixels[ruled])
-    if frame:
+            pixels[ruled] = np.minimum(like.rule, pixels[ruled])
+    if like.frame:
         from_border = np.minimum(np.minimum(x, 1 - x), np.minimum(y, 1 - y))
-        pixels[(from_border >= inset) & (from_border < inset + frame)] = edge
-    if side:
-        pixels[np.rot90((x < side) & ((y < 2 * side) if corner else True), -turn)] = edge
-    for top, left in rng.integers(0, canvas - speck + 1, (specks, 2)) if speck > 1 else [(2, 3)] * specks:
-        pixels[top : top + speck, left : left + speck] = ink
-    if shadow:
+        pixels[(from_border >= like.inset) & (from_border < like.inset + like.frame)] = like.edge
+    if like.side:
+        pixels[np.rot90((x < like.side) & ((y < 2 * like.side) if like.corner else True), -like.turn)] = like.edge
+    free = like.canvas - like.speck + 1
+    for top, left in rng.integers(0, free, (like.specks, 2)) if like.speck > 1 else [(2, 3)] * like.specks:
+        pixels[top : top + like.speck, left : left + like.speck] = like.ink
+
+
+def _photographed(pixels, x, y, like, rng):
+    """Return float32 (h, w, 3) in the light of a condition, blurred, and with noise."""
+    if like.shadow:
         across = x + 0.4 * y - 0.75
-        pixels *= (1 - shadow * (across > 0 if edged else 1 / (1 + np.exp(-12 * across))))[..., None]
-    if gradient:
-        pixels *= (1 - gradient * (0.7 * x + 0.3 * y))[..., None]
-    if blur:
-        smooth = Image.fromarray(np.rint(pixels).astype(np.uint8)).filter(ImageFilter.GaussianBlur(blur * canvas))
+        pixels = pixels * (1 - like.shadow * (across > 0 if like.edged else 1 / (1 + np.exp(-12 * across))))[..., None]
+    if like.gradient:
+        pixels = pixels * (1 - like.gradient * (0.7 * x + 0.3 * y))[..., None]
+    if like.blur:
+        radius = like.blur * like.canvas
+        smooth = Image.fromarray(np.rint(pixels).astype(np.uint8)).filter(ImageFilter.GaussianBlur(radius))
         pixels = np.asarray(smooth, np.float32)
-    pixels = pixels + rng.normal(0, noise, pixels.shape) if noise else pixels
-    if pepper:
-        chance = rng.random((canvas, canvas))
-        pixels[chance < pepper], pixels[chance > 1 - pepper] = 0, 255
-    return _filed(Image.fromarray(np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)), **file)
+    if like.noise:
+        pixels = pixels + rng.normal(0, like.noise, pixels.shape)
+    if like.pepper:
+        chance, pixels = rng.random(pixels.shape[:2]), pixels.copy()
+        pixels[chance < like.pepper], pixels[chance > 1 - like.pepper] = 0, 255
+    return pixels
 
 
 def _lines(strokes, canvas, width, size, at):
@@ -257,15 +286,15 @@ def _lines(strokes, canvas, width, size, at):
     return np.asarray(image.reduce(finer) if finer > 1 else image, np.float32) / 255
 
 
-def _filed(image, kind=None, mode=None, white=None, **options):
-    """Return the image, or the bytes of a file. kind: its format. mode: Pillow's. white: the value of white in gray TIFFs."""
-    if kind is None:
+def _filed(image, like):
+    """Return the image, or the bytes of a file of a Condition's kind."""
+    if like.kind is None:
         return image
-    if white:
-        values = np.asarray(image.convert("L"), float) / 255 * white
+    if like.white:
+        values = np.asarray(image.convert("L"), float) / 255 * like.white
         image = Image.fromarray(
-            values.astype(np.float32) if isinstance(white, float) else np.rint(values).astype(np.uint16)
+            values.astype(np.float32) if isinstance(like.white, float) else np.rint(values).astype(np.uint16)
         )
     stream = io.BytesIO()
-    (image.convert(mode) if mode else image).save(stream, kind, **options)
+    (image.convert(like.mode) if like.mode else image).save(stream, like.kind, quality=like.quality)
     return stream.getvalue()

@@ -9,7 +9,7 @@ from .engines.onnx import Network
 from .engines.tensorrt import open_engine
 from .engines.tflite import LiteNetwork
 from .glyph import Steps, steps_of
-from .image import FRAMES
+from .image import FRAMES, to_pixels
 from .pipeline import Pipeline
 
 DOUBT = 0.75  # from this doubt between dark and light ink on, both are tried
@@ -111,11 +111,12 @@ class CharacterModel(Model):
 
     def steps(self, anything: Any) -> Steps:
         """Return the Steps to that glyph. Where dark and light ink are in doubt, it is the surer reading. Raises as `read`."""
-        found = steps_of(anything, frame=self.frame)
+        pixels = to_pixels(anything)
+        found = steps_of(pixels, frame=self.frame)
         if found.doubt < DOUBT:
             return found
         try:
-            other = steps_of(anything, "light" if found.dark else "dark", self.frame)
+            other = steps_of(pixels, "light" if found.dark else "dark", self.frame)
         except ValueError:
             return found
         first, second = self.scores(np.stack([found.glyph, other.glyph])).max(axis=1)
