@@ -32,6 +32,8 @@ AXIS = {
     "f1": "F1",
     "val_accuracy": "validation accuracy, mean and range of seeds",
 }  # otherwise seconds
+MANY = 40  # lines of a figure, from which on they are set closer
+TONES = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000"  # of models that share the lines
 
 
 def folder():
@@ -88,14 +90,22 @@ def draw(found):
     if "predict_us_per_image" in rows[0]:
         return style.save(_growth(rows), path)
     middle, low, high = next(keys for keys in DRAWN if keys[0] in rows[0])
-    ax = style.figure(7.5, 1 + 0.32 * len(rows))
-    for index, row in enumerate(rows):
-        ax.plot(row[middle], index, "o", color="#0072b2")  # a bar's length means nothing on a logarithmic axis
-        if low in row:
-            ax.plot([row[low], row[high]], [index, index], color="black", linewidth=1.2)
     names = [row["what"] if "how" not in row else f"{row['what']}\n{row['how']}" for row in rows]
-    ax.set_yticks(range(len(rows)), names)
-    ax.set_ylim(len(rows) - 0.5, -0.5)
+    places = {name: at for at, name in enumerate(dict.fromkeys(names))}
+    shared = len(places) < len(rows)  # by models
+    tones = dict(zip(dict.fromkeys(row.get("model") if shared else None for row in rows), TONES, strict=False))
+    ax = style.figure(7.5, 1 + (0.2 if len(places) > MANY else 0.32) * len(places))
+    for row, name in zip(rows, names, strict=True):
+        at = list(tones).index(row.get("model") if shared else None)
+        place, tone = places[name] + 0.3 * (at - (len(tones) - 1) / 2), TONES[at]
+        ax.plot(row[middle], place, "o", color=tone, markersize=4 if shared else 6)  # on log axes, bars mean nothing
+        if low in row:
+            ax.plot([row[low], row[high]], [place, place], color=tone if shared else "black", linewidth=1.2)
+    if shared:
+        handles = [ax.plot([], [], "o", color=tone, label=model)[0] for model, tone in tones.items()]
+        ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(tones), frameon=False)
+    ax.set_yticks(range(len(places)), places)
+    ax.set_ylim(len(places) - 0.5, -0.5)
     if middle not in ("accuracy", "cer", "val_accuracy", "f1"):
         ax.set_xscale("log")
     ax.grid(axis="x", alpha=0.3)
