@@ -40,11 +40,17 @@ class Source(NamedTuple):
 def of_fonts(names):
     """Return the Source of handwriting fonts, those for validation and test left out. DataError if they cannot be fetched.
 
-    names: of the classes; a font has some or all of them.
+    names: of the classes; one whose other case is no class stands for both.
     """
     fonts.fetch(fonts.FONTS)
     faces = [face for face in font_lines.faces_of("train") if face.name not in font_lines.CAPITALS]
-    found = [(face.glyphs[name].ink, at) for face in faces for at, name in enumerate(names) if name in face.glyphs]
+    cases = [{name, name.swapcase() if name.swapcase() not in names else name} for name in names]
+    found = [
+        (face.glyphs[character].ink, at)
+        for face in faces
+        for at, either in enumerate(cases)
+        for character in sorted(either & face.characters)
+    ]
     return Source(tuple(ink for ink, _ in found), np.array([at for _, at in found]))
 
 
@@ -53,7 +59,11 @@ def foreign(classes):
     names = set(string.ascii_letters + string.digits + SIGNS).difference(classes)
     if names.issuperset(string.ascii_letters):
         names -= set(LIKE_DIGITS)
-    return sorted(name for name in names if not any(are_alike(name, other) for other in classes))
+    return sorted(
+        name
+        for name in names
+        if name.swapcase() not in classes and not any(are_alike(name, other) for other in classes)
+    )
 
 
 def characters(source, labels, frame, seed, purpose):

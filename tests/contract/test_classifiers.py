@@ -21,6 +21,7 @@ QUICK = {"keras": {"epochs": 2, "batch_size": 16}}
 FASTER = {  # networks that beat `linear` after half of the epochs
     "cnn-basic": {"epochs": 1},
     "cnn-compact": {"epochs": 1},
+    "cnn-robust": {"epochs": 1, "lettered": 0, "redrawn": 0.1, "others": 0.1},  # without fonts, which npm would fetch
     "cnn-two-layer": {"epochs": 1},
 }
 NARROW = {  # networks for a GPU: at full width they take minutes, and this narrow they only have to beat guessing
@@ -33,6 +34,7 @@ PARAMETERS = {
     "cnn-jetson-flask": 34_826,
     "cnn-basic": 76_330,
     "cnn-compact": 162_874,
+    "cnn-robust": 162_874,
     "cnn-lenet5": 61_750,
     "cnn-spinal-vgg": 3_634_634,
     "mlp": 538_122,

@@ -1,0 +1,74 @@
+"""Drawn training images: characters keep their class, what is drawn depends on the seed alone."""
+
+import numpy as np
+import pytest
+
+from hcrlib.datasets import doodles, load_dataset, sketches
+from hcrlib.models import CLASSIFIERS, FitContext
+from hcrlib.runtime import Pipeline
+
+
+@pytest.fixture(scope="module")
+def source():
+    train = load_dataset("mnist-5k").train
+    return sketches.Source(tuple(train.images), train.labels)
+
+
+def test_drawn_characters_are_read_as_what_they_were_drawn_from(source):
+    import hcrlib
+
+    labels = np.tile(np.arange(10), 12)
+    images, kept = sketches.characters(source, labels, "mnist", 0, "test")
+    assert images.dtype == np.uint8
+    assert images.shape == (len(kept), 28, 28)
+    assert len(kept) > 0.85 * len(labels)
+    right = np.array(hcrlib.load_model("best-digits").predict(images)) == kept.astype(str)
+    assert right.mean() > 0.8
+    own = [image for image, label in zip(source.images, source.labels, strict=True) if label == kept[0]]
+    assert not any((images[0] == image).all() for image in own), "drawn anew, not copied"
+
+
+def test_the_seed_decides_what_is_drawn(source, monkeypatch):
+    def drawn(seed):
+        return sketches.characters(source, np.arange(10), "emnist", seed, "test")[0]
+
+    one, same, other = drawn(0), drawn(0), drawn(1)
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("kind", doodles.KINDS)
+def test_doodles_differ_and_fill_their_picture(kind):
+    rng = np.random.default_rng(0)
+    inks = [doodles.doodle(kind, rng) for _ in range(5)]
+    for ink in inks:
+        assert ink.dtype == np.float32
+        assert ink.max() > 0.9
+        assert 0.02 < ink.mean() < 0.9
+    assert len({ink.tobytes() for ink in inks}) == 5
+
+
+def test_others_are_framed_like_characters(source):
+    images = sketches.others(source, (), 40, "mnist", 0, "test")
+    assert images.dtype == np.uint8
+    assert 30 < len(images) <= 40
+    assert (images.reshape(len(images), -1).max(axis=1) > 200).all()
+
+
+def test_foreign_signs_look_like_no_class():
+    digits, letters = sketches.foreign(tuple("0123456789")), sketches.foreign(tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+    assert {"A", "k", "?"} < set(digits)
+    assert not set("oOlISzbg") & set(digits)
+    assert {"4", "7", "&"} < set(letters)
+    assert not set("abxyz015") & set(letters), "letters of a class that stands for both cases, and their shapes"
+
+
+def test_what_is_no_character_trains_every_class_alike(tmp_path):
+    robust = CLASSIFIERS.get("cnn-robust").create(
+        {"epochs": 1, "redrawn": 0.1, "lettered": 0, "others": 0.2, "width": 4}
+    )
+    train = load_dataset("mnist-5k").train
+    x, y = Pipeline(["scale"]).fit(train.images).apply(train.images)[:200], train.labels[:200]
+    robust.fit(x, y, x[:50], y[:50], FitContext(10, 0, tmp_path, lambda line: None))
+    assert robust._targets(np.array([3, 10])).tolist() == [np.eye(10)[3].tolist(), pytest.approx([0.1] * 10)]
+    assert "trained on drawn images as well: " in robust.notes[0]
