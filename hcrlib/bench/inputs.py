@@ -105,8 +105,8 @@ def inputs(request):
             continue
         model = hcrlib.load_model(model_name)
         drawn = characters(model, data, each)[: request.images]
-        for what, condition in CONDITIONS.items():
-            right = shares(model, drawn, what, condition)
+        for what in CONDITIONS:
+            right = shares(model, drawn, what)
             low, high = scores.wilson(right, len(drawn))
             measured = {"accuracy": right / len(drawn), "ci_low": low, "ci_high": high}
             outcome.rows.append({"what": what, "model": model_name, "characters": len(drawn), **measured})
@@ -118,18 +118,21 @@ def inputs(request):
     return outcome
 
 
-def shares(model, drawn, what, condition):
+def shares(model, drawn, what):
     """Return how many of `characters` are read right under a condition; "?" and errors are wrong."""
     right = 0
     for index, (label, strokes) in enumerate(drawn):
         try:
-            found = model.read(
-                picture(strokes, np.random.default_rng(seed_for(index, f"bench/{what}")), **condition)
-            ).label
+            found = model.read(under(what, strokes, index)).label
         except ValueError:
             found = ""
         right += found.lower() == label.lower()
     return right
+
+
+def under(what, strokes, index=0):
+    """Return the picture, see `picture`, of `strokes` under a condition by name; index: of its noise and specks."""
+    return picture(strokes, np.random.default_rng(seed_for(index, f"bench/{what}")), **CONDITIONS[what])
 
 
 def characters(model, data, each):

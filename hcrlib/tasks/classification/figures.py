@@ -90,6 +90,26 @@ def glyphs(ax, images, captions, columns=8):
     return ax
 
 
+def found(ax, steps, captions, answers):
+    """Draw what a model saw of pictures, a column each: the picture, the ink found in it, the glyph, and its answer.
+
+    steps: runtime.glyph.Steps of each picture. captions, answers: str, above and below each column.
+    """
+    for column, (each, caption, answer) in enumerate(zip(steps, captions, answers, strict=True)):
+        left = 1.15 * column
+        for row, image in enumerate((each.picture, 255 - each.ink, 255 - each.glyph)):
+            height, width = np.array(image.shape[:2]) / max(image.shape[:2])
+            x, y = left + (1 - width) / 2, 1.1 * row + (1 - height) / 2
+            ax.imshow(image, cmap="gray", vmin=0, vmax=255, extent=(x, x + width, y + height, y))
+        ax.text(left + 0.5, -0.08, textwrap.fill(caption, 14), ha="center", va="bottom", fontsize=7)
+        ax.text(left + 0.5, 3.3, answer, ha="center", va="top", fontsize=12)
+    for row, name in enumerate(("picture", "ink", "glyph", "answer")):
+        ax.text(-0.1, 1.1 * row + 0.5 if row < 3 else 3.4, name, ha="right", va="center", fontsize=8, color="#555555")
+    ax.set(xlim=(-0.9, 1.15 * len(steps)), ylim=(3.7, -0.6), aspect="equal")
+    ax.set_axis_off()
+    return ax
+
+
 def mistakes(ax, images, predictions, classes, most=24):
     """Draw the most confident errors, with captions 'true class → prediction, probability'.
 
