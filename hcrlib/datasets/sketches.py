@@ -25,6 +25,9 @@ CHUNK = 500  # sketches that are drawn with one generator: what is drawn does no
 SIZES = 18, 110  # pixels: the longer side of a character as drawn
 PENS = 0.025, 0.2  # of that: widths of strokes
 SAME = 0.5  # of the union of both boxes: what shares less is something else on the picture
+SHADED = 0.1  # of the pictures: there is a shadow on them
+BLANK = "blank"  # a sheet with nothing but shadow and grain, on which ink was found
+TRIES = 12  # most blank sheets are found to be blank
 INK = 64  # of 255: a pixel of an image at least this dark is ink
 SIGNS = "&@#%$€?=*§"
 LIKE_DIGITS = "bDGgqQT"  # letters that some write as others write digits
@@ -88,7 +91,9 @@ def others(own, signs, n, frame, seed, purpose, kinds=doodles.KINDS):
     """
     rng, subjects = np.random.default_rng(seed_for(seed, f"{purpose}/choice")), []
     for kind in rng.random(n):
-        if kind < 0.55:
+        if kind < 0.05:
+            subjects.append(BLANK)
+        elif kind < 0.55:
             subjects.append(str(rng.choice(kinds)))
         elif kind < 0.8 or not len(signs):
             subjects.append(tuple(own.images[at] for at in rng.integers(len(own.images), size=rng.integers(2, 6))))
@@ -114,18 +119,25 @@ def _found(subjects, frame, seed, purpose, number):
 
 
 def _framed(subject, frame, rng):
-    if isinstance(subject, str):
-        ink = _cropped(doodles.doodle(subject, rng))
-    elif isinstance(subject, tuple):
-        ink = _word([drawn(image, rng) for image in subject], rng)
-    else:
-        ink = drawn(subject, rng)
-    picture, box = on_paper(ink, rng, () if isinstance(subject, (str, tuple)) else (subject,))
+    if isinstance(subject, tuple):
+        return _seen(*on_paper(_word([drawn(image, rng) for image in subject], rng), rng), frame)
+    if not isinstance(subject, str):
+        return _seen(*on_paper(drawn(subject, rng), rng, subject), frame)
+    for _ in range(TRIES if subject == BLANK else 1):
+        ink = np.zeros(rng.integers(10, SIZES[1], 2)) if subject == BLANK else _cropped(doodles.doodle(subject, rng))
+        glyph = _seen(*on_paper(ink, rng), frame, 0)
+        if glyph is not None:
+            break
+    return glyph
+
+
+def _seen(picture, box, frame, least=SAME):
+    """Return the glyph of a picture; None if it is blank, or if what was found shares too little with the box."""
     try:
         steps = steps_of(picture, frame=frame)
     except ValueError:
         return None
-    return steps.glyph if isinstance(subject, str) or _shared(steps.box, box) >= SAME else None
+    return steps.glyph if _shared(steps.box, box) >= least else None
 
 
 def _shared(one, other):
@@ -205,10 +217,10 @@ def _word(parts, rng):
     return _cropped(ink)
 
 
-def on_paper(ink, rng, neighbors=()):
+def on_paper(ink, rng, neighbor=None):
     """Return (uint8 (h, w), box): a picture with the ink, float32 (h, w), and the box of it: left, top, right, bottom.
 
-    neighbors: images of characters that may be seen in part at its sides.
+    neighbor: image of a character that may be seen in part at a side.
     """
     longer = max(ink.shape)
     room = np.maximum(rng.uniform(0.04, 0.6 if rng.random() < 0.8 else 1.5, 4) * longer, 2).astype(int)
@@ -220,8 +232,8 @@ def on_paper(ink, rng, neighbors=()):
     if rng.random() < 0.35:  # a pencil, whose strokes are uneven
         grain = cv2.resize(rng.normal(0.8, 0.25, (sheet.shape[0] // 3 + 1, sheet.shape[1] // 3 + 1)), sheet.shape[::-1])
         sheet *= np.clip(grain, 0.3, 1).astype(np.float32)
-    if neighbors and rng.random() < 0.12:
-        _beside(sheet, drawn(neighbors[0], rng), box, rng)
+    if neighbor is not None and rng.random() < 0.12:
+        _beside(sheet, drawn(neighbor, rng), box, rng)
     if rng.random() < 0.12:
         _ruled(sheet, rng)
     for _ in range(rng.poisson(0.4) if rng.random() < 0.3 else 0):
@@ -274,7 +286,12 @@ def _ruled(sheet, rng):
 
 
 def _light(shape, rng):
-    """Return float32 (h, w), paper of some brightness, lit from somewhere."""
+    """Return float32 (h, w), paper of some brightness, lit from somewhere, sometimes in the shadow of something."""
     y, x = np.ogrid[-0.5 : 0.5 : shape[0] * 1j, -0.5 : 0.5 : shape[1] * 1j]
     way, fall = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.5) if rng.random() < 0.4 else 0.0
-    return (rng.uniform(110, 255) * (1 - fall * (0.5 + np.cos(way) * x + np.sin(way) * y) / 1.5)).astype(np.float32)
+    paper = rng.uniform(110, 255) * (1 - fall * (0.5 + np.cos(way) * x + np.sin(way) * y) / 1.5)
+    if rng.random() < SHADED:
+        way, softness = rng.uniform(0, 2 * np.pi), rng.uniform(0.002, 0.1)
+        across = np.clip((np.cos(way) * x + np.sin(way) * y + rng.uniform(-0.3, 0.3)) / softness, -20, 20)
+        paper = paper * (1 - rng.uniform(0.2, 0.6) / (1 + np.exp(across)))
+    return paper.astype(np.float32)
