@@ -4,6 +4,7 @@ The zoo and bundles hold networks in ONNX only. An ONNX file has the layers in t
 normalization: its scale is part of the kernel before it, and its shift a bias. See `_batch_norm.unfold` for its statistics.
 """
 
+import hashlib
 import json
 
 import numpy as np
@@ -38,6 +39,16 @@ def rebuilt(folder, network):
         hint = "Start from a run of this machine: hcr results"
         raise RunError(f"The weights cannot be read from ONNX: {error}", where=folder, hint=hint) from error
     return learner
+
+
+def weights_sha256(model):
+    """Return the hex SHA-256 of the weights in the folder of a network; RunError if it has none."""
+    path = next((path for path in (model / "model.onnx", model / "model.keras") if path.is_file()), None)
+    if path is None:
+        hint = "Start from another model: hcr zoo list"
+        raise RunError("No weights to start from", where=model, expected="model.onnx or model.keras", hint=hint)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def restore(model, path):

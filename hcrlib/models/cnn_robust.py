@@ -14,7 +14,11 @@ from hcrlib.core.errors import ConfigError
 from hcrlib.core.rng import seed_for
 from hcrlib.datasets import frame_of
 from hcrlib.models._base import number
+from hcrlib.models._batch_norm import unfold
+from hcrlib.models._onnx_weights import restore, weights_sha256
 from hcrlib.models.cnn_compact import CnnCompact
+
+SAMPLE = 4000  # images of which the statistics of batch normalization are taken, if a training starts from ONNX
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -24,6 +28,8 @@ class CnnRobust(CnnCompact):
     name = "cnn-robust"
     colour, marker = "#6a3d9a", "*"
 
+    # A run, a model of the zoo or a bundle of the same network and classes, whose weights training starts from:
+    start: str | None = dataclasses.field(default=None, metadata={"model": True})
     shift: int = number(1, least=0)
     redrawn: float = number(0.5, least=0)  # images drawn anew, as a share of the dataset's
     lettered: float = number(0.25, least=0)  # glyphs of fonts, as a share of the dataset's images; 0 needs no fonts
@@ -40,6 +46,15 @@ class CnnRobust(CnnCompact):
         return True
 
     def fit(self, x, y, x_val, y_val, context):
+        if self.start:  # before the drawing, which takes minutes
+            origin, folder = context.run(self.start)
+            self._origin, weights = folder / "model", weights_sha256(folder / "model")[:12]
+            if list(origin.classes) != list(context.classes):
+                what, classes = (
+                    f"{self.start} has other classes",
+                    (" ".join(c) for c in (context.classes, origin.classes)),
+                )
+                raise ConfigError(what, **dict(zip(("expected", "got"), classes, strict=True)))
         made = self._drawn(x, y, context)
         counted = ", ".join(f"{len(images):,} {what}" for what, images, _ in made)
         context.log(f"drawn: {counted}")
@@ -47,6 +62,27 @@ class CnnRobust(CnnCompact):
         x = np.concatenate([x, *(images.astype(np.float32) / 255 for _, images, _ in made)])
         y = np.concatenate([y, *(labels for _, _, labels in made)])
         super().fit(x, y, x_val, y_val, context)
+        if self.start:
+            self.prior_fit_s += origin.fit_s
+            self.notes.append(
+                f"started from {origin.id}, whose time to fit is counted, too; its weights: sha256 {weights}"
+            )
+
+    def _compiled(self, keras, x, target):
+        model = super()._compiled(keras, x, target)
+        if not self.start:
+            return model
+        try:
+            if (self._origin / "model.keras").is_file():
+                model.set_weights(keras.saving.load_model(self._origin / "model.keras").get_weights())
+            else:  # batch normalization is folded into other weights
+                restore(model, self._origin / "model.onnx")
+                unfold(keras, model, np.array_split(x[:: max(1, len(x) // SAMPLE)], 4))
+        except ValueError as error:
+            raise ConfigError(
+                f"{self.start} is another network: {error}", hint="Start from a run of cnn-compact"
+            ) from error
+        return model
 
     def _drawn(self, x, y, context):
         """Return (what, uint8 (n, 28, 28), int64 (n,)) of each kind; what is no character has the label n_classes."""

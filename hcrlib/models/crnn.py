@@ -6,7 +6,6 @@ the blank first; steps are columns of the last feature map.
 
 import dataclasses
 import functools
-import hashlib
 import itertools
 from typing import ClassVar
 
@@ -18,7 +17,7 @@ from hcrlib.models._augmentation import strayed
 from hcrlib.models._base import Recognizer, load_model, number
 from hcrlib.models._batch_norm import unfold
 from hcrlib.models._keras import KerasLearner, forward, quiet_keras, started
-from hcrlib.models._onnx_weights import rebuilt
+from hcrlib.models._onnx_weights import rebuilt, weights_sha256
 from hcrlib.models._schedule import one_cycle
 from hcrlib.runtime.line_pipeline import MARGIN, best_path, by_width, log_softmax, stacked, widened
 
@@ -66,7 +65,7 @@ class Crnn(KerasLearner, Recognizer):
     def fit(self, lines, val, context):
         if self.start:  # before hours of training, after which it may have changed
             origin, folder = context.run(self.start)
-            weights = _weights_sha256(folder / "model")[:12]
+            weights = weights_sha256(folder / "model")[:12]
         keras = started(context.seed)
         ctc_loss()  # registers the loss of a checkpoint's model
         self.classes = tuple(context.classes)
@@ -231,16 +230,6 @@ class Crnn(KerasLearner, Recognizer):
         images, texts = self._val
         predicted = [best_path(output, self.classes)[0] for output in self.log_probabilities(images)]
         return {**history, "val_cer": sum(map(edits, predicted, texts)) / sum(map(len, texts))}
-
-
-def _weights_sha256(model):
-    """Return the hex SHA-256 of the weights in the folder of a recognizer's model; RunError if it has none."""
-    path = next((path for path in (model / "model.onnx", model / "model.keras") if path.is_file()), None)
-    if path is None:
-        hint = "Start from another model: hcr zoo list"
-        raise RunError("No weights to start from", where=model, expected="model.onnx or model.keras", hint=hint)
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclasses.dataclass(kw_only=True)
