@@ -72,7 +72,7 @@ def _add_reading(parser):
     what = f"how to read: characters (one by one), {RAPIDOCR}, a recognizer's name, or auto (default): by what the page shows"
     add("--recognizer", metavar="NAME", help=what)
     only = parser.add_mutually_exclusive_group().add_argument
-    only("--characters", metavar="STRING", help="the only characters on the page")
+    only("--characters", metavar="STRING", help="the only characters on the page, or that a --character may be")
     only("--plate", action="store_true", help="a number plate: only capitals and digits")
 
 
@@ -88,10 +88,13 @@ def _read(args):
 
 def _read_cut_out(args):
     """Print a line per image: the character and its alternatives, or the text of a word or line."""
-    usage = "--line takes files, --recognizer and --lexicon" if args.line else "--character takes files and --model"
-    own = {"recognizer", "lexicon"} if args.line else {"model", "character"}
+    usage = "--line takes files, --recognizer and --lexicon"
+    if not args.line:
+        usage = "--character takes files, --model, --characters and --min-confidence"
+    own = {"recognizer", "lexicon"} if args.line else {"model", "character", "characters", "min_confidence"}
     _reject(args, [n for n in (*OUTPUT, *READING, *KEEPING, "template", "model", "character") if n not in own], usage)
-    read = _line_reader(args.recognizer or LINES_MODEL, args.lexicon) if args.line else _character_reader(args.model)
+    _check_probability(args)
+    read = _line_reader(args.recognizer or LINES_MODEL, args.lexicon) if args.line else _character_reader(args)
     unread = 0
     for path in args.file:
         try:
@@ -102,12 +105,15 @@ def _read_cut_out(args):
     return 1 if unread else 0
 
 
-def _character_reader(name):
+def _character_reader(args):
     """Return a function from a file to what to print about it."""
-    model = _of_kind(name or CHARACTER_MODEL, "characters")
+    model = _of_kind(args.model or CHARACTER_MODEL, "characters")
+    if args.characters is not None and not set(args.characters).intersection(model.classes):
+        known = "some of " + " ".join(model.classes)
+        raise ConfigError("The model has none of these --characters", expected=known, got=args.characters)
 
     def read(path):
-        result = model.read(path)
+        result = model.read(path, args.min_confidence, args.characters)
         others = ", ".join(f"{name} {p:.0%}" for name, p in result.alternatives[:3])
         return f"{result.label}  ({others})"
 

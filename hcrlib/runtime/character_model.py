@@ -16,6 +16,7 @@ DOUBT = 0.75  # from this doubt between dark and light ink on, both are tried
 UNSURE_BELOW = 0.5  # of probability: below it the label is "?", where model.json has no other threshold
 # Classes that one glyph alone does not tell apart: those that EMNIST merges (Cohen et al. 2017, II-B) and similar ones.
 ALIKE = "0Oo", "1Ili", "5Ss", "2Zz", "Cc", "Ff", "Jj", "Kk", "Mm", "Pp", "Uu", "Vv", "Ww", "Xx", "Yy"
+TINY = 1e-9  # the least probability of a class in a chosen alphabet
 LIKELY = 0.01  # of probability: less likely classes are not worth a mention
 
 
@@ -127,8 +128,9 @@ class CharacterModel(Model):
         least = self.unsure_below if unsure_below is None else unsure_below
         scores = self.scores(images)
         if alphabet is not None:
-            scores = scores * self._allowed(alphabet)
-            scores /= np.maximum(scores.sum(axis=1, keepdims=True), 1e-12)
+            allowed = self._allowed(alphabet)
+            scores = np.maximum(scores, TINY) * allowed  # some classifiers give a class 0
+            scores /= scores.sum(axis=1, keepdims=True)
         together = scores.dot(alike_matrix(self.classes))
         return [self._reading(*each, least=least) for each in zip(images, scores, together)]
 

@@ -244,6 +244,10 @@ def test_zoo_add_list_and_read(run, capsys, tmp_path, results):
     one = ["read", "--character", "--model", "small", str(tmp_path / "zero.png")]
     assert main.main(one) == 0
     assert "zero.png: 0 " in printed(capsys)[0]
+    assert main.main([*one, "--characters", "6789", "--min-confidence", "0"]) == 0
+    assert printed(capsys)[0].split("zero.png: ")[1][0] in "6789"
+    assert main.main([*one, "--characters", "abc"]) == 1
+    assert "Expected some of 0 1 2 3 4 5 6 7 8 9, got abc" in printed(capsys)[1]
     assert main.main([*one, str(tmp_path / "bad.png")]) == 1
     out, err = printed(capsys)
     assert "zero.png: 0 " in out
