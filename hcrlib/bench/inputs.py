@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 import hcrlib
+from hcrlib.bench import not_characters
 from hcrlib.bench.base import Outcome, bench
 from hcrlib.core.errors import HcrError
 from hcrlib.core.rng import seed_for
@@ -19,6 +20,7 @@ from hcrlib.metrics import scores
 
 PAIRS = (("mnist-5k", "best-digits", 3), ("emnist-byclass-lite", "best-62", 1))  # data, model, characters of each class
 SURE = 0.9  # the characters are validation images that the model reads right with this probability
+OTHERS = 40  # pictures of each kind that show no character; right is "?" or blank
 LEAST = 0.95  # of the digits of each condition
 SHARPER = 4  # times: images are enlarged by this to be thinned
 BLACK, WHITE, YELLOW, BLUE, RED, GREEN = (0,) * 3, (255,) * 3, (255, 220, 0), (0, 0, 255), (220, 0, 0), (0, 150, 0)
@@ -112,10 +114,31 @@ def inputs(request):
             outcome.rows.append({"what": what, "model": model_name, "characters": len(drawn), **measured})
             request.log(f"{model_name}, {what}: {right} of {len(drawn)}")
         found = [row["accuracy"] for row in outcome.rows if row["model"] == model_name]
+        answered, shown = _not_characters(model_name, model, data, request, outcome)
+        outcome.notes.append(f"{model_name}: {answered} of {shown} pictures of no character are answered with a class")
         least = f"; at least {LEAST:.0%} under {sum(a >= LEAST for a in found)} of {len(found)} conditions"
         outcome.notes.append(f"{model_name}: {np.mean(found):.1%} on average{least}")
     outcome.notes.append("validation images, thinned and drawn anew; letters count as right in either case")
     return outcome
+
+
+def _not_characters(name, model, data, request, outcome):
+    """Add a row for each kind of picture that shows no character; return how many got a class, and of how many."""
+    kinds, answered, shown = dict(not_characters.KINDS), 0, min(OTHERS, request.images)
+    if not set("xX").intersection(model.classes):
+        kinds |= not_characters.NO_DIGIT
+    for what, draw in kinds.items():
+        rng, refused = np.random.default_rng(seed_for(0, f"bench/{what}")), 0
+        for _ in range(shown):
+            try:
+                refused += model.read(draw(rng, data.val.images)).unsure
+            except ValueError:  # it is blank
+                refused += 1
+        low, high = scores.wilson(refused, shown)
+        measured = {"accuracy": refused / shown, "ci_low": low, "ci_high": high}
+        outcome.rows.append({"what": f"no character: {what}", "model": name, "characters": shown, **measured})
+        answered += shown - refused
+    return answered, shown * len(kinds)
 
 
 def shares(model, drawn, what):

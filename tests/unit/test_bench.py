@@ -6,7 +6,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hcrlib.bench import BENCHES, base, inputs, latency, libraries, lines, page_lines, report, scaling, tesseract
+from hcrlib.bench import (
+    BENCHES,
+    base,
+    inputs,
+    latency,
+    libraries,
+    lines,
+    not_characters,
+    page_lines,
+    photos,
+    report,
+    scaling,
+    tesseract,
+)
 from hcrlib.cli import main
 from hcrlib.core.errors import DataError, RunError
 
@@ -144,7 +157,49 @@ def test_conditions_are_read(monkeypatch):
     monkeypatch.setattr(
         inputs, "CONDITIONS", {"blue on black": inputs.CONDITIONS["blue on black"], "faint": {"ink": (254,) * 3}}
     )
+    kinds = {"blank": not_characters.blank, "plain 7": lambda rng, glyphs: inputs.picture(seven, rng)}
+    seven = np.array([[[0, 0], [1, 0]], [[1, 0], [0.3, 1]]], float)
+    monkeypatch.setattr(not_characters, "KINDS", kinds)
+    monkeypatch.setattr(not_characters, "NO_DIGIT", {})
     outcome = inputs.inputs(base.Request(images=3, log=lambda line: None))
-    assert [(row["what"], row["characters"]) for row in outcome.rows] == [("blue on black", 3), ("faint", 3)]
+    whats = ["blue on black", "faint", "no character: blank", "no character: plain 7"]
+    assert [(row["what"], row["characters"]) for row in outcome.rows] == [(what, 3) for what in whats]
     assert outcome.rows[0]["accuracy"] > outcome.rows[1]["accuracy"] == 0
+    assert outcome.rows[2]["accuracy"] == 1, "a blank that is found blank is right"
+    assert outcome.rows[3]["accuracy"] == 0
+    assert "3 of 6 pictures of no character" in " ".join(outcome.notes)
     assert "skipped" in " ".join(outcome.notes)
+
+
+@pytest.mark.parametrize("kind", [*not_characters.KINDS, *not_characters.NO_DIGIT])
+def test_pictures_of_no_character(kind):
+    rng, glyphs = np.random.default_rng(0), np.full((2, 28, 28), 200, np.uint8)
+    draw = (not_characters.KINDS | not_characters.NO_DIGIT)[kind]
+    one, other = draw(rng, glyphs), draw(rng, glyphs)
+    assert one.dtype == np.uint8
+    assert one.ndim == 2
+    assert not np.array_equal(one, other) or kind == "word"
+
+
+def test_photographs_are_read_in_either_case_and_shape(tmp_path, monkeypatch):
+    monkeypatch.setenv("HCR_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="photos-characters"):
+        photos.photographs()
+    folder, ink = tmp_path / "photos-characters", np.full((60, 40, 3), 230, np.uint8)
+    folder.mkdir()
+    ink[10:50, 18:23] = 30
+    names = [f"{at}.png" for at in range(6)]
+    for name in names:
+        Image.fromarray(ink).save(folder / name)
+    rows = [f"{name}\t{label}" for name, label in zip(names, "xIx1xl", strict=True)]
+    (folder / "labels.tsv").write_text("\n".join(["file\tlabel", *rows]))
+    monkeypatch.setattr(photos, "MODELS", ("best-62",))
+    outcome = photos.photos(base.Request(log=lambda line: None))
+    assert [(row["what"], row["characters"], row["accuracy"]) for row in outcome.rows] == [
+        ("all", 3, 1),
+        ("digits", 1, 1),
+        ("capitals", 1, 1),
+        ("small letters", 1, 1),
+    ]
+    assert outcome.rows[0]["folded"] == pytest.approx(1 / 3, abs=0.4)
+    assert photos.measured([("a", None), ("a", None)])["unsure"] == 1, "what is blank is not read"

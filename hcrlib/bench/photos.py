@@ -1,0 +1,76 @@
+"""How well single characters are read on photographs: pen on paper, `photos-characters` in HCR_DATA.
+
+The first, third, ... line of its labels.tsv are for choosing, as is done by hand; the others are read here.
+"""
+
+import csv
+
+import numpy as np
+from PIL import Image
+
+import hcrlib
+from hcrlib.bench.base import Outcome, bench
+from hcrlib.core import paths
+from hcrlib.core.errors import DataError
+from hcrlib.metrics import scores
+
+NAME = "photos-characters"
+MODELS = "best-62", "best-47", "best-letters", "best-digits"
+KINDS = {"all": str.isalnum, "digits": str.isdigit, "capitals": str.isupper, "small letters": str.islower}
+SAME_SHAPE = {"0": "o", "1": "l", "i": "l"}  # in lower case: what counts as one shape
+
+
+@bench("photos", "How well is one character read on a photograph?")
+def photos(request):
+    """Read the photographs with each model of characters; "?" is wrong. request.images: the most photographs."""
+    outcome = Outcome()
+    shown = photographs(start=1)[: request.images]
+    for name in MODELS:
+        model = hcrlib.load_model(name)
+        known = {each.lower() for each in model.classes}
+        mine = [(label, image) for label, image in shown if label.lower() in known]
+        readings = [(label, _read(model, image)) for label, image in mine]
+        for what, belongs in KINDS.items():
+            some = [(label, reading) for label, reading in readings if belongs(label)]
+            if some and (what == "all" or len(some) < len(readings)):
+                outcome.rows.append({"what": what, "model": name, "characters": len(some), **measured(some)})
+        request.log(f"{name}: {outcome.rows[-1]}")
+    outcome.notes.append(
+        "accuracy: in either case, and 0 O o, and 1 I l i, count as one shape; folded: in either case only"
+    )
+    outcome.notes.append("lost: of the right shapes, those that are answered with '?'")
+    return outcome
+
+
+def photographs(start=0):
+    """Return [(label, uint8 (h, w, 3))] of every second photograph, from the `start`-th on. DataError if there are none."""
+    folder = paths.data_root() and paths.data_root() / NAME
+    if not folder or not (folder / "labels.tsv").is_file():
+        raise DataError(f"The photographs {NAME} are not on this machine", hint=f"Put them into HCR_DATA/{NAME}")
+    with (folder / "labels.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    return [(row["label"], np.asarray(Image.open(folder / row["file"]).convert("RGB"))) for row in rows[start::2]]
+
+
+def measured(readings):
+    """Return the measurements of [(label, Reading or None)]."""
+    answered = np.array([reading is not None and not reading.unsure for _, reading in readings])
+    pairs = [(label.lower(), reading.alternatives[0][0].lower() if reading else "") for label, reading in readings]
+    folded = np.array([one == other for one, other in pairs])
+    alike = np.array([SAME_SHAPE.get(one, one) == SAME_SHAPE.get(other, other) for one, other in pairs])
+    low, high = scores.wilson(int((alike & answered).sum()), len(pairs))
+    return {
+        "accuracy": float((alike & answered).mean()),
+        "ci_low": low,
+        "ci_high": high,
+        "folded": float((folded & answered).mean()),
+        "unsure": float((~answered).mean()),
+        "lost": float((alike & ~answered).sum() / max(1, alike.sum())),
+    }
+
+
+def _read(model, image):
+    try:
+        return model.read(image)
+    except ValueError:  # it is blank
+        return None
