@@ -28,7 +28,7 @@ SAME = 0.5  # of the union of both boxes: what shares less is something else on 
 SHADED = 0.1  # of the pictures: there is a shadow on them
 BLANK = "blank"  # a sheet with nothing but shadow and grain, on which ink was found
 TRIES = 12  # most blank sheets are found to be blank
-INK = 64  # of 255: a pixel of an image at least this dark is ink
+INKED = 0.25  # of full ink: a pixel at least this dark is ink
 SIGNS = "&@#%$€?=*§"
 LIKE_DIGITS = "bDGgqQT"  # letters that some write as others write digits
 
@@ -150,8 +150,7 @@ def _shared(one, other):
 
 def drawn(image, rng):
     """Return float32 (h, w), 0..1, without margins: the character of uint8 (h, w), bent, and drawn with another pen."""
-    rows, columns = np.flatnonzero((image > INK).any(axis=1)), np.flatnonzero((image > INK).any(axis=0))
-    crop = np.pad(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], 1).astype(np.float32) / 255
+    crop = np.pad(_cropped(image.astype(np.float32) / 255), 1)
     longer = float(np.exp(rng.uniform(*np.log(SIZES))))
     scale, pen = longer / max(crop.shape), float(np.exp(rng.uniform(*np.log(PENS)))) * longer
     bent = _bent(crop, scale, rng)
@@ -174,11 +173,8 @@ def drawn(image, rng):
 
 def _bent(crop, scale, rng):
     """Return float32 (h, w), enlarged, stretched, slanted, turned and bent by smooth displacements."""
-    stretch, lean, turn = (
-        np.exp(rng.normal(0, 0.12, 2)),
-        np.tan(np.radians(rng.normal(0, 8))),
-        np.radians(rng.normal(0, 5)),
-    )
+    stretch = np.exp(rng.normal(0, 0.12, 2))
+    lean, turn = np.tan(np.radians(rng.normal(0, 8))), np.radians(rng.normal(0, 5))
     height, width = (n * scale * s for n, s in zip(crop.shape, stretch, strict=True))
     margin = 0.35 * max(height, width)
     size = int(height + 2 * margin), int(width + 2 * margin)
@@ -186,15 +182,15 @@ def _bent(crop, scale, rng):
     y, x = y - size[0] / 2, x - size[1] / 2
     field = rng.normal(0, 0.022 * max(height, width), (2, 4, 4)).astype(np.float32)
     across, down = (cv2.resize(one, size[::-1], interpolation=cv2.INTER_CUBIC) for one in field)
-    rows = (np.cos(turn) * y - np.sin(turn) * x + down) * (crop.shape[0] / height) + (crop.shape[0] - 1) / 2
-    columns = (np.cos(turn) * x + np.sin(turn) * y + lean * y + across) * (crop.shape[1] / width) + (
-        crop.shape[1] - 1
-    ) / 2
+    high, wide = crop.shape
+    rows = (np.cos(turn) * y - np.sin(turn) * x + down) * (high / height) + (high - 1) / 2
+    columns = (np.cos(turn) * x + np.sin(turn) * y + lean * y + across) * (wide / width) + (wide - 1) / 2
     return cv2.remap(crop, columns.astype(np.float32), rows.astype(np.float32), cv2.INTER_CUBIC)
 
 
 def _cropped(ink):
-    rows, columns = np.flatnonzero((ink > 0.25).any(axis=1)), np.flatnonzero((ink > 0.25).any(axis=0))
+    """Return float32 (h, w) without margins; one pixel of ink, if there is none."""
+    rows, columns = np.flatnonzero((ink > INKED).any(axis=1)), np.flatnonzero((ink > INKED).any(axis=0))
     if not len(rows):
         return np.ones((1, 1), np.float32)
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -204,12 +200,8 @@ def _word(parts, rng):
     """Return the ink of characters side by side, of about the same height, some of them touching."""
     tall = float(np.median([part.shape[0] for part in parts]))
     sized = [cv2.resize(part, (max(1, round(part.shape[1] * tall / part.shape[0])), round(tall))) for part in parts]
-    gap = int(rng.uniform(-0.12, 0.2) * tall)
-    ink = np.zeros(
-        (round(tall), max(1, sum(part.shape[1] + max(gap, -part.shape[1] // 2) for part in sized) + abs(gap))),
-        np.float32,
-    )
-    x = 0
+    gap, x = int(rng.uniform(-0.12, 0.2) * tall), 0
+    ink = np.zeros((round(tall), sum(part.shape[1] + abs(gap) for part in sized)), np.float32)
     for part in sized:
         room = ink[:, x : x + part.shape[1]]
         np.maximum(room, part[:, : room.shape[1]], out=room)
@@ -240,9 +232,7 @@ def on_paper(ink, rng, neighbor=None):
         y, x, side = rng.integers(sheet.shape[0]), rng.integers(sheet.shape[1]), rng.integers(1, 4)
         sheet[y : y + side, x : x + side] = 1
     if rng.random() < 0.7:
-        sheet = cv2.GaussianBlur(
-            sheet, (0, 0), rng.uniform(0.2, 0.7) if longer < 40 else rng.uniform(0.2, 0.03 * longer)
-        )
+        sheet = cv2.GaussianBlur(sheet, (0, 0), rng.uniform(0.2, max(0.7, 0.03 * longer)))
     paper = _light(sheet.shape, rng)
     if rng.random() < 0.75:
         picture = paper * (1 - sheet * rng.uniform(0.25, 0.95))
@@ -275,11 +265,8 @@ def _beside(sheet, other, box, rng):
 
 def _ruled(sheet, rng):
     """Draw rules across the sheet, fainter than the ink."""
-    strength, width, step = (
-        rng.uniform(0.2, 0.8),
-        max(1, round(0.01 * max(sheet.shape))),
-        int(rng.uniform(0.4, 1.2) * max(sheet.shape)),
-    )
+    strength, width = rng.uniform(0.2, 0.8), max(1, round(0.01 * max(sheet.shape)))
+    step = int(rng.uniform(0.4, 1.2) * max(sheet.shape))
     for row in range(int(rng.integers(0, step + 1)), sheet.shape[0], max(8, step)):
         room = sheet[row : row + width]
         np.maximum(room, strength, out=room)
