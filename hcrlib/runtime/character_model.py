@@ -81,9 +81,13 @@ class CharacterModel(Model):
         """The learner."""
         return self.learner
 
-    def scores(self, images: Any) -> np.ndarray:
-        """Return float32 (n, k), rows sum to 1, of uint8 (n, 28, 28), upright, ink 255."""
-        return Model.scores(self, np.asarray(images))
+    def scores(self, images: Any, alphabet: Any = None) -> np.ndarray:
+        """Return float32 (n, k), rows sum to 1, of uint8 (n, 28, 28), upright, ink 255; alphabet: see `read`."""
+        scores = Model.scores(self, np.asarray(images))
+        if alphabet is None:
+            return scores
+        scores = scores * self._allowed(alphabet)
+        return scores / np.maximum(scores.sum(axis=1, keepdims=True), 1e-12)
 
     def decode(self, scores: Any) -> List[str]:
         """Return the most probable class names of float32 (n, k)."""
@@ -124,10 +128,7 @@ class CharacterModel(Model):
     def readings(self, images: Any, unsure_below: Optional[float] = None, alphabet: Any = None) -> List[Reading]:
         """Return a Reading for each of uint8 (n, 28, 28), upright, ink 255; see `read`."""
         least = self.unsure_below if unsure_below is None else unsure_below
-        scores = self.scores(images)
-        if alphabet is not None:
-            scores = scores * self._allowed(alphabet)
-            scores /= np.maximum(scores.sum(axis=1, keepdims=True), 1e-12)
+        scores = self.scores(images, alphabet)
         together = scores.dot(alike_matrix(self.classes))
         return [self._reading(*each, least=least) for each in zip(images, scores, together)]
 
@@ -153,7 +154,8 @@ class CharacterModel(Model):
 
     def _allowed(self, alphabet):
         """Return bool (k,), the classes that an alphabet names."""
-        allowed = np.isin(self.classes, list(alphabet))
+        names = set(alphabet)
+        allowed = np.array([name in names for name in self.classes])
         if not allowed.any():
             known = " ".join(self.classes)
             raise ValueError("the alphabet %r names none of the classes: %s" % (alphabet, known))
