@@ -82,9 +82,13 @@ class CharacterModel(Model):
         """The learner."""
         return self.learner
 
-    def scores(self, images: Any) -> np.ndarray:
-        """Return float32 (n, k), rows sum to 1, of uint8 (n, 28, 28), upright, ink 255."""
-        return Model.scores(self, np.asarray(images))
+    def scores(self, images: Any, alphabet: Any = None) -> np.ndarray:
+        """Return float32 (n, k), rows sum to 1, of uint8 (n, 28, 28), upright, ink 255; alphabet: see `read`."""
+        scores = Model.scores(self, np.asarray(images))
+        if alphabet is None:
+            return scores
+        scores = np.maximum(scores, TINY) * self._allowed(alphabet)  # some classifiers give a class 0
+        return scores / scores.sum(axis=1, keepdims=True)
 
     def decode(self, scores: Any) -> List[str]:
         """Return the most probable class names of float32 (n, k)."""
@@ -126,11 +130,7 @@ class CharacterModel(Model):
     def readings(self, images: Any, unsure_below: Optional[float] = None, alphabet: Any = None) -> List[Reading]:
         """Return a Reading for each of uint8 (n, 28, 28), upright, ink 255; see `read`."""
         least = self.unsure_below if unsure_below is None else unsure_below
-        scores = self.scores(images)
-        if alphabet is not None:
-            allowed = self._allowed(alphabet)
-            scores = np.maximum(scores, TINY) * allowed  # some classifiers give a class 0
-            scores /= scores.sum(axis=1, keepdims=True)
+        scores = self.scores(images, alphabet)
         together = scores.dot(alike_matrix(self.classes))
         return [self._reading(*each, least=least) for each in zip(images, scores, together)]
 
@@ -156,7 +156,8 @@ class CharacterModel(Model):
 
     def _allowed(self, alphabet):
         """Return bool (k,), the classes that an alphabet names."""
-        allowed = np.isin(self.classes, list(alphabet))
+        names = set(alphabet)
+        allowed = np.array([name in names for name in self.classes])
         if not allowed.any():
             known = " ".join(self.classes)
             raise ValueError("the alphabet %r names none of the classes: %s" % (alphabet, known))

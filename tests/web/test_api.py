@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from hcrlib.datasets.text import HEIGHT
 from hcrlib.runtime.web import STATIC, images, pages
 from hcrlib.runtime.web.app import MAX_BODY
 from hcrlib.runtime.web.characters import MAX_BATCH
 
-from .conftest import CAPITAL_A, EIGHT, OPENAPI, data_url, encoded, picture, problem
+from .conftest import BARS, CAPITAL_A, EIGHT, OPENAPI, ZERO, data_url, encoded, picture, problem, validate
 
 
 def ask(client, data, kind="image/png", query="", **more):
@@ -58,6 +58,72 @@ def test_a_complete_answer(client):
     importance = np.frombuffer(base64.b64decode(answer["importance"]), np.int8)
     assert importance.shape == (784,)
     assert importance.max() > 0
+    validate(answer, "Answer")
+
+
+def opened(url):
+    return np.asarray(Image.open(io.BytesIO(images.from_data_url(url))))
+
+
+def test_the_steps_to_the_glyph(client):
+    drawn = Image.open(io.BytesIO(picture(CAPITAL_A)))  # 320 x 320
+    gray = ask(client, picture(CAPITAL_A), query="?explain=1").json["steps"]
+    assert opened(gray["picture"]).shape == opened(gray["ink"]).shape == (160, 160)
+    np.testing.assert_allclose(gray["box"], ImageOps.invert(drawn).getbbox(), atol=2)
+    assert (gray["dark"], gray["parts"]) == (True, 1)
+    assert gray["stroke"] > 0
+    assert 1.5 < gray["glyph_stroke"] < 4.5
+    yellow_on_black = 255 - np.array(drawn.convert("RGB"))
+    yellow_on_black[..., 2] = 0
+    large = Image.fromarray(yellow_on_black).resize((3200, 3200))  # decoded at a part of its size
+    colored = ask(client, encoded(large, "jpeg"), query="?explain=1").json["steps"]
+    assert opened(colored["picture"]).ndim == 3
+    assert colored["dark"] is False
+    np.testing.assert_allclose(colored["box"], 10 * np.array(gray["box"]), atol=40)
+    assert "steps" not in ask(client, picture(CAPITAL_A)).json
+
+
+def test_what_does_not_look_like_one_character_is_odd(client):
+    answer = ask(client, picture(BARS)).json
+    assert (answer["label"], answer["unsure"], answer["odd"]) == ("?", True, True)
+    assert answer["shape_probability"] > 0.5
+    assert ask(client, picture(EIGHT)).json["odd"] is False
+
+
+def test_classes_of_one_shape_are_alike(client):
+    answer = ask(client, picture(ZERO)).json
+    assert sorted(answer["alike"]) == ["0", "O"]
+    assert answer["alike"][0] == answer["label"]
+    assert answer["shape_probability"] > answer["probability"]
+    assert ask(client, picture(CAPITAL_A)).json["alike"] == ["A"]
+
+
+def test_the_answer_can_be_restricted_to_an_alphabet(client):
+    image = data_url(picture(ZERO))
+    form = dict(image=image, alphabet="OX")
+    answers = [
+        ask(client, picture(ZERO), query="?alphabet=OX&explain=1"),
+        client.post("/api/predict", json=form),
+        client.post("/api/predict", json={**form, "alphabet": ["O", "X", "none"]}),
+        client.post("/api/predict", data=form),
+    ]
+    for answer in answers:
+        assert (answer.json["label"], answer.json["alike"]) == ("O", ["O"])
+        assert answer.json["probability"] > 0.99
+    several = client.post("/api/predict", json=dict(images=[image, image], alphabet="0123456789")).json["answers"]
+    assert [answer["label"] for answer in several] == ["0", "0"]
+    importance = base64.b64decode(ask(client, picture(EIGHT), query="?alphabet=8&explain=1").json["importance"])
+    assert not any(importance)  # it cannot be anything else
+
+
+BAD_ALPHABETS = "", "*\0", "é" * 10**6, [], ["12", "x" * 10**6] * 3, [1], None, 1, True, {"A": 1}
+
+
+@pytest.mark.parametrize("alphabet", BAD_ALPHABETS)
+def test_refused_alphabets(client, alphabet):
+    refused = client.post("/api/predict", json=dict(image=data_url(picture(EIGHT)), alphabet=alphabet))
+    assert "alphabet" in problem(refused, "bad-request", 400)["detail"]
+    assert len(refused.data) < 1000
 
 
 def test_the_model_can_be_chosen(client):

@@ -1,13 +1,16 @@
 """Single characters in a real browser: mouse, touch and keyboard; files; no connection; accessibility."""
 
 import base64
+import io
 import re
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from .browsing import MARKS, SEND_FILE, SIZES, expect, fits, fixtures, opened, shot, violations
-from .conftest import CAPITAL_A, EIGHT, ZOO, picture
+from .conftest import BARS, CAPITAL_A, EIGHT, ZERO, ZOO, picture
 from .test_server import started
 
 pytestmark = MARKS
@@ -86,6 +89,53 @@ def test_another_model(page):
     page.locator("#model").select_option("best-digits")
     expect(page.locator("#model-about")).to_contain_text("10 classes")
     answered(page, "8")
+
+
+def test_the_steps_to_the_answer_are_shown(page, tmp_path):
+    draw(page, CAPITAL_A)
+    expect(page.locator("#stroke")).to_have_text(re.compile(r"^strokes \d\.\d pixels$"))
+    expect(page.locator("#ground")).to_have_text("dark on light")
+    light = 255 - np.asarray(Image.open(io.BytesIO(picture(CAPITAL_A))))
+    Image.fromarray(np.pad(light, [(0, 0), (150, 150)])).save(tmp_path / "a.png")
+    page.locator("#tab-image").click()
+    page.locator("#file").set_input_files(tmp_path / "a.png")
+    expect(page.locator("#ground")).to_have_text("light on dark")
+    shown = page.locator("#steps").get_by_role("figure")
+    boxes = [shown.nth(index).locator(":scope > :first-child").bounding_box() for index in range(3)]
+    for box in boxes:
+        assert (box["y"], round(box["width"])) == (boxes[0]["y"], round(boxes[0]["height"]))
+    assert boxes[0]["width"] > 80
+    assert fits(page)
+    shot(page, "steps")
+
+
+def test_classes_of_one_shape_and_odd_shapes_are_put_in_words(page):
+    draw(page, ZERO)
+    expect(page.locator("#words")).to_have_text(re.compile("^Or [0O]: the same shape. Together .* %.$"))
+    expect(page.locator("#spoken")).to_contain_text("the same shape")
+    shot(page, "alike")
+    page.locator("#clear").click()
+    draw(page, BARS)
+    expect(page.locator("#label")).to_have_text("?")
+    expect(page.locator("#words")).to_contain_text("This does not look like one character. The closest is")
+    shot(page, "odd")
+
+
+def test_what_it_may_be_is_chosen_and_remembered(page):
+    select, label = page.locator("#may-be"), page.locator("#label")
+    assert select.locator("option").all_text_contents() == ["anything", "digits", "capital letters", "letters"]
+    draw(page, ZERO)
+    select.select_option("letters")
+    expect(label).to_have_text("O")
+    select.select_option("digits")
+    expect(label).to_have_text("0")
+    expect(page.locator("#words")).to_have_text("")
+    page.reload()
+    expect(select).to_have_value("digits")
+    page.locator("#model").select_option("best-digits")
+    expect(select).to_be_hidden()
+    draw(page, ZERO)
+    answered(page, "0")
 
 
 def test_a_file_is_read_and_removed(page, tmp_path):

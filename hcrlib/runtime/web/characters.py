@@ -7,6 +7,7 @@ import sqlite3
 import flask
 import numpy as np
 
+from ..glyph import stroke_width
 from . import images
 from .occlusion import occlusion
 from .problems import Problem
@@ -27,7 +28,7 @@ def blueprint(models, corrections, metrics):
         explain = is_true(options.get("explain"))
         if explain and several:
             raise Problem("bad-request", "`explain` works for a single image only.")
-        answers = _predict(loaded, files, several, explain)
+        answers = _predict(loaded, files, several, explain, _alphabet(loaded, options))
         metrics.count_images(loaded.name, len(answers))
         return flask.jsonify(dict(answers=answers) if several else answers[0])
 
@@ -92,7 +93,8 @@ def _parse_request():
         files = [part for part in [request.get_data()] if part]
     else:
         raise Problem("wrong-type", "%s is not supported. Supported: %s." % (kind[:80], CONTENT_TYPES))
-    options = {key: source[key] for source in (request.args, fields) for key in ("model", "explain") if key in source}
+    known = "model", "explain", "alphabet"
+    options = {key: source[key] for source in (request.args, fields) for key in known if key in source}
     if not isinstance(options.get("model", ""), str):
         raise Problem("bad-request", "`model` must be the name of a model.")
     files = files + [images.from_data_url(text) for text in texts]
@@ -114,15 +116,35 @@ def _json_object():
     return body
 
 
-def _predict(loaded, files, several, explain):
+def _alphabet(loaded, options):
+    """Return the names of the classes that the answer may be, or None for all. Problem if none of them is a class."""
+    if "alphabet" not in options:
+        return None
+    alphabet, classes = options["alphabet"], loaded.model.classes
+    if not isinstance(alphabet, (str, list)) or not all(isinstance(name, str) for name in alphabet):
+        raise Problem("bad-request", "`alphabet` must be a string of characters, or in JSON also a list of classes.")
+    if set(alphabet).isdisjoint(classes):
+        known = " ".join(classes)
+        raise Problem("bad-request", "`alphabet` names none of the classes of %s, which are: %s" % (loaded.name, known))
+    return alphabet
+
+
+def _predict(loaded, files, several, explain, alphabet):
     pixels = []
     for index, data in enumerate(files):
         try:
             pixels.append(images.pixels(data))
         except Problem as problem:
             raise Problem(problem.name, str(problem), image=index) if several else problem
-    readings = loaded.model.readings_of(_steps(loaded, pixels, several))
-    return [_answer(loaded, reading, explain) for reading in readings]
+    steps = _steps(loaded, pixels, several)
+    readings = loaded.model.readings_of(steps, alphabet=alphabet)
+    answers = [_answer(loaded, reading, each.is_odd) for reading, each in zip(readings, steps)]
+    if explain:
+        importance = np.rint(127 * occlusion(loaded.model, steps[0].glyph, alphabet)).astype(np.int8)
+        answers[0]["importance"] = base64.b64encode(importance.tobytes()).decode("ascii")
+        reduction = max(images.open_image(files[0]).size) / float(max(pixels[0].shape[:2]))
+        answers[0]["steps"] = _described(steps[0], reduction)
+    return answers
 
 
 def _steps(loaded, pixels, several=False):
@@ -136,19 +158,31 @@ def _steps(loaded, pixels, several=False):
     return steps
 
 
-def _answer(loaded, reading, explain):
-    answer = {
+def _answer(loaded, reading, is_odd):
+    return {
         "label": reading.label,
         "probability": reading.probability,
         "unsure": reading.unsure,
+        "odd": is_odd,
+        "alike": list(reading.alike),
+        "shape_probability": min(1.0, reading.shape_probability),
         "alternatives": [dict(label=name, probability=probability) for name, probability in reading.alternatives],
         "seen": images.data_url(reading.seen),
         "model": loaded.name,
     }
-    if explain:
-        importance = np.rint(127 * occlusion(loaded.model, reading.seen)).astype(np.int8)
-        answer["importance"] = base64.b64encode(importance.tobytes()).decode("ascii")
-    return answer
+
+
+def _described(steps, reduction):
+    """Return the JSON object of Steps. reduction: pixels of the file's image by those in which they were found."""
+    return {
+        "picture": images.data_url(steps.picture),
+        "ink": images.data_url(steps.ink),
+        "box": [int(round(reduction * n)) for n in steps.box],
+        "stroke": round(steps.stroke, 2),
+        "glyph_stroke": round(stroke_width(steps.glyph / np.float32(255)), 2),
+        "dark": bool(steps.dark),
+        "parts": int(steps.parts),
+    }
 
 
 def consented():

@@ -6,11 +6,11 @@ PATCH = 5  # pixels on a side
 STEP = 2
 
 
-def occlusion(model, glyph):
+def occlusion(model, glyph, alphabet=None):
     """Return float32 (28, 28) in -1..1: each pixel's contribution to the probability of the best class.
 
     It is the mean loss of probability over the erased square patches that cover the pixel; 0 where there was no ink to
-    erase. glyph: uint8 (28, 28).
+    erase. glyph: uint8 (28, 28). alphabet: as for `model.read`.
     """
     side = len(glyph)
     corners = [
@@ -22,7 +22,7 @@ def occlusion(model, glyph):
     erased = np.repeat(glyph[None], 1 + len(corners), axis=0)
     for image, corner in zip(erased[1:], corners):
         image[_patch(*corner)] = 0
-    scores = model.scores(erased)
+    scores = model.scores(erased, alphabet)
     losses = scores[0].max() - scores[1:, scores[0].argmax()]
     total, covered = np.zeros(glyph.shape, np.float32), np.zeros(glyph.shape, np.float32)
     for loss, corner in zip(losses, corners):

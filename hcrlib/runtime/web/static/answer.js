@@ -1,25 +1,28 @@
-// Shows an answer: a large label, bars, the glyph that the model saw, and which of its pixels mattered.
+// Shows an answer: a large label, bars, the steps to the glyph that the model saw, and which of its pixels mattered.
 
 import { fill, t } from "./strings.js";
 
 const $ = (id) => document.getElementById(id);
+const either = new Intl.ListFormat(document.documentElement.lang, { type: "disjunction" });
+const RESTROKED = 0.3; // pixels: lesser differences of the strokes' width come from scaling
 const percent = (share) => (100 * share).toFixed(1);
 let glyph = null; // ImageData of the model's input
 let importance = null; // Int8Array of 784
 
-// Decodes the glyph of an answer first, so that `show` changes everything at once.
+// Decodes the pictures of an answer first, so that `show` changes everything at once.
 export async function prepare(answer) {
-  return { ...answer, glyph: await pixels(answer.seen) };
+  const [picture, ink] = await Promise.all([answer.steps?.picture, answer.steps?.ink].map((address) => address && decoded(address)));
+  return { ...answer, picture, ink, glyph: await pixels(answer.seen) };
 }
 
 export function show(answer) {
-  const best = answer.alternatives[0];
   $("label").textContent = answer.label;
-  $("words").textContent = answer.unsure ? fill(t.unsure, { label: best.label }) : "";
+  $("words").textContent = words(answer);
   $("alternatives").replaceChildren(...answer.alternatives.map(bar));
   importance = answer.importance ? Int8Array.from(atob(answer.importance), (c) => c.charCodeAt(0)) : null;
   glyph = answer.glyph;
   paint();
+  showSteps(answer);
   for (const id of ["alternatives", "seen-part"]) $(id).hidden = false;
 }
 
@@ -32,9 +35,26 @@ export function showNothing(message) {
 
 // For screen readers: called when the drawing pauses, not at every stroke.
 export function speak(answer) {
-  const best = answer.alternatives[0];
   const sentence = answer.unsure ? t.spoken_unsure : t.spoken;
-  $("spoken").textContent = fill(sentence, { label: best.label, percent: percent(best.probability) });
+  const share = answer.unsure ? answer.shape_probability : answer.probability;
+  $("spoken").textContent = fill(sentence, { label: answer.label, percent: percent(share), words: words(answer) });
+}
+
+function words({ unsure, odd, alike, shape_probability: together }) {
+  if (unsure) return fill(odd ? t.odd : t.unsure, { label: either.format(alike) });
+  return alike.length > 1 ? fill(t.alike, { others: either.format(alike.slice(1)), percent: percent(together) }) : "";
+}
+
+// The steps come later than the answer itself.
+function showSteps({ steps, picture, ink }) {
+  $("steps").classList.toggle("late", !steps);
+  if (!steps) return;
+  $("picture").replaceChildren(picture);
+  $("ink").replaceChildren(ink);
+  $("ground").textContent = steps.dark ? t.dark_ink : t.light_ink;
+  const [from, width] = [steps.stroke, steps.glyph_stroke];
+  const text = Math.abs(from - width) < RESTROKED ? t.stroke : t.stroke_changed;
+  $("stroke").textContent = fill(text, { from: from.toFixed(1), width: width.toFixed(1) });
 }
 
 export function paint() {
@@ -69,13 +89,18 @@ function bar({ label, probability }) {
   return item;
 }
 
-async function pixels(address) {
+async function decoded(address) {
   const image = new Image();
+  image.alt = "";
   image.src = address;
   await image.decode();
+  return image;
+}
+
+async function pixels(address) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = 28;
   const pen = canvas.getContext("2d");
-  pen.drawImage(image, 0, 0);
+  pen.drawImage(await decoded(address), 0, 0);
   return pen.getImageData(0, 0, 28, 28);
 }

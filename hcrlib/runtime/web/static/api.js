@@ -28,8 +28,8 @@ export function models() {
 }
 
 // image: a Blob, sent unchanged.
-export function predict(image, { model, explain, signal }) {
-  const query = new URLSearchParams({ model, ...(explain && { explain: "1" }) });
+export function predict(image, { model, alphabet, explain, signal }) {
+  const query = new URLSearchParams({ model, ...(alphabet && { alphabet }), ...(explain && { explain: "1" }) });
   const headers = { "Content-Type": image.type || "application/octet-stream" };
   return ask(`/api/predict?${query}`, { method: "POST", body: image, headers, signal });
 }

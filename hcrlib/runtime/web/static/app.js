@@ -1,5 +1,6 @@
 // Single characters: sends the drawing, whenever it pauses, or the chosen image, and shows the answer.
 
+import { alphabet, offerKinds } from "./alphabet.js";
 import * as answer from "./answer.js";
 import * as api from "./api.js";
 import { receive } from "./files.js";
@@ -8,7 +9,7 @@ import { Pad } from "./pad.js";
 import { t } from "./strings.js";
 
 const SOON = 120; // ms after the last change, for an answer while drawing
-const REST = 450; // further ms, until it is worth asking which pixels mattered
+const REST = 450; // further ms, until it is worth asking how the image was read
 const AGAIN = 3; // s until an unreachable server is asked again
 const MOST_BYTES = 8 << 20;
 const $ = (id) => document.getElementById(id);
@@ -61,14 +62,15 @@ async function read() {
     await new Promise((resolve) => setTimeout(resolve, REST));
     if (mine.signal.aborted) return;
     answer.speak(latest.answer);
-    if ($("explain").checked) await once(sent, mine, true);
+    await once(sent, mine, true);
   } catch (error) {
     if (!mine.signal.aborted) explain(error);
   }
 }
 
 async function once(sent, mine, explained) {
-  const result = await answer.prepare(await api.predict(sent, { model: $("model").value, explain: explained, signal: mine.signal }));
+  const options = { model: $("model").value, alphabet: alphabet(), explain: explained, signal: mine.signal };
+  const result = await answer.prepare(await api.predict(sent, options));
   if (mine.signal.aborted) return;
   trouble();
   answer.show(result);
@@ -117,11 +119,14 @@ async function load() {
 }
 
 function another() {
-  $("truth").replaceChildren(...chosen().classes.map((name) => new Option(name)));
+  const { classes } = chosen();
+  $("truth").replaceChildren(...classes.map((name) => new Option(name)));
+  offerKinds(classes);
   changed(0);
 }
 
 $("model").addEventListener("change", another);
+$("may-be").addEventListener("change", () => changed(0));
 
 // --- drawing ------------------------------------------------------------------------------------------------------------
 
@@ -204,10 +209,7 @@ $("clear-image").addEventListener("click", () => {
 
 // --- "Was this right?" --------------------------------------------------------------------------------------------------
 
-$("explain").addEventListener("change", () => {
-  answer.paint();
-  if ($("explain").checked && latest && !latest.answer.importance) soon(0);
-});
+$("explain").addEventListener("change", answer.paint);
 $("correct").addEventListener("submit", async (event) => {
   event.preventDefault();
   const [kept, submit] = [latest, $("store")];

@@ -1,0 +1,35 @@
+// The list of what a character may be: kinds of characters among the model's classes. The browser remembers the choice.
+
+import { t } from "./strings.js";
+
+const KEY = "may-be";
+const select = document.getElementById("may-be");
+const KINDS = [
+  { name: "digits", text: t.digits, pattern: /^\p{Nd}$/u },
+  { name: "capitals", text: t.capitals, pattern: /^\p{Lu}$/u, cased: (letter) => letter.toUpperCase() },
+  { name: "small", text: t.small, pattern: /^\p{Ll}$/u, cased: (letter) => letter.toLowerCase() },
+  { name: "letters", text: t.letters, pattern: /^\p{L}$/u },
+];
+let kinds = {}; // {name: the classes of this kind, as a string}
+
+// Offers the kinds that make a difference. A model whose C stands for c, too, cannot be restricted to small letters.
+export function offerKinds(classes) {
+  kinds = {};
+  const options = [new Option(t.anything, "")];
+  for (const { name, text, pattern, cased = (letter) => letter } of KINDS) {
+    const some = classes.filter((each) => pattern.test(each));
+    if (some.length < 2 || some.length === classes.length || Object.values(kinds).includes(some.join(""))) continue;
+    if (!classes.every((each) => classes.includes(cased(each)))) continue;
+    kinds[name] = some.join("");
+    options.push(new Option(text, name));
+  }
+  select.replaceChildren(...options);
+  const wanted = localStorage.getItem(KEY);
+  if (wanted in kinds) select.value = wanted;
+  select.parentElement.hidden = options.length === 1;
+}
+
+select.addEventListener("change", () => localStorage.setItem(KEY, select.value));
+
+// Returns the classes that the character may be, or undefined for all.
+export const alphabet = () => kinds[select.value];
