@@ -72,6 +72,7 @@ CONDITIONS = {
     "shadow with an edge": {"shadow": 0.5, "edged": True},
     "gradient of light": {"gradient": 0.6},
     "gradient of light, white on black": {"gradient": 0.6, "ink": WHITE, "ground": _grey(60)},
+    "gradient of light, small and thin": {"gradient": 0.75, "size": 0.2, "pen": 1 / 80, "at": (0.3, 0.7)},
     "dim photo": {"ink": _grey(15), "ground": _grey(60), "gradient": 0.3, "noise": 3},
     "noise of 8 levels": {"noise": 8},
     "noise of 25 levels": {"noise": 25},

@@ -76,7 +76,7 @@ def blank(rng, glyphs):
     y, x = np.mgrid[0 : 1 : SIDE * 1j, 0 : 1 : SIDE * 1j]
     turn, way = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.8)
     across = np.cos(turn) * (x - way) + np.sin(turn) * (y - way)
-    shadow = 1 / (1 + np.exp(-across * rng.choice([8, 30, 1000])))
+    shadow = 1 / (1 + np.exp(-np.clip(across * rng.choice([8, 30, 1000]), -50, 50)))
     paper = rng.uniform(120, 250) * (1 - rng.uniform(0, 0.5) * shadow) * (1 - rng.uniform(0, 0.3) * x)
     return np.clip(paper + rng.normal(0, rng.uniform(0, 6), paper.shape), 0, 255).astype(np.uint8)
 

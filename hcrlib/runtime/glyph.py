@@ -192,7 +192,10 @@ def _grounds(values):
         return values, (ground, ground)
     coarse = np.asarray(Image.fromarray(values).reduce(max(1, longer // COARSE)))
     half = max(1, int(WIDE * max(coarse.shape)) // 2)
-    closed, opened = -_spread(-_spread(coarse, half), half), _spread(-_spread(-coarse, half), half)
+    wider = np.pad(coarse, half, "reflect", reflect_type="odd")  # light that falls off goes on beyond the border
+    inner = np.s_[half:-half, half:-half]
+    closed = -_spread(-_spread(wider, half), half)[inner]
+    opened = _spread(-_spread(-wider, half), half)[inner]
     if float(np.ptp(closed)) < 2 and float(np.ptp(opened)) < 2:
         return coarse, (closed.max(), opened.min())
     return coarse, (closed, opened)
