@@ -325,8 +325,9 @@ def _kept(pieces, level):
     banned = (left == 0) & (right == width) & (high < 0.12 * height)
     in_corner = ((left == 0) | (right == width)) & ((top == 0) | (bottom == height))
     banned |= in_corner & (area > 0.75 * high * wide) & (high + wide > 0.5 * max(height, width))
-    if len(strong) > 1:  # alone, what is upright may be a 1
-        banned |= (top == 0) & (bottom == height) & (wide < 0.12 * width)
+    # alone, what is upright may be a 1
+    banned |= (top == 0) & (bottom == height) & (wide < (0.12 if len(strong) > 1 else 0.05) * width)
+    if len(strong) > 1:
         banned |= _frames(pieces, strong, high, wide)
     weight = np.where(banned, 0, area * np.where(touches > 0, 0.3, 1.0))
     if not weight.any():
