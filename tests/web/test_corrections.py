@@ -91,6 +91,15 @@ def test_corrections_are_a_dataset(client, kept, tmp_path, capsys):
     assert np.median(data.train.images[:, 0]) == 0
 
 
+def test_a_correction_keeps_its_colors(client, kept, tmp_path):
+    ink = np.asarray(Image.open(io.BytesIO(picture(EIGHT))).convert("L")) < 128
+    colored = Image.fromarray(np.where(ink[..., None], (220, 0, 0), (66, 66, 66)).astype(np.uint8))  # of one lightness
+    for label in "88888BBBBB":
+        client.post("/api/corrections", json=body(label, image=data_url(encoded(colored))))
+    data = hcrlib.load_dataset(corrections.export(tmp_path / "mine", kept.path))
+    assert hcrlib.load_model("best-47").predict(data.train.images) == ["8"] * len(data.train)
+
+
 def test_what_the_export_refuses(kept, tmp_path):
     with pytest.raises(DataError, match="No corrections"):
         corrections.export(tmp_path / "mine", kept.path)

@@ -204,4 +204,4 @@ def _parse_correction(models):
     loaded = models.get(name)
     if label not in loaded.model.classes:
         raise Problem("not-valid", "`label` is not one of the classes of %s." % loaded.name)
-    return label, loaded, images.grey(images.from_data_url(image), STORED_SIDE)
+    return label, loaded, images.pixels(images.from_data_url(image), STORED_SIDE)

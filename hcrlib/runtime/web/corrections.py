@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS corrections (
     answered TEXT NOT NULL,     -- the model's label
     probability REAL NOT NULL,
     model TEXT NOT NULL,        -- name and digest
-    image BLOB NOT NULL         -- PNG, grey, at most 280 pixels on a side
+    image BLOB NOT NULL         -- PNG, at most 280 pixels on a side
 )
 """,
     """
