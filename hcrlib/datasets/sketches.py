@@ -30,6 +30,9 @@ BLANK = "blank"  # a sheet with nothing but shadow and grain, on which ink was f
 TRIES = 12  # most blank sheets are found to be blank
 INKED = 0.25  # of full ink: a pixel at least this dark is ink
 SIGNS = "&@#%$€?=*§"
+# Strokes that some writers add: how often here, which row of the ink they cross, and their ends (x, y) from there, in heights
+BAR, SLASH, FOOT = (0.5, (-0.3, 0), (0.3, 0)), (0.5, (-0.35, 0.5), (0.35, -0.5)), (1, (-0.25, 0), (0.25, 0))
+HABITS = {"7": (0.35, BAR), "z": (0.25, BAR), "Z": (0.25, BAR), "0": (0.08, SLASH), "1": (0.25, FOOT)}
 LIKE_DIGITS = "bDGgqQT"  # letters that some write as others write digits
 
 
@@ -69,17 +72,18 @@ def foreign(classes):
     )
 
 
-def characters(source, labels, frame, seed, purpose):
+def characters(source, labels, names, frame, seed, purpose):
     """Return (uint8 (m, 28, 28), int64 (m,)): images of drawn characters and their classes.
 
     labels: int (n,), the classes to draw, each an image of the Source chosen at random; m <= n, as what is not found again on
-    its picture is left out. frame: "mnist" or "emnist".
+    its picture is left out. names: of the classes, by which some strokes are added (HABITS). frame: "mnist" or "emnist".
     """
     of = {label: np.flatnonzero(source.labels == label) for label in np.unique(labels)}
     rng = np.random.default_rng(seed_for(seed, f"{purpose}/choice"))
     chosen = [int(rng.choice(of[label])) for label in labels]
-    images = [[source.images[at] for at in chosen[start : start + CHUNK]] for start in range(0, len(chosen), CHUNK)]
-    drawn = _parallel(_found, images, frame, seed, purpose)
+    with_habits = [_with_habit(source.images[at], names[label], rng) for at, label in zip(chosen, labels, strict=True)]
+    parts = [with_habits[start : start + CHUNK] for start in range(0, len(chosen), CHUNK)]
+    drawn = _parallel(_found, parts, frame, seed, purpose)
     kept = np.flatnonzero([image is not None for image in drawn])
     return _stacked(drawn), np.asarray(labels)[kept]
 
@@ -101,6 +105,26 @@ def others(own, signs, n, frame, seed, purpose, kinds=doodles.KINDS):
             subjects.append(signs[rng.integers(len(signs))])
     parts = [subjects[start : start + CHUNK] for start in range(0, n, CHUNK)]
     return _stacked(_parallel(_found, parts, frame, seed, purpose))
+
+
+def _with_habit(image, name, rng):
+    """Return uint8 (h, w), the image, with a stroke of HABITS in some cases."""
+    share, stroke = HABITS.get(name, (0, None))
+    if rng.random() >= share:
+        return image
+    ink = _cropped(image.astype(np.float32) / 255)
+    height, (row, *ends) = len(ink), stroke
+    crossed = np.flatnonzero(ink[min(int(row * height), height - 1)] > INKED)
+    if not len(crossed):
+        return image
+    middle = crossed.mean(), row * (height - 1)
+    inside = cv2.distanceTransform((ink > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
+    pen = max(1, round(2 * float(np.percentile(inside[inside > 0], 90)))) if inside.any() else 1
+    margin = height // 2
+    ends = margin + np.array(middle) + height * (np.array(ends) + rng.normal(0, 0.05, (2, 2)))
+    first, second = np.round(16 * ends).astype(int).tolist()
+    wider = np.pad(np.rint(255 * ink).astype(np.uint8), margin)
+    return cv2.line(wider, first, second, 255, pen, cv2.LINE_AA, 4)
 
 
 def _stacked(drawn):

@@ -2,8 +2,8 @@
 
 It adds images to those of the dataset that were drawn on pictures and found there as `read` does (datasets.sketches): images
 of the dataset drawn anew, glyphs of handwriting fonts, and scribbles, shapes and words, for which it learns that every class
-is equally likely (outlier exposure: Hendrycks, Mazeika and Dietterich 2019). Classes are drawn by the square root of their
-frequency: rare ones are seen more often than in the dataset, and the more frequent of two stays so.
+is equally likely (outlier exposure: Hendrycks, Mazeika and Dietterich 2019). Images are drawn anew by the square root of the
+frequency of their classes, and glyphs of fonts equally often: rare classes are seen more often than in the dataset.
 """
 
 import dataclasses
@@ -95,8 +95,10 @@ class CnnRobust(CnnCompact):
                 source = own if what == "anew" else sketches.of_fonts(context.classes)
                 counts = np.bincount(y, minlength=context.n_classes) * np.isin(range(context.n_classes), source.labels)
                 rng = np.random.default_rng(seed_for(context.seed, f"drawn {what}"))
-                labels = rng.choice(context.n_classes, round(share * len(x)), p=np.sqrt(counts) / np.sqrt(counts).sum())
-                made.append((what, *sketches.characters(source, labels, frame, context.seed, what)))
+                shares = np.sqrt(counts) if source is own else counts > 0
+                labels = rng.choice(context.n_classes, round(share * len(x)), p=shares / shares.sum())
+                names = context.classes or [str(label) for label in range(context.n_classes)]
+                made.append((what, *sketches.characters(source, labels, names, frame, context.seed, what)))
         if self.others:
             signs = sketches.of_fonts(sketches.foreign(context.classes)).images if self.lettered else ()
             kinds = [kind for kind in doodles.KINDS if kind != "cross" or not set("xX").intersection(context.classes)]
