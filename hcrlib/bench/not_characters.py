@@ -1,4 +1,7 @@
-"""Pictures of no character, for `hcr bench inputs`; none of them is drawn as in training (datasets.doodles)."""
+"""Pictures of no character, for `hcr bench inputs`.
+
+Hearts, houses and textures are unlike anything in training (datasets.doodles); the other kinds are drawn in other ways than there.
+"""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter

@@ -1,4 +1,4 @@
-"""Draw what is not a character: scribbles, crosses, stars, faces, hatching, spirals, blots."""
+"""Draw what is not a character: scribbles, crosses, stars, faces, arrows, hatching, spirals, blots."""
 
 import cv2
 import numpy as np
@@ -103,6 +103,15 @@ def _outline(rng):
     return [np.abs(radius)[:, None] * np.stack([np.cos(turns), np.sin(turns)], axis=1)]
 
 
+def _arrow(rng):
+    length, head = rng.uniform(0.5, 1.5), rng.uniform(0.15, 0.4, 2)
+    tip = np.array([[length - head[0], -head[1]], [length, 0], [length - head[0], head[1]]])
+    tail = np.array([[0, 0], [length / 2, rng.normal(0, 0.1)], [length, 0]])
+    turn = rng.uniform(0, 2 * np.pi)
+    turned = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    return [_curve(tail) @ turned, tip @ turned]
+
+
 def _drawing(rng):
     """Return several figures together, such as a house or a car."""
     lines = []
@@ -128,6 +137,7 @@ _LINES = {
     "zigzag": _zigzag,
     "outline": _outline,
     "drawing": _drawing,
+    "arrow": _arrow,
     "cross": _cross,  # a letter, where there are letters
 }
 KINDS = (*_LINES, "blots")

@@ -95,9 +95,9 @@ def others(own, signs, n, frame, seed, purpose, kinds=doodles.KINDS):
     """
     rng, subjects = np.random.default_rng(seed_for(seed, f"{purpose}/choice")), []
     for kind in rng.random(n):
-        if kind < 0.05:
+        if kind < 0.12:
             subjects.append(BLANK)
-        elif kind < 0.55:
+        elif kind < 0.6:
             subjects.append(str(rng.choice(kinds)))
         elif kind < 0.8 or not len(signs):
             subjects.append(tuple(own.images[at] for at in rng.integers(len(own.images), size=rng.integers(2, 6))))

@@ -17,6 +17,7 @@ UNSURE_BELOW = 0.5  # of probability: below it the label is "?", where model.jso
 # Classes that one glyph alone does not tell apart: those that EMNIST merges (Cohen et al. 2017, II-B) and similar ones.
 ALIKE = "0Oo", "1Ili", "5Ss", "2Zz", "Cc", "Ff", "Jj", "Kk", "Mm", "Pp", "Uu", "Vv", "Ww", "Xx", "Yy"
 TINY = 1e-9  # the least probability of a class in a chosen alphabet
+BALANCE = 0.75  # 1 reads more of the rare classes, fewer of the others; chosen on photographed characters
 LIKELY = 0.01  # of probability: less likely classes are not worth a mention
 
 
@@ -62,6 +63,7 @@ class CharacterModel(Model):
         classes: names, in the order of the scores.
         unsure_below: the probability of a shape, see `Reading.alike`, below which `read` returns "?".
         frame: how its training images were framed, "mnist" or "emnist".
+        frequencies: shares of the classes among training images; None: they are taken to be equal.
     """
 
     reads = unit = "characters"
@@ -70,9 +72,9 @@ class CharacterModel(Model):
     tie = 1e-6
     stack = staticmethod(np.stack)  # a list of images as `scores` takes them
 
-    def __init__(self, classifier, pipeline, classes, unsure_below=UNSURE_BELOW, frame="mnist"):
+    def __init__(self, classifier, pipeline, classes, unsure_below=UNSURE_BELOW, frame="mnist", frequencies=None):
         Model.__init__(self, classifier, pipeline, classes)
-        self.unsure_below, self.frame = unsure_below, frame
+        self.unsure_below, self.frame, self.frequencies = unsure_below, frame, frequencies
 
     def __repr__(self):
         return "CharacterModel(%s, %d classes)" % (self.name, len(self.classes))
@@ -82,12 +84,20 @@ class CharacterModel(Model):
         """The learner."""
         return self.learner
 
-    def scores(self, images: Any, alphabet: Any = None) -> np.ndarray:
-        """Return float32 (n, k), rows sum to 1, of uint8 (n, 28, 28), upright, ink 255; alphabet: see `read`."""
-        scores = Model.scores(self, np.asarray(images))
-        if alphabet is None:
-            return scores
-        scores = np.maximum(scores, TINY) * self._allowed(alphabet)  # some classifiers give a class 0
+    def scores(self, images: Any) -> np.ndarray:
+        """Return float32 (n, k), rows sum to 1, of uint8 (n, 28, 28), upright, ink 255."""
+        return Model.scores(self, np.asarray(images))
+
+    def probabilities(self, images: Any, alphabet: Any = None) -> np.ndarray:
+        """Return `scores` for a picture of anything: where classes are about equally frequent, and of an alphabet, see `read`.
+
+        Scores are divided by the frequencies in training to the power BALANCE (Saerens, Latinne and Decaestecker 2002).
+        """
+        scores = self.scores(images)
+        if self.frequencies is not None:
+            scores = scores / np.maximum(np.array(self.frequencies, np.float32), TINY) ** BALANCE
+        if alphabet is not None:
+            scores = np.maximum(scores, TINY) * self._allowed(alphabet)  # some classifiers give a class 0
         return scores / scores.sum(axis=1, keepdims=True)
 
     def decode(self, scores: Any) -> List[str]:
@@ -130,7 +140,7 @@ class CharacterModel(Model):
     def readings(self, images: Any, unsure_below: Optional[float] = None, alphabet: Any = None) -> List[Reading]:
         """Return a Reading for each of uint8 (n, 28, 28), upright, ink 255; see `read`."""
         least = self.unsure_below if unsure_below is None else unsure_below
-        scores = self.scores(images, alphabet)
+        scores = self.probabilities(images, alphabet)
         together = scores.dot(alike_matrix(self.classes))
         return [self._reading(*each, least=least) for each in zip(images, scores, together)]
 
@@ -152,7 +162,10 @@ class CharacterModel(Model):
         frame = about.get("frame", "mnist")
         if frame not in FRAMES:
             raise ValueError("unknown frame %r" % (frame,))
-        return {"unsure_below": float(about.get("unsure_below", UNSURE_BELOW)), "frame": frame}
+        least, frequencies = float(about.get("unsure_below", UNSURE_BELOW)), about.get("frequencies")
+        if frequencies is not None and len(frequencies) != len(about["classes"]):
+            raise ValueError("%d frequencies of %d classes" % (len(frequencies), len(about["classes"])))
+        return {"unsure_below": least, "frame": frame, "frequencies": frequencies}
 
     def _allowed(self, alphabet):
         """Return bool (k,), the classes that an alphabet names."""

@@ -225,6 +225,18 @@ def test_classes_of_one_shape_answer_together():
         model.readings(glyph, alphabet="xyz")
 
 
+def test_pictures_are_read_as_if_classes_were_equally_frequent():
+    glyph, options = np.zeros((1, 28, 28), np.uint8), {"unsure_below": 0, "frequencies": [0.9, 0.1]}
+    model = CharacterModel(Fixed([0.6, 0.4]), Pipeline(), ("9", "q"), **options)
+    [reading] = model.readings(glyph)
+    assert reading.label == "q", "which is rare in training, and not on pictures"
+    assert model.predict(glyph) == ["9"], "of images like those in training"
+    assert model.probabilities(glyph)[0, 1] == pytest.approx(0.4 / 0.1**0.75 / (0.6 / 0.9**0.75 + 0.4 / 0.1**0.75))
+    about = {"classifier": "dummy", "pipeline": model.pipeline.to_dict(), "classes": ["9", "q"], "frequencies": [1]}
+    with pytest.raises(ValueError, match="1 frequencies of 2 classes"):
+        CharacterModel.from_dict(Fixed([1, 0]), about)
+
+
 class Fixed:
     """A classifier that gives every image the same scores."""
 

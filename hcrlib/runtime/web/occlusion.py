@@ -22,7 +22,7 @@ def occlusion(model, glyph, alphabet=None):
     erased = np.repeat(glyph[None], 1 + len(corners), axis=0)
     for image, corner in zip(erased[1:], corners):
         image[_patch(*corner)] = 0
-    scores = model.scores(erased, alphabet)
+    scores = model.probabilities(erased, alphabet)
     losses = scores[0].max() - scores[1:, scores[0].argmax()]
     total, covered = np.zeros(glyph.shape, np.float32), np.zeros(glyph.shape, np.float32)
     for loss, corner in zip(losses, corners):

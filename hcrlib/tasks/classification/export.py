@@ -13,7 +13,7 @@ FORMATS = "model.onnx", "model-1.onnx", "model.tflite", "model-float16.tflite", 
 CHECKED = 1000  # validation images on which a network in ONNX must agree with the trained one
 GOLDEN = 32  # validation images whose predictions every engine must reproduce
 RANGES = 500  # training images that determine the ranges of an int8 network
-REFUSED = 0.01  # share of the correct predictions on validation images that the threshold of "?" may reject
+REFUSED = 0.002  # share of the correct shapes on validation images that the threshold of "?" may reject
 
 
 def checked(val: Split) -> Split:
@@ -37,13 +37,15 @@ def measure(predicted: list[str], test: Split, classes: tuple) -> dict[str, floa
 
 
 def about(record: RunRecord, model: CharacterModel, val: Split) -> dict[str, Any]:
-    """Return the entries of model.json that training did not write: the threshold of "?" and the frame of the images."""
-    least = threshold(model.scores(val.images), val.labels, model.classes)
-    return {"unsure_below": least, "frame": frame_of(record.config.dataset)}
+    """Return the entries of model.json that training did not write: frequencies, the threshold of "?", and the frame."""
+    counts = np.bincount(val.labels, minlength=len(model.classes)) + 0.5
+    model.frequencies = [round(float(share), 6) for share in counts / counts.sum()]
+    least = threshold(model.probabilities(val.images), val.labels, model.classes)
+    return {"unsure_below": least, "frame": frame_of(record.config.dataset), "frequencies": model.frequencies}
 
 
 def threshold(scores: np.ndarray, labels: np.ndarray, classes: tuple) -> float:
     """Return the probability of a shape below which it is "?": the share REFUSED of the correct predictions is below it."""
-    first = scores.argmax(axis=1)
-    shapes, right = (scores @ alike_matrix(classes))[np.arange(len(first)), first], first == labels
+    first, alike = scores.argmax(axis=1), alike_matrix(classes)
+    shapes, right = (scores @ alike)[np.arange(len(first)), first], alike[first, labels] > 0
     return float(np.quantile(shapes[right], REFUSED)) if right.any() else 1.0
