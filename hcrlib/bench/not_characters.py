@@ -1,6 +1,6 @@
 """Pictures of no character, for `hcr bench inputs`.
 
-Hearts, houses and textures are unlike anything in training (datasets.doodles); the other kinds are drawn in other ways than there.
+Hearts, houses and textures are unlike anything in training (datasets.doodles); the other kinds are drawn by other rules.
 """
 
 import numpy as np
