@@ -39,6 +39,9 @@ def photos(request):
         "accuracy: in either case, and 0 O o, and 1 I l i, count as one shape; folded: in either case only"
     )
     outcome.notes.append("lost: of the right shapes, those that are answered with '?'")
+    outcome.notes.append(
+        "lost_at_99: those that a threshold would lose that leaves 99 % right answers among the others"
+    )
     return outcome
 
 
@@ -66,7 +69,16 @@ def measured(readings):
         "folded": float((folded & answered).mean()),
         "unsure": float((~answered).mean()),
         "lost": float((alike & ~answered).sum() / max(1, alike.sum())),
+        "lost_at_99": _lost(alike, np.array([reading.shape_probability if reading else 0 for _, reading in readings])),
     }
+
+
+def _lost(right, sure, least=0.99):
+    """Return the share of the right answers below the threshold from which on `least` of the answers are right."""
+    right = right[np.argsort(-sure, kind="stable")]
+    enough = np.flatnonzero(np.cumsum(right) >= least * np.arange(1, len(right) + 1))
+    answered = enough[-1] + 1 if len(enough) else 0
+    return float(right[answered:].sum() / max(1, right.sum()))
 
 
 def _read(model, image):

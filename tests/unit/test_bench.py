@@ -203,3 +203,5 @@ def test_photographs_are_read_in_either_case_and_shape(tmp_path, monkeypatch):
     ]
     assert outcome.rows[0]["folded"] == pytest.approx(1 / 3, abs=0.4)
     assert photos.measured([("a", None), ("a", None)])["unsure"] == 1, "what is blank is not read"
+    right, sure = np.array([True, False, True, True]), np.array([0.2, 0.3, 0.9, 0.8])
+    assert photos._lost(right, sure) == pytest.approx(1 / 3), "the one below the wrong one"
