@@ -92,18 +92,18 @@ def draw(found):
     middle, low, high = next(keys for keys in DRAWN if keys[0] in rows[0])
     names = [row["what"] if "how" not in row else f"{row['what']}\n{row['how']}" for row in rows]
     places = {name: at for at, name in enumerate(dict.fromkeys(names))}
-    shared = len(places) < len(rows)  # by models
-    tones = dict(zip(dict.fromkeys(row.get("model") if shared else None for row in rows), TONES, strict=False))
+    shared = len(places) < len(rows) and all("model" in row for row in rows)  # a line shows several models
+    models = list(dict.fromkeys(row["model"] for row in rows)) if shared else [None]
     ax = style.figure(7.5, 1 + (0.2 if len(places) > MANY else 0.32) * len(places))
     for row, name in zip(rows, names, strict=True):
-        at = list(tones).index(row.get("model") if shared else None)
-        place, tone = places[name] + 0.3 * (at - (len(tones) - 1) / 2), TONES[at]
+        at = models.index(row["model"]) if shared else 0
+        place, tone = places[name] + 0.5 * ((at + 0.5) / len(models) - 0.5), TONES[at % len(TONES)]
         ax.plot(row[middle], place, "o", color=tone, markersize=4 if shared else 6)  # on log axes, bars mean nothing
         if low in row:
             ax.plot([row[low], row[high]], [place, place], color=tone if shared else "black", linewidth=1.2)
     if shared:
-        handles = [ax.plot([], [], "o", color=tone, label=model)[0] for model, tone in tones.items()]
-        ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(tones), frameon=False)
+        handles = [ax.plot([], [], "o", color=TONES[at % len(TONES)], label=name)[0] for at, name in enumerate(models)]
+        ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(models), frameon=False)
     ax.set_yticks(range(len(places)), places)
     ax.set_ylim(len(places) - 0.5, -0.5)
     if middle not in ("accuracy", "cer", "val_accuracy", "f1"):

@@ -7,6 +7,7 @@ as examples of what is not a character.
 """
 
 import io
+import os
 import string
 from typing import NamedTuple
 
@@ -118,8 +119,7 @@ def _with_habit(image, name, rng):
     if not len(crossed):
         return image
     middle = crossed.mean(), row * (height - 1)
-    inside = cv2.distanceTransform((ink > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
-    pen = max(1, round(2 * float(np.percentile(inside[inside > 0], 90)))) if inside.any() else 1
+    pen = max(1, round(_pen(np.pad(ink, 1))))
     margin = height // 2
     ends = margin + np.array(middle) + height * (np.array(ends) + rng.normal(0, 0.05, (2, 2)))
     first, second = np.round(16 * ends).astype(int).tolist()
@@ -133,7 +133,9 @@ def _stacked(drawn):
 
 def _parallel(function, parts, *options):
     calls = (joblib.delayed(function)(part, *options, number) for number, part in enumerate(parts))
-    return [image for part in joblib.Parallel(n_jobs=-1)(calls) for image in part]
+    threads = os.environ.get("OMP_NUM_THREADS", "")  # what a sweep allows each of its runs
+    jobs = int(threads) if threads.isdigit() and int(threads) else -1
+    return [image for part in joblib.Parallel(n_jobs=jobs)(calls) for image in part]
 
 
 def _found(subjects, frame, seed, purpose, number):
@@ -178,21 +180,29 @@ def drawn(image, rng):
     longer = float(np.exp(rng.uniform(*np.log(SIZES))))
     scale, pen = longer / max(crop.shape), float(np.exp(rng.uniform(*np.log(PENS)))) * longer
     bent = _bent(crop, scale, rng)
-    inside = cv2.distanceTransform((bent > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
-    if not inside.any():
+    own = _pen(bent)
+    if not own:
         return np.ones((1, 1), np.float32)
-    own = 2 * float(np.percentile(inside[inside > 0], 90))
     if pen < 0.7 * own and rng.random() < 0.8:  # a thinner pen: its way is along the middle of the strokes
         from skimage.morphology import skeletonize
 
         line = cv2.GaussianBlur(bent, (0, 0), max(0.1, 0.12 * own)) > 0.5
-        away = cv2.distanceTransform((~skeletonize(line)).astype(np.uint8), cv2.DIST_L2, 3)
-        ink = np.clip(max(1.0, pen) / 2 - away + 0.5, 0, 1)
+        ink = np.clip(max(1.0, pen) / 2 - _depth(~skeletonize(line)) + 0.5, 0, 1)
     else:
         reach = float(np.clip((pen - own) / 2, -0.2 * own, 0.5 * own))
-        outside = cv2.distanceTransform((bent <= 0.5).astype(np.uint8), cv2.DIST_L2, 3)
-        ink = np.clip(inside - outside + reach + 0.5, 0, 1)
+        ink = np.clip(_depth(bent > 0.5) - _depth(bent <= 0.5) + reach + 0.5, 0, 1)
     return _cropped(ink.astype(np.float32))
+
+
+def _depth(mask):
+    """Return float32 (h, w), how many pixels each one is inside the mask, bool (h, w)."""
+    return cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
+
+
+def _pen(ink):
+    """Return the width of the strokes of float32 (h, w), which has margins, in pixels; 0 without ink."""
+    inside = _depth(ink > 0.5)
+    return 2 * float(np.percentile(inside[inside > 0], 90)) if inside.any() else 0.0
 
 
 def _bent(crop, scale, rng):

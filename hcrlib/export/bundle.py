@@ -136,7 +136,7 @@ def _fill(new: Path, record: RunRecord, formats: Sequence[str] | None, log: Call
     parity = _Parity(task.export, model, data, x, model.learner.scores(x))
     rows = [parity.write(new / "model" / file, log) for file in formats or task.export.FORMATS]
     about = json.loads((source / "model.json").read_text(encoding="utf-8"))
-    about |= task.export.about(record, model, data.val)
+    about |= task.export.about(record, model, data)
     (new / "model/model.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     model = model.from_dict(model.learner, about)
     (new / "labels.txt").write_text("\n".join(record.classes) + "\n", encoding="utf-8")

@@ -4,6 +4,9 @@ It adds images to those of the dataset that were drawn on pictures and found the
 of the dataset drawn anew, glyphs of handwriting fonts, and scribbles, shapes and words, for which it learns that every class
 is equally likely (outlier exposure: Hendrycks, Mazeika and Dietterich 2019). Images are drawn anew by the square root of the
 frequency of their classes, and glyphs of fonts equally often: rare classes are seen more often than in the dataset.
+
+Expected: as accurate on the dataset as the network that it starts from (MNIST 99.62 % after 99.67), and far better on pictures:
+see docs/models.md. Cost: 4 ms on a core to draw an image, and epochs of 1.9 times as many images.
 """
 
 import dataclasses
@@ -50,11 +53,8 @@ class CnnRobust(CnnCompact):
             origin, folder = context.run(self.start)
             self._origin, weights = folder / "model", weights_sha256(folder / "model")[:12]
             if list(origin.classes) != list(context.classes):
-                what, classes = (
-                    f"{self.start} has other classes",
-                    (" ".join(c) for c in (context.classes, origin.classes)),
-                )
-                raise ConfigError(what, **dict(zip(("expected", "got"), classes, strict=True)))
+                expected, got = " ".join(context.classes), " ".join(origin.classes)
+                raise ConfigError(f"{self.start} has other classes", expected=expected, got=got)
         made = self._drawn(x, y, context)
         counted = ", ".join(f"{len(images):,} {what}" for what, images, _ in made)
         context.log(f"drawn: {counted}")
@@ -73,36 +73,42 @@ class CnnRobust(CnnCompact):
         if not self.start:
             return model
         try:
-            if (self._origin / "model.keras").is_file():
-                model.set_weights(keras.saving.load_model(self._origin / "model.keras").get_weights())
-            else:  # batch normalization is folded into other weights
+            if (self._origin / "model.onnx").is_file():  # batch normalization is folded into other weights
                 restore(model, self._origin / "model.onnx")
                 unfold(keras, model, np.array_split(x[:: max(1, len(x) // SAMPLE)], 4))
+            else:
+                model.set_weights(keras.saving.load_model(self._origin / "model.keras").get_weights())
         except ValueError as error:
-            raise ConfigError(
-                f"{self.start} is another network: {error}", hint="Start from a run of cnn-compact"
-            ) from error
+            what, hint = (
+                f"{self.start} is another network: {error}",
+                "Start from a run of cnn-compact, as wide as this one",
+            )
+            raise ConfigError(what, hint=hint) from error
         return model
 
     def _drawn(self, x, y, context):
         """Return (what, uint8 (n, 28, 28), int64 (n,)) of each kind; what is no character has the label n_classes."""
         from hcrlib.datasets import doodles, sketches  # they need OpenCV
 
-        frame = frame_of(context.dataset) if context.dataset else "mnist"
-        own, made = sketches.Source(tuple(np.rint(x * 255).astype(np.uint8)), y), []
-        for what, share in (("anew", self.redrawn), ("with fonts", self.lettered)):
+        n, seed, frame = len(x), context.seed, frame_of(context.dataset) if context.dataset else "mnist"
+        names = context.classes or tuple(str(label) for label in range(context.n_classes))
+        own, lettered, made = sketches.Source(tuple(np.rint(x * 255).astype(np.uint8)), y), None, []
+        if self.lettered:
+            lettered = sketches.of_fonts(names)
+            if not len(lettered.labels):
+                hint = "Set lettered=0 to train without fonts"
+                raise ConfigError("No font has any of the classes", got=" ".join(names), hint=hint)
+        for what, share, source in (("anew", self.redrawn, own), ("with fonts", self.lettered, lettered)):
             if share:
-                source = own if what == "anew" else sketches.of_fonts(context.classes)
-                counts = np.bincount(y, minlength=context.n_classes) * np.isin(range(context.n_classes), source.labels)
-                rng = np.random.default_rng(seed_for(context.seed, f"drawn {what}"))
+                counts = np.bincount(source.labels, minlength=context.n_classes)
                 shares = np.sqrt(counts) if source is own else counts > 0
-                labels = rng.choice(context.n_classes, round(share * len(x)), p=shares / shares.sum())
-                names = context.classes or [str(label) for label in range(context.n_classes)]
-                made.append((what, *sketches.characters(source, labels, names, frame, context.seed, what)))
+                rng = np.random.default_rng(seed_for(seed, f"drawn {what}"))
+                labels = rng.choice(context.n_classes, round(share * n), p=shares / shares.sum())
+                made.append((what, *sketches.characters(source, labels, names, frame, seed, what)))
         if self.others:
-            signs = sketches.of_fonts(sketches.foreign(context.classes)).images if self.lettered else ()
-            kinds = [kind for kind in doodles.KINDS if kind != "cross" or not set("xX").intersection(context.classes)]
-            images = sketches.others(own, signs, round(self.others * len(x)), frame, context.seed, "others", kinds)
+            signs = sketches.of_fonts(sketches.foreign(names)).images if self.lettered else ()
+            kinds = [kind for kind in doodles.KINDS if kind != "cross" or not set("xX").intersection(names)]
+            images = sketches.others(own, signs, round(self.others * n), frame, seed, "others", kinds)
             made.append(("of no character", images, np.full(len(images), context.n_classes)))
         return made
 

@@ -25,13 +25,13 @@ class Reading(NamedTuple):
     """The result for one image.
 
     Attributes:
-        label: the most probable class, or "?" where `shape_probability` is below the threshold.
-        probability: of the most probable class.
-        alternatives: (name, probability) of the five most probable classes, best first.
+        label: the most probable class of the most probable shape, or "?" where `shape_probability` is below the threshold.
+        probability: of that class.
+        alternatives: (name, probability) of that class, then of the four most probable others.
         seen: uint8 (28, 28), the image as the model saw it.
-        alike: the most probable class, then those of the same shape that are likely, too: ("O", "0", "o"). Which of them it
-            is, only its neighbors or a smaller alphabet can tell.
-        shape_probability: of these classes together.
+        alike: that class, then those of the same shape that are likely, too: ("O", "0", "o"). Which of them it is, only its
+            neighbors or a smaller alphabet can tell.
+        shape_probability: of all classes of this shape together.
     """
 
     label: str
@@ -93,11 +93,13 @@ class CharacterModel(Model):
 
         Scores are divided by the frequencies in training to the power BALANCE (Saerens, Latinne and Decaestecker 2002).
         """
+        allowed = None if alphabet is None else self._allowed(alphabet)
         scores = self.scores(images)
         if self.frequencies is not None:
-            scores = scores / np.maximum(np.array(self.frequencies, np.float32), TINY) ** BALANCE
-        if alphabet is not None:
-            scores = np.maximum(scores, TINY) * self._allowed(alphabet)  # some classifiers give a class 0
+            scores = balanced(scores, self.frequencies)
+        if allowed is None:
+            return scores
+        scores = np.maximum(scores, TINY) * allowed  # some classifiers give a class 0
         return scores / scores.sum(axis=1, keepdims=True)
 
     def decode(self, scores: Any) -> List[str]:
@@ -111,10 +113,13 @@ class CharacterModel(Model):
         character is "?" too, unless it is 0. alphabet: names of the classes that it may be, such as "0123456789"; None for all.
         ValueError for data that are not an image, for an image without ink, and for an alphabet without any of the classes.
         """
-        return self.readings_of([self.steps(anything)], unsure_below, alphabet)[0]
+        return self.readings_of([self.steps(anything, alphabet)], unsure_below, alphabet)[0]
 
     def readings_of(self, steps: Any, unsure_below: Optional[float] = None, alphabet: Any = None) -> List[Reading]:
-        """Return a Reading for each of a list of Steps, see `read`."""
+        """Return a Reading for each of the Steps, see `read`."""
+        steps = list(steps)
+        if not steps:
+            return []
         readings = self.readings(np.stack([each.glyph for each in steps]), unsure_below, alphabet)
         if unsure_below == 0:
             return readings
@@ -124,7 +129,7 @@ class CharacterModel(Model):
         """Return uint8 (28, 28), framed as the training images were. Raises as `read`."""
         return self.steps(anything).glyph
 
-    def steps(self, anything: Any) -> Steps:
+    def steps(self, anything: Any, alphabet: Any = None) -> Steps:
         """Return the Steps to that glyph. Where dark and light ink are in doubt, it is the surer reading. Raises as `read`."""
         pixels = to_pixels(anything)
         found = steps_of(pixels, frame=self.frame)
@@ -134,15 +139,15 @@ class CharacterModel(Model):
             other = steps_of(pixels, "light" if found.dark else "dark", self.frame)
         except ValueError:
             return found
-        first, second = self.scores(np.stack([found.glyph, other.glyph])).max(axis=1)
-        return other if second > first else found
+        first, second = self.readings(np.stack([found.glyph, other.glyph]), alphabet=alphabet)
+        return other if second.shape_probability > first.shape_probability else found
 
     def readings(self, images: Any, unsure_below: Optional[float] = None, alphabet: Any = None) -> List[Reading]:
         """Return a Reading for each of uint8 (n, 28, 28), upright, ink 255; see `read`."""
         least = self.unsure_below if unsure_below is None else unsure_below
         scores = self.probabilities(images, alphabet)
-        together = scores.dot(alike_matrix(self.classes))
-        return [self._reading(*each, least=least) for each in zip(images, scores, together)]
+        found = zip(images, scores, *best_shapes(scores, self.classes))
+        return [self._reading(image, row, int(first), float(shape), least) for image, row, first, shape in found]
 
     def golden(self, images):
         """Return the arrays of a golden.npz: "images", uint8 (n, 28, 28), and "scores", float32 (n, k)."""
@@ -163,27 +168,44 @@ class CharacterModel(Model):
         if frame not in FRAMES:
             raise ValueError("unknown frame %r" % (frame,))
         least, frequencies = float(about.get("unsure_below", UNSURE_BELOW)), about.get("frequencies")
-        if frequencies is not None and len(frequencies) != len(about["classes"]):
-            raise ValueError("%d frequencies of %d classes" % (len(frequencies), len(about["classes"])))
+        if frequencies is not None:
+            frequencies = np.array(frequencies, np.float32)
+            if frequencies.shape != (len(about["classes"]),) or not (frequencies > 0).all():
+                raise ValueError("expected a positive frequency of each of the %d classes" % len(about["classes"]))
         return {"unsure_below": least, "frame": frame, "frequencies": frequencies}
 
     def _allowed(self, alphabet):
         """Return bool (k,), the classes that an alphabet names."""
+        if isinstance(alphabet, dict) or not all(isinstance(name, str) for name in alphabet):
+            raise ValueError("expected an alphabet of names of classes, such as '0123456789'")
         names = set(alphabet)
         allowed = np.array([name in names for name in self.classes])
         if not allowed.any():
-            known = " ".join(self.classes)
-            raise ValueError("the alphabet %r names none of the classes: %s" % (alphabet, known))
+            message = "the alphabet %.40r names none of the classes, which are: %s"
+            raise ValueError(message % (alphabet, " ".join(self.classes)))
         return allowed
 
-    def _reading(self, image, scores, together, least):
-        order = np.argsort(-scores, kind="stable")
-        first = order[0]
-        name, shape = self.classes[first], float(together[first])
+    def _reading(self, image, scores, first, shape, least):
+        order = [first] + [index for index in np.argsort(-scores, kind="stable") if index != first]
+        name = self.classes[first]
+        best = tuple((self.classes[index], float(scores[index])) for index in order[:5] if scores[index] > 0)
         likely = [self.classes[index] for index in order if scores[index] >= LIKELY]
-        best = tuple((self.classes[index], float(scores[index])) for index in order[:5])
         same = (name,) + tuple(other for other in likely if other != name and are_alike(other, name))
         return Reading(name if shape >= least else "?", best[0][1], best, image, same, shape)
+
+
+def balanced(scores: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
+    """Return scores (n, k) for classes that are about equally frequent, given their shares in training, float (k,), over 0."""
+    weighted = scores / np.asarray(frequencies, np.float32) ** BALANCE
+    return weighted / weighted.sum(axis=1, keepdims=True)
+
+
+def best_shapes(scores: np.ndarray, classes: Any) -> Any:
+    """Return (int (n,), float32 (n,)): the best class of the most probable shape of scores (n, k), and that of the shape."""
+    alike = alike_matrix(classes)
+    together = scores.dot(alike)
+    shape = together.argmax(axis=1)
+    return np.where(alike[shape] > 0, scores, -1).argmax(axis=1), together.max(axis=1)
 
 
 def are_alike(one: str, other: str) -> bool:

@@ -90,7 +90,9 @@ def steps_of(anything: Any, ink: str = "auto", frame: str = "mnist") -> Steps:
     strength, parts, dark, doubt, picture, (left, top), factor = found
     rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
     box = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-    inside = tuple(int(round(n * factor)) + offset for n, offset in zip(box, (left, top, left, top)))
+    height, width = pixels.shape[:2]
+    limits = zip(box, (left, top, left, top), (width, height, width, height))
+    inside = tuple(min(int(n) * factor + offset, most) for n, offset, most in limits)
     glyph, stroke = _framed(strength, box, frame)
     shown = np.rint(255 * strength).astype(np.uint8)
     return Steps(glyph, picture, shown, inside, stroke, dark, doubt, parts)
@@ -192,8 +194,11 @@ def _grounds(values):
         return values, (ground, ground)
     coarse = np.asarray(Image.fromarray(values).reduce(max(1, longer // COARSE)))
     half = max(1, int(WIDE * max(coarse.shape)) // 2)
-    wider = np.pad(coarse, half, "reflect", reflect_type="odd")  # light that falls off goes on beyond the border
-    inner = np.s_[half:-half, half:-half]
+    wider, inner = coarse, np.s_[half:-half, half:-half]
+    if min(coarse.shape) > 2 * half + 1:
+        wider = np.pad(coarse, half, "reflect", reflect_type="odd")  # light that falls off goes on beyond the border
+    else:  # in which every window would hold what is beyond
+        inner = np.s_[:, :]
     closed = -_spread(-_spread(wider, half), half)[inner]
     opened = _spread(-_spread(-wider, half), half)[inner]
     if float(np.ptp(closed)) < 2 and float(np.ptp(opened)) < 2:

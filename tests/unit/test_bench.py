@@ -201,7 +201,21 @@ def test_photographs_are_read_in_either_case_and_shape(tmp_path, monkeypatch):
         ("capitals", 1, 1),
         ("small letters", 1, 1),
     ]
-    assert outcome.rows[0]["folded"] == pytest.approx(1 / 3, abs=0.4)
+    assert outcome.rows[0]["folded"] == pytest.approx(1 / 3), "of I, 1 and l, one is what was answered"
+    assert photos.photos(base.Request(images=0, log=lambda line: None)).rows == []
     assert photos.measured([("a", None), ("a", None)])["unsure"] == 1, "what is blank is not read"
     right, sure = np.array([True, False, True, True]), np.array([0.2, 0.3, 0.9, 0.8])
     assert photos._lost(right, sure) == pytest.approx(1 / 3), "the one below the wrong one"
+
+
+def test_models_share_the_lines_of_a_figure(results):
+    rows = [
+        {"what": what, "model": f"m{at}", "accuracy": 0.1 * at, "ci_low": 0, "ci_high": 1}
+        for what in ("thin", "thick")
+        for at in range(7)
+    ]
+    report.draw({"name": "many", "rows": rows})
+    assert (results / "bench/many.png").stat().st_size > 1000
+    once = [{"what": "thin", "accuracy": 0.5}, {"what": "thin", "accuracy": 0.6}]
+    report.draw({"name": "twice", "rows": once})
+    assert (results / "bench/twice.png").exists()

@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
+import hcrlib
+from hcrlib.core import paths
+from hcrlib.core.errors import ConfigError
 from hcrlib.datasets import doodles, load_dataset, sketches
 from hcrlib.models import CLASSIFIERS, FitContext
+from hcrlib.records import storage
 from hcrlib.runtime import Pipeline
 
 
@@ -15,8 +19,6 @@ def source():
 
 
 def test_drawn_characters_are_read_as_what_they_were_drawn_from(source):
-    import hcrlib
-
     labels = np.tile(np.arange(10), 12)
     images, kept = sketches.characters(source, labels, "0123456789", "mnist", 0, "test")
     assert images.dtype == np.uint8
@@ -28,13 +30,30 @@ def test_drawn_characters_are_read_as_what_they_were_drawn_from(source):
     assert not any((images[0] == image).all() for image in own), "drawn anew, not copied"
 
 
-def test_the_seed_decides_what_is_drawn(source, monkeypatch):
-    def drawn(seed):
+def test_the_seed_alone_decides_what_is_drawn(source, monkeypatch):
+    monkeypatch.setattr(sketches, "CHUNK", 4)
+
+    def drawn(seed, processes):
+        monkeypatch.setenv("OMP_NUM_THREADS", str(processes))
         return sketches.characters(source, np.arange(10), "0123456789", "emnist", seed, "test")[0]
 
-    one, same, other = drawn(0), drawn(0), drawn(1)
+    one, same, other = drawn(0, 1), drawn(0, 2), drawn(1, 1)
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", sketches.HABITS)
+def test_habits_are_drawn_onto_any_image(name, source):
+    image, blank, bar = source.images[0], np.zeros((28, 28), np.uint8), np.full((20, 4), 255, np.uint8)
+    made = {
+        at: [sketches._with_habit(at_image, name, np.random.default_rng(seed)) for seed in range(40)]
+        for at, at_image in enumerate((image, blank, bar))
+    }
+    changed = [each for each in made[0] if each is not image]
+    assert 0 < len(changed) < 40, "some writers do"
+    for each in changed:
+        assert each.dtype == np.uint8
+        assert (each > 127).sum() > (image > 127).sum()
 
 
 @pytest.mark.parametrize("kind", doodles.KINDS)
@@ -72,3 +91,27 @@ def test_what_is_no_character_trains_every_class_alike(tmp_path):
     robust.fit(x, y, x[:50], y[:50], FitContext(10, 0, tmp_path, lambda line: None))
     assert robust._targets(np.array([3, 10])).tolist() == [np.eye(10)[3].tolist(), pytest.approx([0.1] * 10)]
     assert "trained on drawn images as well: " in robust.notes[0]
+
+
+def test_training_starts_from_another_network(tmp_path):
+    [zoo] = [root / "best-digits" for root in paths.zoo_roots() if (root / "best-digits").is_dir()]
+    train = load_dataset("mnist-5k").train
+    x, y = Pipeline(["scale"]).fit(train.images).apply(train.images)[:400], train.labels[:400]
+    quick = {"epochs": 1, "learning_rate": 1e-9, "redrawn": 0, "lettered": 0, "others": 0, "start": "best-digits"}
+    classes, record = tuple("0123456789"), storage.read(zoo)
+
+    def fitted(classes, **params):
+        robust = CLASSIFIERS.get("cnn-robust").create({**quick, **params})
+        about = {"run": lambda name: (record, zoo), "classes": classes}
+        robust.fit(x, y, x[:50], y[:50], FitContext(10, 0, tmp_path / str(params), lambda line: None, **about))
+        return robust
+
+    robust = fitted(classes)
+    expected = hcrlib.load_model("best-digits").scores(train.images[:400])
+    assert (robust.scores(x).argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.98
+    assert robust.prior_fit_s == record.fit_s
+    assert f"started from {record.id}" in robust.notes[-1]
+    with pytest.raises(ConfigError, match="other classes"):
+        fitted(tuple("ABCDEFGHIJ"))
+    with pytest.raises(ConfigError, match="another network"):
+        fitted(classes, width=16)

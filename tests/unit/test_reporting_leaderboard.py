@@ -12,6 +12,7 @@ from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.models import CLASSIFIERS, RECOGNIZERS
 from hcrlib.plotting import style
+from hcrlib.runtime.glyph import Steps
 from hcrlib.records import Metric, RunRecord
 from hcrlib.reporting import leaderboard
 from hcrlib.runs import runner
@@ -193,3 +194,13 @@ def test_balanced_accuracy_is_shown_where_it_says_something_else():
     other = dataclasses.replace(run, metrics={**run.metrics, "balanced_accuracy": Metric(run.accuracy - 0.02)})
     assert "balanced %" in leaderboard.render([other])
     assert "balanced accuracy %" in leaderboard.overview([other])
+
+
+def test_what_was_found_on_pictures_is_drawn_in_columns():
+    glyph, color = np.zeros((28, 28), np.uint8), np.full((40, 60, 3), 200, np.uint8)
+    steps = [Steps(glyph, color[..., 0], color[..., 0], (0, 0, 60, 40), 2.0, True, 0.0, 1) for _ in range(2)]
+    steps[1] = steps[1]._replace(picture=color)
+    ax = figures.found(style.figure(), steps, ["thin", "a shadow with an edge"], ["1", "?"])
+    assert len(ax.images) == 6
+    words = [text.get_text() for text in ax.texts]
+    assert {"thin", "1", "?", "picture", "ink", "glyph", "answer"} < set(words)

@@ -210,6 +210,25 @@ def test_what_is_not_one_character_is_unsure(digits):
         assert not model.read(picture, unsure_below=0).unsure
 
 
+@pytest.mark.parametrize("pen", [1 / 20, 1 / 10])
+@pytest.mark.parametrize("margin", [0, 0.03, 0.1])
+def test_narrow_pictures_are_read(digits, pen, margin):
+    model, drawn = digits
+    for label, strokes in drawn:
+        ink = np.asarray(inputs.picture(strokes, np.random.default_rng(0), canvas=300, pen=pen, size=0.8))[..., 0]
+        rows, columns = np.flatnonzero((ink < 128).any(axis=1)), np.flatnonzero((ink < 128).any(axis=0))
+        cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        assert model.read(np.pad(cut, int(300 * margin), constant_values=255)).label == label
+
+
+def test_the_box_lies_inside_the_picture():
+    bar = np.full((399, 399), 255, np.uint8)
+    bar[:, 180:219] = 0
+    left, top, right, bottom = steps_of(bar).box
+    assert 176 <= left < right <= 224
+    assert (top, bottom) == (0, 399)
+
+
 def test_classes_of_one_shape_answer_together():
     classes, glyph = ("0", "1", "O", "o", "D"), np.zeros((1, 28, 28), np.uint8)
     model = CharacterModel(Fixed([0.3, 0.02, 0.35, 0.25, 0.08]), Pipeline(), classes, unsure_below=0.8)
@@ -220,9 +239,17 @@ def test_classes_of_one_shape_answer_together():
     assert (reading.probability, reading.shape_probability) == (pytest.approx(0.35), pytest.approx(0.9))
     [digit] = model.readings(glyph, alphabet="0123456789")
     assert (digit.label, digit.alike) == ("0", ("0",))
-    assert dict(digit.alternatives) == pytest.approx({"0": 0.3 / 0.32, "1": 0.02 / 0.32, "O": 0, "o": 0, "D": 0})
-    with pytest.raises(ValueError, match="'xyz' names none of the classes: 0 1 O o D"):
+    assert dict(digit.alternatives) == pytest.approx({"0": 0.3 / 0.32, "1": 0.02 / 0.32}), "the others are excluded"
+    with pytest.raises(ValueError, match="'xyz' names none of the classes, which are: 0 1 O o D"):
         model.readings(glyph, alphabet="xyz")
+    for wrong in ([1, 2], [["0"]], {"0": 1}):
+        with pytest.raises(ValueError, match="expected an alphabet"):
+            model.readings(glyph, alphabet=wrong)
+    model = CharacterModel(Fixed([0.21, 0, 0.2, 0.2, 0.39]), Pipeline(), classes, unsure_below=0.5)
+    [reading] = model.readings(glyph)
+    assert (reading.label, reading.probability) == ("0", pytest.approx(0.21)), "the shape is more likely than D"
+    assert [name for name, _ in reading.alternatives] == ["0", "D", "O", "o"]
+    assert model.readings_of([]) == []
 
 
 def test_pictures_are_read_as_if_classes_were_equally_frequent():
@@ -232,9 +259,10 @@ def test_pictures_are_read_as_if_classes_were_equally_frequent():
     assert reading.label == "q", "which is rare in training, and not on pictures"
     assert model.predict(glyph) == ["9"], "of images like those in training"
     assert model.probabilities(glyph)[0, 1] == pytest.approx(0.4 / 0.1**0.75 / (0.6 / 0.9**0.75 + 0.4 / 0.1**0.75))
-    about = {"classifier": "dummy", "pipeline": model.pipeline.to_dict(), "classes": ["9", "q"], "frequencies": [1]}
-    with pytest.raises(ValueError, match="1 frequencies of 2 classes"):
-        CharacterModel.from_dict(Fixed([1, 0]), about)
+    about = {"classifier": "dummy", "pipeline": model.pipeline.to_dict(), "classes": ["9", "q"]}
+    for wrong in ([1], [0, 1], [-1, 2], [float("nan"), 1], [[1], [2]], ["a", "b"]):
+        with pytest.raises(ValueError, match="frequency|could not convert"):
+            CharacterModel.from_dict(Fixed([1, 0]), {**about, "frequencies": wrong})
 
 
 class Fixed:

@@ -136,7 +136,7 @@ def _predict(loaded, files, several, explain, alphabet):
             pixels.append(images.pixels(data))
         except Problem as problem:
             raise Problem(problem.name, str(problem), image=index) if several else problem
-    steps = _steps(loaded, pixels, several)
+    steps = _steps(loaded, pixels, several, alphabet)
     readings = loaded.model.readings_of(steps, alphabet=alphabet)
     answers = [_answer(loaded, reading, each.is_odd) for reading, each in zip(readings, steps)]
     if explain:
@@ -147,12 +147,12 @@ def _predict(loaded, files, several, explain, alphabet):
     return answers
 
 
-def _steps(loaded, pixels, several=False):
+def _steps(loaded, pixels, several=False, alphabet=None):
     """Return a list of Steps to glyphs. Problem if an image is blank."""
     steps = []
     for index, image in enumerate(pixels):
         try:
-            steps.append(loaded.model.steps(image))
+            steps.append(loaded.model.steps(image, alphabet))
         except ValueError:
             raise Problem("blank", "The image contains no ink.", **(dict(image=index) if several else {}))
     return steps

@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS corrections (
     id TEXT PRIMARY KEY,
     at TEXT NOT NULL,           -- UTC, ISO 8601
     label TEXT NOT NULL,        -- the user's
-    answered TEXT NOT NULL,     -- the model's label
+    answered TEXT NOT NULL,     -- the model's, of all classes
     probability REAL NOT NULL,
     model TEXT NOT NULL,        -- name and digest
     image BLOB NOT NULL         -- PNG, at most 280 pixels on a side

@@ -37,7 +37,7 @@ class LoadedModel:
             "engine": self.model.engine,
             "classifier": self.model.name,
             "trained_on": data.get("name"),
-            "accuracy": record.get("accuracy"),
+            "accuracy": _accuracy(record),
             "n_test": data.get("n_test", record.get("n_test")),
             "n_parameters": record.get("n_parameters"),
         }
@@ -143,6 +143,13 @@ def signature(folder):
         stat = os.stat(os.path.join(folder, name))
         stats.append((name, stat.st_mtime_ns, stat.st_size, stat.st_ino))
     return tuple(stats)
+
+
+def _accuracy(record):
+    """Return the accuracy of a record of any schema, None if it has none."""
+    metrics = record.get("metrics")
+    found = metrics.get("accuracy") if isinstance(metrics, dict) else record.get("accuracy")
+    return found.get("value") if isinstance(found, dict) else found
 
 
 def _record(folder):

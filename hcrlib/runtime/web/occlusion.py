@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from ..character_model import best_shapes
+
 PATCH = 5  # pixels on a side
 STEP = 2
 
 
 def occlusion(model, glyph, alphabet=None):
-    """Return float32 (28, 28) in -1..1: each pixel's contribution to the probability of the best class.
+    """Return float32 (28, 28) in -1..1: each pixel's contribution to the probability of the answered class.
 
     It is the mean loss of probability over the erased square patches that cover the pixel; 0 where there was no ink to
     erase. glyph: uint8 (28, 28). alphabet: as for `model.read`.
@@ -23,7 +25,8 @@ def occlusion(model, glyph, alphabet=None):
     for image, corner in zip(erased[1:], corners):
         image[_patch(*corner)] = 0
     scores = model.probabilities(erased, alphabet)
-    losses = scores[0].max() - scores[1:, scores[0].argmax()]
+    answered = best_shapes(scores[:1], model.classes)[0][0]
+    losses = scores[0, answered] - scores[1:, answered]
     total, covered = np.zeros(glyph.shape, np.float32), np.zeros(glyph.shape, np.float32)
     for loss, corner in zip(losses, corners):
         total[_patch(*corner)] += loss

@@ -14,8 +14,9 @@ METRIC = "accuracy"
 OPTION = "--character --model"  # of `hcr read`
 SHOWN = 10  # rows of the tables
 LIMITS = """
-- It returns one of its classes for any image: a character of another alphabet, a blot, two touching characters. An answer
-  whose probability is below {threshold:.3g} % is shown as "?", unless `read` is given another threshold.
+- It returns one of its classes for any image: a character of another alphabet, a blot, two touching characters. An
+  answer is shown as "?" if the classes of its shape have less than {threshold:.3g} % together, unless `read` is given another
+  threshold.
 - It was trained on characters that were cut out, boxed and centered. `read` does the same to any image of one character; it
   cannot read a page.
 """.strip()

@@ -7,7 +7,7 @@ import numpy as np
 from hcrlib.datasets import Dataset, Split, frame_of, stratified_take
 from hcrlib.records import RunRecord
 from hcrlib.runtime import CharacterModel
-from hcrlib.runtime.character_model import alike_matrix
+from hcrlib.runtime.character_model import alike_matrix, balanced, best_shapes
 
 FORMATS = "model.onnx", "model-1.onnx", "model.tflite", "model-float16.tflite", "model-int8.tflite"
 CHECKED = 1000  # validation images on which a network in ONNX must agree with the trained one
@@ -36,16 +36,17 @@ def measure(predicted: list[str], test: Split, classes: tuple) -> dict[str, floa
     return {"accuracy": float(np.mean(np.array(predicted) == np.array(classes)[test.labels]))}
 
 
-def about(record: RunRecord, model: CharacterModel, val: Split) -> dict[str, Any]:
+def about(record: RunRecord, model: CharacterModel, data: Dataset) -> dict[str, Any]:
     """Return the entries of model.json that training did not write: frequencies, the threshold of "?", and the frame."""
-    counts = np.bincount(val.labels, minlength=len(model.classes)) + 0.5
-    model.frequencies = [round(float(share), 6) for share in counts / counts.sum()]
-    least = threshold(model.probabilities(val.images), val.labels, model.classes)
-    return {"unsure_below": least, "frame": frame_of(record.config.dataset), "frequencies": model.frequencies}
+    counts = np.bincount(data.train.labels, minlength=len(model.classes)) + 0.5  # of a class without images, too
+    frequencies = counts / counts.sum()
+    least = threshold(balanced(model.scores(data.val.images), frequencies), data.val.labels, model.classes)
+    frame = frame_of(record.config.dataset)
+    return {"unsure_below": least, "frame": frame, "frequencies": [float(f"{share:.6g}") for share in frequencies]}
 
 
-def threshold(scores: np.ndarray, labels: np.ndarray, classes: tuple) -> float:
-    """Return the probability of a shape below which it is "?": the share REFUSED of the correct predictions is below it."""
-    first, alike = scores.argmax(axis=1), alike_matrix(classes)
-    shapes, right = (scores @ alike)[np.arange(len(first)), first], alike[first, labels] > 0
+def threshold(probabilities: np.ndarray, labels: np.ndarray, classes: tuple) -> float:
+    """Return the probability of a shape below which it is "?": the share REFUSED of the correct shapes is below it."""
+    first, shapes = best_shapes(probabilities, classes)
+    right = alike_matrix(classes)[first, labels] > 0
     return float(np.quantile(shapes[right], REFUSED)) if right.any() else 1.0

@@ -41,7 +41,7 @@ def measure(predicted: list[str], test: Lines, classes: tuple) -> dict[str, floa
     return {"accuracy": accuracy, "cer": metrics.rate(predicted, test.texts)}
 
 
-def about(record: RunRecord, model: LineModel, val: Lines) -> dict[str, Any]:
+def about(record: RunRecord, model: LineModel, data: TextDataset) -> dict[str, Any]:
     """Return the entries of model.json that training did not write: none."""
     return {}
 

@@ -19,7 +19,7 @@ export function offerKinds(classes) {
   for (const { name, text, pattern, cased = (letter) => letter } of KINDS) {
     const some = classes.filter((each) => pattern.test(each));
     if (some.length < 2 || some.length === classes.length || Object.values(kinds).includes(some.join(""))) continue;
-    if (!classes.every((each) => classes.includes(cased(each)))) continue;
+    if (!classes.every((each) => !/^\p{L}$/u.test(each) || classes.includes(cased(each)))) continue;
     kinds[name] = some.join("");
     options.push(new Option(text, name));
   }
