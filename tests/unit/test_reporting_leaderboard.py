@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,10 +13,10 @@ from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.models import CLASSIFIERS, RECOGNIZERS
 from hcrlib.plotting import style
-from hcrlib.runtime.glyph import Steps
 from hcrlib.records import Metric, RunRecord
 from hcrlib.reporting import leaderboard
 from hcrlib.runs import runner
+from hcrlib.runtime.glyph import Steps
 from hcrlib.tasks.classification import figures
 
 
