@@ -7,7 +7,7 @@ from hcrlib.core.errors import ConfigError
 
 EXTRAS = {  # extra -> the modules it provides that hcrlib imports
     "documents": ("cv2", "skimage", "pypdfium2", "reportlab", "wordfreq", "numba"),
-    "train": ("tensorflow", "keras", "keras_tuner", "onnx", "tf2onnx", "ai_edge_litert", "cv2", "wordfreq"),
+    "train": ("tensorflow", "keras", "keras_tuner", "onnx", "tf2onnx", "ai_edge_litert", "cv2", "wordfreq", "skimage"),
     "cluster": ("distributed", "dask", "bokeh", "rich", "papermill", "ipykernel", "nbconvert", "nbformat"),
     "lab": ("jupyterlab", "ipywidgets", "ipycanvas", "IPython"),
     "serve": ("flask", "werkzeug", "waitress", "prometheus_client"),

@@ -44,7 +44,7 @@ def model(texts, unit, confidence=0.9):
 
 
 def read(image, recognizer, **options):
-    return Reader("best-digits", recognizer=recognizer, **options).page(image)
+    return Reader("page-62", recognizer=recognizer, **options).page(image)
 
 
 @pytest.fixture(scope="module")
