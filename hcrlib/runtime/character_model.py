@@ -18,6 +18,7 @@ UNSURE_BELOW = 0.5  # of probability: below it the label is "?", where model.jso
 ALIKE = "0Oo", "1Ili", "5Ss", "2Zz", "Cc", "Ff", "Jj", "Kk", "Mm", "Pp", "Uu", "Vv", "Ww", "Xx", "Yy"
 TINY = 1e-9  # the least probability of a class in a chosen alphabet
 BALANCE = 0.75  # 1 reads more of the rare classes, fewer of the others; chosen on photographed characters
+OUTSIDE = 0.5  # of the threshold: a shape less probable among all classes is "?" in an alphabet, too
 LIKELY = 0.01  # of probability: less likely classes are not worth a mention
 
 
@@ -31,7 +32,7 @@ class Reading(NamedTuple):
         seen: uint8 (28, 28), the image as the model saw it.
         alike: that class, then those of the same shape that are likely, too: ("O", "0", "o"). Which of them it is, only its
             neighbors or a smaller alphabet can tell.
-        shape_probability: of all classes of this shape together.
+        shape_probability: of all classes of this shape together, within the alphabet.
     """
 
     label: str
@@ -146,8 +147,12 @@ class CharacterModel(Model):
         """Return a Reading for each of uint8 (n, 28, 28), upright, ink 255; see `read`."""
         least = self.unsure_below if unsure_below is None else unsure_below
         scores = self.probabilities(images, alphabet)
-        found = zip(images, scores, *best_shapes(scores, self.classes))
-        return [self._reading(image, row, int(first), float(shape), least) for image, row, first, shape in found]
+        firsts, shapes = best_shapes(scores, self.classes)
+        sure = shapes >= least
+        if alphabet is not None:  # which of its classes is likely says nothing of what is none of them
+            together = self.probabilities(images).dot(alike_matrix(self.classes))
+            sure &= together[np.arange(len(firsts)), firsts] >= OUTSIDE * least
+        return [self._reading(*each) for each in zip(images, scores, firsts, shapes, sure)]
 
     def golden(self, images):
         """Return the arrays of a golden.npz: "images", uint8 (n, 28, 28), and "scores", float32 (n, k)."""
@@ -185,13 +190,13 @@ class CharacterModel(Model):
             raise ValueError(message % (alphabet, " ".join(self.classes)))
         return allowed
 
-    def _reading(self, image, scores, first, shape, least):
+    def _reading(self, image, scores, first, shape, is_sure):
         order = [first] + [index for index in np.argsort(-scores, kind="stable") if index != first]
         name = self.classes[first]
         best = tuple((self.classes[index], float(scores[index])) for index in order[:5] if scores[index] > 0)
         likely = [self.classes[index] for index in order if scores[index] >= LIKELY]
         same = (name,) + tuple(other for other in likely if other != name and are_alike(other, name))
-        return Reading(name if shape >= least else "?", best[0][1], best, image, same, shape)
+        return Reading(name if is_sure else "?", best[0][1], best, image, same, float(shape))
 
 
 def balanced(scores: np.ndarray, frequencies: np.ndarray) -> np.ndarray:

@@ -32,6 +32,7 @@ SOLID = 0.45  # of its length: what is wider than this and meets the border is a
 STROKES = {"mnist": (1.75, 2.4, 3.4), "emnist": (2.1, 2.95, 4.2)}  # pixels in training images: thin, the median, thick
 # What exceeds these is not one character; 1 of 800 images of EMNIST and 2 of 1,049 photographed characters do.
 MOST_PARTS, WIDEST, MOST_COVERED = 3, 2.5, 0.5
+ALIKE_AREA, ALIKE_HEIGHT = 0.25, 0.5  # of the character's: what is dropped and exceeds these is another one
 INKED = INK_THRESHOLD / 255.0
 FINER = 4  # times: strokes are widened at this many times the size of the glyph
 
@@ -48,6 +49,7 @@ class Steps(NamedTuple):
         dark: whether ink is darker than its ground.
         doubt: 0..1, how close it was between dark and light.
         parts: the number of components of the ink.
+        others: the number of components of the size of a character that were left out, away from the border.
     """
 
     glyph: np.ndarray
@@ -58,13 +60,14 @@ class Steps(NamedTuple):
     dark: bool
     doubt: float
     parts: int
+    others: int = 0
 
     @property
     def is_odd(self):
-        """Whether it does not look like one character: it is of many parts, much wider than high, or mostly covered."""
+        """Whether it does not look like one character: many parts, others beside it, much wider than high, mostly covered."""
         left, top, right, bottom = self.box
         is_wide = right - left > WIDEST * (bottom - top)
-        return self.parts > MOST_PARTS or is_wide or float((self.glyph > 127).mean()) > MOST_COVERED
+        return self.parts > MOST_PARTS or self.others > 0 or is_wide or float((self.glyph > 127).mean()) > MOST_COVERED
 
 
 def to_glyph(anything, ink="auto", frame="mnist"):
@@ -87,7 +90,7 @@ def steps_of(anything: Any, ink: str = "auto", frame: str = "mnist") -> Steps:
     inked = found is not None and found[0] > INKED
     if not np.any(inked):
         raise ValueError("the image holds no ink: it is blank")
-    strength, parts, dark, doubt, picture, (left, top), factor = found
+    strength, (parts, others), dark, doubt, picture, (left, top), factor = found
     rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
     box = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
     height, width = pixels.shape[:2]
@@ -95,12 +98,12 @@ def steps_of(anything: Any, ink: str = "auto", frame: str = "mnist") -> Steps:
     inside = tuple(min(int(n) * factor + offset, most) for n, offset, most in limits)
     glyph, stroke = _framed(strength, box, frame)
     shown = np.rint(255 * strength).astype(np.uint8)
-    return Steps(glyph, picture, shown, inside, stroke, dark, doubt, parts)
+    return Steps(glyph, picture, shown, inside, stroke, dark, doubt, parts, others)
 
 
 def _found(pixels, ink):
-    """Return (strength 0..1, parts, dark, doubt, picture, (left, top), factor), or None if there is no ink."""
-    factor, (left, top) = 1, (0, 0)
+    """Return (strength 0..1, (parts, others), dark, doubt, picture, (left, top), factor), or None if there is no ink."""
+    factor, (left, top), most = 1, (0, 0), 0
     for attempt in range(3):
         part = pixels
         factor = -(-max(part.shape[:2]) // WORK)
@@ -110,7 +113,8 @@ def _found(pixels, ink):
         found = _inked(_scalar(values) if colored else values, ink)
         if found is None:
             return None
-        strength, parts, dark, doubt, box = found
+        strength, (parts, others), dark, doubt, box = found
+        most = max(most, others)  # what is seen of them in a part of the picture is cut off
         longer = max(box[2] - box[0], box[3] - box[1])
         if attempt == 2 or factor == 1 or 2.5 * longer > max(strength.shape):
             break
@@ -119,7 +123,7 @@ def _found(pixels, ink):
         x1, y1 = ((n + margin) * factor for n in box[2:])
         pixels = np.ascontiguousarray(part[y0:y1, x0:x1])
         left, top, ink = left + x0, top + y0, "dark" if dark else "light"
-    return strength, parts, dark, doubt, picture, (left, top), factor
+    return strength, (parts, most), dark, doubt, picture, (left, top), factor
 
 
 def _reduced(pixels, factor):
@@ -154,7 +158,7 @@ def _scalar(colors):
 
 
 def _inked(values, ink):
-    """Return (strength 0..1, parts, dark, doubt, box) of float32 (h, w), or None."""
+    """Return (strength 0..1, (parts, others), dark, doubt, box) of float32 (h, w), or None."""
     coarse, grounds = _grounds(values)
     candidates = []
     for dark, ground in zip((True, False), grounds):
@@ -233,7 +237,7 @@ def _spread(values, half):
 
 
 def _character(above):
-    """Return (strength 0..1, parts, box) of float32 (h, w), how far pixels differ from the ground; None without a character."""
+    """Return (strength 0..1, (parts, others), box) of float32 (h, w), how far pixels differ from the ground, or None."""
     grain = _grain(above)
     above = above - _middle(above) if grain else above
     for _ in range(3):
@@ -264,7 +268,21 @@ def _character(above):
     else:
         strength = np.clip((above - 1.5 * grain) / (peak - 1.5 * grain), 0, 1)
         strength = np.where(pieces.mask(kept, 1), strength, 0)
-    return strength.astype(np.float32), len(kept), box
+    return strength.astype(np.float32), (len(kept), _others(pieces, kept, dropped, level)), box
+
+
+def _others(pieces, kept, dropped, level):
+    """Return how many of the dropped components are as large as a character beside the kept one."""
+    top, left = pieces.top[kept].min(), pieces.left[kept].min()
+    bottom, right = pieces.bottom[kept].max(), pieces.right[kept].max()
+    rest = dropped[(pieces.most[dropped] > level) & (pieces.area[dropped] > ALIKE_AREA * pieces.area[kept].max())]
+    height, width = pieces.shape
+    inside = (pieces.top[rest] > 0) & (pieces.left[rest] > 0)
+    inside &= (pieces.bottom[rest] < height) & (pieces.right[rest] < width)
+    inside &= pieces.bottom[rest] - pieces.top[rest] > ALIKE_HEIGHT * (bottom - top)
+    around = (pieces.top[rest] < top) & (pieces.bottom[rest] > bottom)  # frames
+    around &= (pieces.left[rest] < left) & (pieces.right[rest] > right)
+    return int((inside & ~around).sum())
 
 
 def _is_writing(above, box, peak, grain, pieces, kept, dropped):

@@ -205,7 +205,9 @@ def test_what_is_not_one_character_is_unsure(digits):
     hatched = np.full((200, 200), 255, np.uint8)
     hatched[40:160:24, 40:160] = hatched[40:160, 40:160:24] = 0
     hatched[41:161:24, 40:160] = hatched[40:160, 41:161:24] = 0
-    for picture in (word, hatched):
+    spaced = np.hstack([np.asarray(inputs.picture(strokes, rng, canvas=120))] * 3)[..., 0]
+    assert steps_of(spaced).others == 1, "as large as the ones that are read"
+    for picture in (word, hatched, spaced):
         assert model.read(picture).unsure
         assert not model.read(picture, unsure_below=0).unsure
 
@@ -242,6 +244,8 @@ def test_classes_of_one_shape_answer_together():
     assert dict(digit.alternatives) == pytest.approx({"0": 0.3 / 0.32, "1": 0.02 / 0.32}), "the others are excluded"
     with pytest.raises(ValueError, match="'xyz' names none of the classes, which are: 0 1 O o D"):
         model.readings(glyph, alphabet="xyz")
+    model = CharacterModel(Fixed([0.05, 0.05, 0, 0, 0.9]), Pipeline(), classes, unsure_below=0.45)
+    assert model.readings(glyph, alphabet="01")[0].unsure, "it is most likely neither"
     for wrong in ([1, 2], [["0"]], {"0": 1}):
         with pytest.raises(ValueError, match="expected an alphabet"):
             model.readings(glyph, alphabet=wrong)
