@@ -76,6 +76,7 @@ class CharacterModel(Model):
     def __init__(self, classifier, pipeline, classes, unsure_below=UNSURE_BELOW, frame="mnist", frequencies=None):
         Model.__init__(self, classifier, pipeline, classes)
         self.unsure_below, self.frame, self.frequencies = unsure_below, frame, frequencies
+        self.alike = alike_matrix(self.classes)
 
     def __repr__(self):
         return "CharacterModel(%s, %d classes)" % (self.name, len(self.classes))
@@ -94,14 +95,8 @@ class CharacterModel(Model):
 
         Scores are divided by the frequencies in training to the power BALANCE (Saerens, Latinne and Decaestecker 2002).
         """
-        allowed = None if alphabet is None else self._allowed(alphabet)
         scores = self.scores(images)
-        if self.frequencies is not None:
-            scores = balanced(scores, self.frequencies)
-        if allowed is None:
-            return scores
-        scores = np.maximum(scores, TINY) * allowed  # some classifiers give a class 0
-        return scores / scores.sum(axis=1, keepdims=True)
+        return self._within(scores if self.frequencies is None else balanced(scores, self.frequencies), alphabet)
 
     def decode(self, scores: Any) -> List[str]:
         """Return the most probable class names of float32 (n, k)."""
@@ -146,12 +141,12 @@ class CharacterModel(Model):
     def readings(self, images: Any, unsure_below: Optional[float] = None, alphabet: Any = None) -> List[Reading]:
         """Return a Reading for each of uint8 (n, 28, 28), upright, ink 255; see `read`."""
         least = self.unsure_below if unsure_below is None else unsure_below
-        scores = self.probabilities(images, alphabet)
-        firsts, shapes = best_shapes(scores, self.classes)
+        of_all = self.probabilities(images)
+        scores = self._within(of_all, alphabet)
+        firsts, shapes = best_shapes(scores, self.alike)
         sure = shapes >= least
         if alphabet is not None:  # which of its classes is likely says nothing of what is none of them
-            together = self.probabilities(images).dot(alike_matrix(self.classes))
-            sure &= together[np.arange(len(firsts)), firsts] >= OUTSIDE * least
+            sure &= of_all.dot(self.alike)[np.arange(len(firsts)), firsts] >= OUTSIDE * least
         return [self._reading(*each) for each in zip(images, scores, firsts, shapes, sure)]
 
     def golden(self, images):
@@ -179,8 +174,10 @@ class CharacterModel(Model):
                 raise ValueError("expected a positive frequency of each of the %d classes" % len(about["classes"]))
         return {"unsure_below": least, "frame": frame, "frequencies": frequencies}
 
-    def _allowed(self, alphabet):
-        """Return bool (k,), the classes that an alphabet names."""
+    def _within(self, scores, alphabet):
+        """Return scores (n, k), shared among the classes that an alphabet names; None: as they are."""
+        if alphabet is None:
+            return scores
         if isinstance(alphabet, dict) or not all(isinstance(name, str) for name in alphabet):
             raise ValueError("expected an alphabet of names of classes, such as '0123456789'")
         names = set(alphabet)
@@ -188,7 +185,8 @@ class CharacterModel(Model):
         if not allowed.any():
             message = "the alphabet %.40r names none of the classes, which are: %s"
             raise ValueError(message % (alphabet, " ".join(self.classes)))
-        return allowed
+        scores = np.maximum(scores, TINY) * allowed  # some classifiers give a class 0
+        return scores / scores.sum(axis=1, keepdims=True)
 
     def _reading(self, image, scores, first, shape, is_sure):
         order = [first] + [index for index in np.argsort(-scores, kind="stable") if index != first]
@@ -205,9 +203,11 @@ def balanced(scores: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
     return weighted / weighted.sum(axis=1, keepdims=True)
 
 
-def best_shapes(scores: np.ndarray, classes: Any) -> Any:
-    """Return (int (n,), float32 (n,)): the best class of the most probable shape of scores (n, k), and that of the shape."""
-    alike = alike_matrix(classes)
+def best_shapes(scores: np.ndarray, alike: np.ndarray) -> Any:
+    """Return (int (n,), float32 (n,)): the best class of the most probable shape of scores (n, k), and that of the shape.
+
+    alike: float32 (k, k), see `alike_matrix`.
+    """
     together = scores.dot(alike)
     shape = together.argmax(axis=1)
     return np.where(alike[shape] > 0, scores, -1).argmax(axis=1), together.max(axis=1)

@@ -25,7 +25,7 @@ def occlusion(model, glyph, alphabet=None):
     for image, corner in zip(erased[1:], corners):
         image[_patch(*corner)] = 0
     scores = model.probabilities(erased, alphabet)
-    answered = best_shapes(scores[:1], model.classes)[0][0]
+    answered = best_shapes(scores[:1], model.alike)[0][0]
     losses = scores[0, answered] - scores[1:, answered]
     total, covered = np.zeros(glyph.shape, np.float32), np.zeros(glyph.shape, np.float32)
     for loss, corner in zip(losses, corners):

@@ -47,6 +47,7 @@ def about(record: RunRecord, model: CharacterModel, data: Dataset) -> dict[str, 
 
 def threshold(probabilities: np.ndarray, labels: np.ndarray, classes: tuple) -> float:
     """Return the probability of a shape below which it is "?": the share REFUSED of the correct shapes is below it."""
-    first, shapes = best_shapes(probabilities, classes)
-    right = alike_matrix(classes)[first, labels] > 0
+    alike = alike_matrix(classes)
+    first, shapes = best_shapes(probabilities, alike)
+    right = alike[first, labels] > 0
     return float(np.quantile(shapes[right], REFUSED)) if right.any() else 1.0
