@@ -17,7 +17,6 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -218,9 +217,9 @@ class _Watch:
         if now - self.looked < LOOK_S:
             return
         self.looked = now
-        used = memory(pid) if pid else 0
-        if self.job.limit_bytes is not None and used > self.job.limit_bytes:
-            used, limit = used / 2**20, self.job.limit_bytes / 2**20
+        limit = self.job.limit_bytes
+        if pid and limit is not None and (used := memory(pid, limit)) > limit:
+            used, limit = used / 2**20, limit / 2**20
             raise _StoppedError(FAILED, f"it used {used:,.0f} MiB of memory, over its limit of {limit:,.0f} MiB")
         line = last_line(log, "epoch")[:160]
         if line != self.reported:
@@ -234,16 +233,29 @@ class _Watch:
             self.worker.log_event(self.job.topic, event)
 
 
-def memory(pid):
-    """Return the bytes that a process and its descendants use; shared pages count once. 0 for a process that has ended."""
-    used = 0
+def memory(pid, limit=0):
+    """Return the bytes that a process and its descendants use; shared pages count once. 0 for a process that has ended.
+
+    limit: shared pages may count several times in a result that is not above it: to tell them apart takes the kernel as long as
+    half of every second for a process of some gigabytes.
+    """
     with contextlib.suppress(psutil.NoSuchProcess):
         root = psutil.Process(pid)
-        for process in (root, *root.children(recursive=True)):
-            with contextlib.suppress(psutil.Error):
-                info: Any = process.memory_full_info() if psutil.LINUX else process.memory_info()
-                used += info.pss if psutil.LINUX else info.rss
-    return used
+        processes = root, *root.children(recursive=True)
+        used = _sum(processes, lambda process: process.memory_info().rss)
+        if not psutil.LINUX or used <= limit:
+            return used
+        return _sum(processes, lambda process: process.memory_full_info().pss)
+    return 0
+
+
+def _sum(processes, function):
+    """Return the sum of what a function returns for each process that has not ended."""
+    total = 0
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            total += function(process)
+    return total
 
 
 @contextlib.contextmanager

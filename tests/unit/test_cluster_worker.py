@@ -244,4 +244,13 @@ def test_a_cache_that_cannot_be_written_is_a_fault(work, here, monkeypatch):
 
 def test_memory_of_an_ended_process():
     assert worker.memory(2**22 + 1) == 0
-    assert worker.memory(os.getpid()) > 2**20
+    exact = worker.memory(os.getpid())
+    assert 2**20 < exact <= worker.memory(os.getpid(), 2**50)
+
+
+def test_shared_memory_is_told_apart_only_near_the_limit(monkeypatch):
+    def refuse(process):
+        raise AssertionError("it takes the kernel long")
+
+    monkeypatch.setattr(psutil.Process, "memory_full_info", refuse)
+    assert worker.memory(os.getpid(), 2**50) > 2**20
