@@ -6,10 +6,11 @@ import pytest
 import hcrlib
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError
-from hcrlib.datasets import doodles, load_dataset, sketches
+from hcrlib.datasets import doodles, load_dataset, sketches, text
 from hcrlib.models import CLASSIFIERS, FitContext
+from hcrlib.models._cut import characters_of
 from hcrlib.records import storage
-from hcrlib.runtime import Pipeline
+from hcrlib.runtime import Pipeline, to_glyph
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,24 @@ def test_what_is_no_character_trains_every_class_alike(tmp_path):
     robust.fit(x, y, x[:50], y[:50], FitContext(10, 0, tmp_path, lambda line: None))
     assert robust._targets(np.array([3, 10])).tolist() == [np.eye(10)[3].tolist(), pytest.approx([0.1] * 10)]
     assert "trained on drawn images as well: " in robust.notes[0]
+
+
+def test_characters_that_stand_apart_are_cut_out_of_lines(source):
+    rng, images, texts = np.random.default_rng(0), [], []
+    for _ in range(6):
+        chosen = rng.choice(len(source.labels), 8)
+        digits = [np.kron(source.images[at][:, 3:-3], np.ones((2, 2), np.uint8)) for at in chosen]
+        digits[5] = np.hstack([digits[5][:, :-12], digits[5][:, 12:]])  # two that touch
+        images.append(255 - np.pad(np.hstack(digits), 10))
+        texts.append("".join(str(source.labels[at]) * (1 + (n == 5)) for n, at in enumerate(chosen)))
+    lines = text.Lines((*images, images[0]), (*texts, "☃"))  # a character that the reader does not know
+    cut, characters = characters_of(lines, hcrlib.load_model("best-lines"))
+    assert 20 < len(cut) <= 6 * 7
+    assert all(image.dtype == np.uint8 and image.max() > 200 and image[0].any() for image in cut)
+    read = hcrlib.load_model("best-digits").readings(
+        [to_glyph(np.pad(255 - image, 8, constant_values=255)) for image in cut]
+    )
+    assert np.mean([reading.label == character for reading, character in zip(read, characters, strict=True)]) > 0.9
 
 
 def test_training_starts_from_another_network(tmp_path):
