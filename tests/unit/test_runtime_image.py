@@ -10,8 +10,9 @@ from PIL import Image
 import hcrlib
 from hcrlib.bench import inputs
 from hcrlib.runtime import CharacterModel, Pipeline, to_glyph
-from hcrlib.runtime.glyph import STROKES, steps_of
+from hcrlib.runtime.glyph import steps_of
 from hcrlib.runtime.image import centred, ink_boxed, to_grey, to_pixels
+from hcrlib.runtime.strokes import WIDTHS
 
 
 def drawing(h=100, w=60, ground=255, ink=0):
@@ -186,7 +187,7 @@ def test_strokes_are_as_wide_as_those_of_training_images(width, frame):
     image = np.full((200, 200), 255, np.uint8)
     image[40:160, 100 - width // 2 : 100 - width // 2 + width] = 0
     image[40 : 40 + width, 40:160] = 0
-    least, _, most = STROKES[frame]
+    least, _, most = WIDTHS[frame]
     assert least <= steps_of(to_glyph(image, frame=frame), frame=frame).stroke <= most
 
 

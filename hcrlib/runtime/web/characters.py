@@ -7,7 +7,7 @@ import sqlite3
 import flask
 import numpy as np
 
-from ..glyph import stroke_width
+from ..strokes import stroke_width
 from . import images
 from .occlusion import occlusion
 from .problems import Problem
