@@ -258,6 +258,22 @@ def number(default: Any, **limits: float) -> Any:
     return dataclasses.field(default=default, metadata=limits)
 
 
+def later(default: Any, **metadata: Any) -> Any:
+    """Return a parameter that was added when runs without it existed: at its default it is not part of a run's id."""
+    return dataclasses.field(default=default, metadata={"later": True, **metadata})
+
+
+def class_weight(*choices: str) -> Any:
+    """Return the parameter that makes up for rare classes: one of the choices, or None, by which every image counts alike."""
+    return later(None, choices=choices)
+
+
+def balanced(labels: np.ndarray) -> np.ndarray:
+    """Return float32 (n,), weights of int (n,) by which every class counts alike; their mean is 1 (King and Zeng 2001)."""
+    counts = np.bincount(labels)
+    return (len(labels) / np.count_nonzero(counts) / counts[labels]).astype(np.float32)
+
+
 def flat(x: np.ndarray) -> np.ndarray:
     """Reshape (n, ...) to (n, d), without a copy if possible."""
     return np.ascontiguousarray(x.reshape(len(x), math.prod(x.shape[1:])))
@@ -297,8 +313,12 @@ def _checked_value(classifier: str, field: dataclasses.Field, value: Any) -> Any
     if right and isinstance(value, (int, float)) and not isinstance(value, bool):
         right = (least is None or value >= least) and (above is None or value > above)
         right = right and value < (math.inf if below is None else below)
+    choices = field.metadata.get("choices", ())
+    right = right and (value is None or not choices or value in choices)
     if not right:
         names = " or ".join("null" if k is type(None) else k.__name__ for k in kinds)
+        if choices:
+            names = " or ".join(("null", *choices))
         if {int, float} & {*kinds}:
             names += " " + " and ".join(f"{word} {limit}" for word, limit in limits.items() if limit is not None)
         raise ConfigError(f"{classifier}'s parameter '{field.name}' is not valid", expected=names, got=repr(value))

@@ -19,7 +19,7 @@ import numpy as np
 from hcrlib.core.errors import RunError
 from hcrlib.core.rng import frozen_rng, seed_for
 from hcrlib.models._augmentation import shifted
-from hcrlib.models._base import Classifier, Learner, number
+from hcrlib.models._base import Classifier, Learner, balanced, class_weight, number
 from hcrlib.models._batch_norm import estimation
 from hcrlib.models._graph import forward
 
@@ -122,6 +122,8 @@ class KerasClassifier(KerasLearner, Classifier):
 
     shift: int = number(0, least=0)  # training images are moved by up to this many pixels each way
     label_smoothing: float = number(0.0, below=1)
+    # balanced: each class has the same weight in the loss; resampled: each epoch shows each class about equally often
+    class_weight: str | None = class_weight("balanced", "resampled")
 
     def network(self, shape, n_classes):
         """Return an uncompiled keras.Model from `shape` (h, w, 1) or (d,) to n_classes probabilities."""
@@ -151,8 +153,10 @@ class KerasClassifier(KerasLearner, Classifier):
 
         def feed(epoch):
             rng = frozen_rng(seed_for(context.seed, f"epoch/{epoch}"), "order")
-            images, targets = self._shuffled(x, self._targets(y), rng)
+            order = self._order(y, rng)
+            images, targets = self._taken(x, self._targets(y), order, rng)
             return {
+                "sample_weight": balanced(y)[order] if self.class_weight == "balanced" else None,
                 "x": images,
                 "y": targets,
                 "batch_size": self.batch_size,
@@ -203,13 +207,19 @@ class KerasClassifier(KerasLearner, Classifier):
         measured = {name.replace(self._accuracy, "accuracy"): value for name, value in history.items()}
         return {name: measured[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
 
-    def _shuffled(self, x, targets, rng):
-        """Return an epoch's images and targets in a new order, augmented; they depend only on the generator's state.
+    def _order(self, y, rng):
+        """Return the indices of an epoch's images; they depend only on the labels and the generator's state."""
+        if self.class_weight != "resampled":
+            return rng.permutation(len(y))
+        shares = balanced(y).astype(np.float64)
+        return rng.choice(len(y), len(y), p=shares / shares.sum())
+
+    def _taken(self, x, targets, order, rng):
+        """Return an epoch's images and targets in an order, augmented.
 
         Keras feeds whole arrays twice as fast as batches made one by one (measured on 2 cores with TensorFlow), and every
         backend accepts them.
         """
-        order = rng.permutation(len(x))
         return self.augmented(x[order], targets[order], rng)
 
 

@@ -52,6 +52,6 @@ class CnnDistilled(CnnCompact):
         self.prior_fit_s += prior_fit_s
         self.notes.append(f"fit_s holds that of its {n} teachers; accuracy in training is by their answers")
 
-    def _shuffled(self, x, targets, rng):
+    def _taken(self, x, targets, order, rng):
         taught = np.float32(self.hard) * targets + np.float32(1 - self.hard) * self.taught
-        return super()._shuffled(x, taught, rng)
+        return super()._taken(x, taught, order, rng)

@@ -18,7 +18,7 @@ from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.core.rng import seed_for
 from hcrlib.datasets import frame_of
 from hcrlib.datasets.loading import load_text
-from hcrlib.models._base import number
+from hcrlib.models._base import later, number
 from hcrlib.models._batch_norm import unfold
 from hcrlib.models._onnx_weights import restore, weights_sha256
 from hcrlib.models.cnn_compact import CnnCompact
@@ -39,9 +39,9 @@ class CnnRobust(CnnCompact):
     redrawn: float = number(0.5, least=0)  # images drawn anew, as a share of the dataset's
     lettered: float = number(0.25, least=0)  # glyphs of fonts, as a share of the dataset's images; 0 needs no fonts
     # A dataset of lines, or a mixture of some, of which characters are cut out, and the recognizer that finds them:
-    lines: str | None = None
-    reader: str = dataclasses.field(default="best-lines", metadata={"model": True})
-    written: float = number(0.3, least=0)  # of those characters, drawn anew, as a share of the dataset's images
+    lines: str | None = later(None)
+    reader: str = later("best-lines", model=True)
+    written: float = later(0.3, least=0)  # of those characters, drawn anew, as a share of the dataset's images
     others: float = number(0.15, least=0)  # doodles, words and other signs, as a share of the dataset's images
 
     @classmethod

@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from hcrlib.models._base import Classifier, flat, number, softmax
+from hcrlib.models._base import Classifier, class_weight, flat, number, softmax
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -21,6 +21,7 @@ class Linear(Classifier):
 
     # scikit-learn's C; after fitting on 10,000 images of MNIST: 518 validation errors of 6,000; 576 with 1
     inverse_l2: float = number(0.1, above=0)
+    class_weight: str | None = class_weight("balanced")  # each class counts alike, however many images it has
     max_iter: int = 100  # L-BFGS steps; it has not formally converged by then, which the notes say
 
     def prepare(self):
@@ -31,7 +32,7 @@ class Linear(Classifier):
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
 
-        model = LogisticRegression(C=self.inverse_l2, max_iter=self.max_iter)
+        model = LogisticRegression(C=self.inverse_l2, class_weight=self.class_weight, max_iter=self.max_iter)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # reported in the notes instead
             model.fit(flat(x), y)

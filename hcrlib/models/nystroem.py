@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 
 from hcrlib.core.errors import RunError
-from hcrlib.models._base import Classifier, fitted_temperature, flat, number, softmax
+from hcrlib.models._base import Classifier, balanced, class_weight, fitted_temperature, flat, number, softmax
 
 CHUNK = 4096  # images at a time
 
@@ -27,6 +27,7 @@ class Nystroem(Classifier):
     landmarks: int = 4000  # time and memory grow with their square
     gamma: float = number(0.025, above=0)  # svm's
     ridge: float = number(1e-6, above=0)  # times the number of images
+    class_weight: str | None = class_weight("balanced")  # each class counts alike, however many images it has
 
     def prepare(self):
         import scipy.linalg
@@ -43,11 +44,13 @@ class Nystroem(Classifier):
         m, exact = len(self.images), self.images.astype(np.float64)
         products = self.ridge * len(x) * _kernel(exact, exact, self.gamma)
         targets = np.zeros((m, self.n_classes))
+        weights = balanced(y) if self.class_weight else np.ones(len(x), np.float32)
         for start in range(0, len(x), CHUNK):
             kernel = _kernel(x[start : start + CHUNK], self.images, self.gamma).astype(np.float64)
             wanted = np.eye(self.n_classes)[y[start : start + CHUNK]]
-            products += kernel.T @ kernel  # in float32 it would not be positive definite
-            targets += kernel.T @ wanted
+            weighted = kernel.T * weights[start : start + CHUNK]
+            products += weighted @ kernel  # in float32 it would not be positive definite
+            targets += weighted @ wanted
         products[np.diag_indices(m)] += 1e-9 * np.trace(products) / m  # two landmarks may be equal
         try:
             self.weights = cho_solve(cho_factor(products), targets).astype(np.float32)

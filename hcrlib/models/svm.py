@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from hcrlib.models._base import Classifier, fitted_temperature, flat, number, softmax
+from hcrlib.models._base import Classifier, class_weight, fitted_temperature, flat, number, softmax
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -26,6 +26,7 @@ class Svm(Classifier):
     c: float = number(10.0, above=0)  # 116 misses; 136 with 1, 117 with 100
     gamma: float = number(0.025, above=0)  # 116 misses; 128 with half of it, 117 with twice as much
     max_train: int = 100_000  # time grows with its square; a larger training set is subsampled, and the record says so
+    class_weight: str | None = class_weight("balanced")  # each class counts alike, however many images it has
     calibrated: bool = False  # probabilities by temperature scaling on the validation part (Guo et al. 2017)
 
     def prepare(self):
@@ -38,7 +39,7 @@ class Svm(Classifier):
             kept = stratified_take(y, self.max_train, context.seed, "svm/max_train")
             self.notes.append(f"fitted on {self.max_train:,} of {len(x):,} training images (max_train)")
             x, y, self.n_train_used = x[kept], y[kept], len(kept)
-        svc, self.engine = _svc(C=self.c, gamma=self.gamma, cache_size=2000)
+        svc, self.engine = _svc(C=self.c, gamma=self.gamma, class_weight=self.class_weight, cache_size=2000)
         svc.fit(flat(x), y)
         self.n_classes, self.classes = context.n_classes, np.asarray(svc.classes_, np.int64)
         self.support_labels = y[svc.support_]  # in the order of the vectors, which is not always that of the classes

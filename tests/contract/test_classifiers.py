@@ -121,6 +121,38 @@ def check_seeds(classifier):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["linear", "svm", "nystroem", "mlp"])  # the training loop of networks is that of all
+def test_class_weights_make_up_for_rare_classes(name, data, tmp_path):
+    pipeline = Pipeline(["scale"]).fit(data.train.images)
+    few = np.flatnonzero(np.isin(data.train.labels, (4, 9)))
+    rare = few[data.train.labels[few] == 9][:8]
+    few = np.concatenate([few[data.train.labels[few] == 4], rare])
+    x, y = pipeline.apply(data.train.images[few]), data.train.labels[few]
+    nines = pipeline.apply(data.val.images[data.val.labels == 9])
+    recall = {}
+    for each in (None, "balanced"):
+        params = {"epochs": 6, "learning_rate": 0.0003} if name == "mlp" else {}
+        params |= {"c": 0.1} if name == "svm" else {"ridge": 0.1} if name == "nystroem" else {}
+        classifier = CLASSIFIERS.get(name).create({**params, "class_weight": each})
+        classifier.fit(x, y, x[:50], y[:50], FitContext(10, 0, tmp_path / str(each), lambda line: None))
+        recall[each] = (classifier.scores(nines).argmax(axis=1) == 9).mean()
+    assert recall["balanced"] > recall[None] + 0.1
+
+
+def test_resampling_shows_each_class_as_often():
+    labels = np.repeat([0, 1, 3], [900, 90, 10])
+    mlp = CLASSIFIERS.get("mlp").create({"class_weight": "resampled"})
+    order = mlp._order(labels, np.random.RandomState(0))
+    assert len(order) == 1000
+    assert np.abs(np.bincount(labels[order])[[0, 1, 3]] - 333).max() < 60
+
+
+def test_a_class_weight_is_one_of_the_choices():
+    with pytest.raises(ConfigError, match="null or balanced or resampled"):
+        CLASSIFIERS.get("mlp").create({"class_weight": "heavy"})
+
+
+@pytest.mark.slow
 def test_the_seed_decides_what_is_trained(data, tmp_path):
     """Of any network: the training loop is that of all."""
     classifier, x, train = fitted("cnn-basic", data, tmp_path, epochs=1, width=8)

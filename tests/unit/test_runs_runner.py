@@ -30,6 +30,12 @@ def test_a_request_is_resolved_with_every_default_written_out():
     assert config.id == f"mnist-5k/knn/{config.hash}"
 
 
+def test_a_parameter_that_came_later_leaves_ids_as_they_were():
+    usual = runner.resolve("linear", class_weight=None)
+    assert usual.id == runner.resolve("linear").id == "mnist-5k/linear/ec20fd6b063a"
+    assert runner.resolve("linear", class_weight="balanced").params["class_weight"] == "balanced"
+
+
 @pytest.mark.parametrize(
     ("request_", "says"),
     [
