@@ -13,7 +13,8 @@ from hcrlib.core.registry import did_you_mean
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """One complete configuration. Every default is written out, so that a changed default makes another run.
+    """One complete configuration. Every default is written out, so that a changed default makes another run, except those of
+    parameters that came later (`hcrlib.models._base.later`), so that runs made before them keep their ids.
 
     dataset, classifier: names. params: the classifier's parameters, all of them. preprocess: the pipeline's steps, each a
     name or {name: {option: value}}. seed: >= 0. budget: training images to use, stratified, or None for all.

@@ -74,7 +74,8 @@ def by_length(ax, answers, parts=6):
         mine = part == at
         rate, low, high = (100 * value for value in scores.error_rate(hypotheses[mine], references[mine]))
         ax.errorbar(at, rate, yerr=[[rate - low], [high - rate]], fmt="o", color="#0072b2", capsize=4)
-        names.append(f"{lengths[mine].min()} to {lengths[mine].max()}")
+        least, most = lengths[mine].min(), lengths[mine].max()
+        names.append(f"{least} to {most}" if most > least else str(most))
     ax.set_xticks(range(len(names)), names)
     ax.set_ylim(bottom=0)
     ax.set(xlabel="characters of the text", ylabel="character error rate (%), 95 % interval")
