@@ -18,11 +18,13 @@ from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.core.rng import seed_for
 from hcrlib.datasets import frame_of
 from hcrlib.datasets.loading import load_text
-from hcrlib.models._base import later, number
+from hcrlib.models._base import later, load_model, number
 from hcrlib.models._batch_norm import unfold
 from hcrlib.models._onnx_weights import restore, weights_sha256
 from hcrlib.models.cnn_compact import CnnCompact
+from hcrlib.runtime.character_model import alike_matrix
 
+LIKELY = 0.02  # the least that the network which training starts from gives the shape of a character cut out of a line
 SAMPLE = 4000  # images of which the statistics of batch normalization are taken, if a training starts from ONNX
 
 
@@ -99,7 +101,7 @@ class CnnRobust(CnnCompact):
         n, seed, frame = len(x), context.seed, frame_of(context.dataset) if context.dataset else "mnist"
         names = context.classes or tuple(str(label) for label in range(context.n_classes))
         own, lettered, made = sketches.Source(tuple(np.rint(x * 255).astype(np.uint8)), y), None, []
-        written = self._written(names, context) if self.lines and self.written else None
+        written = self._written(names, frame, context) if self.lines and self.written else None
         if self.lettered:
             lettered = sketches.of_fonts(names)
             if not len(lettered.labels):
@@ -123,12 +125,16 @@ class CnnRobust(CnnCompact):
             made.append(("of no character", images, np.full(len(images), context.n_classes)))
         return made
 
-    def _written(self, names, context):
-        """Return the Source of characters cut out of lines; DataError if none of the classes is among them."""
+    def _written(self, names, frame, context):
+        """Return the Source of characters cut out of lines; DataError if none of the classes is among them.
+
+        What the network that training starts from takes to be impossible is left out: most of it is a piece of a character.
+        """
         from hcrlib.datasets import sketches
         from hcrlib.models._cut import characters_of
 
-        lines = load_text(self.lines).train
+        data = load_text(self.lines)
+        lines = data.train
         drawn = lines.drawn(0)  # what an epoch of a mixture takes
         _, folder = context.run(self.reader)
         lines = lines if drawn is None else lines.take(drawn)
@@ -136,15 +142,18 @@ class CnnRobust(CnnCompact):
         at = {either: at for at, name in enumerate(names) for either in (name.swapcase(), name)}
         at.update({name: at for at, name in enumerate(names)})
         kept = [number for number, character in enumerate(characters) if character in at]
-        self.notes.append(f"{len(kept):,} characters were cut out of {len(lines):,} lines of {self.lines} for it")
+        labels = np.array([at[characters[number]] for number in kept], int)
+        if self.start and kept:
+            glyphs = np.array([sketches.glyph_of(images[number], frame) for number in kept])
+            likely = (load_model(self._origin).scores(glyphs) * alike_matrix(names)[labels]).sum(axis=1) >= LIKELY
+            kept, labels = [number for number, is_likely in zip(kept, likely, strict=True) if is_likely], labels[likely]
+        self.notes.append(f"{len(kept):,} characters were cut out of {len(lines):,} lines of {data.name} for it")
         context.log(self.notes[-1])
         if not kept:
             raise DataError(
                 "None of the classes is among the characters of the lines", where=self.lines, got=len(characters)
             )
-        return sketches.Source(
-            tuple(images[number] for number in kept), np.array([at[characters[number]] for number in kept])
-        )
+        return sketches.Source(tuple(images[number] for number in kept), labels)
 
     def _targets(self, y):
         every = np.full((1, self.n_classes), 1 / self.n_classes, np.float32)
