@@ -61,10 +61,10 @@ def examine(path):
     findings = [finding for part in parts.values() for finding in part.findings]
     classes, labels = _labelled(parts, about, path, findings)
     images = _pixels(parts, about, path, findings)
+    for role in parts:
+        check_content(images[role], labels[role], classes, path)
     classes = _turned(images, labels, classes, about, findings, is_framed=about.format == "folders")
     splits = {role: Split(images[role], labels[role]) for role in parts}
-    for split in splits.values():
-        check_content(split.images, split.labels, classes, path)
     names = {role: _names(part) for role, part in parts.items()}
     severity = NOTE if about.allow_duplicates else checks.ERROR
     findings += checks.inspect(splits, classes, names, severity)
@@ -169,8 +169,8 @@ def _numbered(images, labels, where):
     if labels.ndim == 2 and 1 in labels.shape:
         labels = labels.ravel()
     if labels.ndim != 1 or len(labels) != len(images):
-        expected = f"a label for each of {len(images)} images"
-        raise DataError("The numbers of labels and images differ", where=where, expected=expected, got=labels.shape)
+        expected = f"{len(images)} labels"
+        raise DataError("The numbers of labels and images differ", where=where, expected=expected, got=len(labels))
     if labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.floor(labels)).all():
         labels = labels.astype(np.int64)
     if labels.dtype.kind not in "iubUS":
@@ -180,12 +180,16 @@ def _numbered(images, labels, where):
 
 def _labelled(parts, about, where, findings):
     """Return (classes, {role: int64 labels}) of the Parts: named by the description, else by the labels that occur."""
-    texts = {role: [str(label) for label in part.labels] for role, part in parts.items()}
-    if not any(texts.values()):
+    if not any(len(part.labels) for part in parts.values()):
         raise DataError("There are no images", where=where)
+    if about.classes and all(isinstance(part.labels, np.ndarray) for part in parts.values()):
+        first = _first(np.unique(np.concatenate([part.labels for part in parts.values()])), about.classes)
+        findings += [Finding(NOTE, "Labels are the numbers of the classes, from 1")] * first
+        return _unique(about.classes, where), {role: part.labels - first for role, part in parts.items()}
+    texts = {role: [str(label) for label in part.labels] for role, part in parts.items()}
     used = sorted({text for role in parts if role in TRAINING for text in texts[role]}, key=natural)
     classes = _unique(about.classes, where) if about.classes else tuple(used)
-    numbers = _numbers(used, [text for role in parts for text in texts[role]], classes, about, findings)
+    numbers = _numbers([text for role in parts for text in texts[role]], classes, about, findings)
     index = {name: number for number, name in enumerate(classes)} | numbers
     folded = {name.casefold(): [each for each in classes if each.casefold() == name.casefold()] for name in classes}
     out = {}
@@ -219,15 +223,18 @@ def _mismatch(about, where, classes, labels, unknown):
     return DataError(what, where=where, expected=", ".join(classes), got=got, hint=hint)
 
 
-def _numbers(used, labels, classes, about, findings):
-    """Return {label: index} of labels that are the numbers of the given classes, from 0 or 1; {} if they are their names."""
-    if not about.classes or set(used) & set(classes) or not all(label.isdecimal() for label in labels):
+def _numbers(labels, classes, about, findings):
+    """Return {label: index} of texts that are the numbers of the given classes, from 0 or 1; {} if they are their names."""
+    if not about.classes or set(labels) & set(classes) or not all(label.isdecimal() for label in labels):
         return {}
-    found = {int(label) for label in labels}
-    first = 1 if min(found) == 1 and max(found) == len(classes) else 0
-    if first or about.format == "csv":
-        findings.append(Finding(NOTE, f"Labels are the numbers of the classes, from {first}"))
+    first = _first({int(label) for label in labels}, classes)
+    findings.append(Finding(NOTE, f"Labels are the numbers of the classes, from {first}"))
     return {str(first + number): number for number in range(len(classes))}
+
+
+def _first(numbers, classes):
+    """Return whether labels start at 0 or 1: at 1 if they run to the number of classes, which are not numbers themselves."""
+    return int(min(numbers) == 1 and max(numbers) == len(classes) and not all(name.isdecimal() for name in classes))
 
 
 def _unique(names, where):

@@ -134,6 +134,9 @@ def test_letters_from_1_are_26_classes(tmp_path, letters, turn):
     data = load_dataset(idx(tmp_path, images, labels, classes=list("abcdefghijklmnopqrstuvwxyz")), val_fraction=0)
     assert data.n_classes == 26
     assert data.train.labels.min() == 0
+    digits = load_dataset(idx(tmp_path, images, labels % 2, classes=["1", "0"]), val_fraction=0)
+    assert digits.classes == ("1", "0"), "integers are positions in the list of classes"
+    assert [digits.classes[label] for label in digits.train.labels[:2]] == ["0", "1"]
 
 
 def test_classes_are_the_labels_that_occur(tmp_path, digits):
