@@ -111,7 +111,7 @@ def _pair(arrays):
         return None
     (image,), (label,) = images.values(), labels.values()
     if label.ndim == 2:
-        label = label.argmax(axis=1) if min(label.shape) > 1 and len(label) == len(image) else label.ravel()
+        label = label.argmax(axis=1) if min(label.shape) > 1 else label.ravel()  # one-hot, or a column
     if len(label) != len(image) and image.shape[-1] == len(label):  # an image per column, as MATLAB users have them
         image = np.moveaxis(image, -1, 0)
     return image, label

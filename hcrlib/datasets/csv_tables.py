@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from hcrlib.core.errors import DataError
-from hcrlib.core.extras import explained
 from hcrlib.datasets.idx import GZIP_MAGIC, kind_of
+from hcrlib.datasets.parquet import read_parquet
 
 HEAD = 50  # rows by which a table is judged
 LABELS = {"label", "labels", "class", "classes", "class_label", "class_name", "category", "target", "y"}
@@ -62,7 +62,7 @@ def read_table(path, label=None):
     """
     try:
         if _suffix(path) in PARQUET:
-            return _normal(_from_columns(path, _parquet(path), label))
+            return _normal(_from_columns(path, read_parquet(path), label))
         return _normal(_from_text(path, label))
     except (OSError, ValueError, OverflowError, csv.Error) as error:
         expected = "a label and the pixels, or the path, of an image per row"
@@ -143,13 +143,12 @@ def _arff_header(line, source):
     names, count = [], 0
     while True:
         count += 1
-        keyword, _, rest = line.strip().partition(" ")
+        keyword, *rest = line.strip().split(None, 1)[:2] or [""]
         if keyword.lower() == "@data":
             return count, names
-        if keyword.lower() == "@attribute":
-            names.append(
-                next(csv.reader([rest.strip().replace("\t", " ")], delimiter=" ", quotechar="'"))[0].strip('"')
-            )
+        if keyword.lower() == "@attribute" and rest:
+            words = csv.reader([rest[0].replace("\t", " ")], delimiter=" ", quotechar="'")
+            names.append(next(words)[0].strip('"'))
         if not (line := source.readline()):
             raise ValueError("the file ends before @data")
 
@@ -260,6 +259,8 @@ def _from_columns(path, held, label, has_names=True):
         if (has_names and lowered[i] in COUNTERS) or _counts(shown[i]):
             others.remove(i)
             notes.append(f"column {i + 1}, which counts the rows, is left out")
+    if not _is_square(len(others)) and _is_square(len(names)):
+        raise DataError("There is no column of labels", where=path, expected=f"one beside the {len(names)} pixels")
     if not _is_square(len(others)):
         nearest = round(math.sqrt(len(others)))
         what = f"{len(others)} columns beside the labels do not make a square image"
@@ -335,40 +336,6 @@ def _of_pictures(path, names, columns, pictures, label):
     else:
         table.images = np.array(images)
     return table
-
-
-@explained("sql")
-def _parquet(path):
-    """Return a dict of the columns of a parquet file: arrays, or lists of bytes or of nested lists."""
-    import duckdb
-
-    with path.open("rb") as file:
-        if (start := file.read(512))[:4] != b"PAR1":
-            raise DataError("Not a parquet file", where=path, got=kind_of(start))
-    connection = duckdb.connect()
-    try:
-        types = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
-        held, plain = {}, [name for name, kind, *_ in types if not _is_nested(kind)]
-        for name, kind, *_ in types:
-            if _is_nested(kind):
-                field = f'"{name}"' + (".bytes" if kind.startswith("STRUCT") else "")
-                rows = connection.execute(f"SELECT {field} FROM read_parquet(?)", [str(path)]).fetchall()
-                held[name] = [row[0] for row in rows]
-        quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in plain)
-        arrays = connection.execute(f"SELECT {quoted} FROM read_parquet(?)", [str(path)]).fetchnumpy() if plain else {}
-    except duckdb.Error as error:
-        raise DataError(f"The parquet file cannot be read: {str(error).splitlines()[0]}", where=path) from error
-    arrays = {name: np.asarray(_without_mask(array)) for name, array in arrays.items()}
-    return {name: held[name] if name in held else arrays[name] for name, *_ in types}
-
-
-def _without_mask(array):
-    """Return an array with None where DuckDB masks a missing value."""
-    return np.ma.filled(array.astype(object), None) if np.ma.is_masked(array) else array
-
-
-def _is_nested(kind):
-    return kind.startswith("STRUCT") or kind == "BLOB" or kind.endswith("]")
 
 
 def _normal(table):

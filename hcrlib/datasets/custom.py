@@ -261,7 +261,7 @@ def _pixels(parts, about, where, findings):
                 continue
             images, notes = to_images(part.images, levels)
             findings += [Finding(NOTE, note[:1].upper() + note[1:], role) for note in notes]
-            out[role] = _ink_bright(images, about.ink)
+            out[role] = _ink_bright(np.ascontiguousarray(images), about.ink)
     except ValueError as error:
         raise DataError(f"The images cannot be used: {error}", where=where) from error
     return out

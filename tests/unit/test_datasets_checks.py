@@ -215,6 +215,8 @@ def test_rows_without_a_label_are_counted(tmp_path, digits):
     assert load_dataset(csv(tmp_path, rows(quoted, images))).classes == ('"', ",")
     with pytest.raises(DataError, match="row 3, column 785: not a number: 'x'"):
         load_dataset(csv(tmp_path, [*rows(labels, images)[:2], rows(labels, images)[2][:-1] + "x"], label=1))
+    with pytest.raises(DataError, match="no column of labels"):
+        load_dataset(csv(tmp_path, [row.partition(",")[2] for row in rows(labels, images)]))
     with pytest.raises(DataError, match="No row has a label"):
         load_dataset(csv(tmp_path, rows([""] * 120, images), label=1))
     with pytest.raises(DataError, match="no such column of labels"):
@@ -327,6 +329,8 @@ def test_parts_are_scaled_alike(tmp_path, digits):
     )
     data = load_dataset(describe(tmp_path, format="npz", images="all.npz"))
     assert (data.train.images.max(), data.test.images.max()) == (255, 204)
+    np.savez(tmp_path / "all.npz", data=np.moveaxis(images, 0, -1), target=np.eye(10)[labels])
+    assert whole(load_dataset(tmp_path)) == {image.tobytes() for image in images}
     np.savez(tmp_path / "all.npz", images=images - 300.0, labels=labels)
     with pytest.raises(DataError, match="cannot be used: expected pixels of 0 to 255.* got -300 to -45"):
         load_dataset(tmp_path)
