@@ -3,13 +3,13 @@
 import functools
 
 from hcrlib.cli._common import add_command
-from hcrlib.datasets import importers, inventory, loading
+from hcrlib.datasets import checks, importers, inventory, loading
 
 NAME = "name of a dataset, from `hcr data list`"
 
 
 def add_parser(subparsers):
-    """Add `data` and its five commands to an argparse subparsers object; each sets `func(args) -> exit status`."""
+    """Add `data` and its six commands to an argparse subparsers object; each sets `func(args) -> exit status`."""
     data = subparsers.add_parser(
         "data",
         help="list, fetch, verify, import and show datasets",
@@ -23,9 +23,18 @@ def add_parser(subparsers):
     fetch.add_argument("name", help=NAME)
     verify = add("verify", _verify, "check the files of a dataset against their hashes", "hcr data verify mnist-5k")
     verify.add_argument("name", nargs="?", help=f"{NAME} (default: all)")
-    import_ = add("import", _import, "import a downloaded file", "hcr data import ~/Downloads/gzip.zip")
+    import_ = add(
+        "import", _import, "import a downloaded file, a zip or a folder", "hcr data import ~/Downloads/gzip.zip"
+    )
     import_.add_argument("file", help=importers.TAKES)
     import_.add_argument("--name", help="the dataset of the file, if the file name does not contain it")
+    check = add(
+        "check",
+        _check,
+        "look for what is wrong with a dataset: copies, labels, orientation",
+        "hcr data check my-digits",
+    )
+    check.add_argument("name", help=f"{NAME}, or a folder with a dataset.yml, a TSV of texts, or ALTO or PAGE XML")
     summary = "draw samples of each class and the class balance, or lines with their texts"
     show = add("show", _show, summary, "hcr data show mnist-5k --out a.png")
     show.add_argument(
@@ -96,11 +105,27 @@ def _verify(args):
 def _import(args):
     imported = importers.import_file(args.file, args.name)
     for item in imported:
-        print(f"{item.dataset}: {item.what}: {item.how}")
-    for name in sorted({item.dataset for item in imported}):
+        print(f"{item.dataset}: " * bool(item.dataset) + f"{item.what}: {item.how}")
+        for note in item.notes:
+            print(f"  {note}")
+    for name in sorted({item.dataset for item in imported if item.dataset}):
         missing = importers.missing_parts(name)
         print(f"{name} " + (f"still lacks its {' and '.join(missing)} part" if missing else "is complete"))
     return 0
+
+
+def _check(args):
+    data, findings = loading.check(args.name)
+    if data:
+        parts = {"train on": data.train, "validate": data.val, "test": data.test}
+        counts = [f"{len(split):,} to {what}" for what, split in parts.items() if split is not None]
+        print(f"{data.name}: {len(data.classes)} classes, {', '.join(counts)}")
+    for finding in findings:
+        print(f"{finding.severity:8} {finding}")
+    errors = sum(finding.severity == checks.ERROR for finding in findings)
+    warnings = sum(finding.severity == checks.WARNING for finding in findings)
+    print(f"errors: {errors}, warnings: {warnings}" if errors or warnings else "Nothing is wrong")
+    return 1 if errors else 0
 
 
 def _show(args):

@@ -14,7 +14,11 @@ EXTRAS = {  # extra -> the modules it provides that hcrlib imports
     "sql": ("duckdb",),
     "photos": ("rapidocr",),
 }
-BROUGHT_ALONG = {"jupyter_client": "cluster", "nbclient": "cluster"}  # dependencies of an extra's libraries
+BROUGHT_ALONG = {
+    "jupyter_client": "cluster",
+    "nbclient": "cluster",
+    "h5py": "train",
+}  # dependencies of an extra's libraries
 
 
 class MissingExtraError(ConfigError, ModuleNotFoundError):

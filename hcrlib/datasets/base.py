@@ -73,7 +73,10 @@ class Dataset(DatasetInfo):
 
 @dataclass(frozen=True, eq=False)
 class Published:
-    """A dataset as published, before validation is cut: the result of a loader. Fields as in DatasetInfo."""
+    """A dataset as published, before validation is cut: the result of a loader. Fields as in DatasetInfo.
+
+    val: a Split if validation images are given. writers: who wrote each training image, an array, where that is known.
+    """
 
     name: str
     classes: tuple
@@ -83,11 +86,14 @@ class Published:
     comparable: bool
     notes: tuple = ()
     damaged: tuple = ()
+    val: Split | None = None
+    writers: np.ndarray | None = None
 
     @functools.cached_property
     def sha256(self):
         """The hex SHA-256 of images, labels and classes."""
-        return content_sha256(self.train, self.test, classes=self.classes)
+        val = () if self.val is None else (self.val,)
+        return content_sha256(self.train, *val, self.test, classes=self.classes)
 
     def check(self, pinned, where, hint):
         """Return self; DataError with both hashes unless its content is the pinned one."""

@@ -17,6 +17,8 @@ name: corrections
 format: csv
 images: corrections.csv
 ink: light
+orientation: upright
+allow_duplicates: true  # the same character may have been corrected twice
 source: drawn and labeled in the web app of `hcr serve`, with consent
 """
 

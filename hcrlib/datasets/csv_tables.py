@@ -1,40 +1,373 @@
-"""CSV files of images: the label first, then 784 pixels, one image a row, with or without a header."""
+"""Tables of images: CSV, OpenML's ARFF and parquet, a row per image: a label, and its pixels or the path of its file.
+
+The label's column is found by its name, else by its content: text, or few different numbers where pixels have many or one. A
+header may be there or not, and columns that only count the rows are skipped. Parquet is read by DuckDB (the extra `sql`), which
+also reads the encoded images of Hugging Face's files.
+"""
+
+import csv
+import dataclasses
+import gzip
+import io
+import math
+import unicodedata
+from pathlib import Path
 
 import numpy as np
 
 from hcrlib.core.errors import DataError
-from hcrlib.datasets.base import SIDE
+from hcrlib.datasets.idx import GZIP_MAGIC, kind_of
+from hcrlib.datasets.parquet import read_parquet
 
-PIXELS = SIDE * SIDE
+HEAD = 50  # rows by which a table is judged
+LABELS = {"label", "labels", "class", "classes", "class_label", "class_name", "category", "target", "y"}
+LABELS |= {"letter", "digit", "character", "char", "symbol"}
+FILES = {"file", "filename", "file_name", "filepath", "file_path", "path", "img", "img_path"}
+FILES |= {"image", "image_path", "image_file", "image_name"}
+WRITERS = {"writer", "writers", "writer_id", "author", "user", "document", "scribe"}
+COUNTERS = ("", "index", "id", "idx", "row", "unnamed: 0")
+MISSING = "", "nan", "NaN", "None", "null", "NULL", "<NA>", "N/A", "NA"
+PICTURES = ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".heic"
+PARQUET = ".parquet", ".pq"
+FEWEST_PIXELS = 25
+MOST_LABELS, ONE_SIDED = 1000, 0.95  # labels: different numbers at most, and the share of the commonest one
 
 
-def read_csv(path):
-    """Read (labels, images): a list of n texts as written, and uint8 (n, 28, 28).
+@dataclasses.dataclass
+class Table:
+    """labels: a text per row, "" for none. images: (n, pixels) or (n, h, w), or None if `files` has the path or bytes of each.
 
-    DataError if a row does not have 784 pixels, or a pixel is not an integer in 0..255.
+    rows: what to call each row. writers: who wrote each, or None. notes: what was found out about the columns. is_doubtful:
+    whether another column could hold the label.
     """
-    labels = []
+
+    labels: list
+    images: np.ndarray | None = None
+    files: list | None = None
+    writers: list | None = None
+    notes: list = dataclasses.field(default_factory=list)
+    is_doubtful: bool = False
+    first_row: int = 1
+
+    @property
+    def rows(self):
+        """What to call each row."""
+        return [f"row {self.first_row + number}" for number in range(len(self.labels))]
+
+
+def read_table(path, label=None):
+    """Read the Table of a file. label: the name of its column of labels, or its number from 1, negative from the end.
+
+    DataError if it is unreadable, is not a table, or has no column of labels.
+    """
     try:
-        with path.open(encoding="utf-8-sig") as rows:
-            images = np.loadtxt(_pixels(rows, labels), np.uint8, delimiter=",", ndmin=2)
-    except (OSError, ValueError, OverflowError) as error:
-        expected = "a label and 784 pixels per row"
-        raise DataError(f"Invalid CSV of images: {error}", where=path, expected=expected) from error
-    if images.shape[1:] != (PIXELS,):
-        raise DataError("The rows do not have 784 pixels", where=path, expected=PIXELS, got=images.shape[1])
-    return labels, images.reshape(-1, SIDE, SIDE)
+        if _suffix(path) in PARQUET:
+            return _normal(_from_columns(path, read_parquet(path), label))
+        return _normal(_from_text(path, label))
+    except (OSError, ValueError, OverflowError, csv.Error) as error:
+        expected = "a label and the pixels, or the path, of an image per row"
+        raise DataError(f"Invalid table of images: {error}", where=path, expected=expected) from error
 
 
-def _pixels(rows, labels):
-    """Yield the rows without a header and without their labels, which are appended to the list."""
-    for number, row in enumerate(rows):
-        label, comma, pixels = row.strip().partition(",")
-        if number == 0 and not pixels.split(",")[0].strip().isdigit():
-            continue
-        if not comma and label:
-            raise ValueError(f"line {number + 1} has no pixels")
-        if label:
-            labels.append(label.strip('" '))
-            yield pixels
-    if not labels:
+def files_of(path):
+    """Return the paths of the images that a table names, relative to it; none if it holds pixels or cannot be read."""
+    try:
+        has_pixels = _suffix(path) in PARQUET or len(_head(path)[1][0]) >= FEWEST_PIXELS
+        return [] if has_pixels else list(read_table(path).files)
+    except (DataError, OSError, ValueError):
+        return []
+
+
+def _from_text(path, label):
+    names, head, delimiter, skipped = _head(path)
+    columns = list(zip(*head, strict=True))
+    if len(head[0]) < FEWEST_PIXELS:
+        return _paths(path, names, columns, _rows(path, delimiter, skipped), label, skipped)
+    import pandas as pd
+
+    index = _label_column(path, names, columns, label)
+    texts = {number for number, column in enumerate(columns) if not _are_numbers(column)} | {index}
+    ends = {0, len(columns) - 1}  # either may be the label, written 1 or 1.0
+    how = {"sep": delimiter, "header": None, "skiprows": skipped, "encoding": "utf-8-sig", "skipinitialspace": True}
+    how |= {
+        "keep_default_na": False,
+        "dtype": dict.fromkeys(texts | ends, str),
+        "low_memory": False,
+        "quotechar": _quote(path),
+    }
+    with _opened(path) as source:
+        frame = pd.read_csv(source, **how)
+    held = {name: frame[number].to_numpy() for number, name in enumerate(names or range(len(columns)))}
+    table = _from_columns(path, held, label, has_names=bool(names))
+    table.first_row = skipped + 1
+    return table
+
+
+def _head(path):
+    """Return (names or None, first rows of texts, delimiter, lines before the rows) of a text file."""
+    with _opened(path) as source:
+        lines, skipped, names = [], 0, None
+        for line in source:
+            if _suffix(path) == ".arff" and skipped >= 0 and names is None:
+                skipped, names = _arff_header(line, source)
+                continue
+            lines += [line] if line.strip() else []
+            if len(lines) > HEAD:
+                break
+    start = "".join(lines[:1])
+    if kind_of(start.encode())[:2] != "0x" and start:
+        raise DataError("This is not a table", where=path, got=kind_of(start.encode()))
+    if not lines:
         raise ValueError("it contains no images")
+    delimiter = max(",;\t|", key=start.count)
+    if not start.count(delimiter):
+        delimiter = " " if len(start.split()) > 1 else ","
+    rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True, quotechar=_quote(path)))
+    rows = [row for row in rows if any(row)]
+    if names is None and _is_header(rows):
+        names, rows, skipped = [name.strip() for name in rows[0]], rows[1:], 1
+    if names:  # each its own
+        names = [f"{name} ({index + 1})" if name in names[:index] else name for index, name in enumerate(names)]
+    if not rows:
+        raise ValueError("it contains no images")
+    if rows[0] and len(rows) > 1 and len(rows[-1]) != len(rows[0]) and len(lines) > HEAD:
+        rows = rows[:-1]  # cut within a quoted field
+    uneven = next((number for number, row in enumerate(rows) if len(row) != len(rows[0])), None)
+    if uneven is not None:
+        raise ValueError(f"line {skipped + uneven + 1} has {len(rows[uneven])} columns, the first row {len(rows[0])}")
+    return names, rows[:HEAD], delimiter, skipped
+
+
+def _arff_header(line, source):
+    """Return (number of lines up to @data, names of the attributes)."""
+    names, count = [], 0
+    while True:
+        count += 1
+        keyword, *rest = line.strip().split(None, 1)[:2] or [""]
+        if keyword.lower() == "@data":
+            return count, names
+        if keyword.lower() == "@attribute" and rest:
+            words = csv.reader([rest[0].replace("\t", " ")], delimiter=" ", quotechar="'")
+            names.append(next(words)[0].strip('"'))
+        if not (line := source.readline()):
+            raise ValueError("the file ends before @data")
+
+
+def _opened(path):
+    """Return an open text file, unpacked if it is gzip."""
+    with path.open("rb") as raw:
+        packed = raw.read(2) == GZIP_MAGIC
+    return io.TextIOWrapper(gzip.open(path) if packed else path.open("rb"), encoding="utf-8-sig", newline="")
+
+
+def _suffix(path):
+    return Path(path.name.lower().removesuffix(".gz")).suffix
+
+
+def _quote(path):
+    return "'" if _suffix(path) == ".arff" else '"'
+
+
+def _rows(path, delimiter, skipped):
+    with _opened(path) as source:
+        rows = list(csv.reader(source, delimiter=delimiter, skipinitialspace=True))
+    return [row for row in rows if any(row)][skipped:]
+
+
+def _is_header(rows):
+    """Return whether the first row names the columns, also by the numbers that pandas gives them."""
+    first, second = rows[0], rows[1] if len(rows) > 1 else ()
+    named = [cell.strip().lower() for cell in first]
+    if len(first) < FEWEST_PIXELS:
+        known = LABELS | FILES | WRITERS
+        pictures = [any(map(_is_picture, row)) for row in (first, second)]
+        return bool(second) and not pictures[0] and (pictures[1] or len(set(named) & known) > 0)
+    texts = sum(not _is_number(cell) for cell in first)
+    inner = first[2:-1]
+    counts = all(map(_is_number, inner)) and (np.diff([float(cell) for cell in inner]) == 1).all()
+    return texts > len(first) / 2 or bool(counts)
+
+
+def _label_column(path, names, columns, label):
+    """Return the index of the column of labels. columns: values of each, texts or arrays."""
+    return _labels(path, names, columns, label)[0]
+
+
+def _labels(path, names, columns, label):
+    """Return (index of the column of labels, how it was found, whether another one could be it)."""
+    lowered = [str(name).strip().lower() for name in names or ()]
+    n = len(columns)
+    if label is not None:
+        if str(label).strip().lower() in lowered:
+            return lowered.index(str(label).strip().lower()), "", False
+        with_number = str(label).lstrip("-").isdigit() and 1 <= abs(int(label)) <= n
+        if not with_number:
+            expected = f"one of {', '.join(map(str, (names or ())[:5]))}..., or a number of 1 to {n}"
+            raise DataError("There is no such column of labels", where=path, expected=expected, got=label)
+        return int(label) - (int(label) > 0) if int(label) > 0 else n + int(label), "", False
+    if called := [index for index, name in enumerate(lowered) if name in LABELS]:
+        index = called[0]
+        return index, "" if index == 0 else f"labels are in the column '{names[index]}'", len(called) > 1
+    texts = [index for index in range(n) if not _are_numbers(columns[index])]
+    texts = [index for index in texts if not names or lowered[index] not in COUNTERS]
+    usual = [index for index in texts if index in (0, n - 1)] or texts
+    if usual:
+        index = usual[0]
+        return index, "" if index == 0 else f"labels are in column {index + 1} of {n}, which holds text", len(usual) > 1
+    first = 1 if _counts(columns[0]) and n > 1 and not _is_square(n - 1) else 0
+    alike = [_looks_like_labels(columns[index]) for index in (first, n - 1)]
+    if alike[1] and not alike[0]:
+        return n - 1, f"labels are in the last of {n} columns: no other holds few different numbers", False
+    return first, "" if first == 0 else "the first column counts the rows", all(alike)
+
+
+def _looks_like_labels(values):
+    numbers = np.array([float(value) for value in values if value is not None and str(value).strip()], float)
+    numbers = numbers[np.isfinite(numbers)]
+    if not len(numbers):
+        return False
+    found, counts = np.unique(numbers, return_counts=True)
+    whole = (numbers == np.floor(numbers)).all() and numbers.min() >= 0
+    several = 1 < len(found) <= min(MOST_LABELS, max(2, len(numbers) // 2))
+    return bool(whole and several and counts.max() <= ONE_SIDED * len(numbers))
+
+
+def _counts(values):
+    """Return whether numbers count the rows, from 0 or 1."""
+    try:
+        numbers = np.array([float(value) for value in values])
+    except (TypeError, ValueError):
+        return False
+    return len(numbers) > 2 and numbers[0] in (0, 1) and bool((np.diff(numbers) == 1).all())
+
+
+def _from_columns(path, held, label, has_names=True):
+    """Return the Table of a dict of columns: arrays of numbers or texts, or lists of images."""
+    names, columns = list(held), list(held.values())
+    if not len(columns[0]):
+        raise ValueError("it contains no images")
+    pictures = [index for index, column in enumerate(columns) if isinstance(column, list)]
+    if pictures or len(columns) < FEWEST_PIXELS:
+        return _of_pictures(path, names, columns, pictures, label)
+    shown = [column[: 20 * HEAD] for column in columns]
+    index, how, doubtful = _labels(path, names if has_names else None, shown, label)
+    lowered = [str(name).strip().lower() for name in names]
+    writer = next((i for i, name in enumerate(lowered) if has_names and name in WRITERS and i != index), None)
+    others = [i for i in range(len(names)) if i not in (index, writer)]
+    notes = [how] if how else []
+    for i in [others[0], others[-1]] if not _is_square(len(others)) else ():
+        if (has_names and lowered[i] in COUNTERS) or _counts(shown[i]):
+            others.remove(i)
+            notes.append(f"column {i + 1}, which counts the rows, is left out")
+    if not _is_square(len(others)) and _is_square(len(names)):
+        raise DataError("There is no column of labels", where=path, expected=f"one beside the {len(names)} pixels")
+    if not _is_square(len(others)):
+        nearest = round(math.sqrt(len(others)))
+        what = f"{len(others)} columns beside the labels do not make a square image"
+        raise DataError(
+            what, where=path, expected=f"784 pixels, or {nearest * nearest} of {nearest} x {nearest}", got=len(others)
+        )
+    images = np.stack([_numbers(columns[i], names[i] if has_names else i + 1) for i in others], axis=1)
+    writers = None if writer is None else [str(value).strip() for value in columns[writer]]
+    return Table(_texts(columns[index]), images, writers=writers, notes=notes, is_doubtful=doubtful)
+
+
+def _numbers(column, name):
+    """Return a column as numbers. ValueError names the first row with none."""
+    import pandas as pd
+
+    numbers = column
+    if column.dtype.kind not in "buif":
+        numbers = pd.to_numeric(pd.Series(column), errors="coerce").to_numpy()
+    if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
+        row = int(np.flatnonzero(~np.isfinite(numbers))[0])
+        raise ValueError(f"row {row + 1}, column {name}: not a number: '{column[row]}'")
+    if numbers.dtype.kind == "i" and len(numbers) and numbers.min() >= 0 and numbers.max() <= 255:
+        return numbers.astype(np.uint8)
+    return numbers
+
+
+def _texts(column):
+    return ["" if value is None or value != value else str(value) for value in column]
+
+
+def _paths(path, names, columns, rows, label, skipped):
+    """Return the Table of paths of images and their labels."""
+    lowered = [name.lower() for name in names or ()]
+    files = [i for i, column in enumerate(columns) if sum(map(_is_picture, column)) > len(column) / 2]
+    files = files or [i for i, name in enumerate(lowered) if name in FILES]
+    if not files:
+        n = len(columns)
+        raise DataError(
+            "The rows do not have 784 pixels", where=path, expected="a label and 784 pixels, or a path", got=n
+        )
+    file, width = files[0], len(columns)
+    writer = next((i for i, name in enumerate(lowered) if name in WRITERS), None)
+    others = [i for i in range(width) if i not in (file, writer) and not _counts(columns[i])]
+    if label is None and not LABELS & set(lowered) and len(others) > 1:
+        got = ", ".join(names or map(str, range(1, width + 1)))
+        hint = "Name the column in dataset.yml: `label: NAME`"
+        raise DataError("It is not clear which column holds the labels", where=path, got=got, hint=hint)
+    if label is None and not LABELS & set(lowered):
+        if not others:
+            raise DataError("There is no column of labels", where=path, expected="the path of an image and its label")
+        label = others[0] + 1
+    index = _label_column(path, names, columns, label)
+    if short := next((number for number, row in enumerate(rows) if len(row) != width), None):
+        raise ValueError(f"row {skipped + short + 1} has {len(rows[short])} columns, the first {width}")
+    places = [row[file].strip().replace("\\", "/") for row in rows]
+    writers = None if writer is None else [row[writer].strip() for row in rows]
+    return Table([row[index] for row in rows], files=places, writers=writers, first_row=skipped + 1)
+
+
+def _of_pictures(path, names, columns, pictures, label):
+    """Return the Table of a column of images, encoded or as lists of lists, and one of labels."""
+    if not pictures:
+        got = ", ".join(map(str, names))
+        raise DataError("There are no pixels or images in this table", where=path, expected="a column `image`", got=got)
+    images, rest = columns[pictures[0]], [i for i in range(len(names)) if i != pictures[0]]
+    if label is None and not LABELS & {str(name).lower() for name in names} and len(rest) == 1:
+        label = rest[0] + 1
+    index = _label_column(path, names, columns, label)
+    writer = next((i for i in rest if str(names[i]).lower() in WRITERS and i != index), None)
+    table = Table(_texts(columns[index]), writers=None if writer is None else _texts(columns[writer]))
+    if isinstance(images[0], bytes):
+        table.files = images
+    else:
+        table.images = np.array(images)
+    return table
+
+
+def _normal(table):
+    """Return the table with labels stripped, composed (NFC), and numbers written in one way; missing ones are ""."""
+    labels = [unicodedata.normalize("NFC", label.strip()) for label in table.labels]
+    given = {label for label in labels if label not in MISSING}
+    values = {label: float(label) for label in given if _is_number(label)}
+    if given and len(values) == len(given) and all(math.isfinite(v) and v == int(v) for v in values.values()):
+        if len(set(values.values())) < len(given):
+            table.notes.append("numbers written in several ways, such as 1 and 1.0, are one label")
+        if len(set(values.values())) < len(given) or any("." in label for label in given):
+            labels = [str(int(values[label])) if label in values else label for label in labels]
+    table.labels = labels
+    return table
+
+
+def _is_number(value):
+    """Return whether a cell is a number, or empty."""
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return value is None or not value.strip()
+    return True
+
+
+def _are_numbers(column):
+    return getattr(column, "dtype", np.dtype(object)).kind in "buif" or all(map(_is_number, column))
+
+
+def _is_picture(cell):
+    return any(cell.strip().lower().endswith(suffix) for suffix in PICTURES)
+
+
+def _is_square(n):
+    return n >= FEWEST_PIXELS and math.isqrt(n) ** 2 == n

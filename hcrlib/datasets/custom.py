@@ -1,54 +1,87 @@
-"""Custom datasets: images of any size in a folder per class, or a CSV or IDX pair, described by a `dataset.yml`.
+"""Custom datasets: images of any size in a folder per class, or a table, an IDX pair or an npz, described by a `dataset.yml`.
 
     name: my-digits         # letters, digits, - _ .
-    format: folders         # or csv, or idx
-    train: train            # folders: a folder per class in it; csv: a file; idx: [images file, labels file]
+    format: folders         # or csv, idx, npz
+    train: train            # a folder with a folder per class; csv: a file; idx: [images file, labels file]; npz: a file
+    val: val                # optional; otherwise a tenth of train
     test: test
-    ink: auto               # dark or light on its ground; auto: judged by the border of each image
-    frame: mnist            # or emnist: whose recipe the 28x28 images of csv and idx follow
+    ink: auto               # dark or light on its ground; auto: judged by the border of each image, then by looking
+    orientation: auto       # upright, transposed, ...: how images are stored; auto: decided by looking
+    frame: mnist            # or emnist: whose recipe the 28x28 images of csv, idx and npz follow
     classes: ["0", "1"]     # names in label order; optional
+    label: class            # csv: the column of labels; optional
+    allow_duplicates: true  # otherwise an image that is there twice is an error
     license: CC0            # for the record, as is source
     source: my own hand
 
 Instead of `train` and `test`, `images` names all images and `test_fraction` the stratified share to test on (0.2). In
-folders, every image is brought to 28x28 by MNIST's recipe. CSV: the class, then 784 pixels a row. Paths are relative to
-the file.
+folders, every image is brought to 28x28 by MNIST's recipe; a folder within a class holds the images of one writer, and the
+split is by writer. csv: see `csv_tables`. Paths are relative to the file.
 """
 
-import os
+import dataclasses
+import functools
 import unicodedata
 
 import numpy as np
 
 from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.datasets import checks, csv_tables, orientation
+from hcrlib.datasets.array_files import read_array, read_arrays
 from hcrlib.datasets.base import SIDE, Published, Split, check_content
-from hcrlib.datasets.catalog import DIGITS
-from hcrlib.datasets.csv_tables import read_csv
+from hcrlib.datasets.checks import NOTE, WARNING, Finding
+from hcrlib.datasets.folders import Part, known_writers, located, natural, read_folders, read_images
 from hcrlib.datasets.idx import read_idx
 from hcrlib.datasets.splits import cut
+from hcrlib.datasets.text import cut_by_writer
+
+TRAINING = "train", "images"  # the parts that name the classes
+SHOWN = 5
 
 
 def load_custom(path):
     """Load the data that a dataset.yml describes, as a Published. path: the file, or its folder.
 
-    Images that cannot be read are left out and listed in `damaged`.
+    Images that cannot be read are left out and listed in `damaged`; what `examine` finds is in `notes`.
 
     Raises:
         ConfigError: the description is not valid.
-        DataError: the data is not: an empty class folder, no readable image, counts that differ, labels out of range.
+        DataError: the data is not: an empty class folder, no readable image, counts that differ, labels out of range, copies.
     """
+    published, findings = examine(path)
+    return dataclasses.replace(published, notes=(*published.notes, *checks.settle(findings, path)))
+
+
+def examine(path):
+    """Return (Published, Findings), errors among them, of a dataset.yml; raises as load_custom for what cannot be read."""
     path, about = _described(path)
-    classes = None if about.classes is None else _unique(about.classes, path)
-    parts, damaged = [], []
-    for location in about.locations():
-        split, classes, unread = READERS[about.format](path.parent, location, classes, about.ink)
-        check_content(split.images, split.labels, classes, path)
-        parts.append(split)
-        damaged += unread
-    train, test = parts if len(parts) == 2 else _cut_test(parts[0], about.test_fraction)
+    parts = {}
+    for role, location in about.locations().items():
+        parts |= READERS[about.format](path.parent, location, about, role)
+    findings = [finding for part in parts.values() for finding in part.findings]
+    classes, labels = _labelled(parts, about, path, findings)
+    images = _pixels(parts, about, path, findings)
+    for role in parts:
+        check_content(images[role], labels[role], classes, path)
+    classes = _turned(images, labels, classes, about, findings, is_framed=about.format == "folders")
+    splits = {role: Split(images[role], labels[role]) for role in parts}
+    names = {role: _names(part) for role, part in parts.items()}
+    severity = NOTE if about.allow_duplicates else checks.ERROR
+    findings += checks.inspect(splits, classes, names, severity)
+    findings += _of_writers(parts)
+    damaged = [each for part in parts.values() for each in part.damaged]
+    if damaged:
+        shown = "; ".join(f"{name}: {reason}" for name, reason in damaged[:SHOWN])
+        what = f"{len(damaged)} images were left out, since they cannot be read: {shown}"
+        findings.append(Finding(WARNING, what, hint="Mend or remove them"))
+    writers = {role: None if part.writers is None else np.array(part.writers) for role, part in parts.items()}
+    if "images" in splits:
+        splits, writers = _cut_test(splits["images"], writers["images"], about.test_fraction, findings)
     described = {"license": about.license or about.licence, "source": about.source}
     notes = tuple(f"{key}: {text}" for key, text in described.items() if text is not None)
-    return Published(about.name, classes, train, test, str(path), False, notes, tuple(damaged))
+    train, val, test = splits["train"], splits.get("val"), splits["test"]
+    rest = {"notes": notes, "damaged": tuple(damaged), "val": val, "writers": writers["train"]}
+    return Published(about.name, classes, train, test, str(path), False, **rest), findings
 
 
 def frame_of_custom(path):
@@ -58,9 +91,11 @@ def frame_of_custom(path):
 
 
 def named(path):
-    """Return the paths that a dataset.yml names, as written there."""
-    locations = _described(path)[1].locations()
-    return [name for names in locations for name in (names if isinstance(names, list) else [names])]
+    """Return the paths that a dataset.yml names, as written there, and those of the images that its tables name."""
+    path, about = _described(path)
+    names = [name for each in about.locations().values() for name in (each if isinstance(each, list) else [each])]
+    tables = names if about.format == "csv" else ()
+    return [*names, *(file for name in tables for file in csv_tables.files_of(located(path.parent, name)))]
 
 
 def _described(path, optional=False):
@@ -70,6 +105,136 @@ def _described(path, optional=False):
 
     path = path / "dataset.yml" if path.is_dir() else path
     return path, None if optional and not path.is_file() else yaml_file.read(path, Description)
+
+
+def _read_folders(root, location, about, role):
+    return {role: read_folders(root, location, about, role)}
+
+
+def _read_csv(root, location, about, role):
+    path = located(root, location)
+    table = csv_tables.read_table(path, about.label)
+    kept = [
+        i for i, label in enumerate(table.labels) if label not in csv_tables.MISSING or label in (about.classes or ())
+    ]
+    part = Part([], [], [], [], findings=[Finding(NOTE, note, location) for note in table.notes])
+    if lost := len(table.labels) - len(kept):
+        what = f"{lost} of {len(table.labels)} rows have no label, and were left out"
+        if not kept:
+            raise DataError("No row has a label", where=path, hint="Name their column in dataset.yml: `label: NAME`")
+        part.findings.append(Finding(WARNING, what, location, "Label them or remove them"))
+    if table.is_doubtful:
+        what = "Both the first and the last column could be the label; the first was taken"
+        part.findings.append(Finding(WARNING, what, location, "Name it in dataset.yml: `label: 1` or `label: -1`"))
+    names, writers = [table.rows[i] for i in kept], table.writers or [""] * len(table.labels)
+    if table.files is None:
+        part.images, part.labels, part.names = table.images[kept], [table.labels[i] for i in kept], names
+        part.writers = [writers[i] for i in kept]
+    else:
+        files = [table.files[i] for i in kept]
+        places = [file if isinstance(file, bytes) else located(path.parent, file) for file in files]
+        names = [name if isinstance(file, bytes) else file for name, file in zip(names, files, strict=True)]
+        sources = zip(places, names, [table.labels[i] for i in kept], [writers[i] for i in kept], strict=True)
+        read_images(part, sources, about.ink)
+        if not part.images:
+            name, reason = part.damaged[0]
+            raise DataError("No image of this table can be read", where=path, got=f"{name}: {reason}")
+        part.images, part.is_framed = np.array(part.images), True
+    part.writers = known_writers(part)
+    return {role: part}
+
+
+def _read_idx(root, location, about, role):
+    return {role: _numbered(*(read_idx(located(root, name)) for name in location), root / location[0])}
+
+
+def _read_npz(root, location, about, role):
+    if isinstance(location, list):
+        return {role: _numbered(*(read_array(located(root, name)) for name in location), root / location[0])}
+    path = located(root, location)
+    held = read_arrays(path)
+    if role == "images" and {"train", "test"} <= set(held):
+        return {part: _numbered(*held[part], path) for part in ("train", "val", "test") if part in held}
+    pair = held.get(role) or (next(iter(held.values())) if len(held) == 1 else None)
+    if pair is None:
+        raise DataError("This file does not hold the part", where=path, expected=role, got=", ".join(held))
+    return {role: _numbered(*pair, path)}
+
+
+READERS = {"folders": _read_folders, "csv": _read_csv, "idx": _read_idx, "npz": _read_npz}
+
+
+def _numbered(images, labels, where):
+    """Return the Part of arrays of images and labels, integers or texts."""
+    if labels.ndim == 2 and 1 in labels.shape:
+        labels = labels.ravel()
+    if labels.ndim != 1 or len(labels) != len(images):
+        expected = f"{len(images)} labels"
+        raise DataError("The numbers of labels and images differ", where=where, expected=expected, got=len(labels))
+    if labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.floor(labels)).all():
+        labels = labels.astype(np.int64)
+    if labels.dtype.kind not in "iubUS":
+        raise DataError("The labels are not integers or texts", where=where, got=labels.dtype)
+    return Part(images, labels.astype(np.int64) if labels.dtype.kind in "iub" else [str(label) for label in labels])
+
+
+def _labelled(parts, about, where, findings):
+    """Return (classes, {role: int64 labels}) of the Parts: named by the description, else by the labels that occur."""
+    if not any(len(part.labels) for part in parts.values()):
+        raise DataError("There are no images", where=where)
+    if about.classes and all(isinstance(part.labels, np.ndarray) for part in parts.values()):
+        first = _first(np.unique(np.concatenate([part.labels for part in parts.values()])), about.classes)
+        findings += [Finding(NOTE, "Labels are the numbers of the classes, from 1")] * first
+        return _unique(about.classes, where), {role: part.labels - first for role, part in parts.items()}
+    texts = {role: [str(label) for label in part.labels] for role, part in parts.items()}
+    used = sorted({text for role in parts if role in TRAINING for text in texts[role]}, key=natural)
+    classes = _unique(about.classes, where) if about.classes else tuple(used)
+    numbers = _numbers([text for role in parts for text in texts[role]], classes, about, findings)
+    index = {name: number for number, name in enumerate(classes)} | numbers
+    folded = {name.casefold(): [each for each in classes if each.casefold() == name.casefold()] for name in classes}
+    out = {}
+    for role, labels in texts.items():
+        known = dict(index)
+        for label in sorted(set(labels) - set(known)):
+            alike = folded.get(label.casefold(), [])
+            if len(alike) == 1 and alike[0] not in labels:
+                known[label] = index[alike[0]]
+                findings.append(Finding(WARNING, f"'{label}' was taken for the class '{alike[0]}'", role))
+        unknown = [label for label in labels if label not in known]
+        lacking = set(classes) - set(labels) if about.format == "folders" and role in TRAINING else ()
+        if unknown or lacking:
+            raise _mismatch(about, located(where.parent, _path_of(about, role)), classes, labels, unknown)
+        out[role] = np.array([known[label] for label in labels], np.int64)
+    return classes, out
+
+
+def _path_of(about, role):
+    """Return the path of a part as the description names it."""
+    location = about.locations().get(role) or about.images
+    return location[0] if isinstance(location, list) else location
+
+
+def _mismatch(about, where, classes, labels, unknown):
+    """Return the DataError of labels that are not those of the classes."""
+    what, got, hint = "The folders do not match the classes", ", ".join(sorted(set(labels), key=natural)), None
+    if about.format != "folders":
+        what, got = "Labels are out of range", f"{unknown[0]!r}, in {len(unknown)} of {len(labels)} rows"
+        hint = "Check the list of classes, and whether labels start at 0 or 1"
+    return DataError(what, where=where, expected=", ".join(classes), got=got, hint=hint)
+
+
+def _numbers(labels, classes, about, findings):
+    """Return {label: index} of texts that are the numbers of the given classes, from 0 or 1; {} if they are their names."""
+    if not about.classes or set(labels) & set(classes) or not all(label.isdecimal() for label in labels):
+        return {}
+    first = _first({int(label) for label in labels}, classes)
+    findings.append(Finding(NOTE, f"Labels are the numbers of the classes, from {first}"))
+    return {str(first + number): number for number in range(len(classes))}
+
+
+def _first(numbers, classes):
+    """Return whether labels start at 0 or 1: at 1 if they run to the number of classes, which are not numbers themselves."""
+    return int(min(numbers) == 1 and max(numbers) == len(classes) and not all(name.isdecimal() for name in classes))
 
 
 def _unique(names, where):
@@ -82,66 +247,24 @@ def _unique(names, where):
     return tuple(names)
 
 
-def _read_folders(root, name, classes, ink):
-    """Read (Split, classes, damaged) from a folder with one folder of images per class."""
-    folder = root / name
-    if not folder.is_dir():
-        raise DataError("No such folder", where=folder)
-    folders = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    folders.sort(key=lambda path: _natural(path.name))
-    found = dict(zip(_unique((f.name for f in folders), folder), folders, strict=True))
-    classes = classes or tuple(found)
-    if set(found) != set(classes):
-        what = "The folders do not match the classes"
-        raise DataError(what, where=folder, expected=", ".join(classes), got=", ".join(found))
-    images, labels, damaged = [], [], []
-    for label, name in enumerate(classes):
-        glyphs, unread = _read_class(found[name], ink)
-        images += glyphs
-        labels += [label] * len(glyphs)
-        damaged += [(os.path.relpath(path, root), reason) for path, reason in unread]
-    return Split(np.array(images), np.array(labels, np.int64)), classes, damaged
+def _pixels(parts, about, where, findings):
+    """Return {role: uint8 (n, 28, 28)} of the Parts, ink bright, scaled alike."""
+    from hcrlib.runtime.arrays import levels_of, to_images
 
-
-def _read_class(folder, ink):
-    """Read (glyphs, unread) from the folder of a class. DataError if it is empty or no image can be read."""
-    from hcrlib.runtime.glyph import to_glyph
-
-    paths = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    if not paths:
-        raise DataError("This class folder is empty", where=folder, hint="Add images or remove the class")
-    glyphs, unread = [], []
-    for path in paths:
-        try:
-            glyphs.append(to_glyph(path, ink))
-        except ValueError as error:
-            unread.append((path, str(error)))
-    if not glyphs:
-        raise DataError("No image of this class can be read", where=folder, got=f"{unread[0][0].name}: {unread[0][1]}")
-    return glyphs, unread
-
-
-def _read_csv(root, name, classes, ink):
-    path = root / name
-    names, images = read_csv(path)
-    classes = classes or tuple(sorted(set(names), key=_natural))
-    labels = {name: label for label, name in enumerate(classes)}
-    unknown = [name for name in names if name not in labels]
-    if unknown:
-        shown = f"{unknown[0]!r}, in {len(unknown)} of {len(names)} rows"
-        raise DataError("Labels are out of range", where=path, expected=", ".join(classes), got=shown)
-    return Split(_ink_bright(images, ink), np.array([labels[name] for name in names])), classes, []
-
-
-def _read_idx(root, names, classes, ink):
-    images, labels = (read_idx(root / name) for name in names)
-    labels = labels.astype(np.int64)
-    classes = classes or (DIGITS if labels.max(initial=0) < 10 else tuple(map(str, range(labels.max() + 1))))
-    check_content(images, labels, classes, root / names[0])
-    return Split(_ink_bright(images, ink), labels), classes, []
-
-
-READERS = {"folders": _read_folders, "csv": _read_csv, "idx": _read_idx}
+    out = {}
+    try:
+        levels = [levels_of(part.images) for part in parts.values() if not part.is_framed]
+        levels = (min(low for low, _ in levels), max(high for _, high in levels)) if levels else None
+        for role, part in parts.items():
+            if part.is_framed:
+                out[role] = part.images
+                continue
+            images, notes = to_images(part.images, levels)
+            findings += [Finding(NOTE, note[:1].upper() + note[1:], role) for note in notes]
+            out[role] = _ink_bright(np.ascontiguousarray(images), about.ink)
+    except ValueError as error:
+        raise DataError(f"The images cannot be used: {error}", where=where) from error
+    return out
 
 
 def _ink_bright(images, ink):
@@ -149,16 +272,66 @@ def _ink_bright(images, ink):
     edge = np.ones((SIDE, SIDE), bool)
     edge[1:-1, 1:-1] = False
     dark = {"dark": np.True_, "light": np.False_}.get(ink, np.median(images[:, edge], axis=1) > 127)
+    if not np.any(dark):
+        return images
     return np.where(np.broadcast_to(dark, len(images))[:, None, None], 255 - images, images)
 
 
-def _cut_test(split, fraction):
-    train, test = cut(split.labels, fraction, 0, "test")
+def _turned(images, labels, classes, about, findings, is_framed):
+    """Turn the images upright, in the dict, as the description says or a reader sees; return the names of the classes."""
+    train = next(role for role in TRAINING if role in images)
+    if about.orientation != "auto":
+        seen = orientation.Seen(about.orientation)
+    else:
+        inks = (False, True) if about.ink == "auto" and not is_framed else (False,)
+        look = functools.partial(orientation.look, images[train], labels[train], inks=inks)
+        seen = look(classes=classes)
+        names = None if about.classes else _emnist_names(classes)
+        if names and (guess := look(classes=names)).n and guess.right >= orientation.GOOD * guess.n:
+            seen, what = (
+                guess,
+                f"The labels {classes[0]} to {classes[-1]} are those of EMNIST: {names[0]} to {names[-1]}",
+            )
+            findings.append(Finding(NOTE, what, hint="Name others in dataset.yml: `classes: [...]`"))
+            classes = names
+        findings += checks.of_orientation(seen)
+    if seen.is_changed:
+        for role in images:
+            images[role] = orientation.turned(images[role], seen)
+    return classes
+
+
+def _emnist_names(classes):
+    if not all(name.isdecimal() for name in classes) or len(classes) < 11:
+        return None
+    found = orientation.numbered(np.array([int(name) for name in classes]))
+    return found and found[0]
+
+
+def _names(part):
+    return None if part.names is None else part.names.__getitem__
+
+
+def _of_writers(parts):
+    """Return a Finding on writers that are in several parts."""
+    known = [set(part.writers) for part in parts.values() if part.writers is not None]
+    if len(known) > 1 and (shared := set.intersection(known[0], known[-1])):
+        shown = ", ".join(sorted(shared)[:3])
+        return [Finding(WARNING, f"{len(shared)} writers are in both train and test: {shown}")]
+    return []
+
+
+def _cut_test(split, writers, fraction, findings):
+    """Return ({"train": Split, "test": Split}, {"train": writers}), by writer where they are known."""
+    if writers is not None:
+        train, test = cut_by_writer(writers, fraction, 0, "test")
+        n, m = len(set(writers[test])), len(set(writers))
+        findings.append(
+            Finding(NOTE, f"The split is by writer: {n} of {m} are tested on, {len(test)} of {len(split)} images")
+        )
+        writers = writers[train]
+    else:
+        train, test = cut(split.labels, fraction, 0, "test")
     if not len(test):
         raise ConfigError("'test_fraction' leaves nothing to test on", expected="a larger share", got=fraction)
-    return split.take(train), split.take(test)
-
-
-def _natural(name):
-    """Return a sort key that puts 2 before 10."""
-    return (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)
+    return {"train": split.take(train), "test": split.take(test)}, {"train": writers}

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from hcrlib.core.yaml_file import FieldError, Section, Text
 from hcrlib.datasets.catalog import DATASETS
+from hcrlib.datasets.orientation import WAYS
 from hcrlib.runtime.image import FRAMES
 
 
@@ -20,13 +21,17 @@ class Description(Section):
     """A custom dataset: where its images are, and how to read them."""
 
     name: Annotated[str, AfterValidator(_check_name)]
-    format: Literal["folders", "csv", "idx"]
-    train: Text | list[Text] = Field(None, description="folder, CSV file, or [images file, labels file]; with `test`")
+    format: Literal["folders", "csv", "idx", "npz"]
+    train: Text | list[Text] = Field(None, description="folder, table, or [images file, labels file]; with `test`")
+    val: Text | list[Text] = Field(None, description="as `train`, for validation; else a tenth of `train`")
     test: Text | list[Text] = Field(None, description="as `train`")
     images: Text | list[Text] = Field(None, description="all images, instead of `train` and `test`")
     test_fraction: float = Field(0.2, gt=0, lt=1, description="stratified share of `images` to test on")
     classes: list[Text] = Field(None, description="names, in label order")
+    label: Text | int | None = Field(None, description="csv: the column of labels, by name or number; -1 is the last")
     ink: Literal["auto", "dark", "light"] = Field("auto", description="ink on its ground; auto: by each image's border")
+    orientation: Literal[("auto", *WAYS)] = Field("auto", description="how images are stored; auto: decided by looking")
+    allow_duplicates: bool = Field(False, description="whether images may be there twice")
     frame: Literal[FRAMES] = Field("mnist", description="whose recipe the 28x28 images of csv and idx follow")
     license: Text | None = None
     licence: Text | None = Field(None, description="as `license`")
@@ -34,17 +39,20 @@ class Description(Section):
 
     @model_validator(mode="after")
     def _check_parts(self):
-        if self.model_fields_set & {"train", "test", "images"} not in ({"train", "test"}, {"images"}):
+        given = self.model_fields_set & {"train", "val", "test", "images"}
+        if given not in ({"train", "test"}, {"train", "val", "test"}, {"images"}):
             raise FieldError("It is not clear which images are which", hint="Give train and test, or images")
         if None not in (self.license, self.licence):
             raise FieldError("'licence' repeats 'license'", hint="Give one of them", key="licence")
-        for key in sorted(self.model_fields_set & {"train", "test", "images"}):
+        for key in sorted(given):
             names = getattr(self, key)
-            if (self.format == "idx") != (isinstance(names, list) and len(names) == 2):
+            is_pair = isinstance(names, list) and len(names) == 2
+            suits = is_pair if self.format == "idx" else isinstance(names, str) or (is_pair and self.format == "npz")
+            if not suits:
                 expected = "[images file, labels file]" if self.format == "idx" else "one path"
                 raise FieldError(f"'{key}' does not suit the format {self.format}", expected=expected, key=key)
         return self
 
     def locations(self):
-        """Return the values of train and test, or of images."""
-        return [self.images] if self.images else [self.train, self.test]
+        """Return {"images": its value}, or {"train": ..., "val": ..., "test": ...} of those given."""
+        return {key: value for key in ("images", "train", "val", "test") if (value := getattr(self, key)) is not None}

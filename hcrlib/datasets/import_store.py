@@ -20,8 +20,10 @@ def present(entry, part):
     return _path(entry, part, ".json").exists()
 
 
-def save(entry, part, images, labels, origin):
+def save(entry, part, images, labels, origin, notes=()):
     """Store a part. images: uint8 (n, 28, 28), labels: uint8 (n,), both as official files store them. origin: its file.
+
+    notes: what was changed, for readers of results.
 
     Return False if the same part is already stored. DataError if a different one is, or if the disk is full.
     """
@@ -35,6 +37,7 @@ def save(entry, part, images, labels, origin):
         raise DataError(what, where=where, expected=held["content"], got=digest, hint=hint)
     write_npz(_path(entry, part, ".npz"), images=images, labels=labels)
     about = {"origin": origin.name, "origin_sha256": _sha256_of(origin), "content": digest, "images": len(labels)}
+    about |= {"notes": list(notes)} if notes else {}
     with writing(_path(entry, part, ".json")) as held:
         held.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     return True
@@ -47,6 +50,11 @@ def load(entry, part):
     if (digest := content_sha256(Split(images, labels))) != about["content"]:
         raise DataError("This import has changed", where=path, expected=about["content"], got=digest, hint=AGAIN)
     return to_split(entry, images, labels, path), f"imported from {about['origin']}"
+
+
+def notes(entry, part):
+    """Return what was changed when a part was imported, as a list of texts."""
+    return _manifest(entry, part).get("notes", [])
 
 
 def _manifest(entry, part):

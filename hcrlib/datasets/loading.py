@@ -6,14 +6,14 @@ from pathlib import Path
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.core.registry import did_you_mean
-from hcrlib.datasets import mixture, pages, tsv
+from hcrlib.datasets import checks, mixture, orientation, pages, tsv
 from hcrlib.datasets.base import Dataset, content_sha256, parted
 from hcrlib.datasets.catalog import DATASETS
-from hcrlib.datasets.custom import frame_of_custom, load_custom
+from hcrlib.datasets.custom import examine, frame_of_custom, load_custom
 from hcrlib.datasets.lite import load_lite
 from hcrlib.datasets.official import load_embedded, load_official
 from hcrlib.datasets.splits import cut_validation
-from hcrlib.datasets.text import TEXTS
+from hcrlib.datasets.text import TEXTS, cut_by_writer
 
 YAML = ".yml", ".yaml"
 LOADERS = {"embedded": load_embedded, "official": load_official, "lite": load_lite}
@@ -60,6 +60,23 @@ def load_dataset(name, *, val_fraction=0.1, val_seed=0):
         return _cut(load_custom(paths.here(name)), val_fraction, val_seed)
     entry = DATASETS.get(str(name))
     return _cut((entry.load or LOADERS[entry.kind])(entry), val_fraction, val_seed)
+
+
+def check(name):
+    """Return (dataset, Findings) of the name or path of a dataset: what loading notes, and the errors that it would raise.
+
+    Of own characters, the dataset is a Published. Raises as `find` for what cannot be read at all.
+    """
+    name = _spelled(name)
+    if not is_text(name) and str(name) not in DATASETS.names() and _is_path(name):
+        return examine(paths.here(name))
+    data = find(name)
+    found = [checks.Finding(checks.NOTE, note) for note in data.notes]
+    found += [checks.Finding(checks.WARNING, f"Left out: {reason}", str(file)) for file, reason in data.damaged]
+    if isinstance(data, Dataset):
+        found += checks.of_orientation(orientation.look(data.train.images, data.train.labels, data.classes))
+        found += checks.inspect({"train": data.train, "validation": data.val, "test": data.test}, data.classes)
+    return data, found
 
 
 def load_text(name, *, val_seed=0):
@@ -249,8 +266,19 @@ def _is_path(name):
 
 def _cut(published, val_fraction, val_seed):
     sha256 = published.sha256  # before its memory is reused
-    train, val = parted(published.train, *cut_validation(published.train.labels, val_fraction, val_seed))
+    train, val = published.train, published.val
+    if val is None:
+        train, val = parted(train, *_chosen(published, val_fraction, val_seed))
+    else:
+        val_fraction = len(val) / (len(train) + len(val))
     names = "name", "classes", "test", "source", "comparable", "notes", "damaged"
     about = {key: getattr(published, key) for key in names} | {"sha256": sha256, "val_seed": val_seed}
     digest = content_sha256(published.test)
     return Dataset(train=train, val=val, test_sha256=digest, val_fraction=val_fraction, **about)
+
+
+def _chosen(published, val_fraction, val_seed):
+    """Return the indices of training and validation images: by writer if there are two, else stratified."""
+    if val_fraction and published.writers is not None and len(set(published.writers)) > 1:
+        return cut_by_writer(published.writers, val_fraction, val_seed, "validation")
+    return cut_validation(published.train.labels, val_fraction, val_seed)

@@ -6,7 +6,7 @@ import importlib.resources
 import numpy as np
 
 from hcrlib.core.errors import DataError
-from hcrlib.datasets import import_store, official_files
+from hcrlib.datasets import checks, import_store, official_files, orientation
 from hcrlib.datasets.base import SIDE, Published, Split, parted, to_split
 from hcrlib.datasets.download import obtain
 from hcrlib.datasets.idx import parse_idx
@@ -43,13 +43,30 @@ def load_official(entry):
         raise DataError("The train and test parts do not match", where=source, expected=wanted, got=got)
     several = len(entry.releases) > 1
     notes = (*entry.caveats, *[f"This is the release of {release[0]:,} + {release[1]:,}."] * several)
+    imported = [part for part in ("train", "test") if _is_imported(entry, part)]
+    notes += tuple(note for part in imported for note in import_store.notes(entry, part))
+    notes += checks.settle(_examined(entry, imported, {"train": train, "test": test}), source) if imported else ()
     return Published(entry.name, entry.classes, train, test, source, release == entry.releases[0], notes)
 
 
 def load_part(entry, part):
     """Return (Split, source) of the "train" or "test" part of an official dataset."""
-    pair = entry.pair(part)
-    if not all(official_files.present(file) for file in pair) and import_store.present(entry, part):
+    if _is_imported(entry, part):
         return import_store.load(entry, part)
-    (images, place, path), (labels, _, _) = map(obtain, pair)
+    (images, place, path), (labels, _, _) = map(obtain, entry.pair(part))
     return to_split(entry, parse_idx(images, path), parse_idx(labels), path), place
+
+
+def _is_imported(entry, part):
+    return import_store.present(entry, part) and not all(map(official_files.present, entry.pair(part)))
+
+
+def _examined(entry, imported, parts):
+    """Return the Findings on a dataset with imported parts, which no hash vouches for."""
+    split = parts[imported[0]]
+    seen = orientation.look(split.images, split.labels, entry.classes)
+    if not seen.is_changed:
+        return [*checks.of_orientation(seen), *checks.inspect(parts, entry.classes)]
+    hint = f"Delete {entry.name} in the cache's folder `imported`, and import the file again: it is then turned"
+    what = f"This import is {seen.way}: a reader recognizes {seen.right} of {seen.n} images so, and {seen.before} as they are"
+    return [checks.Finding(checks.ERROR, what, hint=hint)]

@@ -16,7 +16,7 @@ import numpy as np
 from hcrlib.core import paths
 from hcrlib.core.errors import DataError
 from hcrlib.core.fileio import atomic
-from hcrlib.datasets.idx import unpacked
+from hcrlib.datasets.idx import kind_of, unpacked
 
 ELSEWHERE = "Set HCR_CACHE to another folder for downloads, imports and built datasets"
 
@@ -29,9 +29,11 @@ def cached_files():
 def candidates(file):
     """Yield (place, path) of every file of that name, the best first; place is "HCR_DATA" or "cache"."""
     bare = [file.name.removesuffix(".gz")] if file.content else []  # an unpacked file is known only by its content
-    patterns = [depth + name for depth in ("", "*/", "*/*/") for name in (file.name, *bare)]
+    spelled = [name.replace("-idx", ".idx") for name in (file.name, *bare)]  # as Windows unpacks it, and Kaggle has it
+    patterns = [depth + name for depth in ("", "*/", "*/*/") for name in (file.name, *bare, *spelled)]
     if paths.data_root() is not None:
-        yield from (("HCR_DATA", path) for pattern in patterns for path in sorted(paths.data_root().glob(pattern)))
+        found = (path for pattern in patterns for path in sorted(paths.data_root().glob(pattern)))
+        yield from (("HCR_DATA", path) for path in found if path.is_file())
     yield from (("cache", path) for name in (file.name, *bare) if (path := cached_files() / name).exists())
 
 
@@ -74,7 +76,9 @@ def checked_content(source, file, where):
     except DataError as error:
         raise _differs(error.what, where, file, digest) from error
     if digest != file.sha256 and hashlib.sha256(content).hexdigest() != file.content:
-        raise _differs("Not the official file; it is not used", where, file, digest)
+        kind = kind_of(content)
+        what = "Not the official file; it is not used" if kind[:2] == "0x" else f"Not the official file, but {kind}"
+        raise _differs(what, where, file, digest)
     return content
 
 

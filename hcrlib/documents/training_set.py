@@ -42,6 +42,7 @@ def write(folder, dataset, pages, test_pages, name="page-characters", say=print)
         _write_idx(folder / files[part][0], np.concatenate(images))
         _write_idx(folder / files[part][1], np.concatenate(labels))
     about = {"name": name, "format": "idx", **files, "ink": "light", "frame": "emnist", "classes": list(classes)}
+    about |= {"orientation": "upright", "allow_duplicates": True}  # composed anew: some glyphs recur
     about["source"] = f"segmentation of pages composed from {dataset.name}"
     write_text(folder / "dataset.yml", yaml.safe_dump(about, sort_keys=False, allow_unicode=True))
 

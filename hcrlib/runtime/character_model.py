@@ -1,10 +1,12 @@
 """Trained models of characters: predict the character on an image, with probabilities."""
 
+import warnings
 from typing import Any, List, NamedTuple, Optional
 
 import numpy as np
 
 from ._model import Model, count_disagreements
+from .arrays import to_images
 from .engines.onnx import Network
 from .engines.tensorrt import open_engine
 from .engines.tflite import LiteNetwork
@@ -89,6 +91,16 @@ class CharacterModel(Model):
     def scores(self, images: Any) -> np.ndarray:
         """Return float32 (n, k), rows sum to 1, of uint8 (n, 28, 28), upright, ink 255."""
         return Model.scores(self, np.asarray(images))
+
+    def predict(self, images: Any) -> List[str]:
+        """Return the name of the class of each image, upright, ink bright, in any shape and range that `to_images` takes.
+
+        What it had to change is a UserWarning. ValueError for other arrays.
+        """
+        images, notes = to_images(images)
+        for note in notes:
+            warnings.warn(note, stacklevel=2)
+        return Model.predict(self, images)
 
     def probabilities(self, images: Any, alphabet: Any = None) -> np.ndarray:
         """Return `scores` for a picture of anything: where classes are about equally frequent, and of an alphabet, see `read`.

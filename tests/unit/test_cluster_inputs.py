@@ -31,7 +31,7 @@ def described(folder):
     for name in ("0", "1"):
         for number in range(12):
             picture(folder / "images" / name / f"{number}.png", name, (50 + 10 * number, 90))
-    (folder / "dataset.yml").write_text("name: mine\nformat: folders\nimages: images\n")
+    (folder / "dataset.yml").write_text("name: mine\nformat: folders\nimages: images\nallow_duplicates: true\n")
     return folder
 
 

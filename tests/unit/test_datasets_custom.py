@@ -10,10 +10,12 @@ from hcrlib.datasets import load_dataset
 from hcrlib.datasets.description import Description
 from hcrlib.datasets.idx import to_idx
 
+RNG = np.random.default_rng(0)
 
-def draw(path, character, size=(60, 80), paper="white", ink="black"):
+
+def draw(path, character, size=(60, 80), paper="white", ink="black", font_size=40):
     image = Image.new("L", size, paper)
-    ImageDraw.Draw(image).text((20, 20), character, fill=ink, font_size=40)
+    ImageDraw.Draw(image).text((20, 20), character, fill=ink, font_size=font_size)
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path)
 
@@ -27,7 +29,7 @@ def describe(folder, **keys):
 def folders(tmp_path):
     for name in ("10", "2", "a"):
         for number in range(5):
-            draw(tmp_path / "images" / name / f"{number}.png", name[0], (50 + 10 * number, 90))
+            draw(tmp_path / "images" / name / f"{number}.png", name[0], (50 + 10 * number, 90), font_size=40 + number)
     return describe(tmp_path, name="mine", format="folders", images="images", test_fraction=0.4, licence="CC0")
 
 
@@ -59,7 +61,8 @@ def test_folders_are_a_dataset_like_any_other(folders):
 def test_light_ink_on_dark_paper_gives_the_same_glyph(tmp_path):
     for name, paper, ink in (("train", "white", "black"), ("test", "black", "white")):
         draw(tmp_path / name / "x" / "1.png", "x", paper=paper, ink=ink)
-    data = load_dataset(describe(tmp_path, name="mine", format="folders", train="train", test="test"))
+    about = {"name": "mine", "format": "folders", "train": "train", "test": "test", "allow_duplicates": "true"}
+    data = load_dataset(describe(tmp_path, **about))
     assert np.array_equal(data.train.images, data.test.images)
 
 
@@ -78,10 +81,13 @@ def test_unreadable_images_are_left_out_and_no_class_may_be_without_any(folders)
 
 
 def test_train_and_test_folders_have_the_same_classes(tmp_path):
-    for name in ("train/a", "train/b", "test/a"):
-        draw(tmp_path / name / "1.png", name[-1])
-    with pytest.raises(DataError, match="Expected a, b, got a"):
-        load_dataset(describe(tmp_path, name="mine", format="folders", train="train", test="test"))
+    for number, name in enumerate(("train/a", "train/b", "test/a")):
+        draw(tmp_path / name / "1.png", name[-1], font_size=40 + number)
+    describe(tmp_path, name="mine", format="folders", train="train", test="test")
+    assert "1 of 2 classes have no image: 'b' (test)" in load_dataset(tmp_path, val_fraction=0).notes
+    draw(tmp_path / "test/c/1.png", "c")
+    with pytest.raises(DataError, match="do not match the classes .*test.* Expected a, b, got a, c"):
+        load_dataset(tmp_path)
 
 
 def test_a_class_twice_in_the_list_or_to_the_eye(folders):
@@ -96,14 +102,15 @@ def test_a_class_twice_in_the_list_or_to_the_eye(folders):
         load_dataset(folders)
 
 
-def csv(path, labels, value=0):
-    path.write_text("".join(f"{label}" + f",{value}" * 784 + "\n" for label in labels))
+def csv(path, labels, value=0, first=0):
+    rows = [[label, *[value] * 300, abs(value - 99 - first - n), *[value] * 483] for n, label in enumerate(labels)]
+    path.write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
 
 
 @pytest.mark.parametrize("test", ["a", "c"])
 def test_a_csv_pair_with_names_for_labels(tmp_path, test):
     csv(tmp_path / "train.csv", ["b", "a", "b", "a"], 255)
-    csv(tmp_path / "test.csv", ["a", test])
+    csv(tmp_path / "test.csv", ["a", test], first=9)
     describe(tmp_path, name="mine", format="csv", train="train.csv", test="test.csv")
     if test == "c":
         with pytest.raises(DataError, match="out of range .*test.csv.* Expected a, b, got 'c', in 1 of 2 rows"):
@@ -112,11 +119,11 @@ def test_a_csv_pair_with_names_for_labels(tmp_path, test):
     data = load_dataset(tmp_path, val_fraction=0)
     assert data.classes == ("a", "b")
     assert data.train.labels.tolist() == [1, 0, 1, 0]
-    assert data.train.images.max() == 0  # white paper throughout: dark ink is turned bright
+    assert data.train.images[0].ravel()[[0, 300, 783]].tolist() == [0, 99, 0]  # white paper: dark ink is turned bright
 
 
 def test_an_idx_pair(tmp_path):
-    (tmp_path / "images.gz").write_bytes(gzip.compress(to_idx(np.zeros((10, 28, 28), np.uint8))))
+    (tmp_path / "images.gz").write_bytes(gzip.compress(to_idx(RNG.integers(0, 99, (10, 28, 28), np.uint8))))
     (tmp_path / "labels").write_bytes(to_idx(np.arange(10, dtype=np.uint8) % 2))
     describe(tmp_path, name="mine", format="idx", images="[images.gz, labels]", classes="[x, y]")
     data = load_dataset(tmp_path, val_fraction=0)
@@ -129,7 +136,7 @@ def test_an_idx_pair(tmp_path):
     [
         ({"fromat": "csv"}, "Unknown key 'fromat' .*line 4.* Did you mean 'format'"),
         ({"name": "mnist"}, "'name' is not valid"),
-        ({"format": "parquet"}, "'format' is not valid .* There are: folders, csv, idx"),
+        ({"format": "parquet"}, "'format' is not valid .* There are: folders, csv, idx, npz"),
         ({"ink": "blue"}, "'ink' is not valid"),
         ({"images": "{a: b}"}, "'images' is not valid .*Expected text"),
         ({"format": "idx"}, "images file, labels file"),

@@ -30,7 +30,8 @@ def test_idx_is_read_and_written_with_and_without_gzip(tmp_path, content, array)
     [
         (b"", "Not an IDX file"),
         (b"label,1x1\n", "Not an IDX file"),
-        (bytes([0, 0, 13, 1]) + LABELS[4:], "Not an IDX file"),  # float32
+        (bytes([0, 0, 7, 1]) + LABELS[4:], "Not an IDX file"),  # no type
+        (bytes([0, 0, 13, 1]) + LABELS[4:], "20 bytes for shape"),  # float32
         (IMAGES[:10], "within its header"),
         (IMAGES[:-1], "22 bytes for shape \\(1, 2, 3\\), got 21 bytes"),
         (IMAGES + b"\0", "got 23 bytes"),

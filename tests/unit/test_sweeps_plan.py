@@ -203,7 +203,7 @@ def test_folders_of_results_are_no_names_for_sweeps(write):
 
 
 def test_own_data_changed_in_place_is_run_again(write, tmp_path):
-    rows = [f"{n % 2}" + ",0" * 784 for n in range(40)]
+    rows = [f"{n % 2},{n + 20}" + ",0" * 783 for n in range(40)]
     (tmp_path / "a.csv").write_text("\n".join(rows))
     (tmp_path / "dataset.yml").write_text("{name: own, format: csv, images: a.csv}")
     path = write(f"runs: [{{classifier: dummy, dataset: {tmp_path}}}]")

@@ -1,0 +1,137 @@
+"""Folders of images: one per class, in it the images, or a folder of images per writer."""
+
+import os
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hcrlib.core.errors import DataError
+from hcrlib.datasets.checks import NOTE, WARNING, Finding
+
+
+@dataclass
+class Part:
+    """One part of a custom dataset as its files hold it.
+
+    images: an array that `runtime.arrays.to_images` takes. labels: a text for each, or integers. names: of the images; None:
+    their numbers. writers: of the images, or None. is_framed: whether images are glyphs already. damaged, findings: see
+    Published.
+    """
+
+    images: Any
+    labels: Any
+    names: list | None = None
+    writers: list | None = None
+    damaged: list = field(default_factory=list)
+    findings: list = field(default_factory=list)
+    is_framed: bool = False
+
+
+def read_folders(root, location, about, role):
+    """Read the Part of a folder with one folder per class. role: "train", "val", "test", or "images" for all."""
+    folder = located(root, location)
+    if not folder.is_dir():
+        raise DataError("No such folder", where=folder)
+    entries = [entry for entry in folder.iterdir() if not is_hidden(entry.name)]
+    found = {}
+    for entry in sorted((entry for entry in entries if entry.is_dir()), key=lambda entry: natural(entry.name)):
+        if (name := normal(entry.name)) in found:
+            raise DataError(f"Duplicate class '{name}'", where=folder, hint="Give every class its own name")
+        found[name] = entry
+    loose = sorted(entry.name for entry in entries if not entry.is_dir())
+    part, where = Part([], [], [], [], is_framed=True), os.path.relpath(folder, root)
+    if loose:
+        what = f"{len(loose)} files are in no class's folder, and were left out: {', '.join(loose[:3])}"
+        part.findings.append(Finding(WARNING, what, where))
+    for name, entry in found.items():
+        _add_class(part, root, entry, name, about.ink, role in ("train", "images"))
+    if not found:
+        raise DataError("There are no classes", where=folder, expected="a folder of images per class")
+    part.images = np.array(part.images)
+    part.writers = known_writers(part)
+    return part
+
+
+def known_writers(part):
+    """Return who wrote each image of a Part, an image of nobody's folder by itself; None unless there are three."""
+    n = len(set(filter(None, part.writers)))
+    if n in (1, 2):
+        what = f"The split is not by writer: that needs three, and there {'is' if n == 1 else 'are'} {n}"
+        part.findings.append(Finding(NOTE, what))
+    return [writer or name for writer, name in zip(part.writers, part.names, strict=True)] if n > 2 else None
+
+
+def read_images(part, sources, ink):
+    """Append the glyph of each (source, name, label, writer) to a Part; unreadable ones to `damaged`. source: path or bytes."""
+    from hcrlib.runtime.glyph import to_glyph
+
+    for source, name, label, writer in sources:
+        try:
+            if not isinstance(source, bytes) and not source.is_file():
+                raise ValueError("a broken link" if source.is_symlink() else "no such file")
+            part.images.append(to_glyph(source, ink))
+        except ValueError as error:
+            part.damaged.append((name, str(error)))
+            continue
+        part.labels.append(label)
+        part.names.append(name)
+        part.writers.append(writer)
+
+
+def located(root, name):
+    """Return the path of a name below a folder, also if its case, Unicode form or spaces differ on this disk."""
+    path = root / name
+    for parent in () if path.exists() or not root.is_dir() else [root]:
+        for step in Path(os.path.normpath(name)).parts:
+            alike = [e for e in parent.iterdir() if e.is_dir() or e.is_file()] if parent.is_dir() else []
+            alike = [entry for entry in alike if normal(entry.name).casefold() == normal(step).casefold()]
+            parent = alike[0] if len(alike) == 1 else parent / step
+        path = parent if parent.exists() else path
+    return path
+
+
+def normal(name):
+    """Return a name stripped of spaces and composed: macOS writes accents apart (NFD)."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def natural(name):
+    """Return a sort key that puts 2 before 10."""
+    return (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)
+
+
+def is_hidden(name):
+    """Return whether a file is a system's own: hidden, or of macOS, Windows or a NAS."""
+    return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir")
+
+
+def _add_class(part, root, folder, label, ink, is_needed):
+    before, damaged = len(part.images), len(part.damaged)
+    files = sorted(_files(folder, (os.path.realpath(folder.parent),)), key=lambda path: (path.parent.parts, path.name))
+    sources = []
+    for path in files:
+        steps = path.relative_to(folder).parts
+        sources.append((path, os.path.relpath(path, root), label, steps[0] if len(steps) > 1 else ""))
+    if not files and is_needed:
+        raise DataError("This class folder is empty", where=folder, hint="Add images or remove the class")
+    read_images(part, sources, ink)
+    if files and len(part.images) == before:
+        name, reason = part.damaged[damaged]
+        raise DataError("No image of this class can be read", where=folder, got=f"{Path(name).name}: {reason}")
+
+
+def _files(folder, above):
+    """Yield the files below a folder, broken links too; links to a folder above are not followed."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    for path in folder.iterdir():
+        if is_hidden(path.name):
+            continue
+        if path.is_dir():
+            yield from _files(path, (*above, real))
+        else:
+            yield path

@@ -1,0 +1,343 @@
+"""What people bring, written small: each kind of fault is mended and said, or refused."""
+
+import argparse
+import json
+import struct
+import unicodedata
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from hcrlib.cli import data as commands
+from hcrlib.core.errors import DataError
+from hcrlib.datasets import load_dataset, orientation
+from hcrlib.datasets.custom import named
+from hcrlib.datasets.idx import to_idx
+from hcrlib.runtime import to_glyph
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """120 images of mnist-5k, 12 of each class, and their labels."""
+    data = load_dataset("mnist-5k")
+    chosen = np.concatenate([np.flatnonzero(data.train.labels == label)[:12] for label in range(10)])
+    return data.train.images[chosen], data.train.labels[chosen]
+
+
+@pytest.fixture(scope="module")
+def letters():
+    """78 printed capital letters, and labels from 1."""
+    images = []
+    for number in range(78):
+        image = Image.new("L", (80, 80), "white")
+        ImageDraw.Draw(image).text(
+            (20, 15), chr(ord("A") + number % 26), fill="black", font_size=30 + 5 * (number // 26)
+        )
+        images.append(to_glyph(image, frame="emnist"))
+    return np.stack(images), np.arange(78) % 26 + 1
+
+
+def describe(folder, **keys):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "dataset.yml").write_text(json.dumps({"name": "mine", **keys}))  # JSON is YAML
+    return folder
+
+
+def idx(folder, images, labels, **keys):
+    folder.mkdir(exist_ok=True)
+    (folder / "images").write_bytes(to_idx(np.ascontiguousarray(images)))
+    (folder / "labels").write_bytes(to_idx(labels.astype(np.uint8)))
+    return describe(folder, format="idx", images=["images", "labels"], **keys)
+
+
+def csv(folder, lines, name="table.csv", **keys):
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return describe(folder, format="csv", images=name, **keys)
+
+
+def rows(labels, pixels):
+    """Lines of a CSV, the label first."""
+    flat = pixels.reshape(len(pixels), -1)
+    return [f"{label},{','.join(map(str, row))}" for label, row in zip(labels, flat, strict=True)]
+
+
+def label_last(lines):
+    return [",".join(line.partition(",")[::-2]) for line in lines]
+
+
+def picture(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(255 - np.pad(image, 6)).save(path)
+
+
+def whole(data):
+    """All images of a Dataset as a set of bytes."""
+    return {image.tobytes() for part in (data.train, data.val, data.test) for image in part.images}
+
+
+def said(data, words):
+    return [note for note in data.notes if words in note]
+
+
+def run(*argv):
+    parser = argparse.ArgumentParser()
+    commands.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["data", *map(str, argv)])
+    return args.func(args)
+
+
+STORED = {
+    "transposed": lambda x: x.transpose(0, 2, 1),
+    "mirrored": lambda x: x[:, :, ::-1],
+    "flipped": lambda x: x[:, ::-1],
+    "rotated-left": lambda x: np.rot90(x, 1, (1, 2)),
+    "rotated-right": lambda x: np.rot90(x, -1, (1, 2)),
+    "upside-down": lambda x: np.rot90(x, 2, (1, 2)),
+    "antitransposed": lambda x: np.rot90(x, 2, (1, 2)).transpose(0, 2, 1),
+}
+
+
+def test_every_orientation_is_seen_and_undone(digits):
+    images, labels = digits
+    assert {"upright", *STORED} == set(orientation.WAYS)
+    for way, store in STORED.items():
+        seen = orientation.look(store(images), labels, tuple("0123456789"))
+        assert (seen.way, seen.inverted) == (way, False)
+        assert (orientation.turned(store(images), seen) == images).all()
+    assert orientation.look(255 - images, labels, tuple("0123456789")).inverted
+    assert not orientation.look(images, labels, tuple("0123456789")).is_changed
+
+
+@pytest.mark.parametrize("way", ["upright", "transposed"])
+def test_images_are_turned_upright_unless_the_description_decides(tmp_path, digits, way):
+    images, labels = digits
+    stored = images if way == "upright" else STORED[way](images)
+    data = load_dataset(idx(tmp_path, stored, labels))
+    assert whole(data) == {image.tobytes() for image in images}
+    assert bool(said(data, "stored transposed")) == (way == "transposed")
+    assert said(data, "recognizes")
+    data = load_dataset(idx(tmp_path, stored, labels, orientation="mirrored"))
+    assert whole(data) == {stored[:, :, ::-1][i].tobytes() for i in range(len(stored))}
+    assert not said(data, "recognizes")
+
+
+@pytest.mark.parametrize("turn", [lambda x: x, STORED["transposed"]])
+def test_letters_from_1_are_26_classes(tmp_path, letters, turn):
+    images, labels = letters
+    data = load_dataset(idx(tmp_path, turn(images), labels), val_fraction=0)
+    assert data.classes == tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    assert whole(data) == {image.tobytes() for image in images}
+    data = load_dataset(idx(tmp_path, images, labels % 26 + 1), val_fraction=0)
+    assert data.classes == tuple(map(str, range(1, 27))), "a reader does not take them for A to Z"
+    data = load_dataset(idx(tmp_path, images, labels, classes=list("abcdefghijklmnopqrstuvwxyz")), val_fraction=0)
+    assert data.n_classes == 26
+    assert data.train.labels.min() == 0
+    digits = load_dataset(idx(tmp_path, images, labels % 2, classes=["1", "0"]), val_fraction=0)
+    assert digits.classes == ("1", "0"), "integers are positions in the list of classes"
+    assert [digits.classes[label] for label in digits.train.labels[:2]] == ["0", "1"]
+
+
+def test_classes_are_the_labels_that_occur(tmp_path, digits):
+    images, labels = digits
+    some = labels > 6
+    assert load_dataset(idx(tmp_path, images[some], labels[some])).classes == ("7", "8", "9")
+
+
+def test_copies_are_errors_unless_they_are_allowed(tmp_path, digits, capsys):
+    images, labels = digits
+    for part, chosen in (("train", slice(0, 110)), ("test", slice(100, 120))):
+        np.savez(tmp_path / f"{part}.npz", x=images[chosen], y=labels[chosen])
+    describe(tmp_path, format="npz", train="train.npz", test="test.npz")
+    with pytest.raises(
+        DataError, match=r"10 images are in more than one of train and test.*image 100 = test: image 0,.*7 more"
+    ):
+        load_dataset(tmp_path)
+    assert run("check", tmp_path) == 1
+    assert "error    10 images are in more than one" in capsys.readouterr().out
+    describe(tmp_path, format="npz", train="train.npz", test="test.npz", allow_duplicates=True)
+    assert said(load_dataset(tmp_path), "10 images are in more than one")
+    assert run("check", tmp_path) == 0
+    twice, wrong = np.concatenate([images, images[:2]]), np.concatenate([labels, [5, 6]])
+    with pytest.raises(DataError, match=r"2 images are under two labels: image 0 = image 120.*'0' and '5'"):
+        load_dataset(idx(tmp_path, twice, wrong))
+    with pytest.raises(DataError, match="2 images are there more than once"):
+        load_dataset(idx(tmp_path, twice, np.concatenate([labels, labels[:2]])))
+
+
+def test_blank_images_and_dead_pixels_are_told(tmp_path, digits):
+    images, labels = digits[0].copy(), digits[1]
+    images[:, :, 14] = 9
+    data = load_dataset(idx(tmp_path, images, labels))
+    assert said(data, "never change: column 14")
+    images[:, :, 14] = digits[0][:, :, 14]
+    images[[3, 50]] = 0
+    assert said(load_dataset(idx(tmp_path, images, labels)), "2 images are of one gray level: image 3, image 50")
+    with pytest.raises(DataError, match="All images are blank"):
+        load_dataset(idx(tmp_path, images * 0, labels))
+
+
+HEADER = ",".join(f"p{number}" for number in range(784))
+TABLES = {  # function of the rows as labels, pixels -> lines of the file, and what is said
+    "first": (lambda y, x: rows(y, x), ""),
+    "last": (lambda y, x: label_last(rows(y, x)), "last of 785"),
+    "named": (lambda y, x: [f"{HEADER},Label", *label_last(rows(y, x))], "'Label'"),
+    "floats": (lambda y, x: rows([f"{v}.0" if i % 2 else v for i, v in enumerate(y)], x), "1 and 1.0"),
+    "pandas": (lambda y, x: [",".join(map(str, range(785))), *rows(y, x)], ""),
+    "index": (
+        lambda y, x: ["," + HEADER + ",class", *(f"{i},{row}" for i, row in enumerate(label_last(rows(y, x))))],
+        "column 'class'",
+    ),
+    "semicolons": (lambda y, x: [row.replace(",", ";") for row in rows(y, x)], ""),
+    "spaces": (lambda y, x: [row.replace(",", " , ") for row in rows(y, x)], ""),
+    "fractions": (lambda y, x: rows(y, x / 255), "0 to 1 were scaled"),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_the_label_of_a_table_is_found(tmp_path, digits, kind):
+    images, labels = digits
+    lines, words = TABLES[kind]
+    data = load_dataset(csv(tmp_path, lines(labels, images)), val_fraction=0)
+    assert data.classes == tuple("0123456789")
+    assert whole(data) == {image.tobytes() for image in images}
+    assert not words or said(data, words)
+
+
+def test_rows_without_a_label_are_counted(tmp_path, digits):
+    images, labels = digits
+    some = ["nan" if i % 12 == 1 else " " if i % 12 == 2 else "" if i % 12 == 3 else y for i, y in enumerate(labels)]
+    data = load_dataset(csv(tmp_path, rows(some, images)))
+    assert data.classes == tuple("0123456789")
+    assert said(data, "30 of 120 rows have no label")
+    quoted = ['""""' if label < 5 else '","' for label in labels]
+    assert load_dataset(csv(tmp_path, rows(quoted, images))).classes == ('"', ",")
+    with pytest.raises(DataError, match="row 3, column 785: not a number: 'x'"):
+        load_dataset(csv(tmp_path, [*rows(labels, images)[:2], rows(labels, images)[2][:-1] + "x"], label=1))
+    with pytest.raises(DataError, match="no column of labels"):
+        load_dataset(csv(tmp_path, [row.partition(",")[2] for row in rows(labels, images)]))
+    with pytest.raises(DataError, match="No row has a label"):
+        load_dataset(csv(tmp_path, rows([""] * 120, images), label=1))
+    with pytest.raises(DataError, match="no such column of labels"):
+        load_dataset(csv(tmp_path, rows(labels, images), label="name"))
+    with pytest.raises(DataError, match="not a table .*a web page"):
+        load_dataset(csv(tmp_path, ["<!DOCTYPE html>", "<html><body>404</body></html>"]))
+
+
+def test_labels_may_be_the_numbers_of_the_classes(tmp_path, digits):
+    images, labels = digits
+    data = load_dataset(csv(tmp_path, rows(labels, images), classes=list("abcdefghij")), val_fraction=0)
+    assert data.classes == tuple("abcdefghij")
+    assert sorted(set(data.train.labels)) == list(range(10))
+
+
+def test_a_table_may_name_the_files(tmp_path, digits):
+    images, labels = digits
+    for number, image in enumerate(images):
+        picture(tmp_path / f"scans/{number}.png", image)
+    lines = [f"scans\\{n}.png;{label};w{n % 5}" for n, label in enumerate(labels)] + ["scans/gone.png;3;w1"]
+    csv(tmp_path, ["file;text_of_it;writer", *lines])
+    data = load_dataset(tmp_path, val_fraction=0.2)
+    assert data.classes == tuple("0123456789")
+    assert data.damaged == (("scans/gone.png", "no such file"),)
+    assert said(data, "The split is by writer: 1 of 5 are tested on")
+    assert (len(data.train), len(data.val), len(data.test)) == (72, 24, 24)
+    assert "scans/7.png" in named(tmp_path)
+    (tmp_path / "table.csv").write_text("a,b,c\n1.png,2,x\n2.png,3,y\n")
+    with pytest.raises(DataError, match="not clear which column"):
+        load_dataset(tmp_path)
+
+
+def test_arff_is_a_table(tmp_path, digits):
+    images, labels = digits
+    head = ["% 120 digits", "@RELATION mnist", *(f"@ATTRIBUTE pixel{n} real" for n in range(784))]
+    lines = [row.partition(",")[2] + f",'{label}'" for row, label in zip(rows(labels, images), labels, strict=True)]
+    csv(tmp_path, [*head, "@ATTRIBUTE class {0,1,2,3,4,5,6,7,8,9}", "@DATA", *lines], "digits.arff")
+    data = load_dataset(tmp_path)
+    assert data.classes == tuple("0123456789")
+    assert whole(data) == {image.tobytes() for image in images}
+
+
+def test_folders_within_a_class_are_writers(tmp_path, digits):
+    images, labels = digits
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        picture(tmp_path / f"images/{label}/writer {number % 6}/deep/{number}.png", image)
+    describe(tmp_path, format="folders", images="images")
+    data = load_dataset(tmp_path)
+    assert said(data, "The split is by writer: 2 of 6 are tested on, 40 of 120")
+    assert (len(data.train), len(data.val)) == (60, 20)
+    again = load_dataset(tmp_path, val_fraction=0)
+    assert len(again.train) == 80
+    (tmp_path / "images/3/gone.png").symlink_to("/nowhere.png")
+    (tmp_path / "images/3/loop").symlink_to(tmp_path / "images")
+    (tmp_path / "images/readme.txt").write_text("mine")
+    data = load_dataset(tmp_path)
+    assert data.damaged == (("images/3/gone.png", "a broken link"),)
+    assert said(data, "1 images were left out")
+    assert said(data, "1 files are in no class's folder")
+
+
+def test_parts_in_folders(tmp_path, digits):
+    images, labels = digits
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        part = ("train", "train", "val", "test")[number % 4]
+        name = {0: "é", 1: "B"}.get(label, str(label))
+        name = {"train": name, "val": name + " ", "test": unicodedata.normalize("NFD", name.lower())}[part]
+        if part != "test" or label != 7:
+            picture(tmp_path / part / name / f"{number}.png", image)
+    (tmp_path / "train").rename(tmp_path / "Training")
+    describe(tmp_path, format="folders", train="training", val="val", test="test")
+    data = load_dataset(tmp_path)
+    assert data.classes == ("2", "3", "4", "5", "6", "7", "8", "9", "B", "é")
+    assert (len(data.train), len(data.val), len(data.test)) == (60, 30, 27)
+    assert data.val_fraction == pytest.approx(1 / 3)
+    assert said(data, "1 of 10 classes have no image: '7' (test)")
+    assert said(data, "'b' was taken for the class 'B' (test)")
+
+
+def typed(code, dtype):
+    return lambda x: struct.pack(f">HBB{x.ndim}I", 0, code, x.ndim, *x.shape) + x.astype(dtype).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda x: typed(0x0C, ">i4")(x), ""),
+        (lambda x: typed(0x0D, ">f4")(x / np.float32(255)), "0 to 1 were scaled"),
+        (lambda x: typed(8, "u1")(x.reshape(len(x), -1)), ""),
+        (lambda x: typed(8, "u1")(x[..., None]), ""),
+        (lambda x: typed(8, "u1")(np.repeat(x[..., None], 3, 3)), "gray"),
+        (lambda x: typed(8, "u1")(np.pad(x, ((0, 0), (2, 2), (2, 2)))), "margin of 32 x 32"),
+        (lambda x: typed(8, "u1")(255 - x), ""),
+    ],
+)
+def test_any_range_and_shape_of_pixels(tmp_path, digits, change, words):
+    images, labels = digits
+    idx(tmp_path, images, labels)
+    (tmp_path / "images").write_bytes(change(images))
+    data = load_dataset(tmp_path)
+    assert whole(data) == {image.tobytes() for image in images}
+    assert not words or said(data, words)
+
+
+def test_parts_are_scaled_alike(tmp_path, digits):
+    images, labels = digits
+    faint = np.minimum(images // 16, 12)
+    np.savez(
+        tmp_path / "all.npz", x_train=images[::2] // 16, y_train=labels[::2], x_test=faint[1::2], y_test=labels[1::2]
+    )
+    data = load_dataset(describe(tmp_path, format="npz", images="all.npz"))
+    assert (data.train.images.max(), data.test.images.max()) == (255, 204)
+    np.savez(tmp_path / "all.npz", data=np.moveaxis(images, 0, -1), target=np.eye(10)[labels])
+    assert whole(load_dataset(tmp_path)) == {image.tobytes() for image in images}
+    np.savez(tmp_path / "all.npz", images=images - 300.0, labels=labels)
+    with pytest.raises(DataError, match="cannot be used: expected pixels of 0 to 255.* got -300 to -45"):
+        load_dataset(tmp_path)
+
+
+def test_the_command_checks_the_catalog(capsys):
+    assert run("check", "mnist-5k") == 0
+    printed = capsys.readouterr().out
+    assert "mnist-5k: 10 classes, 3,600 to train on, 400 to validate, 1,000 to test" in printed
+    assert "recognizes" in printed
