@@ -9,7 +9,8 @@ from PIL import Image, ImageFilter
 
 from .components import Pieces
 
-SKEWED = 0.7  # least skewness of what is surely writing
+SKEWED = 0.7  # least skewness of light writing
+SOMEWHAT = 0.4  # least skewness of any: pale writing beside the fill of a line that was cut out
 PAGE = 1000  # pixels of the longer side to which pages are reduced ...
 STRIP = 48  # pixels of the height to which strips are reduced
 REACH = 24, 8  # pixels of a reduced image within which the ground is measured; of a strip, what tells more
@@ -47,18 +48,20 @@ def _skewness(relief):
 
 
 def _is_written(relief, skewness):
-    """Return whether dark ink stands out of a relief, and some of it is larger than dust and no rule."""
-    level = _threshold(relief)
-    dark = relief <= level
-    if not dark.any() or dark.all():
-        return False
-    contrast = float(relief[~dark].mean() - relief[dark].mean())
-    if contrast < (CLEAR if skewness < SKEWED else FAINT):
-        return False
-    pieces = Pieces(dark, -relief)
-    high, wide = pieces.bottom - pieces.top, pieces.right - pieces.left
-    is_rule = (wide > RULE * high) & (high < len(relief) / 4)
-    return bool(((np.maximum(high, wide) > SPECK * len(relief)) & ~is_rule).any())
+    """Return whether dark ink stands out of a relief, and some of it is larger than dust and no rule or dark edge."""
+    for _ in range(2):  # again without rules
+        dark = relief <= _threshold(relief)
+        if not dark.any() or dark.all():
+            return False
+        if float(relief[~dark].mean() - relief[dark].mean()) < (CLEAR if skewness < SOMEWHAT else FAINT):
+            return False
+        pieces = Pieces(dark, -relief)
+        high, wide = pieces.bottom - pieces.top, pieces.right - pieces.left
+        is_rule = (wide > RULE * high) & (high < len(relief) / 4) | (wide == relief.shape[1]) & (high < len(relief) / 2)
+        if ((np.maximum(high, wide) > SPECK * len(relief)) & ~is_rule).any():
+            return True
+        relief = np.where(pieces.mask(np.flatnonzero(is_rule), 2), 0, relief)
+    return False
 
 
 def _threshold(relief):
