@@ -40,7 +40,7 @@ def read_cut_out(args):
             said, entry = None, {"error": str(error)}
         found.append({"file": path, **entry})
         if said is not None and not as_json:
-            print(f"{path}: {said}")
+            print(f"{path}: {said}".rstrip())
         if entry.get("text") == "":
             print(f"hcr: {path}: {BLANK}", file=sys.stderr)
     if as_json:

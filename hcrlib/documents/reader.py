@@ -114,6 +114,9 @@ class Reader:
         regions = self.detector.regions(cleaned.image) if self.detector else None
         found = layout.layout(cleaned.ink, regions, self.order)
         recognizer, lines, notes, chosen = self.recognizer, (), list(cleaned.notes), ""
+        size = size or image.shape[1::-1]
+        if size != image.shape[1::-1]:
+            notes.insert(0, "Its pixels, which are not square, were made so.")
         whole = layout.without_cut_off(found, cleaned.to_source, image.shape)
         if cut_off := len(found.rows) - len(whole.rows):
             found, them = whole, "line that it cuts through was" if cut_off == 1 else "lines that it cuts through were"
@@ -130,7 +133,6 @@ class Reader:
             notes.append("Nothing is written on it.")
         elif not lines:
             notes.append("What was found on it does not look like writing.")
-        size = size or image.shape[1::-1]
         in_file = np.diag([size[0] / image.shape[1], size[1] / image.shape[0], 1.0])
         return Page(
             number,
