@@ -223,7 +223,8 @@ def _job(args):
     library = Library(args.library) if args.keep or args.library or args.watch else None
     characters = PLATE if args.plate else args.characters
     options = {name: getattr(args, name) for name in ("lexicon", "min_confidence", "detector", "recognizer")}
-    reader = Reader(args.model, characters=characters, order=args.order or "auto", **options)
+    order = args.order or ("rows" if {*_formats(args)} in ({"csv"}, {"tsv"}, {"csv", "tsv"}) else "auto")
+    reader = Reader(args.model, characters=characters, order=order, **options)
     return Job(reader, args.model or MODEL, formats, OutputPaths(out, folder, args.file), library)
 
 

@@ -116,6 +116,7 @@ def _in_srgb(image):
         own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(own).lower():
             return image
+        image = image.convert("RGBA") if "transparency" in image.info else image
         mode = "RGBA" if image.mode == "RGBA" else "RGB"
         return ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode=mode)
     except Exception:  # damaged profiles make it raise many kinds; a board's Pillow may lack the library

@@ -69,6 +69,8 @@ def test_options_reach_the_reader(capsys):
     assert StandIn.made == [("mine", given)]
     main(["read", "a.png", "--plate"])
     assert StandIn.made[1][1]["characters"] == read_commands.PLATE
+    main(["read", "a.png", "--to", "csv"])
+    assert StandIn.made[2][1]["order"] == "rows", "who asks for a table has one"
 
 
 def test_pages_of_a_file_follow_each_other(capsys):
