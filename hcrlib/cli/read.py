@@ -6,19 +6,27 @@ import os
 import signal
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from hcrlib.cli._common import add_command
+from hcrlib.cli.read_cut_out import CHARACTER_MODEL, read_cut_out
+from hcrlib.cli.read_options import check_probability, reject
 from hcrlib.core.errors import ConfigError, HcrError
 from hcrlib.core.names import LINES_MODEL, RAPIDOCR
 
-CHARACTER_MODEL = "best-47"  # of the zoo; a Reader has its own
-FORMATS = "text", "json", "hocr", "alto", "page", "pdf", "png"
+FORMATS = "text", "json", "csv", "tsv", "hocr", "alto", "page", "pdf", "png"
+ORDERS = "auto", "rows", "columns"
+TEXTS = "skip", "redo", "error"
 PLATE = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # the formats by the suffix of --out, without --to
-ENDS = {".json": "json", ".hocr": "hocr", ".page.xml": "page", ".xml": "alto", ".pdf": "pdf", ".png": "png"}
-OUTPUT = "to", "out", "columns", "reading_order"
-READING = "lexicon", "min_confidence", "detector", "recognizer", "characters", "plate"
+ENDS = {
+    ".page.xml": "page",
+    ".xml": "alto",
+    **{f".{each}": each for each in FORMATS if each not in ("text", "alto", "page")},
+}
+OUTPUT = "to", "out", "columns", "reading_order", "dpi", "text"
+READING = "lexicon", "min_confidence", "detector", "recognizer", "characters", "plate", "order"
 KEEPING = "keep", "library", "watch"
 
 
@@ -27,7 +35,7 @@ def add_parser(subparsers):
     summary = "read the handwriting on photos, scans and PDFs"
     parser = add_command(subparsers, "read", _read, summary, "hcr read letter.pdf --to pdf --out searchable.pdf")
     add = parser.add_argument
-    add("file", nargs="*", help="an image or a PDF")
+    add("file", nargs="*", help="an image or a PDF; - for standard input")
     add("--model", metavar="NAME", help="a name of `hcr zoo list`, or a run's id or folder")
     what = f"each image shows one character: classify it (default model: {CHARACTER_MODEL})"
     add("--character", action="store_true", help=what)
@@ -57,6 +65,9 @@ def _add_output(parser):
     order = parser.add_mutually_exclusive_group().add_argument
     order("--columns", action="store_true", help="text: columns side by side, as on the page (default)")
     order("--reading-order", action="store_true", help="text: one column after the other")
+    add("--dpi", type=float, metavar="N", help="pdf: resolution of pictures (default: their own, else as A4)")
+    what = "pdf: pages that have text already: skip keeps it (default), redo replaces what is invisible, error refuses them"
+    add("--text", choices=TEXTS, help=what)
 
 
 def _add_reading(parser):
@@ -71,6 +82,8 @@ def _add_reading(parser):
     )
     what = f"how to read: characters (one by one), {RAPIDOCR}, a recognizer's name, or auto (default): by what the page shows"
     add("--recognizer", metavar="NAME", help=what)
+    what = "what is read first: rows across the page, columns, or auto (default): lists and tables by rows, the rest by columns"
+    add("--order", choices=ORDERS, help=what)
     only = parser.add_mutually_exclusive_group().add_argument
     only("--characters", metavar="STRING", help="the only characters on the page, or that a --character may be")
     only("--plate", action="store_true", help="a number plate: only capitals and digits")
@@ -78,7 +91,7 @@ def _add_reading(parser):
 
 def _read(args):
     if args.character or args.line:
-        return _read_cut_out(args)
+        return read_cut_out(args)
     if args.template:
         return _read_forms(args)
     _check(args)
@@ -86,76 +99,12 @@ def _read(args):
     return _watch(job, args.watch) if args.watch else _read_files(job, args.file)
 
 
-def _read_cut_out(args):
-    """Print a line per image: the character and its alternatives, or the text of a word or line."""
-    usage = "--line takes files, --recognizer and --lexicon"
-    if not args.line:
-        usage = "--character takes files, --model, --characters and --min-confidence"
-    own = {"recognizer", "lexicon"} if args.line else {"model", "character", "characters", "min_confidence"}
-    _reject(args, [n for n in (*OUTPUT, *READING, *KEEPING, "template", "model", "character") if n not in own], usage)
-    _check_probability(args)
-    read = _line_reader(args.recognizer or LINES_MODEL, args.lexicon) if args.line else _character_reader(args)
-    unread = 0
-    for path in args.file:
-        try:
-            print(f"{path}: {read(path)}")
-        except (ValueError, OSError) as error:
-            unread += 1
-            print(f"{path}: cannot be read: {error}", file=sys.stderr)
-    return 1 if unread else 0
-
-
-def _character_reader(args):
-    """Return a function from a file to what to print about it."""
-    model = _of_kind(args.model or CHARACTER_MODEL, "characters")
-    if args.characters is not None and not set(args.characters).intersection(model.classes):
-        known = "some of " + " ".join(model.classes)
-        raise ConfigError("The model has none of these --characters", expected=known, got=args.characters)
-
-    def read(path):
-        result = model.read(path, args.min_confidence, args.characters)
-        others = ", ".join(f"{name} {p:.0%}" for name, p in result.alternatives[:3])
-        return f"{result.label}  ({others})"
-
-    return read
-
-
-def _line_reader(name, lexicon):
-    """Return a function from a file to what to print about it; with a lexicon, by word beam search."""
-    from hcrlib.documents.line_recognition import whole_recognizer
-    from hcrlib.runtime.image import to_grey
-
-    words = None
-    if lexicon is not None:
-        from hcrlib.documents.reader import load_words
-
-        words = load_words(lexicon)
-    recognizer = whole_recognizer(name if name == RAPIDOCR else _of_kind(name, "lines"), words)
-
-    def read(path):
-        [(text, confidence)] = recognizer.readings([to_grey(path)])
-        return f"{text}  ({confidence:.0%})"
-
-    return read
-
-
-def _of_kind(name, reads):
-    """Return the model of a name; raise ConfigError if it does not read characters or lines, as `reads` says."""
-    import hcrlib
-
-    model = hcrlib.load_model(name)
-    if model.reads != reads:
-        hint = "--line needs a model of words or lines, --character one of characters"
-        raise ConfigError("This is the wrong kind of model", got=repr(model), hint=hint)
-    return model
-
-
 def _read_forms(args):
     """Write a CSV row per page as soon as it is read; report other pages on stderr and continue."""
     own = "out", "lexicon", "min_confidence"
     others = [name for name in (*OUTPUT, *READING, *KEEPING) if name not in own]
-    _reject(args, others, "--template takes files, --model, --lexicon, --min-confidence and --out")
-    _check_probability(args)
+    reject(args, others, "--template takes files, --model, --lexicon, --min-confidence and --out")
+    check_probability(args)
     if args.out and Path(args.out).resolve() in [Path(path).resolve() for path in (*args.file, args.template)]:
         raise ConfigError("The output would overwrite an input file", where=args.out, hint="Name another file")
     from hcrlib.documents import forms
@@ -164,14 +113,16 @@ def _read_forms(args):
     template = forms.Template.load(args.template)
     reader = Reader(args.model or MODEL, lexicon=args.lexicon, min_confidence=args.min_confidence)
     with _opened(args.out) as file:
-        return _write_forms(template, forms.table(template, args.file, reader), file)
+        sources = [sys.stdin.buffer.read() if path == "-" else path for path in args.file]
+        return _write_forms(template, forms.table(template, sources, reader), file)
 
 
 def _write_forms(template, pages, file):
     rows, read, unread = csv.writer(file, lineterminator="\n"), 0, 0
     rows.writerow(template.columns)
     try:
-        for source, number, found in pages:
+        for given, number, found in pages:
+            source = "-" if isinstance(given, bytes) else given
             if isinstance(found, Exception):
                 unread += 1
                 _report(f"{source}, page {number}", found)
@@ -199,16 +150,6 @@ def _opened(out):
         yield file
 
 
-def _reject(args, names, what):
-    """Raise ConfigError if any of these options is given, or no files are."""
-    options = {f"--{name.replace('_', '-')}": getattr(args, name) for name in names}
-    given = [option for option, value in options.items() if value is not None and value is not False]
-    if given:
-        raise ConfigError(what, got=", ".join(given))
-    if not args.file:
-        raise ConfigError("Nothing to read", expected="files")
-
-
 def _check(args):
     """Raise ConfigError for options that cannot be combined, before anything is read."""
     if not args.file and not args.watch:
@@ -219,16 +160,18 @@ def _check(args):
         raise ConfigError("There is no such folder to watch", where=args.watch)
     if args.watch and args.out and Path(args.out).resolve() == Path(args.watch).resolve():
         raise ConfigError("The output would be read again", where=args.out, hint="Name another folder: --out DIR")
-    _check_probability(args)
+    check_probability(args)
+    for option, name in (("--dpi", args.dpi), ("--text", args.text)):
+        if name is not None and "pdf" not in _formats(args):
+            raise ConfigError(f"{option} is for PDFs only", got=f"{option} {name}", hint="Add --to pdf")
+    if args.dpi is not None and not 1 <= args.dpi <= 10_000:
+        raise ConfigError("--dpi is not valid", expected="1 to 10,000 dots per inch", got=args.dpi)
+    if args.order == "columns" and args.columns:
+        raise ConfigError("--columns lays text out as on the page", hint="Leave out --columns, or --order columns")
     if args.out:
         _check_out(args)
     else:
         _check_screen(args, _formats(args))
-
-
-def _check_probability(args):
-    if args.min_confidence is not None and not 0 <= args.min_confidence <= 1:
-        raise ConfigError("--min-confidence must be between 0 and 1", got=args.min_confidence)
 
 
 def _check_out(args):
@@ -270,14 +213,18 @@ def _job(args):
     from hcrlib.documents.reader import MODEL, Reader
     from hcrlib.documents.store import Library
 
-    available = {**output.FORMATS, "text": output.READING_ORDER} if args.reading_order else output.FORMATS
+    by_column = args.reading_order or args.order == "columns"
+    available = {**output.FORMATS, "text": output.READING_ORDER} if by_column else dict(output.FORMATS)
+    pdf = available["pdf"]
+    available["pdf"] = pdf._replace(writer=partial(pdf.writer, dpi=args.dpi, text=args.text or "skip"))
     formats, out = [available[name] for name in _formats(args)], args.out
     several = len(args.file) > 1 or len(formats) > 1 or bool(args.watch)
     folder = several or (out is not None and (Path(out).is_dir() or out.endswith(os.sep)))
     library = Library(args.library) if args.keep or args.library or args.watch else None
     characters = PLATE if args.plate else args.characters
     options = {name: getattr(args, name) for name in ("lexicon", "min_confidence", "detector", "recognizer")}
-    reader = Reader(args.model, characters=characters, **options)
+    order = args.order or ("rows" if {*_formats(args)} in ({"csv"}, {"tsv"}, {"csv", "tsv"}) else "auto")
+    reader = Reader(args.model, characters=characters, order=order, **options)
     return Job(reader, args.model or MODEL, formats, OutputPaths(out, folder, args.file), library)
 
 
@@ -298,6 +245,7 @@ def _read_files(job, files):
 
 def _watch(job, folder):
     """Read incoming files, and print a line about each, until Ctrl-C or SIGTERM."""
+    from hcrlib.documents.loading import READ
     from hcrlib.documents.watch import watch
 
     tally = Counter()
@@ -311,7 +259,7 @@ def _watch(job, folder):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     print(f"Watching {folder}; Ctrl-C stops", flush=True)
     try:
-        watch(folder, handle)
+        watch(folder, handle, skip=lambda path: print(f"hcr: {path}: skipped: {READ}", file=sys.stderr, flush=True))
     except KeyboardInterrupt:
         print(f"\nfiles read: {tally[True]}, unreadable: {tally[False]}")
     return 0

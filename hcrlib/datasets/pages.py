@@ -200,7 +200,7 @@ def _oriented(path, size):
     """
     with Image.open(io.BytesIO(path.read_bytes())) as image:  # Pillow 13.0 scrambles some TIFFs that it opens by path
         tag = getattr(image, "tag_v2", {}).get(ORIENTATION)  # of a TIFF, which decoding turns and deprives of it
-        shown = to_grey(image)
+        shown = to_grey(image, square=False)  # as the XML has it
         orientation = tag or image.getexif().get(ORIENTATION)
     stored = np.asarray(Image.fromarray(shown).transpose(BACK[orientation])) if orientation in BACK else shown
     fits, fits_stored = (size is None or _is_similar(size, each.shape[::-1]) for each in (shown, stored))

@@ -8,6 +8,7 @@ from hcrlib.core.errors import ConfigError
 from hcrlib.documents.loading import count
 from hcrlib.documents.store import digest
 
+STDIN, STDIN_NAME = "-", "stdin"  # what stands for standard input, and the name of what was read from it
 UNSURE = "Much of the text is uncertain. --recognizer best-lines, rapidocr or characters read it in another way."
 
 
@@ -26,23 +27,23 @@ class Job:
         self.reader, self.model, self.formats, self.places, self.library = reader, model, formats, places, library
 
     def run(self, path):
-        """Read one file and return its number of pages; output files and library receive all of them or none.
+        """Read one file, or standard input for "-", and return its number of pages; all of them are written and kept, or none.
 
         Raises:
             HcrError, OSError: if the file cannot be read, written or added to the library.
         """
         path, pages = Path(path), 0
+        source = sys.stdin.buffer.read() if str(path) == STDIN else path
         with contextlib.ExitStack() as stack:
-            adds = [stack.enter_context(taker) for taker in self._takers(path)]
-            for page in _with_progress(self.reader.read(path), path):
+            adds = [stack.enter_context(taker) for taker in self._takers(path, source)]
+            for page in _with_progress(self.reader.read(source), path, source):
                 pages += 1
-                if page.choice and page.lines:
-                    print(f"hcr: {path}, page {page.number}: {page.choice}", file=sys.stderr)
+                said = [page.choice] if page.choice and page.lines else []
                 if not page.lines or page.unsure:
-                    message = UNSURE if page.unsure else page.notes[-1]
+                    said.append(UNSURE if page.unsure else page.notes[-1])
+                said += filter(None, [add(page) for add in adds])
+                for message in said:
                     print(f"hcr: {path}, page {page.number}: {message}", file=sys.stderr)
-                for add in adds:
-                    add(page)
         return pages
 
     def run_new(self, path):
@@ -54,17 +55,18 @@ class Job:
         """Return the output files of a file with this many pages, if not written to the screen."""
         return [file for form in self.formats for file in form.files(self.places.of(path, form), pages)]
 
-    def _takers(self, path):
+    def _takers(self, path, source):
         """Return the context managers that take pages, the library first: it is committed last, after all files."""
-        library = [self.library.adding(path, model=self.model)] if self.library else []
-        return library + [each.writer(path.name, self._place(path, each)) for each in self.formats]
+        name = STDIN_NAME if source is not path else path.name
+        library = [self.library.adding(source, model=self.model, name=name)] if self.library else []
+        return library + [each.writer(name, self._place(path, source, each), source) for each in self.formats]
 
-    def _place(self, path, form):
+    def _place(self, path, source, form):
         """Return the output path, or stdout's binary stream; raise ConfigError if a file of this run would be overwritten."""
         if not self.places.out:
             return sys.stdout.buffer
         place = self.places.of(path, form)
-        self.places.take(path, form.files(place, count(path) if form.by_page else 1))
+        self.places.take(path, form.files(place, count(source) if form.by_page else 1))
         return place
 
 
@@ -83,7 +85,8 @@ class OutputPaths:
 
     def of(self, path, form):
         """Return the path for the output of a file in this Format."""
-        return self.out / f"{path.stem}{form.suffix}" if self.folder else self.out
+        stem = STDIN_NAME if str(path) == STDIN else path.stem
+        return self.out / f"{stem}{form.suffix}" if self.folder else self.out
 
     def take(self, path, files):
         """Reserve output files for `path`; raise ConfigError if one is an input or the output of another file."""
@@ -95,9 +98,9 @@ class OutputPaths:
                 raise ConfigError(f"Output of {path} would overwrite that of {self.taken[file]}", where=file)
 
 
-def _with_progress(pages, path):
+def _with_progress(pages, path, source):
     """Yield the pages and show progress on a terminal if there are several."""
-    total = count(path) if sys.stderr.isatty() else 1
+    total = count(source) if sys.stderr.isatty() else 1
     try:
         for number, page in enumerate(pages, start=1):
             if total > 1:

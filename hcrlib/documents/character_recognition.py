@@ -99,7 +99,8 @@ class CharacterRecognizer:
                 evidence = decoding.emissions(word, alphabet, measures)
                 read = decoding.read(word, evidence, alphabet, len(parts), self.lexicon, self.min_confidence)
                 line.append(_word(read))
-            lines.append(Line(tuple(line), around(word.box for word in line), row.column, row.baseline, row.polygon))
+            place = row.column, row.baseline, row.polygon, row.table_row
+            lines.append(Line(tuple(line), around(word.box for word in line), *place))
         return tuple(lines)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from hcrlib.documents.rules import PALE, without_borders, without_rules
 from hcrlib.documents.sheet import flat, scaled, sheet
+from hcrlib.runtime.strips import is_light_on_dark
 
 LONGEST = 3508  # pixels: A4 at 300 dpi, finer than any pen; larger images are reduced to this size
 SHORTEST = 1400  # pixels of the longer side: smaller images are doubled, so that dots are larger than grain
@@ -28,7 +29,7 @@ class Cleaned(NamedTuple):
 
     Attributes:
         image: uint8 (h, w, 3), upright and rectified.
-        grey: uint8 (h, w), evened.
+        grey: uint8 (h, w), evened, dark on light.
         ink: bool (h, w).
         to_source: see Page.
         notes: sentences on what was done.
@@ -53,6 +54,9 @@ def cleaned(image, borders=False, seen=lambda name, image: None):
     """
     notes, mask, image, to_source = [], None, *_sized(image)
     seen("picture", image)
+    if light := is_light_on_dark(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)):
+        image = 255 - image
+        notes.append("It is written in light on dark.")
     found = sheet(image)
     if found is not None:
         image, mask, matrix = flat(image, found)
@@ -75,7 +79,7 @@ def cleaned(image, borders=False, seen=lambda name, image: None):
     if not borders:
         found = without_borders(found)
         seen("without borders", ~found)
-    return Cleaned(image, grey, found, to_source, tuple(notes), ruled)
+    return Cleaned(255 - image if light else image, grey, found, to_source, tuple(notes), ruled)
 
 
 def evened(image, mask=None):

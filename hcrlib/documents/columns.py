@@ -1,10 +1,11 @@
 """Split the rows of a page into columns at gutters that no word crosses (XY-cut, Nagy and Seth 1984)."""
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import count, groupby, pairwise
 
 import numpy as np
 
+from hcrlib.documents import tables
 from hcrlib.documents.containers import around
 from hcrlib.documents.strokes import Row
 
@@ -14,19 +15,37 @@ ALIGNED = 1.2  # writing heights within which the lines of the right side begin,
 NARROWEST = 3.0  # writing heights: the least width of a column
 
 
-def in_reading_order(rows, height):
-    """Return the Rows split at the gutters between columns: from top to bottom, column by column."""
+def in_reading_order(rows, height, order=tables.AUTO):
+    """Return the Rows split at the gutters of the page, from top to bottom.
+
+    order: "columns" to read one column after the other, "rows" to read each row across all columns, "auto" to read lists,
+    ledgers and tables by rows and the rest by columns. What is read by rows has a `table_row`.
+    """
     boxes = [(around(s.box for s in word), word) for row in rows for word in row.words]
     row_of = {id(word): index for index, row in enumerate(rows) for word in row.words}
     least = max(GUTTER * height, WIDER * _wide_gap(rows))
-    out = []
-    for column, block in enumerate(_blocks(boxes, row_of, height, least)):
-        lines = {}
-        for _, word in block:
-            lines.setdefault(row_of[id(word)], []).append(word)
-        found = [Row(tuple(words), around(s.box for word in words for s in word), column) for words in lines.values()]
-        out += _downwards(found, height)
+    parts = _blocks(boxes, row_of, height, least, order)
+    if order == tables.ROWS:
+        parts = [[column for part in parts for column in part]]
+    out, blocks = [], count()
+    known = (_part(part, row_of, height, blocks, order) for part in parts)
+    for is_table, group in groupby(known, lambda part: part[0]):  # tables below one another are one
+        found = [row for _, rows in group for row in rows]
+        out += tables.as_table(found, len(out)) if is_table else found
     return _numbered(out)
+
+
+def _part(columns, row_of, height, blocks, order):
+    """Return (whether it is read by rows, the Rows) of columns of [(box, word)], each numbered as one of `blocks`."""
+    found = []
+    for column in columns:
+        block, lines = next(blocks), {}
+        for _, word in column:
+            lines.setdefault(row_of[id(word)], []).append(word)
+        found += [Row(tuple(words), around(s.box for word in words for s in word), block) for words in lines.values()]
+    found = _downwards(found, height)
+    by_rows = order == tables.ROWS or len(columns) > 1 or (order == tables.AUTO and tables.is_list(found))
+    return by_rows, found
 
 
 def _downwards(rows, height):
@@ -60,26 +79,33 @@ def _wide_gap(rows):
 
 
 def _numbered(rows):
-    """Assign column numbers from the left; blocks that overlap horizontally are one column."""
-    spans = {block: around(row.box for row in rows if row.column == block) for block in {row.column for row in rows}}
+    """Assign column numbers from the left; blocks that overlap horizontally are one column. Tables have their own."""
+    free = [row for row in rows if row.table_row is None]
+    spans = {block: around(row.box for row in free if row.column == block) for block in {row.column for row in free}}
     columns, number = [], {}  # the leftmost span of each column; block -> column
     for block, span in sorted(spans.items(), key=lambda item: item[1].left):
         number[block] = next((index for index, other in enumerate(columns) if _overlap(span, other)), len(columns))
         if number[block] == len(columns):
             columns.append(span)
-    return [replace(row, column=number[row.column]) for row in rows]
+    return [row if row.table_row is not None else replace(row, column=number[row.column]) for row in rows]
 
 
 def _overlap(a, b):
     return min(a.right, b.right) - max(a.left, b.left) > 0.3 * min(a.width, b.width)
 
 
-def _blocks(boxes, row_of, height, least):
-    """Cut [(box, word)] into blocks in reading order, along gutters with at least two lines on both sides (XY-cut)."""
+def _blocks(boxes, row_of, height, least, order):
+    """Cut [(box, word)] into parts in reading order, along gutters with at least two lines on both sides (XY-cut).
+
+    A part is a list of columns of [(box, word)]; it has several if it is read by rows.
+    """
     for side, find in (("right", _gutter), ("bottom", _level)):
         if (cut := find(boxes, row_of, height, least)) is not None:
-            return [block for part in _parts(boxes, side, cut) for block in _blocks(part, row_of, height, least)]
-    return [boxes]
+            sides = _parts(boxes, side, cut)
+            parts = [part for each in sides for part in _blocks(each, row_of, height, least, order)]
+            by_rows = side == "right" and order == tables.AUTO and tables.are_side_by_side(*sides, row_of, height)
+            return [[column for part in parts for column in part]] if by_rows else parts
+    return [[boxes]]
 
 
 def _parts(boxes, side, cut):

@@ -90,9 +90,10 @@ class Line:
 
     Attributes:
         words: from left to right.
-        column: 0 for the leftmost column of the page.
+        column: 0 for the leftmost column of the page, or of the table.
         baseline: the points (x, y) of the polyline on which the letters stand, from left to right; () if unknown.
         polygon: the corners (x, y) around the line's ink, clockwise from the top left; () if unknown.
+        table_row: the number of its row on the page in lists and tables, whose cells are lines; None elsewhere.
     """
 
     words: tuple[Word, ...]
@@ -100,6 +101,7 @@ class Line:
     column: int = 0
     baseline: tuple[tuple[int, int], ...] = ()
     polygon: tuple[tuple[int, int], ...] = ()
+    table_row: int | None = None
 
     @property
     def text(self) -> str:
@@ -174,13 +176,16 @@ class Page:
 
     @property
     def text(self) -> str:
-        """The lines in reading order, column by column, with an empty line between columns."""
+        """The lines in reading order, with an empty line between columns, and a tab between the cells of a row of a table."""
         text: list[str] = []
         before: Line | None = None
         for line in self.lines:
-            if before is not None and line.column != before.column:
-                text.append("")
-            text.append(line.text)
+            if before is not None and line.table_row is not None and line.table_row == before.table_row:
+                text[-1] += "\t" + line.text
+            else:
+                if before is not None and line.table_row is before.table_row is None and line.column != before.column:
+                    text.append("")
+                text.append(line.text)
             before = line
         return "\n".join(text)
 

@@ -8,6 +8,8 @@ with FORMATS["text"].writer("letter.pdf", sys.stdout.buffer) as add:  # to write
 """
 
 import contextlib
+import csv
+import io
 import json
 import os
 import tempfile
@@ -21,7 +23,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.fileio import atomic
-from hcrlib.documents import hocr_alto, page_xml, pdf
+from hcrlib.documents import hocr_alto, page_xml, pdf, tables
 from hcrlib.documents.annotate import annotated
 from hcrlib.documents.plain_text import as_printed
 
@@ -35,9 +37,10 @@ class Format(NamedTuple):
 
     Attributes:
         suffix: with its dot.
-        writer: (source, destination) -> a context manager that yields add(page). source: the name of the file that was read.
-            destination: a path, written atomically when the block succeeds, or a binary stream. Raises OSError if it cannot be
-            written.
+        writer: (source, destination, original=None) -> a context manager that yields add(page), which may return a sentence on
+            what was done. source: the name of the file that was read. destination: a path, written atomically when the block
+            succeeds, or a binary stream. original: the path or bytes of the file, which a PDF shows. Raises OSError if it
+            cannot be written.
         by_page: whether each page has its own file.
     """
 
@@ -49,9 +52,9 @@ class Format(NamedTuple):
         """Return the paths to which this many pages are written if the destination is a path."""
         return _numbered(destination, pages) if self.by_page and pages > 1 else [Path(destination)]
 
-    def write(self, pages, source, destination):
-        """Write an iterable of Pages, consuming it one page at a time."""
-        with self.writer(source, destination) as add:
+    def write(self, pages, source, destination, original=None):
+        """Write an iterable of Pages, consuming it one page at a time; the other arguments are those of `writer`."""
+        with self.writer(source, destination, original) as add:
             for page in pages:
                 add(page)
 
@@ -82,7 +85,8 @@ def _rounded(confidence):
 
 def _line(line):
     words = [{**_read(word), "characters": list(map(_character, word.characters))} for word in line.words]
-    return {"text": line.text, "box": _box(line.box), "column": line.column, "words": words}
+    place = {"column": line.column, "table_row": line.table_row}
+    return {"text": line.text, "box": _box(line.box), **place, "words": words}
 
 
 def _read(read):
@@ -95,8 +99,8 @@ def _character(character):
 
 
 @contextlib.contextmanager
-def _one_file(into, source, destination):
-    with _opened(destination) as file, into(source, file) as add:
+def _one_file(into, source, destination, original=None, **options):
+    with _opened(destination) as file, into(source, file, original, **options) as add:
         yield add
 
 
@@ -111,8 +115,8 @@ def _opened(destination):
 
 
 @contextlib.contextmanager
-def _pieces(head, render, between, tail, source, file):
-    """Write text in UTF-8: head(source), render(page) for each page, tail."""
+def _pieces(head, render, between, tail, source, file, original):
+    """Write text in UTF-8: head(source), render(page, source) for each page, tail."""
     first = True
 
     def put(text):
@@ -120,7 +124,7 @@ def _pieces(head, render, between, tail, source, file):
 
     def add(page):
         nonlocal first
-        put(render(page) if first else between + render(page))
+        put(render(page, source) if first else between + render(page, source))
         first = False
 
     put(head(source))
@@ -134,18 +138,18 @@ def _document(head, render, between, tail):
 
 def _text(render):
     """Return a writer of pages that end with a line feed and are separated by a form feed, as pdftotext's are."""
-    return _document(lambda source: "", lambda page: render(page) + "\n", "\f", "")
+    return _document(lambda source: "", lambda page, source: render(page) + "\n", "\f", "")
 
 
 def _json_head(source):
     return f'{{"format": "{VERSION}", "source": {json.dumps(source)}, "pages": [\n'
 
 
-def _json_page(page):
+def _json_page(page, source):
     return json.dumps(as_dict(page), ensure_ascii=False)
 
 
-def _page_files(save, source_of, source, destination):
+def _page_files(save, source_of, source, destination, original=None):
     """Write NAME.png, say, for one page, or NAME-1.png, NAME-2.png, ... for several, all or none.
 
     save(page, source, stream): writes a page. source_of(path): returns the source of a file that `save` wrote, None for others.
@@ -226,10 +230,23 @@ def _numbered(path, pages):
     return [path.with_name(f"{path.name.removesuffix(suffix)}-{number}{suffix}") for number in range(1, pages + 1)]
 
 
+def _table(delimiter):
+    """Return a writer of the cells of tables, each line elsewhere being the only cell of its row."""
+
+    def render(page, source):
+        stream = io.StringIO()
+        csv.writer(stream, delimiter=delimiter, lineterminator="\n").writerows(tables.cells(page.lines))
+        return stream.getvalue()
+
+    return _document(lambda source: "", render, "", "")
+
+
 READING_ORDER = Format(".txt", _text(lambda page: page.text))  # column by column
 FORMATS = {
     "text": Format(".txt", _text(as_printed)),
     "json": Format(".json", _document(_json_head, _json_page, ",\n", "\n]}\n")),
+    "csv": Format(".csv", _table(",")),
+    "tsv": Format(".tsv", _table("\t")),
     "hocr": Format(".hocr", _document(hocr_alto.hocr_head, hocr_alto.hocr_page, "", hocr_alto.HOCR_TAIL)),
     "alto": Format(".xml", _document(hocr_alto.alto_head, hocr_alto.alto_page, "", hocr_alto.ALTO_TAIL)),
     "pdf": Format(".pdf", partial(_one_file, pdf.into)),

@@ -36,13 +36,15 @@ def hocr_head(source):
 """
 
 
-def hocr_page(page):
-    """Return a page's div. Confidences are percentages.
+def hocr_page(page, source):
+    """Return a page's div. Confidences are percentages. source: the name of the file that was read.
 
     Words contain the boxes of their characters if those spell the word; a word changed by a lexicon contains only text.
     """
     names, box = Names(page.number), (0, 0, *size_of(page))
-    root = _hocr("div", "ocr_page", f"bbox {_spaced(box)}; ppageno {page.number - 1}", f"page_{page.number}")
+    image = clean(source).replace('"', "%22").replace(";", "%3B")  # which end a name and a property
+    title = f'image "{image}"; bbox {_spaced(box)}; ppageno {page.number - 1}'
+    root = _hocr("div", "ocr_page", title, f"page_{page.number}")
     for lines in columns(page):
         area = _hocr("div", "ocr_carea", f"bbox {_spaced(around(line.box for line in lines))}", names("block"), root)
         for line in lines:
@@ -87,7 +89,7 @@ xsi:schemaLocation="{ALTO}/ns-v4# {ALTO}/v4/alto-4-4.xsd" SCHEMAVERSION="4.4">
 """
 
 
-def alto_page(page):
+def alto_page(page, source):
     """Return a page's element. Confidences are 0..1; a character's alternatives are its Variants.
 
     Points are written as eScriptorium and kraken write them: "x y x y".
@@ -140,7 +142,7 @@ class Names:
 
 
 def columns(page):
-    """Return the lines of each column in reading order, each with boxes, polygon and baseline in the file.
+    """Return the lines of each column or table in reading order, each with boxes, polygon and baseline in the file.
 
     Lines without words are omitted. A line without a polygon gets its box, one without a baseline the bottom of its box.
     """
@@ -149,7 +151,11 @@ def columns(page):
         return _clipped(page.source_box(box), *size_of(page))
 
     lines = [_outlined(line).with_boxes(in_file) for line in page.lines if line.words]
-    return [list(column) for _, column in groupby(lines, key=lambda line: line.column)]
+    return [list(column) for _, column in groupby(lines, key=_block)]
+
+
+def _block(line):
+    return line.column if line.table_row is None else "table"
 
 
 def _outlined(line):

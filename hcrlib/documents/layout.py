@@ -16,6 +16,7 @@ from hcrlib.documents.containers import around
 from hcrlib.documents.line_segmentation import find_lines, within_regions
 from hcrlib.documents.outlines import outlined
 from hcrlib.documents.strokes import Row, components, slant, writing_height
+from hcrlib.documents.tables import AUTO
 
 SPECK = 0.006  # of the squared height of the writing: smaller components are dust
 TYPICAL_GAP = 0.5  # writing heights between words
@@ -37,10 +38,10 @@ class Layout(NamedTuple):
     slant: float
 
 
-def layout(ink, regions=None):
+def layout(ink, regions=None, order=AUTO):
     """Return the Layout of `ink`, bool (h, w); it has no rows if nothing is written.
 
-    regions: Boxes of lines from a detector; None to find lines in the ink.
+    regions: Boxes of lines from a detector; None to find lines in the ink. order: see `in_reading_order`.
     """
     strokes = components(ink)
     height = writing_height(strokes)
@@ -55,7 +56,7 @@ def layout(ink, regions=None):
     parts = [_clusters(line, lean) for line in lines]
     least = word_gap(parts, height)
     rows = [_row(line, least, height) for line in parts]
-    rows = outlined(in_reading_order(rows, height), ink.shape, height)
+    rows = outlined(in_reading_order(rows, height, order), ink.shape, height)
     return Layout(tuple(rows), height, lean)
 
 

@@ -64,7 +64,8 @@ class _WholeRecognizer:
                 words = [self._joined(next(read), box) for box in boxes]
             else:
                 words = [self._word(*each) for each in _placed(next(read), around(boxes), boxes)]
-            lines.append(Line(tuple(words), around(word.box for word in words), row.column, row.baseline, row.polygon))
+            place = row.column, row.baseline, row.polygon, row.table_row
+            lines.append(Line(tuple(words), around(word.box for word in words), *place))
         return tuple(lines)
 
     def _joined(self, words, box):

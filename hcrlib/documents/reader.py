@@ -9,7 +9,7 @@ import numpy as np
 
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.names import LINES_MODEL, RAPIDOCR
-from hcrlib.documents import cleaning, decoding, layout, loading, rapidocr
+from hcrlib.documents import cleaning, decoding, layout, loading, rapidocr, tables
 from hcrlib.documents.character_recognition import CharacterRecognizer
 from hcrlib.documents.choice import Choice, confidence
 from hcrlib.documents.containers import Box, Line, Page
@@ -51,6 +51,7 @@ class Reader:
             words; a model of words or lines, or its name; a Recognizer; or a Choice. None for "auto", and for "characters" if
             `model` or `characters` is given. RapidOCR needs pip install 'hcrlib[photos]'.
         unsure_below: earlier name of min_confidence.
+        order: "rows", "columns" or "auto", see columns.in_reading_order.
 
     Raises:
         ConfigError: if a name is unknown or options cannot be combined.
@@ -66,7 +67,11 @@ class Reader:
         detector: Any = None,
         recognizer: Any = None,
         unsure_below: float | None = None,
+        order: str = tables.AUTO,
     ) -> None:
+        if order not in tables.ORDERS:
+            raise ConfigError("Unknown order", expected=", ".join(tables.ORDERS), got=repr(order))
+        self.order = order
         min_confidence = unsure_below if min_confidence is None else min_confidence
         words, least = load_words(lexicon), min_confidence or 0.0
         tree = decoding.Lexicon(words) if words is not None else None
@@ -96,18 +101,22 @@ class Reader:
         return self.characters.model
 
     def read(self, source: Any) -> Iterator[Page]:
-        """Yield a Page for each page of a file, one at a time. source: path or bytes. Raises DataError like loading.pages."""
-        for number, image in enumerate(loading.pages(source), start=1):
-            yield self.page(image, number)
+        """Yield a Page for each page of a file, one at a time. source: path or bytes. Raises DataError like loading.scans."""
+        for number, scan in enumerate(loading.scans(source), start=1):
+            yield self.page(scan.image, number, scan.size)
 
-    def page(self, image: np.ndarray, number: int = 1) -> Page:
-        """Read uint8 (h, w, 3), RGB."""
+    def page(self, image: np.ndarray, number: int = 1, size: tuple[int, int] | None = None) -> Page:
+        """Read uint8 (h, w, 3), RGB. size: see `Page.source_size`; None for the image's."""
         begun = time.perf_counter()
         cleaned = cleaning.cleaned(image)
         if quarters := self.characters.upright_quarters(cleaned):
             cleaned = cleaning.turned(cleaned, quarters)
-        found = layout.layout(cleaned.ink, self.detector.regions(cleaned.image) if self.detector else None)
+        regions = self.detector.regions(cleaned.image) if self.detector else None
+        found = layout.layout(cleaned.ink, regions, self.order)
         recognizer, lines, notes, chosen = self.recognizer, (), list(cleaned.notes), ""
+        size = size or image.shape[1::-1]
+        if size != image.shape[1::-1]:
+            notes.insert(0, "Its pixels, which are not square, were made so.")
         whole = layout.without_cut_off(found, cleaned.to_source, image.shape)
         if cut_off := len(found.rows) - len(whole.rows):
             found, them = whole, "line that it cuts through was" if cut_off == 1 else "lines that it cuts through were"
@@ -124,14 +133,15 @@ class Reader:
             notes.append("Nothing is written on it.")
         elif not lines:
             notes.append("What was found on it does not look like writing.")
+        in_file = np.diag([size[0] / image.shape[1], size[1] / image.shape[0], 1.0])
         return Page(
             number,
             lines,
             cleaned.image,
-            cleaned.to_source,
+            in_file @ cleaned.to_source,
             tuple(notes),
             time.perf_counter() - begun,
-            image.shape[1::-1],
+            size,
             unsure=bool(lines) and sure < (WRITING if joined else JOINED),
             choice=chosen,
             recognizer=getattr(recognizer, "name", type(recognizer).__name__) if lines and joined else "",

@@ -54,7 +54,9 @@ class Service:
         """
         stream = io.BytesIO()
         by = {"model": served.name, "recognizer": recognizer and recognizer.name}
-        writer = _json(by, keep, stream, line_images) if form == "json" else formats.FORMATS[form].writer(name, stream)
+        writer = (
+            _json(by, keep, stream, line_images) if form == "json" else formats.FORMATS[form].writer(name, stream, data)
+        )
         with (
             _as_problem("no-library", DataError),
             _as_problem("not-valid", ConfigError),

@@ -68,7 +68,7 @@ def slant(ink, height):
 class Row:
     """One line of one column: its words, each a tuple of strokes, from left to right.
 
-    baseline, polygon: ((x, y), ...) in pixels, see Line; () if they were not found.
+    baseline, polygon: ((x, y), ...) in pixels, see Line; () if they were not found. table_row: see Line.
     """
 
     words: tuple
@@ -76,3 +76,4 @@ class Row:
     column: int = 0
     baseline: tuple = ()
     polygon: tuple = ()
+    table_row: int | None = None

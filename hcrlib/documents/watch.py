@@ -10,12 +10,12 @@ POLL_S = 2.0  # a scanner or a copy writes at least once in this time
 PASSING = ".", "~"  # prefixes of hidden and temporary files
 
 
-def watch(folder, handle, *, stop=None, poll_s=POLL_S):
+def watch(folder, handle, *, skip=lambda path: None, stop=None, poll_s=POLL_S):
     """Call handle(path) for each page file in a folder, then for each new or changed one, until the Event `stop` is set.
 
     A file is complete when its size and modification time are equal in two polls, poll_s seconds apart. It is handled again
     only after it has changed, even if handling failed; an exception from `handle` ends the watch. Subfolders and hidden files
-    are ignored.
+    are ignored; skip(path) is called in the same way for other files, which are no pages.
 
     Raises:
         ConfigError: if the folder does not exist.
@@ -31,21 +31,18 @@ def watch(folder, handle, *, stop=None, poll_s=POLL_S):
         for path, state in sorted(now.items()):
             if before.get(path) == state != handled.get(path) and not stop.is_set():
                 handled[path] = state
-                handle(path)
+                (handle if path.suffix.lower() in SUFFIXES else skip)(path)
         before = now
         stop.wait(poll_s)
 
 
 def _look(folder):
-    """Return {path: (size, modification time)} of the page files, without empty ones, which are still being written."""
+    """Return {path: (size, modification time)} of the files, without empty ones, which are still being written."""
     try:
-        return {path: state for path in folder.iterdir() if _is_page(path) and (state := _state(path))}
+        visible = (path for path in folder.iterdir() if not path.name.startswith(PASSING))
+        return {path: state for path in visible if (state := _state(path))}
     except OSError as error:
         raise DataError(f"Cannot watch the folder any longer: {error.strerror}", where=folder) from error
-
-
-def _is_page(path):
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(PASSING)
 
 
 def _state(path):

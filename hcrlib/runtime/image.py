@@ -20,10 +20,11 @@ _INKED = [0] * (INK_THRESHOLD + 1) + [255] * (255 - INK_THRESHOLD)
 MAX_PIXELS = 100 * 1000 * 1000  # a page scanned at 1,200 dpi fits; a decompression bomb does not
 
 
-def to_pixels(anything):
+def to_pixels(anything, square=True):
     """Return uint8 (h, w) if it is gray, else (h, w, 3), upright as EXIF says; transparency: see `pictures.pixels_of`.
 
     anything: path, bytes, PIL image, or array (h, w), (h, w, 3) or (h, w, 4), uint8 in 0..255 or float in 0..1.
+    square: whether pixels that its resolution says are oblong become squares.
     Raises ValueError if it is not an image, or has over 100 million pixels.
     """
     if isinstance(anything, np.ndarray):
@@ -32,14 +33,15 @@ def to_pixels(anything):
     if image.size[0] * image.size[1] > MAX_PIXELS:
         raise ValueError("the image has %d x %d pixels; at most %d are read" % (image.size + (MAX_PIXELS,)))
     try:
-        return pictures.pixels_of(image)
+        aspect = pictures.aspect_of(image) if square else 1.0
+        return pictures.squared(pictures.pixels_of(image), aspect)
     except Exception as error:  # Pillow raises many kinds for damaged files
-        raise ValueError("the image cannot be decoded: %s" % error)
+        raise ValueError("the image%s cannot be decoded: %s" % (pictures.name_of(anything), error))
 
 
-def to_grey(anything):
+def to_grey(anything, square=True):
     """Return uint8 (h, w), the lightness of `to_pixels`. Raises as it does."""
-    pixels = to_pixels(anything)
+    pixels = to_pixels(anything, square)
     return pixels if pixels.ndim == 2 else np.array(Image.fromarray(pixels).convert("L"))
 
 

@@ -9,6 +9,7 @@ from .engines.onnx import LineNetwork
 from .engines.tflite import LiteLineNetwork
 from .image import to_grey
 from .line_pipeline import LinePipeline, best_path
+from .strips import dark_on_light
 
 
 class LineReading(NamedTuple):
@@ -58,8 +59,12 @@ class LineModel(Model):
         return ["".join(self.classes[label - 1] for label in labels(each)) for each in scores]
 
     def read(self, anything: Any) -> LineReading:
-        """Read one word or line, dark on light: a path, bytes, PIL image or array. ValueError if it is not an image."""
-        return self.readings([to_grey(anything)])[0]
+        """Read one word or line, dark or light: a path, bytes, PIL image or array; ValueError if it is not an image.
+
+        The text is "" where nothing is written on it.
+        """
+        strip = dark_on_light(to_grey(anything))
+        return LineReading("", 1.0) if strip is None else self.readings([strip])[0]
 
     def readings(self, images: Any) -> List[LineReading]:
         """Return a LineReading for each uint8 (h, w), dark on light: the decoder's, or without one the best path's."""

@@ -18,10 +18,10 @@ from PIL import Image
 from hcrlib.cli import read as read_commands
 from hcrlib.cli.main import main
 from hcrlib.core import paths
-from hcrlib.documents import batch, formats, loading
+from hcrlib.documents import batch, formats, loading, pdf
 from hcrlib.documents.store import Library
 
-from .made import StandIn
+from .made import StandIn, page
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +30,7 @@ def reader(monkeypatch, tmp_path):
     module = types.SimpleNamespace(Reader=StandIn, MODEL="page-62")
     monkeypatch.setitem(sys.modules, "hcrlib.documents.reader", module)
     monkeypatch.setattr(batch, "count", lambda path: Path(path).read_bytes().count(b"\f") + 1)
+    monkeypatch.setattr(pdf, "_picture", lambda data, *page: pdf._rendered(*page))  # the files are no pictures
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
 
@@ -56,16 +57,20 @@ def refused(capsys, *argv):
 def test_one_file_is_text_on_the_screen(capsys):
     assert run(capsys, "read", *files(a="one two\nthree")) == (0, "one two\nthree\n", "")
     nothing = dict.fromkeys(("lexicon", "min_confidence", "characters", "detector", "recognizer"))
-    assert StandIn.made == [(None, nothing)], "the reader has its own models, and chooses"
+    assert StandIn.made == [(None, {**nothing, "order": "auto"})], "the reader has its own models, and chooses"
 
 
 def test_options_reach_the_reader(capsys):
     options = "--model mine --lexicon en --unsure-below 0.5 --characters 01 --detector rapidocr --recognizer rapidocr"
+    options += " --order rows"
     assert run(capsys, "read", *files(a="x"), *options.split())[0] == 0
     given = dict(lexicon="en", min_confidence=0.5, characters="01", detector="rapidocr", recognizer="rapidocr")
+    given["order"] = "rows"
     assert StandIn.made == [("mine", given)]
     main(["read", "a.png", "--plate"])
     assert StandIn.made[1][1]["characters"] == read_commands.PLATE
+    main(["read", "a.png", "--to", "csv"])
+    assert StandIn.made[2][1]["order"] == "rows", "who asks for a table has one"
 
 
 def test_pages_of_a_file_follow_each_other(capsys):
@@ -99,9 +104,11 @@ def test_several_formats_into_a_folder_from_one_reading(capsys):
         "a-1.png",
         "a-2.page.xml",
         "a-2.png",
+        "a.csv",
         "a.hocr",
         "a.json",
         "a.pdf",
+        "a.tsv",
         "a.txt",
         "a.xml",
     ]
@@ -123,7 +130,7 @@ def test_out_is_a_folder_if_it_exists_or_ends_with_a_slash(capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["a.png", "--out", "x.doc"], "This suffix names no output format (x.doc). Expected .hocr, .json, "),
+        (["a.png", "--out", "x.doc"], "This suffix names no output format (x.doc). Expected .csv, .hocr, .json, "),
         (["a.png", "b.png", "--to", "pdf", "--out", "two.pdf"], "Name a folder: --out two/"),
         (
             ["a.png", "--to", "pdf", "--to", "json", "--out", "two.PDF"],
@@ -197,14 +204,22 @@ def test_a_file_that_is_damaged_on_its_second_page_leaves_nothing(capsys):
         ("read --watch . --to json", "--out DIR"),
         ("read --watch . --out ./x/..", "would be read again"),
         ("read a.png --unsure-below 2", "must be between 0 and 1. Got 2.0"),
-        ("read a.png --character --keep --to json", "Got --to, --keep"),
+        ("read a.png --character --keep --out x.txt", "Got --out, --keep"),
         ("read a.png --character --lexicon en", "--min-confidence"),
         ("read a.png --character --unsure-below 2", "between 0 and 1"),
         ("read --watch nowhere", "no such folder"),
         ("read a.png --character --template a.yml", "Got --template"),
         ("read a.png --character --line", "Got --character"),
-        ("read a.png --line --model words-52", "--line takes files, --recognizer and --lexicon. Got --model"),
+        (
+            "read a.png --line --model words-52",
+            "--line takes files, --recognizer, --lexicon and --to json. Got --model",
+        ),
         ("read a.png --line --recognizer best-47", "wrong kind of model"),
+        ("read a.png --line --to pdf", "Got --to pdf"),
+        ("read a.png --dpi 300", "--dpi is for PDFs only"),
+        ("read a.png --to json --text redo", "--text is for PDFs only"),
+        ("read a.png --out a.pdf --dpi 0", "--dpi is not valid"),
+        ("read a.png --columns --order columns", "Leave out --columns"),
         ("read a.png --character --model words-52", "wrong kind of model"),
         ("read --template a.yml", "Nothing to read"),
         (
@@ -299,11 +314,13 @@ def test_a_full_library_is_an_error_and_the_text_is_printed(capsys, monkeypatch)
 def watching(monkeypatch, *steps):
     """Replace `watch`: handle the image files that exist after each step, then end as with Ctrl-C."""
 
-    def watch(folder, handle):
+    def watch(folder, handle, skip):
         for step in steps:
             step()
             for path in sorted(Path(folder).glob("*.png")):
                 handle(path)
+        for path in Path(folder).glob("*.docx"):
+            skip(path)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("hcrlib.documents.watch.watch", watch)
@@ -324,6 +341,50 @@ def test_each_file_of_a_watched_folder_is_kept_once(capsys, monkeypatch):
     assert err.count("b.png: This image is damaged") == 2
     assert sorted(path.name for path in Path("out").iterdir()) == ["a.json", "c.json"]
     assert [document.name for document in Library().documents()] == ["a.png", "c.png"]
+
+
+def test_a_watched_folder_names_what_is_no_page(capsys, monkeypatch):
+    watching(monkeypatch, lambda: Path("notes.docx").write_text("x"))
+    err = run(capsys, "read", "--watch", ".")[2]
+    assert err == f"hcr: notes.docx: skipped: {loading.READ}\n"
+
+
+class Stdin:
+    """Standard input that holds these bytes."""
+
+    def __init__(self, data):
+        self.buffer = io.BytesIO(data)
+
+
+def test_standard_input_is_a_file_of_the_name_stdin(capsys, monkeypatch):
+    monkeypatch.setattr(StandIn, "read", lambda self, source: iter([page(source.decode())]))
+    monkeypatch.setattr(sys, "stdin", Stdin(b"one two"))
+    assert run(capsys, "read", "-", "--keep") == (0, "one two\n", "")
+    [document] = Library().documents()
+    assert (document.name, document.path) == ("stdin", None)
+    monkeypatch.setattr(sys, "stdin", Stdin(b"three"))
+    assert run(capsys, "read", "-", "--to", "json", "--to", "csv", "--out", "out")[0] == 0
+    assert json.loads(Path("out/stdin.json").read_text())["source"] == "stdin"
+    assert Path("out/stdin.csv").read_text() == "three\n"
+
+
+def test_characters_and_lines_as_json(capsys, monkeypatch):
+    digits = np.load(paths.project_root() / "results/zoo/best-digits/golden.npz")["images"]
+    Image.fromarray(255 - digits[0]).save("digit.png")
+    Path("none.png").write_bytes(b"nothing")
+    argv = "read", "digit.png", "none.png", "-", "--character", "--model", "best-digits", "--to", "json"
+    monkeypatch.setattr(sys, "stdin", Stdin(Path("digit.png").read_bytes()))
+    status, out, err = run(capsys, *argv)
+    found = json.loads(out)
+    first, unread, given = found["pictures"]
+    assert (status, found["format"], first["file"], given) == (1, "hcr-pictures 1", "digit.png", {**first, "file": "-"})
+    assert first["alternatives"][0] == {"label": first["label"], "probability": first["probability"]}
+    assert unread["error"] == "Pillow cannot read this image (none.png): it is no image of a known format"
+    assert "BytesIO" not in out + err
+    Image.new("L", (300, 40), 255).save("blank.png")
+    status, out, err = run(capsys, "read", "blank.png", "--line", "--recognizer", "words-52", "--to", "json")
+    assert json.loads(out)["pictures"] == [{"file": "blank.png", "text": "", "confidence": 1.0}]
+    assert (status, err) == (0, "hcr: blank.png: nothing is written on it\n")
 
 
 def test_a_watched_folder_after_a_restart(capsys, monkeypatch):

@@ -269,3 +269,54 @@ def test_a_line_that_the_edge_of_the_image_cuts_through_is_left_out(turned, top,
 def test_the_only_line_of_an_image_is_kept_though_it_is_cut():
     found = layout.layout(Sheet().write("aaaa aaaa", 60, 30).ink[20:] > 0)
     assert layout.without_cut_off(found, np.eye(3), (480, 900)) == found
+
+
+def ledger(entries=8, width=1000, label="aaaa", amount="aaa"):
+    """A heading over rows of a label, an entry of some words and an amount, slightly off their level."""
+    sheet = Sheet(width=width, height=140 + 50 * entries).write("aaaaaaaa aaaaaaa aaaaaaaaa aaaaaa aaaaaaaaa", 50, 60)
+    for n in range(entries):
+        y = 140 + 50 * n
+        sheet.write(label, 50, y + n % 3 - 1).write("aaaa aaa aaaaa"[: 14 - n], 300, y).write(
+            amount, 850, y + (n + 1) % 3 - 1
+        )
+    return sheet
+
+
+def test_labels_and_amounts_are_read_with_their_entries():
+    rows = ledger().layout().rows
+    assert rows[0].table_row is None
+    assert [row.table_row for row in rows[1:]] == [n for n in range(1, 9) for _ in range(3)]
+    assert [row.column for row in rows[1:]] == [0, 1, 2] * 8
+
+
+def test_numbers_are_read_with_their_entries_however_narrow():
+    sheet = Sheet(width=1000, height=600)
+    for n in range(8):
+        sheet.write("a.", 50, 100 + 50 * n).write("aaaa aaaaa aaa aaaa", 350, 100 + 50 * n)
+    rows = sheet.layout().rows
+    assert [(row.table_row, row.column) for row in rows] == [(n, column) for n in range(8) for column in (0, 1)]
+
+
+def test_an_entry_of_two_lines_has_one_label():
+    sheet = Sheet(width=1000, height=600)
+    for n in range(8):
+        sheet.write("aaaa" * (n % 2 == 0), 50, 100 + 50 * n).write("aaaa aaaaa aaa aaaa", 300, 100 + 50 * n)
+    assert [row.column for row in sheet.layout().rows] == [0, 1, 1] * 4
+
+
+def test_the_order_can_be_chosen():
+    by_column = ledger().layout(order="columns").rows
+    assert {row.table_row for row in by_column} == {None}
+    assert [row.box.left for row in by_column[1:]] == sorted(row.box.left for row in by_column[1:])
+    sheet = Sheet(width=1000)
+    for y in (100, 150, 200, 250):
+        sheet.write("aaa aaaa aaaaaa", 50, y).write("aaaa aaa aa", 560, y)
+    assert {row.table_row for row in sheet.layout().rows} == {None}, "two columns of prose"
+    assert [row.table_row for row in sheet.layout(order="rows").rows] == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_notes_in_a_margin_are_read_apart():
+    sheet = Sheet(width=1000, height=700)
+    for n in range(12):
+        sheet.write("aaaa" * (n in (4, 5)), 30, 80 + 50 * n).write("aaaaaa aaaa aaaaaa aaaaa aaa", 250, 80 + 50 * n)
+    assert {row.table_row for row in sheet.layout().rows} == {None}

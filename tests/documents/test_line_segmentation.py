@@ -79,3 +79,17 @@ def test_the_top_of_a_tall_letter_is_not_a_line():
     rows = layout.layout(ink > 0).rows
     assert len(rows) == 2
     assert rows[0].box.top <= 110
+
+
+@pytest.mark.parametrize("pitch", [1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7])
+def test_lines_of_small_letters_are_apart_at_any_pitch(pitch):
+    """In heights of a letter, from top to bottom of its ink: 22 pixels."""
+    ink = np.zeros((560, 1000), np.uint8)
+    tops = [round(60 + n * pitch * 22) for n in range(10)]
+    for top in tops:
+        for n, x in enumerate(range(60, 940, 26)):
+            if n % 6 != 5:
+                cv2.ellipse(ink, (x, top + 11), (8, 9), 0, 0, 360, 1, 3)
+    rows = layout.layout(ink > 0).rows
+    assert [row.box.top for row in rows] == pytest.approx(tops, abs=4)
+    assert {row.box.width for row in rows} == {max(row.box.width for row in rows)}

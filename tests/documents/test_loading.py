@@ -8,12 +8,14 @@ import zlib
 import numpy as np
 import pypdfium2
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
 from hcrlib.core.errors import DataError
 from hcrlib.documents import loading
+from hcrlib.runtime import pictures
+from hcrlib.runtime.image import to_pixels
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -264,3 +266,39 @@ def test_every_frame_of_a_tiff_is_held_to_the_limit(monkeypatch):
 def test_pillows_own_warning_at_half_the_limit_is_not_one(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # warns from here, refuses from twice as many
     assert only(coded(halves())).shape == (30, 40, 3)
+
+
+def test_oblong_pixels_become_squares():
+    fax = coded(halves(size=(408, 98)).convert("1"), "TIFF", dpi=(204, 98), compression="group4")
+    [scan] = loading.scans(fax)
+    assert (scan.image.shape, scan.size) == ((204, 408, 3), (408, 98))
+    tall = coded(halves(size=(98, 408)), "TIFF", dpi=(98, 204), tiffinfo={274: 6})  # it lies on its side
+    [scan] = loading.scans(tall)
+    assert (scan.image.shape, scan.size) == ((204, 408, 3), (408, 98))
+    for dpi in ((300, 300), (300, 302), (300, 1), (0, 72)):
+        assert only(coded(halves(), "TIFF", dpi=dpi)).shape == (30, 40, 3)
+
+
+def test_colors_of_a_profile_become_those_of_srgb():
+    """In this profile, red and blue are exchanged."""
+    rgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data, tags = bytearray(rgb), {}
+    for n in range(int.from_bytes(data[128:132], "big")):
+        tags[bytes(data[132 + 12 * n : 136 + 12 * n])] = 132 + 12 * n
+    red, blue = tags[b"rXYZ"], tags[b"bXYZ"]
+    data[red + 4 : red + 12], data[blue + 4 : blue + 12] = data[blue + 4 : blue + 12], data[red + 4 : red + 12]
+    data = data.replace("sRGB".encode("utf-16-be"), "Mine".encode("utf-16-be"))
+    found = only(coded(halves(), icc_profile=bytes(data)))
+    assert np.abs(found.astype(int) - np.array(halves(BLUE, RED))).max() < 12
+    assert np.array_equal(only(coded(halves(), icc_profile=rgb)), np.array(halves()))
+    assert np.array_equal(only(coded(halves(), icc_profile=b"damaged")), np.array(halves()))
+
+
+def test_a_phones_heic_names_what_it_needs(monkeypatch, tmp_path):
+    path = tmp_path / "IMG_1.HEIC"
+    path.write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 30)
+    monkeypatch.setattr(pictures, "can_read_heif", lambda: False)
+    assert refused(path).endswith("HEIC needs pillow-heif: pip install pillow-heif.")
+    with pytest.raises(ValueError, match=r"IMG_1\.HEIC\): HEIC needs pillow-heif") as caught:
+        to_pixels(path)
+    assert "BytesIO" not in str(caught.value)

@@ -78,6 +78,16 @@ def test_a_composed_page_is_read(read, composed):
     assert read.number == 1
 
 
+@pytest.mark.parametrize("ground", [(0, 0, 0), (30, 60, 45)])  # an inverted scan, a blackboard
+def test_light_on_dark_reads_as_dark_on_light(reader, read, composed, ground):
+    light = 255 - composed.image.astype(float)
+    shade = np.linspace(1, 0.7, light.shape[1])[None, :, None]
+    page = reader.page(((light + ground).clip(0, 255) * (shade if any(ground) else 1)).astype(np.uint8))
+    assert evaluation.character_errors(page.text, read.text).rate < 0.05
+    assert "It is written in light on dark." in page.notes
+    assert page.image.mean() < 128, "it is shown as it is"
+
+
 class Corner(Flat):
     """Recognizes upright corners of the shape of an L."""
 

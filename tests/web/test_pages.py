@@ -6,7 +6,7 @@ import io
 import pytest
 from PIL import Image
 
-from hcrlib.runtime.web import pages
+from hcrlib.runtime.web import images, pages
 from hcrlib.runtime.web.app import MAX_BODY, create_app
 
 from .conftest import EIGHT, encoded, picture, problem
@@ -36,6 +36,7 @@ def ask(client, data=PDF, kind="application/pdf", query="", **options):
         (picture(EIGHT), "image/png"),
         (picture(EIGHT, "jpeg"), "application/octet-stream"),
         (picture(EIGHT, "webp"), None),
+        (picture(EIGHT, "tiff"), "image/tiff"),
         ("form", "multipart/form-data"),
     ],
 )
@@ -44,6 +45,17 @@ def test_ways_to_send_a_page(client, data, kind):
     assert answer.status_code == 200, answer.data
     assert answer.json["pages"][0]["text"].splitlines()[0].endswith("brown fox")
     assert answer.json["kept"] is False
+
+
+def test_a_tiff_is_held_to_the_limits_on_every_page(client, monkeypatch):
+    frames = [Image.new("L", (40, 30)), Image.new("L", (50, 40))]
+    data = encoded(frames[0], "tiff", save_all=True, append_images=frames[1:])
+    assert ask(client, data, "image/tiff").status_code == 200
+    monkeypatch.setattr(images, "MAX_FRAMES", 1)
+    problem(ask(client, data, "image/tiff"), "too-large", 413)
+    monkeypatch.setattr(images, "MAX_FRAMES", 2)
+    monkeypatch.setattr(images, "MAX_PIXELS", 1500)
+    assert "50 x 40" in problem(ask(client, data, "image/tiff"), "too-many-pixels", 422)["detail"]
 
 
 @pytest.mark.parametrize("output", pages.FORMATS)

@@ -16,7 +16,7 @@ from hcrlib.cli import serve
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.core.names import LINES_MODEL
 from hcrlib.datasets.text import reduced
-from hcrlib.documents import Box, Character, Line, Page, Word, choice, service
+from hcrlib.documents import Box, Character, Line, Page, Word, choice, pdf, service
 from hcrlib.documents.line_recognition import CtcRecognizer
 from hcrlib.documents.store import Library
 from hcrlib.runtime.web import cli, images
@@ -116,6 +116,7 @@ class FakeReader:
 def mine(tmp_path, monkeypatch):
     monkeypatch.setattr(service, "Reader", FakeReader)
     monkeypatch.setattr(service.loading, "count", len)
+    monkeypatch.setattr(pdf, "_picture", lambda data, *page: pdf._rendered(*page))  # the uploads are no pictures
     return service.Service(tmp_path / "library.sqlite")
 
 

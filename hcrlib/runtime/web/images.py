@@ -18,10 +18,11 @@ from .. import pictures
 from ..image import to_pixels
 from .problems import Problem
 
-FORMATS = ["JPEG", "PNG", "WEBP"] + (["HEIF"] if pictures.can_read_heif() else [])
+FORMATS = ["JPEG", "PNG", "WEBP", "TIFF"] + (["HEIF"] if pictures.can_read_heif() else [])
 MAX_PIXELS = 50 * 1000 * 1000  # a phone's 48 megapixels, as a JPEG: decoded at an eighth
 MAX_DECODED = 12 * 1000 * 1000  # in other formats, which have to be decoded in full
 MAX_SIDE = 20000
+MAX_FRAMES = 40  # of a TIFF, each a page
 LARGE = 4 * 1000 * 1000  # pixels: each process decodes such images one at a time, to bound its memory
 LONGER_SIDE = 1024  # pixels: enough for a character
 _large = threading.Lock()
@@ -63,10 +64,27 @@ def open_image(data, max_pixels=MAX_DECODED, also=()):
         known = FORMATS + list(also)
         known = ", ".join(known[:-1]) + " or " + known[-1]
         raise Problem("not-an-image", "This file (%d bytes) is not a %s file." % (len(data), known))
-    width, height = image.size
-    if width * height > (MAX_PIXELS if image.format == "JPEG" else max_pixels) or max(width, height) > MAX_SIDE:
-        raise Problem("too-many-pixels", "The image has %d x %d pixels; %s." % (width, height, limits))
+    for width, height in _sizes(image):
+        if width * height > (MAX_PIXELS if image.format == "JPEG" else max_pixels) or max(width, height) > MAX_SIDE:
+            raise Problem("too-many-pixels", "The image has %d x %d pixels; %s." % (width, height, limits))
     return image
+
+
+def _sizes(image):
+    """Yield the (width, height) of each frame of a TIFF, or of the image."""
+    yield image.size
+    if image.format != "TIFF":
+        return
+    try:
+        for index in range(1, MAX_FRAMES + 1):
+            image.seek(index)
+            yield image.size
+    except EOFError:
+        image.seek(0)
+        return
+    except Exception:  # as in open_image
+        raise Problem("not-an-image", "The TIFF file is damaged or incomplete.")
+    raise Problem("too-large", "The TIFF file has over %d pages." % MAX_FRAMES)
 
 
 def _decode(image, side):

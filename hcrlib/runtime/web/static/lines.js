@@ -136,8 +136,12 @@ function rewrite(page, line, text) {
     return { text: word, box, confidence: 1, characters: [] };
   });
   line.text = text;
-  const broken = (index) => index && page.lines[index].column !== page.lines[index - 1].column;
-  page.text = page.lines.map((each, index) => (broken(index) ? "\n" : "") + each.text).join("\n");
+  const between = (each, before) => {  // as Page.text
+    const inTable = (each.table_row ?? null) !== null;
+    if (inTable && each.table_row === before.table_row) return "\t";
+    return !inTable && (before.table_row ?? null) === null && each.column !== before.column ? "\n\n" : "\n";
+  };
+  page.text = page.lines.map((each, index) => (index ? between(each, page.lines[index - 1]) : "") + each.text).join("");
 }
 
 function turn(on) {

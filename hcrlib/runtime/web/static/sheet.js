@@ -77,7 +77,9 @@ function mark(text) {
 
 function paragraph(line, index) {
   const element = document.createElement("p");
-  if (index && line.column !== page.lines[index - 1].column) element.className = "column";
+  const before = page.lines[index - 1];
+  const inTable = [line, before].some((each) => (each?.table_row ?? null) !== null);
+  if (index && !inTable && line.column !== before.column) element.className = "column";
   const inLine = words.filter((each) => each.line === index);
   element.append(...inLine.flatMap(({ text }, number) => (number ? [" ", text] : [text])));
   return element;
