@@ -145,7 +145,7 @@ def test_a_folder_is_imported_and_found_in_any_spelling(monkeypatch, tmp_path):
         ("gzip.zip", b"<html>log in</html>", "web page"),
         ("mnist.parquet", b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS pointer"),
         ("mnist.npz", b"", "empty file"),
-        ("train-images-idx3-ubyte", gzip.compress(b"<html>"), "web page"),
+        ("train-images-idx3-ubyte", gzip.compress(b"<html>", mtime=0), "web page"),
     ],
 )
 def test_a_page_saved_as_data_is_called_one(tmp_path, monkeypatch, name, content, kind):
