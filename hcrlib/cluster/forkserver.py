@@ -79,7 +79,13 @@ class ForkServer:
 
     def _start(self):
         self.stop()
-        command = [sys.executable, "-m", "hcrlib.cluster.forkserver", *(self.preload if self.forks else ["--once"])]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "hcrlib.cluster.forkserver",
+        ]  # -P: a random.py in this folder is not Python's
+        command += self.preload if self.forks else ["--once"]
         self.process = subprocess.Popen(
             command,
             bufsize=0,  # select does not see buffered data

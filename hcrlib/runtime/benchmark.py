@@ -74,13 +74,14 @@ def main(argv=None):
 def _run_alone(kind, args):
     """Measure one engine in a process of its own; return its exit status."""
     home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    command = [sys.executable, "-m", "runtime.benchmark", args.bundle, "--alone", "--engine", kind, "--out", args.out]
+    bundle, out = os.path.abspath(args.bundle), os.path.abspath(args.out)
+    command = [sys.executable, "-m", "runtime.benchmark", bundle, "--alone", "--engine", kind, "--out", out]
     for name in ("queries", "seconds", "workspace", "profile"):
         if getattr(args, name) is not None:
             command += ["--" + name, str(getattr(args, name))]
     sys.stdout.flush()
     path = os.pathsep.join(part for part in (home, os.environ.get("PYTHONPATH")) if part)
-    return subprocess.call(command, env=dict(os.environ, PYTHONPATH=path))
+    return subprocess.call(command, cwd=home, env=dict(os.environ, PYTHONPATH=path))  # cwd: `-m` imports from it first
 
 
 def kinds(model=models.CharacterModel):
