@@ -15,6 +15,7 @@ from hcrlib.core import paths
 from hcrlib.core.code_hash import code_sha256
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.fileio import file_lock, write_text
+from hcrlib.core.logs import say
 from hcrlib.core.provenance import packages, provenance, threads
 from hcrlib.models import FitContext, Learner, _settings, named
 from hcrlib.records import RunConfig, RunRecord
@@ -63,7 +64,7 @@ def _steps(kind: type[Learner], preprocess: str) -> str:
 
 
 def run_one(
-    config: RunConfig, log: Callable[[str], Any] = print, runs: Path | None = None, strict: bool = False
+    config: RunConfig, log: Callable[[str], Any] = say, runs: Path | None = None, strict: bool = False
 ) -> RunRecord:
     """Train, evaluate and record one configuration.
 

@@ -18,6 +18,7 @@ from shutil import which
 import numpy as np
 
 from . import board, bundle, models
+from ._console import replace_characters
 from ._model import GOLDEN_TOLERANCE
 from .engines import tensorrt as trt
 
@@ -34,6 +35,7 @@ PATHS = "/usr/src/tensorrt/bin/trtexec", "/usr/local/bin/trtexec"
 
 def main(argv=None):
     """Return the exit status: 0; 1 where no engine could be measured or the bundle is incomplete; 2 for usage."""
+    replace_characters()
     parser = argparse.ArgumentParser(description="Measure how fast a bundle is on this machine.")
     parser.add_argument("bundle", metavar="BUNDLE", help="a folder that `hcr export` wrote")
     parser.add_argument("--engine", action="append", choices=kinds(), help="repeatable (all that work on this machine)")
