@@ -84,6 +84,17 @@ def test_undo_and_clear(page):
     expect(page.locator("#undo")).to_be_disabled()
 
 
+def test_a_server_in_front_that_fails_for_a_moment(desktop):
+    body = "<title>502 Bad Gateway</title>"
+    desktop.route(
+        "**/api/predict?*", lambda route: route.fulfill(status=502, content_type="text/html", body=body), times=1
+    )
+    draw(desktop, EIGHT)
+    expect(desktop.locator("#trouble")).to_contain_text("502 Bad Gateway")
+    answered(desktop, "8")
+    expect(desktop.locator("#trouble")).to_be_hidden()
+
+
 def test_another_model(page):
     draw(page, EIGHT)
     page.locator("#model").select_option("best-digits")
