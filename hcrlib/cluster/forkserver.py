@@ -79,12 +79,7 @@ class ForkServer:
 
     def _start(self):
         self.stop()
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "hcrlib.cluster.forkserver",
-        ]  # -P: a random.py in this folder is not Python's
+        command = [sys.executable, "-P", "-m", "hcrlib.cluster.forkserver"]  # -P: not this folder's random.py
         command += self.preload if self.forks else ["--once"]
         self.process = subprocess.Popen(
             command,

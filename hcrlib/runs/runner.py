@@ -115,7 +115,7 @@ def _run(config: RunConfig, data: Any, folder: Path, log: Callable[[str], Any], 
         with _settings.fixed():
             task.measure(record, learner, data, context, folder / NEW)
             record.provenance["threads"] = threads()  # now that the libraries are loaded
-            record.provenance["settings"] = _settings.in_force("keras" in record.engine)
+            record.provenance["settings"] = _settings.in_force("keras" in (record.engine or ""))
         record.write(folder / NEW)
     except Exception as error:
         shutil.rmtree(folder / NEW, ignore_errors=True)

@@ -40,8 +40,8 @@ def create_app(models, corrections=None, hosts=(), metrics=None, page_reader=Non
         metrics: a Metrics, or None for a new one.
         page_reader: reads whole pages, see the `pages` module; None if pages are not read.
         prefix: the path below which a front server offers the app, such as "/hcr"; "" for X-Forwarded-Prefix, if it sends one.
-        waiting: a Waiting, the line of pages; None for a new one.
         origins: the origins of other sites whose pages may use the API, such as "https://www.example.org".
+        waiting: a Waiting, the line of pages; None for a new one.
     """
     app = flask.Flask(__name__, static_folder=STATIC, static_url_path="/static", template_folder=STATIC)
     app.request_class = _Request
@@ -139,9 +139,8 @@ def _handle_errors(app):
                 query = flask.request.query_string.decode("latin-1")
                 last = "../" + path.rstrip("/").rpartition("/")[2]  # relative: the front server's prefix may be unknown
                 return flask.redirect(last + ("?" + query if query else ""), 308)
-            return respond(
-                Problem("not-found", "The web app is at %s/, the API is described at %s/api/docs." % (root, root))
-            )
+            where = "The web app is at %s/, the API is described at %s/api/docs."
+            return respond(Problem("not-found", where % (root, root)))
         if error.code and 400 <= error.code < 500:
             return respond(Problem("bad-request", "The request is malformed."))
         return error if error.code and error.code < 400 else internal_error(error)

@@ -101,7 +101,10 @@ def serve(app, metrics, bound, threads, may_accept=None, max_body=MAX_BODY, pref
                 self._flush_exception(self._flush_some)
                 if not self.total_outbufs_len and not self.will_close:
                     self.close_when_flushed = False
-                    self.socket.shutdown(socket.SHUT_WR)
+                    try:
+                        self.socket.shutdown(socket.SHUT_WR)
+                    except OSError:  # the client has gone
+                        self.will_close = True
                 return
             super().handle_write()
 
