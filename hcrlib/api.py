@@ -1,12 +1,12 @@
 """The public API, what a person types in a notebook: `import hcrlib as hcr`."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hcrlib import models, records
-from hcrlib.core import paths
+from hcrlib.core import logs, paths
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.extras import explained
 from hcrlib.core.registry import did_you_mean
@@ -30,20 +30,25 @@ def train(
     seed: int = 0,
     budget: int | None = None,
     preprocess: list | None = None,
-    say: Callable[[str], object] = print,
-    **params: Any,
+    say: Callable[[str], object] = logs.say,
+    params: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> records.RunRecord:
     """Train and evaluate; return the RunRecord (run.accuracy, run.misses, run.fit_s, run.path, ...).
 
     classifier: one of `hcrlib.models.CLASSIFIERS.names()`. data: a dataset's name, or the path of a folder with a
     dataset.yml. seed: every random choice follows from it; on the same machine it gives the same predictions.
     budget: training images to use, stratified; None for all. preprocess: steps, None for the classifier's own.
-    params: the classifier's parameters; an unknown one is a ConfigError. The record and the model are under run.path.
+    params, more: the classifier's parameters; an unknown one is a ConfigError. The record and the model are under run.path.
     """
+    if not isinstance(params, Mapping | None):
+        hint = "papermill's -p passes text: write -y 'params: {epochs: 2}' instead of -p params '{epochs: 2}'"
+        raise ConfigError("'params' is not valid", expected="a mapping of names to values", got=repr(params), hint=hint)
     if not isinstance(data, str | Path):
         what = f"A run is defined by its dataset's name, not by a loaded {type(data).__name__}"
         raise ConfigError(what, hint=f"data={getattr(data, 'name', 'mnist-5k')!r}, or the path of its dataset.yml")
-    config = runner.resolve(classifier, dataset=data, seed=seed, budget=budget, preprocess=preprocess, **params)
+    more = {**(params or {}), **more}
+    config = runner.resolve(classifier, dataset=data, seed=seed, budget=budget, preprocess=preprocess, **more)
     return runner.run_one(config, say)
 
 

@@ -120,7 +120,7 @@ def percentiles(rounds):
 
 def in_child(*arguments, environment=None):
     """Run `python ARGUMENTS` and return its standard output; RunError with the end of its standard error if it fails."""
-    command = [sys.executable, *map(str, arguments)]
+    command = [sys.executable, "-P", *map(str, arguments)]
     child = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(environment or {})})
     if child.returncode:
         raise RunError("A measured process failed", where=" ".join(command[1:]), got=child.stderr.strip()[-500:])

@@ -119,7 +119,7 @@ def _bare(model):
 
 
 def _load(script):
-    command = [sys.executable, "-m", "hcrlib.runtime.web", "--port", "0", "--no-corrections"]
+    command = [sys.executable, "-P", "-m", "hcrlib.runtime.web", "--port", "0", "--no-corrections"]
     folder = next(root / MODEL for root in paths.zoo_roots() if (root / MODEL).is_dir())
     command += ["--bundle", str(folder)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

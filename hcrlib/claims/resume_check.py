@@ -43,7 +43,7 @@ def judge(config):
 def _train(config, root, wait):
     """Execute a run in a process of its own, with results in root; return its output. wait: "wait" to kill it after epoch 2."""
     environment = {**os.environ, "HCR_RESULTS": root}
-    command = [sys.executable, "-c", CHILD, json.dumps(config.to_dict()), wait]
+    command = [sys.executable, "-P", "-c", CHILD, json.dumps(config.to_dict()), wait]
     lines = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as child:
         for line in child.stdout:

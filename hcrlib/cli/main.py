@@ -26,6 +26,7 @@ from hcrlib.cli import (
 from hcrlib.core.errors import HcrError
 from hcrlib.core.extras import explained
 from hcrlib.core.registry import did_you_mean
+from hcrlib.runtime._console import replace_characters
 
 COMMANDS = data, train, sweep, tune, claims, results, read, library, compose, zoo, bundle, serve, bench, doctor
 STOPPED = "Stopped. Finished runs and epochs are kept; repeat the command%s to continue."
@@ -38,6 +39,7 @@ def main(argv=None):
     0 for success; 1 for an error or a failed run, explained in one paragraph; 2 for wrong usage; 130 after Ctrl-C; 141, like
     any program, when the reader of its output goes away: `hcr sweep X | head` has not made all its runs.
     """
+    replace_characters()
     args = parser().parse_args(argv)
     try:
         with explained():

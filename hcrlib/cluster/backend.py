@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import logging
+import os
 import queue
 import signal
 import tempfile
@@ -21,6 +22,7 @@ SHARE = 0.9  # of the memory, for all runs together
 LOST_S = 60.0  # how long to wait for a lost scheduler
 CLEAN_S = 15  # for workers to end jobs that are no longer wanted
 SILENT_S = "60s"  # without a heartbeat; then a local worker's run goes to another worker
+SAFE_PATH = "PYTHONSAFEPATH"
 THREADS = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NUMBA_NUM_THREADS"
 
 
@@ -67,6 +69,7 @@ def started(cluster, attempt=worker.attempt):
             cores, memory = dask.system.CPU_COUNT, distributed.system.MEMORY_LIMIT
             workers = cluster.workers or max(1, min(cores, memory // RUN_BYTES))
             share = int(memory * SHARE / workers)
+            stack.enter_context(_safe_path())
             address = stack.enter_context(_local(distributed, workers, max(1, cores // workers)))
         try:
             client = distributed.Client(address, timeout=30, set_as_default=False, name="hcr sweep")
@@ -97,6 +100,20 @@ def _local(distributed, workers, threads):
             signal.signal(signal.SIGINT, before)
     with cluster:
         yield cluster
+
+
+@contextlib.contextmanager
+def _safe_path():
+    """Have Python processes started meanwhile import nothing from the current folder, such as a random.py of the user's."""
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SAFE_PATH]
+        else:
+            os.environ[SAFE_PATH] = before
 
 
 def _ignoring_interrupts(distributed):

@@ -79,7 +79,8 @@ class ForkServer:
 
     def _start(self):
         self.stop()
-        command = [sys.executable, "-m", "hcrlib.cluster.forkserver", *(self.preload if self.forks else ["--once"])]
+        command = [sys.executable, "-P", "-m", "hcrlib.cluster.forkserver"]  # -P: not this folder's random.py
+        command += self.preload if self.forks else ["--once"]
         self.process = subprocess.Popen(
             command,
             bufsize=0,  # select does not see buffered data
@@ -142,11 +143,14 @@ def _prepare(classifier):
 
 
 def _work(job):
+    from hcrlib.runtime._console import replace_characters
+
     if os.getpid() != os.getsid(0):
         os.setsid()  # so that the whole group can be killed
     null, log = os.open(os.devnull, os.O_RDONLY), os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     for number, file in ((0, null), (1, log), (2, log)):
         os.dup2(file, number)
+    replace_characters()
     os.environ.update(job["environment"])
     module, function = job["function"].split(":")
     sys.exit(getattr(importlib.import_module(module), function)(job["argument"]))

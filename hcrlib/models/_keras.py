@@ -18,6 +18,7 @@ import numpy as np
 
 from hcrlib.core.errors import RunError
 from hcrlib.core.rng import frozen_rng, seed_for
+from hcrlib.models import _settings
 from hcrlib.models._augmentation import shifted
 from hcrlib.models._base import Classifier, Learner, balanced, class_weight, number
 from hcrlib.models._batch_norm import estimation
@@ -279,6 +280,8 @@ def quiet_keras():
     """Return the keras module without the backend's messages on CPU features, missing GPUs, and the tracing of each network."""
     if "keras" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        chosen = os.environ.get("KERAS_BACKEND")
+        os.environ["KERAS_BACKEND"] = _settings.backend()  # instead of the one in keras.json
         shown, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, 2)  # some messages precede any logging setup: only redirecting the descriptor suppresses them
         try:
@@ -287,6 +290,8 @@ def quiet_keras():
             os.dup2(shown, 2)
             os.close(shown)
             os.close(nothing)
+            if chosen is None:
+                del os.environ["KERAS_BACKEND"]
     logging.getLogger("tensorflow").addFilter(_is_no_retracing)  # the same filter is added once
     return sys.modules["keras"]
 

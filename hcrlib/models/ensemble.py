@@ -5,6 +5,7 @@ Sources: Hansen and Salamon 1990 (networks with different initial weights make d
 single run with a `shift` is that run with test-time augmentation, reported separately.
 """
 
+import contextlib
 import dataclasses
 import shutil
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from hcrlib.core.errors import ConfigError
 from hcrlib.models._augmentation import moved
-from hcrlib.models._base import Classifier, load_model, number
+from hcrlib.models._base import Classifier, load_model, named, number
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -31,6 +32,11 @@ class Ensemble(Classifier):
         self.runs = sorted(str(run).strip("/") for run in self.runs) if self.runs else None  # in any order
         if self.runs and len(set(self.runs)) < len(self.runs):
             raise ConfigError("A run is named twice in an ensemble", got=", ".join(self.runs))
+
+    def prepare(self):
+        for run in self.runs or ():
+            with contextlib.suppress(ConfigError, IndexError):  # `fit` reports what is not a run
+                named(run.split("/")[-2]).create({}).prepare()
 
     def fit(self, x, y, x_val, y_val, context):
         if not self.runs:

@@ -68,4 +68,8 @@ def _own_kernel():
         def _kernel_spec_manager_default(self):
             return KernelSpecManager(kernel_dirs=[])
 
+        def format_kernel_cmd(self, extra_arguments=None):
+            python, *arguments = super().format_kernel_cmd(extra_arguments)
+            return [python, "-P", *arguments]  # modules in the notebook's folder are not imported instead of libraries
+
     return {"kernel_manager_class": OwnKernelManager, "extra_arguments": ["--log-level=ERROR"]}

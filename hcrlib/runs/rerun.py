@@ -15,7 +15,7 @@ from hcrlib.runs import runner
 
 BIT_EQUAL, EQUAL, DIFFERENT = "bit-equal", "equal within misses", "different"
 MISSES, ANSWERS = 0.001, 0.005  # shares of the test images by which equal runs may differ
-CONDITIONS = "code_sha256", "commit", "python", "system", "cpu", "cores", "threads", "packages"
+CONDITIONS = "code_sha256", "commit", "python", "system", "cpu", "cores", "threads", "packages", "settings"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,12 +98,14 @@ def _few(difference, share, n):
 
 def _changes(then, now):
     for name in CONDITIONS:
-        if isinstance(now.get(name), dict):
-            for key in sorted({*then.get(name, {}), *now[name]}):
-                if (was := then.get(name, {}).get(key)) != (new := now[name].get(key)):
+        if name not in then:
+            yield f"{name}: not recorded then"
+        elif isinstance(now.get(name), dict):
+            for key in sorted({*then[name], *now[name]}):
+                if (was := then[name].get(key)) != (new := now[name].get(key)):
                     yield f"{name} {key}: {was} then, {new} now"
-        elif then.get(name) != now.get(name):
-            yield f"{name}: {then.get(name)} then, {now.get(name)} now"
+        elif then[name] != now.get(name):
+            yield f"{name}: {then[name]} then, {now.get(name)} now"
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import functools
 import json
-import os
 import shutil
 import traceback
 from collections.abc import Callable, Container
@@ -16,8 +15,9 @@ from hcrlib.core import paths
 from hcrlib.core.code_hash import code_sha256
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.fileio import file_lock, write_text
+from hcrlib.core.logs import say
 from hcrlib.core.provenance import packages, provenance, threads
-from hcrlib.models import FitContext, Learner, named
+from hcrlib.models import FitContext, Learner, _settings, named
 from hcrlib.records import RunConfig, RunRecord
 from hcrlib.records.storage import NEW
 from hcrlib.runs.store import CHECKPOINT, LOCK, finished, finished_run, model_name, model_parameters, settle, swap
@@ -67,7 +67,7 @@ def _steps(kind: type[Learner], preprocess: str) -> str:
 
 
 def run_one(
-    config: RunConfig, log: Callable[[str], Any] = print, runs: Path | None = None, strict: bool = False
+    config: RunConfig, log: Callable[[str], Any] = say, runs: Path | None = None, strict: bool = False
 ) -> RunRecord:
     """Train, evaluate and record one configuration.
 
@@ -114,8 +114,11 @@ def _run(config: RunConfig, data: Any, folder: Path, log: Callable[[str], Any], 
         find_run = functools.partial(finished_run, runs)
         about = data.sha256, find_run, data.classes, config.dataset
         context = FitContext(len(data.classes), config.seed, folder, log, *about)
-        task.measure(record, learner, data, context, folder / NEW)
-        record.provenance["threads"] = threads()  # now that the libraries are loaded
+        learner.prepare()
+        with _settings.fixed():
+            task.measure(record, learner, data, context, folder / NEW)
+            record.provenance["threads"] = threads()  # now that the libraries are loaded
+            record.provenance["settings"] = _settings.in_force("keras" in (record.engine or ""))
         record.write(folder / NEW)
     except Exception as error:
         shutil.rmtree(folder / NEW, ignore_errors=True)
@@ -131,8 +134,8 @@ def _run(config: RunConfig, data: Any, folder: Path, log: Callable[[str], Any], 
 
 def _make_room(folder: Path, config: RunConfig, data: Any) -> None:
     """Clear the run's folder, but keep a killed attempt's checkpoint for resuming if its code and data were the same."""
-    backend = os.environ.get("KERAS_BACKEND")
-    attempt = json.dumps([config.to_dict(), data.sha256, code_sha256(), packages(), backend], sort_keys=True) + "\n"
+    made_by = code_sha256(), packages(), _settings.backend()
+    attempt = json.dumps([config.to_dict(), data.sha256, *made_by], sort_keys=True) + "\n"
     made = folder / "attempt.json"
     resumes = made.exists() and made.read_text(encoding="utf-8") == attempt
     resumes = resumes and any((folder / name).exists() for name in CHECKPOINT)

@@ -5,10 +5,12 @@ import os
 import sys
 
 from . import ENGINES, bundle
+from ._console import replace_characters
 
 
 def main(argv=None):
     """Return the exit status: 0; 1 where the bundle or an image cannot be read; 2 for usage."""
+    replace_characters()
     home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     parser = argparse.ArgumentParser(prog="python3 -m runtime", description="Read images with the model of a bundle.")
     parser.add_argument("images", nargs="*", metavar="IMAGE")

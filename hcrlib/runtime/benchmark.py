@@ -18,6 +18,7 @@ from shutil import which
 import numpy as np
 
 from . import board, bundle, models
+from ._console import replace_characters
 from ._model import GOLDEN_TOLERANCE
 from .engines import tensorrt as trt
 
@@ -34,6 +35,7 @@ PATHS = "/usr/src/tensorrt/bin/trtexec", "/usr/local/bin/trtexec"
 
 def main(argv=None):
     """Return the exit status: 0; 1 where no engine could be measured or the bundle is incomplete; 2 for usage."""
+    replace_characters()
     parser = argparse.ArgumentParser(description="Measure how fast a bundle is on this machine.")
     parser.add_argument("bundle", metavar="BUNDLE", help="a folder that `hcr export` wrote")
     parser.add_argument("--engine", action="append", choices=kinds(), help="repeatable (all that work on this machine)")
@@ -74,13 +76,14 @@ def main(argv=None):
 def _run_alone(kind, args):
     """Measure one engine in a process of its own; return its exit status."""
     home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    command = [sys.executable, "-m", "runtime.benchmark", args.bundle, "--alone", "--engine", kind, "--out", args.out]
+    bundle, out = os.path.abspath(args.bundle), os.path.abspath(args.out)
+    command = [sys.executable, "-m", "runtime.benchmark", bundle, "--alone", "--engine", kind, "--out", out]
     for name in ("queries", "seconds", "workspace", "profile"):
         if getattr(args, name) is not None:
             command += ["--" + name, str(getattr(args, name))]
     sys.stdout.flush()
     path = os.pathsep.join(part for part in (home, os.environ.get("PYTHONPATH")) if part)
-    return subprocess.call(command, env=dict(os.environ, PYTHONPATH=path))
+    return subprocess.call(command, cwd=home, env=dict(os.environ, PYTHONPATH=path))  # cwd: `-m` imports from it first
 
 
 def kinds(model=models.CharacterModel):

@@ -165,7 +165,6 @@ class Task:
         prepared, val = does.prepare(pipeline, train), does.prepare(pipeline, data.val)
         record.preprocess_fit_s = time.perf_counter() - begun
 
-        learner.prepare()
         begun = time.perf_counter()
         does.fit(learner, prepared, val, context)
         record.fit_s = time.perf_counter() - begun + learner.prior_fit_s

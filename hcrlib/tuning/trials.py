@@ -23,7 +23,7 @@ from hcrlib.core.extras import explained
 from hcrlib.core.fileio import file_lock, write_text
 from hcrlib.core.provenance import packages
 from hcrlib.core.rng import seed_for
-from hcrlib.models import FitContext, named
+from hcrlib.models import FitContext, _settings, named
 from hcrlib.records import RunConfig, RunRecord
 from hcrlib.runtime.pipeline import OPTIONS
 
@@ -246,8 +246,9 @@ class _Bench:
 
             keras.backend.clear_session()  # free earlier trials' models
         begun = time.perf_counter()
-        measuring.fit(learner, train, val, context)
-        outputs = measuring.predict(learner, val, data.classes)
+        with _settings.fixed():
+            measuring.fit(learner, train, val, context)
+            outputs = measuring.predict(learner, val, data.classes)
         seconds = time.perf_counter() - begun + learner.prior_fit_s
         metrics = {name: metric.value for name, metric in measuring.validation(outputs, data.val).items()}
         error = self.task.error(metrics[f"val_{self.task.primary}"])

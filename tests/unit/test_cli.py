@@ -16,7 +16,7 @@ import hcrlib
 from hcrlib import records
 from hcrlib.cli import doctor, main
 from hcrlib.core import paths
-from hcrlib.core.errors import RunError
+from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.runs import runner
 
 
@@ -277,3 +277,23 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly():
         err = process.stderr.read()
         assert process.wait() == 128 + signal.SIGPIPE
     assert err == b""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252:strict"])
+def test_a_character_that_the_encoding_lacks_is_replaced(encoding, monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    code = "import sys; from hcrlib.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    call = [sys.executable, "-c", code]
+    done = subprocess.run([*call, "data", "list"], capture_output=True)
+    assert (done.returncode, b"Chagu?" in done.stdout, done.stderr) == (0, encoding == "ascii", b"")
+    done = subprocess.run([*call, "read", "Ω.png"], capture_output=True)
+    assert (done.returncode, done.stderr.count(b"?.png")) == (1, 1)
+    code = "from hcrlib.core.logs import say; say('\\u03a9')"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).stdout == b"?\n"
+
+
+def test_parameters_are_a_mapping(results):
+    run = hcrlib.train("knn", budget=300, params={"k": 3}, say=lambda line: None)
+    assert run.config.params["k"] == 3
+    with pytest.raises(ConfigError, match="'params' is not valid.*mapping.*got '{k: 3}'.*papermill.*-y 'params:"):
+        hcrlib.train("knn", params="{k: 3}")

@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 import functools
+import os
+import sys
 import time
 from unittest.mock import Mock
 
@@ -11,12 +13,12 @@ from stand_ins import MEASURED, Workers, config, outcome
 
 from hcrlib import records
 from hcrlib.cluster import client
-from hcrlib.cluster.backend import Cluster, Dask
+from hcrlib.cluster.backend import Cluster, Dask, started
 from hcrlib.cluster.inputs import Input
 from hcrlib.cluster.jobs import FAILED, FAULT, LACKING, OTHER_CODE, Outcome
 from hcrlib.cluster.results import FAILED_AGAIN
 from hcrlib.core.errors import RunError
-from hcrlib.runs import runner
+from hcrlib.runs import notebooks, runner
 
 
 @pytest.fixture
@@ -194,3 +196,16 @@ def test_unreachable_scheduler(monkeypatch, address, results):
     with pytest.raises(RunError, match="The scheduler does not respond"):
         client.run([(config(), "10_train.ipynb")], Cluster(scheduler=address))
     assert time.monotonic() - begun < 15
+
+
+def test_workers_import_nothing_from_the_current_folder(tmp_path, monkeypatch):
+    """Neither the workers of a sweep nor the kernel of its report, whose folders a user's modules may lie in."""
+    for name in ("random", "queue", "numpy", "struct"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not Python')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HCR_CACHE", str(tmp_path / "cache"))
+    with started(Cluster(workers=1)) as cluster:
+        assert cluster.client.submit(os.getenv, "PYTHONSAFEPATH").result(timeout=60) == "1"
+    assert "PYTHONSAFEPATH" not in os.environ
+    manager = notebooks._own_kernel()["kernel_manager_class"]()
+    assert manager.format_kernel_cmd()[:2] == [sys.executable, "-P"]

@@ -92,6 +92,16 @@ def gone(*pids):
     return all(not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE for pid in pids)
 
 
+def test_modules_of_the_current_folder_are_not_imported_instead_of_python_s(jobs, log, tmp_path, monkeypatch):
+    for name in ("random", "queue", "numpy", "signal"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not Python')")
+    monkeypatch.chdir(tmp_path)
+    for forks in (True, False):
+        server = ForkServer(forks, preload=())
+        assert done(server, "end", 5, log) == 5
+        server.stop()
+
+
 @pytest.mark.parametrize(
     ("function", "given", "status"),
     [

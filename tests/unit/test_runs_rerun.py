@@ -93,11 +93,14 @@ def test_without_predictions_the_misses_are_compared(run, tmp_path, results):
 
 def test_what_is_not_as_it_was_is_listed(run):
     record = json.loads((run.path / "record.json").read_text())
-    record["provenance"] |= {"cpu": "another one", "packages": {"numpy": "1.0"}}
+    record["provenance"] |= {"cpu": "another one", "packages": {"numpy": "1.0"}, "settings": {"TF_XLA_FLAGS": "x"}}
+    del record["provenance"]["threads"]
     (run.path / "record.json").write_text(json.dumps(record))
     changed = again(run.id).changed
     assert changed[0].startswith("cpu: another one then")
     assert any(line.startswith("packages numpy: 1.0 then") for line in changed)
+    assert "threads: not recorded then" in changed
+    assert "settings TF_XLA_FLAGS: x then, None now" in changed
 
 
 def test_what_is_no_finished_record_is_refused(run):

@@ -15,6 +15,7 @@ from hcrlib.datasets.text import HEIGHT
 from hcrlib.runtime.web import STATIC, images, pages
 from hcrlib.runtime.web.app import MAX_BODY
 from hcrlib.runtime.web.characters import MAX_BATCH
+from hcrlib.runtime.web.waiting import MAX_TICKET
 
 from .conftest import BARS, CAPITAL_A, EIGHT, OPENAPI, ZERO, data_url, encoded, picture, problem, validate
 
@@ -239,7 +240,7 @@ def test_addresses_and_methods(client):
 
 
 def test_the_description_states_the_limits(client):
-    assert client.get("/api/openapi.json").json == OPENAPI
+    assert client.get("/api/openapi.json").json == {**OPENAPI, "servers": [{"url": "/"}]}
     predict, read = (OPENAPI["paths"][path]["post"] for path in ("/api/predict", "/api/read"))
     several = predict["requestBody"]["content"]["application/json"]["schema"]["anyOf"][1]["properties"]["images"]
     answers = OPENAPI["components"]["schemas"]["Answers"]["properties"]["answers"]
@@ -248,6 +249,8 @@ def test_the_description_states_the_limits(client):
     assert f"{MAX_BODY >> 20} MB" in OPENAPI["info"]["description"]
     assert f"{pages.MAX_BODY >> 20} MB" in read["description"]
     assert read["parameters"][2]["schema"]["enum"] == list(pages.FORMATS)
+    place = OPENAPI["paths"]["/api/read/place"]["get"]["parameters"][0]
+    assert place["schema"]["maxLength"] == MAX_TICKET
     media_types = {media_type.partition(";")[0] for media_type, _ in pages.FORMATS.values()}
     assert set(read["responses"]["200"]["content"]) == media_types
     line = OPENAPI["paths"]["/api/corrections/lines"]["post"]["requestBody"]["content"]["application/json"]["schema"]

@@ -84,6 +84,16 @@ def test_undo_and_clear(page):
     expect(page.locator("#undo")).to_be_disabled()
 
 
+def test_a_server_in_front_that_fails_for_a_moment(desktop):
+    body = "<title>502 Bad Gateway</title>"
+    desktop.route("**/api/predict?*", lambda route: route.fulfill(status=502, content_type="text/html", body=body))
+    draw(desktop, EIGHT)
+    expect(desktop.locator("#trouble")).to_contain_text("502 Bad Gateway")
+    desktop.unroute("**/api/predict?*")
+    answered(desktop, "8")
+    expect(desktop.locator("#trouble")).to_be_hidden()
+
+
 def test_another_model(page):
     draw(page, EIGHT)
     page.locator("#model").select_option("best-digits")
@@ -268,5 +278,5 @@ def test_it_can_be_installed(desktop):
     manifest = desktop.evaluate("fetch('/manifest.webmanifest').then((response) => response.json())")
     assert {icon["sizes"] for icon in manifest["icons"]} >= {"192x192", "512x512"}
     for icon in manifest["icons"]:
-        assert desktop.request.get(desktop.url.rstrip("/") + icon["src"]).ok
+        assert desktop.request.get(desktop.url + icon["src"]).ok
     assert desktop.evaluate("navigator.serviceWorker.ready.then((worker) => worker.scope)") == desktop.url

@@ -161,12 +161,38 @@ def test_refused_files_are_explained(desktop, tmp_path):
     expect(desktop.locator("#trouble")).to_contain_text("limit is 30 MB")
 
 
+@pytest.mark.parametrize(("status", "title"), [(413, "413 Request Entity Too Large"), (502, "502 Bad Gateway")])
+def test_an_error_of_a_server_in_front_is_shown_as_what_it_is(desktop, status, title):
+    body = f"<html>\r\n<head><title>{title}</title></head><body><center>nginx/1.22.1</center></body></html>"
+    answer = dict(status=status, content_type="text/html", body=body)
+    desktop.route("**/api/read?*", lambda route: route.fulfill(**answer), times=1)
+    choose(desktop)
+    expect(desktop.locator("#trouble")).to_contain_text(title)
+    expect(desktop.locator("#trouble")).to_contain_text("in front of this one")
+    assert "raise its limit" in desktop.locator("#trouble").inner_text() or status != 413
+    shot(desktop, f"page-front-{status}")
+    choose(desktop)
+    expect(desktop.locator("#text p")).to_have_count(3)
+
+
+def test_the_place_in_line_is_shown(desktop):
+    place = dict(json={"place": 2})
+    desktop.route("**/api/read/place?*", lambda route: route.fulfill(**place))
+    desktop.reader.proceed.clear()
+    choose(desktop)
+    expect(desktop.locator("#doing")).to_have_text("Waiting. Pages before yours: 2.")
+    place["json"] = {"place": 0}
+    expect(desktop.locator("#doing")).to_have_text("Reading notes.pdf")
+    desktop.reader.proceed.set()
+    expect(desktop.locator("#text p")).to_have_count(3)
+
+
 def test_waiting_and_cancelling(desktop):
     busy = {"type": "/api/docs#busy", "title": "", "status": 503, "detail": ""}
     answer = dict(status=503, headers={"Retry-After": "1"}, body=json.dumps(busy))
     desktop.route("**/api/read*", lambda route: route.fulfill(**answer), times=1)
     choose(desktop)
-    expect(desktop.locator("#doing")).to_contain_text("Yours is next")
+    expect(desktop.locator("#doing")).to_contain_text("sent again")
     expect(desktop.locator("#text p")).to_have_count(3)
     desktop.reader.proceed.clear()
     choose(desktop)

@@ -2,12 +2,14 @@
 
 import concurrent.futures
 import io
+import time
 
 import pytest
 from PIL import Image
 
 from hcrlib.runtime.web import images, pages
 from hcrlib.runtime.web.app import MAX_BODY, create_app
+from hcrlib.runtime.web.waiting import PLACES
 
 from .conftest import EIGHT, encoded, picture, problem
 from .standin import AUTO_NOTE, RECOGNIZERS, StandIn
@@ -160,15 +162,20 @@ def test_refused_searches(client, query):
 
 def test_one_page_at_a_time_and_everything_else_meanwhile(client, reader):
     reader.proceed.clear()
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        first = pool.submit(ask, client.application.test_client())
+    with concurrent.futures.ThreadPoolExecutor(PLACES) as pool:
+        sent = [pool.submit(ask, client.application.test_client(), query=f"?ticket={n}") for n in range(PLACES)]
         assert reader.started.wait(20)
+        until = time.monotonic() + 20
+        while (places := {client.get(f"/api/read/place?ticket={n}").json["place"] for n in range(PLACES)}) != {
+            *range(PLACES)
+        }:
+            assert time.monotonic() < until, places
         busy = ask(client)
         problem(busy, "busy", 503)
         assert busy.headers["Retry-After"] == "2"
         assert client.post("/api/predict", data=picture(EIGHT)).json["label"] == "8"
         reader.proceed.set()
-        assert first.result().status_code == 200
+        assert {each.result().status_code for each in sent} == {200}
     assert ask(client).status_code == 200
 
 

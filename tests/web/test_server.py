@@ -41,6 +41,7 @@ class Running:
         self.process = subprocess.Popen(arguments, stdout=pipe, stderr=pipe, text=True, start_new_session=True, cwd=cwd)
         lines = [self.process.stdout.readline(), self.process.stdout.readline()]
         assert lines[1], self.process.stderr.read()
+        self.address = lines[1].split()[0]
         self.port = int(re.search(r":(\d+)/", lines[1])[1])
 
     def ask(self, method="POST", path="/api/predict", body=None, headers=(), timeout=60):
@@ -213,16 +214,22 @@ def reading(tmp_path):
 
 
 def test_reading_a_page_blocks_nothing_else(reading):
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        page = pool.submit(reading.ask, path="/api/read", body=SLOW)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        page = pool.submit(reading.ask, path="/api/read?ticket=a", body=SLOW)
         time.sleep(0.3)
+        more = [pool.submit(reading.ask, path=f"/api/read?ticket={n}", body=b"%PDF") for n in (1, 2, 3)]
+        until = time.monotonic() + 1
+        while reading.ask("GET", "/api/read/place?ticket=3")[2]["place"] is None and time.monotonic() < until:
+            time.sleep(0.05)
+        assert sorted(reading.ask("GET", f"/api/read/place?ticket={n}")[2]["place"] for n in "a123") == [0, 1, 2, 3]
+        status, headers, answer = reading.ask(path="/api/read", body=b"%PDF", timeout=1)
+        assert (status, headers["Retry-After"], answer["detail"][:7]) == (503, "2", "4 pages")
         for _ in range(5):
             assert reading.ask(body=picture(EIGHT), timeout=1)[2]["label"] == "8"
             assert reading.ask("GET", "/healthz", timeout=1)[0] == 200
-            status, headers, _ = reading.ask(path="/api/read", body=b"%PDF", timeout=1)
-            assert (status, headers["Retry-After"]) == (503, "2")
-        assert not page.done()
-        assert page.result()[0] == 200
+        assert not any(each.done() for each in (page, *more))
+        assert [each.result()[0] for each in (page, *more)] == [200] * 4
+        assert reading.ask("GET", "/api/read/place?ticket=3")[2]["place"] is None
 
 
 def test_pages_may_be_larger_than_characters(reading):

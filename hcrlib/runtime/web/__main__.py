@@ -4,11 +4,13 @@ import argparse
 import os
 import sys
 
+from .._console import replace_characters
 from . import cli
 
 
 def main(argv=None):
     """Return the exit status: 0 after SIGTERM or Ctrl-C; 1 if no bundle can be used or the port is taken; 2 for usage."""
+    replace_characters()
     own_bundle = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     parser = argparse.ArgumentParser(
         prog="python3 -m runtime.web", description="Serve the web app for handwritten characters."

@@ -9,7 +9,7 @@ import time
 import flask
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from . import STATIC, characters, pages, site
+from . import STATIC, characters, front, pages, site
 from .metrics import Metrics
 from .problems import MEDIA_TYPE, Problem
 
@@ -29,7 +29,7 @@ HEADERS = [
 ]
 
 
-def create_app(models, corrections=None, hosts=(), metrics=None, page_reader=None):
+def create_app(models, corrections=None, hosts=(), metrics=None, page_reader=None, prefix="", origins=(), waiting=None):
     """Return the Flask application.
 
     Args:
@@ -39,6 +39,9 @@ def create_app(models, corrections=None, hosts=(), metrics=None, page_reader=Non
             computer from other sites (DNS rebinding).
         metrics: a Metrics, or None for a new one.
         page_reader: reads whole pages, see the `pages` module; None if pages are not read.
+        prefix: the path below which a front server offers the app, such as "/hcr"; "" for X-Forwarded-Prefix, if it sends one.
+        origins: the origins of other sites whose pages may use the API, such as "https://www.example.org".
+        waiting: a Waiting, the line of pages; None for a new one.
     """
     app = flask.Flask(__name__, static_folder=STATIC, static_url_path="/static", template_folder=STATIC)
     app.request_class = _Request
@@ -48,11 +51,12 @@ def create_app(models, corrections=None, hosts=(), metrics=None, page_reader=Non
     metrics = metrics or Metrics()
     app.register_blueprint(site.blueprint(page_reader is not None))
     app.register_blueprint(characters.blueprint(models, corrections, metrics))
-    app.register_blueprint(pages.blueprint(models, page_reader, metrics, corrections))
+    app.register_blueprint(pages.blueprint(models, page_reader, metrics, corrections, waiting))
     _add_status(app, models, corrections, metrics, page_reader)
-    _guard(app, hosts, metrics)
+    _measure(app, metrics)
+    front.guard(app, hosts, origins)
     _handle_errors(app)
-    app.wsgi_app = _with_headers(app.wsgi_app)
+    app.wsgi_app = _with_headers(front.with_prefix(app.wsgi_app, prefix))
     return app
 
 
@@ -97,18 +101,10 @@ def _add_status(app, models, corrections, metrics, page_reader):
         return flask.Response(metrics.text(), mimetype="text/plain; version=0.0.4")
 
 
-def _guard(app, hosts, metrics):
+def _measure(app, metrics):
     @app.before_request
-    def check_origin():
+    def begin():
         flask.g.started = time.perf_counter()
-        request = flask.request
-        if hosts and _host_name(request.host) not in hosts:
-            raise Problem("other-origin", "This server does not accept requests under this host name.")
-        if request.method in ("GET", "HEAD", "OPTIONS"):
-            return
-        origin, site_header = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
-        if site_header not in (None, "same-origin", "none") or (origin and origin.partition("://")[2] != request.host):
-            raise Problem("other-origin", "Only this server's own pages, and programs, may send requests to it.")
 
     @app.after_request
     def record(response):
@@ -126,7 +122,8 @@ def _handle_errors(app):
 
     @app.errorhandler(Problem)
     def respond(problem):
-        return flask.Response(problem.body, problem.status, list(problem.headers), content_type=MEDIA_TYPE)
+        body = problem.body(flask.request.script_root)
+        return flask.Response(body, problem.status, list(problem.headers), content_type=MEDIA_TYPE)
 
     @app.errorhandler(HTTPException)
     def http_error(error):
@@ -137,7 +134,13 @@ def _handle_errors(app):
             allowed = ", ".join(sorted(error.valid_methods or ()))
             return respond(Problem("wrong-method", "This address accepts %s." % allowed, [("Allow", allowed)]))
         if error.code == 404:
-            return respond(Problem("not-found", "The web app is at /, the API is described at /api/docs."))
+            root, path = flask.request.script_root, flask.request.path
+            if path.endswith("/") and flask.request.method in ("GET", "HEAD") and _is_page(path.rstrip("/")):
+                query = flask.request.query_string.decode("latin-1")
+                last = "../" + path.rstrip("/").rpartition("/")[2]  # relative: the front server's prefix may be unknown
+                return flask.redirect(last + ("?" + query if query else ""), 308)
+            where = "The web app is at %s/, the API is described at %s/api/docs."
+            return respond(Problem("not-found", where % (root, root)))
         if error.code and 400 <= error.code < 500:
             return respond(Problem("bad-request", "The request is malformed."))
         return error if error.code and error.code < 400 else internal_error(error)
@@ -148,6 +151,6 @@ def _handle_errors(app):
         return respond(Problem("fault", "The error was logged. Please try again."))
 
 
-def _host_name(host):
-    """Return the name of `name:port` or `[::1]:port`."""
-    return host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
+def _is_page(path):
+    """Return whether there is a page at a path."""
+    return bool(path) and flask.current_app.create_url_adapter(flask.request).test(path, "GET")

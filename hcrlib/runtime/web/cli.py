@@ -2,10 +2,13 @@
 
 import argparse
 import errno
+import functools
 import os
 import sys
 import tempfile
 import threading
+
+from .addresses import parse_origin, parse_prefix, split_host
 
 PORT = 8000
 THREADS = 1
@@ -29,6 +32,10 @@ def add_arguments(add):
     add("--threads", type=_positive, default=THREADS, metavar="N", help=text)
     text = "a further host name of this server, such as that of a proxy; repeatable"
     add("--allow-host", action="append", default=[], metavar="NAME", help=text)
+    text = "the path below which a front server offers the app, such as /hcr (default: its X-Forwarded-Prefix, if any)"
+    add("--prefix", type=_checked(parse_prefix), default="", metavar="PATH", help=text)
+    text = "the origin of another site whose pages may use the API, such as https://www.example.org; repeatable"
+    add("--allow-origin", type=_checked(parse_origin), action="append", default=[], metavar="ORIGIN", help=text)
     add("--corrections", metavar="FILE", help="where to store user corrections (default: %s)" % default_store())
     add("--no-corrections", action="store_true", help="do not store user corrections")
 
@@ -37,6 +44,18 @@ def _positive(text):
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError("expected a whole number of at least 1, got '%s'" % text)
     return int(text)
+
+
+def _checked(parse):
+    """Return an argparse type whose errors keep their text."""
+
+    def parsed(text):
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error))
+
+    return parsed
 
 
 def run(args, find, page_reader=None):
@@ -50,7 +69,7 @@ def run(args, find, page_reader=None):
     with tempfile.TemporaryDirectory(prefix="hcr-serve-") as folder:
         if count > 1:  # before the import of `server`, which imports prometheus_client, which reads it
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        from . import server
+        from . import server, waiting
 
         try:
             bound = server.listen(args.host, args.port)
@@ -58,13 +77,13 @@ def run(args, find, page_reader=None):
             busy = getattr(error, "errno", None) == errno.EADDRINUSE
             reason = "%s%s" % (getattr(error, "strerror", None) or error, ". --port 0 picks a free port" * busy)
             return _fail("%s:%s: %s" % (args.host, args.port, reason))
-        peers = workers.Peers(count)
-        return workers.run(count, lambda number: _serve(args, find, page_reader, bound, number, peers))
+        peers, lines = workers.Peers(count), waiting.shared_memory(count)
+        return workers.run(count, lambda number: _serve(args, find, page_reader, bound, number, peers, lines))
 
 
-def _serve(args, find, page_reader, bound, number, peers):
+def _serve(args, find, page_reader, bound, number, peers, lines):
     """Run one process; the first one prints what is served and where."""
-    from . import app, pages, server
+    from . import app, pages, server, waiting
     from .corrections import Corrections
     from .metrics import Metrics
     from .model_store import ModelStore
@@ -75,18 +94,18 @@ def _serve(args, find, page_reader, bound, number, peers):
     except (OSError, ValueError) as error:
         return _fail(error) if peers.claim_report() else 1
     corrections = None if args.no_corrections else Corrections(args.corrections or default_store())
-    application = app.create_app(models, corrections, _hosts(args.host, args.allow_host), metrics, page_reader)
+    front = dict(prefix=args.prefix, origins=args.allow_origin, waiting=waiting.Waiting(lines, number))
+    application = app.create_app(models, corrections, _hosts(args.host, args.allow_host), metrics, page_reader, **front)
     if number == 0:
-        host = "localhost" if args.host in LOCAL else args.host
-        values = models.get().name, len(models.all()), host, bound.getsockname()[1]
-        sys.stdout.write("Default model: %s (of %d)\nhttp://%s:%d/  Press Ctrl-C to stop\n" % values)
+        address = "http://%s:%d%s/" % (_shown(args.host), bound.getsockname()[1], args.prefix)
+        values = models.get().name, len(models.all()), address
+        sys.stdout.write("Default model: %s (of %d)\n%s  Press Ctrl-C to stop\n" % values)
         sys.stdout.flush()
     models.watch(stop)
-    threads = args.threads + (page_reader is not None)  # a page occupies one for seconds
+    threads = args.threads + (waiting.PLACES if page_reader else 0)  # a page occupies one for seconds
     max_body = app.MAX_BODY if page_reader is None else pages.MAX_BODY
-    server.serve(
-        application, metrics, bound, threads, lambda connections: peers.may_accept(number, connections), max_body
-    )
+    may_accept = functools.partial(peers.may_accept, number)
+    server.serve(application, metrics, bound, threads, may_accept, max_body, args.prefix)
     stop.set()
     return 0
 
@@ -103,12 +122,18 @@ def default_store():
 
 
 def is_private(args):
-    """Return whether only users of this computer can reach the server: not by network, not by a proxy (--allow-host)."""
-    return args.host in LOCAL and not args.allow_host
+    """Return whether only users of this computer can reach the server: not by network, not by a proxy or another site."""
+    return args.host in LOCAL and not (args.allow_host or args.prefix or args.allow_origin)
 
 
 def _hosts(host, allowed):
     """Return the host names to accept; empty for any, if other machines may connect and no names were given."""
-    if host in LOCAL:
-        return LOCAL + tuple(allowed)
-    return tuple(allowed) and LOCAL + tuple(allowed)
+    allowed = tuple(split_host(name)[0] for name in allowed)
+    return LOCAL + allowed if allowed or host in LOCAL else ()
+
+
+def _shown(host):
+    """Return a host as an address to open: this computer for all of its addresses."""
+    if host in ("", "0.0.0.0", "::", "localhost", "127.0.0.1"):
+        return "localhost"
+    return "[%s]" % host if ":" in host else host

@@ -14,13 +14,11 @@ The page reader is passed to `blueprint`; a board has none, and its server says 
     search(query, limit)
                          matches in the library, best first: the dicts that static/openapi.json calls Hit
 
-`read` and `search` raise Problem if they fail. Reading takes seconds, so each process reads one page at a time and refuses
-further ones at once: pages occupy at most one of its threads. The server keeps no page: whoever corrects a line sends the
-image of the line that came with the page, so any process can store it, at any time.
+`read` and `search` raise Problem if they fail. Reading takes seconds, so each process reads one page at a time; a few more wait
+in line, see the `waiting` module, and further ones are refused at once. The server keeps no page: whoever corrects a line sends
+the image of the line that came with the page, so any process can store it, at any time.
 """
 
-import contextlib
-import threading
 import unicodedata
 
 import flask
@@ -29,6 +27,7 @@ from ..image import INK_THRESHOLD
 from . import AUTO, CHARACTERS, images
 from .characters import check_kept, consented, is_true, storage_errors
 from .problems import Problem
+from .waiting import MAX_TICKET, Waiting
 
 ROUTE = "/api/read"
 MAX_BODY = 30 * 1024 * 1024  # bytes: a scanned PDF, the photo of a page
@@ -37,7 +36,6 @@ MAX_NAME = 120  # characters of the name of a document in the library
 MAX_HITS = 50
 MAX_TEXT = 500  # characters of a line
 LINE_HEIGHT = 64  # pixels: recognizers are trained on lines of at most this height
-RETRY_AFTER_S = 2  # roughly the time that one page takes
 FORMATS = {  # name -> (media type, file extension)
     "json": ("application/json", "json"),
     "text": ("text/plain; charset=utf-8", "txt"),
@@ -48,10 +46,10 @@ FORMATS = {  # name -> (media type, file extension)
 }
 
 
-def blueprint(models, page_reader, metrics, corrections=None):
+def blueprint(models, page_reader, metrics, corrections=None, waiting=None):
     """Return the routes. page_reader: see above; None if this server reads no pages. The others are those of `create_app`."""
     routes = flask.Blueprint("pages", __name__)
-    lock = threading.Lock()
+    waiting = waiting or Waiting()
 
     @routes.route(ROUTE, methods=["POST"])
     def read():
@@ -67,12 +65,22 @@ def blueprint(models, page_reader, metrics, corrections=None):
         loaded = models.get(name or _default(models, page_reader))
         # who names a model of characters alone wants it to read
         recognizer = _recognizer(page_reader, options.get("recognizer") or (CHARACTERS if name else AUTO))
-        with _exclusive(lock):
+        is_gone = flask.request.environ.get("waitress.client_disconnected", bool)
+        with waiting.turn(options.get("ticket", "")[:MAX_TICKET], is_gone):
             data, document = _parse_request()
             line_images = is_true(options.get("line_images"))
             body = page_reader.read(data, document, loaded, output, keep, recognizer, line_images)
         metrics.count_page((recognizer or loaded).name)
         return _response(body, output)
+
+    @routes.route(ROUTE + "/place")
+    def place():
+        if page_reader is None:
+            raise Problem("not-here", "This server reads single characters, not pages.")
+        ticket = flask.request.args.get("ticket", "")[:MAX_TICKET]
+        if not ticket:
+            raise Problem("bad-request", "`ticket` must be the one that was sent with the page.")
+        return flask.jsonify(place=waiting.place(ticket))
 
     @routes.route("/api/corrections/lines", methods=["POST"])
     def add_line():
@@ -119,18 +127,6 @@ def _recognizer(page_reader, name):
 def _default(models, page_reader):
     available = [each.name for each in models.all()]
     return next((name for name in page_reader.models if name in available), available[0])
-
-
-@contextlib.contextmanager
-def _exclusive(lock):
-    """Hold the lock, or raise Problem at once: no thread waits for it."""
-    if not lock.acquire(False):
-        detail = "Another page is being read. Try again in %d seconds." % RETRY_AFTER_S
-        raise Problem("busy", detail, [("Retry-After", str(RETRY_AFTER_S))])
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _parse_request():

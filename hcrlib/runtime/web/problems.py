@@ -20,7 +20,6 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
         self.status, self.title = TYPES[name]
         self.members = dict(type="/api/docs#" + name, title=self.title, status=self.status, detail=detail, **extra)
 
-    @property
-    def body(self):
-        """The response body, as bytes of JSON."""
-        return json.dumps(self.members).encode("ascii")
+    def body(self, root=""):
+        """Return the response body, as bytes of JSON. root: the path below which the app is."""
+        return json.dumps(dict(self.members, type=root + self.members["type"])).encode("ascii")

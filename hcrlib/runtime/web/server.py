@@ -18,6 +18,7 @@ MAX_CONNECTIONS = 512
 MAX_HEADER = 32 * 1024  # bytes
 SLACK = 1 << 16  # bytes over the limit that are let in, so that the app itself can report a body slightly too large
 IN_MEMORY = 1 << 30  # bytes: larger than any request or response, so that waitress writes none to disk
+LINGER = 1 << 30  # bytes of a refused request that are thrown away, so that its client gets to read why
 DRAIN_S = 10.0  # to finish running requests after a signal to stop
 INSIST_S = 1.0  # a second signal later than this stops at once
 
@@ -27,15 +28,15 @@ class Admission:
 
     queue = ()  # waitress' queue, set once the server exists
 
-    def __init__(self, app, metrics):
-        self.app, self.metrics = app, metrics
+    def __init__(self, app, metrics, prefix=""):
+        self.app, self.metrics, self.prefix = app, metrics, prefix
 
     def __call__(self, environ, start_response):
         """Serve a request (WSGI), or refuse a POST while too many requests wait."""
         if environ["REQUEST_METHOD"] != "POST" or len(self.queue) <= MAX_WAITING:
             return self.app(environ, start_response)
         self.metrics.count_refusal()
-        body = Problem("busy", "Try again in a second.").body
+        body = Problem("busy", "Try again in a second.").body(self.prefix)
         headers = [
             ("Content-Type", MEDIA_TYPE),
             ("Retry-After", str(RETRY_AFTER_S)),
@@ -51,6 +52,8 @@ def listen(host, port):
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:  # `::` accepts IPv4, too
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         bound.bind((host, port))
         bound.setblocking(False)
         bound.listen(MAX_CONNECTIONS)  # clients that connect before the models are loaded wait in this queue
@@ -60,7 +63,7 @@ def listen(host, port):
     return bound
 
 
-def serve(app, metrics, bound, threads, may_accept=None, max_body=MAX_BODY):
+def serve(app, metrics, bound, threads, may_accept=None, max_body=MAX_BODY, prefix=""):
     """Serve until SIGTERM or SIGINT, then finish running requests, for at most 10 s.
 
     Args:
@@ -69,6 +72,7 @@ def serve(app, metrics, bound, threads, may_accept=None, max_body=MAX_BODY):
         threads: requests to process at once.
         may_accept: a function of the number of open connections that returns whether to accept another; None for always.
         max_body: bytes of the largest request; the app may set lower limits for some addresses.
+        prefix: that of `create_app`, for the errors that do not come from it.
     """
     import waitress
     from waitress.channel import HTTPChannel
@@ -82,15 +86,44 @@ def serve(app, metrics, bound, threads, may_accept=None, max_body=MAX_BODY):
             problem = Problem({413: "too-large", 500: "fault"}.get(error.code, "bad-request"), error.reason + ".")
             problem.members["status"] = error.code
             headers = [("Content-Type", MEDIA_TYPE)] + HEADERS
-            error.to_response = lambda *args: ("%d %s" % (error.code, error.reason), headers, problem.body)
+            error.to_response = lambda *args: ("%d %s" % (error.code, error.reason), headers, problem.body(prefix))
+            self.channel.lingers = True
             super().execute()
 
     class Channel(HTTPChannel):
+        """A connection that, after an error, lets its client finish sending: a reset would hide the response from it."""
+
         error_task_class = ProblemTask
+        lingers, left = False, LINGER
+
+        def handle_write(self):
+            if self.lingers and self.close_when_flushed and not self.will_close:
+                self._flush_exception(self._flush_some)
+                if not self.total_outbufs_len and not self.will_close:
+                    self.close_when_flushed = False
+                    try:
+                        self.socket.shutdown(socket.SHUT_WR)
+                    except OSError:  # the client has gone
+                        self.will_close = True
+                return
+            super().handle_write()
+
+        def received(self, data):
+            if not self.lingers:
+                return super().received(data)
+            self.left -= len(data)
+            self.will_close = self.will_close or self.left < 0
+            return False
+
+        def send_continue(self):
+            if self.request.error:  # its body is not wanted
+                self.request.expect_continue = False
+            else:
+                super().send_continue()
 
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # waiting requests are not worth a warning
     logging.getLogger("waitress").addHandler(logging.StreamHandler())
-    admission = Admission(app, metrics)
+    admission = Admission(app, metrics, prefix)
     server = waitress.create_server(
         admission,
         sockets=[bound],
@@ -102,6 +135,7 @@ def serve(app, metrics, bound, threads, may_accept=None, max_body=MAX_BODY):
         inbuf_overflow=IN_MEMORY,
         outbuf_overflow=IN_MEMORY,
         channel_timeout=30,
+        channel_request_lookahead=1,  # notices that a client is gone while its page waits
         ident=None,
         clear_untrusted_proxy_headers=True,
     )

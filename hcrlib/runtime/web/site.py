@@ -17,7 +17,7 @@ def blueprint(reads_pages):
     """Return the routes. reads_pages: whether there is a /read."""
     site = flask.Blueprint("site", __name__)
     strings = json.loads(_read("strings.json").decode("utf-8"))
-    description = _read("openapi.json")
+    description = json.loads(_read("openapi.json").decode("utf-8"))
     context = dict(
         t=strings,
         strings=json.dumps(strings).replace("<", "\\u003c"),
@@ -43,7 +43,7 @@ def blueprint(reads_pages):
 
     @site.route("/api/openapi.json")
     def openapi():
-        return flask.Response(description, mimetype="application/json")
+        return flask.jsonify(dict(description, servers=[{"url": flask.request.script_root or "/"}]))
 
     @site.route("/sw.js")  # a service worker controls the addresses below its own, so it has to be at the root
     def service_worker():

@@ -88,8 +88,8 @@ function nothing(message) {
 
 function explain(error) {
   if (error.kind === "blank") return nothing(drawing() ? t.nothing : t.blank_image);
-  if (error.kind === "busy" || error.kind === "offline") {
-    trouble(error.kind === "busy" ? t.busy : t.offline);
+  if (error.kind === "busy" || error.kind === "offline" || error.passes) {
+    trouble({ busy: t.busy, offline: t.offline }[error.kind] ?? error.message);
     return soon(1000 * (error.wait ?? AGAIN));
   }
   if (error.kind === "no-such-model") return load();
@@ -248,4 +248,4 @@ async function smaller(file) {
 }
 
 load();
-if ("serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("/sw.js");
+if ("serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("sw.js");

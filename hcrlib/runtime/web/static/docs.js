@@ -1,4 +1,4 @@
-// Renders /api/openapi.json, the description of the API.
+// Renders openapi.json, the description of the API.
 
 import { t } from "./strings.js";
 
@@ -34,10 +34,11 @@ function operation(path, method, about, shared) {
   return make("section", parts, { class: "card" });
 }
 
-const document_ = await (await fetch("/api/openapi.json")).json();
+const document_ = await (await fetch("openapi.json")).json();
+const root = document_.servers[0].url.replace(/\/$/, "");
 const sections = [make("p", document_.info.description)];
 for (const [path, methods] of Object.entries(document_.paths)) {
-  for (const [method, about] of Object.entries(methods)) sections.push(operation(path, method, about, document_.components));
+  for (const [method, about] of Object.entries(methods)) sections.push(operation(root + path, method, about, document_.components));
 }
 const problems = document_["x-problems"].map(({ name, status, title }) => {
   const row = make("tr", [make("th", code(name), { scope: "row" }), make("td", String(status)), make("td", title)], { id: name });

@@ -9,6 +9,7 @@ import { fill, t } from "./strings.js";
 
 const MOST_BYTES = 30 << 20;
 const MOST_TRIES = 30; // while the server is busy with another page
+const TELL = 2; // s between two looks at the place in line
 const AGAIN = 3; // s until an unreachable server is asked again
 const AUTO = "auto"; // the way to read that is chosen for each page
 const RECOGNIZER = "page-recognizer"; // the key under which the browser remembers the choice
@@ -47,15 +48,23 @@ async function ask(message, options) {
   request?.abort();
   const mine = (request = new AbortController());
   const [before, stop] = showProgress(message);
+  const ticket = api.newTicket();
+  const telling = setInterval(() => tellPlace(ticket, message, mine), 1000 * TELL);
   try {
-    return await patiently(() => api.read(file, { signal: mine.signal, ...options }), mine.signal);
+    return await patiently(() => api.read(file, { signal: mine.signal, ticket, ...options }), mine.signal);
   } catch (error) {
     if (!mine.signal.aborted) trouble(explanation(error));
     else if (options.keep && request === mine) trouble(t.read_kept_perhaps); // the server goes on reading
   } finally {
+    clearInterval(telling);
     stop();
     if (request === mine) only(before);
   }
+}
+
+async function tellPlace(ticket, message, mine) {
+  const { place } = await api.place(ticket).catch(() => ({}));
+  if (request === mine && Number.isInteger(place)) $("doing").textContent = place ? fill(t.read_place, { n: place }) : message;
 }
 
 async function patiently(send, signal) {
@@ -273,4 +282,4 @@ $("model").addEventListener("change", () => {
   offerAgain();
 });
 load();
-if ("serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("/sw.js");
+if ("serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("sw.js");
