@@ -14,11 +14,8 @@ EXTRAS = {  # extra -> the modules it provides that hcrlib imports
     "sql": ("duckdb",),
     "photos": ("rapidocr",),
 }
-BROUGHT_ALONG = {
-    "jupyter_client": "cluster",
-    "nbclient": "cluster",
-    "h5py": "train",
-}  # dependencies of an extra's libraries
+# Dependencies of an extra's libraries
+BROUGHT_ALONG = {"jupyter_client": "cluster", "nbclient": "cluster", "h5py": "train"}
 
 
 class MissingExtraError(ConfigError, ModuleNotFoundError):

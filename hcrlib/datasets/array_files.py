@@ -5,6 +5,7 @@ The names differ from one to the next: x_train and y_train (Keras), train_images
 and by their names only where several fit.
 """
 
+import math
 import re
 import zipfile
 import zlib
@@ -52,17 +53,19 @@ def read_array(path):
 
 def _held(path):
     """Return a dict of the arrays of a file by their names."""
+    start = b""
     try:
         with path.open("rb") as source:
             start = source.read(MAT_HEADER + 4)
         if path.suffix.lower() == ".mat":
             return _hdf(path) if HDF in (start[:4], start[MAT_HEADER:]) else _mat(path)
-        with np.load(path, allow_pickle=False) as held:
-            if isinstance(held, np.lib.npyio.NpzFile):
-                return {name: held[name] for name in held.files}
-        return {"": np.load(path, allow_pickle=False)}
+        held = np.load(path, allow_pickle=False)
+        if isinstance(held, np.ndarray):
+            return {"": held}
+        with held:
+            return {name: held[name] for name in held.files}
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        kind = kind_of(start) if path.exists() else "no such file"
+        kind = kind_of(start) if path.is_file() else "no such file"
         hint = "Keras' mnist.npz contains x_train, y_train, x_test and y_test"
         raise DataError(f"These arrays are damaged or missing: {error}", where=path, got=kind, hint=hint) from error
 
@@ -110,12 +113,26 @@ def _pair(arrays):
     if len(images) != 1 or len(labels) != 1:
         return None
     (image,), (label,) = images.values(), labels.values()
-    if label.ndim == 2:
-        label = label.argmax(axis=1) if min(label.shape) > 1 else label.ravel()  # one-hot, or a column
+    label = as_vector(label)
     if len(label) != len(image) and image.shape[-1] == len(label):  # an image per column, as MATLAB users have them
         image = np.moveaxis(image, -1, 0)
     return image, label
 
 
+def as_vector(labels):
+    """Return labels, (n,), of a column or row of them, or of one-hot rows; texts of bytes. Others are returned as they are."""
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8")
+    if labels.ndim == 2 and 1 in labels.shape:
+        return labels.ravel()
+    if labels.ndim == 2 and labels.dtype.kind in "buif" and (np.count_nonzero(labels, axis=1) == 1).all():
+        return labels.argmax(axis=1)
+    return labels
+
+
 def _pixels(array):
-    return int(np.prod(array.shape)) // max(array.shape) if array.ndim == 2 else int(np.prod(array.shape[1:]))
+    """Return the number of pixels of an image if the array is of images, a row or a column each."""
+    if array.ndim > 2:
+        return math.prod(array.shape[1:])
+    n, width = array.shape
+    return width if math.isqrt(width) ** 2 == width else min(n, width)

@@ -11,6 +11,7 @@ import numpy as np
 
 from hcrlib.core.errors import DataError
 from hcrlib.datasets import orientation
+from hcrlib.datasets.base import SIDE
 
 SHOWN = 3  # examples of a finding
 FAINT = 128  # of 255: the brightest pixel of an image
@@ -70,15 +71,14 @@ def of_orientation(seen, is_own=True):
         return [Finding(WARNING, stored, hint=f"Confirm it in dataset.yml: `{keys}`" if is_own else "")]
     if seen.right < RECOGNIZED * seen.n:
         hint = "Check the order of the classes, and how the images are turned: `hcr data show` draws them"
-        return [
-            Finding(
-                WARNING, f"Only few images look like their class: {counted}, in no orientation many more", hint=hint
-            )
-        ]
+        what = f"Only few images look like their class: {counted}, in no orientation many more"
+        return [Finding(WARNING, what, hint=hint)]
     return [Finding(NOTE, f"The images are upright: {counted}")]
 
 
 def _blank(images, part, name):
+    if not len(images):
+        return []
     flat = images.reshape(len(images), -1)
     most = flat.max(axis=1)
     blank = np.flatnonzero(most == flat.min(axis=1))
@@ -98,9 +98,9 @@ def _blank(images, part, name):
 def _dead(images, part):
     """Return Findings on pixels that never change although pixels on both sides do, or that are always inked."""
     low, high = images.min(axis=0), images.max(axis=0)
-    if len(images) < 20:
-        return []
     still, moving = low == high, low != high
+    if len(images) < 20 or not moving.any():
+        return []
     rows, columns = np.flatnonzero(moving.any(axis=1)), np.flatnonzero(moving.any(axis=0))
     whole = [f"column {index}" for index in range(columns[0], columns[-1]) if still[:, index].all()]
     whole += [f"row {index}" for index in range(rows[0], rows[-1]) if still[index].all()]
@@ -109,9 +109,8 @@ def _dead(images, part):
         what = f"Pixels in the middle never change: {_listed(whole)}"
         found.append(Finding(WARNING, what, part, "Check that all pixels of the images were read"))
     if n := np.count_nonzero(still & (low > 0)):
-        found.append(
-            Finding(WARNING, f"{_count(n, 'pixel')} always of the same ink: not all columns may be pixels", part)
-        )
+        what = f"{_count(n, 'pixel')} always of the same ink: not all columns may be pixels"
+        found.append(Finding(WARNING, what, part))
     if (n := np.count_nonzero(still)) and part in ("train", "images"):
         found.append(Finding(NOTE, f"{n} of {still.size} pixels are the same in all images", part))
     return found
@@ -121,7 +120,7 @@ def _copies(parts, classes, names, severity):
     """Return Findings on images that are equal pixel by pixel, within and across the parts; blank ones are not counted."""
     held = defaultdict(list)
     for part, split in parts.items():
-        flat = split.images.reshape(len(split), -1)
+        flat = split.images.reshape(len(split), SIDE * SIDE)
         for index in np.flatnonzero(flat.max(axis=1, initial=0) != flat.min(axis=1, initial=255)):
             held[hashlib.blake2b(flat[index], digest_size=16).digest()].append((part, index))
     groups = [group for group in held.values() if len(group) > 1]

@@ -5,12 +5,14 @@ header may be there or not, and columns that only count the rows are skipped. Pa
 also reads the encoded images of Hugging Face's files.
 """
 
+import contextlib
 import csv
 import dataclasses
 import gzip
 import io
 import math
 import unicodedata
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +39,8 @@ MOST_LABELS, ONE_SIDED = 1000, 0.95  # labels: different numbers at most, and th
 class Table:
     """labels: a text per row, "" for none. images: (n, pixels) or (n, h, w), or None if `files` has the path or bytes of each.
 
-    rows: what to call each row. writers: who wrote each, or None. notes: what was found out about the columns. is_doubtful:
-    whether another column could hold the label.
+    rows: what to call each row. writers: who wrote each, or None. notes: what was found out about the columns. doubt: a
+    sentence if another column could hold the label, else "".
     """
 
     labels: list
@@ -46,7 +48,7 @@ class Table:
     files: list | None = None
     writers: list | None = None
     notes: list = dataclasses.field(default_factory=list)
-    is_doubtful: bool = False
+    doubt: str = ""
     first_row: int = 1
 
     @property
@@ -64,17 +66,17 @@ def read_table(path, label=None):
         if _suffix(path) in PARQUET:
             return _normal(_from_columns(path, read_parquet(path), label))
         return _normal(_from_text(path, label))
-    except (OSError, ValueError, OverflowError, csv.Error) as error:
+    except (OSError, ValueError, OverflowError, EOFError, zlib.error, csv.Error) as error:
         expected = "a label and the pixels, or the path, of an image per row"
         raise DataError(f"Invalid table of images: {error}", where=path, expected=expected) from error
 
 
-def files_of(path):
+def files_of(path, label=None):
     """Return the paths of the images that a table names, relative to it; none if it holds pixels or cannot be read."""
     try:
         has_pixels = _suffix(path) in PARQUET or len(_head(path)[1][0]) >= FEWEST_PIXELS
-        return [] if has_pixels else list(read_table(path).files)
-    except (DataError, OSError, ValueError):
+        return [] if has_pixels else read_table(path, label).files
+    except (DataError, OSError, ValueError, EOFError, zlib.error):
         return []
 
 
@@ -85,18 +87,18 @@ def _from_text(path, label):
         return _paths(path, names, columns, _rows(path, delimiter, skipped), label, skipped)
     import pandas as pd
 
-    index = _label_column(path, names, columns, label)
+    index, _, _ = _labels(path, names, columns, label)
     texts = {number for number, column in enumerate(columns) if not _are_numbers(column)} | {index}
     ends = {0, len(columns) - 1}  # either may be the label, written 1 or 1.0
-    how = {"sep": delimiter, "header": None, "skiprows": skipped, "encoding": "utf-8-sig", "skipinitialspace": True}
-    how |= {
-        "keep_default_na": False,
-        "dtype": dict.fromkeys(texts | ends, str),
-        "low_memory": False,
+    how = {
+        "sep": delimiter,
+        "header": None,
         "quotechar": _quote(path),
+        "skipinitialspace": True,
+        "keep_default_na": False,
     }
-    with _opened(path) as source:
-        frame = pd.read_csv(source, **how)
+    with _opened(path, skipped) as source:
+        frame = pd.read_csv(source, dtype=dict.fromkeys(texts | ends, str), low_memory=False, **how)
     held = {name: frame[number].to_numpy() for number, name in enumerate(names or range(len(columns)))}
     table = _from_columns(path, held, label, has_names=bool(names))
     table.first_row = skipped + 1
@@ -108,10 +110,11 @@ def _head(path):
     with _opened(path) as source:
         lines, skipped, names = [], 0, None
         for line in source:
-            if _suffix(path) == ".arff" and skipped >= 0 and names is None:
+            if _suffix(path) == ".arff" and names is None:
                 skipped, names = _arff_header(line, source)
                 continue
             lines += [line] if line.strip() else []
+            skipped += not lines  # blank lines above
             if len(lines) > HEAD:
                 break
     start = "".join(lines[:1])
@@ -125,7 +128,7 @@ def _head(path):
     rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True, quotechar=_quote(path)))
     rows = [row for row in rows if any(row)]
     if names is None and _is_header(rows):
-        names, rows, skipped = [name.strip() for name in rows[0]], rows[1:], 1
+        names, rows, skipped = [name.strip() for name in rows[0]], rows[1:], skipped + 1
     if names:  # each its own
         names = [f"{name} ({index + 1})" if name in names[:index] else name for index, name in enumerate(names)]
     if not rows:
@@ -153,11 +156,16 @@ def _arff_header(line, source):
             raise ValueError("the file ends before @data")
 
 
-def _opened(path):
-    """Return an open text file, unpacked if it is gzip."""
+@contextlib.contextmanager
+def _opened(path, skipped=0):
+    """Yield an open text file, unpacked if it is gzip, after so many lines."""
     with path.open("rb") as raw:
         packed = raw.read(2) == GZIP_MAGIC
-    return io.TextIOWrapper(gzip.open(path) if packed else path.open("rb"), encoding="utf-8-sig", newline="")
+        raw.seek(0)
+        source = io.TextIOWrapper(gzip.GzipFile(fileobj=raw) if packed else raw, encoding="utf-8-sig", newline="")
+        for _ in range(skipped):
+            source.readline()
+        yield source
 
 
 def _suffix(path):
@@ -169,9 +177,9 @@ def _quote(path):
 
 
 def _rows(path, delimiter, skipped):
-    with _opened(path) as source:
-        rows = list(csv.reader(source, delimiter=delimiter, skipinitialspace=True))
-    return [row for row in rows if any(row)][skipped:]
+    with _opened(path, skipped) as source:
+        rows = csv.reader(source, delimiter=delimiter, skipinitialspace=True, quotechar=_quote(path))
+        return [row for row in rows if any(row)]
 
 
 def _is_header(rows):
@@ -188,37 +196,36 @@ def _is_header(rows):
     return texts > len(first) / 2 or bool(counts)
 
 
-def _label_column(path, names, columns, label):
-    """Return the index of the column of labels. columns: values of each, texts or arrays."""
-    return _labels(path, names, columns, label)[0]
-
-
 def _labels(path, names, columns, label):
-    """Return (index of the column of labels, how it was found, whether another one could be it)."""
+    """Return (index of the column of labels, how it was found, which others could be it); columns: texts or arrays."""
     lowered = [str(name).strip().lower() for name in names or ()]
     n = len(columns)
     if label is not None:
         if str(label).strip().lower() in lowered:
-            return lowered.index(str(label).strip().lower()), "", False
+            return lowered.index(str(label).strip().lower()), "", ""
         with_number = str(label).lstrip("-").isdigit() and 1 <= abs(int(label)) <= n
         if not with_number:
             expected = f"one of {', '.join(map(str, (names or ())[:5]))}..., or a number of 1 to {n}"
             raise DataError("There is no such column of labels", where=path, expected=expected, got=label)
-        return int(label) - (int(label) > 0) if int(label) > 0 else n + int(label), "", False
+        return int(label) - 1 if int(label) > 0 else n + int(label), "", ""
     if called := [index for index, name in enumerate(lowered) if name in LABELS]:
-        index = called[0]
-        return index, "" if index == 0 else f"labels are in the column '{names[index]}'", len(called) > 1
+        index, several = called[0], ", ".join(f"'{names[index]}'" for index in called)
+        doubt = f"Each of the columns {several} could be the label; the first of them was taken" * (len(called) > 1)
+        return index, "" if index == 0 else f"labels are in the column '{names[index]}'", doubt
+    both = "Both the first and the last column could be the label; the first was taken"
     texts = [index for index in range(n) if not _are_numbers(columns[index])]
     texts = [index for index in texts if not names or lowered[index] not in COUNTERS]
-    usual = [index for index in texts if index in (0, n - 1)] or texts
-    if usual:
+    usual = [index for index in texts if index in (0, n - 1)]
+    if usual or (usual := [index for index in texts if _is_mostly_text(columns[index])]):
         index = usual[0]
-        return index, "" if index == 0 else f"labels are in column {index + 1} of {n}, which holds text", len(usual) > 1
-    first = 1 if _counts(columns[0]) and n > 1 and not _is_square(n - 1) else 0
+        how = "" if index == 0 else f"labels are in column {index + 1} of {n}, which holds text"
+        return index, how, both * (usual == [0, n - 1])
+    is_counter = _counts(columns[0]) or (names and lowered[0] in COUNTERS)
+    first = 1 if is_counter and n > 1 and not _is_square(n - 1) else 0
     alike = [_looks_like_labels(columns[index]) for index in (first, n - 1)]
     if alike[1] and not alike[0]:
-        return n - 1, f"labels are in the last of {n} columns: no other holds few different numbers", False
-    return first, "" if first == 0 else "the first column counts the rows", all(alike)
+        return n - 1, f"labels are in the last of {n} columns: no other holds few different numbers", ""
+    return first, "" if first == 0 else "the first column counts the rows", both * all(alike)
 
 
 def _looks_like_labels(values):
@@ -250,7 +257,7 @@ def _from_columns(path, held, label, has_names=True):
     if pictures or len(columns) < FEWEST_PIXELS:
         return _of_pictures(path, names, columns, pictures, label)
     shown = [column[: 20 * HEAD] for column in columns]
-    index, how, doubtful = _labels(path, names if has_names else None, shown, label)
+    index, how, doubt = _labels(path, names if has_names else None, shown, label)
     lowered = [str(name).strip().lower() for name in names]
     writer = next((i for i, name in enumerate(lowered) if has_names and name in WRITERS and i != index), None)
     others = [i for i in range(len(names)) if i not in (index, writer)]
@@ -269,7 +276,7 @@ def _from_columns(path, held, label, has_names=True):
         )
     images = np.stack([_numbers(columns[i], names[i] if has_names else i + 1) for i in others], axis=1)
     writers = None if writer is None else [str(value).strip() for value in columns[writer]]
-    return Table(_texts(columns[index]), images, writers=writers, notes=notes, is_doubtful=doubtful)
+    return Table(_texts(columns[index]), images, writers=writers, notes=notes, doubt=doubt)
 
 
 def _numbers(column, name):
@@ -312,12 +319,12 @@ def _paths(path, names, columns, rows, label, skipped):
         if not others:
             raise DataError("There is no column of labels", where=path, expected="the path of an image and its label")
         label = others[0] + 1
-    index = _label_column(path, names, columns, label)
+    index, _, doubt = _labels(path, names, columns, label)
     if short := next((number for number, row in enumerate(rows) if len(row) != width), None):
         raise ValueError(f"row {skipped + short + 1} has {len(rows[short])} columns, the first {width}")
     places = [row[file].strip().replace("\\", "/") for row in rows]
     writers = None if writer is None else [row[writer].strip() for row in rows]
-    return Table([row[index] for row in rows], files=places, writers=writers, first_row=skipped + 1)
+    return Table([row[index] for row in rows], files=places, writers=writers, doubt=doubt, first_row=skipped + 1)
 
 
 def _of_pictures(path, names, columns, pictures, label):
@@ -328,9 +335,9 @@ def _of_pictures(path, names, columns, pictures, label):
     images, rest = columns[pictures[0]], [i for i in range(len(names)) if i != pictures[0]]
     if label is None and not LABELS & {str(name).lower() for name in names} and len(rest) == 1:
         label = rest[0] + 1
-    index = _label_column(path, names, columns, label)
+    index, _, doubt = _labels(path, names, columns, label)
     writer = next((i for i in rest if str(names[i]).lower() in WRITERS and i != index), None)
-    table = Table(_texts(columns[index]), writers=None if writer is None else _texts(columns[writer]))
+    table = Table(_texts(columns[index]), writers=None if writer is None else _texts(columns[writer]), doubt=doubt)
     if isinstance(images[0], bytes):
         table.files = images
     else:
@@ -357,12 +364,16 @@ def _is_number(value):
     try:
         float(value)
     except (TypeError, ValueError):
-        return value is None or not value.strip()
+        return value is None or not str(value).strip()
     return True
 
 
 def _are_numbers(column):
     return getattr(column, "dtype", np.dtype(object)).kind in "buif" or all(map(_is_number, column))
+
+
+def _is_mostly_text(column):
+    return sum(not _is_number(value) for value in column) > len(column) / 2
 
 
 def _is_picture(cell):

@@ -21,13 +21,14 @@ split is by writer. csv: see `csv_tables`. Paths are relative to the file.
 
 import dataclasses
 import functools
+import os
 import unicodedata
 
 import numpy as np
 
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.datasets import checks, csv_tables, orientation
-from hcrlib.datasets.array_files import read_array, read_arrays
+from hcrlib.datasets.array_files import as_vector, read_array, read_arrays
 from hcrlib.datasets.base import SIDE, Published, Split, check_content
 from hcrlib.datasets.checks import NOTE, WARNING, Finding
 from hcrlib.datasets.folders import Part, known_writers, located, natural, read_folders, read_images
@@ -76,7 +77,7 @@ def examine(path):
         findings.append(Finding(WARNING, what, hint="Mend or remove them"))
     writers = {role: None if part.writers is None else np.array(part.writers) for role, part in parts.items()}
     if "images" in splits:
-        splits, writers = _cut_test(splits["images"], writers["images"], about.test_fraction, findings)
+        splits, writers = _cut_test(splits["images"], classes, writers["images"], about.test_fraction, findings)
     described = {"license": about.license or about.licence, "source": about.source}
     notes = tuple(f"{key}: {text}" for key, text in described.items() if text is not None)
     train, val, test = splits["train"], splits.get("val"), splits["test"]
@@ -91,11 +92,13 @@ def frame_of_custom(path):
 
 
 def named(path):
-    """Return the paths that a dataset.yml names, as written there, and those of the images that its tables name."""
+    """Return the paths that a dataset.yml names, and those of the images that its tables name, relative to its folder."""
     path, about = _described(path)
     names = [name for each in about.locations().values() for name in (each if isinstance(each, list) else [each])]
-    tables = names if about.format == "csv" else ()
-    return [*names, *(file for name in tables for file in csv_tables.files_of(located(path.parent, name)))]
+    files = [located(path.parent, name) for name in names]
+    for table in files if about.format == "csv" else ():
+        files = [*files, *(located(table.parent, file) for file in csv_tables.files_of(table, about.label))]
+    return [os.path.relpath(file, path.parent) for file in files]
 
 
 def _described(path, optional=False):
@@ -123,9 +126,9 @@ def _read_csv(root, location, about, role):
         if not kept:
             raise DataError("No row has a label", where=path, hint="Name their column in dataset.yml: `label: NAME`")
         part.findings.append(Finding(WARNING, what, location, "Label them or remove them"))
-    if table.is_doubtful:
-        what = "Both the first and the last column could be the label; the first was taken"
-        part.findings.append(Finding(WARNING, what, location, "Name it in dataset.yml: `label: 1` or `label: -1`"))
+    if table.doubt:
+        hint = "Name it in dataset.yml: `label: NAME`, or its number: `label: 1`, `label: -1` for the last"
+        part.findings.append(Finding(WARNING, table.doubt, location, hint))
     names, writers = [table.rows[i] for i in kept], table.writers or [""] * len(table.labels)
     if table.files is None:
         part.images, part.labels, part.names = table.images[kept], [table.labels[i] for i in kept], names
@@ -166,16 +169,15 @@ READERS = {"folders": _read_folders, "csv": _read_csv, "idx": _read_idx, "npz": 
 
 def _numbered(images, labels, where):
     """Return the Part of arrays of images and labels, integers or texts."""
-    if labels.ndim == 2 and 1 in labels.shape:
-        labels = labels.ravel()
-    if labels.ndim != 1 or len(labels) != len(images):
-        expected = f"{len(images)} labels"
-        raise DataError("The numbers of labels and images differ", where=where, expected=expected, got=len(labels))
+    labels = as_vector(labels)
+    if labels.shape != (len(images),):
+        expected, got = f"one label for each of {len(images)} images", f"labels of shape {labels.shape}"
+        raise DataError("The numbers of labels and images differ", where=where, expected=expected, got=got)
     if labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.floor(labels)).all():
         labels = labels.astype(np.int64)
-    if labels.dtype.kind not in "iubUS":
+    if labels.dtype.kind not in "iubU":
         raise DataError("The labels are not integers or texts", where=where, got=labels.dtype)
-    return Part(images, labels.astype(np.int64) if labels.dtype.kind in "iub" else [str(label) for label in labels])
+    return Part(images, labels.tolist() if labels.dtype.kind == "U" else labels.astype(np.int64))
 
 
 def _labelled(parts, about, where, findings):
@@ -280,20 +282,17 @@ def _ink_bright(images, ink):
 def _turned(images, labels, classes, about, findings, is_framed):
     """Turn the images upright, in the dict, as the description says or a reader sees; return the names of the classes."""
     train = next(role for role in TRAINING if role in images)
-    if about.orientation != "auto":
-        seen = orientation.Seen(about.orientation)
-    else:
-        inks = (False, True) if about.ink == "auto" and not is_framed else (False,)
-        look = functools.partial(orientation.look, images[train], labels[train], inks=inks)
-        seen = look(classes=classes)
-        names = None if about.classes else _emnist_names(classes)
-        if names and (guess := look(classes=names)).n and guess.right >= orientation.GOOD * guess.n:
-            seen, what = (
-                guess,
-                f"The labels {classes[0]} to {classes[-1]} are those of EMNIST: {names[0]} to {names[-1]}",
-            )
-            findings.append(Finding(NOTE, what, hint="Name others in dataset.yml: `classes: [...]`"))
-            classes = names
+    is_given = about.orientation != "auto"
+    ways = (about.orientation,) if is_given else tuple(orientation.WAYS)
+    inks = (False, True) if about.ink == "auto" and not (is_given or is_framed) else (False,)
+    look = functools.partial(orientation.look, images[train], labels[train], ways=ways, inks=inks)
+    seen = orientation.Seen(about.orientation) if is_given else look(classes=classes)
+    names = None if about.classes else _emnist_names(classes)
+    if names and (guess := look(classes=names)).n and guess.right >= orientation.GOOD * guess.n:
+        what = f"The labels {classes[0]} to {classes[-1]} are those of EMNIST: {names[0]} to {names[-1]}"
+        findings.append(Finding(NOTE, what, hint="Name others in dataset.yml: `classes: [...]`"))
+        seen, classes = guess, names
+    if not is_given:
         findings += checks.of_orientation(seen)
     if seen.is_changed:
         for role in images:
@@ -321,14 +320,17 @@ def _of_writers(parts):
     return []
 
 
-def _cut_test(split, writers, fraction, findings):
+def _cut_test(split, classes, writers, fraction, findings):
     """Return ({"train": Split, "test": Split}, {"train": writers}), by writer where they are known."""
     if writers is not None:
         train, test = cut_by_writer(writers, fraction, 0, "test")
         n, m = len(set(writers[test])), len(set(writers))
-        findings.append(
-            Finding(NOTE, f"The split is by writer: {n} of {m} are tested on, {len(test)} of {len(split)} images")
-        )
+        what = f"The split is by writer: {n} of {m} are tested on, {len(test)} of {len(split)} images"
+        findings.append(Finding(NOTE, what))
+        if lost := set(split.labels) - set(split.labels[train]):
+            shown = ", ".join(f"'{classes[label]}'" for label in sorted(lost))
+            what = f"Nothing to train on is left of classes that only these writers wrote: {shown}"
+            findings.append(Finding(WARNING, what, hint="Add writers of them, or name the parts: `train` and `test`"))
         writers = writers[train]
     else:
         train, test = cut(split.labels, fraction, 0, "test")

@@ -1,5 +1,6 @@
 """Folders of images: one per class, in it the images, or a folder of images per writer."""
 
+import functools
 import os
 import unicodedata
 from dataclasses import dataclass, field
@@ -46,7 +47,10 @@ def read_folders(root, location, about, role):
     if loose:
         what = f"{len(loose)} files are in no class's folder, and were left out: {', '.join(loose[:3])}"
         part.findings.append(Finding(WARNING, what, where))
-    for name, entry in found.items():
+    order = {
+        name: number for number, name in enumerate(about.classes or ())
+    }  # of the images: as the classes are listed
+    for name, entry in sorted(found.items(), key=lambda item: order.get(item[0], len(order))):
         _add_class(part, root, entry, name, about.ink, role in ("train", "images"))
     if not found:
         raise DataError("There are no classes", where=folder, expected="a folder of images per class")
@@ -83,14 +87,27 @@ def read_images(part, sources, ink):
 
 def located(root, name):
     """Return the path of a name below a folder, also if its case, Unicode form or spaces differ on this disk."""
-    path = root / name
-    for parent in () if path.exists() or not root.is_dir() else [root]:
+    path = found = root / name
+    if not path.exists():
+        found = root
         for step in Path(os.path.normpath(name)).parts:
-            alike = [e for e in parent.iterdir() if e.is_dir() or e.is_file()] if parent.is_dir() else []
-            alike = [entry for entry in alike if normal(entry.name).casefold() == normal(step).casefold()]
-            parent = alike[0] if len(alike) == 1 else parent / step
-        path = parent if parent.exists() else path
-    return path
+            alike = _entries(found, found.stat().st_mtime_ns).get(_folded(step), ()) if found.is_dir() else ()
+            found = alike[0] if len(alike) == 1 else found / step
+    return found if found.exists() else path
+
+
+@functools.lru_cache(maxsize=64)
+def _entries(folder, changed):
+    """Return {folded name: [Path]} of a folder as it is since it changed: tables name thousands of its files."""
+    found = {}
+    for entry in folder.iterdir():
+        if entry.exists():
+            found.setdefault(_folded(entry.name), []).append(entry)
+    return found
+
+
+def _folded(name):
+    return normal(name).casefold()
 
 
 def normal(name):

@@ -278,7 +278,10 @@ def _cut(published, val_fraction, val_seed):
 
 
 def _chosen(published, val_fraction, val_seed):
-    """Return the indices of training and validation images: by writer if there are two, else stratified."""
-    if val_fraction and published.writers is not None and len(set(published.writers)) > 1:
-        return cut_by_writer(published.writers, val_fraction, val_seed, "validation")
-    return cut_validation(published.train.labels, val_fraction, val_seed)
+    """Return the indices of training and validation images: by writer if all classes stay, else stratified."""
+    labels, writers = published.train.labels, published.writers
+    if val_fraction and writers is not None and len(set(writers)) > 1:
+        train, val = cut_by_writer(writers, val_fraction, val_seed, "validation")
+        if set(labels[train]) == set(labels):
+            return train, val
+    return cut_validation(labels, val_fraction, val_seed)

@@ -24,15 +24,19 @@ def read_parquet(path):
         held, plain = {}, [name for name, kind, *_ in types if not _is_nested(kind)]
         for name, kind, *_ in types:
             if _is_nested(kind):
-                field = f'"{name}"' + (".bytes" if kind.startswith("STRUCT") else "")
+                field = _quoted(name) + (".bytes" if kind.startswith("STRUCT") else "")
                 rows = connection.execute(f"SELECT {field} FROM read_parquet(?)", [str(path)]).fetchall()
                 held[name] = [row[0] for row in rows]
-        quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in plain)
+        quoted = ", ".join(map(_quoted, plain))
         arrays = connection.execute(f"SELECT {quoted} FROM read_parquet(?)", [str(path)]).fetchnumpy() if plain else {}
     except duckdb.Error as error:
         raise DataError(f"The parquet file cannot be read: {str(error).splitlines()[0]}", where=path) from error
     arrays = {name: np.asarray(_without_mask(array)) for name, array in arrays.items()}
     return {name: held[name] if name in held else arrays[name] for name, *_ in types}
+
+
+def _quoted(name):
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _without_mask(array):

@@ -62,7 +62,7 @@ def count(source):
     """Return the number of pages of a file; raise DataError like `pages` if an error shows without decoding them."""
     data, where = contents(source), _path(source)
     if is_pdf(data):
-        with _opened_pdf(data, where) as document:
+        with opened_pdf(data, where) as document:
             return len(document)
     return _frames(opened(data, where), where)
 
@@ -150,7 +150,7 @@ def _rgb(image):
 
 
 def _of_pdf(data, where):
-    with _opened_pdf(data, where) as document:
+    with opened_pdf(data, where) as document:
         for index in range(len(document)):
             try:
                 page = document[index]
@@ -162,7 +162,8 @@ def _of_pdf(data, where):
                 raise DataError(what, where=where, got=str(error) or None) from error
 
 
-def _opened_pdf(data, where):
+def opened_pdf(data, where=None):
+    """Return the pypdfium2.PdfDocument of the bytes of a file; raise DataError if it is encrypted or damaged."""
     import pypdfium2
 
     try:

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from hcrlib.core.errors import DataError
+from hcrlib.documents import loading
 
 SKIP, REDO, ERROR = TEXTS = "skip", "redo", "error"
 KEPT = "It has text already, which is kept; --text redo replaces a layer of text."
@@ -31,7 +32,7 @@ def onto(data, file, text, new_canvas, put_text):
     """
     import pypdfium2
 
-    with contextlib.closing(pypdfium2.PdfDocument(data)) as document:
+    with loading.opened_pdf(data) as document:
         if text == ERROR:
             _refuse_text(document)
         stream, places = io.BytesIO(), []

@@ -12,9 +12,7 @@ from hcrlib.runtime.line_pipeline import MARGIN, contrast, row, widened
 
 BATCH = 16  # lines that are read at once
 CLEAR = 0.5  # least probability of a character, where it is, to the recognizer
-PIECE = (
-    0.25  # of its height: ink beside a character that is nearer, and that the text says nothing of, is a piece of it
-)
+PIECE = 0.25  # of a character's height: nearer ink beside it, of which the text says nothing, is a piece of it
 LEAST = 8  # rows, and 20 pixels: what is smaller is a speck
 OVERLAP = 0.25  # of the narrower of two pieces, side by side, of one character
 APART = 0.15  # of its height: farthest that another piece is from the largest one, above or below, but for dots

@@ -41,7 +41,7 @@ def levels_of(array):
     low, high = float(array.min()), float(array.max())
     if not np.isfinite([low, high]).all():
         raise ValueError("some pixels are not numbers: nan or infinite")
-    if low >= 0 and high <= 255:
+    if low >= 0 and high <= 255 and (high <= 1 or high > SMALL[-1] or high.is_integer()):  # 1.02 is 1, enlarged badly
         return 0, 255 if high == 0 else next((most for most in SMALL if high <= most), 255)
     if -1 <= low < 0 and high <= 1 and array.dtype.kind == "f":
         return -1, 1

@@ -173,3 +173,9 @@ def test_every_frame_of_a_tiff_is_a_page():
     pages = [replace(page(number=n), source_size=(200, 100 * n)) for n in (1, 2)]
     document, _ = written(stream.getvalue(), *pages)
     assert [each.get_size() for each in document] == [(144, 72), (144, 144)]
+
+
+@pytest.mark.parametrize("text", ["skip", "error"])
+def test_a_damaged_pdf_is_said_to_be_one(text):
+    with pytest.raises(DataError, match="damaged or has no pages"):
+        FORMATS["pdf"].writer("a.pdf", io.BytesIO(), b"%PDF-1.4 damaged", text=text).__enter__()

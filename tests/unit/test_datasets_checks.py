@@ -1,6 +1,7 @@
 """What people bring, written small: each kind of fault is mended and said, or refused."""
 
 import argparse
+import gzip
 import json
 import struct
 import unicodedata
@@ -12,6 +13,8 @@ from PIL import Image, ImageDraw
 from hcrlib.cli import data as commands
 from hcrlib.core.errors import DataError
 from hcrlib.datasets import load_dataset, orientation
+from hcrlib.datasets.array_files import read_arrays
+from hcrlib.datasets.csv_tables import read_table
 from hcrlib.datasets.custom import named
 from hcrlib.datasets.idx import to_idx
 from hcrlib.runtime import to_glyph
@@ -129,6 +132,8 @@ def test_letters_from_1_are_26_classes(tmp_path, letters, turn):
     data = load_dataset(idx(tmp_path, turn(images), labels), val_fraction=0)
     assert data.classes == tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     assert whole(data) == {image.tobytes() for image in images}
+    data = load_dataset(idx(tmp_path, STORED["transposed"](images), labels, orientation="transposed"), val_fraction=0)
+    assert data.classes == tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), "what is confirmed has the same classes"
     data = load_dataset(idx(tmp_path, images, labels % 26 + 1), val_fraction=0)
     assert data.classes == tuple(map(str, range(1, 27))), "a reader does not take them for A to Z"
     data = load_dataset(idx(tmp_path, images, labels, classes=list("abcdefghijklmnopqrstuvwxyz")), val_fraction=0)
@@ -192,6 +197,11 @@ TABLES = {  # function of the rows as labels, pixels -> lines of the file, and w
     "semicolons": (lambda y, x: [row.replace(",", ";") for row in rows(y, x)], ""),
     "spaces": (lambda y, x: [row.replace(",", " , ") for row in rows(y, x)], ""),
     "fractions": (lambda y, x: rows(y, x / 255), "0 to 1 were scaled"),
+    "blank line": (lambda y, x: ["", "label," + HEADER, "", *rows(y, x)], ""),
+    "names of rows": (
+        lambda y, x: [f"id,{HEADER},kind", *(f"image_{i},{row}" for i, row in enumerate(label_last(rows(y, x))))],
+        "last of 786",
+    ),
 }
 
 
@@ -215,6 +225,10 @@ def test_rows_without_a_label_are_counted(tmp_path, digits):
     assert load_dataset(csv(tmp_path, rows(quoted, images))).classes == ('"', ",")
     with pytest.raises(DataError, match="row 3, column 785: not a number: 'x'"):
         load_dataset(csv(tmp_path, [*rows(labels, images)[:2], rows(labels, images)[2][:-1] + "x"], label=1))
+    with pytest.raises(DataError, match=r"row 3, column 400: not a number: '\?'"):
+        lost = [row.split(",") for row in label_last(rows(labels, images))]
+        lost[2][399] = "?"
+        load_dataset(csv(tmp_path, map(",".join, lost)))
     with pytest.raises(DataError, match="no column of labels"):
         load_dataset(csv(tmp_path, [row.partition(",")[2] for row in rows(labels, images)]))
     with pytest.raises(DataError, match="No row has a label"):
@@ -247,6 +261,8 @@ def test_a_table_may_name_the_files(tmp_path, digits):
     (tmp_path / "table.csv").write_text("a,b,c\n1.png,2,x\n2.png,3,y\n")
     with pytest.raises(DataError, match="not clear which column"):
         load_dataset(tmp_path)
+    csv(tmp_path, ["a,b,c", "1.PNG,2,x", "2.png,3,y"], "scans/table.csv", label="b")
+    assert named(tmp_path) == ["scans/table.csv", "scans/1.png", "scans/2.png"]
 
 
 def test_arff_is_a_table(tmp_path, digits):
@@ -259,6 +275,61 @@ def test_arff_is_a_table(tmp_path, digits):
     assert whole(data) == {image.tobytes() for image in images}
 
 
+def test_arff_may_name_the_files(tmp_path):
+    path = tmp_path / "files.arff"
+    head = [
+        "% it's of files",
+        "",
+        "@relation mine",
+        "",
+        "@attribute file string",
+        "@attribute class {a,b}",
+        "",
+        "@data",
+    ]
+    path.write_text("\n".join([*head, *(f"'no {n}.png',{'ab'[n % 2]}" for n in range(6))]))
+    table = read_table(path)
+    assert table.files == [f"no {n}.png" for n in range(6)]
+    assert table.labels == list("ababab")
+
+
+def test_tables_that_end_early_or_have_several_labels(tmp_path):
+    whole = gzip.compress("".join(f"{n},{'0,' * 783}1\n" for n in range(99)).encode())
+    (tmp_path / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="ended before"):
+        read_table(tmp_path / "cut.csv.gz")
+    csv(tmp_path, ["file,label,class", "1.png,1,one", "2.png,2,two"])
+    assert "columns 'label', 'class' could be" in read_table(tmp_path / "table.csv").doubt
+
+
+def test_arrays_are_told_apart(tmp_path):
+    glyphs, labels = np.zeros((100, 28, 28), np.uint8), np.arange(100) % 4
+    flat = {
+        "x_train": glyphs.reshape(100, 784),
+        "y_train": np.eye(4)[labels],
+        "x_test": np.zeros((8, 784)),
+        "y_test": labels[:8],
+    }
+    np.savez(tmp_path / "few.npz", **flat)
+    found = read_arrays(tmp_path / "few.npz")
+    assert found["test"][0].shape == (8, 784)
+    assert found["train"][1].tolist() == labels.tolist()
+    np.save(tmp_path / "x.npy", glyphs)
+    np.save(tmp_path / "y.npy", np.array([b"a", b"b", "\u00e9".encode(), b"d"])[labels])
+    kept = {"format": "npz", "images": ["x.npy", "y.npy"], "orientation": "upright", "allow_duplicates": True}
+    with pytest.raises(DataError, match="All images are blank"):
+        load_dataset(describe(tmp_path, **kept))
+    np.save(tmp_path / "x.npy", glyphs + np.eye(28, dtype=np.uint8) * 255)
+    assert load_dataset(tmp_path).classes == ("a", "b", "d", "\u00e9")
+    np.save(tmp_path / "y.npy", np.stack([labels, labels + 50], axis=1))
+    with pytest.raises(DataError, match=r"numbers of labels and images differ.*shape \(100, 2\)"):
+        load_dataset(tmp_path)
+    (tmp_path / "y.npy").unlink()
+    (tmp_path / "y.npy").mkdir()
+    with pytest.raises(DataError, match="damaged or missing"):
+        load_dataset(tmp_path)
+
+
 def test_folders_within_a_class_are_writers(tmp_path, digits):
     images, labels = digits
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
@@ -269,6 +340,11 @@ def test_folders_within_a_class_are_writers(tmp_path, digits):
     assert (len(data.train), len(data.val)) == (60, 20)
     again = load_dataset(tmp_path, val_fraction=0)
     assert len(again.train) == 80
+    for image in (tmp_path / "images/9").glob("writer [1-5]/**/*.png"):
+        image.unlink()
+    for seed in range(4):  # whoever is drawn
+        data = load_dataset(tmp_path, val_seed=seed)
+        assert 9 in data.train.labels or said(data, "only these writers wrote: '9'")
     (tmp_path / "images/3/gone.png").symlink_to("/nowhere.png")
     (tmp_path / "images/3/loop").symlink_to(tmp_path / "images")
     (tmp_path / "images/readme.txt").write_text("mine")

@@ -57,6 +57,7 @@ def test_other_sizes_are_resized_with_their_shape():
     [
         (GLYPHS - 300.0, "got -300 to -45"),
         (GLYPHS * 2.0, "got 0 to 510"),
+        (GLYPHS / 250.0, "got 0 to 1.02"),
         (GLYPHS + np.nan, "not numbers"),
         (GLYPHS[0], r"\(28, 28\); one image alone is images\[None\]"),
         (np.zeros((2, 783)), r"\(2, 783\)"),
