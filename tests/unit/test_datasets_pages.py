@@ -272,5 +272,5 @@ def test_characters_that_are_tested_and_not_learned_are_listed(tmp_path, capsys)
     assert words in data.summary()
     assert data.damaged == (("1.xml", "several images fit 1.png: x/1.png, y/1.png"),)
     assert main(["data", "import", str(tmp_path)]) == 1
-    assert f"A folder is not imported ({tmp_path})" in (error := capsys.readouterr().err)
-    assert f"`hcr data show {tmp_path}` checks them" in error
+    assert f"No known file in this folder ({tmp_path})" in (error := capsys.readouterr().err)
+    assert f"`hcr data check {tmp_path}` checks them" in error
