@@ -217,7 +217,7 @@ def _turned(images, labels, classes, about, findings, is_framed):
     inks = (False, True) if about.ink == "auto" and not (is_given or is_framed) else (False,)
     look = functools.partial(orientation.look, images[train], labels[train], ways=ways, inks=inks)
     seen = orientation.Seen(about.orientation) if is_given else look(classes=classes)
-    names = None if about.classes else _emnist_names(classes)
+    names = None if about.classes else orientation.numbered(classes)
     if names and (guess := look(classes=names)).n and guess.right >= orientation.GOOD * guess.n:
         what = f"The labels {classes[0]} to {classes[-1]} are those of EMNIST: {names[0]} to {names[-1]}"
         findings.append(Finding(NOTE, what, hint="Name others in dataset.yml: `classes: [...]`"))
@@ -228,13 +228,6 @@ def _turned(images, labels, classes, about, findings, is_framed):
         for role in images:
             images[role] = orientation.turned(images[role], seen)
     return classes
-
-
-def _emnist_names(classes):
-    if not all(name.isdecimal() for name in classes) or len(classes) < 11:
-        return None
-    found = orientation.numbered(np.array([int(name) for name in classes]))
-    return found and found[0]
 
 
 def _names(part):
