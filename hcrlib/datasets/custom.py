@@ -22,6 +22,7 @@ split is by writer. csv: see `csv_tables`. Paths are relative to the file.
 import dataclasses
 import functools
 import os
+from pathlib import Path
 
 import numpy as np
 
@@ -91,13 +92,19 @@ def frame_of_custom(path):
 
 
 def named(path):
-    """Return the paths that a dataset.yml names, and those of the images that its tables name, relative to its folder."""
+    """Return the paths that a dataset.yml and its tables of files name: relative to its folder, or absolute if written so."""
     path, about = _described(path)
-    names = [name for each in about.locations().values() for name in (each if isinstance(each, list) else [each])]
-    files = [located(path.parent, name) for name in names]
-    for table in files if about.format == "csv" else ():
-        files = [*files, *(located(table.parent, file) for file in csv_tables.files_of(table, about.label))]
-    return [os.path.relpath(file, path.parent) for file in files]
+    root, parts = path.parent, about.locations().values()
+
+    def known(name, folder=root):
+        return name if Path(name).is_absolute() else os.path.relpath(located(folder, name), root)
+
+    names = [known(name) for part in parts for name in (part if isinstance(part, list) else [part])]
+    tables = [root / name for name in names] if about.format == "csv" else ()
+    return [
+        *names,
+        *(known(file, table.parent) for table in tables for file in csv_tables.files_of(table, about.label)),
+    ]
 
 
 def _described(path, optional=False):
