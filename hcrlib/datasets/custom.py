@@ -22,7 +22,7 @@ split is by writer. csv: see `csv_tables`. Paths are relative to the file.
 import dataclasses
 import functools
 import os
-import unicodedata
+from pathlib import Path
 
 import numpy as np
 
@@ -31,12 +31,12 @@ from hcrlib.datasets import checks, csv_tables, orientation
 from hcrlib.datasets.array_files import as_vector, read_array, read_arrays
 from hcrlib.datasets.base import SIDE, Published, Split, check_content
 from hcrlib.datasets.checks import NOTE, WARNING, Finding
-from hcrlib.datasets.folders import Part, known_writers, located, natural, read_folders, read_images
+from hcrlib.datasets.class_labels import TRAINING, labelled
+from hcrlib.datasets.folders import Part, known_writers, located, read_folders, read_images
 from hcrlib.datasets.idx import read_idx
 from hcrlib.datasets.splits import cut
 from hcrlib.datasets.text import cut_by_writer
 
-TRAINING = "train", "images"  # the parts that name the classes
 SHOWN = 5
 
 
@@ -60,7 +60,7 @@ def examine(path):
     for role, location in about.locations().items():
         parts |= READERS[about.format](path.parent, location, about, role)
     findings = [finding for part in parts.values() for finding in part.findings]
-    classes, labels = _labelled(parts, about, path, findings)
+    classes, labels = labelled(parts, about, path, findings)
     images = _pixels(parts, about, path, findings)
     for role in parts:
         check_content(images[role], labels[role], classes, path)
@@ -92,13 +92,19 @@ def frame_of_custom(path):
 
 
 def named(path):
-    """Return the paths that a dataset.yml names, and those of the images that its tables name, relative to its folder."""
+    """Return the paths that a dataset.yml and its tables of files name: relative to its folder, or absolute if written so."""
     path, about = _described(path)
-    names = [name for each in about.locations().values() for name in (each if isinstance(each, list) else [each])]
-    files = [located(path.parent, name) for name in names]
-    for table in files if about.format == "csv" else ():
-        files = [*files, *(located(table.parent, file) for file in csv_tables.files_of(table, about.label))]
-    return [os.path.relpath(file, path.parent) for file in files]
+    root, parts = path.parent, about.locations().values()
+
+    def known(name, folder=root):
+        return name if Path(name).is_absolute() else os.path.relpath(located(folder, name), root)
+
+    names = [known(name) for part in parts for name in (part if isinstance(part, list) else [part])]
+    tables = [root / name for name in names] if about.format == "csv" else ()
+    return [
+        *names,
+        *(known(file, table.parent) for table in tables for file in csv_tables.files_of(table, about.label)),
+    ]
 
 
 def _described(path, optional=False):
@@ -180,75 +186,6 @@ def _numbered(images, labels, where):
     return Part(images, labels.tolist() if labels.dtype.kind == "U" else labels.astype(np.int64))
 
 
-def _labelled(parts, about, where, findings):
-    """Return (classes, {role: int64 labels}) of the Parts: named by the description, else by the labels that occur."""
-    if not any(len(part.labels) for part in parts.values()):
-        raise DataError("There are no images", where=where)
-    if about.classes and all(isinstance(part.labels, np.ndarray) for part in parts.values()):
-        first = _first(np.unique(np.concatenate([part.labels for part in parts.values()])), about.classes)
-        findings += [Finding(NOTE, "Labels are the numbers of the classes, from 1")] * first
-        return _unique(about.classes, where), {role: part.labels - first for role, part in parts.items()}
-    texts = {role: [str(label) for label in part.labels] for role, part in parts.items()}
-    used = sorted({text for role in parts if role in TRAINING for text in texts[role]}, key=natural)
-    classes = _unique(about.classes, where) if about.classes else tuple(used)
-    numbers = _numbers([text for role in parts for text in texts[role]], classes, about, findings)
-    index = {name: number for number, name in enumerate(classes)} | numbers
-    folded = {name.casefold(): [each for each in classes if each.casefold() == name.casefold()] for name in classes}
-    out = {}
-    for role, labels in texts.items():
-        known = dict(index)
-        for label in sorted(set(labels) - set(known)):
-            alike = folded.get(label.casefold(), [])
-            if len(alike) == 1 and alike[0] not in labels:
-                known[label] = index[alike[0]]
-                findings.append(Finding(WARNING, f"'{label}' was taken for the class '{alike[0]}'", role))
-        unknown = [label for label in labels if label not in known]
-        lacking = set(classes) - set(labels) if about.format == "folders" and role in TRAINING else ()
-        if unknown or lacking:
-            raise _mismatch(about, located(where.parent, _path_of(about, role)), classes, labels, unknown)
-        out[role] = np.array([known[label] for label in labels], np.int64)
-    return classes, out
-
-
-def _path_of(about, role):
-    """Return the path of a part as the description names it."""
-    location = about.locations().get(role) or about.images
-    return location[0] if isinstance(location, list) else location
-
-
-def _mismatch(about, where, classes, labels, unknown):
-    """Return the DataError of labels that are not those of the classes."""
-    what, got, hint = "The folders do not match the classes", ", ".join(sorted(set(labels), key=natural)), None
-    if about.format != "folders":
-        what, got = "Labels are out of range", f"{unknown[0]!r}, in {len(unknown)} of {len(labels)} rows"
-        hint = "Check the list of classes, and whether labels start at 0 or 1"
-    return DataError(what, where=where, expected=", ".join(classes), got=got, hint=hint)
-
-
-def _numbers(labels, classes, about, findings):
-    """Return {label: index} of texts that are the numbers of the given classes, from 0 or 1; {} if they are their names."""
-    if not about.classes or set(labels) & set(classes) or not all(label.isdecimal() for label in labels):
-        return {}
-    first = _first({int(label) for label in labels}, classes)
-    findings.append(Finding(NOTE, f"Labels are the numbers of the classes, from {first}"))
-    return {str(first + number): number for number in range(len(classes))}
-
-
-def _first(numbers, classes):
-    """Return whether labels start at 0 or 1: at 1 if they run to the number of classes, which are not numbers themselves."""
-    return int(min(numbers) == 1 and max(numbers) == len(classes) and not all(name.isdecimal() for name in classes))
-
-
-def _unique(names, where):
-    """Return the names as a tuple, NFC-normalized; DataError for duplicates."""
-    names = [unicodedata.normalize("NFC", name) for name in names]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice or not names:
-        what = f"Duplicate class '{twice[0]}'" if twice else "There are no classes"
-        raise DataError(what, where=where, hint="Give every class its own name")
-    return tuple(names)
-
-
 def _pixels(parts, about, where, findings):
     """Return {role: uint8 (n, 28, 28)} of the Parts, ink bright, scaled alike."""
     from hcrlib.runtime.arrays import levels_of, to_images
@@ -287,7 +224,7 @@ def _turned(images, labels, classes, about, findings, is_framed):
     inks = (False, True) if about.ink == "auto" and not (is_given or is_framed) else (False,)
     look = functools.partial(orientation.look, images[train], labels[train], ways=ways, inks=inks)
     seen = orientation.Seen(about.orientation) if is_given else look(classes=classes)
-    names = None if about.classes else _emnist_names(classes)
+    names = None if about.classes else orientation.numbered(classes)
     if names and (guess := look(classes=names)).n and guess.right >= orientation.GOOD * guess.n:
         what = f"The labels {classes[0]} to {classes[-1]} are those of EMNIST: {names[0]} to {names[-1]}"
         findings.append(Finding(NOTE, what, hint="Name others in dataset.yml: `classes: [...]`"))
@@ -298,13 +235,6 @@ def _turned(images, labels, classes, about, findings, is_framed):
         for role in images:
             images[role] = orientation.turned(images[role], seen)
     return classes
-
-
-def _emnist_names(classes):
-    if not all(name.isdecimal() for name in classes) or len(classes) < 11:
-        return None
-    found = orientation.numbered(np.array([int(name) for name in classes]))
-    return found and found[0]
 
 
 def _names(part):

@@ -92,7 +92,7 @@ def _import_several(path, name):
     if done:
         return done + left
     if left:
-        what, got = f"None of {len(left)} files could be imported", f"{left[0].what}: {left[0].notes[0]}"
+        what, got = f"None of {len(left)} files could be imported", f"{left[0].what}: {left[0].notes[0].rstrip('.')}"
         raise DataError(what, where=path, expected=TAKES, got=got)
     hint = None
     if path.is_dir():
@@ -158,7 +158,9 @@ def _import_group(paths, name):
         return _import_idx(paths, name)
     entry, stored = _entry(paths[0], name), []
     held = [READERS[suffix](path) for path in sorted(paths)]
-    parts = held[0] if len(held) == 1 else {part: _joined([each[part] for each in held]) for part in held[0]}
+    parts = {}
+    for part, pair in (item for each in held for item in each.items()):
+        parts[part] = _joined([parts[part], pair]) if part in parts else pair
     if set(parts) == {""}:
         parts = _parts_of(entry, *parts[""], paths[0])
     for part in PARTS:

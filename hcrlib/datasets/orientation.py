@@ -97,13 +97,10 @@ def turned(images, seen):
     return np.ascontiguousarray(255 - images if seen.inverted else images)
 
 
-def numbered(labels):
-    """Return (names, first label) if integers are those of letters or of an EMNIST split, else None."""
-    present = np.unique(labels)
-    for (first, n), names in NUMBERED.items():
-        if np.array_equal(present, np.arange(first, first + n)):
-            return names, first
-    return None
+def numbered(classes):
+    """Return the names of sorted classes that are the numbers of letters or of an EMNIST split, else None."""
+    numbers = [int(name) for name in classes] if all(name.isdecimal() for name in classes) else []
+    return next((names for (first, n), names in NUMBERED.items() if numbers == list(range(first, first + n))), None)
 
 
 def _shape(name):
