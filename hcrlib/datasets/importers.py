@@ -96,7 +96,9 @@ def _import_several(path, name):
         raise DataError(what, where=path, expected=TAKES, got=got)
     hint = None
     if path.is_dir():
-        hint = f"Your own data stay where they are: `hcr train MODEL --data {path}`; `hcr data check {path}` checks them"
+        hint = (
+            f"Your own data stay where they are: `hcr train MODEL --data {path}`; `hcr data check {path}` checks them"
+        )
     raise DataError(
         f"No known file in this {'folder' if path.is_dir() else 'zip'}", where=path, expected=TAKES, hint=hint
     )
