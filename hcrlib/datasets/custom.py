@@ -27,11 +27,11 @@ import unicodedata
 import numpy as np
 
 from hcrlib.core.errors import ConfigError, DataError
-from hcrlib.datasets import checks, csv_tables, orientation
+from hcrlib.datasets import checks, orientation, table_parts
 from hcrlib.datasets.array_files import as_vector, read_array, read_arrays
 from hcrlib.datasets.base import SIDE, Published, Split, check_content
 from hcrlib.datasets.checks import NOTE, WARNING, Finding
-from hcrlib.datasets.folders import Part, known_writers, located, natural, read_folders, read_images
+from hcrlib.datasets.folders import Part, located, natural, read_folders
 from hcrlib.datasets.idx import read_idx
 from hcrlib.datasets.splits import cut
 from hcrlib.datasets.text import cut_by_writer
@@ -97,7 +97,7 @@ def named(path):
     names = [name for each in about.locations().values() for name in (each if isinstance(each, list) else [each])]
     files = [located(path.parent, name) for name in names]
     for table in files if about.format == "csv" else ():
-        files = [*files, *(located(table.parent, file) for file in csv_tables.files_of(table, about.label))]
+        files = [*files, *table_parts.files_of(table, about.label)]
     return [os.path.relpath(file, path.parent) for file in files]
 
 
@@ -112,39 +112,6 @@ def _described(path, optional=False):
 
 def _read_folders(root, location, about, role):
     return {role: read_folders(root, location, about, role)}
-
-
-def _read_csv(root, location, about, role):
-    path = located(root, location)
-    table = csv_tables.read_table(path, about.label)
-    kept = [
-        i for i, label in enumerate(table.labels) if label not in csv_tables.MISSING or label in (about.classes or ())
-    ]
-    part = Part([], [], [], [], findings=[Finding(NOTE, note, location) for note in table.notes])
-    if lost := len(table.labels) - len(kept):
-        what = f"{lost} of {len(table.labels)} rows have no label, and were left out"
-        if not kept:
-            raise DataError("No row has a label", where=path, hint="Name their column in dataset.yml: `label: NAME`")
-        part.findings.append(Finding(WARNING, what, location, "Label them or remove them"))
-    if table.doubt:
-        hint = "Name it in dataset.yml: `label: NAME`, or its number: `label: 1`, `label: -1` for the last"
-        part.findings.append(Finding(WARNING, table.doubt, location, hint))
-    names, writers = [table.rows[i] for i in kept], table.writers or [""] * len(table.labels)
-    if table.files is None:
-        part.images, part.labels, part.names = table.images[kept], [table.labels[i] for i in kept], names
-        part.writers = [writers[i] for i in kept]
-    else:
-        files = [table.files[i] for i in kept]
-        places = [file if isinstance(file, bytes) else located(path.parent, file) for file in files]
-        names = [name if isinstance(file, bytes) else file for name, file in zip(names, files, strict=True)]
-        sources = zip(places, names, [table.labels[i] for i in kept], [writers[i] for i in kept], strict=True)
-        read_images(part, sources, about.ink)
-        if not part.images:
-            name, reason = part.damaged[0]
-            raise DataError("No image of this table can be read", where=path, got=f"{name}: {reason}")
-        part.images, part.is_framed = np.array(part.images), True
-    part.writers = known_writers(part)
-    return {role: part}
 
 
 def _read_idx(root, location, about, role):
@@ -164,7 +131,7 @@ def _read_npz(root, location, about, role):
     return {role: _numbered(*pair, path)}
 
 
-READERS = {"folders": _read_folders, "csv": _read_csv, "idx": _read_idx, "npz": _read_npz}
+READERS = {"folders": _read_folders, "csv": table_parts.read_table, "idx": _read_idx, "npz": _read_npz}
 
 
 def _numbered(images, labels, where):
