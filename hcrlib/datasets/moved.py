@@ -36,7 +36,9 @@ def find(folder, names):
     for number, name in enumerate(names):
         steps = _spellings(name)[spelling]
         paths[number] = files.get((*prefix, *steps[dropped:]), paths[number])
-    first = next(number for number, path in enumerate(paths) if path.is_file())
+    first = next((number for number, path in enumerate(paths) if path.is_file()), None)
+    if first is None:  # broken links
+        return paths, None
     place = paths[first].relative_to(folder).as_posix()
     return paths, f"No image is where the table says: '{names[first]}' was found as '{place}', and the others likewise"
 
