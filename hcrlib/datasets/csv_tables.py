@@ -270,7 +270,7 @@ def _from_columns(path, held, label, has_names=True):
     shown = [column[: 20 * HEAD] for column in columns]
     index, how, doubt = _labels(path, names if has_names else None, shown, label)
     lowered = [str(name).strip().lower() for name in names]
-    writer, part = (_called(lowered if has_names else (), known, index) for known in (WRITERS, PARTS))
+    writer, part = (_called(lowered if has_names else (), known) for known in (WRITERS, PARTS))
     others = [i for i in range(len(names)) if i not in (index, writer, part)]
     notes = [how] if how else []
     for i in [others[0], others[-1]] if not _is_square(len(others)) else ():
@@ -287,7 +287,7 @@ def _from_columns(path, held, label, has_names=True):
         )
     images = np.stack([_numbers(columns[i], names[i] if has_names else i + 1) for i in others], axis=1)
     table = Table(_texts(columns[index]), images, notes=notes, doubt=doubt)
-    return _with(table, names, writer, part, lambda i: _texts(columns[i]))
+    return _with(table, names, index, writer, part, lambda i: _texts(columns[i]))
 
 
 def _numbers(column, name):
@@ -335,7 +335,7 @@ def _paths(path, names, columns, rows, label, skipped):
         raise ValueError(f"row {skipped + short + 1} has {len(rows[short])} columns, the first {width}")
     places = [row[file].strip().replace("\\", "/") for row in rows]
     table = Table([row[index] for row in rows], files=places, doubt=doubt, first_row=skipped + 1)
-    return _with(table, names, writer, part, lambda i: [row[i] for row in rows])
+    return _with(table, names, index, writer, part, lambda i: [row[i] for row in rows])
 
 
 def _of_pictures(path, names, columns, pictures, label):
@@ -349,7 +349,7 @@ def _of_pictures(path, names, columns, pictures, label):
     if label is None and not LABELS & set(lowered) and len(rest) == 1:
         label = rest[0] + 1
     index, _, doubt = _labels(path, names, columns, label)
-    table = _with(Table(_texts(columns[index]), doubt=doubt), names, writer, part, lambda i: _texts(columns[i]))
+    table = _with(Table(_texts(columns[index]), doubt=doubt), names, index, writer, part, lambda i: _texts(columns[i]))
     if isinstance(images[0], bytes):
         table.files = images
     else:
@@ -357,16 +357,19 @@ def _of_pictures(path, names, columns, pictures, label):
     return table
 
 
-def _called(lowered, known, taken=None):
-    """Return the index of the first column of a known name, unless it is taken; None if there is none."""
-    return next((i for i, name in enumerate(lowered) if name in known and i != taken), None)
+def _called(lowered, known):
+    """Return the index of the first column of a known name, or None."""
+    return next((i for i, name in enumerate(lowered) if name in known), None)
 
 
-def _with(table, names, writer, part, values):
-    """Return the table with what its columns of writers and parts hold. values(i): the texts of a column."""
-    if writer is not None:
+def _with(table, names, index, writer, part, values):
+    """Return the table with what its columns of writers and parts hold, unless the labels, at `index`, are there.
+
+    values(i): the texts of a column.
+    """
+    if writer not in (None, index):
         table.writers = [value.strip() for value in values(writer)]
-    if part is not None:
+    if part not in (None, index):
         table.parts, table.part_column = values(part), str(names[part])
     return table
 

@@ -16,7 +16,7 @@
 
 Instead of `train` and `test`, `images` names all images and `test_fraction` the stratified share to test on (0.2). In
 folders, every image is brought to 28x28 by MNIST's recipe; a folder within a class holds the images of one writer, and the
-split is by writer. csv: see `csv_tables`. Paths are relative to the file.
+split is by writer. csv: see `csv_tables` and `table_parts`. Paths are relative to the file.
 """
 
 import dataclasses
@@ -131,7 +131,7 @@ def _read_npz(root, location, about, role):
     return {role: _numbered(*pair, path)}
 
 
-READERS = {"folders": _read_folders, "csv": table_parts.read_table, "idx": _read_idx, "npz": _read_npz}
+READERS = {"folders": _read_folders, "csv": table_parts.read_parts, "idx": _read_idx, "npz": _read_npz}
 
 
 def _numbered(images, labels, where):

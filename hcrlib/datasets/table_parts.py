@@ -16,7 +16,7 @@ ROLES = {word: role for role, words in PARTS.items() for word in words}
 ALL = "images"  # the role of a table that holds all parts
 
 
-def read_table(root, location, about, role):
+def read_parts(root, location, about, role):
     """Return {role: Part} of a table; {"train": Part, "test": Part, ...} if it holds all images and names their parts."""
     path = located(root, location)
     table = csv_tables.read_table(path, about.label)
