@@ -1,5 +1,6 @@
-"""Write files atomically, so that readers see either the old or the new content; lock and unpack files."""
+"""Write files atomically, so that readers see either the old or the new content; lock, unpack and decode files."""
 
+import codecs
 import contextlib
 import os
 import tarfile
@@ -31,6 +32,17 @@ def write_text(path: str | Path, text: str) -> None:
     """Write text as UTF-8, atomically."""
     with atomic(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def encoding_of(start: bytes) -> str:
+    """Return the encoding of a text file that begins so: UTF-16 if it is marked, as by Excel and Notepad, else UTF-8."""
+    return "utf-16" if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+
+
+def read_text(path: str | Path) -> str:
+    """Return a file's text, UTF-8 or marked UTF-16, without its mark. OSError; UnicodeDecodeError."""
+    content = Path(path).read_bytes()
+    return content.decode(encoding_of(content))
 
 
 def file_lock(path: str | Path, timeout: float = -1) -> contextlib.AbstractContextManager:

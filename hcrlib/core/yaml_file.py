@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from hcrlib.core.errors import ConfigError
+from hcrlib.core.fileio import read_text
 from hcrlib.core.registry import did_you_mean
 
 EXPECTED = {  # pydantic's error types, in words
@@ -54,10 +55,10 @@ def read(path: str | Path, model: type[S]) -> S:
     """Return the content of a YAML file as an instance of model, a Section.
 
     Raises:
-        ConfigError: the file is missing, not UTF-8, not YAML, has a duplicate key or does not fit the model.
+        ConfigError: the file is missing, neither UTF-8 nor UTF-16, not YAML, has a duplicate key or does not fit the model.
     """
     try:
-        loader = _Loader(Path(path).read_text(encoding="utf-8"))
+        loader = _Loader(read_text(path))
         node = loader.get_single_node()
         if node is None:
             keys = ", ".join(model.model_fields)

@@ -18,19 +18,22 @@ from pathlib import Path
 import numpy as np
 
 from hcrlib.core.errors import DataError
+from hcrlib.core.fileio import encoding_of
 from hcrlib.datasets.idx import GZIP_MAGIC, kind_of
 from hcrlib.datasets.parquet import read_parquet
 
 HEAD = 50  # rows by which a table is judged
 LABELS = {"label", "labels", "class", "classes", "class_label", "class_name", "category", "target", "y"}
-LABELS |= {"letter", "digit", "character", "char", "symbol"}
+LABELS |= {"choice", "letter", "digit", "character", "char", "symbol"}
 FILES = {"file", "filename", "file_name", "filepath", "file_path", "path", "img", "img_path"}
 FILES |= {"image", "image_path", "image_file", "image_name"}
+PARTS = {"split", "subset", "set", "part", "partition", "usage", "ml_use"}
 WRITERS = {"writer", "writers", "writer_id", "author", "user", "document", "scribe"}
 COUNTERS = ("", "index", "id", "idx", "row", "unnamed: 0")
 MISSING = "", "nan", "NaN", "None", "null", "NULL", "<NA>", "N/A", "NA"
 PICTURES = ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".heic"
 PARQUET = ".parquet", ".pq"
+SAVE = "Save it as UTF-8; Excel calls this CSV UTF-8"
 FEWEST_PIXELS = 25
 MOST_LABELS, ONE_SIDED = 1000, 0.95  # labels: different numbers at most, and the share of the commonest one
 
@@ -39,14 +42,18 @@ MOST_LABELS, ONE_SIDED = 1000, 0.95  # labels: different numbers at most, and th
 class Table:
     """labels: a text per row, "" for none. images: (n, pixels) or (n, h, w), or None if `files` has the path or bytes of each.
 
-    rows: what to call each row. writers: who wrote each, or None. notes: what was found out about the columns. doubt: a
-    sentence if another column could hold the label, else "".
+    rows: what to call each row. writers: who wrote each, or None. parts: to which part each belongs, as the column part_column
+    says, or None. names: what the table calls the files, if those are elsewhere. notes: what was found out about the columns.
+    doubt: a sentence if another column could hold the label, else "".
     """
 
     labels: list
     images: np.ndarray | None = None
     files: list | None = None
     writers: list | None = None
+    parts: list | None = None
+    part_column: str = ""
+    names: list | None = None
     notes: list = dataclasses.field(default_factory=list)
     doubt: str = ""
     first_row: int = 1
@@ -66,6 +73,9 @@ def read_table(path, label=None):
         if _suffix(path) in PARQUET:
             return _normal(_from_columns(path, read_parquet(path), label))
         return _normal(_from_text(path, label))
+    except UnicodeDecodeError as error:
+        expected, got = "UTF-8, or UTF-16 with its mark", f"bytes that are neither: {error.reason}"
+        raise DataError("The table cannot be read", where=path, expected=expected, got=got, hint=SAVE) from error
     except (OSError, ValueError, OverflowError, EOFError, zlib.error, csv.Error) as error:
         expected = "a label and the pixels, or the path, of an image per row"
         raise DataError(f"Invalid table of images: {error}", where=path, expected=expected) from error
@@ -158,11 +168,12 @@ def _arff_header(line, source):
 
 @contextlib.contextmanager
 def _opened(path, skipped=0):
-    """Yield an open text file, unpacked if it is gzip, after so many lines."""
+    """Yield an open text file, unpacked if it is gzip, after so many lines; UTF-16 if it is marked, as Excel's, else UTF-8."""
     with path.open("rb") as raw:
         packed = raw.read(2) == GZIP_MAGIC
         raw.seek(0)
-        source = io.TextIOWrapper(gzip.GzipFile(fileobj=raw) if packed else raw, encoding="utf-8-sig", newline="")
+        unpacked = gzip.GzipFile(fileobj=raw) if packed else raw
+        source = io.TextIOWrapper(unpacked, encoding=encoding_of(unpacked.peek(2)), newline="")
         for _ in range(skipped):
             source.readline()
         yield source
@@ -187,7 +198,7 @@ def _is_header(rows):
     first, second = rows[0], rows[1] if len(rows) > 1 else ()
     named = [cell.strip().lower() for cell in first]
     if len(first) < FEWEST_PIXELS:
-        known = LABELS | FILES | WRITERS
+        known = LABELS | FILES | WRITERS | PARTS
         pictures = [any(map(_is_picture, row)) for row in (first, second)]
         return bool(second) and not pictures[0] and (pictures[1] or len(set(named) & known) > 0)
     texts = sum(not _is_number(cell) for cell in first)
@@ -214,7 +225,7 @@ def _labels(path, names, columns, label):
         return index, "" if index == 0 else f"labels are in the column '{names[index]}'", doubt
     both = "Both the first and the last column could be the label; the first was taken"
     texts = [index for index in range(n) if not _are_numbers(columns[index])]
-    texts = [index for index in texts if not names or lowered[index] not in COUNTERS]
+    texts = [index for index in texts if not names or lowered[index] not in (*COUNTERS, *PARTS)]
     usual = [index for index in texts if index in (0, n - 1)]
     if usual or (usual := [index for index in texts if _is_mostly_text(columns[index])]):
         index = usual[0]
@@ -259,8 +270,8 @@ def _from_columns(path, held, label, has_names=True):
     shown = [column[: 20 * HEAD] for column in columns]
     index, how, doubt = _labels(path, names if has_names else None, shown, label)
     lowered = [str(name).strip().lower() for name in names]
-    writer = next((i for i, name in enumerate(lowered) if has_names and name in WRITERS and i != index), None)
-    others = [i for i in range(len(names)) if i not in (index, writer)]
+    writer, part = (_called(lowered if has_names else (), known) for known in (WRITERS, PARTS))
+    others = [i for i in range(len(names)) if i not in (index, writer, part)]
     notes = [how] if how else []
     for i in [others[0], others[-1]] if not _is_square(len(others)) else ():
         if (has_names and lowered[i] in COUNTERS) or _counts(shown[i]):
@@ -275,8 +286,8 @@ def _from_columns(path, held, label, has_names=True):
             what, where=path, expected=f"784 pixels, or {nearest * nearest} of {nearest} x {nearest}", got=len(others)
         )
     images = np.stack([_numbers(columns[i], names[i] if has_names else i + 1) for i in others], axis=1)
-    writers = None if writer is None else [str(value).strip() for value in columns[writer]]
-    return Table(_texts(columns[index]), images, writers=writers, notes=notes, doubt=doubt)
+    table = Table(_texts(columns[index]), images, notes=notes, doubt=doubt)
+    return _with(table, names, index, writer, part, lambda i: _texts(columns[i]))
 
 
 def _numbers(column, name):
@@ -309,8 +320,8 @@ def _paths(path, names, columns, rows, label, skipped):
             "The rows do not have 784 pixels", where=path, expected="a label and 784 pixels, or a path", got=n
         )
     file, width = files[0], len(columns)
-    writer = next((i for i, name in enumerate(lowered) if name in WRITERS), None)
-    others = [i for i in range(width) if i not in (file, writer) and not _counts(columns[i])]
+    writer, part = _called(lowered, WRITERS), _called(lowered, PARTS)
+    others = [i for i in range(width) if i not in (file, writer, part) and not _counts(columns[i])]
     if label is None and not LABELS & set(lowered) and len(others) > 1:
         got = ", ".join(names or map(str, range(1, width + 1)))
         hint = "Name the column in dataset.yml: `label: NAME`"
@@ -323,8 +334,8 @@ def _paths(path, names, columns, rows, label, skipped):
     if short := next((number for number, row in enumerate(rows) if len(row) != width), None):
         raise ValueError(f"row {skipped + short + 1} has {len(rows[short])} columns, the first {width}")
     places = [row[file].strip().replace("\\", "/") for row in rows]
-    writers = None if writer is None else [row[writer].strip() for row in rows]
-    return Table([row[index] for row in rows], files=places, writers=writers, doubt=doubt, first_row=skipped + 1)
+    table = Table([row[index] for row in rows], files=places, doubt=doubt, first_row=skipped + 1)
+    return _with(table, names, index, writer, part, lambda i: [row[i] for row in rows])
 
 
 def _of_pictures(path, names, columns, pictures, label):
@@ -332,16 +343,34 @@ def _of_pictures(path, names, columns, pictures, label):
     if not pictures:
         got = ", ".join(map(str, names))
         raise DataError("There are no pixels or images in this table", where=path, expected="a column `image`", got=got)
-    images, rest = columns[pictures[0]], [i for i in range(len(names)) if i != pictures[0]]
-    if label is None and not LABELS & {str(name).lower() for name in names} and len(rest) == 1:
+    images, lowered = columns[pictures[0]], [str(name).strip().lower() for name in names]
+    writer, part = _called(lowered, WRITERS), _called(lowered, PARTS)
+    rest = [i for i in range(len(names)) if i not in (pictures[0], writer, part)]
+    if label is None and not LABELS & set(lowered) and len(rest) == 1:
         label = rest[0] + 1
     index, _, doubt = _labels(path, names, columns, label)
-    writer = next((i for i in rest if str(names[i]).lower() in WRITERS and i != index), None)
-    table = Table(_texts(columns[index]), writers=None if writer is None else _texts(columns[writer]), doubt=doubt)
+    table = _with(Table(_texts(columns[index]), doubt=doubt), names, index, writer, part, lambda i: _texts(columns[i]))
     if isinstance(images[0], bytes):
         table.files = images
     else:
         table.images = np.array(images)
+    return table
+
+
+def _called(lowered, known):
+    """Return the index of the first column of a known name, or None."""
+    return next((i for i, name in enumerate(lowered) if name in known), None)
+
+
+def _with(table, names, index, writer, part, values):
+    """Return the table with what its columns of writers and parts hold, unless the labels, at `index`, are there.
+
+    values(i): the texts of a column.
+    """
+    if writer not in (None, index):
+        table.writers = [value.strip() for value in values(writer)]
+    if part not in (None, index):
+        table.parts, table.part_column = values(part), str(names[part])
     return table
 
 

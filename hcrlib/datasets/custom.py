@@ -16,7 +16,7 @@
 
 Instead of `train` and `test`, `images` names all images and `test_fraction` the stratified share to test on (0.2). In
 folders, every image is brought to 28x28 by MNIST's recipe; a folder within a class holds the images of one writer, and the
-split is by writer. csv: see `csv_tables`. Paths are relative to the file.
+split is by writer. csv: see `csv_tables` and `table_parts`. Paths are relative to the file.
 """
 
 import dataclasses
@@ -27,12 +27,12 @@ from pathlib import Path
 import numpy as np
 
 from hcrlib.core.errors import ConfigError, DataError
-from hcrlib.datasets import checks, csv_tables, orientation
+from hcrlib.datasets import checks, orientation, table_parts
 from hcrlib.datasets.array_files import as_vector, read_array, read_arrays
 from hcrlib.datasets.base import SIDE, Published, Split, check_content
 from hcrlib.datasets.checks import NOTE, WARNING, Finding
 from hcrlib.datasets.class_labels import TRAINING, labelled
-from hcrlib.datasets.folders import Part, known_writers, located, read_folders, read_images
+from hcrlib.datasets.folders import Part, located, read_folders
 from hcrlib.datasets.idx import read_idx
 from hcrlib.datasets.splits import cut
 from hcrlib.datasets.text import cut_by_writer
@@ -96,15 +96,14 @@ def named(path):
     path, about = _described(path)
     root, parts = path.parent, about.locations().values()
 
-    def known(name, folder=root):
-        return name if Path(name).is_absolute() else os.path.relpath(located(folder, name), root)
+    def known(name, place):
+        return name if Path(name).is_absolute() and place == Path(name) else os.path.relpath(place, root)
 
-    names = [known(name) for part in parts for name in (part if isinstance(part, list) else [part])]
+    given = [name for part in parts for name in (part if isinstance(part, list) else [part])]
+    names = [known(name, located(root, name)) for name in given]
     tables = [root / name for name in names] if about.format == "csv" else ()
-    return [
-        *names,
-        *(known(file, table.parent) for table in tables for file in csv_tables.files_of(table, about.label)),
-    ]
+    files = [known(*file) for table in tables for file in table_parts.files_of(table, about.label)]
+    return [*names, *files]
 
 
 def _described(path, optional=False):
@@ -118,39 +117,6 @@ def _described(path, optional=False):
 
 def _read_folders(root, location, about, role):
     return {role: read_folders(root, location, about, role)}
-
-
-def _read_csv(root, location, about, role):
-    path = located(root, location)
-    table = csv_tables.read_table(path, about.label)
-    kept = [
-        i for i, label in enumerate(table.labels) if label not in csv_tables.MISSING or label in (about.classes or ())
-    ]
-    part = Part([], [], [], [], findings=[Finding(NOTE, note, location) for note in table.notes])
-    if lost := len(table.labels) - len(kept):
-        what = f"{lost} of {len(table.labels)} rows have no label, and were left out"
-        if not kept:
-            raise DataError("No row has a label", where=path, hint="Name their column in dataset.yml: `label: NAME`")
-        part.findings.append(Finding(WARNING, what, location, "Label them or remove them"))
-    if table.doubt:
-        hint = "Name it in dataset.yml: `label: NAME`, or its number: `label: 1`, `label: -1` for the last"
-        part.findings.append(Finding(WARNING, table.doubt, location, hint))
-    names, writers = [table.rows[i] for i in kept], table.writers or [""] * len(table.labels)
-    if table.files is None:
-        part.images, part.labels, part.names = table.images[kept], [table.labels[i] for i in kept], names
-        part.writers = [writers[i] for i in kept]
-    else:
-        files = [table.files[i] for i in kept]
-        places = [file if isinstance(file, bytes) else located(path.parent, file) for file in files]
-        names = [name if isinstance(file, bytes) else file for name, file in zip(names, files, strict=True)]
-        sources = zip(places, names, [table.labels[i] for i in kept], [writers[i] for i in kept], strict=True)
-        read_images(part, sources, about.ink)
-        if not part.images:
-            name, reason = part.damaged[0]
-            raise DataError("No image of this table can be read", where=path, got=f"{name}: {reason}")
-        part.images, part.is_framed = np.array(part.images), True
-    part.writers = known_writers(part)
-    return {role: part}
 
 
 def _read_idx(root, location, about, role):
@@ -170,7 +136,7 @@ def _read_npz(root, location, about, role):
     return {role: _numbered(*pair, path)}
 
 
-READERS = {"folders": _read_folders, "csv": _read_csv, "idx": _read_idx, "npz": _read_npz}
+READERS = {"folders": _read_folders, "csv": table_parts.read_parts, "idx": _read_idx, "npz": _read_npz}
 
 
 def _numbered(images, labels, where):

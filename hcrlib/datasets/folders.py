@@ -12,6 +12,8 @@ import numpy as np
 from hcrlib.core.errors import DataError
 from hcrlib.datasets.checks import NOTE, WARNING, Finding
 
+BESIDE = ".json", ".xml", ".txt", ".csv", ".yml", ".yaml", ".md"  # what labeling tools write next to images
+
 
 @dataclass
 class Part:
@@ -50,8 +52,12 @@ def read_folders(root, location, about, role):
     order = {
         name: number for number, name in enumerate(about.classes or ())
     }  # of the images: as the classes are listed
+    beside, is_needed = [], role in ("train", "images")
     for name, entry in sorted(found.items(), key=lambda item: order.get(item[0], len(order))):
-        _add_class(part, root, entry, name, about.ink, role in ("train", "images"))
+        beside += _add_class(part, root, entry, name, about.ink, is_needed)
+    if beside:
+        what = f"{len(beside)} files are no images by their names, and were left out: {', '.join(beside[:3])}"
+        part.findings.append(Finding(NOTE, what, where))
     if not found:
         raise DataError("There are no classes", where=folder, expected="a folder of images per class")
     part.images = np.array(part.images)
@@ -126,18 +132,23 @@ def is_hidden(name):
 
 
 def _add_class(part, root, folder, label, ink, is_needed):
+    """Append the images of a class; return the names of files that are none."""
     before, damaged = len(part.images), len(part.damaged)
     files = sorted(_files(folder, (os.path.realpath(folder.parent),)), key=lambda path: (path.parent.parts, path.name))
-    sources = []
+    beside = [os.path.relpath(path, root) for path in files if path.suffix.lower() in BESIDE]
+    files, sources = [path for path in files if path.suffix.lower() not in BESIDE], []
     for path in files:
         steps = path.relative_to(folder).parts
         sources.append((path, os.path.relpath(path, root), label, steps[0] if len(steps) > 1 else ""))
     if not files and is_needed:
-        raise DataError("This class folder is empty", where=folder, hint="Add images or remove the class")
+        what = "No file in this class folder is an image" if beside else "This class folder is empty"
+        got = Path(beside[0]).name if beside else None
+        raise DataError(what, where=folder, got=got, hint="Add images or remove the class")
     read_images(part, sources, ink)
     if files and len(part.images) == before:
         name, reason = part.damaged[damaged]
         raise DataError("No image of this class can be read", where=folder, got=f"{Path(name).name}: {reason}")
+    return beside
 
 
 def _files(folder, above):

@@ -15,6 +15,7 @@ from pydantic import model_validator
 
 from hcrlib.core import yaml_file
 from hcrlib.core.errors import ConfigError
+from hcrlib.core.fileio import read_text
 from hcrlib.core.yaml_file import FieldError, Section
 from hcrlib.datasets import mixture
 from hcrlib.datasets.description import Description
@@ -41,7 +42,7 @@ class MixtureFile(Section):
 def is_one(path):
     """Return whether a YAML file is a mixture: a list, or a mapping without any key of a dataset.yml."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(read_text(path))
     except (OSError, ValueError, RecursionError, yaml.YAMLError):  # reported when it is read as a dataset.yml
         return False
     described = isinstance(content, dict) and any(key in Description.model_fields for key in content)

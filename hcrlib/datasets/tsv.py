@@ -11,9 +11,11 @@ split; both are cut by document, so that no writer is in two splits. Instead of 
 """
 
 import csv
+import io
 
 from hcrlib.core.errors import DataError
-from hcrlib.datasets import pages
+from hcrlib.core.fileio import read_text
+from hcrlib.datasets import moved, pages
 from hcrlib.datasets.text import Lines, cut_by_writer, made, read_lines
 
 VALIDATED, TESTED = 0.1, 0.2  # shares of the lines
@@ -78,24 +80,26 @@ def _part(folder):
         hint = "Write one with the columns file, text and, if writers are known, document, or add ALTO or PAGE XML"
         raise DataError(what, where=folder, expected="one *.tsv", got=got, hint=hint)
     rows = _rows(tables[0])
-    lines, damaged = read_lines((folder / row["file"], row["text"], row.get("document") or row["file"]) for row in rows)
+    places, note = moved.find(folder, [row["file"].replace("\\", "/") for row in rows])
+    lines, damaged = read_lines(
+        (place, row["text"], row.get("document") or row["file"]) for place, row in zip(places, rows, strict=True)
+    )
     if not len(lines):
         reason = "; ".join(f"{file}: {why}" for file, why in damaged[:3]) or "the table is empty"
         hint = "Its column `file` must name images relative to its folder"
         raise DataError("None of the images can be read", where=tables[0], got=reason, hint=hint)
-    return lines, all(row.get("document") for row in rows), damaged, []
+    return lines, all(row.get("document") for row in rows), damaged, [note] if note else []
 
 
 def _rows(path):
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            missing = {"file", "text"} - set(table.fieldnames or ())
-            if missing:
-                got = ", ".join(table.fieldnames or ()) or "an empty file"
-                hint = "Name the columns in the first row, separated by tabs"
-                raise DataError("This TSV lacks columns", where=path, expected="file, text", got=got, hint=hint)
-            rows = list(table)
+        table = csv.DictReader(io.StringIO(read_text(path), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
+        missing = {"file", "text"} - set(table.fieldnames or ())
+        if missing:
+            got = ", ".join(table.fieldnames or ()) or "an empty file"
+            hint = "Name the columns in the first row, separated by tabs"
+            raise DataError("This TSV lacks columns", where=path, expected="file, text", got=got, hint=hint)
+        rows = list(table)
     except (UnicodeDecodeError, csv.Error) as error:
         expected = "UTF-8, tabs between columns"
         raise DataError(f"This TSV cannot be read: {error}", where=path, expected=expected) from error

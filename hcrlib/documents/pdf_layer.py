@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import io
-from functools import partial
 
 import numpy as np
 
@@ -14,13 +13,15 @@ SKIP, REDO, ERROR = TEXTS = "skip", "redo", "error"
 KEPT = "It has text already, which is kept; --text redo replaces a layer of text."
 REPLACED = "The layer of text that it had was replaced."
 ADDED = "Words were added where it has no text yet."
+SIGNED = "The document is signed, and its signature does not hold for this copy."
 
 
 @contextlib.contextmanager
 def onto(data, file, text, new_canvas, put_text):
     """Yield add(page), and write the PDF `data`, bytes, with the text of the pages to a stream at the end of the block.
 
-    The layers are pages of a second document, whose fonts hold only the characters that occur; they become forms of the first.
+    A document of which no page changes is written as it is, so that its signatures hold. The layers are pages of a second
+    document, whose fonts hold only the characters that occur; they become forms of the first.
 
     Args:
         data: the PDF that was read.
@@ -31,13 +32,24 @@ def onto(data, file, text, new_canvas, put_text):
         put_text: (canvas, page, 3x3 matrix from the image of the page to points, left_out) writes a page's text.
     """
     import pypdfium2
+    from pypdfium2 import raw
 
     with loading.opened_pdf(data) as document:
         if text == ERROR:
             _refuse_text(document)
-        stream, places = io.BytesIO(), []
-        canvas = new_canvas(stream)
-        yield partial(_add, document, text, canvas, put_text, places)
+        stream, places, changed = io.BytesIO(), [], []
+        canvas, is_signed = new_canvas(stream), raw.FPDF_GetSignatureCount(document) > 0
+
+        def add(page):
+            note, is_changed = _add(document, text, canvas, put_text, places, page)
+            said = [note, SIGNED if is_signed and is_changed and not changed else None]
+            changed.extend([page.number] * is_changed)
+            return " ".join(filter(None, said)) or None
+
+        yield add
+        if not changed:
+            file.write(data)
+            return
         if places:
             canvas.save()
             with contextlib.closing(pypdfium2.PdfDocument(stream.getvalue())) as layers:
@@ -58,17 +70,20 @@ def _has_text(page):
 
 
 def _add(document, text, canvas, put_text, places, page):
-    """Write the text of a page on the canvas, and note its place, [(index, left, bottom), ...]; return what was done."""
+    """Write the text of a page on the canvas, and note its place, [(index, left, bottom), ...].
+
+    Return (a sentence on what was done, or None; whether the page changes).
+    """
     index, note, rects = page.number - 1, None, []
     original = document[index]
     if _has_text(original):
         if text == SKIP:
-            return KEPT
+            return KEPT, False
         note = REPLACED if _without_layer(original) else ADDED
         written = original.get_textpage()
         rects = [written.get_rect(n) for n in range(written.count_rects())]
     if not page.lines:
-        return note
+        return note, note == REPLACED
     to_points, (left, bottom, right, top) = _places(original, page.source_size or (page.width, page.height))
     canvas.setPageSize((right - left, top - bottom))
     shifted = np.array([[1, 0, -left], [0, 1, -bottom], [0, 0, 1]]) @ to_points @ page.to_source
@@ -80,7 +95,7 @@ def _add(document, text, canvas, put_text, places, page):
     put_text(canvas, page, shifted, is_written)
     canvas.showPage()
     places.append((index, left, bottom))
-    return note
+    return note, True
 
 
 def _places(page, size):

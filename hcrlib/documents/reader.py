@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from hcrlib.core.errors import ConfigError
+from hcrlib.core.fileio import read_text
 from hcrlib.core.names import LINES_MODEL, RAPIDOCR
 from hcrlib.documents import cleaning, decoding, layout, loading, rapidocr, tables
 from hcrlib.documents.character_recognition import CharacterRecognizer
@@ -159,7 +160,7 @@ def load_words(lexicon: Any) -> list[str] | None:
         return [word for word in top_n_list("en", 20_000) if word.replace("'", "").isalpha()]
     if isinstance(lexicon, str | Path):
         try:
-            return Path(lexicon).read_text(encoding="utf-8").split()
+            return read_text(lexicon).split()
         except (OSError, UnicodeDecodeError) as error:
             expected = "one word per line, UTF-8, or `en`"
             raise ConfigError(f"The lexicon cannot be read: {error}", where=lexicon, expected=expected) from error

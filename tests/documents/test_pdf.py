@@ -11,7 +11,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from hcrlib.core.errors import DataError
-from hcrlib.documents import loading
+from hcrlib.documents import loading, pdf_layer
 from hcrlib.documents.containers import Box
 from hcrlib.documents.formats import FORMATS
 
@@ -99,6 +99,48 @@ def test_text_that_a_pdf_has_is_kept_replaced_or_refused():
     assert again[0].get_textpage().get_text_bounded().split() == ["again"], "our own layer is replaced, too"
     with pytest.raises(DataError, match="Page 1 of the PDF has text already"):
         written(data, read_from(data), text="error")
+
+
+def test_a_signature_holds_unless_the_document_changes():
+    data = scanned(text="printed")
+    assert copied(data, read_from(data)) == (
+        data,
+        ["It has text already, which is kept; --text redo replaces a layer of text."],
+    )
+    data = signed()
+    assert pypdfium2.raw.FPDF_GetSignatureCount(pypdfium2.PdfDocument(data)) == 1
+    nothing = replace(read_from(data), lines=())
+    assert copied(data, nothing) == (data, [None])
+    changed, notes = copied(data, nothing, read_from(data), read_from(data))
+    assert changed != data
+    assert notes == [None, pdf_layer.SIGNED, None]
+
+
+def copied(data, *pages):
+    """(bytes, notes) of a PDF of a file."""
+    stream = io.BytesIO()
+    with FORMATS["pdf"].writer("x", stream, data) as add:
+        notes = [add(page) for page in pages]
+    return stream.getvalue(), notes
+
+
+def signed():
+    """A PDF of one page with a bar and a field that holds a signature, whose digest is of nothing."""
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [5 0 R] /SigFlags 3 >> >>",
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 420 595] /Contents 4 0 R /Annots [5 0 R] >>",
+        "<< /Length 24 >>\nstream\n90 130 120 30 re f       \nendstream",
+        "<< /Type /Annot /Subtype /Widget /FT /Sig /T (s) /Rect [0 0 0 0] /P 3 0 R /V 6 0 R >>",
+        "<< /Type /Sig /Filter /Adobe.PPKLite /SubFilter /adbe.pkcs7.detached /ByteRange [0 1 2 3] /Contents <00> >>",
+    ]
+    data, places = b"%PDF-1.7\n", []
+    for number, body in enumerate(objects, start=1):
+        places.append(len(data))
+        data += f"{number} 0 obj\n{body}\nendobj\n".encode()
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    end = f"xref\n0 7\n0000000000 65535 f \n{table}trailer\n<< /Size 7 /Root 1 0 R >>\nstartxref\n{len(data)}\n%%EOF\n"
+    return data + end.encode()
 
 
 def test_words_are_not_added_over_visible_text():

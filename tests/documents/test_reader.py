@@ -217,6 +217,10 @@ def test_a_lexicon_is_words_or_a_file_or_english(tmp_path):
         lexicon = Lexicon(load_words(given))
         assert "straße" in lexicon
         assert "horse" not in lexicon
+    path.write_text("Straße\r\nhouse\r\n", encoding="utf-16")
+    assert load_words(path) == ["Straße", "house"]
+    path.write_text("Straße", encoding="utf-8-sig")
+    assert load_words(path) == ["Straße"]
     assert load_words(None) is None
     english = load_words("en")
     assert "house" in english

@@ -56,6 +56,8 @@ def test_a_mistake_is_reported_with_its_line(tmp_path, text, message):
 def test_text_may_look_like_a_number_and_anchors_are_resolved(tmp_path):
     (tmp_path / "x.yml").write_text("name: 2024\nitems: [&a {size: 3}, *a, {<<: *a}]")
     assert yaml_file.read(tmp_path / "x.yml", Outer) == Outer(name="2024", items=[Inner(size=3)] * 3)
+    (tmp_path / "x.yml").write_text("name: é", encoding="utf-16")
+    assert yaml_file.read(tmp_path / "x.yml", Outer).name == "é"
 
 
 def test_the_published_schemas_are_current(tmp_path):

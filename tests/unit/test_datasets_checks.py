@@ -265,6 +265,84 @@ def test_a_table_may_name_the_files(tmp_path, digits):
     assert named(tmp_path) == ["scans/table.csv", "scans/1.png", "scans/2.png"]
 
 
+NAMED = {  # what a table writes for the image scans/page N.png
+    "a path of another computer": "/home/me/data/scans/page {}.png",
+    "a path of Windows": "C:\\data\\scans\\page {}.png",
+    "an address": "http://localhost:8080/data/local-files/?d=scans/page%20{}.png",
+    "an upload": "/data/upload/1/0a1b2c3d-page%20{}.png",
+    "percent-encoded": "scans/page%20{}.png",
+    "its name alone": "page {}.png",
+    "no suffix": "scans/page {}",
+}
+
+
+@pytest.mark.parametrize("way", NAMED)
+def test_images_are_found_as_tools_name_them(tmp_path, digits, way):
+    images, labels = digits
+    for number, image in enumerate(images):
+        picture(tmp_path / f"scans/page {number}.png", image)
+    csv(
+        tmp_path,
+        ["annotator,choice,image", *(f"1,{y},{NAMED[way].format(n)}" for n, y in enumerate(labels))],
+        label="choice",
+    )
+    data = load_dataset(tmp_path)
+    assert data.classes == tuple("0123456789")
+    assert len(whole(data)) == 120
+    assert not data.damaged
+    assert said(data, "was found as 'scans/page 0.png'")
+    assert "scans/page 7.png" in named(tmp_path)
+
+
+def test_an_image_is_not_taken_for_another_one_of_its_name(tmp_path, digits):
+    images, labels = digits
+    for number, image in enumerate(images):
+        picture(tmp_path / f"data/w{number % 3}/{number // 3}.png", image)
+    lines = [f"/mnt/w{number % 3}/{number // 3}.png,{label}" for number, label in enumerate(labels)]
+    data = load_dataset(csv(tmp_path, [*lines, "/mnt/w3/7.png,3"]), val_fraction=0)
+    assert data.damaged == (("/mnt/w3/7.png", "no such file"),)
+    assert len(whole(data)) == 120
+    (tmp_path / "table.csv").write_text("data/w0/0.png,0\n/mnt/w1/1.png,1\ndata/w1/0.png,1\n")
+    data = load_dataset(describe(tmp_path, format="csv", images="table.csv", test_fraction=0.5))
+    assert data.damaged == (("/mnt/w1/1.png", "no such file"),), "only the whole table may have moved"
+
+
+@pytest.mark.parametrize("words", [("train", "val", "test"), ("Training", "dev", "Testing")])
+def test_a_table_may_name_the_parts(tmp_path, digits, words):
+    images, labels = digits
+    parts = [words[(0, 0, 1, 2)[n % 4]] for n in range(120)]
+    lines = [f"{part},{row}" for part, row in zip(parts, rows(labels, images), strict=True)]
+    data = load_dataset(csv(tmp_path, [f"split,label,{HEADER}", *lines]))
+    assert (len(data.train), len(data.val), len(data.test)) == (60, 30, 30)
+    assert {image.tobytes() for image in data.test.images} == {image.tobytes() for image in images[3::4]}
+    assert said(data, "'split' names the parts: 60 train, 30 val, 30 test")
+    lines = [f"{n % 2},{row}" for n, row in enumerate(rows(labels, images))]
+    data = load_dataset(csv(tmp_path, [f"split,label,{HEADER}", *lines]))
+    assert said(data, "'split' does not decide what is tested on: it holds 0, 1")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_table_may_be_utf_16(tmp_path, digits, encoding):
+    images, labels = digits
+    text = "\n".join(["label," + HEADER, *rows(["é" if label == 3 else label for label in labels], images)])
+    csv(tmp_path, [])
+    (tmp_path / "table.csv").write_bytes(text.encode(encoding))
+    assert load_dataset(tmp_path).classes == (*"012456789", "é")
+    (tmp_path / "table.csv").write_bytes(text.encode("cp1252"))
+    with pytest.raises(DataError, match=r"cannot be read .*UTF-8, or UTF-16.* Save it as UTF-8"):
+        load_dataset(tmp_path)
+
+
+def test_what_labeling_tools_write_beside_images_is_no_damage(tmp_path, digits):
+    for number, (image, label) in enumerate(zip(*digits, strict=True)):
+        picture(tmp_path / f"images/{label}/{number}.PNG", image)
+        (tmp_path / f"images/{label}/{number}.json").write_text("{}")
+    (tmp_path / "images/3/broken.jpg").write_bytes(b"")
+    data = load_dataset(describe(tmp_path, format="folders", images="images"))
+    assert [name for name, _ in data.damaged] == ["images/3/broken.jpg"]
+    assert said(data, "120 files are no images by their names, and were left out: images/0/0.json")
+
+
 def test_arff_is_a_table(tmp_path, digits):
     images, labels = digits
     head = ["% 120 digits", "@RELATION mnist", *(f"@ATTRIBUTE pixel{n} real" for n in range(784))]

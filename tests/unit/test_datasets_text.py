@@ -148,6 +148,16 @@ def test_damaged_pictures_are_listed_and_left_out(tmp_path):
     assert "not a line of writing" in dict(data.damaged)["7.png"]
 
 
+def test_a_table_may_be_of_another_computer(tmp_path):
+    folder_of(tmp_path, [(f"scans/{n}.png", f"é {n}", "abc"[n % 3]) for n in range(6)])
+    expected = load_text(tmp_path)
+    text = (tmp_path / "lines.tsv").read_text(encoding="utf-8").replace("scans/", "D:\\data\\scans\\")
+    (tmp_path / "lines.tsv").write_bytes(text.replace("\n", "\r\n").encode("utf-16"))
+    data = load_text(tmp_path)
+    assert [part.texts for part in parts_of(data)] == [part.texts for part in parts_of(expected)]
+    assert "'D:/data/scans/0.png' was found as 'scans/0.png'" in " ".join(data.notes)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -158,6 +168,7 @@ def test_damaged_pictures_are_listed_and_left_out(tmp_path):
         ("file\ttext\n", "the table is empty"),
         ("file\ttext\nnone.png\tx\n", "none.png"),
         (b"\xff\xfe\x00file", "UTF-8"),
+        ("file\ttext\né.png\tx\n".encode("cp1252"), "UTF-8"),
     ],
 )
 def test_a_table_that_is_wrong_is_refused(tmp_path, content, message):
