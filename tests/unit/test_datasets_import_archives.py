@@ -130,7 +130,7 @@ def test_a_folder_is_imported_and_found_in_any_spelling(monkeypatch, tmp_path):
     assert how(import_file(folder)) == ["already imported"] * 4
     assert assert_loads("mnist", parts).source == "cache"
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"No known file in this folder .*dataset.yml"):
+    with pytest.raises(DataError, match="No known file in this folder .*hcr data check"):
         import_file(tmp_path / "empty")
     (tmp_path / "empty/dataset.yml").write_text("name: mine")
     with pytest.raises(DataError, match="These are your own data.*hcr data check"):
