@@ -7,7 +7,7 @@ from hcrlib.cli.read_options import check_probability, reject
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.names import LINES_MODEL, RAPIDOCR
 
-CHARACTER_MODEL = "best-47"  # of the zoo; a Reader has its own
+CHARACTER_MODEL = "best-62"  # of the zoo; a Reader has its own
 VERSION = "hcr-pictures 1"
 OTHERS = "out columns reading_order dpi text detector plate order keep library watch template"
 BLANK = "nothing is written on it"

@@ -14,7 +14,7 @@ from hcrlib.runtime.models import unit_of
 from hcrlib.runtime.web import AUTO, cli
 from hcrlib.runtime.web.corrections import Corrections
 
-DEFAULT = "best-47"  # of the zoo: digits and letters
+DEFAULT = "best-62"  # of the zoo: digits and letters
 PAGE_MODELS = "page-62", "best-62"  # of the zoo: they distinguish upper and lower case, which words need
 
 

@@ -55,7 +55,7 @@ def test_other_machines_see_a_library_only_if_it_is_named(monkeypatch, options, 
 def test_recognizers_in_the_zoo_are_offered_and_are_not_models_of_characters(monkeypatch, results):
     folder = recognizer_bundle(results / "zoo/mine")
     models, reader = served(monkeypatch)
-    assert models[0] == "best-47"
+    assert models[0] == "best-62"
     assert "mine" not in models
     assert ("mine", "words", str(folder)) in [each[:3] for each in reader.recognizers()]
     (folder / "model/model.json").write_text("{")
