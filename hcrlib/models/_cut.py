@@ -4,10 +4,8 @@ The text of a line is aligned with what a recognizer sees on its image. Ink that
 below it, is an image of a character if that character's place, and no other's, is within it.
 """
 
-import cv2
 import numpy as np
 
-from hcrlib.decoding.lines import align
 from hcrlib.runtime.line_pipeline import MARGIN, contrast, row, widened
 
 BATCH = 16  # lines that are read at once
@@ -39,6 +37,8 @@ def characters_of(lines, reader):
 
 def _places(image, lp, labels, pipeline):
     """Return (columns, probabilities), float (n,) each: where the n characters of a text are on an image, and how surely."""
+    from hcrlib.decoding.lines import align  # numba
+
     steps = align(lp.astype(np.float64), labels)
     prepared, scale, added = pipeline.placed(image)
     stride = widened(prepared.shape[1]) / len(lp)
@@ -52,6 +52,8 @@ def _places(image, lp, labels, pipeline):
 
 def _alone(image, columns, surely, text):
     """Return [(index, uint8 (h, w))] of the characters of a text that stand apart on an image, and their ink."""
+    import cv2
+
     strength = np.rint(255 * row(contrast(image))).astype(np.uint8)
     level, ink = cv2.threshold(strength, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     _, owner, (_, *boxes), _ = cv2.connectedComponentsWithStats(ink)
