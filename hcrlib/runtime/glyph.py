@@ -16,6 +16,7 @@ from .ink import inked
 from .strokes import framed
 
 WORK = 160  # pixels of the longer side at most, in which ink is looked for
+FINE = 500  # the same where nothing was found in these
 # What exceeds these is not one character; 1 of 800 images of EMNIST and 2 of 1,049 photographed characters do.
 MOST_PARTS, WIDEST, MOST_COVERED = 3, 2.5, 0.5
 INKED = INK_THRESHOLD / 255.0
@@ -73,7 +74,7 @@ def steps_of(anything: Any, ink: str = "auto", frame: str = "mnist") -> Steps:
     found = _found(pixels, ink)
     covered = found is not None and found[0] > INKED
     if not np.any(covered):
-        raise ValueError("the image holds no ink: it is blank")
+        raise ValueError("no character was found: the image is blank, or its ink is that of many things")
     strength, (parts, others), dark, doubt, picture, (left, top), factor = found
     rows, columns = np.flatnonzero(covered.any(axis=1)), np.flatnonzero(covered.any(axis=0))
     box = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
@@ -86,11 +87,19 @@ def steps_of(anything: Any, ink: str = "auto", frame: str = "mnist") -> Steps:
 
 
 def _found(pixels, ink):
-    """Return (strength 0..1, (parts, others), dark, doubt, picture, (left, top), factor), or None if there is no ink."""
+    """Return (strength 0..1, (parts, others), dark, doubt, picture, (left, top), factor), or None if there is no ink.
+
+    Where nothing is found on a large picture, it is searched once more in finer detail: a character may be small on it.
+    """
+    found = _found_at(pixels, ink, WORK)
+    return _found_at(pixels, ink, FINE) if found is None and max(pixels.shape[:2]) > FINE else found
+
+
+def _found_at(pixels, ink, work):
     factor, (left, top), most = 1, (0, 0), 0
     for attempt in range(3):
         part = pixels
-        factor = -(-max(part.shape[:2]) // WORK)
+        factor = -(-max(part.shape[:2]) // (WORK if attempt else work))
         if factor > 4:  # reduced by four, then by the rest
             factor = 4 * -(-factor // 4)
         picture, values, colored = _reduced(part, factor)

@@ -298,6 +298,30 @@ def test_paper_is_blank(what, picture):
         to_glyph(picture.astype(np.uint8))
 
 
+@pytest.mark.parametrize("shape", [(600, 600), (400, 1200), (1754, 1240)])
+def test_a_character_may_be_small_on_a_large_sheet(shape):
+    data = hcrlib.load_dataset("mnist-5k")
+    image, label = data.val.images[7], data.classes[data.val.labels[7]]
+    small = np.asarray(Image.fromarray(image).resize((40, 40), Image.BICUBIC))
+    sheet = np.full(shape, 240, np.uint8)
+    top, left = shape[0] // 3, shape[1] // 2
+    sheet[top : top + 40, left : left + 40] -= (small * 0.8).astype(np.uint8)
+    x0, y0, x1, y1 = steps_of(sheet).box
+    assert left - 6 <= x0 < x1 <= left + 46
+    assert top - 6 <= y0 < y1 <= top + 46
+    assert hcrlib.load_model("best-digits").read(sheet).label == label
+
+
+def test_large_sheets_are_blank_if_nothing_is_on_them():
+    rng = np.random.default_rng(0)
+    grain = rng.normal(200, 4, (1400, 1000))
+    ruled = grain.copy()
+    ruled[40::80] -= 40
+    for sheet in (grain, ruled):
+        with pytest.raises(ValueError, match="blank"):
+            steps_of(np.clip(sheet, 0, 255).astype(np.uint8))
+
+
 @pytest.mark.parametrize("white", [255, 1023, 4095, 65535, 1.0, 255.0, 65535.0])
 def test_every_depth_has_the_same_pixels(white, tmp_path):
     values = drawing() / 255 * white
