@@ -119,7 +119,7 @@ def _check(args):
     if data:
         parts = {"train on": data.train, "validate": data.val, "test": data.test}
         counts = [f"{len(split):,} to {what}" for what, split in parts.items() if split is not None]
-        print(f"{data.name}: {len(data.classes)} classes, {', '.join(counts)}")
+        print(f"{data.name}: {len(data.classes)} class{'es' * (len(data.classes) != 1)}, {', '.join(counts)}")
     for finding in findings:
         print(f"{finding.severity:8} {finding}")
     errors = sum(finding.severity == checks.ERROR for finding in findings)

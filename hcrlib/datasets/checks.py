@@ -50,6 +50,9 @@ def inspect(parts, classes, names=None, severity=NOTE):
     """
     names = {part: (names or {}).get(part) or (lambda index: f"image {index}") for part in parts}
     found = []
+    if len(classes) == 1:
+        hint = "Check which column or folder names the classes"
+        found.append(Finding(WARNING, f"There is a single class, '{classes[0]}': nothing can be trained", hint=hint))
     for part, split in parts.items():
         found += _blank(split.images, part, names[part])
         missing = np.setdiff1d(np.arange(len(classes)), split.labels)

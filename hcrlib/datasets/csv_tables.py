@@ -69,6 +69,8 @@ def read_table(path, label=None):
 
     DataError if it is unreadable, is not a table, or has no column of labels.
     """
+    if not path.is_file():
+        raise DataError("There is no such table", where=path, hint="Its path in dataset.yml is relative to that file")
     try:
         if _suffix(path) in PARQUET:
             return _normal(_from_columns(path, read_parquet(path), label))

@@ -73,7 +73,7 @@ def examine(path):
     damaged = [each for part in parts.values() for each in part.damaged]
     if damaged:
         shown = "; ".join(f"{name}: {reason}" for name, reason in damaged[:SHOWN])
-        what = f"{len(damaged)} images were left out, since they cannot be read: {shown}"
+        what = f"Images that cannot be read were left out, {len(damaged)} in number: {shown}"
         findings.append(Finding(WARNING, what, hint="Mend or remove them"))
     writers = {role: None if part.writers is None else np.array(part.writers) for role, part in parts.items()}
     if "images" in splits:

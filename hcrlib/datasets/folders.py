@@ -56,7 +56,9 @@ def read_folders(root, location, about, role):
     for name, entry in sorted(found.items(), key=lambda item: order.get(item[0], len(order))):
         beside += _add_class(part, root, entry, name, about.ink, is_needed)
     if beside:
-        what = f"{len(beside)} files are no images by their names, and were left out: {', '.join(beside[:3])}"
+        what = (
+            f"Files whose names are not those of images were left out, {len(beside)} in number: {', '.join(beside[:3])}"
+        )
         part.findings.append(Finding(NOTE, what, where))
     if not found:
         raise DataError("There are no classes", where=folder, expected="a folder of images per class")

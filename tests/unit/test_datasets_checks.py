@@ -340,7 +340,7 @@ def test_what_labeling_tools_write_beside_images_is_no_damage(tmp_path, digits):
     (tmp_path / "images/3/broken.jpg").write_bytes(b"")
     data = load_dataset(describe(tmp_path, format="folders", images="images"))
     assert [name for name, _ in data.damaged] == ["images/3/broken.jpg"]
-    assert said(data, "120 files are no images by their names, and were left out: images/0/0.json")
+    assert said(data, "Files whose names are not those of images were left out, 120 in number: images/0/0.json")
 
 
 def test_arff_is_a_table(tmp_path, digits):
@@ -428,7 +428,7 @@ def test_folders_within_a_class_are_writers(tmp_path, digits):
     (tmp_path / "images/readme.txt").write_text("mine")
     data = load_dataset(tmp_path)
     assert data.damaged == (("images/3/gone.png", "a broken link"),)
-    assert said(data, "1 images were left out")
+    assert said(data, "Images that cannot be read were left out, 1 in number")
     assert said(data, "1 files are in no class's folder")
 
 
