@@ -143,8 +143,11 @@ def _numbered(images, labels, where):
     """Return the Part of arrays of images and labels, integers or texts."""
     labels = as_vector(labels)
     if labels.shape != (len(images),):
-        expected, got = f"one label for each of {len(images)} images", f"labels of shape {labels.shape}"
-        raise DataError("The numbers of labels and images differ", where=where, expected=expected, got=got)
+        got = len(labels) if labels.ndim == 1 else f"an array of shape {labels.shape}"
+        hint = "Check that both are of one part, the images first"
+        raise DataError(
+            "The numbers of labels and images differ", where=where, expected=f"{len(images)} labels", got=got, hint=hint
+        )
     if labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.floor(labels)).all():
         labels = labels.astype(np.int64)
     if labels.dtype.kind not in "iubU":

@@ -185,7 +185,7 @@ def test_a_bad_template_is_a_config_error(tmp_path, text, words):
 def test_a_template_that_is_missing_or_binary(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         Template.load(tmp_path / "none.yml")
-    (tmp_path / "binary.yml").write_bytes(b"\xff\xfe\x00\x81")
+    (tmp_path / "binary.yml").write_bytes(b"\x00\x81\xff\xfe")
     with pytest.raises(ConfigError, match="cannot be read"):
         Template.load(tmp_path / "binary.yml")
 

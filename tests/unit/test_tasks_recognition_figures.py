@@ -35,7 +35,7 @@ def test_mistakes_are_named():
 def test_rates_by_length_hold_every_text_once():
     truth = np.array(["a" * n for n in (1, 1, 1, 1, 5, 9)])
     ax = recognition.by_length(style.figure(), {"labels": truth, "predicted": np.array([*truth[:-1], "a" * 8])})
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["1 to 1", "5 to 9"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "5 to 9"]
     assert [line.get_ydata()[0] for line in ax.lines if line.get_marker() == "o"] == [0, pytest.approx(100 / 14)]
 
 
