@@ -11,7 +11,8 @@ from hcrlib.runtime.line_pipeline import MARGIN, contrast, row, widened
 BATCH = 16  # lines that are read at once
 CLEAR = 0.5  # least probability of a character, where it is, to the recognizer
 PIECE = 0.25  # of a character's height: nearer ink beside it, of which the text says nothing, is a piece of it
-LEAST = 8  # rows, and 20 pixels: what is smaller is a speck
+LEAST = 8  # rows, and twice as many pixels: what is smaller is a speck
+NEAR = 3  # columns: how far outside of its ink the place of a character may be
 OVERLAP = 0.25  # of the narrower of two pieces, side by side, of one character
 APART = 0.15  # of its height: farthest that another piece is from the largest one, above or below, but for dots
 DOTTED = "ij"
@@ -59,7 +60,7 @@ def _alone(image, columns, surely, text):
     _, owner, (_, *boxes), _ = cv2.connectedComponentsWithStats(ink)
     places = np.array([column if character != " " else np.inf for column, character in zip(columns, text, strict=True)])
     stacks = _stacks(np.array(boxes).reshape(-1, 5))
-    holds = [np.flatnonzero((places > left - 3) & (places < right + 3)) for left, right, _ in stacks]
+    holds = [np.flatnonzero((places > left - NEAR) & (places < right + NEAR)) for left, right, _ in stacks]
     found = []
     for number, (left, right, members) in enumerate(stacks):
         if len(holds[number]) != 1 or surely[at := int(holds[number][0])] < CLEAR:
