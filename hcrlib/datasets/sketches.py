@@ -21,7 +21,6 @@ from hcrlib.datasets import doodles, font_lines, fonts
 from hcrlib.runtime.character_model import are_alike
 from hcrlib.runtime.glyph import steps_of
 from hcrlib.runtime.image import SIDE
-from hcrlib.runtime.strokes import framed
 
 CHUNK = 500  # sketches that are drawn with one generator: what is drawn does not depend on the number of processes
 SIZES = 18, 110  # pixels: the longer side of a character as drawn
@@ -165,12 +164,6 @@ def _seen(picture, box, frame, least=SAME):
     except ValueError:
         return None
     return steps.glyph if _shared(steps.box, box) >= least else None
-
-
-def glyph_of(image, frame):
-    """Return uint8 (28, 28), a character, uint8 (h, w), ink 255 and without margins, as it is framed where it is found."""
-    height, width = image.shape
-    return framed(np.pad(image.astype(np.float32) / 255, 1), (1, 1, width + 1, height + 1), frame)[0]
 
 
 def _shared(one, other):

@@ -13,18 +13,14 @@ import dataclasses
 
 import numpy as np
 
-from hcrlib import runtime
-from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.core.errors import ConfigError
 from hcrlib.core.rng import seed_for
 from hcrlib.datasets import frame_of
-from hcrlib.datasets.loading import load_text
-from hcrlib.models._base import later, load_model, number
+from hcrlib.models._base import number
 from hcrlib.models._batch_norm import unfold
 from hcrlib.models._onnx_weights import restore, weights_sha256
 from hcrlib.models.cnn_compact import CnnCompact
-from hcrlib.runtime.character_model import alike_matrix
 
-LIKELY = 0.02  # the least that the network which training starts from gives the shape of a character cut out of a line
 SAMPLE = 4000  # images of which the statistics of batch normalization are taken, if a training starts from ONNX
 
 
@@ -40,10 +36,6 @@ class CnnRobust(CnnCompact):
     shift: int = number(1, least=0)
     redrawn: float = number(0.5, least=0)  # images drawn anew, as a share of the dataset's
     lettered: float = number(0.25, least=0)  # glyphs of fonts, as a share of the dataset's images; 0 needs no fonts
-    # A dataset of lines, or a mixture of some, of which characters are cut out, and the recognizer that finds them:
-    lines: str | None = later(None)
-    reader: str = later("best-lines", model=True)
-    written: float = later(0.3, least=0)  # of those characters, drawn anew, as a share of the dataset's images
     others: float = number(0.15, least=0)  # doodles, words and other signs, as a share of the dataset's images
 
     @classmethod
@@ -101,20 +93,15 @@ class CnnRobust(CnnCompact):
         n, seed, frame = len(x), context.seed, frame_of(context.dataset) if context.dataset else "mnist"
         names = context.classes or tuple(str(label) for label in range(context.n_classes))
         own, lettered, made = sketches.Source(tuple(np.rint(x * 255).astype(np.uint8)), y), None, []
-        written = self._written(names, frame, context) if self.lines and self.written else None
         if self.lettered:
             lettered = sketches.of_fonts(names)
             if not len(lettered.labels):
                 hint = "Set lettered=0 to train without fonts"
                 raise ConfigError("No font has any of the classes", got=" ".join(names), hint=hint)
-        for what, share, source in (
-            ("anew", self.redrawn, own),
-            ("with fonts", self.lettered, lettered),
-            ("from lines", self.written, written),
-        ):
-            if share and source:
+        for what, share, source in (("anew", self.redrawn, own), ("with fonts", self.lettered, lettered)):
+            if share:
                 counts = np.bincount(source.labels, minlength=context.n_classes)
-                shares = counts > 0 if source is lettered else np.sqrt(counts)
+                shares = np.sqrt(counts) if source is own else counts > 0
                 rng = np.random.default_rng(seed_for(seed, f"drawn {what}"))
                 labels = rng.choice(context.n_classes, round(share * n), p=shares / shares.sum())
                 made.append((what, *sketches.characters(source, labels, names, frame, seed, what)))
@@ -124,36 +111,6 @@ class CnnRobust(CnnCompact):
             images = sketches.others(own, signs, round(self.others * n), frame, seed, "others", kinds)
             made.append(("of no character", images, np.full(len(images), context.n_classes)))
         return made
-
-    def _written(self, names, frame, context):
-        """Return the Source of characters cut out of lines; DataError if none of the classes is among them.
-
-        What the network that training starts from takes to be impossible is left out: most of it is a piece of a character.
-        """
-        from hcrlib.datasets import sketches
-        from hcrlib.models._cut import characters_of
-
-        data = load_text(self.lines)
-        lines = data.train
-        drawn = lines.drawn(0)  # what an epoch of a mixture takes
-        _, folder = context.run(self.reader)
-        lines = lines if drawn is None else lines.take(drawn)
-        images, characters = characters_of(lines, runtime.models.load(folder / "model"))
-        at = {either: at for at, name in enumerate(names) for either in (name.swapcase(), name)}
-        at.update({name: at for at, name in enumerate(names)})
-        kept = [number for number, character in enumerate(characters) if character in at]
-        labels = np.array([at[characters[number]] for number in kept], int)
-        if self.start and kept:
-            glyphs = np.array([sketches.glyph_of(images[number], frame) for number in kept])
-            likely = (load_model(self._origin).scores(glyphs) * alike_matrix(names)[labels]).sum(axis=1) >= LIKELY
-            kept, labels = [number for number, is_likely in zip(kept, likely, strict=True) if is_likely], labels[likely]
-        self.notes.append(f"{len(kept):,} characters were cut out of {len(lines):,} lines of {data.name} for it")
-        context.log(self.notes[-1])
-        if not kept:
-            raise DataError(
-                "None of the classes is among the characters of the lines", where=self.lines, got=len(characters)
-            )
-        return sketches.Source(tuple(images[number] for number in kept), labels)
 
     def _targets(self, y):
         every = np.full((1, self.n_classes), 1 / self.n_classes, np.float32)

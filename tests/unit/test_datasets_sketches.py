@@ -1,19 +1,14 @@
 """Drawn training images: characters keep their class, what is drawn depends on the seed alone."""
 
-import functools
-
 import numpy as np
 import pytest
-from PIL import Image
 
 import hcrlib
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError
-from hcrlib.datasets import doodles, load_dataset, sketches, text
+from hcrlib.datasets import doodles, load_dataset, sketches
 from hcrlib.models import CLASSIFIERS, FitContext
-from hcrlib.models._cut import characters_of
 from hcrlib.records import storage
-from hcrlib.runs.store import finished_run
 from hcrlib.runtime import Pipeline
 
 
@@ -96,49 +91,6 @@ def test_what_is_no_character_trains_every_class_alike(tmp_path):
     robust.fit(x, y, x[:50], y[:50], FitContext(10, 0, tmp_path, lambda line: None))
     assert robust._targets(np.array([3, 10])).tolist() == [np.eye(10)[3].tolist(), pytest.approx([0.1] * 10)]
     assert "trained on drawn images as well: " in robust.notes[0]
-
-
-@pytest.fixture(scope="module")
-def lines(source):
-    """Six lines of eight spaced digits; the sixth of each is halved."""
-    rng, images, texts = np.random.default_rng(0), [], []
-    for _ in range(6):
-        chosen = rng.choice(len(source.labels), 8)
-        digits = [np.kron(source.images[at][:, 3:-3], np.ones((2, 2), np.uint8)) for at in chosen]
-        digits[5] = np.hstack([digits[5][:, :-12], digits[5][:, 12:]])  # two that touch
-        images.append(255 - np.pad(np.hstack(digits), 10))
-        texts.append("".join(str(source.labels[at]) * (1 + (n == 5)) for n, at in enumerate(chosen)))
-    return text.Lines(tuple(images), tuple(texts))
-
-
-def test_characters_that_stand_apart_are_cut_out_of_lines(lines):
-    unknown = text.Lines((*lines.images, lines.images[0]), (*lines.texts, "☃"))
-    cut, characters = characters_of(unknown, hcrlib.load_model("best-lines"))
-    assert 20 < len(cut) <= 6 * 7
-    assert all(image.dtype == np.uint8 and image.max() > 200 and image[0].any() for image in cut)
-    read = hcrlib.load_model("best-digits").predict(np.array([sketches.glyph_of(image, "mnist") for image in cut]))
-    assert np.mean(np.array(read) == characters) > 0.9
-
-
-def test_training_takes_characters_cut_out_of_lines(lines, source, tmp_path):
-    folder = tmp_path / "lines"
-    folder.mkdir()
-    for at, image in enumerate(lines.images):
-        Image.fromarray(image).save(folder / f"{at}.png")
-    table = ["file\ttext\tdocument", *(f"{at}.png\t{each}\t{at}" for at, each in enumerate(lines.texts))]
-    (folder / "lines.tsv").write_text("\n".join(table) + "\n", encoding="utf-8")
-    params = {"redrawn": 0, "lettered": 0, "others": 0, "width": 4, "start": "best-digits", "lines": str(folder)}
-    robust = CLASSIFIERS.get("cnn-robust").create(params)
-    run = functools.partial(finished_run, paths.runs_root())
-    context = FitContext(10, 0, tmp_path, lambda line: None, run=run, classes=tuple("0123456789"), dataset="mnist")
-    x, y = np.zeros((100, 28, 28), np.float32), np.zeros(100, int)
-    robust._origin = run("best-digits")[1] / "model"
-    [(what, images, labels)] = robust._drawn(x, y, context)
-    assert what == "from lines"
-    assert len(images) == len(labels) > 20
-    assert "characters were cut out of 3 lines of lines" in robust.notes[0], "those to train on"
-    right = np.array(hcrlib.load_model("best-digits").predict(images)) == labels.astype(str)
-    assert right.mean() > 0.8
 
 
 def test_training_starts_from_another_network(tmp_path):

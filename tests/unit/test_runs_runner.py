@@ -34,8 +34,6 @@ def test_a_parameter_that_came_later_leaves_ids_as_they_were():
     usual = runner.resolve("linear", class_weight=None)
     assert usual.id == runner.resolve("linear").id == "mnist-5k/linear/ec20fd6b063a"
     assert runner.resolve("linear", class_weight="balanced").params["class_weight"] == "balanced"
-    assert "reader" not in runner.resolve("cnn-robust").params
-    assert runner.resolve("cnn-robust", lines="lines-copiste").params["reader"] == "best-lines"
 
 
 @pytest.mark.parametrize(
