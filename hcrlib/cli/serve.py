@@ -25,6 +25,8 @@ def add_parser(subparsers):
     cli.add_arguments(parser.add_argument)
     text = "the library of pages to add to and search (default: your own, or none if other machines can connect)"
     parser.add_argument("--library", metavar="FILE", help=text)
+    text = "also offer the bundles of `hcr export` in results/bundles, which may be those of quick trials"
+    parser.add_argument("--exported", action="store_true", help=text)
     summary = "export user corrections from the web app as a dataset"
     parser = add_command(subparsers, "corrections", _corrections, summary, "hcr corrections --to mine")
     text = "a new folder for the dataset, to use with `hcr train --data`"
@@ -33,11 +35,11 @@ def add_parser(subparsers):
     parser.add_argument("--corrections", metavar="FILE", help="the file that `hcr serve` stored them in")
 
 
-def find_bundles():
-    """Return [(name, folder)] of every bundle: the zoo's, the default first, then those of `hcr export`."""
+def find_bundles(exported=False):
+    """Return [(name, folder)] of the zoo's bundles, the default first. exported: with those of `hcr export` at the end."""
     from hcrlib.core import paths
 
-    roots = [*paths.zoo_roots(), paths.results_root() / "bundles"]
+    roots = [*paths.zoo_roots(), *([paths.results_root() / "bundles"] if exported else [])]
     folders = [path.parent for root in roots for path in sorted(root.glob("*/manifest.json"))]
     return sorted(((folder.name, str(folder)) for folder in folders), key=lambda each: each[0] != DEFAULT)
 
@@ -75,18 +77,19 @@ class PageReader:
     Args:
         library: its path, or None for the user's own.
         private: whether only this computer can connect; other machines get no library unless it is named.
-        named: [(name, folder)] of the only bundles to use; None for the zoo's, those of `hcr export`, and RapidOCR.
+        named: [(name, folder)] of the only bundles to use; None for the zoo's and RapidOCR.
+        exported: whether to offer those of `hcr export`, too.
     """
 
     models = PAGE_MODELS
 
-    def __init__(self, library, private, named=None):
-        self.library, self._path, self._named = bool(library or private), library, named
+    def __init__(self, library, private, named=None, exported=False):
+        self.library, self._path, self._named, self._exported = bool(library or private), library, named, exported
 
     def recognizers(self):
         """Return the RecognizerBundles, without loading them."""
         recognizers = {}
-        for name, folder in self._named or find_bundles():
+        for name, folder in self._named or find_bundles(self._exported):
             if (unit := _unit(folder)) != "characters":
                 recognizers.setdefault(name, RecognizerBundle(name, unit, folder, _digest(folder)))
         if not self._named and (other := _rapidocr()):
@@ -122,9 +125,12 @@ def _serve(args):
         raise ConfigError("None of the --bundle folders holds a model of characters", hint=hint)
 
     def find_models():
-        return [(name, folder) for name, folder in bundles or find_bundles() if _unit(folder) == "characters"]
+        found = bundles or find_bundles(args.exported)
+        return [(name, folder) for name, folder in found if _unit(folder) == "characters"]
 
-    return cli.run(args, find_models, PageReader(args.library, cli.is_private(args), bundles))
+    if not (bundles or args.exported) and (others := len(find_bundles(True)) - len(find_bundles())):
+        print(f"hcr serve: bundles of `hcr export` that are not offered: {others}. --exported adds them", file=sys.stderr)
+    return cli.run(args, find_models, PageReader(args.library, cli.is_private(args), bundles, args.exported))
 
 
 @cache

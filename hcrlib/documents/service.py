@@ -26,6 +26,7 @@ MOST_S = 120.0  # seconds per file: three per page
 SHOWN = 1600  # pixels of the longer side of the image that boxes are drawn over
 QUALITY = 80  # of that JPEG: about half a megabyte in base64
 MOST_READERS = 4  # cached, one for each pair of model and recognizer
+COMMANDS = re.compile(r"(^|[\s'`])--\w|\b(hcr|pip) [a-z]")  # of the command line, in advice
 MARKS = "\x02", "\x03"  # enclose matches in snippets: these characters do not occur in text
 
 
@@ -118,11 +119,15 @@ def _loaded(recognizer):
 
 @contextlib.contextmanager
 def _as_problem(problem, kind):
-    """Raise errors of this kind as a Problem, without their paths on this computer."""
+    """Raise errors of this kind as a Problem, without paths on this computer and advice on commands, which stderr gets."""
     try:
         yield
     except kind as error:
-        raise Problem(problem, str(kind(error.what, hint=error.hint))) from error
+        hint = error.hint
+        if hint and COMMANDS.search(hint):
+            print(f"hcr serve: {error}", file=sys.stderr)
+            hint = None
+        raise Problem(problem, str(kind(error.what, hint=hint))) from error
 
 
 @contextlib.contextmanager

@@ -1,11 +1,15 @@
 """How `hcr serve` reads pages: its responses and limits, and who is shown a library."""
 
 import argparse
+import ast
 import base64
 import io
 import json
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,7 +23,7 @@ from hcrlib.datasets.text import reduced
 from hcrlib.documents import Box, Character, Line, Page, Word, choice, pdf, service
 from hcrlib.documents.line_recognition import CtcRecognizer
 from hcrlib.documents.store import Library
-from hcrlib.runtime.web import cli, images
+from hcrlib.runtime.web import STATIC, app, cli, images
 from hcrlib.runtime.web.app import create_app
 from hcrlib.runtime.web.problems import Problem
 
@@ -62,6 +66,18 @@ def test_recognizers_in_the_zoo_are_offered_and_are_not_models_of_characters(mon
     models, reader = served(monkeypatch)
     assert "mine" in models  # loading it reports why it cannot be used
     assert "mine" not in [each.name for each in reader.recognizers()]
+
+
+def test_exported_bundles_are_offered_only_if_asked_for(monkeypatch, results, capsys):
+    shutil.copytree(ZOO / "best-digits", results / "bundles/mnist-5k-quick-trial")
+    recognizer_bundle(results / "bundles/quick-lines", "lines")
+    models, reader = served(monkeypatch)
+    assert not {"mnist-5k-quick-trial", "quick-lines"} & {*models, *(each.name for each in reader.recognizers())}
+    assert "not offered: 2. --exported adds them" in capsys.readouterr().err
+    models, reader = served(monkeypatch, "--exported")
+    assert (models[0], models[-1]) == ("best-62", "mnist-5k-quick-trial")
+    assert "quick-lines" in [each.name for each in reader.recognizers()]
+    assert capsys.readouterr().err == ""
 
 
 def test_named_bundles_replace_all_others(monkeypatch, results, tmp_path):
@@ -187,14 +203,46 @@ def test_the_service_stops_in_time_and_needs_words_to_search_for(mine, monkeypat
     assert caught.value.name == "bad-request"
 
 
-def test_a_damaged_library(mine, tmp_path):
+def test_a_damaged_library(mine, tmp_path, capfd):
     (tmp_path / "library.sqlite").write_bytes(b"something else" * 99)
     for use in (lambda: mine.search("fox", 10), lambda: mine.read(b"1", "a", LOADED, "json", True)):
         with pytest.raises(Problem) as caught:
             use()
         assert caught.value.name == "no-library"
         assert str(caught.value.status) in OPENAPI["paths"]["/api/library"]["get"]["responses"]
-        assert str(tmp_path) not in str(caught.value)
+        assert str(caught.value) == "The file is not a library."  # no path, no option of the command line
+        assert "--library FILE" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("hint", "kept"),
+    [
+        ("Name another one: --library FILE", False),
+        ("Use it with `--model`", False),
+        ("hcr read --watch reads files as they are put into a folder", False),
+        ("HEIC needs pillow-heif: pip install pillow-heif", False),
+        ("Save a copy without its password and read that", True),
+        ('word, begin*, "two words"', True),
+        ("Use 300 dpi -- or more", True),
+    ],
+)
+def test_advice_on_commands_is_for_those_who_run_them(hint, kept, capfd):
+    with pytest.raises(Problem) as caught, service._as_problem("unreadable", DataError):
+        raise DataError("It cannot be read", where="/home/me/secret.png", hint=hint)
+    assert str(caught.value) == ("It cannot be read. " + hint + "." if kept else "It cannot be read.")
+    assert (hint in capfd.readouterr().err) is not kept
+
+
+def test_what_is_sent_to_browsers_names_no_option_of_the_command_line():
+    folder = Path(app.__file__).parent
+    sent = [path.read_text(encoding="utf-8") for path in Path(STATIC).glob("*.[hj]*")]
+    for path in folder.glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Problem":
+                sent += [part.value for part in ast.walk(call) if isinstance(getattr(part, "value", 0), str)]
+    assert len(sent) > 50
+    found = [text for text in sent if re.search(r"[\s'`\"]--[a-z]", re.sub(r"var\(--.*?\)", "", text))]
+    assert found == []
 
 
 # --- with the real reader ----------------------------------------------------------------------------------------------

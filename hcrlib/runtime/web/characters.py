@@ -60,7 +60,7 @@ def is_true(option):
 def check_kept(corrections):
     """Raise a Problem if the server stores no corrections."""
     if corrections is None:
-        raise Problem("not-kept", "This server was started with --no-corrections.")
+        raise Problem("not-kept", "This server stores no corrections.")
 
 
 @contextlib.contextmanager
