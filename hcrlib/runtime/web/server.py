@@ -1,7 +1,7 @@
 """Serve the app with waitress: a bounded queue, errors as problem details, and a graceful stop.
 
-waitress has no settings for these three, so this module uses parts of it that are not documented: `channel_class` and
-`error_task_class`, the queue of its dispatcher, and the channels of its main loop.
+waitress has no settings for these three, so this module and `channels` use parts of it that are not documented: `channel_class`
+and `error_task_class`, the queue of its dispatcher, and the channels of its main loop.
 """
 
 import logging
@@ -9,7 +9,10 @@ import signal
 import socket
 import time
 
-from .app import HEADERS, MAX_BODY
+import waitress
+
+from .app import MAX_BODY
+from .channels import Channel
 from .problems import MEDIA_TYPE, Problem
 
 MAX_WAITING = 32  # requests in each process: less than a tenth of a second's work if each holds one drawing
@@ -18,7 +21,6 @@ MAX_CONNECTIONS = 512
 MAX_HEADER = 32 * 1024  # bytes
 SLACK = 1 << 16  # bytes over the limit that are let in, so that the app itself can report a body slightly too large
 IN_MEMORY = 1 << 30  # bytes: larger than any request or response, so that waitress writes none to disk
-LINGER = 1 << 30  # bytes of a refused request that are thrown away, so that its client gets to read why
 DRAIN_S = 10.0  # to finish running requests after a signal to stop
 INSIST_S = 1.0  # a second signal later than this stops at once
 
@@ -74,53 +76,6 @@ def serve(app, metrics, bound, threads, may_accept=None, max_body=MAX_BODY, pref
         max_body: bytes of the largest request; the app may set lower limits for some addresses.
         prefix: that of `create_app`, for the errors that do not come from it.
     """
-    import waitress
-    from waitress.channel import HTTPChannel
-    from waitress.task import ErrorTask
-
-    class ProblemTask(ErrorTask):
-        """Report what waitress itself refuses, such as a malformed header, like every other error."""
-
-        def execute(self):
-            error = self.request.error
-            problem = Problem({413: "too-large", 500: "fault"}.get(error.code, "bad-request"), error.reason + ".")
-            problem.members["status"] = error.code
-            headers = [("Content-Type", MEDIA_TYPE)] + HEADERS
-            error.to_response = lambda *args: ("%d %s" % (error.code, error.reason), headers, problem.body(prefix))
-            self.channel.lingers = True
-            super().execute()
-
-    class Channel(HTTPChannel):
-        """A connection that, after an error, lets its client finish sending: a reset would hide the response from it."""
-
-        error_task_class = ProblemTask
-        lingers, left = False, LINGER
-
-        def handle_write(self):
-            if self.lingers and self.close_when_flushed and not self.will_close:
-                self._flush_exception(self._flush_some)
-                if not self.total_outbufs_len and not self.will_close:
-                    self.close_when_flushed = False
-                    try:
-                        self.socket.shutdown(socket.SHUT_WR)
-                    except OSError:  # the client has gone
-                        self.will_close = True
-                return
-            super().handle_write()
-
-        def received(self, data):
-            if not self.lingers:
-                return super().received(data)
-            self.left -= len(data)
-            self.will_close = self.will_close or self.left < 0
-            return False
-
-        def send_continue(self):
-            if self.request.error:  # its body is not wanted
-                self.request.expect_continue = False
-            else:
-                super().send_continue()
-
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # waiting requests are not worth a warning
     logging.getLogger("waitress").addHandler(logging.StreamHandler())
     admission = Admission(app, metrics, prefix)
@@ -139,7 +94,7 @@ def serve(app, metrics, bound, threads, may_accept=None, max_body=MAX_BODY, pref
         ident=None,
         clear_untrusted_proxy_headers=True,
     )
-    server.channel_class = Channel
+    server.channel_class, server.prefix = Channel, prefix
     if may_accept:
         readable = server.readable
         server.readable = lambda: readable() and may_accept(len(server.active_channels))
