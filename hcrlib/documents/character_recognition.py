@@ -6,7 +6,7 @@ import numpy as np
 
 from hcrlib.core.errors import ConfigError
 from hcrlib.documents import character_segmentation as segmentation
-from hcrlib.documents import decoding
+from hcrlib.documents import decoding, progress
 from hcrlib.documents.cleaning import Cleaned
 from hcrlib.documents.containers import Box, Line, Word, around
 from hcrlib.documents.layout import Layout
@@ -58,6 +58,7 @@ class CharacterRecognizer:
         if not 0 < sum(map(len, runs)) < MOST_GLYPHS:
             return ()
         glyphs = [segmentation.glyph(run, dark, self.model.frame) for word_runs in runs for run in word_runs]
+        progress.tell(progress.READING, 1, len(found.rows))
         judged = zip(*alphabet.probabilities(self._scores(np.stack(glyphs))), strict=True)
         hypotheses = [_hypotheses(parts, found.height, judged) for parts in words]
         return self._decode(found, words, hypotheses, alphabet)
@@ -91,7 +92,8 @@ class CharacterRecognizer:
 
     def _decode(self, found, words, hypotheses, alphabet):
         lines, remaining = [], iter(zip(words, hypotheses, strict=True))
-        for row in found.rows:
+        for number, row in enumerate(found.rows, start=1):
+            progress.tell(progress.READING, number, len(found.rows))
             of_row = list(itertools.islice(remaining, len(row.words)))
             measures = decoding.measures([each for _, word in of_row for each in word], alphabet, found.height)
             line = []

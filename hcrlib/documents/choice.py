@@ -14,6 +14,7 @@ import numpy as np
 
 from hcrlib.core.errors import DataError, RunError
 from hcrlib.core.names import RAPIDOCR
+from hcrlib.documents import progress
 from hcrlib.documents.cleaning import Cleaned
 from hcrlib.documents.containers import Line
 from hcrlib.documents.layout import Layout
@@ -89,12 +90,14 @@ class _Sample:
 
     def lines(self, recognizer: Any) -> tuple[Line, ...]:
         """Return the Lines of the sampled rows, as recognizers do."""
-        return recognizer.lines(self.cleaned, self._part(True))
+        with progress.choosing():
+            return recognizer.lines(self.cleaned, self._part(True))
 
     def completed(self, recognizer: Any, lines: tuple[Line, ...]) -> tuple[Line, ...]:
         """Return the Lines of all rows, given those of the sample, or () where they were read in another way."""
         rest = self._part(False)
-        others = recognizer.lines(self.cleaned, rest) if lines and rest.rows else ()
+        with progress.after(len(lines)):
+            others = recognizer.lines(self.cleaned, rest) if lines and rest.rows else ()
         if len(lines) + len(others) != len(self.found.rows):  # the recognizer found nothing plausible in one of them
             return recognizer.lines(self.cleaned, self.found)
         first, then = iter(lines), iter(others)

@@ -13,7 +13,7 @@ from hcrlib.core.names import LINES_MODEL, RAPIDOCR
 from hcrlib.datasets.pages import cut
 from hcrlib.decoding.ctc import WordBeamSearch
 from hcrlib.decoding.lines import LineDecoder
-from hcrlib.documents import rapidocr
+from hcrlib.documents import progress, rapidocr
 from hcrlib.documents.cleaning import Cleaned
 from hcrlib.documents.containers import Box, Line, Word, around
 from hcrlib.documents.layout import Layout
@@ -41,12 +41,13 @@ class _WholeRecognizer:
         return self
 
     def readings(self, images):
-        """Return a (text, confidence) for each image."""
+        """Return a (text, confidence) for each image, as an iterable."""
         raise NotImplementedError
 
     def words(self, images):
-        """Return [(word, confidence, share of the image's width where it begins and ends, or None), ...] for each image."""
-        return [[(word, confidence, None) for word in text.split()] for text, confidence in self.readings(images)]
+        """Yield [(word, confidence, share of the image's width where it begins and ends, or None), ...] for each image."""
+        for text, confidence in self.readings(images):
+            yield [(word, confidence, None) for word in text.split()]
 
     def lines(self, cleaned: Cleaned, found: Layout) -> tuple[Line, ...]:
         """Return a Line for each row of a layout; raise DataError if one is too wide for the network."""
@@ -57,9 +58,10 @@ class _WholeRecognizer:
         else:
             crops = [cut_out(image, row, margin) for row in found.rows]
         batches = (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))
-        read = iter([words for batch in batches for words in self.words(batch)])
+        read = (words for batch in batches for words in self.words(batch))
         lines = []
-        for row, boxes in zip(found.rows, rows, strict=True):
+        for number, (row, boxes) in enumerate(zip(found.rows, rows, strict=True), start=1):
+            progress.tell(progress.READING, number, len(rows))
             if self.unit == "words":
                 words = [self._joined(next(read), box) for box in boxes]
             else:
@@ -112,15 +114,14 @@ class CtcRecognizer(_WholeRecognizer):
         return [(each.text, math.exp(each.log_probability / max(1, len(each.text)))) for each in found]
 
     def words(self, images):
-        """Return the words of each image, without a lexicon with their places by the network's time steps."""
+        """Yield the words of each image, without a lexicon with their places by the network's time steps."""
         if self.search is not None:
-            return super().words(images)
-        found = []
+            yield from super().words(images)
+            return
         for image, placed, scores in zip(images, *self._placed_scores(images), strict=True):
             width = image.shape[1]
             ends = [(word, word.columns(len(scores), placed, width)) for word in self.decoder.read(scores).words]
-            found.append([(word.text, word.confidence, tuple(x / width for x in end)) for word, end in ends])
-        return found
+            yield [(word.text, word.confidence, tuple(x / width for x in end)) for word, end in ends]
 
     def _placed_scores(self, images):
         """Return (what LinePipeline.placed returns, log-probabilities) of all images."""
@@ -141,8 +142,9 @@ class RapidOcrRecognizer(_WholeRecognizer):
         self.min_confidence = min_confidence
 
     def readings(self, images):
-        """Return a (text, confidence) for each image, uint8 (h, w, 3), RGB, or (h, w), gray."""
-        return [rapidocr.text(image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)) for image in images]
+        """Yield a (text, confidence) for each image, uint8 (h, w, 3), RGB, or (h, w), gray."""
+        for image in images:
+            yield rapidocr.text(image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2))
 
 
 def cased(words):

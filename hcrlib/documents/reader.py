@@ -10,7 +10,7 @@ import numpy as np
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.fileio import read_text
 from hcrlib.core.names import LINES_MODEL, RAPIDOCR
-from hcrlib.documents import cleaning, decoding, layout, loading, rapidocr, tables
+from hcrlib.documents import cleaning, decoding, layout, loading, progress, rapidocr, tables
 from hcrlib.documents.character_recognition import CharacterRecognizer
 from hcrlib.documents.choice import Choice, confidence
 from hcrlib.documents.containers import Box, Line, Page
@@ -109,6 +109,7 @@ class Reader:
     def page(self, image: np.ndarray, number: int = 1, size: tuple[int, int] | None = None) -> Page:
         """Read uint8 (h, w, 3), RGB. size: see `Page.source_size`; None for the image's."""
         begun = time.perf_counter()
+        progress.tell(progress.FINDING)
         cleaned = cleaning.cleaned(image)
         if quarters := self.characters.upright_quarters(cleaned):
             cleaned = cleaning.turned(cleaned, quarters)

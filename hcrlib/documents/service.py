@@ -2,7 +2,9 @@
 
 import base64
 import contextlib
+import functools
 import io
+import itertools
 import json
 import re
 import sys
@@ -12,7 +14,7 @@ from PIL import Image
 
 from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.datasets.text import reduced
-from hcrlib.documents import formats, loading
+from hcrlib.documents import formats, loading, progress
 from hcrlib.documents.choice import Choice
 from hcrlib.documents.line_recognition import MARGIN, cut_out, whole_recognizer
 from hcrlib.documents.reader import Reader
@@ -25,9 +27,13 @@ MOST_PAGES = 40  # per PDF
 MOST_S = 120.0  # seconds per file: three per page
 SHOWN = 1600  # pixels of the longer side of the image that boxes are drawn over
 QUALITY = 80  # of that JPEG: about half a megabyte in base64
-MOST_READERS = 4  # cached, one for each pair of model and recognizer
+MOST_READERS = 4  # cached, one for each model, recognizer and choice of characters
 COMMANDS = re.compile(r"(^|[\s'`])--\w|\b(hcr|pip) [a-z]")  # of the command line, in advice
 MARKS = "\x02", "\x03"  # enclose matches in snippets: these characters do not occur in text
+
+
+def _silent(*stage):
+    pass
 
 
 class Service:
@@ -36,7 +42,9 @@ class Service:
     def __init__(self, library=None):
         self._library, self._readers = library, {}
 
-    def read(self, data, name, served, form, keep=False, recognizer=None, line_images=False):
+    def read(
+        self, data, name, served, form, keep=False, recognizer=None, line_images=False, characters=None, report=_silent
+    ):
         """Read an image or a PDF and return the result as bytes in the format `form`.
 
         Args:
@@ -48,6 +56,9 @@ class Service:
             recognizer: `name`, `folder` and `digest` of a bundle that reads whole words or lines, or of RapidOCR, whose folder
                 is None; with `lines` and `other`, two of these, to choose for each page; or None.
             line_images: whether JSON holds the image of each line, to correct its text.
+            characters: a string of those that may be read, without a recognizer; None for all.
+            report: is called with a stage of hcrlib.documents.progress, the page, the number of pages, the line and the
+                number of lines.
 
         Raises:
             Problem: if the file is unreadable, has over MOST_PAGES pages or takes longer than MOST_S, if the recognizer is
@@ -68,7 +79,7 @@ class Service:
             if keep:
                 adding = Library(self._library).adding(data, model=served.name, name=name)
                 adds.append(stack.enter_context(adding))
-            for page in self._pages(data, served, recognizer):
+            for page in self._pages(data, self._reader(served, recognizer, characters), report):
                 for add in adds:
                     add(page)
         return stream.getvalue()
@@ -78,29 +89,40 @@ class Service:
         with _as_problem("no-library", DataError), _as_problem("bad-request", ConfigError):
             return [_hit(hit) for hit in Library(self._library).search(text, limit, marks=MARKS)]
 
-    def _pages(self, data, served, recognizer):
+    def _pages(self, data, reader, report):
         until = time.monotonic() + MOST_S
         with _as_problem("unreadable", DataError):
             if (count := loading.count(data)) > MOST_PAGES:
                 raise Problem("too-large", f"The file has {count} pages; the limit is {MOST_PAGES}.")
-            for page in self._reader(served, recognizer).read(data):
+            pages = reader.read(data)
+            for number in itertools.count(1):
+                with progress.reporting(functools.partial(_of_page, report, number, count)):
+                    page = next(pages, None)
+                if page is None:
+                    return
                 if time.monotonic() > until:
                     raise Problem("too-large", f"Reading took over {MOST_S:.0f} s: send fewer pages at once.")
                 yield page
 
-    def _reader(self, served, recognizer):
-        key = served.digest, recognizer and (recognizer.name, recognizer.digest)
+    def _reader(self, served, recognizer, characters):
+        key = served.digest, recognizer and (recognizer.name, recognizer.digest), characters
         if key not in self._readers:
-            reader = _reader(served.model, recognizer)
+            reader = _reader(served.model, recognizer, characters)
             if len(self._readers) >= MOST_READERS:
                 self._readers.clear()  # some belong to models that have been replaced
             self._readers[key] = reader
         return self._readers[key]
 
 
-def _reader(model, recognizer):
-    if recognizer is None or recognizer.name != AUTO:
-        return Reader(model, recognizer=_loaded(recognizer) if recognizer else CHARACTERS)
+def _of_page(report, number, count, stage, line, lines):
+    report(stage, number, count, line, lines)
+
+
+def _reader(model, recognizer, characters):
+    if recognizer is None:
+        return Reader(model, recognizer=CHARACTERS, characters=characters)
+    if recognizer.name != AUTO:
+        return Reader(model, recognizer=_loaded(recognizer))
     lines, other = recognizer.lines, recognizer.other
     return Reader(model, recognizer=Choice((lines.name, lambda: _loaded(lines)), other and (lambda: _loaded(other))))
 

@@ -71,6 +71,7 @@ class StandIn:
     def __init__(self, library=True):
         self.library, self.available = library, RECOGNIZERS
         self.kept, self.calls = [], []  # calls: (name of the model or the recognizer, format)
+        self.characters, self.stage = None, ("finding", 1, 1, 0, 0)  # of the last call; reported while it is read
         self.started, self.proceed = threading.Event(), threading.Event()
         self.proceed.set()
 
@@ -81,8 +82,10 @@ class StandIn:
         lines = [each for each in self.available if each.unit == "lines"]
         return SimpleNamespace(name=AUTO, digest=lines[0].digest, lines=lines[0]) if lines else None
 
-    def read(self, data, name, loaded, output, keep, recognizer, line_images):
+    def read(self, data, name, loaded, output, keep, recognizer, line_images, characters, report):
         self.calls.append(((recognizer or loaded).name, output))
+        self.characters = characters
+        report(*self.stage)
         self.started.set()
         self.proceed.wait(20)
         if data == SLOW:

@@ -11,7 +11,7 @@ from hcrlib.runtime.web import images, pages
 from hcrlib.runtime.web.app import MAX_BODY, create_app
 from hcrlib.runtime.web.waiting import PLACES
 
-from .conftest import EIGHT, encoded, picture, problem
+from .conftest import EIGHT, encoded, picture, problem, validate
 from .standin import AUTO_NOTE, RECOGNIZERS, StandIn
 
 PDF = b"%PDF-1.7\n"
@@ -117,6 +117,35 @@ def test_an_unknown_recognizer(client, reader):
     assert body["detail"].endswith("Available: none.")
     assert client.get("/api/models").json["pages"]["recognizers"] == []
     assert reader.calls == []
+
+
+def test_the_characters_of_a_page_can_be_chosen(client, reader):
+    for query in ("?alphabet=0123", "?alphabet=0123&recognizer=auto", "?alphabet=0123&recognizer=characters"):
+        assert ask(client, query=query).json["recognizer"] is None
+        assert (reader.calls.pop(), reader.characters) == (("best-digits", "json"), "0123")
+    assert ask(client, query="?alphabet=").json["recognizer"] == "whole-lines"
+    assert reader.characters is None
+    body = problem(ask(client, query="?alphabet=xyz"), "bad-request", 400)
+    assert "best-digits" in body["detail"]
+    body = problem(ask(client, query="?alphabet=0&recognizer=whole-words"), "bad-request", 400)
+    assert body["detail"] == "whole-words reads whole words: `alphabet` works without it."
+
+
+def test_the_stage_of_a_page_is_reported(client, reader):
+    reader.proceed.clear()
+    reader.stage = "reading", 2, 3, 7, 70_000
+    place = "/api/read/place?ticket=mine"
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        sent = pool.submit(ask, client.application.test_client(), query="?ticket=mine")
+        assert reader.started.wait(20)
+        until = time.monotonic() + 20
+        while (found := client.get(place).json).get("stage") != "reading":
+            assert time.monotonic() < until, found
+        validate(found, "Place")
+        assert found == {"place": 0, "stage": "reading", "page": 2, "pages": 3, "line": 7, "lines": 65_535}
+        reader.proceed.set()
+        assert sent.result().status_code == 200
+    assert client.get(place).json == {"place": None}
 
 
 def test_kept_pages_are_found(client, reader):

@@ -3,6 +3,7 @@
 import argparse
 import ast
 import base64
+import contextlib
 import io
 import json
 import re
@@ -23,7 +24,7 @@ from hcrlib.datasets.text import reduced
 from hcrlib.documents import Box, Character, Line, Page, Word, choice, pdf, service
 from hcrlib.documents.line_recognition import CtcRecognizer
 from hcrlib.documents.store import Library
-from hcrlib.runtime.web import STATIC, app, cli, images
+from hcrlib.runtime.web import STATIC, app, cli, images, waiting
 from hcrlib.runtime.web.app import create_app
 from hcrlib.runtime.web.problems import Problem
 
@@ -269,6 +270,44 @@ def sheet():
 
 def ask(client, data, query=""):
     return client.post(f"/api/read{query}", data=data, content_type="application/octet-stream")
+
+
+def test_the_stages_of_a_page_are_reported(client, sheet, monkeypatch):
+    stages, turn = [], waiting.Waiting.turn
+
+    @contextlib.contextmanager
+    def overheard(self, *args):
+        with turn(self, *args) as report:
+            yield lambda *stage: stages.append(stage) or report(*stage)
+
+    monkeypatch.setattr(waiting.Waiting, "turn", overheard)
+    lines = [("reading", 1, 1, line, 3) for line in (1, 2, 3)]
+    for recognizer in ("words", "lines"):
+        ask(client, encoded(sheet), f"?recognizer={recognizer}")
+        assert stages == [("finding", 1, 1, 0, 0), *lines]
+        stages.clear()
+    ask(client, encoded(sheet), "?model=best-digits")
+    assert stages == [("finding", 1, 1, 0, 0), lines[0], *lines]
+    stages.clear()
+    monkeypatch.setitem(choice.EXPECTED, "lines", (-1.0, 0.0))  # misreads nothing
+    ask(client, encoded(sheet, "pdf", save_all=True, append_images=[sheet], resolution=100))
+    for page in (1, 2):
+        assert [stage[1:3] for stage in stages[:4]] == [(page, 2)] * 4
+        assert [(name, *rest) for name, _, _, *rest in stages[:4]] == [
+            ("finding", 0, 0),
+            ("choosing", 0, 0),
+            ("choosing", 0, 0),
+            ("reading", 3, 3),  # the first two were the sample
+        ]
+        del stages[:4]
+    assert stages == []
+
+
+def test_only_chosen_characters_are_read(client, sheet):
+    answer = ask(client, encoded(sheet), "?model=best-47&alphabet=123").json
+    assert answer["recognizer"] is None
+    assert set(answer["pages"][0]["text"]) <= {*"123? \n"}
+    assert ask(client, encoded(sheet), "?model=best-47").json["pages"][0]["text"][0] == "8", "it is another reader"
 
 
 def test_a_photo_and_a_pdf_are_read(client, sheet):

@@ -28,7 +28,7 @@ def blueprint(models, corrections, metrics):
         explain = is_true(options.get("explain"))
         if explain and several:
             raise Problem("bad-request", "`explain` works for a single image only.")
-        answers = _predict(loaded, files, several, explain, _alphabet(loaded, options))
+        answers = _predict(loaded, files, several, explain, parse_alphabet(loaded, options))
         metrics.count_images(loaded.name, len(answers))
         return flask.jsonify(dict(answers=answers) if several else answers[0])
 
@@ -116,7 +116,7 @@ def _json_object():
     return body
 
 
-def _alphabet(loaded, options):
+def parse_alphabet(loaded, options):
     """Return the names of the classes that the answer may be, or None for all. Problem if none of them is a class."""
     if "alphabet" not in options:
         return None
@@ -138,7 +138,7 @@ def _predict(loaded, files, several, explain, alphabet):
             raise Problem(problem.name, str(problem), image=index) if several else problem
     steps = _steps(loaded, pixels, several, alphabet)
     readings = loaded.model.readings_of(steps, alphabet=alphabet)
-    answers = [_answer(loaded, reading, each.is_odd) for reading, each in zip(readings, steps)]
+    answers = [_answer(loaded, reading, each) for reading, each in zip(readings, steps)]
     if explain:
         importance = np.rint(127 * occlusion(loaded.model, steps[0].glyph, alphabet)).astype(np.int8)
         answers[0]["importance"] = base64.b64encode(importance.tobytes()).decode("ascii")
@@ -158,12 +158,13 @@ def _steps(loaded, pixels, several=False, alphabet=None):
     return steps
 
 
-def _answer(loaded, reading, is_odd):
+def _answer(loaded, reading, steps):
     return {
         "label": reading.label,
         "probability": reading.probability,
         "unsure": reading.unsure,
-        "odd": is_odd,
+        "odd": steps.is_odd,
+        "others": steps.others,
         "alike": list(reading.alike),
         "shape_probability": min(1.0, reading.shape_probability),
         "alternatives": [dict(label=name, probability=probability) for name, probability in reading.alternatives],

@@ -7,10 +7,12 @@ The page reader is passed to `blueprint`; a board has none, and its server says 
     recognizers()        the recognizers of whole words or lines: objects with a `name`, a `digest` and a `unit`, "words" or
                          "lines"
     auto()               the recognizer that chooses for each page, an object whose `name` is AUTO; None without one of lines
-    read(data, name, loaded, format, keep, recognizer, line_images)
+    read(data, name, loaded, format, keep, recognizer, line_images, characters, report)
                          the page or PDF `data`, called `name`, as bytes of one of FORMATS; loaded: the LoadedModel to read
                          it with; keep: whether to add it to the library; recognizer: one of `recognizers()`, `auto()` or
-                         None; line_images: whether JSON holds the image of each line
+                         None; line_images: whether JSON holds the image of each line; characters: a string of those that may
+                         be read, None for all, only without a recognizer; report: is called with stage, page, pages, line and
+                         lines, see Waiting.find
     search(query, limit)
                          matches in the library, best first: the dicts that static/openapi.json calls Hit
 
@@ -25,7 +27,7 @@ import flask
 
 from ..image import INK_THRESHOLD
 from . import AUTO, CHARACTERS, images
-from .characters import check_kept, consented, is_true, storage_errors
+from .characters import check_kept, consented, is_true, parse_alphabet, storage_errors
 from .problems import Problem
 from .waiting import MAX_TICKET, Waiting
 
@@ -63,13 +65,18 @@ def blueprint(models, page_reader, metrics, corrections=None, waiting=None):
             raise Problem("not-here", "This server has no library.")
         name = options.get("model")
         loaded = models.get(name or _default(models, page_reader))
-        # who names a model of characters alone wants it to read
-        recognizer = _recognizer(page_reader, options.get("recognizer") or (CHARACTERS if name else AUTO))
+        characters = parse_alphabet(loaded, options) if options.get("alphabet") else None
+        # who names a model of characters alone, or the characters, wants them to be read
+        wanted = options.get("recognizer") or (CHARACTERS if name else AUTO)
+        recognizer = _recognizer(page_reader, CHARACTERS if characters and wanted == AUTO else wanted)
+        if characters and recognizer:
+            raise Problem("bad-request", "%s reads whole %s: `alphabet` works without it." % (wanted, recognizer.unit))
         is_gone = flask.request.environ.get("waitress.client_disconnected", bool)
-        with waiting.turn(options.get("ticket", "")[:MAX_TICKET], is_gone):
+        with waiting.turn(options.get("ticket", "")[:MAX_TICKET], is_gone) as report:
             data, document = _parse_request()
             line_images = is_true(options.get("line_images"))
-            body = page_reader.read(data, document, loaded, output, keep, recognizer, line_images)
+            how = recognizer, line_images, characters, report
+            body = page_reader.read(data, document, loaded, output, keep, *how)
         metrics.count_page((recognizer or loaded).name)
         return _response(body, output)
 
@@ -80,7 +87,7 @@ def blueprint(models, page_reader, metrics, corrections=None, waiting=None):
         ticket = flask.request.args.get("ticket", "")[:MAX_TICKET]
         if not ticket:
             raise Problem("bad-request", "`ticket` must be the one that was sent with the page.")
-        return flask.jsonify(place=waiting.place(ticket))
+        return flask.jsonify(waiting.find(ticket))
 
     @routes.route("/api/corrections/lines", methods=["POST"])
     def add_line():

@@ -24,6 +24,7 @@ export function show(answer) {
   paint();
   showSteps(answer);
   for (const id of ["alternatives", "seen-part"]) $(id).hidden = false;
+  offerPage(answer.unsure);
 }
 
 export function showNothing(message) {
@@ -31,6 +32,7 @@ export function showNothing(message) {
   $("words").textContent = message;
   $("spoken").textContent = message;
   for (const id of ["alternatives", "seen-part"]) $(id).hidden = true;
+  offerPage(false);
 }
 
 // For screen readers: called when the drawing pauses, not at every stroke.
@@ -40,8 +42,13 @@ export function speak(answer) {
   $("spoken").textContent = fill(sentence, { label: answer.label, percent: percent(share), words: words(answer) });
 }
 
-function words({ unsure, odd, alike, shape_probability: together }) {
-  if (unsure) return fill(odd ? t.odd : t.unsure, { label: either.format(alike) });
+// Offers to read what is no single character as a page, if this server reads pages.
+function offerPage(offered) {
+  if ($("as-page")) $("as-page").hidden = !offered;
+}
+
+function words({ unsure, odd, others, alike, shape_probability: together }) {
+  if (unsure) return fill(others ? t.several : odd ? t.odd : t.unsure, { label: either.format(alike) });
   return alike.length > 1 ? fill(t.alike, { others: either.format(alike.slice(1)), percent: percent(together) }) : "";
 }
 

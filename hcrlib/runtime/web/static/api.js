@@ -58,15 +58,16 @@ export function predict(image, { model, alphabet, explain, signal }) {
 // Returns a text by which `place` finds a page that was sent with it.
 export const newTicket = () => `${Date.now()}-${Math.random()}`;
 
-// Resolves to {place}: how many pages are read before this one; 0 while it is read, null if it is unknown.
+// Resolves to {place}: how many pages are read before this one; 0 while it is read, null if it is unknown. While it is read, there
+// are the stage, page, pages, line and lines, too.
 export function place(ticket) {
   return ask(`api/read/place?${new URLSearchParams({ ticket })}`);
 }
 
-// page: a File, an image or a PDF. recognizer: a name, "auto" or "characters". Returns the parsed JSON, or a Blob for other
-// formats.
-export function read(page, { model, recognizer, format = "json", keep, ticket, signal }) {
-  const query = new URLSearchParams({ model, recognizer, format, ticket, name: page.name, ...(keep && { keep: "1" }) });
+// page: a File, an image or a PDF. recognizer: a name, "auto" or "characters". alphabet: the characters that may be read. Returns
+// the parsed JSON, or a Blob for other formats.
+export function read(page, { model, recognizer, alphabet, format = "json", keep, ticket, signal }) {
+  const query = new URLSearchParams({ model, recognizer, format, ticket, name: page.name, ...(alphabet && { alphabet }), ...(keep && { keep: "1" }) });
   if (format === "json") query.set("line_images", "1");
   const headers = { "Content-Type": page.type || "application/octet-stream" };
   const as = format === "json" ? undefined : (response) => response.blob();

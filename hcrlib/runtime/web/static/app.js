@@ -6,6 +6,7 @@ import * as api from "./api.js";
 import { receive } from "./files.js";
 import { chosen, offer } from "./models.js";
 import { Pad } from "./pad.js";
+import { pass } from "./passing.js";
 import { t } from "./strings.js";
 
 const SOON = 120; // ms after the last change, for an answer while drawing
@@ -121,7 +122,7 @@ async function load() {
 function another() {
   const { classes } = chosen();
   $("truth").replaceChildren(...classes.map((name) => new Option(name)));
-  offerKinds(classes);
+  offerKinds(classes, "may-be");
   changed(0);
 }
 
@@ -205,6 +206,16 @@ $("clear-image").addEventListener("click", () => {
   drop();
   $("file").focus();
   changed(0);
+});
+
+// --- several characters -------------------------------------------------------------------------------------------------
+
+$("as-page")?.addEventListener("click", async (event) => {
+  event.preventDefault();
+  if (!latest) return;
+  const { name = `${t.drawing}.png`, type } = latest.image;
+  await pass(new File([latest.image], name, { type })).catch(() => {}); // there, a file can be chosen
+  location.assign(event.target.href);
 });
 
 // --- "Was this right?" --------------------------------------------------------------------------------------------------

@@ -1,14 +1,15 @@
-// The list of models at the top. The browser remembers the choice under `key`.
+// The list of models at the top, named by what they read. The browser remembers the choice under `key`.
 
 import { fill, t } from "./strings.js";
 
+const NONE = "none"; // the class of what is no character
 const $ = (id) => document.getElementById(id);
 let models = [];
 
 export function offer(available, key, first) {
   models = available;
   const wanted = [localStorage.getItem(key), first].find((name) => models.some((model) => model.name === name));
-  $("model").replaceChildren(...models.map(({ name }) => new Option(name)));
+  $("model").replaceChildren(...models.map(({ name }) => new Option(titleOf(name), name)));
   if (wanted) $("model").value = wanted;
   $("model").onchange = () => localStorage.setItem(key, $("model").value);
 }
@@ -16,11 +17,26 @@ export function offer(available, key, first) {
 // Returns the chosen model, and shows its description.
 export function chosen() {
   const model = models.find(({ name }) => name === $("model").value);
-  const values = {
-    classes: model.classes.length,
-    accuracy: `${(100 * model.accuracy).toFixed(1)} %`,
-    data: model.trained_on,
-  };
-  $("model-about").textContent = fill(model.accuracy ? t.model_about : t.model_plain, values);
+  const classes = model.classes.filter((each) => each !== NONE).length;
+  $("model-about").textContent = fill(model.accuracy ? t.model_about : t.model_plain, { name: model.name, classes, ...figures(model.accuracy) });
   return model;
+}
+
+// Returns a model's name for people: what it reads, with its own name where others read the same.
+export function titleOf(name) {
+  const model = models.find((each) => each.name === name);
+  if (!model) return name;
+  const title = kind(model);
+  return models.some((other) => other !== model && kind(other) === title) ? fill(t.model_namesake, { title, name }) : title;
+}
+
+function kind({ name, classes }) {
+  const [digits, letters] = [/^\p{Nd}$/u, /^\p{L}$/u].map((pattern) => classes.some((each) => pattern.test(each)));
+  return (digits && letters ? t.model_both : digits ? t.model_digits : letters ? t.model_letters : "") || name;
+}
+
+// Returns {right, of}: 9 of 10, or of a number large enough that some are wrong.
+function figures(accuracy) {
+  const of = [10, 100, 1000].find((n) => Math.round(accuracy * n) < n) ?? 1000;
+  return { right: Math.round(accuracy * of), of };
 }

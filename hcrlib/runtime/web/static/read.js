@@ -1,25 +1,29 @@
 // Whole pages: sends a file, shows and exports its pages, and searches the library.
 
+import { alphabet, kind, offerKinds } from "./alphabet.js";
 import * as api from "./api.js";
 import { receive } from "./files.js";
 import * as lines from "./lines.js";
-import { chosen, offer } from "./models.js";
+import { chosen, offer, titleOf } from "./models.js";
+import { passed } from "./passing.js";
 import * as sheet from "./sheet.js";
 import { fill, t } from "./strings.js";
 
 const MOST_BYTES = 30 << 20;
 const MOST_TRIES = 30; // while the server is busy with another page
-const TELL = 2; // s between two looks at the place in line
+const TELL = 1; // s between two looks at how far the page is
 const AGAIN = 3; // s until an unreachable server is asked again
 const AUTO = "auto"; // the way to read that is chosen for each page
-const RECOGNIZER = "page-recognizer"; // the key under which the browser remembers the choice
+const CHARACTERS = "characters";
+const [RECOGNIZER, KINDS] = ["page-recognizer", "page-may-be"]; // the keys under which the browser remembers the choices
 const $ = (id) => document.getElementById(id);
 
 let file = null; // the file that was sent
 let pages = []; // the response
-let asked = {}; // {model, recognizer}: what was chosen to read it
-let by = {}; // {model, recognizer}: what read it
+let asked = {}; // {model, recognizer, alphabet, kind}: what was chosen to read it
+let by = {}; // the same: what read it
 let index = 0; // of the page on display
+const titles = new Map(); // name of a way to read -> its name for people
 let request = null; // AbortController of the current request
 
 // --- reading ------------------------------------------------------------------------------------------------------------
@@ -38,10 +42,16 @@ async function take([first, ...more]) {
 async function read() {
   const options = choice();
   const result = await ask(fill(t.read_reading, { name: file.name }), { ...options, keep: $("keep").checked });
-  if (result) show(result, options);
+  if (result) return show(result, options);
+  if (!pages.length) asked = options;
+  offerAgain();
 }
 
-const choice = () => ({ model: $("model").value, recognizer: $("recognizer").value });
+const reads = (recognizer) => recognizer === AUTO || recognizer === CHARACTERS; // single characters, that is
+const choice = () => {
+  const recognizer = $("recognizer").value;
+  return { model: $("model").value, recognizer, ...(reads(recognizer) && { alphabet: alphabet(), kind: kind() }) };
+};
 
 // Returns the server's response; undefined, after a message to the user, if there is none or the user cancelled.
 async function ask(message, options) {
@@ -49,7 +59,7 @@ async function ask(message, options) {
   const mine = (request = new AbortController());
   const [before, stop] = showProgress(message);
   const ticket = api.newTicket();
-  const telling = setInterval(() => tellPlace(ticket, message, mine), 1000 * TELL);
+  const telling = setInterval(() => tellStage(ticket, message, mine), 1000 * TELL);
   try {
     return await patiently(() => api.read(file, { signal: mine.signal, ticket, ...options }), mine.signal);
   } catch (error) {
@@ -62,9 +72,20 @@ async function ask(message, options) {
   }
 }
 
-async function tellPlace(ticket, message, mine) {
-  const { place } = await api.place(ticket).catch(() => ({}));
-  if (request === mine && Number.isInteger(place)) $("doing").textContent = place ? fill(t.read_place, { n: place }) : message;
+const STAGES = { finding: t.read_finding, choosing: t.read_choosing, reading: t.read_line };
+
+async function tellStage(ticket, message, mine) {
+  const { place, stage, ...numbers } = await api.place(ticket).catch(() => ({}));
+  if (request !== mine || !Number.isInteger(place)) return;
+  $("doing").textContent = place ? fill(t.read_place, { n: place }) : message;
+  showStage(fill(STAGES[stage] ?? "", numbers), numbers);
+}
+
+function showStage(stage = "", { page = 0, pages = 0, line = 0, lines = 0 } = {}) {
+  $("stage").textContent = stage && pages > 1 ? fill(t.read_stage_of_page, { page, pages, stage }) : stage;
+  const done = page - 1 + (lines && (line - 1) / lines); // pages
+  if (done > 0) $("progress").value = done / pages;
+  else $("progress").removeAttribute("value"); // it is not known how far it is
 }
 
 async function patiently(send, signal) {
@@ -87,12 +108,14 @@ function showProgress(message) {
   const timer = setInterval(tick, 1000);
   tick();
   $("doing").textContent = $("spoken").textContent = message;
+  showStage();
   only("working");
   return [before, () => clearInterval(timer)];
 }
 
 function only(id) {
   for (const each of ["chooser", "working", "sheet-part"]) $(each).hidden = each !== id;
+  $("nothing").textContent = id === "working" ? t.read_soon : t.read_nothing;
 }
 
 function explanation(error) {
@@ -114,7 +137,7 @@ function show(result, options) {
   pages = result.pages;
   lines.restore(pages, file.name);
   asked = options;
-  by = { model: result.model, recognizer: result.recognizer ?? "characters" };
+  by = { ...options, model: result.model, recognizer: result.recognizer ?? CHARACTERS };
   only("sheet-part");
   $("results").hidden = false;
   $("nothing").hidden = true;
@@ -138,9 +161,13 @@ function turn(to) {
   $("turned").textContent = $("spoken").textContent = fill(t.read_turned, { number: index + 1, of: pages.length });
   $("previous").disabled = index === 0;
   $("next").disabled = index === pages.length - 1;
-  const about = asked.recognizer === AUTO ? t.read_about_auto : t.read_about; // a note says how it was chosen
-  const said = fill(about, { words: words(page), model, seconds: page.seconds.toFixed(1) });
+  const about = page.recognizer && asked.recognizer === AUTO ? t.read_about_auto : t.read_about; // a note names who was chosen
+  const said = fill(about, { words: words(page), model: readerOf(page), seconds: page.seconds.toFixed(1) });
   $("notes").replaceChildren(...[said, ...page.notes, ...(page.unsure ? [t.read_doubtful] : [])].map(item));
+}
+
+function readerOf({ recognizer }) {
+  return recognizer ? titles.get(recognizer) ?? recognizer : [titleOf(by.model), by.kind].filter(Boolean).join(", ");
 }
 
 function item(text) {
@@ -163,10 +190,14 @@ function forget() {
   offerAgain();
 }
 
-// Offers to read the page on display in another way once one is chosen.
+// Offers to read the page on display, or the file that could not be read, in another way once one is chosen.
 function offerAgain() {
-  const { model, recognizer } = choice();
-  $("again-part").hidden = !pages.length || (model === asked.model && recognizer === asked.recognizer);
+  const now = choice();
+  $("model-part").hidden = !reads(now.recognizer);
+  $("again-part").hidden = !file || ["model", "recognizer", "alphabet"].every((key) => now[key] === asked[key]);
+  const model = now.recognizer === CHARACTERS || (reads(now.recognizer) && now.model !== asked.model);
+  const how = [now.recognizer !== CHARACTERS && titles.get(now.recognizer), model && titleOf(now.model), now.kind];
+  $("again").textContent = fill(t.read_again, { how: how.filter(Boolean).join(", ") });
 }
 
 $("previous").addEventListener("click", () => turn(index - 1));
@@ -249,8 +280,9 @@ async function load() {
     const { models, pages: about, corrections } = await api.models();
     lines.offer(corrections);
     offer(models, "page-model", about.model);
-    chosen();
+    offerKinds(chosen().classes, KINDS);
     offerRecognizers(about);
+    offerAgain();
     $("keep-part").hidden = $("library-part").hidden = !about.library;
   } catch (error) {
     trouble(explanation(error));
@@ -258,19 +290,23 @@ async function load() {
     return;
   }
   trouble();
+  const file = await passed().catch(() => undefined);
+  if (file) take([file]);
 }
 
+const KNOWN = { "best-lines": t.read_by_joined, "wills-fr": t.read_by_french, rapidocr: t.read_by_rapidocr };
 const UNITS = { words: t.read_by_words, lines: t.read_by_lines };
 
 // Lists the ways to read; hides the list if there is only one.
 function offerRecognizers({ recognizer: first, recognizers }) {
-  const options = recognizers.map(({ name, unit }) => new Option(fill(UNITS[unit], { name }), name));
-  options.unshift(new Option(t.read_by_characters, "characters"));
-  if (first === AUTO) options.unshift(new Option(t.read_by_auto, AUTO));
-  $("recognizer").replaceChildren(...options);
+  titles.clear();
+  if (first === AUTO) titles.set(AUTO, t.read_by_auto);
+  titles.set(CHARACTERS, t.read_by_characters);
+  for (const { name, unit } of recognizers) titles.set(name, KNOWN[name] ?? fill(UNITS[unit], { name }));
+  $("recognizer").replaceChildren(...[...titles].map(([name, title]) => new Option(title, name)));
   const wanted = localStorage.getItem(RECOGNIZER);
-  $("recognizer").value = options.some(({ value }) => value === wanted) ? wanted : first;
-  $("recognizer-part").hidden = options.length < 2;
+  $("recognizer").value = titles.has(wanted) ? wanted : first;
+  $("recognizer-part").hidden = titles.size < 2;
 }
 
 $("recognizer").addEventListener("change", () => {
@@ -278,8 +314,9 @@ $("recognizer").addEventListener("change", () => {
   offerAgain();
 });
 $("model").addEventListener("change", () => {
-  chosen();
+  offerKinds(chosen().classes, KINDS);
   offerAgain();
 });
+$("may-be").addEventListener("change", offerAgain);
 load();
 if ("serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("sw.js");
