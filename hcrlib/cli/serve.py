@@ -129,9 +129,7 @@ def _serve(args):
         return [(name, folder) for name, folder in found if _unit(folder) == "characters"]
 
     if not (bundles or args.exported) and (others := len(find_bundles(True)) - len(find_bundles())):
-        print(
-            f"hcr serve: bundles of `hcr export` that are not offered: {others}. --exported adds them", file=sys.stderr
-        )
+        print(f"hcr serve: exported bundles that are not offered: {others}. --exported adds them", file=sys.stderr)
     return cli.run(args, find_models, PageReader(args.library, cli.is_private(args), bundles, args.exported))
 
 

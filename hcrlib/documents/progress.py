@@ -5,12 +5,18 @@ import contextvars
 from collections.abc import Callable, Iterator
 
 FINDING, CHOOSING, READING = "finding", "choosing", "reading"  # lines; how they are read; each of them
-_report: contextvars.ContextVar[Callable[[str, int, int], None]]
-_report = contextvars.ContextVar("report", default=lambda stage, line, lines: None)
+Report = Callable[[str, int, int], None]
+
+
+def silent(*stage: object) -> None:
+    """Report nothing."""
+
+
+_report: contextvars.ContextVar[Report] = contextvars.ContextVar("report", default=silent)
 
 
 @contextlib.contextmanager
-def reporting(report: Callable[[str, int, int], None]) -> Iterator[None]:
+def reporting(report: Report) -> Iterator[None]:
     """Call report(stage, line, lines) at each stage of what is read within; `line` of `lines` counts from 1 in READING."""
     token = _report.set(report)
     try:
@@ -27,7 +33,7 @@ def tell(stage: str, line: int = 0, lines: int = 0) -> None:
 def choosing() -> contextlib.AbstractContextManager[None]:
     """Report CHOOSING, and no line of what is read within."""
     tell(CHOOSING)
-    return reporting(lambda stage, line, lines: None)
+    return reporting(silent)
 
 
 def after(done: int) -> contextlib.AbstractContextManager[None]:

@@ -14,9 +14,10 @@ from PIL import Image
 
 from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.datasets.text import reduced
-from hcrlib.documents import formats, loading, progress
+from hcrlib.documents import formats, loading
 from hcrlib.documents.choice import Choice
 from hcrlib.documents.line_recognition import MARGIN, cut_out, whole_recognizer
+from hcrlib.documents.progress import reporting, silent
 from hcrlib.documents.reader import Reader
 from hcrlib.documents.store import Library
 from hcrlib.models import load_bundle
@@ -27,13 +28,9 @@ MOST_PAGES = 40  # per PDF
 MOST_S = 120.0  # seconds per file: three per page
 SHOWN = 1600  # pixels of the longer side of the image that boxes are drawn over
 QUALITY = 80  # of that JPEG: about half a megabyte in base64
-MOST_READERS = 4  # cached, one for each model, recognizer and choice of characters
+MOST_READERS = 4  # cached, one for each pair of model and recognizer
 COMMANDS = re.compile(r"(^|[\s'`])--\w|\b(hcr|pip) [a-z]")  # of the command line, in advice
 MARKS = "\x02", "\x03"  # enclose matches in snippets: these characters do not occur in text
-
-
-def _silent(*stage):
-    pass
 
 
 class Service:
@@ -43,7 +40,7 @@ class Service:
         self._library, self._readers = library, {}
 
     def read(
-        self, data, name, served, form, keep=False, recognizer=None, line_images=False, characters=None, report=_silent
+        self, data, name, served, form, keep=False, recognizer=None, line_images=False, characters=None, report=silent
     ):
         """Read an image or a PDF and return the result as bytes in the format `form`.
 
@@ -57,8 +54,7 @@ class Service:
                 is None; with `lines` and `other`, two of these, to choose for each page; or None.
             line_images: whether JSON holds the image of each line, to correct its text.
             characters: a string of those that may be read, without a recognizer; None for all.
-            report: is called with a stage of hcrlib.documents.progress, the page, the number of pages, the line and the
-                number of lines.
+            report: is called with the page, the number of pages, and what progress.reporting reports.
 
         Raises:
             Problem: if the file is unreadable, has over MOST_PAGES pages or takes longer than MOST_S, if the recognizer is
@@ -79,7 +75,7 @@ class Service:
             if keep:
                 adding = Library(self._library).adding(data, model=served.name, name=name)
                 adds.append(stack.enter_context(adding))
-            for page in self._pages(data, self._reader(served, recognizer, characters), report):
+            for page in self._pages(data, report, served, recognizer, characters):
                 for add in adds:
                     add(page)
         return stream.getvalue()
@@ -89,14 +85,14 @@ class Service:
         with _as_problem("no-library", DataError), _as_problem("bad-request", ConfigError):
             return [_hit(hit) for hit in Library(self._library).search(text, limit, marks=MARKS)]
 
-    def _pages(self, data, reader, report):
+    def _pages(self, data, report, *how):
         until = time.monotonic() + MOST_S
         with _as_problem("unreadable", DataError):
             if (count := loading.count(data)) > MOST_PAGES:
                 raise Problem("too-large", f"The file has {count} pages; the limit is {MOST_PAGES}.")
-            pages = reader.read(data)
+            pages = self._reader(*how).read(data)
             for number in itertools.count(1):
-                with progress.reporting(functools.partial(_of_page, report, number, count)):
+                with reporting(functools.partial(report, number, count)):
                     page = next(pages, None)
                 if page is None:
                     return
@@ -105,24 +101,20 @@ class Service:
                 yield page
 
     def _reader(self, served, recognizer, characters):
-        key = served.digest, recognizer and (recognizer.name, recognizer.digest), characters
+        if characters:
+            return Reader(served.model, recognizer=CHARACTERS, characters=characters)
+        key = served.digest, recognizer and (recognizer.name, recognizer.digest)
         if key not in self._readers:
-            reader = _reader(served.model, recognizer, characters)
+            reader = _reader(served.model, recognizer)
             if len(self._readers) >= MOST_READERS:
                 self._readers.clear()  # some belong to models that have been replaced
             self._readers[key] = reader
         return self._readers[key]
 
 
-def _of_page(report, number, count, stage, line, lines):
-    report(stage, number, count, line, lines)
-
-
-def _reader(model, recognizer, characters):
-    if recognizer is None:
-        return Reader(model, recognizer=CHARACTERS, characters=characters)
-    if recognizer.name != AUTO:
-        return Reader(model, recognizer=_loaded(recognizer))
+def _reader(model, recognizer):
+    if recognizer is None or recognizer.name != AUTO:
+        return Reader(model, recognizer=_loaded(recognizer) if recognizer else CHARACTERS)
     lines, other = recognizer.lines, recognizer.other
     return Reader(model, recognizer=Choice((lines.name, lambda: _loaded(lines)), other and (lambda: _loaded(other))))
 

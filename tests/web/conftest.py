@@ -30,6 +30,7 @@ EIGHT = [
 ]  # fmt: skip
 ZERO = [[(0.5 + 0.25 * np.cos(turn), 0.5 + 0.3 * np.sin(turn)) for turn in np.linspace(0, 2 * np.pi, 24)]]
 BARS = [[(x, 0.3), (x + 0.02, 0.7)] for x in (0.3, 0.4, 0.5, 0.6, 0.7)]  # not one character
+DASH = [[(0.2, 0.5), (0.8, 0.52)]]  # much wider than high
 CAPITAL_A = [[(0.26, 0.84), (0.5, 0.14), (0.74, 0.84)], [(0.35, 0.58), (0.65, 0.58)]]
 
 

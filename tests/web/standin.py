@@ -71,7 +71,7 @@ class StandIn:
     def __init__(self, library=True):
         self.library, self.available = library, RECOGNIZERS
         self.kept, self.calls = [], []  # calls: (name of the model or the recognizer, format)
-        self.characters, self.stage = None, ("finding", 1, 1, 0, 0)  # of the last call; reported while it is read
+        self.characters, self.stage = None, (1, 1, "finding", 0, 0)  # of the last call; reported while it is read
         self.started, self.proceed = threading.Event(), threading.Event()
         self.proceed.set()
 

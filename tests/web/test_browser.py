@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from .browsing import MARKS, SEND_FILE, SIZES, expect, fits, fixtures, opened, shot, violations
-from .conftest import BARS, CAPITAL_A, EIGHT, ZERO, ZOO, picture
+from .conftest import BARS, CAPITAL_A, DASH, EIGHT, ZERO, ZOO, picture
 from .test_server import started
 
 pytestmark = MARKS
@@ -95,9 +95,11 @@ def test_a_server_in_front_that_fails_for_a_moment(desktop):
 
 
 def test_another_model(page):
+    expect(page.locator("#model option")).to_have_text(["Digits and letters", "Digits"])
+    expect(page.locator("#model-about")).to_contain_text("47 characters, reads 9 of 10 right")
     draw(page, EIGHT)
     page.locator("#model").select_option("best-digits")
-    expect(page.locator("#model-about")).to_contain_text("10 classes")
+    expect(page.locator("#model-about")).to_have_text("best-digits: 10 characters, reads 996 of 1000 right")
     answered(page, "8")
 
 
@@ -127,6 +129,9 @@ def test_classes_of_one_shape_and_odd_shapes_are_put_in_words(page):
     page.locator("#clear").click()
     draw(page, BARS)
     expect(page.locator("#label")).to_have_text("?")
+    expect(page.locator("#words")).to_contain_text("There are several characters in this picture.")
+    page.locator("#clear").click()
+    draw(page, DASH)
     expect(page.locator("#words")).to_contain_text("This does not look like one character. The closest is")
     shot(page, "odd")
 

@@ -4,19 +4,22 @@ A stand-in reads the pages.
 """
 
 import base64
+import io
 import json
 import re
 import threading
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
+from PIL import Image
 from werkzeug.serving import make_server
 
 from hcrlib.runtime.web.app import create_app
 from hcrlib.runtime.web.corrections import Corrections
 
 from .browsing import MARKS, SEND_FILE, SIZES, expect, fits, fixtures, opened, shot, violations
-from .conftest import EIGHT, picture
+from .conftest import EIGHT, encoded, picture
 from .standin import AUTO_NOTE, LINES, RECOGNIZERS, StandIn
 
 pytestmark = MARKS
@@ -42,7 +45,7 @@ def with_reader(browser, served, size, **options):
     url, reader = served
     reader.kept.clear()
     reader.calls.clear()
-    reader.available = RECOGNIZERS
+    reader.available, reader.stage = RECOGNIZERS, (1, 1, "finding", 0, 0)
     reader.proceed.set()
     for line in reader.corrections.lines():
         reader.corrections.remove(line["id"])
@@ -187,6 +190,21 @@ def test_the_place_in_line_is_shown(desktop):
     expect(desktop.locator("#text p")).to_have_count(3)
 
 
+def test_the_stage_of_reading_is_shown(page):
+    page.reader.proceed.clear()
+    choose(page)
+    expect(page.locator("#stage")).to_have_text("Finding the lines")
+    expect(page.locator("#nothing")).to_have_text("The text will be here.")
+    assert page.locator("#progress").get_attribute("value") is None  # unknown
+    place = dict(json={"place": 0, "stage": "reading", "page": 2, "pages": 4, "line": 11, "lines": 20})
+    page.route("**/api/read/place?*", lambda route: route.fulfill(**place))
+    expect(page.locator("#stage")).to_have_text("Page 2 of 4: Reading line 11 of 20")
+    assert page.locator("#progress").evaluate("each => each.value") == 1.5 / 4
+    shot(page, "page-stage")
+    page.reader.proceed.set()
+    expect(page.locator("#text p")).to_have_count(3)
+
+
 def test_waiting_and_cancelling(desktop):
     busy = {"type": "/api/docs#busy", "title": "", "status": 503, "detail": ""}
     answer = dict(status=503, headers={"Retry-After": "1"}, body=json.dumps(busy))
@@ -228,30 +246,32 @@ def test_downloads(desktop):
 def test_downloads_use_the_model_of_the_text_on_display(desktop):
     desktop.locator("#recognizer").select_option("characters")
     choose(desktop)
-    expect(desktop.locator("#notes")).to_contain_text("Read by best-digits")
+    expect(desktop.locator("#notes")).to_contain_text("Read by Digits")
     desktop.locator("#model").select_option("best-47")
     download(desktop, "alto")
     assert desktop.reader.calls == [("best-digits", "json"), ("best-digits", "alto")]
     desktop.locator("#next").click()
-    expect(desktop.locator("#notes")).to_contain_text("Read by best-digits")
+    expect(desktop.locator("#notes")).to_contain_text("Read by Digits")
     choose(desktop)
-    expect(desktop.locator("#notes")).to_contain_text("Read by best-47")
+    expect(desktop.locator("#notes")).to_contain_text("Read by Digits and letters")
 
 
 def test_a_recognizer_is_chosen_and_remembered(page):
     choice = page.get_by_label("Read", exact=True)
-    offered = ["Automatically", "Character by character", "Whole words: whole-words", "Whole lines: whole-lines"]
+    offered = ["Automatically", "Character by character", "Word by word (whole-words)", "Line by line (whole-lines)"]
     expect(choice.locator("option")).to_have_text(offered)
     expect(choice).to_have_value("auto")
     choice.select_option("whole-words")
     page.reader.calls.clear()
     choose(page)
-    expect(page.locator("#notes")).to_contain_text("Read by whole-words")
+    expect(page.locator("#notes")).to_contain_text("Read by Word by word (whole-words)")
     word(page, "lazy").click()
     expect(page.locator("#word-share")).to_have_text("80 %")
     expect(page.locator("#characters li")).to_have_count(0)
     shot(page, "page-whole-words")
+    expect(page.locator("#model")).to_be_hidden()  # it does not read
     choice.select_option("characters")
+    expect(page.locator("#model")).to_be_visible()
     download(page, "alto")
     assert page.reader.calls == [("whole-words", "json"), ("whole-words", "alto")]
     choice.select_option("whole-lines")
@@ -274,16 +294,58 @@ def test_who_was_chosen_is_said_and_another_reads_again(page):
     shot(page, "page-again")
     assert fits(page)
     assert violations(page) == []
+    expect(again).to_have_text("Read again with: Digits")
     again.click()
-    expect(page.locator("#notes")).to_contain_text("Read by best-digits")
+    expect(page.locator("#notes")).to_contain_text("Read by Digits in")
     expect(page.locator("#notes")).not_to_contain_text(AUTO_NOTE)
     expect(again).to_be_hidden()
     page.locator("#model").select_option("best-47")
+    expect(again).to_have_text("Read again with: Digits and letters")
     again.click()
-    expect(page.locator("#notes")).to_contain_text("Read by best-47")
+    expect(page.locator("#notes")).to_contain_text("Read by Digits and letters")
     page.locator("#another").click()
     page.locator("#recognizer").select_option("auto")
     expect(again).to_be_hidden()
+
+
+def test_the_characters_of_a_page_are_chosen_and_named(page):
+    may_be, again = page.get_by_label("Characters", exact=True), page.locator("#again")
+    expect(page.locator("#may-be")).to_be_hidden()  # digits alone
+    page.locator("#model").select_option("best-47")
+    expect(may_be.locator("option")).to_have_text(["anything", "digits", "capital letters", "letters"])
+    choose(page)
+    expect(page.locator("#notes")).to_contain_text(AUTO_NOTE)
+    may_be.select_option("digits")
+    expect(again).to_have_text("Read again with: Automatically, digits")
+    again.click()
+    expect(page.locator("#notes")).to_contain_text("Read by Digits and letters, digits in")
+    assert page.reader.characters == "0123456789"
+    may_be.select_option("letters")
+    download(page, "alto")
+    assert page.reader.characters == "0123456789"  # those of the text on display
+    page.locator("#recognizer").select_option("whole-words")
+    expect(may_be).to_be_hidden()
+    again.click()
+    expect(page.locator("#notes")).to_contain_text("Read by Word by word")
+    assert page.reader.characters is None
+
+
+def test_a_file_that_could_not_be_read_is_read_in_another_way(desktop):
+    problem = {
+        "type": "/api/docs#not-whole",
+        "title": "",
+        "status": 503,
+        "detail": "It is damaged. Choose another one.",
+    }
+    answer = dict(status=503, content_type="application/problem+json", body=json.dumps(problem))
+    desktop.route("**/api/read?*", lambda route: route.fulfill(**answer), times=1)
+    choose(desktop)
+    expect(desktop.locator("#trouble")).to_contain_text("Choose another one")
+    expect(desktop.locator("#again")).to_be_hidden()
+    desktop.locator("#recognizer").select_option("characters")
+    desktop.locator("#again").click()
+    expect(desktop.locator("#notes")).to_contain_text("Read by Digits")
+    expect(desktop.locator("#trouble")).to_be_hidden()
 
 
 def test_without_recognizers_there_is_no_choice(desktop):
@@ -292,7 +354,7 @@ def test_without_recognizers_there_is_no_choice(desktop):
     expect(desktop.locator("#model option")).to_have_count(2)
     expect(desktop.locator("#recognizer")).to_be_hidden()
     choose(desktop)
-    expect(desktop.locator("#notes")).to_contain_text("Read by best-digits")
+    expect(desktop.locator("#notes")).to_contain_text("Read by Digits")
 
 
 def test_cancelling_warns_that_the_page_may_still_be_kept(desktop):
@@ -409,7 +471,7 @@ def test_reading_again_keeps_stored_lines_and_asks_before_it_discards_others(des
     expect(field(desktop, 2)).to_have_value("leaps")
     desktop.once("dialog", lambda dialog: dialog.accept())
     desktop.locator("#again").click()
-    expect(desktop.locator("#notes")).to_contain_text("Read by best-digits")
+    expect(desktop.locator("#notes")).to_contain_text("Read by Digits")
     expect(field(desktop, 2)).to_have_value(LINES[1])
     first, *others = SHOWN.splitlines()
     again = ["\n".join([text, *others]) for text in ("Stored of each page", "Stored of each page", first)]
@@ -443,6 +505,36 @@ def test_only_ticked_pages_are_kept_and_found(page):
     page.reader.kept.clear()
     page.keyboard.press("Enter")
     expect(page.locator("#found")).to_contain_text("No page in your library")
+
+
+def test_a_picture_of_several_characters_is_read_as_a_page(page):
+    two = np.hstack([np.asarray(Image.open(io.BytesIO(picture(EIGHT))))] * 2)
+    page.get_by_role("link", name="A character").click()
+    page.locator("#tab-image").click()
+    files = {"name": "two.png", "mimeType": "image/png", "buffer": encoded(Image.fromarray(two))}
+    page.locator("#file").set_input_files(files)
+    expect(page.locator("#words")).to_have_text(
+        "There are several characters in this picture. The one that was read may be 8."
+    )
+    shot(page, "several")
+    assert fits(page)
+    assert violations(page) == []
+    page.get_by_role("link", name="Read it as a page").click()
+    expect(page.locator("#text p")).to_have_count(3)
+    assert page.url.endswith("/read")
+    assert download(page, "json")[0] == "two.json"
+    page.reload()
+    expect(page.locator("#nothing")).to_be_visible()
+
+
+def test_the_legend_shows_the_frames(browser, served):
+    for scheme, ground in (("light", (255, 255, 255)), ("dark", (31, 34, 41))):
+        with with_reader(browser, served, "desktop", color_scheme=scheme) as page:
+            choose(page)
+            for swatch in page.locator(".legend svg").all():
+                pixels = np.asarray(Image.open(io.BytesIO(swatch.screenshot())).convert("RGB")).astype(int)
+                assert np.abs(pixels[len(pixels) // 2, pixels.shape[1] // 2] - ground).max() < 3
+                assert np.abs(pixels - ground).max() > 90
 
 
 def test_the_modes_lead_to_each_other(desktop):

@@ -133,7 +133,7 @@ def test_the_characters_of_a_page_can_be_chosen(client, reader):
 
 def test_the_stage_of_a_page_is_reported(client, reader):
     reader.proceed.clear()
-    reader.stage = "reading", 2, 3, 7, 70_000
+    reader.stage = 2, 3, "reading", 7, 70_000
     place = "/api/read/place?ticket=mine"
     with concurrent.futures.ThreadPoolExecutor() as pool:
         sent = pool.submit(ask, client.application.test_client(), query="?ticket=mine")

@@ -281,26 +281,23 @@ def test_the_stages_of_a_page_are_reported(client, sheet, monkeypatch):
             yield lambda *stage: stages.append(stage) or report(*stage)
 
     monkeypatch.setattr(waiting.Waiting, "turn", overheard)
-    lines = [("reading", 1, 1, line, 3) for line in (1, 2, 3)]
+    finding, *lines = (1, 1, "finding", 0, 0), *((1, 1, "reading", line, 3) for line in (1, 2, 3))
     for recognizer in ("words", "lines"):
         ask(client, encoded(sheet), f"?recognizer={recognizer}")
-        assert stages == [("finding", 1, 1, 0, 0), *lines]
+        assert stages == [finding, *lines]
         stages.clear()
     ask(client, encoded(sheet), "?model=best-digits")
-    assert stages == [("finding", 1, 1, 0, 0), lines[0], *lines]
+    assert stages == [finding, lines[0], *lines]
     stages.clear()
     monkeypatch.setitem(choice.EXPECTED, "lines", (-1.0, 0.0))  # misreads nothing
     ask(client, encoded(sheet, "pdf", save_all=True, append_images=[sheet], resolution=100))
-    for page in (1, 2):
-        assert [stage[1:3] for stage in stages[:4]] == [(page, 2)] * 4
-        assert [(name, *rest) for name, _, _, *rest in stages[:4]] == [
-            ("finding", 0, 0),
-            ("choosing", 0, 0),
-            ("choosing", 0, 0),
-            ("reading", 3, 3),  # the first two were the sample
-        ]
-        del stages[:4]
-    assert stages == []
+    of_page = [
+        ("finding", 0, 0),
+        ("choosing", 0, 0),
+        ("choosing", 0, 0),
+        ("reading", 3, 3),
+    ]  # the first two were the sample
+    assert stages == [(page, 2, *stage) for page in (1, 2) for stage in of_page]
 
 
 def test_only_chosen_characters_are_read(client, sheet):

@@ -11,7 +11,7 @@ The page reader is passed to `blueprint`; a board has none, and its server says 
                          the page or PDF `data`, called `name`, as bytes of one of FORMATS; loaded: the LoadedModel to read
                          it with; keep: whether to add it to the library; recognizer: one of `recognizers()`, `auto()` or
                          None; line_images: whether JSON holds the image of each line; characters: a string of those that may
-                         be read, None for all, only without a recognizer; report: is called with stage, page, pages, line and
+                         be read, None for all, only without a recognizer; report: is called with page, pages, stage, line and
                          lines, see Waiting.find
     search(query, limit)
                          matches in the library, best first: the dicts that static/openapi.json calls Hit

@@ -11,9 +11,7 @@ from .problems import Problem
 PLACES = 4  # in each process: the page that is read, and three that wait
 RETRY_AFTER_S = 2  # roughly the time that one page takes
 BYTES = 8  # of a ticket's digest
-RECORD = struct.Struct(
-    "=%ds5H" % BYTES
-)  # a place: the digest, then the stage, page, pages, line and lines of what is read
+RECORD = struct.Struct("=%ds5H" % BYTES)  # a place: the digest, then page, pages, stage, line and lines of what is read
 STAGES = "starting", "finding", "choosing", "reading"
 MOST = (1 << 16) - 1
 MAX_TICKET = 100  # characters
@@ -33,16 +31,16 @@ class Waiting:
 
     @contextlib.contextmanager
     def turn(self, ticket=None, is_gone=lambda: False):
-        """Wait for a page's turn, and hold it; yield a function that takes what `find` returns of a page that is read.
+        """Wait for a page's turn, and hold it; yield a function of page, pages, stage, line and lines that `find` then returns.
 
         ticket: a text by which `find` finds the page from any process. is_gone: whether its client no longer waits.
         Raises Problem if the line is full.
         """
         mine = [_digest(ticket), 0, 0, 0, 0, 0]  # a list: two pages with one ticket differ
 
-        def report(stage, page, pages, line, lines):
+        def report(page, pages, stage, line, lines):
             with self._changed:
-                mine[1:] = [STAGES.index(stage)] + [min(number, MOST) for number in (page, pages, line, lines)]
+                mine[1:] = [min(number, MOST) for number in (page, pages, STAGES.index(stage), line, lines)]
                 self._show()
 
         with self._changed:
@@ -69,11 +67,11 @@ class Waiting:
         also the `stage`, one of STAGES, `page` of `pages`, and the `line` of `lines` that is read, each 0 if it is not known.
         """
         digest = _digest(ticket)
-        for index, (shown, stage, *numbers) in enumerate(RECORD.iter_unpack(self._memory[:])):
+        for index, (shown, page, pages, stage, line, lines) in enumerate(RECORD.iter_unpack(self._memory[:])):
             if shown == digest:
                 if index % PLACES:
                     return dict(place=index % PLACES)
-                return dict(zip(("page", "pages", "line", "lines"), numbers), place=0, stage=STAGES[stage])
+                return dict(place=0, stage=STAGES[stage], page=page, pages=pages, line=line, lines=lines)
         return dict(place=None)
 
     def _show(self):
