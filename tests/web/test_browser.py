@@ -95,7 +95,7 @@ def test_a_server_in_front_that_fails_for_a_moment(desktop):
 
 
 def test_another_model(page):
-    expect(page.locator("#model option")).to_have_text(["Digits and letters", "Digits"])
+    expect(page.locator("#model option")).to_have_text(["Digits", "Digits and letters"])
     expect(page.locator("#model-about")).to_contain_text("47 characters, reads 9 of 10 right")
     draw(page, EIGHT)
     page.locator("#model").select_option("best-digits")

@@ -316,7 +316,7 @@ def test_the_characters_of_a_page_are_chosen_and_named(page):
     choose(page)
     expect(page.locator("#notes")).to_contain_text(AUTO_NOTE)
     may_be.select_option("digits")
-    expect(again).to_have_text("Read again with: Automatically, digits")
+    expect(again).to_have_text("Read again with: Digits and letters, digits")
     again.click()
     expect(page.locator("#notes")).to_contain_text("Read by Digits and letters, digits in")
     assert page.reader.characters == "0123456789"

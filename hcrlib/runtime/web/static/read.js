@@ -195,8 +195,9 @@ function offerAgain() {
   const now = choice();
   $("model-part").hidden = !reads(now.recognizer);
   $("again-part").hidden = !file || ["model", "recognizer", "alphabet"].every((key) => now[key] === asked[key]);
-  const model = now.recognizer === CHARACTERS || (reads(now.recognizer) && now.model !== asked.model);
-  const how = [now.recognizer !== CHARACTERS && titles.get(now.recognizer), model && titleOf(now.model), now.kind];
+  const single = now.recognizer === CHARACTERS || now.kind;
+  const model = single || (reads(now.recognizer) && now.model !== asked.model);
+  const how = [!single && titles.get(now.recognizer), model && titleOf(now.model), now.kind];
   $("again").textContent = fill(t.read_again, { how: how.filter(Boolean).join(", ") });
 }
 
@@ -290,8 +291,8 @@ async function load() {
     return;
   }
   trouble();
-  const file = await passed().catch(() => undefined);
-  if (file) take([file]);
+  const sent = await passed().catch(() => undefined);
+  if (sent) take([sent]);
 }
 
 const KNOWN = { "best-lines": t.read_by_joined, "wills-fr": t.read_by_french, rapidocr: t.read_by_rapidocr };
