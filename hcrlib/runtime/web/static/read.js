@@ -1,21 +1,20 @@
 // Whole pages: sends a file, shows and exports its pages, and searches the library.
 
-import { alphabet, kind, offerKinds } from "./alphabet.js";
+import { offerKinds } from "./alphabet.js";
 import * as api from "./api.js";
 import { receive } from "./files.js";
 import * as lines from "./lines.js";
-import { chosen, offer, titleOf } from "./models.js";
+import { chosen, offer } from "./models.js";
 import { passed } from "./passing.js";
 import * as sheet from "./sheet.js";
 import { fill, t } from "./strings.js";
+import { AUTO, CHARACTERS, choice, nameOf, offerWays, reads, same } from "./ways.js";
 
 const MOST_BYTES = 30 << 20;
 const MOST_TRIES = 30; // while the server is busy with another page
 const TELL = 1; // s between two looks at how far the page is
 const AGAIN = 3; // s until an unreachable server is asked again
-const AUTO = "auto"; // the way to read that is chosen for each page
-const CHARACTERS = "characters";
-const [RECOGNIZER, KINDS] = ["page-recognizer", "page-may-be"]; // the keys under which the browser remembers the choices
+const KINDS = "page-may-be"; // the key under which the browser remembers the kind of characters
 const $ = (id) => document.getElementById(id);
 
 let file = null; // the file that was sent
@@ -23,7 +22,6 @@ let pages = []; // the response
 let asked = {}; // {model, recognizer, alphabet, kind}: what was chosen to read it
 let by = {}; // the same: what read it
 let index = 0; // of the page on display
-const titles = new Map(); // name of a way to read -> its name for people
 let request = null; // AbortController of the current request
 
 // --- reading ------------------------------------------------------------------------------------------------------------
@@ -46,12 +44,6 @@ async function read() {
   if (!pages.length) asked = options;
   offerAgain();
 }
-
-const reads = (recognizer) => recognizer === AUTO || recognizer === CHARACTERS; // single characters, that is
-const choice = () => {
-  const recognizer = $("recognizer").value;
-  return { model: $("model").value, recognizer, ...(reads(recognizer) && { alphabet: alphabet(), kind: kind() }) };
-};
 
 // Returns the server's response; undefined, after a message to the user, if there is none or the user cancelled.
 async function ask(message, options) {
@@ -162,12 +154,9 @@ function turn(to) {
   $("previous").disabled = index === 0;
   $("next").disabled = index === pages.length - 1;
   const about = page.recognizer && asked.recognizer === AUTO ? t.read_about_auto : t.read_about; // a note names who was chosen
-  const said = fill(about, { words: words(page), model: readerOf(page), seconds: page.seconds.toFixed(1) });
+  const recognizer = page.recognizer ?? (by.recognizer === AUTO ? CHARACTERS : by.recognizer);
+  const said = fill(about, { words: words(page), model: nameOf({ ...by, recognizer }, by), seconds: page.seconds.toFixed(1) });
   $("notes").replaceChildren(...[said, ...page.notes, ...(page.unsure ? [t.read_doubtful] : [])].map(item));
-}
-
-function readerOf({ recognizer }) {
-  return recognizer ? titles.get(recognizer) ?? recognizer : [titleOf(by.model), by.kind].filter(Boolean).join(", ");
 }
 
 function item(text) {
@@ -194,11 +183,8 @@ function forget() {
 function offerAgain() {
   const now = choice();
   $("model-part").hidden = !reads(now.recognizer);
-  $("again-part").hidden = !file || ["model", "recognizer", "alphabet"].every((key) => now[key] === asked[key]);
-  const single = now.recognizer === CHARACTERS || now.kind;
-  const model = single || (reads(now.recognizer) && now.model !== asked.model);
-  const how = [!single && titles.get(now.recognizer), model && titleOf(now.model), now.kind];
-  $("again").textContent = fill(t.read_again, { how: how.filter(Boolean).join(", ") });
+  $("again-part").hidden = !file || same(now, asked);
+  $("again").textContent = fill(t.read_again, { how: nameOf(now, asked) });
 }
 
 $("previous").addEventListener("click", () => turn(index - 1));
@@ -282,7 +268,7 @@ async function load() {
     lines.offer(corrections);
     offer(models, "page-model", about.model);
     offerKinds(chosen().classes, KINDS);
-    offerRecognizers(about);
+    offerWays(about);
     offerAgain();
     $("keep-part").hidden = $("library-part").hidden = !about.library;
   } catch (error) {
@@ -295,25 +281,7 @@ async function load() {
   if (sent) take([sent]);
 }
 
-const KNOWN = { "best-lines": t.read_by_joined, "wills-fr": t.read_by_french, rapidocr: t.read_by_rapidocr };
-const UNITS = { words: t.read_by_words, lines: t.read_by_lines };
-
-// Lists the ways to read; hides the list if there is only one.
-function offerRecognizers({ recognizer: first, recognizers }) {
-  titles.clear();
-  if (first === AUTO) titles.set(AUTO, t.read_by_auto);
-  titles.set(CHARACTERS, t.read_by_characters);
-  for (const { name, unit } of recognizers) titles.set(name, KNOWN[name] ?? fill(UNITS[unit], { name }));
-  $("recognizer").replaceChildren(...[...titles].map(([name, title]) => new Option(title, name)));
-  const wanted = localStorage.getItem(RECOGNIZER);
-  $("recognizer").value = titles.has(wanted) ? wanted : first;
-  $("recognizer-part").hidden = titles.size < 2;
-}
-
-$("recognizer").addEventListener("change", () => {
-  localStorage.setItem(RECOGNIZER, $("recognizer").value);
-  offerAgain();
-});
+$("recognizer").addEventListener("change", offerAgain);
 $("model").addEventListener("change", () => {
   offerKinds(chosen().classes, KINDS);
   offerAgain();
