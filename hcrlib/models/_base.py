@@ -60,6 +60,7 @@ class Learner(abc.ABC):
         preprocess: default pipeline steps.
         backend: "" or "keras".
         fixed_protocol: whether it accepts neither a budget nor other steps.
+        deterministic: whether `fit` ignores the seed, so that one run says what all seeds would.
         colour, marker: its style in figures; by default derived from its name.
         space: search space of `hcr tune`: parameter -> "LOW..HIGH", "LOW..HIGH log" or a list of choices.
 
@@ -74,6 +75,7 @@ class Learner(abc.ABC):
     preprocess: ClassVar[list]
     backend: ClassVar[str] = ""
     fixed_protocol: ClassVar[bool] = False
+    deterministic: ClassVar[bool] = False
     colour: ClassVar[str] = ""
     marker: ClassVar[str] = ""
     space: ClassVar[dict] = {}

@@ -49,6 +49,9 @@ def test_a_larger_training_set_is_subsampled_by_scikit_learn_where_it_is_alone(b
     assert svm.engine.startswith("scikit-learn ")
     assert svm.n_train_used == 40
     assert svm.notes[0] == "fitted on 40 of 200 training images (max_train)"
+    vectors = svm.vectors
+    svm.fit(x, y, x, y, FitContext(4, 1, tmp_path))
+    assert (svm.vectors == vectors).all(), "it is deterministic"
 
 
 def test_calibration_keeps_the_answers_and_mends_the_probabilities(blobs, tmp_path):
