@@ -82,7 +82,7 @@ def test_the_test_over_seeds_seldom_finds_what_is_not_there():
         return (images + rng.normal(0, 0.2, (3, 1)) + rng.normal(0, 1, (3, len(images))) > 0).astype(int)
 
     p = [statistics.over_images_and_seeds(right(images), right(images)) for images in rng.normal(2.5, 1.5, (300, 500))]
-    assert 0.005 < np.mean(np.array(p) < 0.05) < 0.08
+    assert 1 < np.count_nonzero(np.array(p) < 0.05) < 15  # 8; docs/results.md has it
 
 
 def test_by_class():
