@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -41,9 +42,8 @@ def averaged(runs: Sequence[RunRecord]) -> RunRecord:
         return runs[0]
     shared = [name for name in runs[0].metrics if all(name in run.metrics for run in runs)]
     metrics = {name: Metric(*map(_mean, zip(*(run.metrics[name] for run in runs), strict=True))) for name in shared}
-    return dataclasses.replace(
-        runs[0], metrics=metrics, **{name: _mean([getattr(run, name) for run in runs]) for name in AVERAGED}
-    )
+    means: dict[str, Any] = {name: _mean([getattr(run, name) for run in runs]) for name in AVERAGED}
+    return dataclasses.replace(runs[0], metrics=metrics, **means)
 
 
 def spread(runs: Sequence[RunRecord], metric: str) -> float:
