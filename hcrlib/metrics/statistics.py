@@ -30,12 +30,12 @@ class Comparison:
     names: tuple
     only: np.ndarray
     p: np.ndarray
-    runs: tuple = ()
+    runs: tuple
 
     def verdict(self, row: str, column: str) -> str:
         """Return one sentence that compares two of the names."""
         i, j = self.names.index(row), self.names.index(column)
-        each = " a run" if max(self.runs, default=1) > 1 else ""
+        each = " a run" if max(self.runs[i], self.runs[j]) > 1 else ""
         counts = f"{amount(self.only[i, j])} images against {amount(self.only[j, i])}{each}, {p_value(self.p[i, j])}"
         if self.p[i, j] >= ALPHA:
             return f"no evidence of a difference between {row} and {column} ({counts})"

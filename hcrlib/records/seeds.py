@@ -51,6 +51,5 @@ def spread(runs: Sequence[RunRecord], metric: str) -> float:
     return float(np.std([getattr(run, metric) for run in runs], ddof=1)) if len(runs) > 1 else math.nan
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if len(known) == len(values) else None
+def _mean(values: Sequence[Any]) -> Any:
+    return None if None in values else sum(values) / len(values)

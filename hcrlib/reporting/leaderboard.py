@@ -134,7 +134,7 @@ def _columns(rows, task, compact):
     kept = {h: cells for h, cells in columns.items() if any(cells) and (h == first or not _same(cells, columns[first]))}
     if any(len(row.runs) > 1 for row in rows):
         seeds = {"sd": [_sd(row, task) for row in rows], "seeds": [str(len(row.runs)) for row in rows]}
-        kept = {first: kept.pop(first), **seeds, **kept}
+        kept = {first: columns[first], **seeds, **kept}
     return kept
 
 
@@ -169,12 +169,9 @@ def _fitted(columns, task, most, width):
 
 def _drawn(columns, most, style):
     """Return a table; on a terminal, costs are aligned at their decimal points."""
-    kinds = {
-        "classifier": "left",
-        "engine": "left",
-        **dict.fromkeys(set(COSTS) - {"engine"}, "decimal" * (style == "table")),
-    }
-    align = [kinds.get(heading) or "right" for heading in columns]
+    costs = dict.fromkeys(COSTS, "decimal" if style == "table" else "right")
+    kinds = {**costs, "classifier": "left", "engine": "left"}
+    align = [kinds.get(heading, "right") for heading in columns]
     cells = list(zip(*columns.values(), strict=True))[:most]
     return tabulate(cells, headers=list(columns), tablefmt=STYLES[style], colalign=align, disable_numparse=True)
 
@@ -251,12 +248,8 @@ def remarks(records):
     """Return remarks: on failed and skipped runs, a single seed, and datasets without baselines."""
     lines = [str(record) for record in records if record.status != "finished"]
     lines += [str(error) for record in records if (error := tasks.without_code(record))]
-    rows = _ranked(records)
-    if (
-        rows
-        and all(len(row.runs) == 1 for row in rows)
-        and not all(is_deterministic(row.record.config) for row in rows)
-    ):
+    rows = [row for row in _ranked(records) if not is_deterministic(row.record.config)]
+    if rows and all(len(row.runs) == 1 for row in rows):
         lines.append("One seed per classifier, so the variation between seeds is unknown.")
     for dataset in dict.fromkeys(record.config.dataset for record in records):
         available = {r.config.classifier for r in records if r.config.dataset == dataset and r.status == "finished"}

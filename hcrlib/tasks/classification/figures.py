@@ -31,7 +31,7 @@ def accuracy_against(ax, records, cost):
         ax.errorbar(getattr(record, cost), error, yerr=interval, label=name, **look)
         if len(runs) > 1:
             ax.plot(
-                [getattr(run, cost) for run in runs], [*map(_error, runs)], ".", color=tone, markersize=4, alpha=0.6
+                [getattr(run, cost) for run in runs], [*map(_error, runs)], ".", color=tone, markersize=6, alpha=0.6
             )
     ax.set(xscale="log", xlabel=AXES[cost], ylabel="accuracy (%)")
     _error_axis(ax)

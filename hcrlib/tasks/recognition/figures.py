@@ -41,7 +41,7 @@ def rates(ax, records):
         for at, runs in enumerate(groups):
             if len(runs) > 1:
                 dots = [100 * getattr(run, unit) for run in runs]
-                ax.plot(dots, [at + off] * len(runs), ".", color=tone, markersize=4, alpha=0.6)
+                ax.plot(dots, [at + off] * len(runs), ".", color=tone, markersize=6, alpha=0.6)
     ax.set_yticks(places, [label(record, every) for record in records])
     ax.set_ylim(len(records) - 0.5, -0.5)
     ax.set_xlim(left=0)
