@@ -1,5 +1,6 @@
 """Helpers shared by the commands of `hcr`."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -24,5 +25,10 @@ def short(path):
 
 
 def terminal_width():
-    """Return the number of characters in a line of the terminal, or None if standard output is not one."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    """Return the number of characters in a line of the terminal; COLUMNS or 80 where standard output is not one."""
+    return shutil.get_terminal_size().columns
+
+
+def is_colored():
+    """Return whether to write escape codes: to a terminal, unless NO_COLOR is set (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

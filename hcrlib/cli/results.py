@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hcrlib.cli._common import add_command, short, terminal_width
+from hcrlib.cli._common import add_command, is_colored, short, terminal_width
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.registry import did_you_mean
@@ -23,6 +23,8 @@ def add_parser(subparsers):
     add("source", nargs="?", metavar="SWEEP", help=help_)
     add("--format", choices=("table", "markdown", "csv", "html"), default="table", help="default: table")
     add("--out", metavar="FILE", help="write to a file instead of the terminal")
+    add("--runs", action="store_true", help="one row per run, also of runs that differ only in the seed")
+    add("--wide", action="store_true", help="all columns, however narrow the terminal is")
     add("--readme", action="store_true", help="rewrite the tables in README.md from results/*/records.jsonl")
     add("--check", action="store_true", help="with --readme: write nothing, fail if the tables are stale")
 
@@ -64,7 +66,9 @@ def _leaderboard(args):
     records = _records(args.source)
     if not records and args.format == "table":
         return _print("There are no records yet.", args.out)
-    return _print(leaderboard.render(records, args.format, width=None if args.out else terminal_width()), args.out)
+    width = None if args.out or args.wide else terminal_width()
+    bold = is_colored() and not args.out
+    return _print(leaderboard.render(records, args.format, width=width, runs=args.runs, bold=bold), args.out)
 
 
 def _records(source):

@@ -4,7 +4,7 @@ import re
 import signal
 import sys
 
-from hcrlib.cli._common import add_command, short, terminal_width
+from hcrlib.cli._common import add_command, is_colored, short, terminal_width
 from hcrlib.core.errors import ConfigError
 
 SHOWN = 40  # maximum number of notebooks to list individually
@@ -84,6 +84,7 @@ def _sweep(args):
     todo = whole if args.limit is None or args.limit >= len(whole) else _cheapest(whole, args.limit)
     if args.dry_run:
         print(f"{plan.table(existing, todo)}\n\n{len(plan.configs)} runs, {len(todo)} to run")
+        print(plan.remark(), end="")
         if stored := {record.id for record in plan.stored()} & {config.id for config in todo}:
             print(f"Records of {len(stored)} of them are committed: hcr leaderboard {plan.path.stem}")
         return 0
@@ -107,7 +108,7 @@ def _announce(plan, existing, todo):
     print(f"{plan.question}\n{len(plan.configs)} runs, {done} already finished{note}")
     if failed:
         print(f"{failed} failed earlier and are not repeated (--rerun-failed repeats them)")
-    print()
+    print(plan.remark())
 
 
 def _cheapest(configs, most):
@@ -132,7 +133,7 @@ def _conclude(plan, existing, failed, report):
     from hcrlib.runs import comparison
 
     finished = [comparison.completed(record) for record in existing.values()]
-    print(f"\n{leaderboard.render(finished, width=terminal_width())}")
+    print(f"\n{leaderboard.render(finished, width=terminal_width(), bold=is_colored())}")
     failed = {r.config.hash: r for r in (*finished, *failed) if r.status == "failed"}
     try:
         written = reports.write(plan) if report else []

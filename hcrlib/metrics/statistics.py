@@ -1,8 +1,9 @@
 """Compute statistics of predictions: significance, per-class scores, calibration.
 
 Predictions are what `records.load_predictions` returns: labels int64 (n,), predicted int64 (n,), scores (n, k), rows sum to 1.
-Sources: Dietterich 1998 (McNemar's test for classifiers), Holm 1979, Guo et al. 2017 (expected calibration error), Chow 1970
-(rejection). The tests are statsmodels', precision and recall scikit-learn's.
+Sources: Dietterich 1998 (McNemar's test for classifiers), Clark 1973 (min F', a test over two random factors), Holm 1979,
+Guo et al. 2017 (expected calibration error), Chow 1970 (rejection). McNemar's test and Holm's correction are statsmodels',
+precision and recall scikit-learn's.
 """
 
 import dataclasses
@@ -21,18 +22,21 @@ BINS = 15  # confidence bins, as in Guo et al. 2017
 class Comparison:
     """The pairwise comparison of classifiers on the same images.
 
-    names: of the k classifiers. only: int (k, k), images that the row's classifier gets right and the column's does not.
-    p: float (k, k), exact McNemar, Holm-corrected for all k (k - 1) / 2 pairs; 1 on the diagonal.
+    names: of the k classifiers. only: (k, k), images that the row's classifier gets right and the column's does not, int, or
+    float for the mean over all pairs of their runs. p: float (k, k), Holm-corrected for all k (k - 1) / 2 pairs; 1 on the
+    diagonal. runs: number of runs of each, one per seed.
     """
 
     names: tuple
     only: np.ndarray
     p: np.ndarray
+    runs: tuple
 
     def verdict(self, row: str, column: str) -> str:
         """Return one sentence that compares two of the names."""
         i, j = self.names.index(row), self.names.index(column)
-        counts = f"{self.only[i, j]:,} images against {self.only[j, i]:,}, {p_value(self.p[i, j])}"
+        each = " a run" if max(self.runs[i], self.runs[j]) > 1 else ""
+        counts = f"{amount(self.only[i, j])} images against {amount(self.only[j, i])}{each}, {p_value(self.p[i, j])}"
         if self.p[i, j] >= ALPHA:
             return f"no evidence of a difference between {row} and {column} ({counts})"
         better, worse = (row, column) if self.only[i, j] > self.only[j, i] else (column, row)
@@ -47,29 +51,70 @@ class Comparison:
         return pd.DataFrame(self.p, self.names, self.names)
 
 
+def amount(n: float) -> str:
+    """Return a number of images as text: '1,234'; as the mean over runs: '12.3'."""
+    return f"{n:,.1f}".removesuffix(".0")
+
+
 def p_value(p: float) -> str:
     """Return a p-value as text: 'p = 0.031', 'p < 0.001'."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
-def compare(predictions: dict[str, Predictions]) -> Comparison:
-    """Return the Comparison of name -> predictions. Raises ValueError unless all have the same labels."""
-    from statsmodels.stats.contingency_tables import mcnemar
+def compare(predictions: Mapping[str, Predictions | Sequence[Predictions]]) -> Comparison:
+    """Return the Comparison of name -> predictions, of one run or of several with other seeds.
+
+    Two single runs are compared by McNemar's exact test, more by `over_images_and_seeds`. Raises ValueError unless all have the
+    same labels.
+    """
     from statsmodels.stats.multitest import multipletests
 
     names = tuple(predictions)
-    labels = [predictions[name]["labels"] for name in names]
-    if any(not np.array_equal(other, labels[0]) for other in labels[1:]):
+    runs = [[given] if isinstance(given, Mapping) else list(given) for given in predictions.values()]
+    labels = runs[0][0]["labels"]
+    if any(not np.array_equal(run["labels"], labels) for given in runs for run in given):
         raise ValueError("predictions on different labels cannot be compared")
-    right = np.array([predictions[name]["predicted"] == labels[0] for name in names], dtype=np.int64)
-    only = right @ (1 - right).T
+    right = [np.array([run["predicted"] == labels for run in given], dtype=np.int64) for given in runs]
+    rates = np.array([its.mean(axis=0) for its in right])
+    only = rates @ (1 - rates).T
+    np.fill_diagonal(only, 0)
+    if all(len(its) == 1 for its in right):
+        only = only.round().astype(np.int64)
     p, pairs = np.ones((len(names), len(names))), list(itertools.combinations(range(len(names)), 2))
     if pairs:
-        tables = [[[0, only[i, j]], [only[j, i], 0]] for i, j in pairs]  # the exact test uses only these two cells
-        raw = [1.0 if not np.any(table) else mcnemar(table, exact=True).pvalue for table in tables]
+        raw = [
+            _mcnemar(a[0], b[0]) if len(a) == len(b) == 1 else over_images_and_seeds(a, b)
+            for a, b in itertools.combinations(right, 2)
+        ]
         for (i, j), value in zip(pairs, multipletests(raw, method="holm")[1], strict=True):
             p[i, j] = p[j, i] = value
-    return Comparison(names, only, p)
+    return Comparison(names, only, p, tuple(map(len, right)))
+
+
+def _mcnemar(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the p-value of the exact test of two runs. a, b: int (n,), 1 where they are right."""
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    table = [[0, a @ (1 - b)], [b @ (1 - a), 0]]  # the exact test uses only these two cells
+    return 1.0 if not np.any(table) else float(mcnemar(table, exact=True).pvalue)
+
+
+def over_images_and_seeds(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the two-sided p-value of a difference in accuracy that would be found again with other images and other seeds.
+
+    a, b: int (runs, n), 1 where a run is right; a single run, such as of a deterministic method, counts as without spread.
+    The mean difference is compared with the sum of its variances over images, paired, and over the seeds of a and b: min F'
+    (Clark 1973), which has the degrees of freedom of Satterthwaite 1946 and, if anything, finds too few differences.
+    """
+    from scipy.stats import t
+
+    gaps = a.mean(axis=0) - b.mean(axis=0)
+    samples = [gaps, *(runs.mean(axis=1) for runs in (a, b) if len(runs) > 1)]
+    variances = np.array([sample.var(ddof=1) / len(sample) for sample in samples])
+    if not variances.any():
+        return float(not gaps.any())
+    degrees = variances.sum() ** 2 / sum(v**2 / (len(s) - 1) for v, s in zip(variances, samples, strict=True))
+    return float(2 * t.sf(abs(gaps.mean()) / np.sqrt(variances.sum()), degrees))
 
 
 def by_class(predictions: Predictions, classes: Sequence[str]) -> pd.DataFrame:

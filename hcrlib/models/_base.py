@@ -60,6 +60,7 @@ class Learner(abc.ABC):
         preprocess: default pipeline steps.
         backend: "" or "keras".
         fixed_protocol: whether it accepts neither a budget nor other steps.
+        deterministic: whether `fit` ignores the seed, so that one run says what all seeds would.
         colour, marker: its style in figures; by default derived from its name.
         space: search space of `hcr tune`: parameter -> "LOW..HIGH", "LOW..HIGH log" or a list of choices.
 
@@ -74,6 +75,7 @@ class Learner(abc.ABC):
     preprocess: ClassVar[list]
     backend: ClassVar[str] = ""
     fixed_protocol: ClassVar[bool] = False
+    deterministic: ClassVar[bool] = False
     colour: ClassVar[str] = ""
     marker: ClassVar[str] = ""
     space: ClassVar[dict] = {}
@@ -289,12 +291,21 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def fitted_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Return the divisor of the logits that makes the labels most likely (temperature scaling, Guo et al. 2017)."""
+    """Return the divisor of the logits that makes the labels most likely (temperature scaling, Guo et al. 2017).
+
+    Of n labels, each counts with n + 1 in n + 2 (Platt 1999), its strongest rival with the rest, so that a few labels that are
+    all predicted do not make every later prediction certain.
+    """
     from scipy.optimize import minimize_scalar
 
+    n, at = len(labels), np.arange(len(labels))
+    others = logits.copy()
+    others[at, labels] = -np.inf
+    rivals = others.argmax(axis=1)
+
     def loss(log_t: float) -> float:
-        picked = softmax(logits / np.exp(log_t))[np.arange(len(labels)), labels]
-        return -np.log(np.maximum(picked, 1e-12)).mean()
+        known = np.log(np.maximum(softmax(logits / np.exp(log_t)), 1e-12))
+        return -((n + 1) * known[at, labels] + known[at, rivals]).mean() / (n + 2)
 
     return float(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))
 

@@ -13,6 +13,7 @@ class Dummy(Classifier):
 
     name = "dummy"
     colour, marker = "#8c8c8c", "X"
+    deterministic = True
 
     def fit(self, x, y, x_val, y_val, context):
         self.engine = "numpy"

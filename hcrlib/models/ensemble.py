@@ -23,6 +23,7 @@ class Ensemble(Classifier):
     name = "ensemble"
     colour, marker = "#000000", "*"
     fixed_protocol = True
+    deterministic = True
 
     runs: list | None = None  # ids, such as mnist/cnn-basic/0123456789ab
     shift: int = number(0, least=0)  # average over all moves of the image by up to this many pixels each way

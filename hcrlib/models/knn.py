@@ -17,6 +17,7 @@ class Knn(Classifier):
 
     name = "knn"
     colour, marker = "#009e73", "D"
+    deterministic = True
     space = {
         "k": "1..15",
         "weighted": [False, True],

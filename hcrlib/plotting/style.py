@@ -17,6 +17,7 @@ from hcrlib.core.fileio import atomic
 from hcrlib.models import named
 from hcrlib.models._base import names
 from hcrlib.records import RunRecord
+from hcrlib.records.seeds import unseeded
 
 # Of models that do not define one
 COLORS = "#b2182b", "#1b7837", "#2166ac", "#762a83", "#b35806", "#01665e", "#8073ac", "#7f7f00"
@@ -37,8 +38,9 @@ def style(name: str, variant: int = 0) -> tuple[str, str]:
 
 
 def variant_of(record: RunRecord, records: Sequence[RunRecord]) -> int:
-    """Return 0 for the first of these records of its model, 1 for the second, ..."""
-    return [other.id for other in records if other.config.classifier == record.config.classifier].index(record.id)
+    """Return 0 for the first configuration of its model among these records, 1 for the second, ..., whatever the seed."""
+    alike = [unseeded(other.config) for other in records if other.config.classifier == record.config.classifier]
+    return list(dict.fromkeys(config.hash for config in alike)).index(unseeded(record.config).hash)
 
 
 def figure(width: float = 7.5, height: float = 4.5) -> Axes:

@@ -3,6 +3,7 @@
 from hcrlib.records.config import RunConfig
 from hcrlib.records.naming import label, variant
 from hcrlib.records.record import Metric, RunRecord
+from hcrlib.records.seeds import averaged, by_configuration, is_deterministic
 from hcrlib.records.storage import (
     check_comparable,
     find,
@@ -19,9 +20,12 @@ __all__ = [
     "Metric",
     "RunConfig",
     "RunRecord",
+    "averaged",
+    "by_configuration",
     "check_comparable",
     "find",
     "frame",
+    "is_deterministic",
     "label",
     "load_predictions",
     "load_records",

@@ -1,11 +1,15 @@
 """Render leaderboards: one table per dataset, ranked by the task's primary metric.
 
-Runs that failed or were skipped are listed underneath.
+A configuration is a row, with the mean and the standard deviation over its seeds. Runs that failed or were skipped are listed
+underneath.
 """
 
 import contextlib
 import re
+import textwrap
+from dataclasses import replace
 from itertools import groupby
+from typing import NamedTuple
 
 import pandas as pd
 from tabulate import tabulate
@@ -13,8 +17,17 @@ from tabulate import tabulate
 from hcrlib import tasks
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.fileio import write_text
-from hcrlib.records import RunRecord, check_comparable, label, load_records
-from hcrlib.runs import comparison
+from hcrlib.records import (
+    Metric,
+    RunRecord,
+    averaged,
+    by_configuration,
+    check_comparable,
+    is_deterministic,
+    label,
+    load_records,
+)
+from hcrlib.records.seeds import spread
 
 STYLES = {"table": "simple", "markdown": "pipe", "html": "html"}
 COSTS = {  # columns of every task: heading -> text of a record's cell
@@ -26,7 +39,8 @@ COSTS = {  # columns of every task: heading -> text of a record's cell
     "size MB": lambda record: _short(record.size_bytes / 1e6),
     "engine": lambda record: record.engine,
 }
-LEAST = 3  # columns of a table in a narrow terminal
+ALWAYS = "classifier", "sd", "seeds"  # beside the primary metric, however narrow the terminal is
+BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 SHORT = 5  # rows of a table in README.md
 MANY = 2  # datasets: above this, README.md shows one combined table
 COMPACT = "fit s", "one image ms", "size MB"
@@ -34,45 +48,61 @@ MEASURED = "n_train", "fit_s", "predict_us_per_image", "predict_ms_p50", "n_para
 BLOCK = re.compile(r"(<!-- leaderboard:begin ?([^>]*?) ?-->\n).*?(<!-- leaderboard:end -->)", re.DOTALL)
 
 
-def table(records):
-    """Return a DataFrame of the finished records, unrounded, sorted by dataset, rank and time to fit.
+class Row(NamedTuple):
+    """A configuration. record: the average of its runs, which are one per seed."""
 
-    Column names carry the unit; rates are 0..1. Raises RunError if two records of a dataset were tested on different data.
+    record: RunRecord
+    runs: list[RunRecord]
+
+
+def table(records):
+    """Return a DataFrame of the finished records, unrounded, one row per run, sorted by dataset, rank and time to fit.
+
+    Column names carry the unit; rates are 0..1. `runs.comparison.over_seeds` returns one row per configuration. Raises RunError
+    if two records of a dataset were tested on different data.
     """
-    ranked = _ranked(records)
+    ranked = [row.record for row in _ranked(records, runs=True)]
     described = ranked or [record for record in records if record.task in tasks.TASKS.names()]
     metrics = dict.fromkeys(name for record in described for name in tasks.of(record).measured)
-    columns = ["dataset", "classifier", *metrics, *MEASURED, "id"]
+    columns = ["dataset", "classifier", "seed", *metrics, *MEASURED, "id"]
     rows = [
-        (record.config.dataset, label(record, ranked), *(getattr(record, name, None) for name in columns[2:]))
+        (
+            record.config.dataset,
+            label(record, ranked),
+            record.config.seed,
+            *(getattr(record, name, None) for name in columns[3:]),
+        )
         for record in ranked
     ]
     return pd.DataFrame(rows, columns=columns)
 
 
-def render(records, style="table", compact=False, most=None, width=None):
-    """Return the leaderboard as text. style: "table" (for a terminal), "markdown", "html", or "csv" (the raw numbers).
+def render(records, style="table", compact=False, most=None, width=None, runs=False, bold=False):
+    """Return the leaderboard as text. style: "table" (for a terminal), "markdown", "html", or "csv" (raw, by run).
 
-    compact: the columns that matter most. most: rows of each table; None for all. width: characters of the terminal, to which
-    a "table" is cut by leaving out the columns that matter least; None for all columns. Empty columns, and those equal to the
+    compact: the columns that matter most. most: rows of each table; None for all. width: characters of the terminal, into which
+    a "table" is fitted: names are wrapped, and columns that matter least left out; None for all columns. runs: one row per run
+    instead of one per configuration. bold: the best of each "table", by escape codes. Empty columns, and those equal to the
     primary metric's, are omitted.
     """
     if style == "csv":
         return table(records).to_csv(index=False, lineterminator="\n")
     title = {"table": "{}\n", "markdown": "### {}\n", "html": "<h3>{}</h3>"}[style]
     listed = "<p>{}</p>" if style == "html" else "- {}"
-    parts, ranked, hidden = [], _ranked(records), {}
-    for _, group in groupby(ranked, _question):
+    parts, ranked, hidden = [], _ranked(records, runs), {}
+    every = [run for row in ranked for run in row.runs]
+    for _, group in groupby(ranked, lambda row: _question(row.record)):
         rows = list(group)
-        columns = _columns(rows, ranked, compact)
-        while width and len(columns) > LEAST and _width(columns) > width:
-            hidden[last := _least(columns, tasks.of(rows[0]))] = None
-            del columns[last]
-        align = ["left" if column in ("classifier", "engine") else "right" for column in columns]
-        cells = list(zip(*columns.values(), strict=True))[:most]
-        grid = tabulate(cells, headers=list(columns), tablefmt=STYLES[style], colalign=align, disable_numparse=True)
-        parts += [title.format(_title(rows, ranked)), grid, ""]
-    notes = [f"Not shown, for width: {', '.join(hidden)}; --out FILE and --format csv have them"] if hidden else []
+        task = tasks.of(rows[0].record)
+        columns = _columns(rows, task, compact)
+        names = [label(row.record, every, seed=runs) for row in rows]
+        columns, left_out = _fitted({"classifier": names, **columns}, task, most, width if style == "table" else None)
+        hidden |= dict.fromkeys(left_out)
+        grid = _drawn(columns, most, style)
+        if bold and style == "table":
+            grid = _emphasized(grid, 1 + columns["classifier"][0].count("\n"))
+        parts += [title.format(_title(rows[0].record, every)), grid, ""]
+    notes = [f"Not shown, for width: {', '.join(hidden)}; `hcr leaderboard --wide` has them"] if hidden else []
     parts += [listed.format(_escaped(line, style)) for line in (*notes, *remarks(records))]
     return "\n".join(parts).rstrip() + "\n"
 
@@ -81,34 +111,79 @@ def _question(record: RunRecord):
     return record.config.dataset, record.task
 
 
-def _ranked(records):
-    """Return the finished records: by dataset in the order of their first one, the best first."""
+def _ranked(records, runs=False):
+    """Return the Rows of the finished records: by dataset in the order of their first one, the best first.
+
+    runs: a Row for each run.
+    """
     check_comparable(records)
     finished = [record for record in records if record.status == "finished" and record.task in tasks.TASKS.names()]
     place = {question: index for index, question in enumerate(dict.fromkeys(map(_question, finished)))}
-    return sorted(finished, key=lambda r: (place[_question(r)], tasks.of(r).rank(r), r.fit_s))
+    rows = [Row(averaged(group), group) for group in ([[r] for r in finished] if runs else by_configuration(finished))]
+    return sorted(
+        rows, key=lambda row: (place[_question(row.record)], tasks.of(row.record).rank(row.record), row.record.fit_s)
+    )
 
 
-def _columns(rows, ranked, compact):
-    """Return {heading: texts}, in the order of the task's columns and the costs."""
-    task = tasks.of(rows[0])
+def _columns(rows, task, compact):
+    """Return {heading: texts}, in the order of the task's columns and the costs; seeds follow the first one."""
     shown = {**task.columns, **COSTS}
     headings = [*task.compact, *COMPACT] if compact else list(shown)
-    columns = {heading: [shown[heading](record) for record in rows] for heading in headings}
+    columns = {heading: [shown[heading](row.record) for row in rows] for heading in headings}
     first = next(iter(task.columns))
     kept = {h: cells for h, cells in columns.items() if any(cells) and (h == first or not _same(cells, columns[first]))}
-    return {"classifier": [label(record, ranked) for record in rows], **kept}
+    if any(len(row.runs) > 1 for row in rows):
+        seeds = {"sd": [_sd(row, task) for row in rows], "seeds": [str(len(row.runs)) for row in rows]}
+        kept = {first: columns[first], **seeds, **kept}
+    return kept
 
 
-def _width(columns):
-    """Return the number of characters of a row: tabulate separates columns by two spaces and pads headings by two."""
-    return sum(max(len(heading) + 2, *map(len, cells)) + 2 for heading, cells in columns.items()) - 2
+def _sd(row, task):
+    """Return the standard deviation of the primary metric over a configuration's seeds, in the form of the metric's column."""
+    if is_deterministic(row.record.config):
+        return "deterministic"
+    if len(row.runs) == 1:
+        return ""
+    sd = Metric(spread(row.runs, task.primary))
+    column = next(iter(task.columns.values()))
+    return column(replace(row.record, metrics={**row.record.metrics, task.primary: sd}))
 
 
-def _least(columns, task):
-    """Return the heading of the column that matters least: the last one that is not compact, or else the last one."""
-    headings = list(columns)
-    return ([h for h in headings[1:] if h not in (*task.compact, *COMPACT)] or headings)[-1]
+def _fitted(columns, task, most, width):
+    """Return ({heading: texts}, headings left out) such that the table fits a width; None for all columns."""
+    if not width or _width(columns, most) <= width:
+        return columns, []
+    names = [
+        textwrap.fill(name, max(width // 3, 10), break_long_words=False, break_on_hyphens=False)
+        for name in columns["classifier"]
+    ]
+    columns = {**columns, "classifier": names}
+    order = [*task.compact[:2], "fit s", *task.compact[2:], *COMPACT, *columns]  # by how much they matter
+    droppable = sorted(set(columns) - {*ALWAYS, next(iter(task.columns))}, key=order.index)
+    left_out = []
+    while droppable and _width(columns, most) > width:
+        left_out.append(droppable.pop())
+        del columns[left_out[-1]]
+    return columns, left_out
+
+
+def _drawn(columns, most, style):
+    """Return a table; on a terminal, costs are aligned at their decimal points."""
+    costs = dict.fromkeys(COSTS, "decimal" if style == "table" else "right")
+    kinds = {**costs, "classifier": "left", "engine": "left"}
+    align = [kinds.get(heading, "right") for heading in columns]
+    cells = list(zip(*columns.values(), strict=True))[:most]
+    return tabulate(cells, headers=list(columns), tablefmt=STYLES[style], colalign=align, disable_numparse=True)
+
+
+def _width(columns, most):
+    return max(map(len, _drawn(columns, most, "table").splitlines()))
+
+
+def _emphasized(grid, height):
+    """Return a table with the `height` lines of its first row in bold."""
+    lines = grid.splitlines()
+    return "\n".join([*lines[:2], *(f"{BOLD}{line}{PLAIN}" for line in lines[2 : 2 + height]), *lines[2 + height :]])
 
 
 def _same(cells, others):
@@ -123,11 +198,12 @@ def overview(records, most=None):
 
     most: number of rows; None for all.
 
-    Classifiers with the most datasets come first, then by average rank. If a classifier has several runs of a dataset, the
-    best on validation represents it. "*" marks runs trained on a part of the training split.
+    Classifiers with the most datasets come first, then by average rank. If a classifier has several configurations of a
+    dataset, the best on validation represents it, with the mean over its seeds. "*" marks runs trained on a part of the
+    training split.
     """
     check_comparable(records)
-    finished, best = _ranked(records), {}
+    finished, best = [row.record for row in _ranked(records)], {}
     task = tasks.of(finished[0])
     for record in sorted(finished, key=lambda record: task.rank(record, "val_"), reverse=True):
         best[record.config.classifier, record.config.dataset] = record
@@ -169,13 +245,11 @@ def _uneven(runs):
 
 
 def remarks(records):
-    """Return remarks: on failed and skipped runs, configurations with several seeds, and datasets without baselines."""
+    """Return remarks: on failed and skipped runs, a single seed, and datasets without baselines."""
     lines = [str(record) for record in records if record.status != "finished"]
     lines += [str(error) for record in records if (error := tasks.without_code(record))]
-    seeds = comparison.over_seeds(records)
-    for row in seeds.query("n > 1").itertuples():
-        lines.append(f"{row.name}: mean {100 * row.mean:.2f} %, {row.word} {100 * row.sd:.2f} %")
-    if len(seeds) and seeds.n.max() == 1:
+    rows = [row for row in _ranked(records) if not is_deterministic(row.record.config)]
+    if rows and all(len(row.runs) == 1 for row in rows):
         lines.append("One seed per classifier, so the variation between seeds is unknown.")
     for dataset in dict.fromkeys(record.config.dataset for record in records):
         available = {r.config.classifier for r in records if r.config.dataset == dataset and r.status == "finished"}
@@ -216,9 +290,8 @@ def _compact(folder):
     return f"{text}\n{made_by}\n"
 
 
-def _title(rows, ranked):
-    run = rows[0]
-    shared = {record.task for record in ranked if record.config.dataset == run.config.dataset}
+def _title(run, every):
+    shared = {record.task for record in every if record.config.dataset == run.config.dataset}
     task = f", {run.task}" if len(shared) > 1 else ""
     name = run.id.partition("/")[0]  # as in the ids, whatever a dataset.yml names it
     return f"{name}{task}: {run.n_test:,} test images, sha256 {run.data['test_sha256'][:12]}"

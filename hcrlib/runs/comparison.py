@@ -1,7 +1,5 @@
 """Compare finished runs: which of two is better, and how results vary over seeds."""
 
-import dataclasses
-import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -9,16 +7,35 @@ import pandas as pd
 
 from hcrlib import tasks
 from hcrlib.metrics.statistics import Comparison, compare
-from hcrlib.records import RunRecord, check_comparable, label, load_predictions, variant
+from hcrlib.records import (
+    RunRecord,
+    by_configuration,
+    check_comparable,
+    is_deterministic,
+    label,
+    load_predictions,
+    variant,
+)
+from hcrlib.records.seeds import spread, unseeded
+
+COLUMNS = (
+    *("name", "dataset", "classifier", "params", "metric", "n", "mean", "sd"),
+    *("deterministic", "word", "seeds", "each"),
+)
 
 
 def compare_runs(records: Sequence[RunRecord]) -> Comparison:
-    """Return the Comparison of finished runs of one dataset, keyed by their leaderboard names.
+    """Return the Comparison of the configurations of finished runs of one dataset, keyed by their leaderboard names.
 
-    Raises RunError, naming both hashes, if two were tested on different data, or if a run's predictions are missing.
+    Runs that differ in the seed alone are compared together; of a deterministic configuration, one counts. Raises RunError,
+    naming both hashes, if two were tested on different data, or if a run's predictions are missing.
     """
     check_comparable(records, together=True)
-    return compare({label(record, records): load_predictions(record) for record in records})
+    given = {}
+    for runs in by_configuration(records):
+        counted = runs[:1] if is_deterministic(runs[0].config) else runs
+        given[label(runs[0], records)] = [load_predictions(run) for run in counted]
+    return compare(given)
 
 
 def completed(record: RunRecord) -> RunRecord:
@@ -27,22 +44,23 @@ def completed(record: RunRecord) -> RunRecord:
 
 
 def over_seeds(records: Iterable[RunRecord]) -> pd.DataFrame:
-    """Return a DataFrame of the finished runs; runs that differ only in the seed share a row.
+    """Return a DataFrame of the configurations of finished runs: runs that differ in the seed alone share a row.
 
     Columns: name (dataset, classifier and distinguishing parameters), dataset, classifier, params, metric (the task's primary
-    one), n seeds, its mean and sd (NaN if n = 1), and word, a remark on what n supports.
+    one), n seeds, its mean and sd (NaN if n = 1), deterministic, whether the seed decides nothing, word, a remark on what n
+    supports, and the lists seeds and each (the metric), one entry per run: `.explode(["seeds", "each"])` has a row for each.
     """
-    groups: dict[str, list[RunRecord]] = {}
-    for record in records:
-        if record.status == "finished" and record.task in tasks.TASKS.names():
-            groups.setdefault(dataclasses.replace(record.config, seed=0).hash, []).append(record)
-    rows = []
-    for group in groups.values():
-        config, metric = group[0].config, tasks.of(group[0]).primary
-        values = np.array([getattr(record, metric) for record in group])
-        n, sd = len(values), values.std(ddof=1) if len(values) > 1 else math.nan
-        word = "one run: nothing is known of its spread" if n == 1 else f"sd over {n} seeds"
-        name = f"{config.dataset}: {config.classifier} {variant(dataclasses.replace(config, seed=0))}".rstrip()
-        rows.append((name, config.dataset, config.classifier, config.params, metric, n, values.mean(), sd, word))
-    columns = ["name", "dataset", "classifier", "params", "metric", "n", "mean", "sd", "word"]
-    return pd.DataFrame(rows, columns=columns)
+    groups = by_configuration(r for r in records if r.status == "finished" and r.task in tasks.TASKS.names())
+    return pd.DataFrame(map(_row, groups), columns=COLUMNS)
+
+
+def _row(runs: list[RunRecord]) -> tuple:
+    config, metric, n = unseeded(runs[0].config), tasks.of(runs[0]).primary, len(runs)
+    values = [getattr(run, metric) for run in runs]
+    deterministic = is_deterministic(config)
+    word = "one run: nothing is known of its spread" if n == 1 else f"sd over {n} seeds"
+    word = "deterministic: the seed decides nothing" if deterministic else word
+    name = f"{config.dataset}: {config.classifier} {variant(config)}".rstrip()
+    name += f" on {runs[0].measured_on}" if runs[0].measured_on else ""
+    numbers = n, np.mean(values), spread(runs, metric), deterministic, word, [run.config.seed for run in runs], values
+    return (name, config.dataset, config.classifier, config.params, metric, *numbers)

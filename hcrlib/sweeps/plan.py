@@ -3,6 +3,7 @@
 A file holds `question`, `defaults`, `grid` (key -> list, all combinations; a value that is a mapping sets several keys at
 once) and `runs` (a list of mappings). Keys are dataset (a name, or a path relative to the file), classifier, seed, budget,
 preprocess and the classifier's parameters.
+Of a configuration for which the seed decides nothing, the first seed is run, and further ones are left out.
 Each run is notebooks/10_train.ipynb, or 50_words_crnn.ipynb for recognizers of words and lines, executed by papermill in a
 separate process, which writes notebook.ipynb and log.txt into results/runs/<id>/. All runs of a file are of the same task. A
 plan is a set of configurations identified by their hashes: a run that already has a record is not repeated.
@@ -28,6 +29,7 @@ from hcrlib.core.registry import did_you_mean
 from hcrlib.datasets import inventory, mixture
 from hcrlib.models import named
 from hcrlib.models._base import names
+from hcrlib.records import seeds
 from hcrlib.runs import comparison, runner, store
 
 TAKEN = "runs", "zoo", "figures", "tuning"  # folders of results/ that no sweep may write to
@@ -59,12 +61,14 @@ class SweepFile(yaml_file.Section):
 class Sweep:
     """One question and the runs that answer it. configs: a list of distinct RunConfigs.
 
-    contents: dataset -> content hash, "" if unknown, of those read so far; runs on other content must be repeated.
+    left_out: RunConfigs of the file that repeat a deterministic one with another seed. contents: dataset -> content hash, "" if
+    unknown, of those read so far; runs on other content must be repeated.
     """
 
     path: Path
     question: str
     configs: list
+    left_out: tuple = ()
     contents: dict = dataclasses.field(default_factory=dict)
 
     @property
@@ -109,12 +113,15 @@ class Sweep:
 
     def only(self, patterns):
         """Return the plan restricted to runs whose ids match a pattern such as `*/svm/*`. Raises ConfigError if none do."""
-        chosen = [c for c in self.configs if any(fnmatch.fnmatch(c.id, pattern) for pattern in patterns)]
+        chosen, left_out = (
+            [c for c in configs if any(fnmatch.fnmatch(c.id, pattern) for pattern in patterns)]
+            for configs in (self.configs, self.left_out)
+        )
         if not chosen:
             expected = f"a pattern of ids, such as {self.configs[0].id.rpartition('/')[0]}/*"
             got = ", ".join(patterns)
             raise ConfigError("No run of this sweep matches", where=self.path, expected=expected, got=got)
-        return dataclasses.replace(self, configs=chosen)
+        return dataclasses.replace(self, configs=chosen, left_out=tuple(left_out))
 
     def table(self, existing=None, todo=None):
         """Return the plan as text, one line per run. existing: as `look` returns; todo: RunConfigs to run, None: unfinished."""
@@ -123,6 +130,13 @@ class Sweep:
         states = [_state(existing.get(config.hash), config.hash in planned) for config in self.configs]
         rows = [(c.id, records.variant(c), state) for c, state in zip(self.configs, states, strict=True)]
         return tabulate(rows, ("run", "other than default", "state"))
+
+    def remark(self):
+        """Return a line on the runs that are left out, or ""."""
+        if not (n := len(self.left_out)):
+            return ""
+        which = ", ".join(dict.fromkeys(config.classifier for config in self.left_out))
+        return f"Left out: {n} further {'seed' if n == 1 else 'seeds'} of {which}, whose results do not depend on the seed\n"
 
     def _ended(self):
         """Return hash -> RunRecord of the runs that have ended, in plan order; an unreadable record counts as missing."""
@@ -190,7 +204,8 @@ def load(path):
     if len(kinds := {tasks.of(config).name for config in configs}) > 1:
         got = " and ".join(sorted(kinds))
         raise ConfigError("A sweep cannot mix tasks", where=path, expected="models of one task", got=got)
-    return Sweep(path.resolve(), content.question or path.stem, list({c.hash: c for c in configs}.values()))
+    kept, left_out = _once(configs)
+    return Sweep(path.resolve(), content.question or path.stem, kept, left_out)
 
 
 def ensure(path):
@@ -224,6 +239,16 @@ def _expanded(content):
         entry = run.model_dump(exclude_unset=True)
         entries.append((f"run {number}", {**defaults, **entry}, set(entry)))
     return entries
+
+
+def _once(configs):
+    """Return (distinct RunConfigs, those left out since they repeat a deterministic one with another seed)."""
+    kept, left_out = {}, []
+    for config in {c.hash: c for c in configs}.values():
+        key = seeds.unseeded(config).hash if records.is_deterministic(config) else config.hash
+        if kept.setdefault(key, config) is not config:
+            left_out.append(config)
+    return list(kept.values()), tuple(left_out)
 
 
 def _beside(entry, folder, catalogue):

@@ -143,6 +143,24 @@ def test_leaderboard_of_all_runs_a_folder_and_stored_records(run, capsys, tmp_pa
         assert f"{run.misses:,} of 1,000" in printed(capsys)[0]
 
 
+def test_a_leaderboard_fits_the_terminal_and_is_bare_where_it_is_piped(run, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+    def table(*options, terminal=False):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+        assert main.main(["leaderboard", *options]) == 0
+        return printed(capsys)[0].partition("\n\n- ")[0]
+
+    assert max(map(len, table().splitlines())) <= 80
+    assert "engine" not in table()
+    assert "engine" in table("--wide")
+    assert "\x1b" not in table()
+    assert "\x1b[1m" in table(terminal=True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in table(terminal=True)
+
+
 def test_a_folder_hides_no_sweep_and_no_dataset_in_a_leaderboard(run, capsys, tmp_path, results, monkeypatch):
     for name in ("mnist", "mnist-5k", "other"):
         (tmp_path / name).mkdir()

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from hcrlib.core.errors import RunError
 from hcrlib.metrics import statistics
@@ -48,6 +49,40 @@ def test_two_that_answer_alike_do_not_differ():
     assert statistics.compare({"a": a}).verdicts() == []
     with pytest.raises(ValueError, match="different labels"):
         statistics.compare({"a": a, "b": answers([1, 0, 2], [0, 1, 1])})
+
+
+def test_several_seeds_are_compared_over_images_and_seeds():
+    labels = np.zeros(100, int)
+    a = [answers(labels, [1] * wrong + [0] * (100 - wrong)) for wrong in (1, 2, 3)]
+    b = [answers(labels, [1] * wrong + [0] * (100 - wrong)) for wrong in (20, 22, 24)]
+    compared = statistics.compare({"a": a, "b": b})
+    assert compared.only[0, 1] == pytest.approx(20)
+    assert compared.only[1, 0] == 0
+    gaps = np.mean([x["predicted"] for x in b], axis=0) - np.mean([x["predicted"] for x in a], axis=0)
+    parts = np.array([gaps.var(ddof=1) / 100, 0.01**2 / 3, 0.02**2 / 3])
+    degrees = parts.sum() ** 2 / (parts**2 / [99, 2, 2]).sum()
+    assert compared.p[0, 1] == pytest.approx(2 * t.sf(0.2 / parts.sum() ** 0.5, degrees))
+    assert compared.verdict("a", "b").startswith("a is better than b (20 images against 0 a run, p")
+
+
+def test_seeds_that_vary_as_much_as_two_methods_differ_are_no_evidence():
+    labels = np.zeros(1000, int)
+    a, b = ([answers(labels, [1] * wrong + [0] * (1000 - wrong)) for wrong in each] for each in ((20, 60), (45, 85)))
+    assert statistics.compare({"a": a[0], "b": b[0]}).p[0, 1] < 0.001, "two single runs differ"
+    assert statistics.compare({"a": a, "b": b}).p[0, 1] > 0.3, "two methods do not"
+    assert statistics.compare({"a": a, "b": a}).p[0, 1] == 1
+    one = statistics.compare({"a": a[0], "b": b})
+    assert one.p[0, 1] > 0.2, "one run beside several"
+
+
+def test_the_test_over_seeds_seldom_finds_what_is_not_there():
+    rng = np.random.default_rng(0)
+
+    def right(images):
+        return (images + rng.normal(0, 0.2, (3, 1)) + rng.normal(0, 1, (3, len(images))) > 0).astype(int)
+
+    p = [statistics.over_images_and_seeds(right(images), right(images)) for images in rng.normal(2.5, 1.5, (300, 500))]
+    assert 1 < np.count_nonzero(np.array(p) < 0.05) < 15  # 8; docs/results.md has it
 
 
 def test_by_class():
@@ -96,6 +131,21 @@ def test_runs_on_other_images_are_refused_with_both_hashes():
         comparison.compare_runs([run(), run(sha256="beef", seed=1)])
 
 
+def test_configurations_are_compared_and_copies_of_a_deterministic_one_count_once(monkeypatch):
+    given = answers([0] * 23, [1] * 6 + [0] * 17), answers([0] * 23, [0] * 6 + [1] * 17)
+    kinds = [("mlp", given[0])] * 3 + [("knn", given[1])] * 3
+    runs = [RunRecord(config=RunConfig("mnist-5k", name, {}, ["scale"], at % 3), status="finished", data={"test_sha256": "a"})
+            for at, (name, _) in enumerate(kinds)]  # fmt: skip
+    found = {run.id: one for run, (_, one) in zip(runs, kinds, strict=True)}
+    monkeypatch.setattr(comparison, "load_predictions", lambda run: found[run.id])
+    compared = comparison.compare_runs(runs)
+    assert compared.names == ("mlp", "knn")
+    assert compared.runs == (3, 1)
+    assert compared.only.tolist() == [[0, 17], [6, 0]]
+    assert compared.p[0, 1] < 0.05, "one pair, to which Holm's correction adds nothing"
+    assert compared.verdict("knn", "mlp").startswith("mlp is better than knn (6 images against 17 a run")
+
+
 def test_seeds_of_one_configuration_are_a_row():
     table = comparison.over_seeds([run(0.9), run(0.92, seed=1), run(0.8, params={"epochs": 2})])
     assert table.n.tolist() == [2, 1]
@@ -103,3 +153,5 @@ def test_seeds_of_one_configuration_are_a_row():
     assert table.sd[0] == pytest.approx(0.02 / math.sqrt(2))
     assert math.isnan(table.sd[1])
     assert table.word.tolist() == ["sd over 2 seeds", "one run: nothing is known of its spread"]
+    assert table.explode(["seeds", "each"])[["seeds", "each"]].values.tolist() == [[0, 0.9], [1, 0.92], [0, 0.8]]
+    assert not table.deterministic.any()

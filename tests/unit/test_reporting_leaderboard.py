@@ -52,7 +52,15 @@ def test_datasets_keep_their_order_and_are_tested_on_the_same_images():
 
 def test_equal_names_get_what_sets_them_apart():
     runs = [record("knn", 20), record("knn", 30, k=1), record("knn", 40, seed=2, budget=500), record("svm", 50, c=1.0)]
-    assert list(leaderboard.table(runs).classifier) == ["knn", "knn k=1", "knn budget=500 seed=2", "svm"]
+    assert list(leaderboard.table(runs).classifier) == [
+        "knn k=3 budget=all",
+        "knn k=1 budget=all",
+        "knn k=3 budget=500",
+        "svm",
+    ]
+    runs = [record("knn", 20), record("knn", 30, k=1), record("svm", 50), record("svm", 60, class_weight="balanced")]
+    swept = ["knn k=3", "knn k=1", "svm class_weight=null", "svm class_weight=balanced"]
+    assert list(leaderboard.table(runs).classifier) == swept, "a value that was swept is shown, be it the default"
 
 
 def test_a_row_is_written_with_its_units():
@@ -65,16 +73,27 @@ def test_a_row_is_written_with_its_units():
     assert {"fit_s", "predict_us_per_image", "predict_ms_p50", "size_bytes", "id"} <= set(frame.columns)
 
 
-@pytest.mark.parametrize("width", [30, 80, 120])
+@pytest.mark.parametrize("width", [30, 80, 100, 120])
 def test_a_table_fits_the_terminal(width):
-    text = leaderboard.render([*FLOOR, record("knn", 17)], width=width)
+    steps = record("svm", 70, preprocess=["scale", "deskew", "hog"], gamma=0.06), record("svm", 90)
+    runs = [*FLOOR, record("knn", 17), *steps, *(record("mlp", 30 + seed, seed=seed) for seed in range(3))]
+    text = leaderboard.render(runs[: 3 if width < 80 else None], width=width)
     table = text.partition("\n\n- ")[0]
-    assert max(map(len, table.splitlines()[2:])) <= max(width, 45)
+    assert max(map(len, table.splitlines()[2:])) <= width
     assert "classifier" in table
     assert "accuracy %" in table
     assert "Not shown, for width: " in text
     assert "engine" in text.partition("Not shown, for width: ")[2]
     assert "Not shown" not in leaderboard.render(FLOOR)
+
+
+def test_the_best_is_bold_and_costs_are_aligned_at_their_points():
+    lines = leaderboard.render([*FLOOR, record("knn", 17, fit_s=123.4)], bold=True).splitlines()
+    assert [line.startswith("\x1b[1mknn") and line.endswith("\x1b[0m") for line in lines[4:7]] == [True, False, False]
+    assert "\x1b" not in "".join(lines[5:])
+    lines = leaderboard.render([record("linear", 80, fit_s=1.25), record("knn", 17, fit_s=123.4)]).splitlines()
+    assert lines[4].index("123") + 3 == lines[5].index("1.25") + 1
+    assert "\x1b" not in leaderboard.render(FLOOR, "markdown", bold=True)
 
 
 def test_a_short_table_has_the_first_rows():
@@ -179,10 +198,58 @@ def test_the_surest_mistake_comes_first():
     assert figures.confusions(counts, ("a", "b")) == ["a as b: 2 times"]
 
 
-def test_seeds_of_one_configuration_are_summed_up_below_the_table():
-    runs = [record("mlp", misses, seed=seed, epochs=3) for seed, misses in enumerate((100, 110))]
-    [line] = [line for line in leaderboard.remarks(runs) if "seeds" in line]
-    assert line == "mnist-5k: mlp epochs=3: mean 89.50 %, sd over 2 seeds 0.71 %"
+SEEDS = [
+    *(record("mlp", misses, seed=seed) for seed, misses in enumerate((100, 110, 111))),
+    *(record("knn", 120, seed=seed) for seed in range(3)),
+    record("cnn-basic", 50),
+]
+
+
+def test_a_configuration_is_a_row_with_the_mean_over_its_seeds():
+    text = leaderboard.render([*FLOOR, *SEEDS])
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if "of 1,000" in line}
+    assert rows["mlp"][1:4] == ["89.30", "0.61", "3"]
+    assert rows["mlp"][7:10] == ["107", "of", "1,000"]
+    assert rows["knn"][1:4] == ["88.00", "deterministic", "3"]
+    assert rows["cnn-basic"][1:3] == ["95.00", "1"], "nothing is known of its spread"
+    assert "One seed" not in text
+    assert "sd" not in leaderboard.render(FLOOR).split()
+    unfolded = leaderboard.render([*FLOOR, *SEEDS], runs=True)
+    assert [line.split()[1] for line in unfolded.splitlines() if line.startswith("mlp")] == [
+        "seed=0",
+        "seed=1",
+        "seed=2",
+    ]
+    frame = leaderboard.table(SEEDS)
+    assert frame[frame.classifier == "mlp"].seed.tolist() == [0, 1, 2]
+    assert leaderboard.overview(SEEDS).count("| mlp") == 1
+    assert "| mlp          | 89.30 ± 1.00 |" in leaderboard.overview(SEEDS)
+
+
+def test_what_a_board_measured_is_no_further_seed():
+    board = dataclasses.replace(record("mlp"), device={"facts": {"board": "Nano"}, "kind": "onnx"})
+    text = leaderboard.render([record("mlp"), board])
+    assert "seeds" not in text.splitlines()[2]
+    assert "mlp on Nano, onnx" in text
+
+
+def test_figures_have_a_mark_for_each_configuration_and_a_dot_for_each_seed():
+    ax = figures.accuracy_against(style.figure(), SEEDS, "fit_s")
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert names == ["cnn-basic", "mlp", "knn"]
+    dots = [line.get_xydata() for line in ax.lines if line.get_marker() == "."]
+    assert [len(points) for points in dots] == [3, 3]
+    assert dots[0][:, 1] == pytest.approx([0.1, 0.11, 0.111])
+    scores = np.eye(2)[[0, 0, 1, 1] * 5] * 0.8 + 0.1
+    answers = {"labels": np.array([0, 1] * 10), "predicted": scores.argmax(axis=1), "scores": scores}
+    for draw in (figures.reliability, figures.rejection):
+        ax = draw(style.figure(), SEEDS, [answers] * len(SEEDS))
+        assert [t.get_text().split(",")[0] for t in ax.get_legend().get_texts()][-3:] == ["mlp", "knn", "cnn-basic"]
+    for run in SEEDS:
+        run.history = [{"epoch": epoch, "accuracy": 0.9, "val_accuracy": 0.8} for epoch in (1, 2)]
+    ax = figures.learning_curves(style.figure(), SEEDS[:3])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["mlp, validation", "mlp, training"]
+    assert len(ax.lines) == 6
 
 
 def test_balanced_accuracy_is_shown_where_it_says_something_else():

@@ -83,6 +83,19 @@ def test_grid_and_runs_go_over_the_defaults_and_doubles_collapse(write):
     assert "epochs=3 budget=100 seed=1" in plan.table()
 
 
+def test_further_seeds_of_a_deterministic_configuration_are_left_out(write, capsys):
+    path = write("grid: {classifier: [knn, mlp, {classifier: knn, budget: 500}], seed: [0, 1, 2]}")
+    plan = sweep.load(path)
+    made = [(config.classifier, config.budget, config.seed) for config in plan.configs]
+    budgets = [("knn", 500, seed) for seed in range(3)]  # which images these are is decided by the seed
+    assert made == [("knn", None, 0), *(("mlp", None, seed) for seed in range(3)), *budgets]
+    assert main.main(["sweep", str(path), "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "7 runs, 7 to run" in out
+    assert "Left out: 2 further seeds of knn, whose results do not depend on the seed" in out
+    assert plan.only(["*/mlp/*"]).remark() == ""
+
+
 def test_a_run_may_start_from_another_of_the_file(write):
     """Whichever comes first; any other run has to be here."""
     first = "{classifier: crnn-small, dataset: emnist-words, epochs: 1}"

@@ -6,6 +6,7 @@ import pytest
 from hcrlib.decoding import ctc
 from hcrlib.metrics import scores
 from hcrlib.plotting import style
+from hcrlib.records import Metric, RunConfig, RunRecord
 from hcrlib.tasks.recognition import figures as recognition
 
 SAID = ["hello", "", "wurld", "a", "exactly"]
@@ -37,6 +38,23 @@ def test_rates_by_length_hold_every_text_once():
     ax = recognition.by_length(style.figure(), {"labels": truth, "predicted": np.array([*truth[:-1], "a" * 8])})
     assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "5 to 9"]
     assert [line.get_ydata()[0] for line in ax.lines if line.get_marker() == "o"] == [0, pytest.approx(100 / 14)]
+
+
+def test_rates_have_a_row_for_each_configuration_and_a_dot_for_each_seed():
+    def run(cer, seed=0, epochs=1):
+        metrics = {name: Metric(cer, cer - 0.01, cer + 0.01) for name in ("cer", "wer")}
+        config = RunConfig("words", "crnn-small", {"epochs": epochs}, [], seed)
+        history = [{"epoch": 1, "val_cer": cer}, {"epoch": 2, "val_cer": cer}]
+        return RunRecord(config=config, status="finished", metrics=metrics, history=history)
+
+    runs = [run(0.2), run(0.3, seed=1), run(0.1, epochs=2)]
+    ax = recognition.rates(style.figure(), runs)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["crnn-small epochs=2", "crnn-small epochs=1"]
+    dots = [line.get_xydata().tolist() for line in ax.lines if line.get_marker() == "."]
+    assert dots == [[[20, 0.9], [30, 0.9]], [[20, 1.1], [30, 1.1]]]
+    ax = recognition.learning_curves(style.figure(), runs)
+    assert len(ax.lines) == 3
+    assert len(ax.get_legend().get_texts()) == 2
 
 
 def test_steps_show_the_characters_that_are_ever_likely():

@@ -1,12 +1,13 @@
 """Figures of classifiers: each function draws records or predictions on an `ax` and returns it."""
 
+import itertools
 import textwrap
 
 import numpy as np
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from hcrlib.plotting.style import figure, style, variant_of
-from hcrlib.records import label
+from hcrlib.records import averaged, by_configuration, label
 
 AXES = {
     "fit_s": "time to fit (s)",
@@ -16,18 +17,30 @@ TICKS = [digit * power for power in (0.0001, 0.001, 0.01, 0.1) for digit in (1, 
 
 
 def accuracy_against(ax, records, cost):
-    """Draw accuracy with its 95 % interval against a cost, one of AXES; both axes are logarithmic, y in the error rate."""
-    for record in sorted(records, key=lambda record: -record.accuracy):
-        error = max(1 - record.accuracy, 0.5 / record.n_test)  # a logarithmic axis has no 0
+    """Draw accuracy with its 95 % interval against a cost, one of AXES; both axes are logarithmic, y in the error rate.
+
+    A configuration is one mark, at the mean over its seeds, which are small dots.
+    """
+    configurations = [(averaged(runs), runs) for runs in by_configuration(records)]
+    for record, runs in sorted(configurations, key=lambda pair: -pair[0].accuracy):
+        error = _error(record)
         interval = [[max(0, error - (1 - record.ci_high))], [1 - record.ci_low - error]]
         name = textwrap.fill(label(record, records), 28, break_long_words=False, break_on_hyphens=False)
         tone, mark = style(record.config.classifier, variant_of(record, records))
         look = {"fmt": mark, "markersize": 8, "capsize": 4, "color": tone}
         ax.errorbar(getattr(record, cost), error, yerr=interval, label=name, **look)
+        if len(runs) > 1:
+            ax.plot(
+                [getattr(run, cost) for run in runs], [*map(_error, runs)], ".", color=tone, markersize=6, alpha=0.6
+            )
     ax.set(xscale="log", xlabel=AXES[cost], ylabel="accuracy (%)")
     _error_axis(ax)
     ax.margins(x=0.1, y=0.1)
     return _with_legend(ax)
+
+
+def _error(record):
+    return max(1 - record.accuracy, 0.5 / record.n_test)  # a logarithmic axis has no 0
 
 
 def _with_legend(ax):
@@ -127,13 +140,20 @@ def mistakes(ax, images, predictions, classes, most=24):
 
 
 def learning_curves(ax, records):
-    """Draw accuracy after each epoch: solid on validation images, dotted on the (possibly augmented) training images."""
-    for record in records:
-        tone, mark = style(record.config.classifier, variant_of(record, records))
-        name, epochs = label(record, records), [row["epoch"] for row in record.history]
-        for key, line, word in (("val_accuracy", "-" + mark, "validation"), ("accuracy", ":", "training")):
-            values = [100 * row[key] for row in record.history]
-            ax.plot(epochs, values, line, color=tone, markersize=4, label=f"{name}, {word}")
+    """Draw accuracy after each epoch: solid on validation images, dotted on the (possibly augmented) training images.
+
+    The seeds of a configuration are lines of the same look, with one entry in the legend.
+    """
+    for runs in by_configuration(records):
+        tone, mark = style(runs[0].config.classifier, variant_of(runs[0], records))
+        for record, (key, line, word) in itertools.product(
+            runs, (("val_accuracy", "-" + mark, "validation"), ("accuracy", ":", "training"))
+        ):
+            epochs, values = (
+                [scale * row[name] for row in record.history] for name, scale in (("epoch", 1), (key, 100))
+            )
+            name = f"{label(record, records)}, {word}" if record is runs[0] else None
+            ax.plot(epochs, values, line, color=tone, markersize=4, linewidth=1.5 / len(runs) ** 0.5, label=name)
     ax.set(xlabel="epoch", ylabel="accuracy (%)")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(alpha=0.3)
@@ -144,16 +164,18 @@ def learning_curves(ax, records):
 def versus(ax, comparison):
     """Draw a `metrics.statistics.Comparison`: how many more images the row gets right than the column, above Holm's p.
 
+    Of several runs each, the mean over all pairs of runs.
+
     Blue: the row is better; orange: worse; gray: no evidence of a difference.
     """
     import seaborn
     from matplotlib.colors import ListedColormap
 
-    from hcrlib.metrics.statistics import ALPHA, p_value
+    from hcrlib.metrics.statistics import ALPHA, amount, p_value
 
     more = comparison.only - comparison.only.T
     verdict = np.where(comparison.p < ALPHA, np.sign(more), 0)
-    words = np.vectorize(lambda n, p: f"{n:+,}\n{p_value(p)}", otypes=[object])(more, comparison.p)
+    words = np.vectorize(lambda n, p: f"{'+' * (n >= 0)}{amount(n)}\n{p_value(p)}", otypes=[object])(more, comparison.p)
     look = {"cmap": ListedColormap(["#f5c27a", "#e6e6e6", "#9ccbe8"]), "vmin": -1, "vmax": 1, "cbar": False}
     look |= {"mask": np.eye(len(more), dtype=bool), "linewidths": 1, "annot_kws": {"fontsize": 8, "color": "black"}}
     names = comparison.names
@@ -168,15 +190,17 @@ def reliability(ax, records, predictions):
     """Draw the accuracy of predictions against their confidence; on the diagonal, scores are true probabilities.
 
     predictions: as `records.load_predictions` returns, one per record. Markers grow with the number of images in their bin;
-    bins of fewer than 10 are omitted as unreliable.
+    bins of fewer than 10 are omitted as unreliable. A configuration is one line, over the images of all its seeds; its ECE is
+    their mean.
     """
     from hcrlib.metrics import statistics
 
     ax.plot([0, 1], [0, 1], color="#8c8c8c", linewidth=1, linestyle="--", label="calibrated")
-    for record, answers in zip(records, predictions, strict=True):
-        table = statistics.reliability(answers).query("images >= 10")
+    for record, answers in _pooled(records, predictions):
+        table = statistics.reliability(_joined(answers)).query("images >= 10")
         tone, mark = style(record.config.classifier, variant_of(record, records))
-        name = f"{label(record, records)}, ECE {100 * statistics.calibration_error(answers):.1f} %"
+        error = np.mean([statistics.calibration_error(each) for each in answers])
+        name = f"{label(record, records)}, ECE {100 * error:.1f} %"
         ax.plot(table.confidence, table.accuracy, color=tone, linewidth=1, alpha=0.7)
         sizes = 15 + 120 * np.sqrt(table.images / table.images.sum())
         ax.scatter(table.confidence, table.accuracy, sizes, color=tone, marker=mark, label=name)
@@ -185,11 +209,14 @@ def reliability(ax, records, predictions):
 
 
 def rejection(ax, records, predictions, most=0.3):
-    """Draw the accuracy of the remaining predictions when the least confident are rejected ("?"), up to the share `most`."""
+    """Draw the accuracy of the remaining predictions when the least confident are rejected ("?"), up to the share `most`.
+
+    A configuration is one line, over the images of all its seeds.
+    """
     from hcrlib.metrics import statistics
 
-    for record, answers in zip(records, predictions, strict=True):
-        table = statistics.rejection(answers).query("rejected <= @most")
+    for record, answers in _pooled(records, predictions):
+        table = statistics.rejection(_joined(answers)).query("rejected <= @most")
         error = np.maximum(1 - table.accuracy, 0.5 / record.n_test)  # a logarithmic axis has no 0
         tone, _ = style(record.config.classifier)
         line = ("-", "--", ":", "-.")[variant_of(record, records) % 4]
@@ -197,6 +224,17 @@ def rejection(ax, records, predictions, most=0.3):
     ax.set(xlabel='rejected ("?", % of the images)', ylabel="accuracy of the others (%)")
     _error_axis(ax)
     return _with_legend(ax)
+
+
+def _pooled(records, predictions):
+    """Return [(first record, predictions of each run)] of the configurations."""
+    given = {id(record): answers for record, answers in zip(records, predictions, strict=True)}
+    return [(runs[0], [given[id(run)] for run in runs]) for runs in by_configuration(records)]
+
+
+def _joined(answers):
+    """Return the predictions of several runs as those of one."""
+    return {name: np.concatenate([each[name] for each in answers]) for name in ("labels", "predicted", "scores")}
 
 
 def class_scores(ax, table):

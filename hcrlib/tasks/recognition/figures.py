@@ -6,7 +6,7 @@ import pandas as pd
 from hcrlib.datasets.preview import under_texts
 from hcrlib.metrics import scores
 from hcrlib.plotting.style import style, variant_of
-from hcrlib.records import label
+from hcrlib.records import averaged, by_configuration, label
 
 LIKELY = 0.05  # minimum probability of a character to be shown
 NAMES = {" ": "space", "": "nothing"}
@@ -26,15 +26,23 @@ def steps(ax, log_probabilities, classes):
 
 
 def rates(ax, records):
-    """Draw character and word error rates with their 95 % intervals, the lowest first."""
-    records = sorted(records, key=lambda record: record.cer)
+    """Draw character and word error rates with their 95 % intervals, the lowest first.
+
+    A configuration is one row, with the means over its seeds, which are small dots.
+    """
+    every, groups = records, sorted(by_configuration(records), key=lambda runs: averaged(runs).cer)
+    records = [averaged(runs) for runs in groups]
     places = np.arange(len(records))
     for unit, tone, mark, off in (("cer", "#0072b2", "o", -0.1), ("wer", "#d55e00", "s", 0.1)):
         middle, low, high = (np.array([getattr(r, unit + end) for r in records]) for end in ("", "_low", "_high"))
         spread = 100 * np.array([middle - low, high - middle])
         word = {"cer": "characters (CER)", "wer": "words (WER)"}[unit]
         ax.errorbar(100 * middle, places + off, xerr=spread, fmt=mark, color=tone, capsize=4, label=word)
-    ax.set_yticks(places, [label(record, records) for record in records])
+        for at, runs in enumerate(groups):
+            if len(runs) > 1:
+                dots = [100 * getattr(run, unit) for run in runs]
+                ax.plot(dots, [at + off] * len(runs), ".", color=tone, markersize=6, alpha=0.6)
+    ax.set_yticks(places, [label(record, every) for record in records])
     ax.set_ylim(len(records) - 0.5, -0.5)
     ax.set_xlim(left=0)
     ax.set(xlabel="error rate (%), 95 % interval")
@@ -44,12 +52,17 @@ def rates(ax, records):
 
 
 def learning_curves(ax, records):
-    """Draw the character error rate on validation after each epoch."""
-    for record in records:
-        tone, mark = style(record.config.classifier, variant_of(record, records))
-        rates = [100 * min(row["val_cer"], 1) for row in record.history]
-        name = label(record, records)
-        ax.plot([row["epoch"] for row in record.history], rates, "-" + mark, color=tone, markersize=4, label=name)
+    """Draw the character error rate on validation after each epoch.
+
+    The seeds of a configuration are lines of the same look, with one entry in the legend.
+    """
+    for runs in by_configuration(records):
+        tone, mark = style(runs[0].config.classifier, variant_of(runs[0], records))
+        look = {"color": tone, "markersize": 4, "linewidth": 1.5 / len(runs) ** 0.5}
+        for record in runs:
+            rates = [100 * min(row["val_cer"], 1) for row in record.history]
+            name = label(record, records) if record is runs[0] else None
+            ax.plot([row["epoch"] for row in record.history], rates, "-" + mark, label=name, **look)
     ax.set(xlabel="epoch", ylabel="character error rate, validation (%)", yscale="log")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.yaxis.set_major_formatter("{x:g}")
