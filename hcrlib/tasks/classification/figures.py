@@ -155,8 +155,13 @@ def _best_of(ax, comparison):
     lead = (comparison.only - comparison.only.T).sum(axis=1)
     best = np.sort(np.argsort(-lead, kind="stable")[:MOST])
     ax.figure.set_size_inches(2 + 0.9 * MOST, 1.2 + 0.55 * MOST)
-    parts = {name: getattr(comparison, name)[np.ix_(best, best)] for name in ("only", "p")}
-    return dataclasses.replace(comparison, names=tuple(comparison.names[place] for place in best), **parts)
+    parts = {
+        field.name: getattr(comparison, field.name) for field in dataclasses.fields(comparison)
+    }  # each has k, or k x k
+    pairs = np.ix_(best, best)
+    return type(comparison)(
+        **{key: part[pairs] if np.ndim(part) == 2 else tuple(part[at] for at in best) for key, part in parts.items()}
+    )
 
 
 def versus(ax, comparison):
