@@ -28,9 +28,10 @@ def add_parser(subparsers):
     add("--readme", action="store_true", help="rewrite the tables in README.md from results/*/records.jsonl")
     add("--check", action="store_true", help="with --readme: write nothing, fail if the tables are stale")
 
-    summary = "write one self-contained HTML file: leaderboards, figures, claims and the origin of every number"
+    summary = "write one self-contained HTML file: answers, tables, figures, and the origin of every number"
     add = add_command(subparsers, "report", _report, summary, "hcr report mnist --out mnist.html").add_argument
-    add("sweep", nargs="*", help="sweeps: names, files or results folders (default: all)")
+    add("sweep", nargs="*", help="sweeps: names, files or results folders (default: all runs)")
+    add("--claims", action="store_true", help="add what the papers claim, as `hcr claims` judged it")
     add("--out", metavar="FILE", help="the file to write (default: results/report.html)")
 
 
@@ -114,7 +115,7 @@ def _of_sweep(source):
 def _report(args):
     from hcrlib.reporting import html
 
-    print(short(html.write(args.out, args.sweep)))
+    print(short(html.write(args.out, args.sweep, args.claims)))
     return 0
 
 

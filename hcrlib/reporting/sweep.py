@@ -1,4 +1,4 @@
-"""Write the report of a sweep: leaderboard, figures, the executed comparison notebook and an HTML page."""
+"""Write the report of a sweep: leaderboard, figures, the executed comparison notebook and the HTML report."""
 
 import json
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 from hcrlib.core import paths
 from hcrlib.core.errors import RunError
 from hcrlib.core.fileio import write_text
-from hcrlib.reporting import leaderboard
+from hcrlib.reporting import html, leaderboard
 from hcrlib.runs import notebooks
 
 
@@ -34,23 +34,11 @@ def write(sweep):
         notebook = nbformat.read(executed, as_version=4)
     del notebook.metadata["papermill"]  # it contains paths of this machine
     write_text(folder / compare, nbformat.writes(notebook) + "\n")
-    write_text(folder / "report.html", html(notebook, sweep.question))
     for path, written in earlier.items():
         if path.stat().st_mtime_ns == written:
             path.unlink()  # of a run that is no longer in this sweep
+    html.write(folder / "report.html", [sweep.path.stem])
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def html(notebook, title):
-    """Return a notebook as one self-contained HTML page with figures and without code."""
-    from nbconvert import HTMLExporter
-
-    notebook.metadata["title"] = title
-    libraries = "mathjax", "require_js", "jquery", "mermaid_js", "mermaid_layout_elk_js"
-    no_urls = {f"{library}_url": "" for library in libraries}
-    hidden = dict.fromkeys(("exclude_input", "exclude_input_prompt", "exclude_output_prompt"), True)
-    exporter = HTMLExporter(embed_images=True, **hidden, **no_urls)
-    return exporter.from_notebook_node(notebook)[0]
 
 
 def _relative(path, root):

@@ -13,13 +13,14 @@ measuring.py: what `Task.measure` calls, as functions
     test(outputs, split): ({name: Metric}, number of errors or None)
     predictions(outputs, split): the arrays of predictions.npz, among them "labels" and "predicted"
 figures.py: functions that draw on an `ax` and return it
+captions.py: captions(records, best, answers), what to see in the figures of a comparison, as `Task.captions` says
 card.py, export.py: the model card; golden answers, formats, and the check that they agree
 """
 
 import importlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -124,6 +125,19 @@ class Task:
                 raise
             hint = f"Add {name}.py to the task's folder: see hcrlib.tasks.base"
             raise ConfigError(f"The task '{self.name}' has no {name}.py", hint=hint) from error
+
+    def captions(
+        self, records: Sequence[RunRecord], best: RunRecord, answers: dict | None
+    ) -> dict[str, tuple[str, str]]:
+        """Return kind of figure -> (title, caption), in the order of a report; "leaderboard" is the table.
+
+        records: finished, of one dataset; best: one of them; answers: its predictions, or None.
+        """
+        try:
+            part = self.part("captions")
+        except ConfigError:  # a task need not have them: its figures are titled by their names
+            return {}
+        return part.captions(records, best, answers)
 
     def load(self, name: str | Path, *, val_seed: int = 0) -> Any:
         """Load the dataset of a name or path, with its .train, .val and .test."""

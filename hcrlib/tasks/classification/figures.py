@@ -1,5 +1,6 @@
 """Figures of classifiers: each function draws records or predictions on an `ax` and returns it."""
 
+import dataclasses
 import itertools
 import textwrap
 
@@ -13,6 +14,8 @@ AXES = {
     "fit_s": "time to fit (s)",
     "predict_us_per_image": "time to predict (µs per image, all test images at once)",
 }
+MOST = 20  # rows of a matrix of pairs: more would take minutes to draw and be too small to read
+TALL, COLUMN = 18, 3  # lines of a column of a legend, and its width in inches
 TICKS = [digit * power for power in (0.0001, 0.001, 0.01, 0.1) for digit in (1, 2, 5)] + [0.9]  # error rates
 
 
@@ -44,9 +47,13 @@ def _error(record):
 
 
 def _with_legend(ax):
-    """Add a grid, and a legend beside the axes; return the axes."""
+    """Add a grid, and a legend beside the axes, which widens the figure if it is long; return the axes."""
     ax.grid(alpha=0.3)
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    lines = sum(name.count("\n") + 1 for name in ax.get_legend_handles_labels()[1])
+    columns = -(-lines // TALL)
+    width, height = ax.figure.get_size_inches()
+    ax.figure.set_size_inches(width + COLUMN * max(columns - 1, 0), height)
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, ncols=max(columns, 1))
     return ax
 
 
@@ -161,6 +168,22 @@ def learning_curves(ax, records):
     return ax
 
 
+def _best_of(ax, comparison):
+    """Return the Comparison of those that get the most images right, MOST at most, and fit the figure to them."""
+    if len(comparison.names) <= MOST:
+        return comparison
+    lead = (comparison.only - comparison.only.T).sum(axis=1)
+    best = np.sort(np.argsort(-lead, kind="stable")[:MOST])
+    ax.figure.set_size_inches(2 + 0.9 * MOST, 1.2 + 0.55 * MOST)
+    parts = {
+        field.name: getattr(comparison, field.name) for field in dataclasses.fields(comparison)
+    }  # each has k, or k x k
+    pairs = np.ix_(best, best)
+    return type(comparison)(
+        **{key: part[pairs] if np.ndim(part) == 2 else tuple(part[at] for at in best) for key, part in parts.items()}
+    )
+
+
 def versus(ax, comparison):
     """Draw a `metrics.statistics.Comparison`: how many more images the row gets right than the column, above Holm's p.
 
@@ -173,6 +196,7 @@ def versus(ax, comparison):
 
     from hcrlib.metrics.statistics import ALPHA, amount, p_value
 
+    known, comparison = len(comparison.names), _best_of(ax, comparison)
     more = comparison.only - comparison.only.T
     verdict = np.where(comparison.p < ALPHA, np.sign(more), 0)
     words = np.vectorize(lambda n, p: f"{'+' * (n >= 0)}{amount(n)}\n{p_value(p)}", otypes=[object])(more, comparison.p)
@@ -182,6 +206,8 @@ def versus(ax, comparison):
     seaborn.heatmap(verdict, ax=ax, annot=words, fmt="", xticklabels=names, yticklabels=names, **look)
     ax.tick_params(length=0)
     ax.tick_params(axis="y", rotation=0)
+    if known > MOST:
+        ax.set(xlabel=f"the {MOST} best of {known}")
     ax.set(ylabel="correct images, row minus column")
     return ax
 

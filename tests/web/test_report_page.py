@@ -1,0 +1,84 @@
+"""The report in a real browser: it sorts, filters, opens figures, fits, prints, and loads nothing."""
+
+import io
+
+import pypdfium2
+import pytest
+from PIL import Image
+
+from hcrlib.reporting import html
+
+from .browsing import MARKS
+
+pytestmark = MARKS
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    return html.write(tmp_path_factory.mktemp("report") / "mnist.html", ["mnist"])
+
+
+@pytest.fixture
+def opened(browser, report):
+    """A function that opens the report and fails if a script raises or something is loaded."""
+    contexts, faults = [], []
+
+    def open_(width, scheme="light"):
+        contexts.append(browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("request", lambda request: faults.extend([request.url] * request.url.startswith("http")))
+        page.goto(report.as_uri())
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not faults
+
+
+def test_tables_sort_and_filter_and_figures_open_large(opened):
+    page = opened(1280)
+    table = page.locator("table").first
+    names = table.locator("tbody tr:visible td:first-child")
+    heading = table.locator("th", has_text="fit s")
+    column = table.locator("th").all_inner_texts().index(heading.inner_text()) + 1
+    for order in (sorted, lambda values: sorted(values, reverse=True)):
+        heading.locator("button").click()
+        cells = table.locator(f"tbody td:nth-child({column})").all_inner_texts()
+        times = [float(text.replace(",", "").strip("< ")) for text in cells]
+        assert times == order(times)
+    page.locator("input[type=search]").first.fill("cnn-")
+    assert names.count()
+    assert all("cnn-" in name for name in names.all_inner_texts())
+    page.locator("figure img").first.press("Enter")
+    large = page.locator("dialog img")
+    assert large.bounding_box()["width"] > 1200
+    page.keyboard.press("Escape")
+    assert not large.is_visible()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "dark")])
+def test_nothing_is_cut_and_the_scheme_is_the_readers(opened, width, scheme):
+    page = opened(width, scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if width == 1280:
+        cut = "[...document.querySelectorAll('table')].filter((table) => table.scrollWidth > table.clientWidth).length"
+        assert page.evaluate(cut) == 0
+    shot = Image.open(io.BytesIO(page.screenshot())).convert("L")
+    assert (shot.getpixel((2, 2)) > 128) == (scheme == "light")
+
+
+def test_it_prints_with_every_column(opened):
+    pages = pypdfium2.PdfDocument(opened(1280, "dark").pdf(prefer_css_page_size=True))
+    text = "".join(page.get_textpage().get_text_range() for page in pages)
+    for word in (
+        "How good is each classifier",
+        "engine",
+        "Answer",
+        "the command that repeats it",
+        "Who gets more images right?",
+    ):
+        assert word in text
+    assert all(page.get_width() > page.get_height() for page in pages)
+    assert pages[0].render().to_pil().getpixel((2, 2)) == (255, 255, 255)
