@@ -24,7 +24,10 @@ def sentences(records: Sequence[RunRecord]) -> list[str]:
     finished = [record for record in records if record.status == "finished"]
     if not finished:
         return ["No run has finished, so there is no answer yet."]
-    task, configurations = tasks.of(finished[0]), by_configuration(sorted(finished, key=lambda record: record.config.seed))
+    task, configurations = (
+        tasks.of(finished[0]),
+        by_configuration(sorted(finished, key=lambda record: record.config.seed)),
+    )
     best = min(configurations, key=lambda runs: statistics.fmean(task.rank(run, "val_") for run in runs))
     first = [runs[0] for runs in configurations]
     names = {run.config.hash: f"`{label(run, first)}`" for run in first}

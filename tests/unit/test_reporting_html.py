@@ -148,7 +148,7 @@ def test_seeds_of_a_configuration_are_answered_by_their_mean():
     first, second, _ = answer.sentences(runs)
     assert "`linear` is the best of 2 configurations" in first
     assert "97.00 % accuracy, the mean over 3 seeds (sd 1.00 %; seed 0: 95 % interval 96.00 to 100.00 %)" in first
-    assert "`linear` is significantly better than `dummy` (paired tests" in second
+    assert "`linear` is significantly better than `dummy` (min F' over images and seeds" in second
 
 
 def test_without_predictions_the_intervals_are_the_evidence():
