@@ -11,7 +11,7 @@ endif
 
 # What `make demo`, the notebooks and the web app need.
 EXTRAS := train,lab,documents,serve,cluster,photos,sql
-# uv takes a tenth of pip's time; pip follows where uv finds no packages, since it does not read pip's configuration.
+# uv takes a sixth of pip's processor time; pip follows where uv finds no packages, as it does not read pip's configuration.
 install = $(BIN)/uv pip install --python $(BIN)/python -c requirements.lock -e ".[$(1)]" || \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c requirements.lock -e ".[$(1)]"
 
@@ -30,7 +30,7 @@ env: .venv/.ready
 
 .venv/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make env PYTHON=python3.12")'
-	@echo "making .venv: about 3 GB"
+	@echo "making .venv: 2.9 GB"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c requirements.lock uv
 	@[ "$$(uname -sm)" != "Linux x86_64" ] || $(BIN)/uv pip uninstall --quiet --python $(BIN)/python tensorflow  # shares tensorflow-cpu's files
