@@ -37,12 +37,15 @@ def _doctor(args):
 
 def requirements():
     """Return extra -> names of its distributions, from hcrlib's metadata; the key "" holds those that are always needed."""
+    from packaging.requirements import Requirement
+
     needed = {}
     for line in importlib.metadata.requires("hcrlib") or []:
-        extra = re.search(r"""extra == ["'](.+?)["']""", line)
-        name = re.match(r"[\w.-]+", line)[0]
-        if name != "hcrlib" and "platform_machine" not in line:
-            needed.setdefault(extra[1] if extra else "", []).append(name)
+        match, requirement = re.search(r"""extra == ["'](.+?)["']""", line), Requirement(line)
+        extra = match[1] if match else ""
+        here = requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+        if here and requirement.name != "hcrlib":
+            needed.setdefault(extra, []).append(requirement.name)
     return needed
 
 
@@ -50,7 +53,7 @@ def _print_extra(extra, names):
     """Print which distributions of an extra are installed and missing; return whether all are installed."""
     from hcrlib.core.provenance import version
 
-    versions = {name: version(name) for name in names}
+    versions = {name: version(name) or version(name.removesuffix("-cpu")) for name in names}  # of tensorflow
     missing = [name for name, version in versions.items() if version is None]
     text = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
     if missing:

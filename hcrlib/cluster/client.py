@@ -66,20 +66,20 @@ def run(plan, cluster=None, log=print, sources=None, attempt=worker.attempt):
     names = {notebook for _, notebook in plan}
     sources = sources or {name: notebooks.path(name).read_text(encoding="utf-8") for name in names}
     earlier = known()
-    estimate, local = (
-        Estimate(earlier),
-        Estimate(filter(is_local, earlier)),
-    )  # times of other machines only give an order
+    estimate, local = Estimate(earlier), Estimate(filter(is_local, earlier))  # other machines' times only give an order
+    ordered = estimate.order([config for config, _ in plan])
+    expected = {config.id: local.seconds(config) for config in ordered}
+    unknown = sum(seconds is None for seconds in expected.values())
+    timed = unknown * 2 < len(plan)
     with _Interrupts() as stop, started(cluster, attempt) as dask:
         if link := dask.link():
             log(f"dashboard: {link}")
-        seconds, unknown = local.total([config for config, _ in plan])
-        expected = seconds if unknown * 2 < len(plan) and seconds else None
-        if expected is not None:
+        display = Display(expected, link, dask.slots, timed=timed)
+        if timed:
             rest = f", without {unknown} of {len(plan)} runs" if unknown else ""
-            log(f"about {duration(expected / max(1, dask.slots()))}, estimated from earlier records{rest}")
-        with Display(len(plan), expected, link, dask.slots) as display:
-            sweep = _Sweep(plan, marks, cluster, sources, estimate, stop, dask, display)
+            log(f"about {duration(display.left_s())}, estimated from earlier records{rest}")
+        with display:
+            sweep = _Sweep(plan, marks, cluster, sources, ordered, stop, dask, display)
             try:
                 return sweep.run()
             finally:
@@ -96,14 +96,14 @@ def _allow_open_files():
 
 
 class _Sweep:
-    def __init__(self, plan, marks, cluster, sources, estimate, stop, dask, display):
-        self.marks, self.cluster, self.sources, self.estimate = marks, cluster, sources, estimate
+    def __init__(self, plan, marks, cluster, sources, ordered, stop, dask, display):
+        self.marks, self.cluster, self.sources = marks, cluster, sources
         self.stop, self.dask, self.display = stop, dask, display
         notebook_of = {config.hash: notebook for config, notebook in plan}
         ids = {config.id: config.hash for config, _ in plan}
         self.runs = [
             _Run(c, notebook_of[c.hash], waits_for=frozenset(ids[m] for m in inputs.members(c) if m in ids))
-            for c in estimate.order([config for config, _ in plan])
+            for c in ordered
         ]
         self.waiting = deque(self.runs)
         self.locks, self.topic = RunLocks(), f"hcr-{uuid.uuid4().hex}"
@@ -148,8 +148,8 @@ class _Sweep:
                 self.locks.release(run.config)
                 self.display.again(run.config.id)
         n = len(self.running)
-        self.display.note = f"stopping when the {n} active runs have ended; press Ctrl-C again to stop them now"
-        self.display.say(self.display.note)
+        active = f"the {n} active runs have" if n != 1 else "the active run has"
+        self.display.stop(f"stopping when {active} ended; press Ctrl-C again to stop {'it' if n == 1 else 'them'} now")
 
     def _hand_out(self):
         """Keep two runs per slot submitted, so that no slot waits for this client."""
@@ -195,7 +195,7 @@ class _Sweep:
         future = self.dask.submit(job, f"{config.id}/{run.tries}-{uuid.uuid4().hex[:8]}", self.cluster.priority)
         self.running[future.key] = run
         self.display.note = ""
-        self.display.started(config.id, self.estimate.seconds(config))
+        self.display.started(config.id)
 
     def _take_back(self, future):
         run = self.running.pop(future.key, None)

@@ -17,6 +17,7 @@ import sys
 import threading
 
 from hcrlib.cluster.fork import FORKS, fork
+from hcrlib.runs.notebooks import import_quickly
 
 PRELOAD = (
     *("papermill", "nbclient", "ipykernel.kernelapp", "pandas", "matplotlib.pyplot"),
@@ -106,6 +107,7 @@ def main(*preload):
     """Import modules, then serve jobs until standard input is closed. "--once" imports nothing and serves one job."""
     replies, once = os.dup(1), preload == ("--once",)
     os.dup2(2, 1)  # keep what libraries print out of the replies
+    import_quickly()
     for name in () if once else preload:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

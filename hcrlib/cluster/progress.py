@@ -5,6 +5,8 @@ import sys
 import threading
 import time
 
+from hcrlib.cluster.estimate import Clock
+
 EPOCH = re.compile(r"epoch\s+(\d+)\s*/\s*(\d+)")
 ROWS = 12  # of running runs
 
@@ -13,18 +15,20 @@ class Display:
     """A context manager. `say` and `event` may be called from any thread, the other methods from the sweep's thread.
 
     Args:
-        total: number of runs.
-        seconds: estimated time of all runs, one after the other; None if unknown.
+        estimates: run -> estimate of its duration in seconds, None if unknown, in the order of execution.
         link: address of the dashboard.
         workers: function that returns the number of workers.
         file: text stream; None for standard output.
+        timed: whether enough estimates are known to show the remaining time of all runs.
+        time: clock in seconds.
     """
 
-    def __init__(self, total, seconds=None, link="", workers=lambda: 1, file=None):
-        self.total, self.seconds, self.link, self.workers = total, seconds, link, workers
+    def __init__(self, estimates, link="", workers=lambda: 1, file=None, timed=False, time=time.monotonic):
+        self.planned, self.link, self.workers, self.timed, self.time = len(estimates), link, workers, timed, time
         self.file = sys.stdout if file is None else file
-        self.done, self.failed, self.skipped, self.running, self.begun = 0, 0, 0, {}, time.monotonic()
-        self.estimated, self.note, self.lock, self.live = 0.0, "", threading.Lock(), None
+        self.clock, self.hosts, self.stopping = Clock(estimates), set(), False
+        self.done, self.failed, self.skipped, self.running = 0, 0, 0, {}
+        self.note, self.lock, self.live = "", threading.Lock(), None
 
     def __enter__(self):
         if self.file.isatty():
@@ -47,17 +51,23 @@ class Display:
         else:
             print(line, file=self.file, flush=True)
 
-    def started(self, run, seconds):
-        """Note that a run was submitted; seconds: its estimated duration, or None."""
+    def started(self, run):
+        """Note that a run was submitted."""
         with self.lock:
-            self.running[run] = {"since": None, "line": "", "worker": "", "seconds": seconds}
+            self.running[run] = {"since": None, "line": "", "worker": ""}
 
     def event(self, event):
         """Note a worker's report on a running run: id, worker, line (of its last epoch), seconds."""
         with self.lock:
-            if run := self.running.get(event["id"]):
-                run["since"] = time.monotonic() - event["seconds"]
-                run["line"], run["worker"] = event["line"], event["worker"]
+            if (info := self.running.get(run := event["id"])) is None:
+                return
+            now = self.time()
+            if info["since"] is None:
+                self.clock.began(run, now - event["seconds"])
+            info |= {"since": now - event["seconds"], "line": event["line"], "worker": event["worker"]}
+            self.hosts.add(_host(event["worker"]))
+            if all(progress := _epochs(event["line"])):
+                self.clock.epoch(run, now, min(1.0, progress[0] / progress[1]))
 
     def is_running(self, run):
         """Return whether a worker has begun a submitted run."""
@@ -65,60 +75,68 @@ class Display:
             return run in self.running and self.running[run]["since"] is not None
 
     def again(self, run):
-        """Note that a run is no longer running and will be tried again."""
+        """Note that a run is no longer running and will be tried again, unless the sweep is stopping."""
         with self.lock:
             self.running.pop(run, None)
+            self.clock.again(run)
+
+    def stop(self, note):
+        """Note that no other run will begin; from now on only those that are running count. note: what to tell the user."""
+        self.stopping, self.note = True, note
+        self.say(note)
 
     def ended(self, run, record):
         """Note that a run has ended with a record."""
         with self.lock:
-            info = self.running.pop(run, None) or {}
-            self.estimated += info.get("seconds") or 0.0
+            self.running.pop(run, None)
+            self.clock.ended(run, self.time(), record.status == "finished")
             self.done, self.failed = self.done + 1, self.failed + (record.status == "failed")
             self.skipped += record.status == "skipped"
-        self.say(f"[{self.done}/{self.total}] {record}")
+        self.say(f"[{self.done}/{self.total()}] {record}")
+
+    def total(self):
+        """Return how many runs will have ended at the end."""
+        return self.done + len(self.running) if self.stopping else self.planned
 
     def left_s(self):
-        """Return the estimated remaining seconds at the pace so far, or None without an estimate."""
+        """Return the estimated remaining seconds of all runs, or None without enough estimates."""
         with self.lock:
-            if self.seconds is None:
-                return None
-            spent = time.monotonic() - self.begun
-            pace = spent / self.estimated if self.estimated else 1 / max(1, self.workers())
-            return max(0.0, self.seconds - self.estimated) * pace
+            slots = max(1, self.workers())
+            return self.clock.left(self.time(), slots, waiting=not self.stopping) if self.timed else None
 
     def table(self):
-        """Return the state as a rich table."""
+        """Return the state as a rich renderable: a headline, a table of the running runs, and a note."""
+        from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
+        now, left = self.time(), self.left_s()
         with self.lock:
             running = [(run, dict(info)) for run, info in self.running.items() if info["since"] is not None]
+            lefts = [self.clock.left_of(run, now) for run, _ in running[:ROWS]]
             counted = {"failed": self.failed, "skipped": self.skipped, "running": len(running)}
-        left = self.left_s()
-        head = [f"{self.done} of {self.total} done", *(f"{n} {what}" for what, n in counted.items() if n)]
+            head = [f"{self.done} of {self.total()} done", *(f"{n} {what}" for what, n in counted.items() if n)]
         head += [f"about {duration(left)} left"] if left is not None else []
-        title, caption = Text(", ".join(head)), Text(self.note or self.link)
-        table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
-        for name in ("run", "on", "for", "epoch", "left"):
+        table = Table()
+        several = len(self.hosts) > 1
+        for name in ("run", *(["on"] if several else []), "for", "epoch", "left"):
             table.add_column(name, justify="right" if name in ("for", "left") else "left", no_wrap=True)
-        now = time.monotonic()
-        for run, info in running[:ROWS]:
-            spent = now - info["since"]
-            epoch, left = progress(info["line"], spent, info["seconds"])
-            table.add_row(Text(run), info["worker"].rpartition("/")[2], duration(spent), epoch, left)
-        return table
+        for (run, info), left in zip(running, lefts, strict=False):
+            worker = [info["worker"].rpartition("/")[2]] if several else []
+            done, epochs = _epochs(info["line"])
+            epoch, left = f"{done}/{epochs}" if epochs else "", "" if left is None else duration(left)
+            table.add_row(Text(run), *worker, duration(now - info["since"]), epoch, left)
+        return Group(Text(", ".join(head)), table, Text(self.note or self.link))
 
 
-def progress(line, spent, seconds):
-    """Return (epoch, time left) of a run, such as ("3/12", "1 min 5 s").
+def _epochs(line):
+    """Return (epochs done, of how many) from a line such as "epoch 3/12  loss 0.1", (0, 0) from any other."""
+    match = EPOCH.search(line)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
-    line: of its last epoch. spent: seconds so far. seconds: the estimate of the whole run, or None.
-    """
-    if match := EPOCH.search(line):
-        epoch, epochs = map(int, match.groups())
-        return f"{epoch}/{epochs}", duration(spent / epoch * (epochs - epoch)) if epoch else ""
-    return "", duration(max(0.0, seconds - spent)) if seconds is not None else ""
+
+def _host(worker):
+    return worker.rpartition("/")[2].rpartition(":")[0]
 
 
 def duration(seconds):

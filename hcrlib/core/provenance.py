@@ -16,7 +16,7 @@ from hcrlib.core.code_hash import code_sha256
 
 PACKAGES = (
     *("hcrlib", "numpy", "scikit-learn", "scikit-learn-intelex", "faiss-cpu"),
-    *("keras", "tensorflow", "jax", "torch", "onnx", "onnxruntime", "tf2onnx"),
+    *("keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "onnx", "onnxruntime", "tf2onnx"),
 )
 
 LIMITS = (

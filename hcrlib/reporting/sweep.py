@@ -16,6 +16,7 @@ def write(sweep):
 
     Every file is replaced atomically. Returns their Paths. Raises RunError, with the cell, if the notebook fails.
     """
+    notebooks.import_quickly()
     import nbformat
 
     folder, finished = sweep.folder, sweep.records()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 
 from hcrlib.core import paths
@@ -38,6 +39,7 @@ def execute(notebook, out, parameters, folder, kernel=None, log=False):
         CellError: a cell raised; the message names the cell and the error.
         RunError: the kernel died or did not start, or the notebook could not be read or written.
     """
+    import_quickly()
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillException, PapermillExecutionError
@@ -57,6 +59,11 @@ def execute(notebook, out, parameters, folder, kernel=None, log=False):
         raise CellError(f"cell {error.exec_count}: {error.ename}: {last}") from error
     except (DeadKernelError, PapermillException, OSError, RuntimeError, ValueError) as error:
         raise RunError(f"{type(error).__name__}: {error}") from error
+
+
+def import_quickly():
+    """Spare this process seconds when it imports nbformat: jsonschema would compile a grammar of IRIs; notebooks have none."""
+    sys.modules.setdefault("rfc3987_syntax", None)
 
 
 def _own_kernel():

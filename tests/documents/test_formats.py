@@ -421,8 +421,23 @@ def test_a_table_is_read_row_by_row_in_every_format():
     assert as_printed(made).split() == words
 
 
+def test_hocr_check_accepts_hocr(tmp_path, capsys):
+    from hocr_tools_lib.tools.hocr_check import Checker
+
+    side = page(line("one two"), line("below", top=40), line("x", 300, column=1))
+    file = tmp_path / "page.hocr"
+    file.write_bytes(written("hocr", side, source='a;"b.png'))
+    checker = Checker(file)
+    checker.check()
+    assert checker.test_counter == 11  # 3 of the head, 3 lines and 2 columns in their page, 3 that they do not overlap
+    assert "not ok" not in capsys.readouterr().err
+    file.write_bytes(written("hocr", page(line("one"), line("two", top=1))))
+    Checker(file).check()
+    assert "not ok 7 - mostly_nonoverlapping/line" in capsys.readouterr().err, "it finds faults"
+
+
 def test_hocr_keeps_the_rules_that_its_checkers_know():
-    """Those of hocr-check of hocr-tools 1.1 and of hocr-spec 0.2, profile "standard", both of which accept it."""
+    """Those of hocr-spec 0.2, profile "standard", which accepts it but is no longer maintained; and the capabilities."""
     side = page(line("one two"), line("x", 300, column=1))
     root = ElementTree.fromstring(written("hocr", side, page("y", number=2), source='a;"b.png'))
     metas = {meta.get("name"): meta.get("content") for meta in root.iter(f"{XHTML}meta")}

@@ -15,7 +15,7 @@ from PIL import Image
 import hcrlib
 from hcrlib import records
 from hcrlib.cli import doctor, main
-from hcrlib.core import paths
+from hcrlib.core import paths, provenance
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.runs import runner
 
@@ -286,6 +286,16 @@ def test_doctor_names_packages_data_folders_and_what_to_do(capsys, monkeypatch):
         'missing: a-package-that-does-not-exist; get it: pip install "hcrlib[sql]"',
     ):
         assert word in out
+
+
+def test_doctor_takes_either_build_of_a_library_and_what_this_system_needs(capsys, monkeypatch):
+    lines = ['hcrlib[a]; extra == "all"', "numpy>=2", 'numba-cpu>=1; python_version > "3" and extra == "a"']
+    lines += ['absent; python_version < "3" and extra == "a"', 'also-absent; extra == "b"']
+    monkeypatch.setattr(doctor.importlib.metadata, "requires", lambda _: lines)
+    assert doctor.requirements() == {"": ["numpy"], "a": ["numba-cpu"], "b": ["also-absent"]}
+    monkeypatch.setattr(provenance, "version", lambda name: {"numpy": "2.1", "numba": "1.5"}.get(name))
+    assert main.main(["doctor"]) == 0
+    assert re.search(r"\na +numba-cpu 1.5\nb +missing: also-absent;", printed(capsys)[0])
 
 
 def test_a_reader_that_has_seen_enough_ends_it_quietly():

@@ -62,6 +62,12 @@ def test_success(two, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"log.txt", "out.ipynb", "source.ipynb"}
 
 
+def test_no_process_spends_seconds_on_a_grammar_of_iris(two, tmp_path):
+    begin(two[0], tmp_path, "import sys, nbformat\nprint('jsonschema' in sys.modules, 'lark' in sys.modules)")
+    assert two[0].wait(60) == 0
+    assert printed(tmp_path) == "True False\n"
+
+
 def test_cell_that_raises(two, tmp_path):
     begin(two[0], tmp_path, "print('before')", "raise ValueError('no luck')", "print('after')")
     assert two[0].wait(60) == CELL_FAILED

@@ -21,12 +21,19 @@ ALL = [Requirement(line) for lines in (PROJECT["dependencies"], *EXTRAS.values()
 MODULES = {  # distribution -> the module it brings, where that has another name
     "opencv-python-headless": "cv2",
     "scikit-image": "skimage",
+    "tensorflow-cpu": "tensorflow",
     "prometheus-client": "prometheus_client",
 }
 
 
 def test_all_is_every_extra():
     assert PROJECT["optional-dependencies"]["all"] == [f"hcrlib[{','.join(EXTRAS)}]"]
+
+
+def test_the_environment_of_the_demo_is_all_but_the_tests_and_fast():
+    named = re.search(r"^EXTRAS := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split(",")
+    assert set(EXTRAS) - set(named) == {"fast", "test"}
+    assert set(named) < set(EXTRAS)
 
 
 def test_a_missing_library_names_an_extra_that_brings_it():
@@ -36,7 +43,7 @@ def test_a_missing_library_names_an_extra_that_brings_it():
             name = Requirement(line).name
             module = MODULES.get(name, name.replace("-", "_"))
             brought_by = [other for other in EXTRAS if line in EXTRAS[other]]
-            assert extras.extra_of(module) in brought_by or module == "tensorboard", module
+            assert extras.extra_of(module) in brought_by or module in ("tensorboard", "nbval"), module
     named = {*extras.EXTRAS, *extras.BROUGHT_ALONG.values()}
     assert named <= set(EXTRAS)
 
