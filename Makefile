@@ -93,7 +93,7 @@ test-arm64: env
 
 ## re-execute the committed notebooks in place
 notebooks: env
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
 
 ## regenerate the JSON schemas of the YAML files: params/schema/
 schemas: env

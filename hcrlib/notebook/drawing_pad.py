@@ -197,12 +197,9 @@ class Pad(widgets.HBox):
                     self.canvas.stroke_line(*start, *stop)
 
     def _tell(self):
-        reading, ink = self.drawing.reading, self.drawing.image()
+        reading = self.drawing.reading
         self.answer.value = _page(self.drawing)
-        self.seen.value = _png(reading.seen if reading else np.zeros((28, 28), np.uint8), SEEN)
-        border = (len(ink) - self.drawing.size) // 2  # what a notebook shows that is opened, but not run:
-        inner = ink[border:-border, border:-border]
-        self.canvas.set_trait("image_data", _png(inner, len(inner)))
+        self.seen.value = _png(reading.seen if reading else np.zeros((28, 28), np.uint8))
         return self
 
     def __repr__(self):
@@ -258,8 +255,8 @@ def _page(drawing):
     return f'{big}<div style="line-height: 20px">{lines}</div>{seen}'
 
 
-def _png(ink, side):
-    """Return the PNG bytes of uint8 (h, h), ink 255: dark on white, scaled to a side without interpolation."""
+def _png(glyph):
+    """Return the PNG bytes of a glyph, uint8 (28, 28), ink 255: dark on white, enlarged without interpolation."""
     stream = io.BytesIO()
-    Image.fromarray(255 - ink).resize((side, side), Image.NEAREST).save(stream, "png", optimize=True)
+    Image.fromarray(255 - glyph).resize((SEEN, SEEN), Image.NEAREST).save(stream, "png", optimize=True)
     return stream.getvalue()

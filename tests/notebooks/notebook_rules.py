@@ -149,6 +149,11 @@ def check_kernel(path):
     assert name == "python3", f"its kernel is {name}; every installation has python3"
 
 
+def check_widgets(path):
+    """No state of widgets: exported pages would show it, such as a blank pad, instead of the picture that is kept beside it."""
+    assert "widgets" not in nbformat.read(path, as_version=4).metadata, "it stores the state of its widgets"
+
+
 CHECKS = [check for name, check in list(globals().items()) if name.startswith("check_")]
 
 

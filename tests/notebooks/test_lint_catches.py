@@ -116,6 +116,7 @@ BROKEN = [
     ("private", source(1, 'password = "x"'), "a secret"),
     ("kernel", lambda notebook: notebook.metadata.kernelspec.update(name="mine"), "its kernel is mine"),
     ("kernel", lambda notebook: notebook.metadata.pop("kernelspec"), "its kernel is None"),
+    ("widgets", lambda notebook: notebook.metadata.update(widgets={}), "the state of its widgets"),
 ]
 
 
