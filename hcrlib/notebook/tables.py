@@ -18,7 +18,7 @@ def facts(values):
 
 
 def grid(rows, **options):
-    """Return a table of dicts, or of a DataFrame without its index. options: of tabulate, such as floatfmt."""
+    """Return a table of dicts, of tuples, or of a DataFrame without its index. options: of tabulate, as headers, floatfmt."""
     if isinstance(rows, pd.DataFrame):
         rows = rows.to_dict("list")  # tabulate would make floats of the integers beside floats
     return from_html(tabulate(rows, **{"headers": "keys", "tablefmt": "html", "intfmt": ",", **options}))
