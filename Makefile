@@ -107,7 +107,7 @@ test-arm64: .venv/.complete
 
 ## re-execute the committed notebooks in place
 notebooks: .venv/.complete
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
 
 ## regenerate the JSON schemas of the YAML files: params/schema/
 schemas: env

@@ -13,7 +13,7 @@ TONES = {ledger.HOLDS: HOLDING, ledger.FAILS: "#d55e00", ledger.UNDECIDED: "#cc7
 def against_figures(ax, content):
     """Draw accuracies with their intervals beside the papers' figures, a row per claim; content: of claims.json.
 
-    The axis is logarithmic in the error rate. Colors show verdicts; gray: measured on other data than the paper's.
+    The axis is logarithmic in the error rate. Colors show verdicts; gray decides nothing about the paper, see `reason`.
     """
     rows = [row for row in content["claims"] if row["measure"] == "accuracy" and row["figure"] and row["measured"]]
     for y, row in enumerate(reversed(rows)):

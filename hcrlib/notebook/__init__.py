@@ -1,1 +1,1 @@
-"""Tools for notebooks: a drawing pad and the exploration of a dataset."""
+"""Tools for notebooks: a drawing pad, tables and the exploration of a dataset."""

@@ -5,6 +5,7 @@ rasterized in Python: nothing is read back from the browser, and a `Drawing` wor
 """
 
 import base64
+import contextlib
 import html
 import io
 import itertools
@@ -22,8 +23,11 @@ with explained():
 
 SIZE = 280  # screen pixels, ten for each of the glyph
 PEN = 1 / 14  # of the pad's side: lines of the 28x28 glyph are then about two pixels wide, as in MNIST
+THIN = 1 / 6  # of the drawing's longer side: where it is small, no line is wider, or the lines would run together
+DOT = PEN / 2  # of the pad's side: what is not longer is a dot
 TOP = 3  # number of classes shown
 NOTHING = "Nothing has been drawn yet."
+NO_CHARACTER = "This does not look like one character."
 SEEN = 140  # pixels: the glyph, enlarged five times
 
 
@@ -38,8 +42,8 @@ def pad(model, size=SIZE):
 class Drawing:
     """Strokes on a square, and the model's reading of them; works without a browser.
 
-    strokes: lists of (x, y) in pixels from the upper left corner. reading: a `hcrlib.Reading`, or None if there is no ink. A
-    stroke has a beginning, moves and an end, at which the model reads the drawing.
+    strokes: lists of (x, y) in pixels from the upper left corner. reading: a `hcrlib.Reading`, or None if there is no ink or no
+    character in it. A stroke has a beginning, moves and an end, at which the model reads the drawing.
     """
 
     def __init__(self, model, size=SIZE, strokes=()):
@@ -78,27 +82,45 @@ class Drawing:
         self.is_down = False
         return self.draw(())
 
+    @property
+    def pen(self):
+        """The width of the lines, as a fraction of the side: PEN, or less where the drawing is small, but not a dot."""
+        return PEN if self._is_dot else min(PEN, THIN * self._length)
+
     def image(self):
         """Return the strokes as uint8 (side, side), ink 255 on 0, see `rasterised`."""
-        return rasterised(self.strokes, self.size)
+        return rasterised(self.strokes, self.size, self.pen)
 
     @property
     def label(self):
-        """The predicted class, "?" if no class is probable enough, "" if there is no ink."""
-        return self.reading.label if self.reading else ""
+        """The predicted class, "?" if none is probable enough or there is no character, "" if there is no ink."""
+        return self.reading.label if self.reading else "?" * self.is_inked
 
     @property
     def words(self):
-        """The most probable classes with their probabilities, one per line, or a note that nothing has been drawn."""
+        """The most probable classes with their probabilities, one per line, or why there are none."""
         if not self.reading:
-            return NOTHING
+            return NO_CHARACTER if self.is_inked else NOTHING
         best = [f"{name}: {probability:.1%}" for name, probability in self.reading.alternatives[:TOP]]
         return "\n".join((["Not sure."] if self.reading.unsure else []) + best)
 
     def _read(self):
-        inked = self.strokes and self.image().any()  # points outside the pad leave no ink
-        self.reading = self.model.read(self.image()) if inked else None
+        image, self.reading = self.image(), None
+        self.is_inked = bool(image.any())  # points outside the pad leave no ink
+        if self.is_inked and not self._is_dot:
+            with contextlib.suppress(ValueError):  # no character was found
+                self.reading = self.model.read(image)
         return self
+
+    @property
+    def _length(self):
+        """The longer side of all strokes together, as a fraction of the pad's."""
+        points = [point for stroke in self.strokes for point in stroke]
+        return np.ptp(points, axis=0).max() / self.size if points else 0.0
+
+    @property
+    def _is_dot(self):
+        return self._length <= DOT
 
 
 class Pad(widgets.HBox):
@@ -151,6 +173,8 @@ class Pad(widgets.HBox):
 
     def _end(self, *at):
         if self.drawing.end():
+            if self.canvas.line_width != self.drawing.size * self.drawing.pen:
+                self._redraw()
             self._tell()
 
     def _dot(self, x, y):
@@ -159,11 +183,14 @@ class Pad(widgets.HBox):
     def _redraw(self):
         """Redraw everything, including the background and the pen, which are lost when a page is reloaded."""
         size = self.drawing.size
+        # A page that was loaded again does not know which canvas is drawn on, and nothing is drawn on it until it is told:
+        # https://github.com/jupyter-widgets-contrib/ipycanvas/issues/322
+        self.canvas._canvas_manager._current_canvas = None
         with hold_canvas():
             self.canvas.fill_style = "white"
             self.canvas.fill_rect(0, 0, size, size)
             self.canvas.fill_style = self.canvas.stroke_style = "black"
-            self.canvas.line_width, self.canvas.line_cap = size * PEN, "round"
+            self.canvas.line_width, self.canvas.line_cap = size * self.drawing.pen, "round"
             for stroke in self.drawing.strokes:
                 self._dot(*stroke[0])
                 for start, stop in itertools.pairwise(stroke):
@@ -220,11 +247,12 @@ def sketch(ax, drawing, row=0, caption=""):
 
 def _page(drawing):
     """Return the prediction as HTML; class names may be any text."""
-    if not drawing.reading:
+    if not drawing.is_inked:
         return f"<p>{NOTHING} Draw one character of any size.</p>"
     lines = "<br>".join(html.escape(line) for line in drawing.words.splitlines())
     big = f'<div style="font-size: 48px; line-height: 60px">{html.escape(drawing.label)}</div>'
-    return f'{big}<div style="line-height: 20px">{lines}</div><div style="margin-top: 8px">What the model saw:</div>'
+    seen = '<div style="margin-top: 8px">What the model saw:</div>' if drawing.reading else ""
+    return f'{big}<div style="line-height: 20px">{lines}</div>{seen}'
 
 
 def _png(glyph):

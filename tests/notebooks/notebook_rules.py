@@ -12,7 +12,8 @@ import re
 import nbformat
 
 CODE_CELLS, LINES, BYTES = 12, 15, 1_000_000
-MARK = "# NBVAL_CHECK_OUTPUT"  # nbval reads it only where it has a line of its own
+# Tags: what nbval compares in its lax mode, too, and what it never compares. In its strict mode it compares all other cells.
+CHECK, IGNORE = "nbval-check-output", "nbval-ignore-output"
 SECRETS = re.compile(r"(api[_-]?key|secret|passw(or)?d|token)\s*[=:]|AKIA[0-9A-Z]{16}|gh[pousr]_\w{20}|-----BEGIN")
 FOLDER = re.compile(r"(?<![\w.:/])/(home|root|tmp|work|Users|usr|opt|var|mnt)/|[A-Z]:\\\\")
 VARYING = {  # from machine to machine, or from run to run
@@ -23,6 +24,7 @@ VARYING = {  # from machine to machine, or from run to run
         r"|\b(ms|µs|it/s)\b|\bfit s\b|_(s|ms|us)(_p\w+)?[\"']?\s*[:=]\s*\d"  # a column's heading; "fit_s": 1
         r"|\b\d\d?:\d\d(:\d\d)?\b|\b20\d\d-\d\d-\d\d\b"  # of day, date
     ),
+    "line that only the first run prints": re.compile(r"^epoch \d+/\d+  |^\[\d+/\d+\] |^dashboard: ", re.MULTILINE),
     "number that is not rounded": re.compile(r"\d\.\d{7}"),
 }
 COMPARABLE = "text/plain", "text/html", "text/markdown", "text/latex", "application/json"
@@ -107,18 +109,18 @@ def check_definitions(path):
 
 
 def check_marks(path):
-    """What is said to nbval is understood, and never 'skip': it reads no mark behind code, and none with a misprint."""
+    """What is said to nbval is one tag, without a misprint, and never 'skip'; no comment, which readers would see."""
     for at, cell in code_cells(path):
         said = [line for line in cell.source.splitlines() if "nbval" in line.lower()]
-        tags = [tag for tag in cell.metadata.get("tags", ()) if tag.startswith("nbval") or tag == "raises-exception"]
-        wrong = [line for line in [*said, *tags] if line.strip() != MARK]
-        assert not wrong, f"code cell {at}: only '{MARK}', on a line of its own, is a mark: {wrong}"
+        assert not said, f"code cell {at}: the tag '{CHECK}' or '{IGNORE}' says it, no comment: {said}"
+        tags = [tag for tag in tags_of(cell) if tag != "parameters"]
+        assert tags in ([], [CHECK], [IGNORE]), f"code cell {at}: only '{CHECK}' or '{IGNORE}' is a tag: {tags}"
 
 
 def check_compared(path):
     """There are checked cells, and each has what nbval compares: an execution count, and outputs that are no pictures."""
-    checked = checked_cells(path)
-    assert checked, f"no cell is marked '{MARK}'"
+    checked = [(at, cell) for at, cell in code_cells(path) if CHECK in tags_of(cell)]
+    assert checked, f"no cell has the tag '{CHECK}'"
     for at, cell in checked:
         assert cell.execution_count, f"code cell {at} is checked, but has no execution count: nbval skips it"
         assert cell.outputs, f"code cell {at} is checked, but has no outputs"
@@ -127,11 +129,11 @@ def check_compared(path):
 
 
 def check_repeatable(path):
-    """What nbval compares is the same on every machine."""
-    for at, cell in checked_cells(path):
+    """What nbval's strict mode compares is the same on every machine, and the first time as well as later."""
+    for at, cell in compared_cells(path):
         for text, (what, pattern) in itertools.product(compared_texts(cell), VARYING.items()):
             found = pattern.search(text)
-            assert not found, f"code cell {at} is checked, but shows a {what}: {found and found[0]}"
+            assert not found, f"code cell {at} shows a {what}, {found and found[0]}, and has no tag '{IGNORE}'"
 
 
 def check_private(path):
@@ -147,6 +149,11 @@ def check_kernel(path):
     assert name == "python3", f"its kernel is {name}; every installation has python3"
 
 
+def check_widgets(path):
+    """No state of widgets: exported pages would show it, such as a blank pad, instead of the picture that is kept beside it."""
+    assert "widgets" not in nbformat.read(path, as_version=4).metadata, "it stores the state of its widgets"
+
+
 CHECKS = [check for name, check in list(globals().items()) if name.startswith("check_")]
 
 
@@ -156,12 +163,17 @@ def code_cells(path):
     return list(enumerate((cell for cell in cells if cell.cell_type == "code"), 1))
 
 
-def checked_cells(path):
-    return [(at, cell) for at, cell in code_cells(path) if MARK in cell.source]
+def compared_cells(path):
+    """The cells with outputs that nbval's strict mode compares."""
+    return [(at, cell) for at, cell in code_cells(path) if cell.outputs and IGNORE not in tags_of(cell)]
 
 
 def parameters_cells(path):
-    return [(at, cell) for at, cell in code_cells(path) if "parameters" in cell.metadata.get("tags", ())]
+    return [(at, cell) for at, cell in code_cells(path) if "parameters" in tags_of(cell)]
+
+
+def tags_of(cell):
+    return cell.metadata.get("tags", [])
 
 
 def parameters(path):

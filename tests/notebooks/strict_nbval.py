@@ -1,9 +1,10 @@
 """nbval in a process of its own, and stricter than it is: a plug-in for it, and the call that uses it.
 
-By itself nbval passes a notebook of which it compares nothing (no cell is marked, or the marked ones were never executed), and
-one that warns on stderr; and it fails where a busy machine needs over 5 s to hand over an output. The processes of pytest and
-of the kernel are forked from one that has imported libraries, which would take longer than most notebooks; test_papermill.py
-starts a kernel as Jupyter does.
+It is nbval's strict mode, which compares the outputs of all cells but those tagged to be ignored: the lax mode compares fewer.
+By itself nbval passes a notebook of which it compares nothing (all cells are ignored, or were never executed), and one that
+warns on stderr; and it fails where a busy machine needs over 5 s to hand over an output. The processes of pytest and of the
+kernel are forked from one that has imported libraries, which would take longer than most notebooks; test_papermill.py starts a
+kernel as Jupyter does.
 """
 
 import atexit
@@ -78,7 +79,7 @@ def check(given):
     if FORKS:
         forked = kernel._forked_kernel(Path(given["notebook"]).parent)  # before pytest captures and filters warnings
         nbval.kernel.start_new_kernel = lambda **how: _connected(forked, **how)
-    options = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=500", "--color=no"]
+    options = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=500", "--color=no"]
     plugins = [sys.modules[__name__], nbval.plugin, pytest_timeout]
     return int(pytest.main(["-q", "-p", "no:cacheprovider", *options, given["notebook"]], plugins))
 

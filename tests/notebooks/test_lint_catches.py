@@ -12,7 +12,7 @@ def good():
     """parameters, a checked cell, a picture; each after a question."""
     code = [
         v4.new_code_cell("seed: int = 0", metadata={"tags": ["parameters"]}),
-        v4.new_code_cell("print(12)\n# NBVAL_CHECK_OUTPUT", outputs=[said("12\n")]),
+        v4.new_code_cell("print(12)", outputs=[said("12\n")], metadata={"tags": [rules.CHECK]}),
         v4.new_code_cell("picture", outputs=[v4.new_output("execute_result", PICTURE, execution_count=3)]),
     ]
     for count, cell in enumerate(code, 1):
@@ -69,7 +69,7 @@ BROKEN = [
     ("quiet", outputs(0, said("UserWarning", "stderr")), "writes to stderr"),
     ("picture", outputs(2), "no picture"),
     ("parameters", tags(0), "0 cells tagged"),
-    ("parameters", tags(1, "parameters"), "2 cells tagged"),
+    ("parameters", tags(1, rules.CHECK, "parameters"), "2 cells tagged"),
     ("parameters", source(0, "seed = 0"), "not annotated"),
     ("parameters", source(0, "import os"), "not annotated"),
     ("parameters", source(0, "n: int = 60 * 60"), "not a literal"),
@@ -84,17 +84,22 @@ BROKEN = [
     ("definitions", source(1, "class A: pass"), r"classes \['A'\]"),
     ("definitions", source(1, "def f(): pass\ndef g(): pass"), r"functions \['f', 'g'\]"),
     ("definitions", source(1, "%matplotlib inline"), "not plain Python"),
-    ("marks", source(1, "print(12)  # NBVAL_CHECK_OUTPUT"), "line of its own"),
-    ("marks", source(1, "print(12)\n# NBVAL_CHECK_OUTPUTS"), "line of its own"),
-    ("marks", source(1, "print(12)\n# NBVAL_SKIP"), "line of its own"),
-    ("marks", tags(1, "nbval-skip"), "line of its own"),
-    ("marks", tags(1, "raises-exception"), "line of its own"),
-    ("compared", source(1, "print(12)"), "no cell is marked"),
+    ("marks", source(1, "print(12)  # NBVAL_CHECK_OUTPUT"), "no comment"),
+    ("marks", source(1, "print(12)\n# NBVAL_SKIP"), "no comment"),
+    ("marks", tags(1, "nbval-check-outputs"), "is a tag"),
+    ("marks", tags(1, "nbval-skip"), "is a tag"),
+    ("marks", tags(1, "raises-exception"), "is a tag"),
+    ("marks", tags(1, rules.CHECK, rules.IGNORE), "is a tag"),
+    ("compared", tags(1), "no cell has the tag"),
     ("compared", count(1, None), "no execution count"),
     ("compared", outputs(1), "no outputs"),
     ("compared", outputs(1, SHOWN), "pictures only"),
     ("compared", outputs(1, said("\n"), SHOWN), "pictures only"),
     ("repeatable", printed("took 1.3 s"), "a time"),
+    ("repeatable", outputs(0, said("took 1.3 s")), "a time"),
+    ("repeatable", printed("epoch 1/2  loss 0.7"), "only the first run"),
+    ("repeatable", printed("dashboard: http://127.0.0.1:46347/status"), "only the first run"),
+    ("repeatable", printed("[1/4] mnist-5k/dummy/bef66291ee83: accuracy"), "only the first run"),
     ("repeatable", printed("in 12 seconds"), "a time"),
     ("repeatable", printed('{"fit_s": 3}'), "a time"),
     ("repeatable", printed('{"predict_us_per_image": 3}'), "a time"),
@@ -111,6 +116,7 @@ BROKEN = [
     ("private", source(1, 'password = "x"'), "a secret"),
     ("kernel", lambda notebook: notebook.metadata.kernelspec.update(name="mine"), "its kernel is mine"),
     ("kernel", lambda notebook: notebook.metadata.pop("kernelspec"), "its kernel is None"),
+    ("widgets", lambda notebook: notebook.metadata.update(widgets={}), "the state of its widgets"),
 ]
 
 

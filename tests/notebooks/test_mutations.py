@@ -51,7 +51,7 @@ def copy(tmp_path):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("*.pyc.*", "*.nb[ci]*"))
     shutil.copy(ROOT / "pyproject.toml", root)
     notebook = nbformat.read(ROOT / "notebooks" / NOTEBOOK, as_version=4)
-    last = max(at for at, cell in enumerate(notebook.cells) if notebook_rules.MARK in cell.source)
+    last = max(at for at, cell in enumerate(notebook.cells) if notebook_rules.CHECK in notebook_rules.tags_of(cell))
     del notebook.cells[last + 1 :]  # figures of what was compared by then
     package = str(root / "hcrlib/__init__.py")
     notebook.cells.insert(

@@ -4,9 +4,10 @@ import base64
 
 import numpy as np
 import pytest
+from ipycanvas.canvas import COMMANDS
 
-from hcrlib.api import Reading
-from hcrlib.notebook.drawing_pad import NOTHING, Drawing, pad, rasterised, sketch
+from hcrlib.api import Reading, load_model
+from hcrlib.notebook.drawing_pad import NO_CHARACTER, NOTHING, PEN, Drawing, pad, rasterised, sketch
 from hcrlib.plotting.style import figure, save
 from hcrlib.runtime import to_glyph
 
@@ -21,6 +22,15 @@ class Reader:
         self.given.append(image)
         shares = zip(self.names, (0.75, 0.2, 0.04, 0.01), strict=True)
         return Reading(self.label, 0.75, tuple(shares), to_glyph(image))
+
+
+DIGITS = {  # strokes, as high as a pad of 280 pixels
+    "2": [[(0, 80), (40, 10), (125, 15), (155, 80), (10, 280), (180, 280)]],
+    "3": [[(10, 15), (100, 0), (155, 60), (85, 130), (165, 205), (100, 280), (0, 260)]],
+    "4": [[(45, 0), (0, 150), (210, 150)], [(145, 15), (145, 280)]],
+    "7": [[(0, 0), (225, 0), (85, 280)]],
+}
+DOTS = [[(x, y)] for x in range(20, 280, 40) for y in range(20, 280, 40)]
 
 
 def send(board, event, *points):
@@ -68,13 +78,50 @@ def test_a_drawing_is_read_at_the_end_of_each_stroke():
     assert drawing.end()
     assert (drawing.label, drawing.words) == ("7", "7: 75.0%\n1: 20.0%\n9: 4.0%")
     assert (reader.given[0] == rasterised([[(80, 70), (200, 70)]], 280)).all()
-    assert Drawing(Reader("?"), strokes=[[(140, 140)]]).words.startswith("Not sure.\n7: ")
+    assert Drawing(Reader("?"), strokes=[[(80, 70), (200, 70)]]).words.startswith("Not sure.\n7: ")
 
 
 @pytest.mark.parametrize("strokes", [[], [[]], [[(999, 999)]]])
 def test_nothing_drawn_is_not_given_to_the_model(strokes):
     drawing = Drawing(Reader(), strokes=strokes)
     assert (drawing.label, drawing.words, drawing.reading, drawing.model.given) == ("", NOTHING, None, [])
+
+
+@pytest.fixture(scope="module")
+def best_digits():
+    return load_model("best-digits")
+
+
+@pytest.mark.parametrize("share", [0.66, 0.3, 0.12, 0.06])
+@pytest.mark.parametrize("label", DIGITS)
+def test_a_digit_of_any_size_is_read(label, share, best_digits):
+    small = [[(60 + share * x, 60 + share * y) for x, y in stroke] for stroke in DIGITS[label]]  # share of the pad
+    drawing = Drawing(best_digits, strokes=small)
+    assert drawing.label == label
+    assert drawing.reading.probability > 0.9
+    assert (drawing.reading.seen == best_digits.glyph(drawing.image())).all(), "as the model sees it"
+
+
+@pytest.mark.parametrize("strokes", [[[(140, 140)]], [[(140, 140), (143, 141)]], DOTS], ids=["dot", "tap", "dots"])
+def test_what_is_no_character_is_a_question_mark(strokes, best_digits):
+    board = pad(best_digits).draw(strokes)
+    assert (board.drawing.label, board.drawing.words, board.drawing.reading) == ("?", NO_CHARACTER, None)
+    assert NO_CHARACTER in board.answer.value
+    assert "the model saw" not in board.answer.value
+
+
+def test_a_small_drawing_has_thin_lines_until_it_is_large():
+    board = pad(Reader())
+    send(board, "mouse_down", (100, 100))
+    send(board, "mouse_move", (130, 100))
+    assert board.canvas.line_width == pytest.approx(280 * PEN)
+    send(board, "mouse_up", (130, 100))
+    assert board.canvas.line_width == pytest.approx(5)
+    assert len(board.drawing.model.given[0]) == 290
+    board.drawing.begin(100, 100)
+    board.drawing.move(100, 250)
+    board._end()
+    assert board.canvas.line_width == pytest.approx(280 * PEN)
 
 
 def test_a_pad_smaller_than_a_glyph_is_refused():
@@ -137,11 +184,14 @@ def test_a_pad_shows_its_picture_and_can_be_cleared():
 
 def test_a_page_that_was_loaded_again_is_drawn_anew(monkeypatch):
     board = pad(Reader()).draw([[(10, 20), (30, 40)]])
-    lines = []
-    monkeypatch.setattr(type(board.canvas), "stroke_line", lambda self, *line: lines.append(line))
+    sent = []
+    monkeypatch.setattr(
+        board.canvas._canvas_manager, "_send_custom", lambda commands, buffers=(): sent.extend(commands)
+    )
     send(board, "client_ready")
-    assert lines == [(10, 20, 30, 40)]
-    assert (board.canvas.fill_style, board.canvas.line_width, board.canvas.line_cap) == ("black", 20, "round")
+    assert sent[0] == [COMMANDS["switchCanvas"], [f"IPY_MODEL_{board.canvas.model_id}"]], "the page has forgotten it"
+    assert [args for name, args, *_ in sent if name == COMMANDS["strokeLine"]] == [[10, 20, 30, 40]]
+    assert (board.canvas.fill_style, board.canvas.line_cap) == ("black", "round")
 
 
 def test_a_sketch_has_the_drawing_the_glyph_and_the_words_row_below_row():
