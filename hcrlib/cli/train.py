@@ -2,8 +2,8 @@
 
 import argparse
 import contextlib
-import json
 
+from hcrlib.cli import classifiers
 from hcrlib.cli._common import add_command
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.extras import explained
@@ -40,9 +40,7 @@ class _Help(argparse._HelpAction):
     def __call__(self, parser, namespace, *_):
         parser.print_help()
         if (name := getattr(namespace, "classifier", None)) in names():
-            print(f"\nparameters of {name}, for --set, with their defaults:")
-            for key, default in named(name).parameters().items():
-                print(f"  {key}={json.dumps(default)}")
+            print(f"\nparameters of {name}, for --set:\n\n{classifiers.table(named(name))}")
         parser.exit()
 
 
