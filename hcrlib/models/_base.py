@@ -60,8 +60,9 @@ class Learner(abc.ABC):
         preprocess: default pipeline steps.
         backend: "" or "keras".
         fixed_protocol: whether it accepts neither a budget nor other steps.
-        colour, marker: its style in figures; by default derived from its name.
-        space: search space of `hcr tune`: parameter -> "LOW..HIGH", "LOW..HIGH log" or a list of choices.
+        colour, marker: its style in figures; by default unlike all others.
+        space: search space of `hcr tune`: parameter -> "LOW..HIGH", "LOW..HIGH log" or a list of choices; by default around
+            the defaults.
 
     Attributes after fit: `engine`, the library that did the work; `history`, one dict per epoch; `notes`, remarks for the
     record; `n_train_used`, number of training items if not all; `prior_fit_s`, seconds of interrupted attempts that this one
@@ -304,7 +305,7 @@ def expected(field: dataclasses.Field) -> str:
     choices = field.metadata.get("choices", ())
     kinds = _kinds(field)
     names = " or ".join(("null", *choices) if choices else ("null" if k is type(None) else k.__name__ for k in kinds))
-    limits = zip(("of at least", "above", "below"), _limits(field), strict=True)
+    limits = zip(("of at least", "above", "below"), limits_of(field), strict=True)
     words = " and ".join(f"{word} {limit}" for word, limit in limits if limit is not None)
     return f"{names} {words}" if {int, float} & {*kinds} else names
 
@@ -313,7 +314,7 @@ def _kinds(field: dataclasses.Field) -> tuple[Any, ...]:
     return getattr(field.type, "__args__", (field.type,))
 
 
-def _limits(field: dataclasses.Field) -> tuple[float | None, float | None, float | None]:
+def limits_of(field: dataclasses.Field) -> tuple[float | None, float | None, float | None]:
     """Return (least, above, below) of a number: without limits, an int is at least 1, a float at least 0."""
     least, above, below = (field.metadata.get(name) for name in ("least", "above", "below"))
     if least is None and above is None:
@@ -332,7 +333,7 @@ def _checked_value(classifier: str, field: dataclasses.Field, value: Any) -> Any
             value = float(value)
     right = isinstance(value, kinds) if not isinstance(value, bool) else bool in kinds
     if right and isinstance(value, (int, float)) and not isinstance(value, bool):
-        least, above, below = _limits(field)
+        least, above, below = limits_of(field)
         right = (least is None or value >= least) and (above is None or value > above)
         right = right and value < (math.inf if below is None else below)
     choices = field.metadata.get("choices", ())
