@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hcrlib import tasks
+from hcrlib.core.names import dataset_name
 from hcrlib.metrics.statistics import Comparison, compare
 from hcrlib.records import RunRecord, check_comparable, label, load_predictions, variant
 
@@ -42,7 +43,7 @@ def over_seeds(records: Iterable[RunRecord]) -> pd.DataFrame:
         values = np.array([getattr(record, metric) for record in group])
         n, sd = len(values), values.std(ddof=1) if len(values) > 1 else math.nan
         word = "one run: nothing is known of its spread" if n == 1 else f"sd over {n} seeds"
-        name = f"{config.dataset}: {config.classifier} {variant(dataclasses.replace(config, seed=0))}".rstrip()
+        name = f"{dataset_name(config.dataset)}: {config.classifier} {variant(dataclasses.replace(config, seed=0))}".rstrip()
         rows.append((name, config.dataset, config.classifier, config.params, metric, n, values.mean(), sd, word))
     columns = ["name", "dataset", "classifier", "params", "metric", "n", "mean", "sd", "word"]
     return pd.DataFrame(rows, columns=columns)
