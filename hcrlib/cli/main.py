@@ -30,21 +30,8 @@ from hcrlib.core.registry import did_you_mean
 from hcrlib.runtime._console import replace_characters
 
 COMMANDS = (
-    data,
-    classifiers,
-    train,
-    sweep,
-    tune,
-    claims,
-    results,
-    read,
-    library,
-    compose,
-    zoo,
-    bundle,
-    serve,
-    bench,
-    doctor,
+    *(data, classifiers, train, sweep, tune, results, claims, zoo, bundle),
+    *(read, library, compose, serve, bench, doctor),
 )
 STOPPED = "Stopped. Finished runs and epochs are kept; repeat the command%s to continue."
 NUMBER = re.compile(r"argument (\S+): invalid (int|float) value: (.*)")

@@ -17,7 +17,11 @@ def add_parser(subparsers):
     parser = add_command(subparsers, "train", _train, "train and evaluate one model", example, add_help=False)
     add = parser.add_argument
     add("-h", "--help", action=_Help, help="show this help and exit; after a model's name, its parameters, too")
-    add("classifier", metavar="MODEL", help=f"{', '.join(names())}; `hcr train MODEL --help` lists its parameters")
+    add(
+        "classifier",
+        metavar="MODEL",
+        help="a name that `hcr classifiers` lists; `hcr train MODEL --help` explains its parameters",
+    )
     data = "a dataset, or a folder with a dataset.yml, a TSV, or ALTO or PAGE XML (default: mnist-5k); "
     data += "for lines repeatable, with shares, or a YAML file of NAME: SHARE"
     add("--data", action="append", metavar="NAME[:SHARE]", help=data)
