@@ -18,7 +18,7 @@ def add_parser(subparsers):
     add("--engine", choices=list(ENGINES), help="engine to use (default: every available one)")
     about = "import the records that benchmark.py wrote on a board; `hcr results` and `hcr leaderboard` show them"
     command = add_command(subparsers, "import-record", _import, about, "hcr import-record board-records/*.json")
-    command.add_argument("file", nargs="+", metavar="FILE")
+    command.add_argument("file", nargs="+", metavar="FILE", help="a JSON file that benchmark.py wrote")
 
 
 def _import(args):

@@ -18,7 +18,9 @@ def add_parser(subparsers):
     commands = data.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add = functools.partial(add_command, commands)
     list_ = add("list", _list, "list the datasets and what is on this machine", "hcr data list emnist-letters")
-    list_.add_argument("name", nargs="?", help="show one dataset: license, source, caveats and how to obtain it")
+    list_.add_argument(
+        "name", nargs="?", help="show one dataset, or your own at a path: counts, license, source, caveats"
+    )
     fetch = add("fetch", _fetch, "download and build a dataset, or explain how to obtain it", "hcr data fetch mnist")
     fetch.add_argument("name", help=NAME)
     verify = add("verify", _verify, "check the files of a dataset against their hashes", "hcr data verify mnist-5k")
@@ -34,7 +36,10 @@ def add_parser(subparsers):
         "look for what is wrong with a dataset: copies, labels, orientation",
         "hcr data check my-digits",
     )
-    check.add_argument("name", help=f"{NAME}, or a folder with a dataset.yml, a TSV of texts, or ALTO or PAGE XML")
+    check.add_argument(
+        "name",
+        help=f"{NAME}, a table such as a CSV, or a folder with a dataset.yml, a TSV of texts, or ALTO or PAGE XML",
+    )
     summary = "draw samples of each class and the class balance, or lines with their texts"
     show = add("show", _show, summary, "hcr data show mnist-5k --out a.png")
     show.add_argument(
@@ -47,6 +52,14 @@ def add_parser(subparsers):
 def _list(args):
     from tabulate import tabulate
 
+    if args.name and loading.is_own(args.name) and args.name not in loading.names():
+        data = loading.find(args.name)
+        print(f"{'name':15} {data.name}\n{'here':15} {args.name}")
+        print(
+            f"{'classes':15} {len(data.classes)}\n{'train':15} {len(data.train) + len(data.val)}\n{'test':15} {len(data.test)}"
+        )
+        _print_details(data)
+        return 0
     rows = inventory.describe()
     if args.name:
         name = loading.known(args.name)

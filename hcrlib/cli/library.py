@@ -6,11 +6,15 @@ from hcrlib.core.errors import ConfigError
 
 def add_parser(subparsers):
     """Add `library` to an argparse subparsers object; its commands set `func(args) -> exit status`."""
-    parser = subparsers.add_parser("library", help="pages that were read and kept: search, list, remove")
+    parser = subparsers.add_parser(
+        "library",
+        help="search, list and remove pages that were read and kept",
+        description="Search, list and remove pages that were read and kept: `hcr read --keep`.",
+    )
     library = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     summary = "find pages that contain all the words; prefix* and '\"two words\"' work, accents are ignored"
     add = _add(library, "search", _search, summary, "hcr library search invoice 'maitr*'")
-    add("query", nargs="+", metavar="WORD")
+    add("query", nargs="+", metavar="WORD", help="words that a page contains")
     add("--limit", type=int, default=20, metavar="N", help="maximum number of pages (default: 20)")
     _add(library, "list", _list, "list the documents")
     summary = "remove documents from the library; their files stay"

@@ -11,6 +11,7 @@ from hcrlib.cli import (
     bench,
     bundle,
     claims,
+    classifiers,
     compose,
     data,
     doctor,
@@ -28,7 +29,10 @@ from hcrlib.core.extras import explained
 from hcrlib.core.registry import did_you_mean
 from hcrlib.runtime._console import replace_characters
 
-COMMANDS = data, train, sweep, tune, claims, results, read, library, compose, zoo, bundle, serve, bench, doctor
+COMMANDS = (
+    *(data, classifiers, train, sweep, tune, results, claims, zoo, bundle),
+    *(read, library, compose, serve, bench, doctor),
+)
 STOPPED = "Stopped. Finished runs and epochs are kept; repeat the command%s to continue."
 NUMBER = re.compile(r"argument (\S+): invalid (int|float) value: (.*)")
 

@@ -12,9 +12,13 @@ COLUMNS = "id", "measured_on", "status", "accuracy", "misses", "n_test", "fit_s"
 
 def add_parser(subparsers):
     """Add `results`, `leaderboard` and `report` to an argparse subparsers object."""
-    example = 'hcr results --sql "select classifier, max(accuracy) from results group by all"'
+    example = 'hcr results --sql "select classifier, k, max(accuracy) from results group by all"'
     add = add_command(subparsers, "results", _results, "list all records, one row per run", example).add_argument
-    add("--sql", metavar="QUERY", help='query the table `results`; "DESCRIBE results" lists the columns')
+    add(
+        "--sql",
+        metavar="QUERY",
+        help='query the table `results`, in which parameters (k, c, ...) are columns; "DESCRIBE results" lists all',
+    )
     add("--format", choices=("table", "csv", "html"), default="table", help="default: table")
     add("--out", metavar="FILE", help="write to a file instead of the terminal")
 

@@ -8,7 +8,7 @@ from hcrlib.claims.spec import ClaimsFile
 from hcrlib.core.fileio import write_text
 from hcrlib.datasets.description import Description
 from hcrlib.documents.forms import FormFile
-from hcrlib.sweeps.plan import SweepFile
+from hcrlib.sweeps.file import SweepFile
 
 MODELS = {"sweep": SweepFile, "claims": ClaimsFile, "form": FormFile, "dataset": Description}
 

@@ -32,7 +32,9 @@ def add_parser(subparsers):
     text = "a new folder for the dataset, to use with `hcr train --data`"
     parser.add_argument("--to", metavar="FOLDER", required=True, help=text)
     parser.add_argument("--lines", action="store_true", help="those of lines of pages; without it, of characters")
-    parser.add_argument("--corrections", metavar="FILE", help="the file that `hcr serve` stored them in")
+    parser.add_argument(
+        "--corrections", metavar="FILE", help="the file that `hcr serve` stored them in (default: its own)"
+    )
 
 
 def find_bundles(exported=False):

@@ -2,8 +2,8 @@
 
 import argparse
 import contextlib
-import json
 
+from hcrlib.cli import classifiers
 from hcrlib.cli._common import add_command
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.extras import explained
@@ -17,7 +17,11 @@ def add_parser(subparsers):
     parser = add_command(subparsers, "train", _train, "train and evaluate one model", example, add_help=False)
     add = parser.add_argument
     add("-h", "--help", action=_Help, help="show this help and exit; after a model's name, its parameters, too")
-    add("classifier", metavar="MODEL", help=f"{', '.join(names())}; `hcr train MODEL --help` lists its parameters")
+    add(
+        "classifier",
+        metavar="MODEL",
+        help="a name that `hcr classifiers` lists; `hcr train MODEL --help` explains its parameters",
+    )
     data = "a dataset, or a folder with a dataset.yml, a TSV, or ALTO or PAGE XML (default: mnist-5k); "
     data += "for lines repeatable, with shares, or a YAML file of NAME: SHARE"
     add("--data", action="append", metavar="NAME[:SHARE]", help=data)
@@ -40,9 +44,7 @@ class _Help(argparse._HelpAction):
     def __call__(self, parser, namespace, *_):
         parser.print_help()
         if (name := getattr(namespace, "classifier", None)) in names():
-            print(f"\nparameters of {name}, for --set, with their defaults:")
-            for key, default in named(name).parameters().items():
-                print(f"  {key}={json.dumps(default)}")
+            print(f"\nparameters of {name}, for --set:\n\n{classifiers.table(named(name))}")
         parser.exit()
 
 

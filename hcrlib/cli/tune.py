@@ -15,7 +15,7 @@ def add_parser(subparsers):
     """Add `tune` to an argparse subparsers object; it sets `func(args) -> exit status`."""
     summary = "search a model's parameters on the validation split: Hyperband for networks, random search for others"
     add = add_command(subparsers, "tune", _tune, summary, "hcr tune knn --data mnist-5k --trials 20").add_argument
-    add("classifier", help="a name that `hcr train --help` lists")
+    add("classifier", metavar="MODEL", help="a name that `hcr classifiers` lists")
     add(
         "--data",
         default="mnist-5k",
@@ -31,7 +31,7 @@ def add_parser(subparsers):
     add("--max-epochs", type=int, metavar="N", help="epochs of the longest training (default: the network's own)")
     add("--budget", type=int, metavar="N", help="training images to use, stratified (default: all)")
     add("--seed", type=int, default=0, metavar="N", help="seed of every random choice (default: 0)")
-    space = 'YAML file: parameter: "LOW..HIGH", "LOW..HIGH log" or a list (default: the model\'s own)'
+    space = 'YAML file: parameter: "LOW..HIGH", "LOW..HIGH log" or a list (default: the model\'s own, or around its defaults)'
     add("--space", metavar="FILE", help=space)
     sweep.add_cluster(add)
     add("--out", metavar="FILE", help="also write the best parameters to this file, for `hcr sweep`")
@@ -41,8 +41,9 @@ def _tune(args):
     from tabulate import tabulate
 
     from hcrlib.tuning import search as tune
+    from hcrlib.tuning.space import read_space
 
-    space = tune.read_space(args.space) if args.space else None
+    space = read_space(args.space) if args.space else None
     options = {"max_epochs": args.max_epochs, "space": space, "seed": args.seed, "budget": args.budget}
     search = tune.plan(args.classifier, args.data, **options)
     if args.out and Path(args.out).is_dir():

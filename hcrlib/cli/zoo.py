@@ -5,7 +5,9 @@ from hcrlib.cli._common import add_command
 
 def add_parser(subparsers):
     """Add `zoo` to an argparse subparsers object; its commands set `func(args) -> exit status`."""
-    parser = subparsers.add_parser("zoo", help="manage the zoo of small trained models")
+    parser = subparsers.add_parser(
+        "zoo", help="manage the zoo of small trained models", description="Manage the zoo of small trained models."
+    )
     zoo = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     about = "keep a finished run's model in results/zoo/NAME, a network as ONNX, with its record and a model card"
     add = add_command(zoo, "add", _add, about, "hcr zoo add mine mnist-5k/knn/f459a7586463").add_argument

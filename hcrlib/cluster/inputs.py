@@ -21,7 +21,7 @@ from hcrlib.core.errors import DataError, HcrError
 from hcrlib.core.fileio import unpack
 from hcrlib.datasets import TEXTS, custom, dataset_names, inventory, official_files, parts_of
 from hcrlib.datasets.catalog import DATASETS
-from hcrlib.datasets.importers import PARTS
+from hcrlib.datasets.import_checks import PARTS
 from hcrlib.runs import store
 
 STALE_S = 86400  # age of an interrupted transfer that is removed

@@ -6,12 +6,16 @@ Of an installed plug-in, the name and version of its distribution and every byte
 """
 
 import ast
+import contextlib
 import functools
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
 from hcrlib.core import plugins
+from hcrlib.core.fileio import write_text
+from hcrlib.core.paths import cache_root
 
 ROOT = Path(__file__).resolve().parents[1]  # hcrlib/
 _RUNTIME = "image", "pipeline", "line_pipeline", "_model", "line_model", "character_model"
@@ -27,16 +31,30 @@ DECIDING = (  # glob patterns below ROOT: whatever determines a record's metrics
 def code_sha256(root: Path = ROOT, patterns: tuple[str, ...] = DECIDING) -> str:
     """Return the hex SHA-256 of the definitions in an hcrlib/ folder, and of the installed plug-ins, that determine results.
 
-    Raises SyntaxError for a file that does not parse and FileNotFoundError for a pattern that matches no file.
+    It takes seconds to compute, and is kept in the cache until a byte of the code changes. Raises SyntaxError for a file that
+    does not parse and FileNotFoundError for a pattern that matches no file.
     """
-    found = plugins.sources()
+    sources, found = [], plugins.sources()
     for pattern in patterns:
         paths = sorted(root.glob(pattern))
         if not paths:
             raise FileNotFoundError(f"No deciding module matches {pattern} in {root}")
-        for path in paths:
-            found.update(definitions(path.read_text(encoding="utf-8"), root))
-    return hashlib.sha256("\n\0".join(sorted(found)).encode()).hexdigest()
+        sources += [path.read_bytes() for path in paths]
+    modules = sorted(
+        str(path.relative_to(root)) for path in root.rglob("*.py")
+    )  # their names, too, tell what is a module
+    parts = [Path(__file__).read_bytes(), *sources, *map(str.encode, (*modules, *sorted(found)))]
+    key = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+    kept = cache_root() / "code" / key
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if re.fullmatch("[0-9a-f]{64}", text := kept.read_text(encoding="ascii")):
+            return text
+    for source in sources:
+        found.update(definitions(source.decode(), root))
+    sha256 = hashlib.sha256("\n\0".join(sorted(found)).encode()).hexdigest()
+    with contextlib.suppress(OSError):  # a full or read-only disk: it is computed again
+        write_text(kept, sha256)
+    return sha256
 
 
 def definitions(source: str, root: Path = ROOT) -> set[str]:

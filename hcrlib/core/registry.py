@@ -7,11 +7,18 @@ from typing import Any, Generic, TypeVar
 from hcrlib.core.errors import ConfigError
 
 
+def nearest(name: Any, names: Iterable[str]) -> str | None:
+    """Return the name that a misspelled one probably means, in whichever case it is written, or None if none is close."""
+    lowered = {each.lower(): each for each in names}
+    near = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6)
+    return lowered[near[0]] if near else None
+
+
 def did_you_mean(name: Any, names: Iterable[str]) -> str:
     """Return the hint for a misspelled name: 'Did you mean ...?' where one is close, else the list of valid names."""
     names = list(names)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
-    return f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(names) or 'none'}"
+    near = nearest(name, names)
+    return f"Did you mean '{near}'?" if near else f"There are: {', '.join(names) or 'none'}"
 
 
 Item = TypeVar("Item")

@@ -1,8 +1,7 @@
 """Tables of images: CSV, OpenML's ARFF and parquet, a row per image: a label, and its pixels or the path of its file.
 
-The label's column is found by its name, else by its content: text, or few different numbers where pixels have many or one. A
-header may be there or not, and columns that only count the rows are skipped. Parquet is read by DuckDB (the extra `sql`), which
-also reads the encoded images of Hugging Face's files.
+`table_columns` tells what each column holds. A header may be there or not, and columns that only count the rows are skipped.
+Parquet is read by DuckDB (the extra `sql`), which also reads the encoded images of Hugging Face's files.
 """
 
 import contextlib
@@ -21,21 +20,25 @@ from hcrlib.core.errors import DataError
 from hcrlib.core.fileio import encoding_of
 from hcrlib.datasets.idx import GZIP_MAGIC, kind_of
 from hcrlib.datasets.parquet import read_parquet
+from hcrlib.datasets.table_columns import (
+    COUNTERS,
+    FEWEST_PIXELS,
+    FILES,
+    HEAD,
+    LABELS,
+    are_numbers,
+    counts_rows,
+    is_header,
+    is_number,
+    is_picture,
+    is_square,
+    known_columns,
+    label_column,
+)
 
-HEAD = 50  # rows by which a table is judged
-LABELS = {"label", "labels", "class", "classes", "class_label", "class_name", "category", "target", "y"}
-LABELS |= {"choice", "letter", "digit", "character", "char", "symbol"}
-FILES = {"file", "filename", "file_name", "filepath", "file_path", "path", "img", "img_path"}
-FILES |= {"image", "image_path", "image_file", "image_name"}
-PARTS = {"split", "subset", "set", "part", "partition", "usage", "ml_use"}
-WRITERS = {"writer", "writers", "writer_id", "author", "user", "document", "scribe"}
-COUNTERS = ("", "index", "id", "idx", "row", "unnamed: 0")
 MISSING = "", "nan", "NaN", "None", "null", "NULL", "<NA>", "N/A", "NA"
-PICTURES = ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".heic"
 PARQUET = ".parquet", ".pq"
 SAVE = "Save it as UTF-8; Excel calls this CSV UTF-8"
-FEWEST_PIXELS = 25
-MOST_LABELS, ONE_SIDED = 1000, 0.95  # labels: different numbers at most, and the share of the commonest one
 
 
 @dataclasses.dataclass
@@ -99,8 +102,8 @@ def _from_text(path, label):
         return _paths(path, names, columns, _rows(path, delimiter, skipped), label, skipped)
     import pandas as pd
 
-    index, _, _ = _labels(path, names, columns, label)
-    texts = {number for number, column in enumerate(columns) if not _are_numbers(column)} | {index}
+    index, _, _ = label_column(path, names, columns, label)
+    texts = {number for number, column in enumerate(columns) if not are_numbers(column)} | {index}
     ends = {0, len(columns) - 1}  # either may be the label, written 1 or 1.0
     how = {
         "sep": delimiter,
@@ -139,7 +142,7 @@ def _head(path):
         delimiter = " " if len(start.split()) > 1 else ","
     rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True, quotechar=_quote(path)))
     rows = [row for row in rows if any(row)]
-    if names is None and _is_header(rows):
+    if names is None and is_header(rows):
         names, rows, skipped = [name.strip() for name in rows[0]], rows[1:], skipped + 1
     if names:  # each its own
         names = [f"{name} ({index + 1})" if name in names[:index] else name for index, name in enumerate(names)]
@@ -195,72 +198,6 @@ def _rows(path, delimiter, skipped):
         return [row for row in rows if any(row)]
 
 
-def _is_header(rows):
-    """Return whether the first row names the columns, also by the numbers that pandas gives them."""
-    first, second = rows[0], rows[1] if len(rows) > 1 else ()
-    named = [cell.strip().lower() for cell in first]
-    if len(first) < FEWEST_PIXELS:
-        known = LABELS | FILES | WRITERS | PARTS
-        pictures = [any(map(_is_picture, row)) for row in (first, second)]
-        return bool(second) and not pictures[0] and (pictures[1] or len(set(named) & known) > 0)
-    texts = sum(not _is_number(cell) for cell in first)
-    inner = first[2:-1]
-    counts = all(map(_is_number, inner)) and (np.diff([float(cell) for cell in inner]) == 1).all()
-    return texts > len(first) / 2 or bool(counts)
-
-
-def _labels(path, names, columns, label):
-    """Return (index of the column of labels, how it was found, which others could be it); columns: texts or arrays."""
-    lowered = [str(name).strip().lower() for name in names or ()]
-    n = len(columns)
-    if label is not None:
-        if str(label).strip().lower() in lowered:
-            return lowered.index(str(label).strip().lower()), "", ""
-        with_number = str(label).lstrip("-").isdigit() and 1 <= abs(int(label)) <= n
-        if not with_number:
-            expected = f"one of {', '.join(map(str, (names or ())[:5]))}..., or a number of 1 to {n}"
-            raise DataError("There is no such column of labels", where=path, expected=expected, got=label)
-        return int(label) - 1 if int(label) > 0 else n + int(label), "", ""
-    if called := [index for index, name in enumerate(lowered) if name in LABELS]:
-        index, several = called[0], ", ".join(f"'{names[index]}'" for index in called)
-        doubt = f"Each of the columns {several} could be the label; the first of them was taken" * (len(called) > 1)
-        return index, "" if index == 0 else f"labels are in the column '{names[index]}'", doubt
-    both = "Both the first and the last column could be the label; the first was taken"
-    texts = [index for index in range(n) if not _are_numbers(columns[index])]
-    texts = [index for index in texts if not names or lowered[index] not in (*COUNTERS, *PARTS)]
-    usual = [index for index in texts if index in (0, n - 1)]
-    if usual or (usual := [index for index in texts if _is_mostly_text(columns[index])]):
-        index = usual[0]
-        how = "" if index == 0 else f"labels are in column {index + 1} of {n}, which holds text"
-        return index, how, both * (usual == [0, n - 1])
-    is_counter = _counts(columns[0]) or (names and lowered[0] in COUNTERS)
-    first = 1 if is_counter and n > 1 and not _is_square(n - 1) else 0
-    alike = [_looks_like_labels(columns[index]) for index in (first, n - 1)]
-    if alike[1] and not alike[0]:
-        return n - 1, f"labels are in the last of {n} columns: no other holds few different numbers", ""
-    return first, "" if first == 0 else "the first column counts the rows", both * all(alike)
-
-
-def _looks_like_labels(values):
-    numbers = np.array([float(value) for value in values if value is not None and str(value).strip()], float)
-    numbers = numbers[np.isfinite(numbers)]
-    if not len(numbers):
-        return False
-    found, counts = np.unique(numbers, return_counts=True)
-    whole = (numbers == np.floor(numbers)).all() and numbers.min() >= 0
-    several = 1 < len(found) <= min(MOST_LABELS, max(2, len(numbers) // 2))
-    return bool(whole and several and counts.max() <= ONE_SIDED * len(numbers))
-
-
-def _counts(values):
-    """Return whether numbers count the rows, from 0 or 1."""
-    try:
-        numbers = np.array([float(value) for value in values])
-    except (TypeError, ValueError):
-        return False
-    return len(numbers) > 2 and numbers[0] in (0, 1) and bool((np.diff(numbers) == 1).all())
-
-
 def _from_columns(path, held, label, has_names=True):
     """Return the Table of a dict of columns: arrays of numbers or texts, or lists of images."""
     names, columns = list(held), list(held.values())
@@ -270,18 +207,17 @@ def _from_columns(path, held, label, has_names=True):
     if pictures or len(columns) < FEWEST_PIXELS:
         return _of_pictures(path, names, columns, pictures, label)
     shown = [column[: 20 * HEAD] for column in columns]
-    index, how, doubt = _labels(path, names if has_names else None, shown, label)
-    lowered = [str(name).strip().lower() for name in names]
-    writer, part = (_called(lowered if has_names else (), known) for known in (WRITERS, PARTS))
+    index, how, doubt = label_column(path, names if has_names else None, shown, label)
+    lowered, writer, part = known_columns(names if has_names else None)
     others = [i for i in range(len(names)) if i not in (index, writer, part)]
     notes = [how] if how else []
-    for i in [others[0], others[-1]] if not _is_square(len(others)) else ():
-        if (has_names and lowered[i] in COUNTERS) or _counts(shown[i]):
+    for i in [others[0], others[-1]] if not is_square(len(others)) else ():
+        if (has_names and lowered[i] in COUNTERS) or counts_rows(shown[i]):
             others.remove(i)
             notes.append(f"column {i + 1}, which counts the rows, is left out")
-    if not _is_square(len(others)) and _is_square(len(names)):
+    if not is_square(len(others)) and is_square(len(names)):
         raise DataError("There is no column of labels", where=path, expected=f"one beside the {len(names)} pixels")
-    if not _is_square(len(others)):
+    if not is_square(len(others)):
         nearest = round(math.sqrt(len(others)))
         what = f"{len(others)} columns beside the labels do not make a square image"
         raise DataError(
@@ -313,8 +249,8 @@ def _texts(column):
 
 def _paths(path, names, columns, rows, label, skipped):
     """Return the Table of paths of images and their labels."""
-    lowered = [name.lower() for name in names or ()]
-    files = [i for i, column in enumerate(columns) if sum(map(_is_picture, column)) > len(column) / 2]
+    lowered, writer, part = known_columns(names)
+    files = [i for i, column in enumerate(columns) if sum(map(is_picture, column)) > len(column) / 2]
     files = files or [i for i, name in enumerate(lowered) if name in FILES]
     if not files:
         n = len(columns)
@@ -322,8 +258,7 @@ def _paths(path, names, columns, rows, label, skipped):
             "The rows do not have 784 pixels", where=path, expected="a label and 784 pixels, or a path", got=n
         )
     file, width = files[0], len(columns)
-    writer, part = _called(lowered, WRITERS), _called(lowered, PARTS)
-    others = [i for i in range(width) if i not in (file, writer, part) and not _counts(columns[i])]
+    others = [i for i in range(width) if i not in (file, writer, part) and not counts_rows(columns[i])]
     if label is None and not LABELS & set(lowered) and len(others) > 1:
         got = ", ".join(names or map(str, range(1, width + 1)))
         hint = "Name the column in dataset.yml: `label: NAME`"
@@ -332,7 +267,7 @@ def _paths(path, names, columns, rows, label, skipped):
         if not others:
             raise DataError("There is no column of labels", where=path, expected="the path of an image and its label")
         label = others[0] + 1
-    index, _, doubt = _labels(path, names, columns, label)
+    index, _, doubt = label_column(path, names, columns, label)
     if short := next((number for number, row in enumerate(rows) if len(row) != width), None):
         raise ValueError(f"row {skipped + short + 1} has {len(rows[short])} columns, the first {width}")
     places = [row[file].strip().replace("\\", "/") for row in rows]
@@ -345,23 +280,17 @@ def _of_pictures(path, names, columns, pictures, label):
     if not pictures:
         got = ", ".join(map(str, names))
         raise DataError("There are no pixels or images in this table", where=path, expected="a column `image`", got=got)
-    images, lowered = columns[pictures[0]], [str(name).strip().lower() for name in names]
-    writer, part = _called(lowered, WRITERS), _called(lowered, PARTS)
+    images, (lowered, writer, part) = columns[pictures[0]], known_columns(names)
     rest = [i for i in range(len(names)) if i not in (pictures[0], writer, part)]
     if label is None and not LABELS & set(lowered) and len(rest) == 1:
         label = rest[0] + 1
-    index, _, doubt = _labels(path, names, columns, label)
+    index, _, doubt = label_column(path, names, columns, label)
     table = _with(Table(_texts(columns[index]), doubt=doubt), names, index, writer, part, lambda i: _texts(columns[i]))
     if isinstance(images[0], bytes):
         table.files = images
     else:
         table.images = np.array(images)
     return table
-
-
-def _called(lowered, known):
-    """Return the index of the first column of a known name, or None."""
-    return next((i for i, name in enumerate(lowered) if name in known), None)
 
 
 def _with(table, names, index, writer, part, values):
@@ -380,7 +309,7 @@ def _normal(table):
     """Return the table with labels stripped, composed (NFC), and numbers written in one way; missing ones are ""."""
     labels = [unicodedata.normalize("NFC", label.strip()) for label in table.labels]
     given = {label for label in labels if label not in MISSING}
-    values = {label: float(label) for label in given if _is_number(label)}
+    values = {label: float(label) for label in given if is_number(label)}
     if given and len(values) == len(given) and all(math.isfinite(v) and v == int(v) for v in values.values()):
         if len(set(values.values())) < len(given):
             table.notes.append("numbers written in several ways, such as 1 and 1.0, are one label")
@@ -388,28 +317,3 @@ def _normal(table):
             labels = [str(int(values[label])) if label in values else label for label in labels]
     table.labels = labels
     return table
-
-
-def _is_number(value):
-    """Return whether a cell is a number, or empty."""
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return value is None or not str(value).strip()
-    return True
-
-
-def _are_numbers(column):
-    return getattr(column, "dtype", np.dtype(object)).kind in "buif" or all(map(_is_number, column))
-
-
-def _is_mostly_text(column):
-    return sum(not _is_number(value) for value in column) > len(column) / 2
-
-
-def _is_picture(cell):
-    return any(cell.strip().lower().endswith(suffix) for suffix in PICTURES)
-
-
-def _is_square(n):
-    return n >= FEWEST_PIXELS and math.isqrt(n) ** 2 == n

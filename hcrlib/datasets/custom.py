@@ -22,6 +22,7 @@ split is by writer. csv: see `csv_tables` and `table_parts`. Paths are relative 
 import dataclasses
 import functools
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.datasets import checks, orientation, table_parts
 from hcrlib.datasets.array_files import as_vector, read_array, read_arrays
 from hcrlib.datasets.base import SIDE, Published, Split, check_content
+from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.checks import NOTE, WARNING, Finding
 from hcrlib.datasets.class_labels import TRAINING, labelled
 from hcrlib.datasets.folders import Part, located, read_folders
@@ -38,10 +40,11 @@ from hcrlib.datasets.splits import cut
 from hcrlib.datasets.text import cut_by_writer
 
 SHOWN = 5
+YAML = ".yml", ".yaml"
 
 
-def load_custom(path):
-    """Load the data that a dataset.yml describes, as a Published. path: the file, or its folder.
+def load_custom(path, name=None):
+    """Load the data that a dataset.yml describes, as a Published. path: the file, or its folder. name: as in `examine`.
 
     Images that cannot be read are left out and listed in `damaged`; what `examine` finds is in `notes`.
 
@@ -49,12 +52,15 @@ def load_custom(path):
         ConfigError: the description is not valid.
         DataError: the data is not: an empty class folder, no readable image, counts that differ, labels out of range, copies.
     """
-    published, findings = examine(path)
+    published, findings = examine(path, name)
     return dataclasses.replace(published, notes=(*published.notes, *checks.settle(findings, path)))
 
 
-def examine(path):
-    """Return (Published, Findings), errors among them, of a dataset.yml; raises as load_custom for what cannot be read."""
+def examine(path, name=None):
+    """Return (Published, Findings), errors among them, of a dataset.yml, or of a table without one.
+
+    name: what the data is called; None for its name in dataset.yml. Raises as load_custom for what cannot be read.
+    """
     path, about = _described(path)
     parts = {}
     for role, location in about.locations().items():
@@ -78,11 +84,12 @@ def examine(path):
     writers = {role: None if part.writers is None else np.array(part.writers) for role, part in parts.items()}
     if "images" in splits:
         splits, writers = _cut_test(splits["images"], classes, writers["images"], about.test_fraction, findings)
-    described = {"license": about.license or about.licence, "source": about.source}
+    described = {"name in dataset.yml": about.name if name not in (None, about.name) and path.suffix in YAML else None}
+    described |= {"license": about.license or about.licence, "source": about.source}
     notes = tuple(f"{key}: {text}" for key, text in described.items() if text is not None)
     train, val, test = splits["train"], splits.get("val"), splits["test"]
     rest = {"notes": notes, "damaged": tuple(damaged), "val": val, "writers": writers["train"]}
-    return Published(about.name, classes, train, test, str(path), False, **rest), findings
+    return Published(name or about.name, classes, train, test, str(path), False, **rest), findings
 
 
 def frame_of_custom(path):
@@ -106,12 +113,23 @@ def named(path):
     return [*names, *files]
 
 
+def keys_of_table(path):
+    """Return what a dataset.yml beside a table would hold to describe it."""
+    name = re.sub(r"[^\w.-]", "-", path.stem)
+    return {"name": f"my-{name}" if name in DATASETS.names() else name, "format": "csv", "images": path.name}
+
+
 def _described(path, optional=False):
-    """Return (Path, Description) of a dataset.yml or of the folder that holds it; optional: (Path, None) without one."""
+    """Return (Path, Description) of a dataset.yml, of the folder that holds it, or of a table.
+
+    optional: (Path, None) if there is none.
+    """
     from hcrlib.core import yaml_file
     from hcrlib.datasets.description import Description
 
     path = path / "dataset.yml" if path.is_dir() else path
+    if path.suffix not in YAML:
+        return path, Description(**keys_of_table(path))
     return path, None if optional and not path.is_file() else yaml_file.read(path, Description)
 
 

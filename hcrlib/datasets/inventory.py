@@ -6,7 +6,7 @@ from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.datasets import fonts, import_store, official_files
 from hcrlib.datasets.catalog import DATASETS, NIST_ZIP_BYTES
-from hcrlib.datasets.importers import PARTS
+from hcrlib.datasets.import_checks import PARTS
 from hcrlib.datasets.loading import known, load_dataset, load_text
 from hcrlib.datasets.text import TEXTS
 

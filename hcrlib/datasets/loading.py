@@ -5,17 +5,19 @@ from pathlib import Path
 
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.core.names import dataset_name
 from hcrlib.core.registry import did_you_mean
 from hcrlib.datasets import checks, mixture, orientation, pages, tsv
 from hcrlib.datasets.base import Dataset, content_sha256, parted
 from hcrlib.datasets.catalog import DATASETS
-from hcrlib.datasets.custom import examine, frame_of_custom, load_custom
+from hcrlib.datasets.custom import examine, frame_of_custom, keys_of_table, load_custom
 from hcrlib.datasets.lite import load_lite
 from hcrlib.datasets.official import load_embedded, load_official
 from hcrlib.datasets.splits import cut_validation
 from hcrlib.datasets.text import TEXTS, cut_by_writer
 
 YAML = ".yml", ".yaml"
+TABLES = ".csv", ".tsv", ".arff", ".parquet", ".pq"
 LOADERS = {"embedded": load_embedded, "official": load_official, "lite": load_lite}
 
 
@@ -57,7 +59,7 @@ def load_dataset(name, *, val_fraction=0.1, val_seed=0):
         DataError: files are missing, damaged or not the official ones.
     """
     if str(name) not in DATASETS.names() and _is_path(name):
-        return _cut(load_custom(paths.here(name)), val_fraction, val_seed)
+        return _cut(load_custom(paths.here(name), own_name(name)), val_fraction, val_seed)
     entry = DATASETS.get(str(name))
     return _cut((entry.load or LOADERS[entry.kind])(entry), val_fraction, val_seed)
 
@@ -68,8 +70,14 @@ def check(name):
     Of own characters, the dataset is a Published. Raises as `find` for what cannot be read at all.
     """
     name = _spelled(name)
+    if is_table(name):
+        data, findings = examine(Path(name), own_name(name))
+        return data, [
+            *findings,
+            checks.Finding(checks.NOTE, "A table alone cannot be trained on", hint=_how_to_use(name)),
+        ]
     if not is_text(name) and str(name) not in DATASETS.names() and _is_path(name):
-        return examine(paths.here(name))
+        return examine(paths.here(name), own_name(name))
     data = find(name)
     found = [checks.Finding(checks.NOTE, note) for note in data.notes]
     found += [checks.Finding(checks.WARNING, f"Left out: {reason}", str(file)) for file, reason in data.damaged]
@@ -95,7 +103,7 @@ def load_text(name, *, val_seed=0):
     if parts := parts_of(name):
         return mixture.mix(str(name), _loaded(parts, val_seed))
     if str(name) not in TEXTS.names() and is_text(name):
-        return tsv.load_folder(paths.here(name), Path(name).name, val_seed=val_seed)
+        return tsv.load_folder(paths.here(name), own_name(name), val_seed=val_seed)
     entry = TEXTS.get(str(name))
     if entry.characters:
         return entry.load(str(name), val_seed, load_dataset(entry.characters, val_seed=val_seed))
@@ -131,6 +139,22 @@ def is_own(path):
     return described or (path.exists() and is_text(path))
 
 
+def own_name(path):
+    """Return what your own data at a path is called, here and in the ids of its runs."""
+    return dataset_name(str(Path(path).resolve()))
+
+
+def is_table(name):
+    """Return whether this is the path of a table, such as a CSV."""
+    return Path(name).suffix.lower() in TABLES and Path(name).is_file()
+
+
+def _how_to_use(table):
+    """Return how a table becomes a dataset."""
+    keys = ", ".join(f"{key}: {value}" for key, value in keys_of_table(Path(table)).items())
+    return f"Write `{{{keys}}}` into a dataset.yml beside it, and name that folder"
+
+
 def is_pinned(name):
     """Return whether the content of a dataset is fixed by its name, so that it need not be hashed to be known."""
     if parts := parts_of(name):
@@ -152,6 +176,8 @@ def resolve(name):
     for path in (Path(str(name)), paths.project_root() / str(name)):
         if is_own(path):
             return str(path.resolve())
+    if is_table(name):
+        raise ConfigError("A table alone is not a dataset", where=name, hint=_how_to_use(name))
     if len(Path(str(name)).parts) > 1 or Path(str(name)).exists():
         hint = "Your own data are named by the folder that holds the dataset.yml, the TSV of texts or pages with XML"
         expected = "a dataset.yml, a *.tsv, or ALTO or PAGE XML"
@@ -184,8 +210,8 @@ def find(name):
     folder = Path(name)
     if is_text(name):
         return load(name)
-    if not folder.exists():
-        return load_dataset(known(name))
+    if not folder.exists() or is_table(name):
+        return load_dataset(resolve(name))
     if name not in DATASETS.names() and folder.is_dir() and not (folder / "dataset.yml").is_file():
         expected = "a dataset.yml, or a *.tsv in it or in its train/, or ALTO or PAGE XML"
         got = ", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "an empty folder"

@@ -11,8 +11,8 @@ import urllib.parse
 from collections import Counter, defaultdict
 from pathlib import Path, PurePosixPath
 
-from hcrlib.datasets.csv_tables import PICTURES
 from hcrlib.datasets.folders import is_hidden, located, normal
+from hcrlib.datasets.table_columns import PICTURES
 
 SAMPLE = 50  # names by which it is judged where the images are now
 SERVED = "?d="  # Label Studio: /data/local-files/?d=folder/1.png

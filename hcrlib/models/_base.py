@@ -61,8 +61,9 @@ class Learner(abc.ABC):
         backend: "" or "keras".
         fixed_protocol: whether it accepts neither a budget nor other steps.
         deterministic: whether `fit` ignores the seed, so that one run says what all seeds would.
-        colour, marker: its style in figures; by default derived from its name.
-        space: search space of `hcr tune`: parameter -> "LOW..HIGH", "LOW..HIGH log" or a list of choices.
+        colour, marker: its style in figures; by default unlike all others.
+        space: search space of `hcr tune`: parameter -> "LOW..HIGH", "LOW..HIGH log" or a list of choices; by default around
+            the defaults.
 
     Attributes after fit: `engine`, the library that did the work; `history`, one dict per epoch; `notes`, remarks for the
     record; `n_train_used`, number of training items if not all; `prior_fit_s`, seconds of interrupted attempts that this one
@@ -310,30 +311,45 @@ def fitted_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))
 
 
+def expected(field: dataclasses.Field) -> str:
+    """Return in words which values a parameter takes."""
+    choices = field.metadata.get("choices", ())
+    kinds = _kinds(field)
+    names = " or ".join(("null", *choices) if choices else ("null" if k is type(None) else k.__name__ for k in kinds))
+    limits = zip(("of at least", "above", "below"), limits_of(field), strict=True)
+    words = " and ".join(f"{word} {limit}" for word, limit in limits if limit is not None)
+    return f"{names} {words}" if {int, float} & {*kinds} else names
+
+
+def _kinds(field: dataclasses.Field) -> tuple[Any, ...]:
+    return getattr(field.type, "__args__", (field.type,))
+
+
+def limits_of(field: dataclasses.Field) -> tuple[float | None, float | None, float | None]:
+    """Return (least, above, below) of a number: without limits, an int is at least 1, a float at least 0."""
+    least, above, below = (field.metadata.get(name) for name in ("least", "above", "below"))
+    if least is None and above is None:
+        least = 1 if int in _kinds(field) else 0
+    return least, above, below
+
+
 def _checked_value(classifier: str, field: dataclasses.Field, value: Any) -> Any:
     """Return the value, converted to float for float fields; raise ConfigError for a wrong type or a value out of limits.
 
     Float fields accept whole numbers and texts such as YAML's 1e-3; text is not accepted for an int, nor a bool for a number.
     """
-    kinds: tuple[Any, ...] = getattr(field.type, "__args__", (field.type,))
+    kinds = _kinds(field)
     if float in kinds and not isinstance(value, bool):
         with contextlib.suppress(ValueError, TypeError):
             value = float(value)
     right = isinstance(value, kinds) if not isinstance(value, bool) else bool in kinds
-    is_count = int in kinds
-    least, above, below = (field.metadata.get(name) for name in ("least", "above", "below"))
-    least = (1 if is_count else 0) if least is None and above is None else least
-    limits = {"of at least": least, "above": above, "below": below}
     if right and isinstance(value, (int, float)) and not isinstance(value, bool):
+        least, above, below = limits_of(field)
         right = (least is None or value >= least) and (above is None or value > above)
         right = right and value < (math.inf if below is None else below)
     choices = field.metadata.get("choices", ())
     right = right and (value is None or not choices or value in choices)
     if not right:
-        names = " or ".join("null" if k is type(None) else k.__name__ for k in kinds)
-        if choices:
-            names = " or ".join(("null", *choices))
-        if {int, float} & {*kinds}:
-            names += " " + " and ".join(f"{word} {limit}" for word, limit in limits.items() if limit is not None)
-        raise ConfigError(f"{classifier}'s parameter '{field.name}' is not valid", expected=names, got=repr(value))
+        what = f"{classifier}'s parameter '{field.name}' is not valid"
+        raise ConfigError(what, expected=expected(field), got=repr(value))
     return value

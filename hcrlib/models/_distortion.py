@@ -10,13 +10,13 @@ from hcrlib.models._base import number
 class Distorted:
     """A mixin placed before KerasClassifier in the bases. Units are those of hcrlib.models._augmentation.Distortion."""
 
-    rotation: float = 0.0
-    shear: float = 0.0
-    scale: float = number(0.0, below=1)
-    translation: float = 0.0
-    perspective: float = number(0.0, below=0.5)
-    elastic: float = 0.0
-    cutout: int = number(0, least=0)
+    rotation: float = 0.0  # degrees, at most, each way
+    shear: float = 0.0  # degrees, at most, each way
+    scale: float = number(0.0, below=1)  # of the size, each way: 0.1 is 0.9 to 1.1 times
+    translation: float = 0.0  # pixels, at most, each way
+    perspective: float = number(0.0, below=0.5)  # how much larger one edge may be than the middle
+    elastic: float = 0.0  # standard deviation of a smooth displacement, in pixels
+    cutout: int = number(0, least=0)  # side of a square that is erased, in pixels; 0: none
     mixup: float = 0.0  # alpha of the blend with another image; 0: none
 
     @property

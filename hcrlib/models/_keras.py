@@ -32,9 +32,9 @@ class KerasLearner(Learner):
     backend = "keras"
     chosen_by: ClassVar[str] = "val_loss"  # the best epoch has the lowest value
 
-    epochs: int = 5
-    batch_size: int = 128
-    learning_rate: float = number(0.001, above=0)
+    epochs: int = 5  # passes over the training images
+    batch_size: int = 128  # images per step
+    learning_rate: float = number(0.001, above=0)  # of Adam
     patience: int | None = None  # stop after this many epochs in a row without a better validation loss; null: never
     restore_best: bool = False  # end with the epoch of the best validation loss instead of the last one
     tensorboard: bool = False  # event files beside the record
@@ -122,7 +122,7 @@ class KerasClassifier(KerasLearner, Classifier):
     space = {"learning_rate": "0.0003..0.03 log", "batch_size": [32, 64, 128, 256], "shift": [0, 1, 2]}
 
     shift: int = number(0, least=0)  # training images are moved by up to this many pixels each way
-    label_smoothing: float = number(0.0, below=1)
+    label_smoothing: float = number(0.0, below=1)  # share of the label that is spread over all classes; 0: none
     # balanced: each class has the same weight in the loss; resampled: each epoch shows each class about equally often
     class_weight: str | None = class_weight("balanced", "resampled")
 

@@ -30,7 +30,7 @@ class CnnBasic(KerasClassifier):
     epochs: int = 8
     learning_rate: float = number(0.01, above=0)  # the peak of a one-cycle schedule
     width: int = 32  # channels of the first two layers; the others have twice as many
-    dropout: float = number(0.4, below=1)
+    dropout: float = number(0.4, below=1)  # share of units that are left out at random while training
     shift: int = number(1, least=0)  # digits are already centered by mass: one pixel each way covers the rest
 
     def network(self, shape, n_classes):

@@ -22,10 +22,10 @@ class CnnFiveLayer(KerasClassifier):
     epochs: int = 7
     patience: int | None = 3
     tensorboard: bool = True
-    f1: int = 32
-    f2: int = 64
-    dense_1: int = 120
-    dense_2: int = 84
+    f1: int = 32  # channels of the first convolution
+    f2: int = 64  # channels of the second one
+    dense_1: int = 120  # units of the first hidden layer, as in LeNet-5
+    dense_2: int = 84  # units of the second one, as in LeNet-5
 
     def network(self, shape, n_classes):
         import keras

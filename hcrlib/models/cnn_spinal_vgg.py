@@ -33,7 +33,7 @@ class CnnSpinalVgg(KerasClassifier):
     batch_size: int = 100
     learning_rate: float = number(0.005, above=0)  # the peak of a one-cycle schedule
     width: int = number(64, least=2)  # channels of the first stage; the last one has four times as many
-    dropout: float = number(0.5, below=1)
+    dropout: float = number(0.5, below=1)  # share of units that are left out at random while training
     rotation: float = 10.0  # degrees
     perspective: float = number(0.12, below=0.5)  # of half of the images: how much larger one edge is than the middle
 

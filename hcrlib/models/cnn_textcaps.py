@@ -28,7 +28,7 @@ class CnnTextcaps(KerasClassifier):
 
     epochs: int = 30
     width: int = 64  # channels of the first convolution; the second has twice, the third four times as many
-    routings: int = 3
+    routings: int = 3  # rounds of routing between capsules (Sabour, Frosst and Hinton 2017)
     shift: int = number(2, least=0)
 
     def __post_init__(self):

@@ -256,7 +256,7 @@ class CrnnSmall(Crnn):
     restore_best: bool = True
     width: int = 32  # channels of the first layer; the last has four times as many
     units: int = 128  # of each LSTM, one each way
-    dropout: float = number(0.2, below=1)
+    dropout: float = number(0.2, below=1)  # share of units that are left out at random while training
 
     LAYERS: ClassVar[tuple] = (  # channels / width, size, strides (rows, columns), batch normalization
         (1, 5, (2, 2), False),

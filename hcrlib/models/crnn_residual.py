@@ -39,7 +39,7 @@ class CrnnResidual(Crnn):
     blocks: int = number(2, least=0)  # residual convolutions of the widest kind
     features: int = 192  # of each time step
     units: int = 128  # of each LSTM, one each way
-    dropout: float = number(0.2, below=1)
+    dropout: float = number(0.2, below=1)  # share of units that are left out at random while training
     clutter: float = number(
         0.5, least=0
     )  # how often training lines get ruled lines, neighbors' strokes, blur and specks

@@ -19,7 +19,7 @@ class KnnPca(Knn):
     name = "knn-pca"
     colour, marker = "#00572f", "d"
 
-    components: int = 50
+    components: int = 50  # of each image that are kept
 
     def prepare(self):
         super().prepare()

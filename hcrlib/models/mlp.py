@@ -26,8 +26,8 @@ class Mlp(KerasClassifier):
 
     epochs: int = 15
     learning_rate: float = number(0.004, above=0)  # the peak of a one-cycle schedule
-    hidden: int = number(512, least=2)  # and half as many in the second layer
-    dropout: float = number(0.3, below=1)
+    hidden: int = number(512, least=2)  # units of the first layer; the second has half as many
+    dropout: float = number(0.3, below=1)  # share of units that are left out at random while training
 
     def network(self, shape, n_classes):
         import keras

@@ -20,7 +20,7 @@ class MlpAugmented(Distorted, Mlp):
     images_only = True
 
     epochs: int = 30
-    hidden: int = number(1024, least=2)  # and half as many in the second layer
+    hidden: int = number(1024, least=2)
     rotation: float = 10.0
     shear: float = 10.0
     scale: float = number(0.1, below=1)

@@ -24,9 +24,9 @@ class Nystroem(Classifier):
     colour, marker = "#3969ac", "d"
     preprocess = ["scale", "deskew"]
 
-    landmarks: int = 4000  # time and memory grow with their square
-    gamma: float = number(0.025, above=0)  # svm's
-    ridge: float = number(1e-6, above=0)  # times the number of images
+    landmarks: int = 4000  # training images that stand for all; time and memory grow with their square
+    gamma: float = number(0.025, above=0)  # of the kernel, as svm's
+    ridge: float = number(1e-6, above=0)  # added to the kernel matrix, times the number of images
     class_weight: str | None = class_weight("balanced")  # each class counts alike, however many images it has
 
     def prepare(self):

@@ -4,10 +4,10 @@ import dataclasses
 import functools
 import hashlib
 import json
-from pathlib import PurePath
 from typing import Any
 
 from hcrlib.core.errors import ConfigError
+from hcrlib.core.names import dataset_name
 from hcrlib.core.registry import did_you_mean
 
 
@@ -64,13 +64,4 @@ class RunConfig:
     @functools.cached_property
     def id(self) -> str:
         """'<dataset>/<classifier>/<hash>': the run's name, and its folder under results/runs."""
-        return f"{_folder(self.dataset)}/{self.classifier}/{self.hash}"
-
-
-@functools.lru_cache
-def _folder(dataset: str) -> str:
-    """Return the folder name of a dataset; a custom dataset is named after its own folder."""
-    if "+" in dataset and all(pieces := dataset.split("+")):  # a mixture: see hcrlib.datasets.mixture
-        return "+".join(_folder(piece) for piece in pieces)
-    path = PurePath(dataset)
-    return path.parent.name if path.name == "dataset.yml" else path.name
+        return f"{dataset_name(self.dataset)}/{self.classifier}/{self.hash}"

@@ -17,6 +17,7 @@ from tabulate import tabulate
 from hcrlib import tasks
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.fileio import write_text
+from hcrlib.core.names import dataset_name
 from hcrlib.records import (
     Metric,
     RunRecord,
@@ -256,7 +257,7 @@ def remarks(records):
         kinds = [r.task for r in records if r.config.dataset == dataset and r.task in tasks.TASKS.names()]
         baselines = tasks.get(kinds[0]).baselines if kinds else ()
         if absent := [name for name in baselines if name not in available]:
-            lines.append(f"{dataset}: no {' or '.join(absent)} run to use as a baseline")
+            lines.append(f"{dataset_name(dataset)}: no {' or '.join(absent)} run to use as a baseline")
     return lines
 
 

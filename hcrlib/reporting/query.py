@@ -1,15 +1,18 @@
 """Query all records in SQL: DuckDB reads the JSON files directly."""
 
+import dataclasses
 import glob
 import types
 import typing
 
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError
+from hcrlib.models import named
+from hcrlib.models._base import names
 from hcrlib.records import RunRecord
 from hcrlib.records.record import FLAT
 
-TYPES = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE"}
+TYPES = {bool: "BOOLEAN", str: "VARCHAR", int: "BIGINT", float: "DOUBLE"}
 CONFIG = {"dataset": "VARCHAR", "classifier": "VARCHAR", "seed": "BIGINT", "budget": "BIGINT"}
 NESTED = {  # column -> (JSON path in a record, SQL type)
     "params": ("$.config.params", "JSON"),
@@ -29,8 +32,9 @@ def sql(text):
     """Run a query on the tables `results` and `published`; return a DataFrame. Raises ConfigError for invalid SQL.
 
     results: one row per record in results/runs. published: one row per record in results/*/records.jsonl, with `sweep`, its
-    folder's name. Columns are a record's fields; params, preprocess, notes, history and provenance are JSON, whose parts are
-    accessed as `params->>'k'`. Unreadable records are omitted.
+    folder's name. Columns are a record's fields and the parameters of all models, such as k and c, NULL where a model has none
+    of that name; params, preprocess, notes, history and provenance are JSON, whose parts are accessed as `params->>'k'`.
+    Unreadable records are omitted.
     """
     import duckdb
 
@@ -46,13 +50,14 @@ def sql(text):
             raise ConfigError("The query is not valid", expected="SQL text", got=repr(text)) from error
         except duckdb.Error as error:
             reason = " ".join(str(error).strip().partition("\n\n")[0].split())  # without the position
-            hint = f"The tables are {' and '.join(TABLES)}; DESCRIBE results lists the columns"
+            hint = f"The tables are {' and '.join(TABLES)}; `DESCRIBE results` lists their columns, among them the parameters"
+            hint += " of models, such as k and c; `hcr classifiers MODEL` explains those"
             raise ConfigError(f"This query cannot be run: {reason}", got=text, hint=hint) from error
 
 
 def _table(connection, name, files, each, more):
     """Create a view of the records in these files. each: SQL expression for a record's text."""
-    columns = ", ".join(f"{_column(path, kind)} AS {column}" for column, (path, kind) in _columns().items())
+    columns = ", ".join(f'{_column(path, kind)} AS "{column}"' for column, (path, kind) in _columns().items())
     if not glob.glob(files):  # noqa: PTH207 - DuckDB refuses patterns without a match
         source = "(SELECT NULL::VARCHAR AS filename, NULL::JSON AS record WHERE false)"
     else:
@@ -82,4 +87,15 @@ def _columns():
     for name, (metric, part) in FLAT.items():
         columns[name] = (f"$.metrics.{metric}.{part}", f"$.{name}"), "DOUBLE"
     errors = ("$.n_errors", "$.misses"), "BIGINT"
-    return columns | {"misses": errors, "n_errors": errors} | NESTED
+    columns |= {"misses": errors, "n_errors": errors} | NESTED
+    return columns | {name: value for name, value in _parameters().items() if name not in columns}
+
+
+def _parameters():
+    """Return parameter of any model -> (JSON path, type); JSON where models take values of several kinds for it."""
+    kinds = {}
+    for field in (field for name in names() for field in dataclasses.fields(named(name))):
+        given = {*getattr(field.type, "__args__", (field.type,))} - {types.NoneType}
+        kinds.setdefault(field.name, set()).update({float} if given == {int, float} else given)
+    typed = {name: TYPES.get(*found) if len(found) == 1 else None for name, found in kinds.items()}
+    return {name: (f"$.config.params.{name}", kind or "JSON") for name, kind in typed.items()}

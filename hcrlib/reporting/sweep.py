@@ -1,10 +1,12 @@
 """Write the report of a sweep: leaderboard, figures, the executed comparison notebook and the HTML report."""
 
+import hashlib
 import json
 import tempfile
 from pathlib import Path
 
 from hcrlib.core import paths
+from hcrlib.core.code_hash import ROOT
 from hcrlib.core.errors import RunError
 from hcrlib.core.fileio import write_text
 from hcrlib.reporting import html, leaderboard
@@ -14,32 +16,64 @@ from hcrlib.runs import notebooks
 def write(sweep):
     """Write results/<sweep>/: leaderboard.md and .csv, records.jsonl, the comparison notebook, figures/ and report.html.
 
-    Every file is replaced atomically. Returns their Paths. Raises RunError, with the cell, if the notebook fails.
+    Every file is replaced atomically; none is if all of them are there and were made from these records by this code. Returns
+    their Paths. Raises RunError, with the cell, if the notebook fails.
     """
-    notebooks.import_quickly()
-    import nbformat
-
     folder, finished = sweep.folder, sweep.records()
     compare = sweep.task.compare_notebook
+    lines = "".join(json.dumps(record.to_dict()) + "\n" for record in finished)
+    executed, parameters = folder / compare, {"sweep": _relative(sweep.path, paths.project_root())}
+    made_from = _digest(compare, lines, sweep.question, parameters)
+    if (written := _written(executed, made_from)) and all((folder / name).is_file() for name in written):
+        return [folder / name for name in written]
+    notebooks.import_quickly()
+    import nbformat  # 0.5 s
+
     earlier = {path: path.stat().st_mtime_ns for path in folder.glob("figures/*")}
-    write_text(folder / "records.jsonl", "".join(json.dumps(record.to_dict()) + "\n" for record in finished))
+    write_text(folder / "records.jsonl", lines)
     write_text(folder / "leaderboard.csv", leaderboard.render(finished, "csv"))
     write_text(folder / "leaderboard.md", f"# {sweep.question}\n\n{leaderboard.render(finished, 'markdown')}")
+    notebook = _executed(compare, parameters)
+    for path, time in earlier.items():
+        if path.stat().st_mtime_ns == time:
+            path.unlink()  # of a run that is no longer in this sweep
+    html.write(folder / "report.html", [sweep.path.stem])
+    written = sorted({compare} | {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()})
+    notebook.metadata["hcrlib"] = {"made_from": made_from, "files": written}
+    write_text(executed, nbformat.writes(notebook) + "\n")
+    return [folder / name for name in written]
+
+
+def _executed(name, parameters):
+    """Return a notebook of the project, executed. Raises RunError, with the cell, if it fails."""
+    import nbformat
+
     with tempfile.TemporaryDirectory() as scratch:
-        executed, project = Path(scratch) / compare, paths.project_root()
-        parameters = {"sweep": _relative(sweep.path, project)}  # relative: executed notebooks are committed
-        try:
-            notebooks.execute(notebooks.path(compare), executed, parameters, project / "notebooks")
+        executed = Path(scratch) / name
+        try:  # the parameters are relative to the project: executed notebooks are committed
+            notebooks.execute(notebooks.path(name), executed, parameters, paths.project_root() / "notebooks")
         except RunError as error:
             raise RunError(f"The report failed: {error.what}", hint="Open the notebook to find the cause") from error
         notebook = nbformat.read(executed, as_version=4)
     del notebook.metadata["papermill"]  # it contains paths of this machine
-    write_text(folder / compare, nbformat.writes(notebook) + "\n")
-    for path, written in earlier.items():
-        if path.stat().st_mtime_ns == written:
-            path.unlink()  # of a run that is no longer in this sweep
-    html.write(folder / "report.html", [sweep.path.stem])
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    return notebook
+
+
+def _digest(compare, *content):
+    """Return the SHA-256 of what a report is made from: its content, the notebook and all of hcrlib's code."""
+    digest = hashlib.sha256(json.dumps(content).encode())
+    for source in [notebooks.path(compare), *sorted(ROOT.rglob("*.py"))]:
+        digest.update(hashlib.sha256(source.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _written(executed, made_from):
+    """Return the names of the files that were written with an executed notebook, None if it was made from anything else."""
+    try:
+        about = json.loads(executed.read_text(encoding="utf-8"))["metadata"]["hcrlib"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return about["files"] if about["made_from"] == made_from else None
 
 
 def _relative(path, root):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hcrlib import tasks
+from hcrlib.core.names import dataset_name
 from hcrlib.metrics.statistics import Comparison, compare
 from hcrlib.records import (
     RunRecord,
@@ -60,7 +61,7 @@ def _row(runs: list[RunRecord]) -> tuple:
     deterministic = is_deterministic(config)
     word = "one run: nothing is known of its spread" if n == 1 else f"sd over {n} seeds"
     word = "deterministic: the seed decides nothing" if deterministic else word
-    name = f"{config.dataset}: {config.classifier} {variant(config)}".rstrip()
+    name = f"{dataset_name(config.dataset)}: {config.classifier} {variant(config)}".rstrip()
     name += f" on {runs[0].measured_on}" if runs[0].measured_on else ""
     numbers = n, np.mean(values), spread(runs, metric), deterministic, word, [run.config.seed for run in runs], values
     return (name, config.dataset, config.classifier, config.params, metric, *numbers)

@@ -1,8 +1,7 @@
 """Turn params/X.yml into records: a validated plan, then one process per run, on one or more machines (`cluster`).
 
-A file holds `question`, `defaults`, `grid` (key -> list, all combinations; a value that is a mapping sets several keys at
-once) and `runs` (a list of mappings). Keys are dataset (a name, or a path relative to the file), classifier, seed, budget,
-preprocess and the classifier's parameters.
+A file holds `question`, `defaults`, `grid` and `runs`; see `file`. Keys are dataset (a name, or a path relative to the file),
+classifier, seed, budget, preprocess and the classifier's parameters; lists stand for all combinations.
 Of a configuration for which the seed decides nothing, the first seed is run, and further ones are left out.
 Each run is notebooks/10_train.ipynb, or 50_words_crnn.ipynb for recognizers of words and lines, executed by papermill in a
 separate process, which writes notebook.ipynb and log.txt into results/runs/<id>/. All runs of a file are of the same task. A
@@ -12,13 +11,11 @@ plan is a set of configurations identified by their hashes: a run that already h
 import contextlib
 import dataclasses
 import fnmatch
-import itertools
+import functools
 from collections import Counter
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import ConfigDict, Field
 from tabulate import tabulate
 
 from hcrlib import datasets, records, tasks
@@ -27,34 +24,12 @@ from hcrlib.core.code_hash import code_sha256
 from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.core.registry import did_you_mean
 from hcrlib.datasets import inventory, mixture
-from hcrlib.models import named
 from hcrlib.models._base import names
 from hcrlib.records import seeds
 from hcrlib.runs import comparison, runner, store
+from hcrlib.sweeps import file
 
 TAKEN = "runs", "zoo", "figures", "tuning"  # folders of results/ that no sweep may write to
-
-
-class Run(yaml_file.Section):
-    """A run, or part of one. Any other key is a parameter of its classifier."""
-
-    model_config = ConfigDict(extra="allow")
-    dataset: str = Field(None, description="a name of `hcr data list`, or a path relative to this file")
-    classifier: str = Field(None, description="a name of `hcr train --help`")
-    seed: int = None
-    budget: int | None = Field(None, description="number of training images; all of them if left out")
-    preprocess: list = Field(None, description="steps, such as [scale, deskew]")
-
-
-class SweepFile(yaml_file.Section):
-    """A sweep: the combinations of `grid` and the `runs`, each over the `defaults`."""
-
-    question: yaml_file.Text | None = None
-    defaults: Run | None = None
-    grid: dict[str, Annotated[list, Field(min_length=1)]] | None = Field(
-        None, description="key -> list of values; a value that is a mapping sets several keys at once"
-    )
-    runs: list[Run] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,14 +166,14 @@ def load(path):
     path = paths.found(path)
     if path.stem in TAKEN:
         raise ConfigError("A sweep must not have this name: results/ uses it", where=path, hint="Rename it")
-    content = yaml_file.read(path, SweepFile)
+    content = yaml_file.read(path, file.SweepFile)
     folder, catalogue = path.resolve().parent, {*datasets.names()}
-    entries = [(place, _beside(entry, folder, catalogue), own) for place, entry, own in _expanded(content)]
-    configs = [checked(entry, f"{path.name}, {place}", own, planned=None) for place, entry, own in entries]
+    entries = file.entries(content, path.name)
+    configs = [_resolved(entry, entries, folder, catalogue) for entry in entries]
     planned = {config.id for config in configs}
-    for (place, entry, own), config in zip(entries, configs, strict=True):
+    for entry, config in zip(entries, configs, strict=True):
         if store.model_parameters(config.classifier):  # it may start from another run of the file
-            checked(entry, f"{path.name}, {place}", own, planned)
+            _resolved(entry, entries, folder, catalogue, planned)
     if not configs:
         raise ConfigError("This sweep has no runs", where=path, hint="Give it a grid or a list of runs")
     if len(kinds := {tasks.of(config).name for config in configs}) > 1:
@@ -225,22 +200,6 @@ def run(configs, cluster=None):
     return client.run([(config, tasks.of(config).train_notebook) for config in configs], cluster)
 
 
-def _expanded(content):
-    """Return (place, flat mapping, its keys that are not from the defaults) of every run: the grid's, then the `runs`."""
-    defaults = content.defaults.model_dump(exclude_unset=True) if content.defaults else {}
-    grid = content.grid or {}
-    entries = []
-    for number, point in enumerate(itertools.product(*grid.values()) if grid else (), 1):
-        entry: dict = {}
-        for key, value in zip(grid, point, strict=True):
-            entry.update(value if isinstance(value, dict) else {key: value})
-        entries.append((f"combination {number} of the grid", {**defaults, **entry}, set(entry)))
-    for number, run in enumerate(content.runs or (), 1):
-        entry = run.model_dump(exclude_unset=True)
-        entries.append((f"run {number}", {**defaults, **entry}, set(entry)))
-    return entries
-
-
 def _once(configs):
     """Return (distinct RunConfigs, those left out since they repeat a deterministic one with another seed)."""
     kept, left_out = {}, []
@@ -261,23 +220,27 @@ def _beside(entry, folder, catalogue):
     return {**entry, "dataset": datasets.beside(name, folder)}
 
 
-def checked(entry, where, own=None, planned=()):
+def _resolved(entry, entries, folder, catalogue, planned=None):
+    """Return the RunConfig of one of a file's Entries; folder: the file's. planned: as in `runner.resolve`."""
+    hint = functools.partial(file.remedy, entry=entry, others=entries)
+    return checked(_beside(entry.values, folder, catalogue), entry.place, planned, hint)
+
+
+def checked(values, where, planned=(), remedy=None):
     """Return the RunConfig of a flat mapping. Raises ConfigError with the position in the file.
 
-    own: the keys that are not from the file's defaults; None for all. planned: as in `runner.resolve`.
+    planned: as in `runner.resolve`. remedy: function from an unknown key to a hint.
     """
     try:
-        if "classifier" not in entry and (near := get_close_matches("classifier", map(str, entry))):
+        if "classifier" not in values and (near := get_close_matches("classifier", map(str, values))):
             raise ConfigError(f"Unknown key '{near[0]}'", hint="Did you mean 'classifier'?")
-        if not isinstance(entry.get("classifier"), str):
+        if not isinstance(values.get("classifier"), str):
             raise ConfigError("Missing key 'classifier'", hint=did_you_mean("", names()))
-        known = [*Run.model_fields, *named(entry["classifier"]).parameters()]
-        for key in entry:
+        known = file.keys_of(values["classifier"])
+        for key in values:
             if key not in known:
-                what, hint = f"'{key}' is not a parameter of {entry['classifier']}", did_you_mean(key, known)
-                if own is not None and key not in own:
-                    hint = "It comes from `defaults`, which all runs share: move it to those that take it"
-                raise ConfigError(what, hint=hint)
-        return runner.resolve(**entry, planned=planned)
+                hint = remedy(key) if remedy else did_you_mean(key, known)
+                raise ConfigError(f"'{key}' is not a parameter of {values['classifier']}", hint=hint)
+        return runner.resolve(**values, planned=planned)
     except ConfigError as error:
         raise error.at(where) from error

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
-from hcrlib.tuning.search import Dimension
+from hcrlib.tuning.space import Dimension
 from hcrlib.tuning.trials import shown
 
 WRONG = "wrong (%)"  # name of the last axis

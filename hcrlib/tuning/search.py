@@ -9,58 +9,23 @@ A search is stored in results/tuning/<dataset>/<classifier>/<hash of the questio
 import dataclasses
 import hashlib
 import json
-import math
-import re
 from typing import Any
 
 import yaml
-from pydantic import ConfigDict
 
 from hcrlib import tasks
-from hcrlib.core import paths, yaml_file
+from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.core.fileio import write_text
-from hcrlib.core.registry import did_you_mean
 from hcrlib.models import named
-from hcrlib.models._base import names
 from hcrlib.records import RunConfig
 from hcrlib.runs import runner
 from hcrlib.tuning import trials as tuning_trials
+from hcrlib.tuning.space import dimensions_of
 from hcrlib.tuning.trials import shown
 
 RANDOM_TRIALS = 20  # enough to hit the best 14 % of a space with a probability of 95 %
-RANGE = re.compile(r"\s*(\S+?)\s*\.\.\s*(\S+?)(\s+log)?\s*")
 ENDING = "seconds", "status", "reason"  # the last columns of the table of trials
-
-
-@dataclasses.dataclass(frozen=True)
-class Dimension:
-    """One parameter of a space: a list of `choices`, or all (whole) numbers from `low` to `high`."""
-
-    name: str
-    choices: list | None = None
-    low: float = 0
-    high: float = 0
-    log: bool = False
-    whole: bool = False
-
-    def __str__(self):
-        if self.choices is not None:
-            return ", ".join(map(shown, self.choices))
-        return f"{self.low:g}..{self.high:g}{' log' if self.log else ''}"
-
-    @property
-    def varies(self):
-        """Whether there is more than one value."""
-        return len(self.choices) > 1 if self.choices is not None else self.high > self.low
-
-    def place(self, value):
-        """Return the position of a value on this dimension's axis, 0..1."""
-        if self.choices is not None:
-            return self.choices.index(value) / max(1, len(self.choices) - 1)
-        if self.log:
-            return math.log(value / self.low) / math.log(self.high / self.low)
-        return (value - self.low) / (self.high - self.low)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -173,17 +138,6 @@ class Search:
         return self.config.id.split("/")[0]
 
 
-class SpaceFile(yaml_file.Section):
-    """The file of `hcr tune --space`: a parameter of the classifier, or `preprocess` -> what `plan` takes as its space."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-def read_space(path):
-    """Return the search space of a YAML file as a dict. ConfigError, with the line, if it is not a mapping of parameters."""
-    return yaml_file.read(paths.found(path), SpaceFile).model_extra
-
-
 def search(classifier, dataset="mnist-5k", *, trials=None, max_epochs=None, space=None, seed=0, budget=None, say=print):
     """Return the finished Search: call `plan`, then `Search.run`."""
     planned = plan(classifier, dataset, max_epochs=max_epochs, space=space, seed=seed, budget=budget)
@@ -202,7 +156,7 @@ def plan(classifier, dataset="mnist-5k", *, max_epochs=None, space=None, seed=0,
     config = runner.resolve(classifier, dataset=dataset, seed=seed, budget=budget)
     kind, task = named(classifier), tasks.of(config)
     epochs = _longest(kind, max_epochs)
-    dimensions = _space(kind, space)
+    dimensions = dimensions_of(kind, space)
     data = task.load(config.dataset)
     if reason := task.skip(kind.create({}), data):
         raise ConfigError(f"{classifier} declines {data.name}: {reason}")
@@ -218,56 +172,3 @@ def _longest(kind, max_epochs):
             raise ConfigError(f"{kind.name} has no epochs", hint="Omit max_epochs")
         return None
     return kind.create({} if max_epochs is None else {"epochs": max_epochs}).epochs
-
-
-def _space(kind, given):
-    """Parse a space into its Dimensions, in order."""
-    if given is None:
-        given = kind.space or None
-    if given is None:
-        with_space = [name for name in names() if named(name).space]
-        hint = "Give it one: a class attribute `space` of the model, or --space FILE"
-        hint += f'. FILE holds lines such as `k: "1..15"`. There are spaces for {", ".join(with_space)}'
-        raise ConfigError(f"There is no search space for {kind.name}", hint=hint)
-    if not isinstance(given, dict) or not given:
-        raise ConfigError("The search space is not valid", expected="a mapping of parameters", got=repr(given))
-    if kind.backend == "keras" and "epochs" in given:
-        raise ConfigError("'epochs' is chosen by Hyperband", hint="Set max_epochs for the longest training")
-    dimensions = [_dimension(kind, name, wanted) for name, wanted in given.items()]
-    if not any(dimension.varies for dimension in dimensions):
-        raise ConfigError("Nothing varies in this search space", hint="Give a range or a list of choices")
-    return dimensions
-
-
-def _dimension(kind, name, wanted):
-    known = [*kind.parameters(), "preprocess"]
-    if name not in known:
-        raise ConfigError(f"'{name}' is not a parameter of {kind.name}", hint=did_you_mean(name, known))
-    if name != "preprocess" and isinstance(wanted, str) and (match := RANGE.fullmatch(wanted)):
-        return _range(kind, name, *match.groups())
-    choices = wanted if isinstance(wanted, list) else [wanted]
-    if not choices:
-        raise ConfigError(f"The space of '{name}' is empty", expected="LOW..HIGH, a list of choices or one value")
-    return Dimension(name, choices=[_valid(kind, name, choice) for choice in choices])
-
-
-def _range(kind, name, low, high, log):
-    try:
-        low, high = (_valid(kind, name, yaml.safe_load(text)) for text in (low, high))
-        numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
-    except yaml.YAMLError:
-        numbers = False
-    if not numbers or low > high or (log and low <= 0):
-        wanted = "LOW..HIGH, two numbers, the lower one first" + (" and above 0, for a log scale" if log else "")
-        raise ConfigError(f"The range of '{name}' is not valid", expected=wanted, got=f"{low}..{high}")
-    return Dimension(name, low=low, high=high, log=bool(log), whole=isinstance(low, int) and isinstance(high, int))
-
-
-def _valid(kind, name, value):
-    """Return the value as the classifier validates it. Raises ConfigError if it is not valid."""
-    if name != "preprocess":
-        return getattr(kind.create({name: value}), name)
-    if not isinstance(value, list):
-        what, expected = "The space of 'preprocess' is not valid", "a list of lists of steps"
-        raise ConfigError(what, expected=expected, got=repr(value))
-    return runner.resolve(kind.name, preprocess=value).preprocess

@@ -18,6 +18,7 @@ from hcrlib.models import RECOGNIZERS, FitContext
 from hcrlib.runtime import LinePipeline
 from hcrlib.runtime.line_pipeline import by_width
 from hcrlib.tuning import search
+from hcrlib.tuning.space import dimensions_of
 
 TINY = {  # at full width, building the network is all that a test would do
     "crnn-small": {"width": 1, "units": 2},
@@ -83,7 +84,7 @@ def test_describes_itself(name):
     json.dumps(kind.parameters())
     LinePipeline(kind.preprocess)
     kind.create(kind.parameters())
-    assert search._space(kind, None)
+    assert dimensions_of(kind)
     assert "another kind" in tasks.get("recognition").skip(kind.create({}), hcr.load_dataset("mnist-5k"))
     with pytest.raises(ConfigError, match="not a parameter of"):
         kind.create({"no_such_parameter": 1})

@@ -7,6 +7,8 @@ import pytest
 
 from hcrlib import records
 from hcrlib.cli import main
+from hcrlib.cluster import client
+from hcrlib.core.errors import RunError
 from hcrlib.runs import notebooks
 from hcrlib.sweeps import plan
 
@@ -38,7 +40,9 @@ def test_papermill_trains_a_network_from_parameters(tmp_path):
     assert len(nbformat.read(tmp_path / "out.ipynb", as_version=4).cells) > 10
 
 
-def test_a_sweep_ends_with_leaderboard_figures_and_a_page_that_loads_nothing(loaded_package, tmp_path, results, capfd):
+def test_a_sweep_ends_with_leaderboard_figures_and_a_page_that_loads_nothing(
+    loaded_package, tmp_path, results, capfd, monkeypatch
+):
     (tmp_path / "tiny.yml").write_text(
         "question: Is it <better>?\ndefaults: {budget: 300}\nruns: [{classifier: dummy}, {classifier: nearest-mean}]"
     )
@@ -59,3 +63,18 @@ def test_a_sweep_ends_with_leaderboard_figures_and_a_page_that_loads_nothing(loa
     assert "nearest-mean" in page  # a model of another package is swept and drawn like our own
     kept = [record.to_dict() for record in plan.load(tmp_path / "tiny.yml").records()]
     assert [record.to_dict() for record in records.load_records(results / "tiny")] == kept
+
+    for module, name in ((client, "started"), (notebooks, "execute")):
+        monkeypatch.setattr(module, name, lambda *_, name=name: pytest.fail(f"{name} is called"))
+    assert (
+        main.main(["sweep", str(tmp_path / "tiny.yml")]) == 0
+    )  # with nothing to do, it starts neither a cluster nor a kernel
+    again = capfd.readouterr().out
+    assert again[again.index("mnist-5k: ") :] == told[told.index("mnist-5k: ") :]
+    (results / "tiny/figures/mnist-5k-fit.png").unlink()
+    asked = []
+    monkeypatch.setattr(
+        notebooks, "execute", lambda *given: asked.append(given) or (_ for _ in ()).throw(RunError("no"))
+    )
+    assert main.main(["sweep", str(tmp_path / "tiny.yml")]) == 1
+    assert len(asked) == 1, "the report is made again"

@@ -14,9 +14,11 @@ from PIL import Image
 
 import hcrlib
 from hcrlib import records
-from hcrlib.cli import doctor, main
+from hcrlib.cli import classifiers, doctor, main
 from hcrlib.core import paths, provenance
 from hcrlib.core.errors import ConfigError, RunError
+from hcrlib.models import named
+from hcrlib.models._base import names
 from hcrlib.runs import runner
 
 
@@ -228,7 +230,7 @@ def test_the_help_of_a_model_lists_its_parameters(capsys):
         with pytest.raises(SystemExit) as stopped:
             main.main(["train", *argv])
         assert stopped.value.code == 0
-        assert ("\n  batch_size=" in printed(capsys)[0]) == listed
+        assert ("\nbatch_size " in printed(capsys)[0]) == listed
 
 
 def test_the_example_of_rerun_and_zoo_is_the_default_run_of_knn(capsys):
@@ -325,3 +327,23 @@ def test_parameters_are_a_mapping(results):
     assert run.config.params["k"] == 3
     with pytest.raises(ConfigError, match="'params' is not valid.*mapping.*got '{k: 3}'.*papermill.*-y 'params:"):
         hcrlib.train("knn", params="{k: 3}")
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_parameter_is_explained(name, capsys):
+    found = classifiers.parameters(named(name))
+    assert [parameter.name for parameter in found] == list(named(name).parameters())
+    assert not [parameter.name for parameter in found if not parameter.reason]
+    assert main.main(["classifiers", name]) == 0
+    out = capsys.readouterr().out
+    assert all(re.search(rf"^{parameter.name} ", out, re.MULTILINE) for parameter in found)
+
+
+def test_a_parameter_shows_default_limits_and_reason(capsys):
+    assert main.main(["classifiers"]) == 0
+    listed = capsys.readouterr().out
+    assert all(f"\n{name} " in listed for name in names())
+    assert main.main(["classifiers", "svm"]) == 0
+    assert re.search(r"^c +10\.0 +float above 0 +penalty of errors", capsys.readouterr().out, re.MULTILINE)
+    assert main.main(["classifiers", "SVM"]) == 1
+    assert "Did you mean 'svm'?" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hcrlib.core import code_hash
 from hcrlib.core.code_hash import DECIDING, ROOT, code_sha256, definitions
 
 DECIDING_FILES = sorted({path.relative_to(ROOT) for pattern in DECIDING for path in ROOT.glob(pattern)})
@@ -112,3 +113,22 @@ def test_a_definition_that_moves_to_another_deciding_module_is_the_same_code(cop
 def test_a_pattern_that_matches_nothing_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match="recognition"):
         code_sha256(tmp_path, ("runs/recognition.py",))
+
+
+def test_the_hash_is_computed_once_per_code(copy, monkeypatch, tmp_path):
+    """Every command would otherwise wait seconds for it; what a killed process left there is computed again."""
+    root, before = copy
+    computed = []
+    monkeypatch.setattr(code_hash, "definitions", lambda *given: computed.append(1) or definitions(*given))
+    code_sha256.cache_clear()
+    assert (code_sha256(root), computed) == (before, [])
+    (root / "models/knn.py").write_text("k = 1")
+    monkeypatch.setenv("HCR_CACHE", str(tmp_path / "cache"))
+    for _ in range(2):
+        code_sha256.cache_clear()
+        after = code_sha256(root)
+        assert after != before
+        [kept] = (tmp_path / "cache/code").iterdir()
+        assert kept.read_text() == after
+        kept.write_text("half a ha")
+    assert len(computed) == 2 * len(DECIDING_FILES)

@@ -3,6 +3,7 @@
 import argparse
 import gzip
 import json
+import re
 import struct
 import unicodedata
 
@@ -11,12 +12,15 @@ import pytest
 from PIL import Image, ImageDraw
 
 from hcrlib.cli import data as commands
-from hcrlib.core.errors import DataError
-from hcrlib.datasets import load_dataset, orientation
+from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.datasets import load_dataset, orientation, resolve
 from hcrlib.datasets.array_files import read_arrays
 from hcrlib.datasets.csv_tables import read_table
 from hcrlib.datasets.custom import named
 from hcrlib.datasets.idx import to_idx
+from hcrlib.reporting import leaderboard
+from hcrlib.runs.runner import resolve as resolved
+from hcrlib.runs.runner import run_one
 from hcrlib.runtime import to_glyph
 
 
@@ -495,3 +499,39 @@ def test_the_command_checks_the_catalog(capsys):
     printed = capsys.readouterr().out
     assert "mnist-5k: 10 classes, 3,600 to train on, 400 to validate, 1,000 to test" in printed
     assert "recognizes" in printed
+
+
+def test_a_table_without_a_description_is_checked_as_one_with_it_would_be(tmp_path, digits, capsys, monkeypatch):
+    images, labels = digits
+    csv(tmp_path, rows(labels, images), "Mine x.csv").joinpath("dataset.yml").unlink()
+    monkeypatch.chdir(tmp_path)
+    for name in ("Mine x.csv", tmp_path / "Mine x.csv"):
+        assert run("check", name) == 0
+        printed = capsys.readouterr().out
+        assert re.search(r"Mine x\.csv: 10 classes, \d+ to train on", printed)
+        assert "Write `{name: Mine-x, format: csv, images: Mine x.csv}` into a dataset.yml" in printed
+    for refused in (lambda: run("show", "Mine x.csv"), lambda: resolve("Mine x.csv")):
+        with pytest.raises(ConfigError, match="Write `{name: Mine-x"):
+            refused()
+    (tmp_path / "dataset.yml").write_text("{name: Mine-x, format: csv, images: Mine x.csv}")
+    assert len(load_dataset(tmp_path).test)
+    (tmp_path / "mnist.csv").write_text("label\n")
+    with pytest.raises(DataError, match="mnist.csv"):
+        run("check", "mnist.csv")
+
+
+def test_own_data_have_one_name(tmp_path, digits, capsys):
+    """As the folder, in lists, in ids and headings of results, and in their notes."""
+    folder = csv(tmp_path / "hand", rows(*digits[::-1]))
+    record = run_one(resolved("dummy", dataset=folder), log=lambda line: None)
+    assert run("list", folder) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^name +hand$", printed, re.MULTILINE)
+    assert "name in dataset.yml: mine" in printed
+    assert record.id.startswith("hand/dummy/")
+    assert record.data["name"] == load_dataset(folder).name == "hand"
+    table = leaderboard.render([record])
+    assert table.startswith("hand: ")
+    assert "- hand: no linear run" in table
+    assert run("check", folder) == 0
+    assert capsys.readouterr().out.startswith("hand: ")

@@ -45,7 +45,8 @@ def test_license_has_two_spellings_of_which_one_is_given(tmp_path, key):
 
 def test_folders_are_a_dataset_like_any_other(folders):
     data = load_dataset(folders, val_fraction=0.3)
-    assert data.name == "mine"
+    assert data.name == folders.name, "as in the ids of runs"
+    assert "name in dataset.yml: mine" in data.notes
     assert data.classes == ("2", "10", "a")
     assert (len(data.train), len(data.val), len(data.test)) == (6, 3, 6)
     assert np.bincount(data.test.labels).tolist() == [2, 2, 2]

@@ -2,7 +2,10 @@
 
 import re
 
+import pytest
+
 from hcrlib.core.paths import project_root
+from hcrlib.sweeps import plan
 
 
 def test_the_tests_that_hold_reports_exist():
@@ -10,3 +13,12 @@ def test_the_tests_that_hold_reports_exist():
     assert named
     for name, place in named:
         assert f"def {name}(" in (project_root() / place).read_text(encoding="utf-8"), name
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/sweeps.md"])
+def test_examples_of_sweeps_are_valid(name, tmp_path):
+    texts = re.findall(r"```yaml\n(.*?)```", (project_root() / name).read_text(encoding="utf-8"), re.DOTALL)
+    for text in texts:
+        (tmp_path / "x.yml").write_text(text)
+        assert len({config.classifier for config in plan.load(tmp_path / "x.yml").configs}) == 2
+    assert texts

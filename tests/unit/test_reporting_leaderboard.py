@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 
 from hcrlib.cli import main
 from hcrlib.core import paths
@@ -176,6 +177,18 @@ def test_a_readme_without_marks_and_broken_records_are_reported(readme):
 def test_no_two_classifiers_look_the_same():
     names = [*CLASSIFIERS.names(), *RECOGNIZERS.names()]
     assert len({style.style(name) for name in names}) == len(names)
+
+
+def test_models_of_other_packages_have_colors_of_their_own(monkeypatch):
+    """A plug-in's once was that of another one, or nearly knn's green."""
+    more = [f"mine-{number}" for number in range(12)]
+    before = {name: style.style(name) for name in CLASSIFIERS.names()}
+    monkeypatch.setattr(CLASSIFIERS, "_items", {**CLASSIFIERS._items, **{name: type(name, (), {}) for name in more}})
+    found = {name: to_rgb(style.style(name)[0]) for name in CLASSIFIERS.names()}
+    assert before == {name: style.style(name) for name in before}, "installing one changes no other"
+    for name in more:
+        assert min(style._distance(found[name], found[other]) for other in found if other != name) > 0.3**2, name
+    assert style.style("gone") == style.style("gone")
 
 
 def test_a_perfect_score_has_its_place_on_a_logarithmic_axis():

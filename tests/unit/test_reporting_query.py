@@ -6,6 +6,8 @@ import pytest
 
 from hcrlib.cli import main
 from hcrlib.core.errors import ConfigError
+from hcrlib.models import named
+from hcrlib.models._base import names
 from hcrlib.records import Metric, RunConfig, RunRecord
 from hcrlib.reporting import query
 
@@ -53,6 +55,17 @@ def test_parameters_are_asked_for_by_name(three):
     assert rows("SELECT seed FROM results WHERE (params->>'weighted')::BOOL ORDER BY seed") == [(1,), (2,)]
     assert rows("SELECT count(*) FROM results WHERE params->>'epochs' IS NULL") == [(3,)]
     assert rows("SELECT DISTINCT preprocess->>0 FROM results") == [("scale",)]
+
+
+def test_parameters_of_all_models_are_columns(three):
+    """Also of models without a record here; `select` on them is typed."""
+    assert rows("SELECT k, weighted FROM results WHERE k > 3 AND c IS NULL ORDER BY k") == [(4, True), (5, True)]
+    there = {name: kind for name, kind, *_ in rows("DESCRIBE results")}
+    expected = {"k": "BIGINT", "c": "DOUBLE", "weighted": "BOOLEAN", "optimizer_name": "VARCHAR", "runs": "JSON"}
+    assert expected.items() <= there.items()
+    assert {name for model in names() for name in named(model).parameters()} <= set(there)
+    with pytest.raises(ConfigError, match="kk.*parameters of models, such as k and c; `hcr classifiers MODEL`"):
+        query.sql("SELECT kk FROM results")
 
 
 def test_provenance_histories_notes_and_reasons_are_columns(three):

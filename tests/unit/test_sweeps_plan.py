@@ -96,6 +96,33 @@ def test_further_seeds_of_a_deterministic_configuration_are_left_out(write, caps
     assert plan.only(["*/mlp/*"]).remark() == ""
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("runs: [{classifier: knn, k: [1, 5]}, {classifier: svm, c: [1, 9]}]", ["k=1", "k=5", "c=1.0", "c=9.0"]),
+        ("runs: [{classifier: [mlp, svm], seed: [0, 1]}]", ["", "seed=1", ""]),
+        ("runs: [{classifier: knn, budget: [100, null]}]", ["budget=100", ""]),
+        (
+            "{defaults: {seed: [1, 2]}, runs: [{classifier: mlp}, {classifier: mlp, seed: 4}]}",
+            ["seed=1", "seed=2", "seed=4"],
+        ),
+        ("runs: [{classifier: knn, preprocess: [scale]}]", ["preprocess=scale"]),
+        (
+            "runs: [{classifier: knn, preprocess: [[scale], [scale, blur]]}]",
+            ["preprocess=scale", "preprocess=scale,blur"],
+        ),
+        ("grid: {classifier: knn, k: [1, 5]}", ["k=1", "k=5"]),
+        ("grid: {classifier: [dummy, {classifier: knn, k: [1, 5]}]}", ["", "k=1", "k=5"]),
+        ("{defaults: {classifier: knn, k: 7}, grid: {classifier: [{classifier: knn, k: 1}, knn]}}", ["k=1", "k=7"]),
+        ("runs: [{classifier: ensemble, runs: [zoo/a, zoo/b]}]", ["runs=2"]),
+        ("runs: [{classifier: ensemble, runs: [[zoo/a], [zoo/a, zoo/b]]}]", ["runs=1", "runs=2"]),
+    ],
+)
+def test_lists_stand_for_all_combinations_and_lists_by_nature_for_themselves(write, monkeypatch, text, found):
+    monkeypatch.setattr(runner, "model_name", lambda name, planned: name)
+    assert [records.variant(config) for config in sweep.load(write(text)).configs] == found
+
+
 def test_a_run_may_start_from_another_of_the_file(write):
     """Whichever comes first; any other run has to be here."""
     first = "{classifier: crnn-small, dataset: emnist-words, epochs: 1}"
@@ -130,12 +157,14 @@ def test_own_data_is_named_relative_to_the_file(write, tmp_path, monkeypatch):
     [
         ("runs: []", ["x.yml", "no runs"]),
         ("question: q\ngrids: {}", ["x.yml, line 2", "Unknown key 'grids'", "Did you mean 'grid'?"]),
-        ("grid: {classifier: knn}", ["x.yml, line 1: grid.classifier", "a list, got 'knn'"]),
+        ("grid: {classifier: [{classifier: knn, k: []}]}", ["x.yml, grid", "'k' is not valid", "at least one item"]),
+        ("runs: [{classifier: knn, k: []}]", ["x.yml, run 1", "at least one item"]),
         ("grid: {classifier: []}", ["'classifier' is not valid", "at least one item"]),
         ("grid: [knn]", ["'grid'", "a mapping"]),
         ("runs:\n- {classifier: knn}\n- knn", ["x.yml, line 3: runs[1]", "a mapping, got 'knn'"]),
         ("runs: [{k: 3}]", ["run 1", "Missing key 'classifier'"]),
-        ("runs: [{classifier: [knn]}]", ["runs[0].classifier", "text, got ['knn']"]),
+        ("runs: [{classifier: 3}]", ["runs[0].classifier", "text, got 3"]),
+        ("runs: [{classifier: knn, k: {a: 1}}]", ["parameter 'k'", "got {'a': 1}"]),
         ("runs: [{classifier: knn}, {classifier: knnn}]", ["run 2", "'knnn'", "Did you mean 'knn'"]),
         ("runs: [{classifier: knn, dataset: mnist5k}]", ["run 1", "'mnist5k'", "Did you mean 'mnist-5k'"]),
         ("runs: [{classifier: knn, dataset: ./none}]", ["run 1", "'./none'"]),
@@ -144,7 +173,17 @@ def test_own_data_is_named_relative_to_the_file(write, tmp_path, monkeypatch):
             ["combination 2", "'epochs'", "knn", "from `defaults`"],
         ),
         ("{defaults: {epochs: 3}, runs: [{classifier: knn, kk: 3}]}", ["from `defaults`"]),
-        ("runs: [{classifier: knn, kk: 3}]", ["run 1", "Did you mean 'k'?"]),
+        ("runs: [{classifier: knn, kk: 3}]", ["run 1", "Did you mean 'k'? Write `k: 3`"]),
+        ("runs: [{classifier: svm, C: [1, 10]}]", ["'C' is not", "Did you mean 'c'? Write `c: [1, 10]`"]),
+        ("runs: [{classifier: svm, k: 3}]", ["budget, preprocess, c, gamma", "`hcr classifiers svm` explains them"]),
+        (
+            "grid: {classifier: [knn, svm], k: [1, 3], c: [1, 10]}",
+            ["under `runs`: `- {classifier: svm, c: [1, 10]}`, `- {classifier: knn, k: [1, 3]}`."],
+        ),
+        (
+            "{defaults: {k: [1, 3]}, runs: [{classifier: knn}, {classifier: svm}]}",
+            ["run 2", "from `defaults`", "`- {classifier: knn, k: [1, 3]}`, `- {classifier: svm}`."],
+        ),
         ("grid: {classifer: [knn]}", ["combination 1", "Unknown key 'classifer'", "Did you mean 'classifier'?"]),
     ],
 )

@@ -17,6 +17,7 @@ from hcrlib.cli import tune as tune_commands
 from hcrlib.cluster import client
 from hcrlib.cluster.backend import Cluster
 from hcrlib.cluster.jobs import DONE, Outcome
+from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, HcrError, RunError
 from hcrlib.models import CLASSIFIERS, Classifier, named
 from hcrlib.models._base import number
@@ -27,6 +28,7 @@ from hcrlib.sweeps import plan
 from hcrlib.tuning import plots as tuning_plots
 from hcrlib.tuning import search as tune
 from hcrlib.tuning import trials
+from hcrlib.tuning.space import dimensions_of
 from hcrlib.tuning.trials import _on_cluster, shown
 
 pytestmark = pytest.mark.filterwarnings(  # keras-tuner 1.4.8 asks for its thread in an old way
@@ -78,7 +80,7 @@ def learner(monkeypatch):
     "name", ["cnn-basic", "mlp", "svm", "knn", "linear", "cnn-two-layer", "crnn-small", "crnn-paper"]
 )
 def test_every_space_of_the_table_is_one_that_its_classifier_takes(name):
-    space = tune._space(named(name), None)
+    space = dimensions_of(named(name))
     assert [dimension.name for dimension in space] == [*named(name).space]
     assert all(dimension.varies for dimension in space)
 
@@ -99,7 +101,11 @@ def test_every_space_of_the_table_is_one_that_its_classifier_takes(name):
         ({"space": ["k"]}, "a mapping of parameters"),
         (
             {"classifier": "dummy"},
-            "There is no search space for dummy. Give it one: a class attribute `space` of the model, or --space FILE",
+            "There is no search space for dummy: it has no parameters",
+        ),
+        (
+            {"classifier": "ensemble"},
+            "in " + str(paths.project_root() / "hcrlib/models/ensemble.py"),
         ),
         ({"classifier": "mlp", "space": {"dropout": "0..0.5 log"}}, "above 0, for a log scale"),
         ({"classifier": "mlp", "space": {"epochs": "1..9"}}, "Set max_epochs"),
@@ -113,6 +119,28 @@ def test_a_wrong_search_is_refused_before_anything_runs(asked, word, results):
         tune.search(**{"classifier": "knn", "say": quiet, **asked})
     assert word in str(refused.value)
     assert not (results / "tuning").exists()
+
+
+def test_a_space_is_suggested_by_defaults_limits_and_choices(monkeypatch):
+    """A model of another package is tuned without one of its own."""
+
+    @dataclasses.dataclass(kw_only=True)
+    class Suggesting(named("dummy")):
+        temperature: float = number(10.0, above=5)
+        share: float = number(0.4, below=0.5)
+        neighbors: int = 3
+        bold: bool = False
+        weights: str | None = dataclasses.field(default=None, metadata={"choices": ("balanced",)})
+        unknown: float = 0.0
+        label: str = "x"
+
+    found = {dimension.name: dimension for dimension in dimensions_of(Suggesting)}
+    assert list(found) == ["temperature", "share", "neighbors", "bold", "weights"]
+    assert {name: str(dimension) for name, dimension in found.items()} == {
+        **{"temperature": "5.5..100 log", "share": "0.04..0.45 log", "neighbors": "1..12 log"},
+        **{"bold": "false, true", "weights": "null, balanced"},
+    }
+    assert found["neighbors"].whole
 
 
 def test_how_a_space_is_written():

@@ -1,0 +1,130 @@
+"""The file of a sweep: its model, the runs that it spells, and what to write instead of a key that a run cannot have."""
+
+import dataclasses
+import functools
+import itertools
+from typing import Any
+
+import yaml
+from pydantic import ConfigDict, Field
+
+from hcrlib.core import yaml_file
+from hcrlib.core.errors import ConfigError
+from hcrlib.core.registry import did_you_mean, nearest
+from hcrlib.models import named
+from hcrlib.models._base import names
+
+SHOWN = 3  # lines of a hint
+
+
+class Run(yaml_file.Section):
+    """One or several runs, or what they share; any other key is a parameter of the classifier.
+
+    A list stands for a run with each of its values, several lists for all combinations. Steps and ids of runs are lists by
+    themselves: a list of such lists stands for a run with each.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    dataset: str | list[str] = Field(None, description="a name of `hcr data list`, or a path relative to this file")
+    classifier: str | list[str] = Field(None, description="a name of `hcr classifiers`")
+    seed: int | list[int] = None
+    budget: int | list[int | None] | None = Field(None, description="number of training images; null: all of them")
+    preprocess: list = Field(None, description="steps, such as [scale, deskew], or a list of such lists")
+
+
+class SweepFile(yaml_file.Section):
+    """A sweep: the combinations of `grid` and the `runs`, each over the `defaults`."""
+
+    question: yaml_file.Text | None = None
+    defaults: Run | None = None
+    grid: dict[str, Any] | None = Field(
+        None, description="key -> list of values; a value that is a mapping sets several keys at once"
+    )
+    runs: list[Run] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A run that a file spells. place: where. values: flat. own, shared: what it and the defaults were written as."""
+
+    place: str
+    values: dict
+    own: dict
+    shared: dict
+
+
+def entries(content, name):
+    """Return the Entry of every run of a SweepFile of a name: the grid's, then the `runs`.
+
+    Raises ConfigError for an empty list of values.
+    """
+    shared = content.defaults.model_dump(exclude_unset=True) if content.defaults else {}
+    written = [
+        (f"{name}, run {number}", run.model_dump(exclude_unset=True))
+        for number, run in enumerate(content.runs or (), 1)
+    ]
+    grid = enumerate(_points(content.grid, f"{name}, grid") if content.grid else (), 1)
+    found = [(f"{name}, combination {number} of the grid", point, content.grid) for number, point in grid]
+    found += [(place, point, own) for place, own in written for point in _points(own, place)]
+    return [
+        Entry(place, {**rest, **point}, own, shared)
+        for place, point, own in found
+        for rest in _points({key: value for key, value in shared.items() if key not in point}, f"{name}, defaults")
+    ]
+
+
+def _points(written, where):
+    """Return the flat mappings that a mapping stands for: all combinations of its lists, in order."""
+    found = []
+    for combination in itertools.product(*(_values(key, value, where) for key, value in written.items())):
+        flat = {}
+        for point in combination:
+            flat.update(point)
+        found.append(flat)
+    return found
+
+
+def _values(key, value, where):
+    """Return a mapping for each value of a key: the key alone, or what a mapping in its list sets."""
+    if not isinstance(value, list) or (key in _lists() and not any(isinstance(item, list) for item in value)):
+        return [{key: value}]
+    if not value:
+        raise ConfigError(f"'{key}' is not valid", where=where, expected="at least one item", got="[]")
+    return [point for item in value for point in (_points(item, where) if isinstance(item, dict) else [{key: item}])]
+
+
+@functools.cache
+def _lists():
+    """Return the keys whose value is a list: the steps, and parameters that are declared so."""
+    fields = (field for name in names() for field in dataclasses.fields(named(name)))
+    return {"preprocess", *(field.name for field in fields if list in getattr(field.type, "__args__", (field.type,)))}
+
+
+def keys_of(classifier):
+    """Return the keys that a run of a classifier may have."""
+    return [*Run.model_fields, *named(classifier).parameters()]
+
+
+def remedy(key, entry, others):
+    """Return what to write instead of a key that an Entry's classifier does not take. others: all Entries of the file."""
+    classifier, is_own = entry.values["classifier"], key in entry.own or key not in entry.shared
+    source = entry.own if is_own else entry.shared
+    models = dict.fromkeys(other.values.get("classifier") for other in others if source in (other.own, other.shared))
+    takers = [name for name in models if name in names() and key in keys_of(name)]
+    text = "" if is_own else "It comes from `defaults`, which all runs share. "
+    if takers:
+        lines = [{"classifier": name, **_kept(source, name)} for name in [*takers, classifier][:SHOWN]]
+        return f"{text}Give each classifier its own under `runs`: {', '.join(f'`- {_flow(line)}`' for line in lines)}"
+    if meant := nearest(key, keys_of(classifier)):
+        return f"{text}Did you mean '{meant}'? Write `{_flow({meant: source.get(key, entry.values[key])})[1:-1]}`"
+    return f"{text}{did_you_mean(key, keys_of(classifier))}; `hcr classifiers {classifier}` explains them"
+
+
+def _kept(source, name):
+    """Return the part of a mapping that is parameters of a classifier."""
+    return {key: value for key, value in source.items() if key in named(name).parameters()}
+
+
+def _flow(mapping):
+    """Return a mapping as YAML in one line."""
+    return yaml.safe_dump(mapping, default_flow_style=True, sort_keys=False, width=1000).strip()
