@@ -1,4 +1,4 @@
-"""Names that commands share: of a dataset, and of what `hcrlib.documents` has, which they import only to read pages."""
+"""What a dataset is called, and names that commands share with `hcrlib.documents`, which they import only to read pages."""
 
 import functools
 from pathlib import PurePath

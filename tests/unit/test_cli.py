@@ -218,7 +218,7 @@ def test_missing_runs_are_told_from_unfinished_ones(capsys, results):
     assert "The run is unfinished" in printed(capsys)[1]
 
 
-@pytest.mark.parametrize("argv", [["data", "verify"], ["data", "list"], ["data", "fetch"]])
+@pytest.mark.parametrize("argv", [["data", "verify"], ["data", "fetch"]])
 def test_own_data_are_referred_to_the_command_that_reads_them(argv, capsys, tmp_path):
     (tmp_path / "dataset.yml").write_text("name: mine\nformat: folders\nimages: images\n")
     assert main.main([*argv, str(tmp_path)]) == 1
