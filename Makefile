@@ -11,9 +11,10 @@ endif
 
 # What `make demo`, the notebooks and the web app need.
 EXTRAS := train,lab,documents,serve,cluster,photos,sql
-# uv takes a sixth of pip's processor time; pip follows where uv finds no packages, as it does not read pip's configuration.
-install = $(BIN)/uv pip install --python $(BIN)/python -c requirements.lock -e ".[$(1)]" || \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c requirements.lock -e ".[$(1)]"
+# uv takes a fifth of pip's processor time; pip follows where uv finds no packages, as it does not read pip's configuration.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c requirements.lock
+install = $(BIN)/uv pip install --python $(BIN)/python -c requirements.lock --no-build-isolation -e ".[$(1)]" || \
+	$(PIP) --no-build-isolation -e ".[$(1)]"
 
 .DEFAULT_GOAL := help
 # One process per core, but no more than memory is sure to hold; tests/conftest.py puts the files that take longest first.
@@ -28,12 +29,13 @@ help:
 ## make .venv once, with the pinned dependencies of all but the tests, and the Jupyter kernel
 env: .venv/.ready
 
-.venv/.ready: requirements.lock pyproject.toml
+$(BIN)/uv:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make env PYTHON=python3.12")'
 	@echo "making .venv: 2.9 GB"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c requirements.lock uv
-	@[ "$$(uname -sm)" != "Linux x86_64" ] || $(BIN)/uv pip uninstall --quiet --python $(BIN)/python tensorflow  # shares tensorflow-cpu's files
+	$(PIP) uv setuptools
+
+.venv/.ready: requirements.lock pyproject.toml | $(BIN)/uv
 	$(call install,$(EXTRAS))
 	$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "hcrlib (.venv)" >/dev/null
 	@touch $@
@@ -114,7 +116,7 @@ schemas: env
 	$(BIN)/python -m hcrlib.cli.schemas params/schema
 
 ## compile requirements.lock from pyproject.toml
-lock: env
+lock: | $(BIN)/uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
 
 ## remove the environment; results and caches stay

@@ -14,8 +14,6 @@ from hcrlib.cli._common import add_command, terminal_width
 from hcrlib.models import CLASSIFIERS, RECOGNIZERS, named
 from hcrlib.models._base import expected, names
 
-WIDTH = 128  # where the output is not a terminal
-
 
 class Parameter(NamedTuple):
     """One parameter. takes: type and limits in words. reason: what it is, or why its default is what it is; "" if unknown."""
@@ -48,7 +46,7 @@ def table(kind):
     rows = [(p.name, json.dumps(p.default), p.takes, p.reason) for p in parameters(kind)]
     headers = "parameter", "default", "takes", "what it is, or why"
     used = sum(max(len(row[i]) for row in (*rows, headers)) + 2 for i in range(3))
-    widths = [None, None, None, max(20, (terminal_width() or WIDTH) - used)]
+    widths = [None, None, None, max(20, terminal_width() - used)]
     return tabulate(rows, headers, disable_numparse=True, maxcolwidths=widths) if rows else "It has no parameters."
 
 
@@ -70,7 +68,7 @@ def _classifiers(args):
     for registry, what in ((CLASSIFIERS, "of characters"), (RECOGNIZERS, "of words and lines")):
         rows = [(name, _about(named(name)).splitlines()[0]) for name in registry.names()]
         print(
-            tabulate(rows, (f"{registry.kind}s", what), maxcolwidths=[None, (terminal_width() or WIDTH) - 22]),
+            tabulate(rows, (f"{registry.kind}s", what), maxcolwidths=[None, terminal_width() - 22]),
             end="\n\n",
         )
     print("`hcr classifiers MODEL` shows the parameters of one, `hcr train MODEL` trains it.")

@@ -5,6 +5,7 @@ from pathlib import Path
 from hcrlib.cli._common import add_command, is_colored, short, terminal_width
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError
+from hcrlib.core.names import YAML
 from hcrlib.core.registry import did_you_mean
 
 COLUMNS = "id", "measured_on", "status", "accuracy", "misses", "n_test", "fit_s", "predict_ms_p50", "reason"
@@ -102,7 +103,7 @@ def _of_sweep(source):
     from hcrlib import records
     from hcrlib.sweeps import plan
 
-    is_path = source != Path(source).name or Path(source).suffix in (".yml", ".yaml")
+    is_path = source != Path(source).name or Path(source).suffix in YAML
     for root in (Path(), paths.project_root()) if is_path else paths.results_roots():
         folder = root / source
         if (folder / "records.jsonl").exists():

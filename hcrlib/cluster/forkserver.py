@@ -107,7 +107,8 @@ def main(*preload):
     """Import modules, then serve jobs until standard input is closed. "--once" imports nothing and serves one job."""
     replies, once = os.dup(1), preload == ("--once",)
     os.dup2(2, 1)  # keep what libraries print out of the replies
-    import_quickly()
+    if not once:
+        import_quickly()
     for name in () if once else preload:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

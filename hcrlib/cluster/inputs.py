@@ -19,6 +19,7 @@ from typing import NamedTuple
 from hcrlib.core import paths
 from hcrlib.core.errors import DataError, HcrError
 from hcrlib.core.fileio import unpack
+from hcrlib.core.names import YAML
 from hcrlib.datasets import TEXTS, custom, dataset_names, inventory, official_files, parts_of
 from hcrlib.datasets.catalog import DATASETS
 from hcrlib.datasets.import_checks import PARTS
@@ -26,7 +27,6 @@ from hcrlib.runs import store
 
 STALE_S = 86400  # age of an interrupted transfer that is removed
 CHUNK = 4 << 20  # bytes per message, so that messages of other runs are not blocked
-YAML = ".yml", ".yaml"
 CACHED = "files", "built", "imported"  # folders of the cache that a client may add to
 MEMBER = "record.json", "predictions.npz", "model"  # the parts of a run that another one reads
 

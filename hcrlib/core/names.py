@@ -4,6 +4,7 @@ import functools
 from pathlib import PurePath
 
 LINES_MODEL = "best-lines"  # of the zoo, reads joined writing
+YAML = ".yml", ".yaml"  # suffixes
 RAPIDOCR = "rapidocr"  # a third-party network, the package and the recognizer
 
 

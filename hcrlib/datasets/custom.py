@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.core.names import YAML
 from hcrlib.datasets import checks, orientation, table_parts
 from hcrlib.datasets.array_files import as_vector, read_array, read_arrays
 from hcrlib.datasets.base import SIDE, Published, Split, check_content
@@ -40,7 +41,6 @@ from hcrlib.datasets.splits import cut
 from hcrlib.datasets.text import cut_by_writer
 
 SHOWN = 5
-YAML = ".yml", ".yaml"
 
 
 def load_custom(path, name=None):

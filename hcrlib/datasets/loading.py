@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, DataError
-from hcrlib.core.names import dataset_name
+from hcrlib.core.names import YAML, dataset_name
 from hcrlib.core.registry import did_you_mean
 from hcrlib.datasets import checks, mixture, orientation, pages, tsv
 from hcrlib.datasets.base import Dataset, content_sha256, parted
@@ -16,7 +16,6 @@ from hcrlib.datasets.official import load_embedded, load_official
 from hcrlib.datasets.splits import cut_validation
 from hcrlib.datasets.text import TEXTS, cut_by_writer
 
-YAML = ".yml", ".yaml"
 TABLES = ".csv", ".tsv", ".arff", ".parquet", ".pq"
 LOADERS = {"embedded": load_embedded, "official": load_official, "lite": load_lite}
 

@@ -8,7 +8,7 @@ precision and recall scikit-learn's.
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -61,11 +61,13 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
-def compare(predictions: Mapping[str, Predictions | Sequence[Predictions]]) -> Comparison:
+def compare(
+    predictions: Mapping[str, Predictions | Sequence[Predictions]], deterministic: Collection[str] = ()
+) -> Comparison:
     """Return the Comparison of name -> predictions, of one run or of several with other seeds.
 
-    Two single runs are compared by McNemar's exact test, more by `over_images_and_seeds`. Raises ValueError unless all have the
-    same labels.
+    Two single runs are compared by McNemar's exact test, more by `over_images_and_seeds`. deterministic: the names of methods
+    whose single run says what all seeds would. Raises ValueError unless all have the same labels.
     """
     from statsmodels.stats.multitest import multipletests
 
@@ -83,8 +85,10 @@ def compare(predictions: Mapping[str, Predictions | Sequence[Predictions]]) -> C
     p, pairs = np.ones((len(names), len(names))), list(itertools.combinations(range(len(names)), 2))
     if pairs:
         raw = [
-            _mcnemar(a[0], b[0]) if len(a) == len(b) == 1 else over_images_and_seeds(a, b)
-            for a, b in itertools.combinations(right, 2)
+            _mcnemar(a[0], b[0])
+            if len(a) == len(b) == 1
+            else over_images_and_seeds(a, b, one in deterministic or other in deterministic)
+            for (one, a), (other, b) in itertools.combinations(zip(names, right, strict=True), 2)
         ]
         for (i, j), value in zip(pairs, multipletests(raw, method="holm")[1], strict=True):
             p[i, j] = p[j, i] = value
@@ -99,21 +103,23 @@ def _mcnemar(a: np.ndarray, b: np.ndarray) -> float:
     return 1.0 if not np.any(table) else float(mcnemar(table, exact=True).pvalue)
 
 
-def over_images_and_seeds(a: np.ndarray, b: np.ndarray) -> float:
+def over_images_and_seeds(a: np.ndarray, b: np.ndarray, deterministic: bool = False) -> float:
     """Return the two-sided p-value of a difference in accuracy that would be found again with other images and other seeds.
 
-    a, b: int (runs, n), 1 where a run is right; a single run, such as of a deterministic method, counts as without spread.
-    The mean difference is compared with the sum of its variances over images, paired, and over the seeds of a and b: min F'
-    (Clark 1973), which has the degrees of freedom of Satterthwaite 1946 and, if anything, finds too few differences.
+    a, b: int (runs, n), 1 where a run is right; one of them may be a single run, whose method is taken to vary over seeds as
+    much as the other, or not at all if it is deterministic. The mean difference is compared with the sum of its variances over
+    images, paired, and over the seeds of a and b: min F' (Clark 1973), with the degrees of freedom of Satterthwaite 1946.
     """
     from scipy.stats import t
 
     gaps = a.mean(axis=0) - b.mean(axis=0)
-    samples = [gaps, *(runs.mean(axis=1) for runs in (a, b) if len(runs) > 1)]
-    variances = np.array([sample.var(ddof=1) / len(sample) for sample in samples])
+    alone = min(len(a), len(b)) == 1 and not deterministic
+    samples = [(gaps, 1 / len(gaps))]
+    samples += [(runs.mean(axis=1), 1 / len(runs) + alone) for runs in (a, b) if len(runs) > 1]
+    variances = np.array([sample.var(ddof=1) * share for sample, share in samples])
     if not variances.any():
         return float(not gaps.any())
-    degrees = variances.sum() ** 2 / sum(v**2 / (len(s) - 1) for v, s in zip(variances, samples, strict=True))
+    degrees = variances.sum() ** 2 / sum(v**2 / (len(s) - 1) for v, (s, _) in zip(variances, samples, strict=True))
     return float(2 * t.sf(abs(gaps.mean()) / np.sqrt(variances.sum()), degrees))
 
 

@@ -28,8 +28,8 @@ class Svm(Classifier):
     gamma: float = number(0.025, above=0)  # of the kernel: 116 misses; 128 with half of it, 117 with twice as much
     max_train: int = 100_000  # time grows with its square; a larger training set is subsampled, and the record says so
     class_weight: str | None = class_weight("balanced")  # each class counts alike, however many images it has
-    # Probabilities by temperature scaling on the validation part (Guo et al. 2017): an ECE of 0.6 instead of 30 % on mnist-5k,
-    # with the same answers. False until version 0.2.0: being written out in every run's id, it keeps their records apart.
+    # Probabilities by temperature scaling on the validation part (Guo et al. 2017): ECE 0.6 % instead of 30 % on mnist-5k, with
+    # the same answers. False until version 0.2.0: being written out in every run's id, it keeps their records apart.
     calibrated: bool = True
 
     def prepare(self):

@@ -43,8 +43,10 @@ def variant(config: RunConfig, alike: Iterable[RunConfig] = ()) -> str:
         own = {key: value for key, value in own.items() if key not in defaults or value != defaults[key]}
     if "preprocess" in own:
         own["preprocess"] = ",".join(map(_step, config.preprocess))
-    if isinstance(own.get("runs"), list):
-        own["runs"] = len(own["runs"])  # of an ensemble: their ids would fill the line
+    if isinstance(runs := own.get("runs"), list):  # of an ensemble: their ids would fill the line
+        own["runs"] = len(runs)
+        if any(other["runs"] != runs and len(other["runs"]) == len(runs) for other in others):
+            own["id"] = config.hash[:6]
     if "budget" in own and config.budget is None:
         own["budget"] = "all"
     return " ".join(f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in own.items())

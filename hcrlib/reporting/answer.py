@@ -13,6 +13,7 @@ from hcrlib.records.record import FLAT
 from hcrlib.runs import comparison
 
 SHOWN = 4  # names in a list
+MCNEMAR, OVER_SEEDS = "McNemar's exact test", "min F' over images and seeds"
 
 
 def sentences(records: Sequence[RunRecord]) -> list[str]:
@@ -24,11 +25,8 @@ def sentences(records: Sequence[RunRecord]) -> list[str]:
     finished = [record for record in records if record.status == "finished"]
     if not finished:
         return ["No run has finished, so there is no answer yet."]
-    task, configurations = (
-        tasks.of(finished[0]),
-        by_configuration(sorted(finished, key=lambda record: record.config.seed)),
-    )
-    best = min(configurations, key=lambda runs: statistics.fmean(task.rank(run, "val_") for run in runs))
+    configurations = by_configuration(sorted(finished, key=lambda record: record.config.seed))
+    best = comparison.best_runs(finished)
     first = [runs[0] for runs in configurations]
     names = {run.config.hash: f"`{label(run, first)}`" for run in first}
     named = [(names[runs[0].config.hash], runs) for runs in configurations]
@@ -36,7 +34,7 @@ def sentences(records: Sequence[RunRecord]) -> list[str]:
     return [
         _result(name, best, len(configurations)),
         _evidence(name, best[0], first, finished, names),
-        _times(name, best, [pair for pair in named if pair[1] is not best]),
+        _times(name, best, [pair for pair in named if pair[0] != name]),
     ]
 
 
@@ -86,16 +84,17 @@ def _evidence(name, best, first, records, names):
     except (RunError, ValueError):
         return _by_intervals(name, best, others, names)
     places = {label: place for place, label in enumerate(found.names)}
-    mine, parts = places[label(best, records)], {1: [], 0: [], -1: []}
+    mine, parts, used = places[label(best, records)], {1: [], 0: [], -1: []}, set()
     for run in others:
         other = places[label(run, records)]
+        used.add(MCNEMAR if found.runs[mine] == found.runs[other] == 1 else OVER_SEEDS)
         lead = np.sign(found.only[mine, other] - found.only[other, mine])
         parts[int(lead) if found.p[mine, other] < ALPHA else 0].append(names[run.config.hash])
     words = [f"significantly better than {listed(parts[1])}"] if parts[1] else []
     words += [f"significantly worse than {listed(parts[-1])}"] if parts[-1] else []
     lines = [f"{name} is {' and '.join(words)}"] if words else []
     lines += [f"there is no evidence of a difference from {listed(parts[0])}"] if parts[0] else []
-    test = "McNemar's exact test" if len(records) == len(first) else "min F' over images and seeds"
+    test = " or, with several seeds, ".join(sorted(used))
     return f"On the same {tasks.of(best).unit}s, {'; '.join(lines)} ({test} with Holm's correction, level {ALPHA})."
 
 

@@ -155,7 +155,7 @@ def _results(dataset, task, runs, pictures, level):
     finished = [run for run in runs if run.status == "finished"]
     texts = {}
     if finished and task in tasks.TASKS.names():
-        best = min(finished, key=lambda run: tasks.of(run).rank(run, "val_"))
+        best = comparison.best_runs(finished)[0]
         texts = tasks.of(best).captions(finished, best, _answers(best))
     table = leaderboard.render(runs, "html").replace("h3>", f"h{level}>")
     rows = [] if finished else [f"<h{level}>{html.escape(dataset)}: no finished run</h{level}>"]

@@ -102,7 +102,7 @@ def render(records, style="table", compact=False, most=None, width=None, runs=Fa
         grid = _drawn(columns, most, style)
         if bold and style == "table":
             grid = _emphasized(grid, 1 + columns["classifier"][0].count("\n"))
-        parts += [title.format(_title(rows[0].record, every)), grid, ""]
+        parts += [title.format(_escaped(_title(rows[0].record, every), style)), grid, ""]
     notes = [f"Not shown, for width: {', '.join(hidden)}; `hcr leaderboard --wide` has them"] if hidden else []
     parts += [listed.format(_escaped(line, style)) for line in (*notes, *remarks(records))]
     return "\n".join(parts).rstrip() + "\n"

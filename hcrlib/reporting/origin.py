@@ -50,7 +50,7 @@ def table(records: Sequence[RunRecord]) -> str:
         made = f"<code>{escape(record.provenance.get('repeat') or repeat(record.config))}</code>"
         made += "".join(f"<br>{escape(note)}" for note in record.notes)
         name = escape(record.id).replace("/", "/<wbr>")
-        cells = [f'<td class="run"><code>{name}</code></td><td class="day">{utc}</td>']
+        cells = [f'<td class="run"><code>{name}</code></td><td class="day">{escape(utc)}</td>']
         cells += [f"<td>{escape(text)}</td>" for text in (commit(record), machine(record))]
         rows.append(f'<tr>{"".join(cells)}<td class="command">{made}</td></tr>')
     names = "run", "made (UTC)", "commit", "machine", "the command that repeats it"

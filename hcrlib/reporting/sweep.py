@@ -5,7 +5,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from hcrlib.core import paths
+from hcrlib.core import paths, plugins
 from hcrlib.core.code_hash import ROOT
 from hcrlib.core.errors import RunError
 from hcrlib.core.fileio import write_text
@@ -23,9 +23,10 @@ def write(sweep):
     compare = sweep.task.compare_notebook
     lines = "".join(json.dumps(record.to_dict()) + "\n" for record in finished)
     executed, parameters = folder / compare, {"sweep": _relative(sweep.path, paths.project_root())}
-    made_from = _digest(compare, lines, sweep.question, parameters)
+    made_from = _digest(compare, lines, sweep.question, parameters, [_predictions(record) for record in finished])
     if (written := _written(executed, made_from)) and all((folder / name).is_file() for name in written):
         return [folder / name for name in written]
+    executed.unlink(missing_ok=True)  # what is written before the next one does not belong to it
     notebooks.import_quickly()
     import nbformat  # 0.5 s
 
@@ -38,7 +39,8 @@ def write(sweep):
         if path.stat().st_mtime_ns == time:
             path.unlink()  # of a run that is no longer in this sweep
     html.write(folder / "report.html", [sweep.path.stem])
-    written = sorted({compare} | {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()})
+    figures = sorted(str(path.relative_to(folder)) for path in folder.glob("figures/*.png"))
+    written = [compare, *figures, "leaderboard.csv", "leaderboard.md", "records.jsonl", "report.html"]
     notebook.metadata["hcrlib"] = {"made_from": made_from, "files": written}
     write_text(executed, nbformat.writes(notebook) + "\n")
     return [folder / name for name in written]
@@ -60,20 +62,30 @@ def _executed(name, parameters):
 
 
 def _digest(compare, *content):
-    """Return the SHA-256 of what a report is made from: its content, the notebook and all of hcrlib's code."""
-    digest = hashlib.sha256(json.dumps(content).encode())
-    for source in [notebooks.path(compare), *sorted(ROOT.rglob("*.py"))]:
+    """Return the SHA-256 of what a report is made from: its content, the notebook and the code of hcrlib and of plug-ins."""
+    digest = hashlib.sha256(json.dumps([content, sorted(plugins.sources())]).encode())
+    page = [path for path in (ROOT / "reporting").iterdir() if path.suffix in (".css", ".js")]
+    for source in [notebooks.path(compare), *sorted(page), *sorted(ROOT.rglob("*.py"))]:
         digest.update(hashlib.sha256(source.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def _predictions(record):
+    """Return what tells a run's predictions from others: their size and time; None where they are not on this machine."""
+    try:
+        about = (record.path / "predictions.npz").stat()
+    except OSError:
+        return None
+    return about.st_size, about.st_mtime_ns
 
 
 def _written(executed, made_from):
     """Return the names of the files that were written with an executed notebook, None if it was made from anything else."""
     try:
         about = json.loads(executed.read_text(encoding="utf-8"))["metadata"]["hcrlib"]
-    except (OSError, ValueError, KeyError):
+        return about["files"] if about["made_from"] == made_from else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return about["files"] if about["made_from"] == made_from else None
 
 
 def _relative(path, root):

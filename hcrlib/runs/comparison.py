@@ -32,11 +32,20 @@ def compare_runs(records: Sequence[RunRecord]) -> Comparison:
     naming both hashes, if two were tested on different data, or if a run's predictions are missing.
     """
     check_comparable(records, together=True)
-    given = {}
+    given, deterministic = {}, set()
     for runs in by_configuration(records):
-        counted = runs[:1] if is_deterministic(runs[0].config) else runs
-        given[label(runs[0], records)] = [load_predictions(run) for run in counted]
-    return compare(given)
+        name, counted = label(runs[0], records), runs
+        if is_deterministic(runs[0].config):
+            deterministic.add(name)
+            counted = runs[:1]
+        given[name] = [load_predictions(run) for run in counted]
+    return compare(given, deterministic)
+
+
+def best_runs(records: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return the runs, by seed, of the configuration of finished runs that is best by the mean of its validation metric."""
+    groups = by_configuration(sorted(records, key=lambda record: record.config.seed))
+    return min(groups, key=lambda runs: np.mean([tasks.of(run).rank(run, "val_") for run in runs]))
 
 
 def completed(record: RunRecord) -> RunRecord:

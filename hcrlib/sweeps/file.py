@@ -1,7 +1,6 @@
 """The file of a sweep: its model, the runs that it spells, and what to write instead of a key that a run cannot have."""
 
 import dataclasses
-import functools
 import itertools
 from typing import Any
 
@@ -63,20 +62,25 @@ def entries(content, name):
         (f"{name}, run {number}", run.model_dump(exclude_unset=True))
         for number, run in enumerate(content.runs or (), 1)
     ]
-    grid = enumerate(_points(content.grid, f"{name}, grid") if content.grid else (), 1)
+    grid = enumerate(_points(content.grid, f"{name}, grid", shared) if content.grid else (), 1)
     found = [(f"{name}, combination {number} of the grid", point, content.grid) for number, point in grid]
-    found += [(place, point, own) for place, own in written for point in _points(own, place)]
+    found += [(place, point, own) for place, own in written for point in _points(own, place, shared)]
     return [
         Entry(place, {**rest, **point}, own, shared)
         for place, point, own in found
-        for rest in _points({key: value for key, value in shared.items() if key not in point}, f"{name}, defaults")
+        for rest in _points(
+            {key: value for key, value in shared.items() if key not in point}, f"{name}, defaults", point
+        )
     ]
 
 
-def _points(written, where):
-    """Return the flat mappings that a mapping stands for: all combinations of its lists, in order."""
-    found = []
-    for combination in itertools.product(*(_values(key, value, where) for key, value in written.items())):
+def _points(written, where, around):
+    """Return the flat mappings that a mapping stands for: all combinations of its lists, in order.
+
+    around: the mapping that says which classifier it is where this one does not.
+    """
+    found, whole = [], {**around, **written}
+    for combination in itertools.product(*(_values(key, value, where, whole) for key, value in written.items())):
         flat = {}
         for point in combination:
             flat.update(point)
@@ -84,19 +88,24 @@ def _points(written, where):
     return found
 
 
-def _values(key, value, where):
-    """Return a mapping for each value of a key: the key alone, or what a mapping in its list sets."""
-    if not isinstance(value, list) or (key in _lists() and not any(isinstance(item, list) for item in value)):
+def _values(key, value, where, whole):
+    """Return a mapping for each value of a key of a whole mapping: the key alone, or what a mapping in its list sets."""
+    if not isinstance(value, list):
+        return [{key: value}]
+    if key in _lists(whole.get("classifier")) and not any(isinstance(item, list) for item in value):
         return [{key: value}]
     if not value:
         raise ConfigError(f"'{key}' is not valid", where=where, expected="at least one item", got="[]")
-    return [point for item in value for point in (_points(item, where) if isinstance(item, dict) else [{key: item}])]
+    return [
+        point for item in value for point in (_points(item, where, whole) if isinstance(item, dict) else [{key: item}])
+    ]
 
 
-@functools.cache
-def _lists():
-    """Return the keys whose value is a list: the steps, and parameters that are declared so."""
-    fields = (field for name in names() for field in dataclasses.fields(named(name)))
+def _lists(classifiers):
+    """Return the keys whose value is a list: the steps, and parameters that are declared so by a classifier, or some."""
+    given = classifiers if isinstance(classifiers, list) else [classifiers]
+    models = [item.get("classifier") if isinstance(item, dict) else item for item in given]
+    fields = (field for name in models if name in names() for field in dataclasses.fields(named(name)))
     return {"preprocess", *(field.name for field in fields if list in getattr(field.type, "__args__", (field.type,)))}
 
 

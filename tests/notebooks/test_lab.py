@@ -1,6 +1,7 @@
 """The drawing pad in JupyterLab itself: what is drawn is seen, on a page that was opened again, too."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -40,18 +41,19 @@ def lab(tmp_path):
         port = free.getsockname()[1]
     ways = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")}
     command = f"-m jupyterlab --no-browser --allow-root --port={port} --LabApp.expose_app_in_browser=True".split()
-    command += ["--IdentityProvider.token=", f"--ServerApp.root_dir={tmp_path}"]
+    token = secrets.token_hex()
+    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={tmp_path}"]
     with (tmp_path / "log").open("w") as log:
         server = subprocess.Popen(
             [sys.executable, *command], env={**os.environ, **ways}, stdout=log, stderr=subprocess.STDOUT
         )
     try:
         until = time.monotonic() + WAIT_S
-        while not answers(f"http://localhost:{port}/api"):
+        while not answers(f"http://localhost:{port}/api"):  # which needs no token
             assert server.poll() is None, (tmp_path / "log").read_text()
             assert time.monotonic() < until, (tmp_path / "log").read_text()
             time.sleep(0.2)
-        yield f"http://localhost:{port}/lab/tree/a.ipynb"
+        yield f"http://localhost:{port}/lab/tree/a.ipynb?token={token}"
     finally:
         server.terminate()
         server.wait(WAIT_S)

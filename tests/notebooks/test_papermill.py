@@ -78,3 +78,4 @@ def test_a_sweep_ends_with_leaderboard_figures_and_a_page_that_loads_nothing(
     )
     assert main.main(["sweep", str(tmp_path / "tiny.yml")]) == 1
     assert len(asked) == 1, "the report is made again"
+    assert not (results / "tiny/20_compare.ipynb").exists(), "what is left of it is not taken for a report"

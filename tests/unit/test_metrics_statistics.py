@@ -75,14 +75,26 @@ def test_seeds_that_vary_as_much_as_two_methods_differ_are_no_evidence():
     assert one.p[0, 1] > 0.2, "one run beside several"
 
 
-def test_the_test_over_seeds_seldom_finds_what_is_not_there():
+@pytest.mark.parametrize(("seeds", "found"), [((3, 3), 8), ((1, 3), 16)])  # docs/results.md has both
+def test_the_test_over_seeds_seldom_finds_what_is_not_there(seeds, found):
     rng = np.random.default_rng(0)
 
-    def right(images):
-        return (images + rng.normal(0, 0.2, (3, 1)) + rng.normal(0, 1, (3, len(images))) > 0).astype(int)
+    def right(images, n):
+        return (images + rng.normal(0, 0.2, (n, 1)) + rng.normal(0, 1, (n, len(images))) > 0).astype(int)
 
-    p = [statistics.over_images_and_seeds(right(images), right(images)) for images in rng.normal(2.5, 1.5, (300, 500))]
-    assert 1 < np.count_nonzero(np.array(p) < 0.05) < 15  # 8; docs/results.md has it
+    p = [
+        statistics.over_images_and_seeds(*(right(images, n) for n in seeds))
+        for images in rng.normal(2.5, 1.5, (300, 500))
+    ]
+    assert np.count_nonzero(np.array(p) < 0.05) == found
+
+
+def test_a_deterministic_method_has_no_spread():
+    labels = np.zeros(1000, int)
+    one = answers(labels, [1] * 20 + [0] * 980)
+    others = [answers(labels, [1] * wrong + [0] * (1000 - wrong)) for wrong in (36, 44, 52)]
+    p = [statistics.compare({"a": one, "b": others}, fixed).p[0, 1] for fixed in ((), ("a",))]
+    assert p[1] < 0.01 < p[0]
 
 
 def test_by_class():

@@ -17,6 +17,7 @@ from hcrlib.metrics.statistics import compare
 from hcrlib.plotting import style
 from hcrlib.records import Metric, RunConfig, RunRecord
 from hcrlib.reporting import answer, html, origin
+from hcrlib.runs import comparison
 from hcrlib.tasks.classification import figures
 from hcrlib.tasks.classification.captions import captions
 
@@ -149,6 +150,17 @@ def test_seeds_of_a_configuration_are_answered_by_their_mean():
     assert "`linear` is the best of 2 configurations" in first
     assert "97.00 % accuracy, the mean over 3 seeds (sd 1.00 %; seed 0: 95 % interval 96.00 to 100.00 %)" in first
     assert "`linear` is significantly better than `dummy` (min F' over images and seeds" in second
+
+
+def test_the_best_seed_by_test_images_is_not_the_one_that_is_shown():
+    runs = [made_up("linear", misses, seed=seed) for seed, misses in enumerate((40, 20))] + [made_up("dummy", 900)]
+    assert [run.config.seed for run in comparison.best_runs(runs[::-1])] == [0, 1]
+
+
+def test_each_pair_is_tested_by_the_test_that_is_named():
+    runs = [made_up("linear", 20), made_up("knn", 30), *(made_up("mlp", 300 + seed, seed=seed) for seed in range(2))]
+    assert "(McNemar's exact test or, with several seeds, min F' over" in answer.sentences(runs)[1]
+    assert "(McNemar's exact test with Holm's" in answer.sentences(runs[:2])[1]
 
 
 def test_without_predictions_the_intervals_are_the_evidence():

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
+from hcrlib import records
 from hcrlib.cli import main
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
@@ -104,6 +105,24 @@ def test_a_short_table_has_the_first_rows():
     assert "dummy" not in text
     many = [*runs, record("svm", 1), *(record(name, 5, dataset="mnist") for name in ("svm", "mlp", "linear", "dummy"))]
     assert leaderboard.overview(many, 2).count("\n| ") == 3 - 1
+
+
+def test_ensembles_of_as_many_runs_are_told_apart():
+    runs = [record("svm")]
+    for members in (["x", "y"], ["x", "z"], ["x", "y", "z"]):
+        runs.append(record("svm"))
+        runs[-1].config = dataclasses.replace(runs[-1].config, classifier="ensemble", params={"runs": members})
+    names = [records.label(run, runs) for run in runs]
+    ids = [run.config.hash[:6] for run in runs]
+    assert names == ["svm", f"ensemble runs=2 id={ids[1]}", f"ensemble runs=2 id={ids[2]}", "ensemble runs=3"]
+
+
+def test_the_names_of_data_are_no_html():
+    made = record("knn")
+    made.config = dataclasses.replace(made.config, dataset="<img src=x>")
+    text = leaderboard.render([made], "html")
+    assert "<h3>&lt;img src=x" in text
+    assert "<img" not in text
 
 
 def test_failed_and_skipped_runs_and_a_missing_floor_are_listed():

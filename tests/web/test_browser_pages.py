@@ -246,14 +246,14 @@ def test_downloads(desktop):
 def test_downloads_use_the_model_of_the_text_on_display(desktop):
     desktop.locator("#recognizer").select_option("characters")
     choose(desktop)
-    expect(desktop.locator("#notes")).to_contain_text("Read by Digits")
+    expect(desktop.locator("#notes")).to_contain_text("Read with Digits")
     desktop.locator("#model").select_option("best-47")
     download(desktop, "alto")
     assert desktop.reader.calls == [("best-digits", "json"), ("best-digits", "alto")]
     desktop.locator("#next").click()
-    expect(desktop.locator("#notes")).to_contain_text("Read by Digits")
+    expect(desktop.locator("#notes")).to_contain_text("Read with Digits")
     choose(desktop)
-    expect(desktop.locator("#notes")).to_contain_text("Read by Digits and letters")
+    expect(desktop.locator("#notes")).to_contain_text("Read with Digits and letters")
 
 
 def test_a_recognizer_is_chosen_and_remembered(page):
@@ -264,7 +264,7 @@ def test_a_recognizer_is_chosen_and_remembered(page):
     choice.select_option("whole-words")
     page.reader.calls.clear()
     choose(page)
-    expect(page.locator("#notes")).to_contain_text("Read by Word by word (whole-words)")
+    expect(page.locator("#notes")).to_contain_text("Read with Word by word (whole-words)")
     word(page, "lazy").click()
     expect(page.locator("#word-share")).to_have_text("80 %")
     expect(page.locator("#characters li")).to_have_count(0)
@@ -296,13 +296,13 @@ def test_who_was_chosen_is_said_and_another_reads_again(page):
     assert violations(page) == []
     expect(again).to_have_text("Read again with: Digits")
     again.click()
-    expect(page.locator("#notes")).to_contain_text("Read by Digits in")
+    expect(page.locator("#notes")).to_contain_text("Read with Digits, ")
     expect(page.locator("#notes")).not_to_contain_text(AUTO_NOTE)
     expect(again).to_be_hidden()
     page.locator("#model").select_option("best-47")
     expect(again).to_have_text("Read again with: Digits and letters")
     again.click()
-    expect(page.locator("#notes")).to_contain_text("Read by Digits and letters")
+    expect(page.locator("#notes")).to_contain_text("Read with Digits and letters")
     page.locator("#another").click()
     page.locator("#recognizer").select_option("auto")
     expect(again).to_be_hidden()
@@ -318,7 +318,7 @@ def test_the_characters_of_a_page_are_chosen_and_named(page):
     may_be.select_option("digits")
     expect(again).to_have_text("Read again with: Digits and letters, digits")
     again.click()
-    expect(page.locator("#notes")).to_contain_text("Read by Digits and letters, digits in")
+    expect(page.locator("#notes")).to_contain_text("Read with Digits and letters, digits, ")
     assert page.reader.characters == "0123456789"
     may_be.select_option("letters")
     download(page, "alto")
@@ -326,7 +326,7 @@ def test_the_characters_of_a_page_are_chosen_and_named(page):
     page.locator("#recognizer").select_option("whole-words")
     expect(may_be).to_be_hidden()
     again.click()
-    expect(page.locator("#notes")).to_contain_text("Read by Word by word")
+    expect(page.locator("#notes")).to_contain_text("Read with Word by word")
     assert page.reader.characters is None
 
 
@@ -344,7 +344,7 @@ def test_a_file_that_could_not_be_read_is_read_in_another_way(desktop):
     expect(desktop.locator("#again")).to_be_hidden()
     desktop.locator("#recognizer").select_option("characters")
     desktop.locator("#again").click()
-    expect(desktop.locator("#notes")).to_contain_text("Read by Digits")
+    expect(desktop.locator("#notes")).to_contain_text("Read with Digits")
     expect(desktop.locator("#trouble")).to_be_hidden()
 
 
@@ -354,7 +354,7 @@ def test_without_recognizers_there_is_no_choice(desktop):
     expect(desktop.locator("#model option")).to_have_count(2)
     expect(desktop.locator("#recognizer")).to_be_hidden()
     choose(desktop)
-    expect(desktop.locator("#notes")).to_contain_text("Read by Digits")
+    expect(desktop.locator("#notes")).to_contain_text("Read with Digits")
 
 
 def test_cancelling_warns_that_the_page_may_still_be_kept(desktop):
@@ -471,7 +471,7 @@ def test_reading_again_keeps_stored_lines_and_asks_before_it_discards_others(des
     expect(field(desktop, 2)).to_have_value("leaps")
     desktop.once("dialog", lambda dialog: dialog.accept())
     desktop.locator("#again").click()
-    expect(desktop.locator("#notes")).to_contain_text("Read by Digits")
+    expect(desktop.locator("#notes")).to_contain_text("Read with Digits")
     expect(field(desktop, 2)).to_have_value(LINES[1])
     first, *others = SHOWN.splitlines()
     again = ["\n".join([text, *others]) for text in ("Stored of each page", "Stored of each page", first)]

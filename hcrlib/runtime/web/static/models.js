@@ -35,8 +35,10 @@ function kind({ name, classes }) {
   return (digits && letters ? t.model_both : digits ? t.model_digits : letters ? t.model_letters : "") || name;
 }
 
-// Returns {right, of}: 9 of 10, or of a number large enough that some are wrong.
+// Returns {right, of}: 9 of 10, or of a larger number where that is half a percent off or none would be wrong.
 function figures(accuracy) {
-  const of = [10, 100, 1000].find((n) => Math.round(accuracy * n) < n) ?? 1000;
-  return { right: Math.round(accuracy * of), of };
+  const rounded = (n) => Math.round(accuracy * n);
+  const isClose = (n) => rounded(n) < n && Math.abs(rounded(n) / n - accuracy) < 0.005;
+  const of = [10, 100, 1000].find(isClose) ?? 10000;
+  return { right: rounded(of), of };
 }
