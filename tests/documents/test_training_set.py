@@ -60,7 +60,7 @@ def test_the_data_set_is_loaded_by_hcrlib(digits, tmp_path):
     said = []
     training_set.write(tmp_path, digits, pages=2, test_pages=1, name="tiny-pages", say=said.append)
     whole = hcrlib.load_dataset(str(tmp_path))
-    assert whole.name == "tiny-pages"
+    assert whole.name == tmp_path.name
     assert whole.classes == (*digits.classes, training_set.NOTHING)
     for split in (whole.train, whole.val, whole.test):
         assert split.images.shape[1:] == (28, 28)

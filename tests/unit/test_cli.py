@@ -275,13 +275,13 @@ def test_zoo_add_list_and_read(run, capsys, tmp_path, results):
 
 
 def test_doctor_names_packages_data_folders_and_what_to_do(capsys, monkeypatch):
-    needed = {"": ["numpy"], "train": ["tensorflow"], "sql": ["a-package-that-does-not-exist"]}
+    needed = {"": ["numpy"], "train": ["keras"], "sql": ["a-package-that-does-not-exist"]}
     monkeypatch.setattr(doctor, "requirements", lambda: needed)
     monkeypatch.delenv("HCR_DATA", raising=False)
     assert main.main(["doctor"]) == 0
     out = printed(capsys)[0]
     for word in (
-        "tensorflow",
+        "keras",
         "mnist-5k               embedded",
         "hcr data fetch",
         "GB free",

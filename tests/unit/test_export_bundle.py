@@ -399,7 +399,7 @@ def test_the_card_of_ones_own_data_names_no_folder_and_no_census(tmp_path):
     card = (zoo.add("signs", run.id) / "README.md").read_text()
     assert str(tmp_path) not in card
     assert "Census" not in card
-    for words in ("signs: ", "license: CC0", "hcr train knn --data signs", "\\|", "fitted in "):
+    for words in ("own: ", "license: CC0", "hcr train knn --data own", "\\|", "fitted in "):
         assert words in card
     with pytest.raises(ConfigError, match="not a run's id"):
         zoo.add("other", str(run.path))

@@ -13,7 +13,9 @@ def captions(records, best, answers):
     records: finished, of one dataset. best: that of them which is the best by validation. answers: its predictions, or None.
     """
     name = label(best, records)
-    readers = [record for record in records if record.config.classifier != "dummy"] or records  # dummy ignores the image
+    readers = [
+        record for record in records if record.config.classifier != "dummy"
+    ] or records  # dummy ignores the image
     fastest = min(readers, key=lambda record: record.fit_s)
     quickest = min(readers, key=lambda record: record.predict_us_per_image)
     return {
