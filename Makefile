@@ -13,7 +13,7 @@ endif
 EXTRAS := train,lab,documents,serve,cluster,photos,sql
 # uv takes a fifth of pip's processor time; pip follows where uv finds no packages, as it does not read pip's configuration.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c requirements.lock
-install = $(BIN)/uv pip install --python $(BIN)/python -c requirements.lock --no-build-isolation -e ".[$(1)]" || \
+install = $(BIN)/uv pip install --quiet --python $(BIN)/python -c requirements.lock --no-build-isolation -e ".[$(1)]" || \
 	$(PIP) --no-build-isolation -e ".[$(1)]"
 
 .DEFAULT_GOAL := help
@@ -31,7 +31,7 @@ env: .venv/.ready
 
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make env PYTHON=python3.12")'
-	@echo "making .venv: 2.9 GB"
+	@echo "making .venv: about 1 GB to download, 2.9 GB on disk"
 	$(PYTHON) -m venv .venv
 	$(PIP) uv setuptools
 

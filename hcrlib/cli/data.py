@@ -62,7 +62,7 @@ def _list(args):
         return 0
     rows = inventory.describe()
     if args.name:
-        name = loading.known(args.name)
+        name = loading.resolve(args.name)
         for key, value in next(row for row in rows if row["name"] == name).items():
             if value not in (None, "", ()):
                 lines, word = value if isinstance(value, tuple) else (value,), "license" if key == "licence" else key

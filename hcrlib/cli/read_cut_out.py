@@ -56,11 +56,15 @@ def _character_reader(args):
         raise ConfigError("The model has none of these --characters", expected=known, got=args.characters)
 
     def read(source):
-        result = model.read(source, args.min_confidence, args.characters)
+        steps = model.steps(source, args.characters)
+        [result] = model.readings_of([steps], args.min_confidence, args.characters)
         others = ", ".join(f"{name} {p:.0%}" for name, p in result.alternatives[:3])
         rated = [{"label": name, "probability": round(float(p), 4)} for name, p in result.alternatives]
         entry = {"label": result.label, "probability": round(float(result.probability), 4)}
-        return f"{result.label}  ({others})", {**entry, "alternatives": rated, "alike": list(result.alike)}
+        why = ""
+        if result.label == "?" and steps.is_odd:
+            why = "several characters: " if steps.others else "it does not look like one character: "
+        return f"{result.label}  ({why}{others})", {**entry, "alternatives": rated, "alike": list(result.alike)}
 
     return read
 

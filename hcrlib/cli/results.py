@@ -13,7 +13,7 @@ COLUMNS = "id", "measured_on", "status", "accuracy", "misses", "n_test", "fit_s"
 
 def add_parser(subparsers):
     """Add `results`, `leaderboard` and `report` to an argparse subparsers object."""
-    example = 'hcr results --sql "select classifier, k, max(accuracy) from results group by all"'
+    example = 'hcr results --sql "select dataset, classifier, k, max(val_accuracy) from results group by all"'
     add = add_command(subparsers, "results", _results, "list all records, one row per run", example).add_argument
     add(
         "--sql",

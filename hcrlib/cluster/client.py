@@ -77,7 +77,7 @@ def run(plan, cluster=None, log=print, sources=None, attempt=worker.attempt):
         display = Display(expected, link, dask.slots, timed=timed)
         if timed:
             rest = f", without {unknown} of {len(plan)} runs" if unknown else ""
-            log(f"about {duration(display.left_s())}, estimated from earlier records{rest}")
+            log(f"about {duration(display.left_s())} for training, by earlier runs on such a processor{rest}")
         with display:
             sweep = _Sweep(plan, marks, cluster, sources, ordered, stop, dask, display)
             try:

@@ -75,7 +75,7 @@ def check(name):
             *findings,
             checks.Finding(checks.NOTE, "A table alone cannot be trained on", hint=_how_to_use(name)),
         ]
-    if not is_text(name) and str(name) not in DATASETS.names() and _is_path(name):
+    if not is_text(name) and str(name) not in DATASETS.names() and is_own(paths.here(name)):
         return examine(paths.here(name), own_name(name))
     data = find(name)
     found = [checks.Finding(checks.NOTE, note) for note in data.notes]
@@ -154,6 +154,14 @@ def _how_to_use(table):
     return f"Write `{{{keys}}}` into a dataset.yml beside it, and name that folder"
 
 
+def _of_folders(folder):
+    """Return what describes a folder of folders, each of which holds the images of a class; "" for another one."""
+    if not folder.is_dir() or not any(path.is_dir() for path in folder.iterdir()):
+        return ""
+    lines = f"{{name: {folder.resolve().name}, format: folders, images: .}}"
+    return f"; of folders of images, named by their class, it holds `{lines}`"
+
+
 def is_pinned(name):
     """Return whether the content of a dataset is fixed by its name, so that it need not be hashed to be known."""
     if parts := parts_of(name):
@@ -179,6 +187,7 @@ def resolve(name):
         raise ConfigError("A table alone is not a dataset", where=name, hint=_how_to_use(name))
     if len(Path(str(name)).parts) > 1 or Path(str(name)).exists():
         hint = "Your own data are named by the folder that holds the dataset.yml, the TSV of texts or pages with XML"
+        hint += _of_folders(Path(str(name)))
         expected = "a dataset.yml, a *.tsv, or ALTO or PAGE XML"
         raise ConfigError("There is no dataset here", where=name, expected=expected, hint=hint)
     return known(name)
@@ -214,7 +223,7 @@ def find(name):
     if name not in DATASETS.names() and folder.is_dir() and not (folder / "dataset.yml").is_file():
         expected = "a dataset.yml, or a *.tsv in it or in its train/, or ALTO or PAGE XML"
         got = ", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "an empty folder"
-        hint = "A dataset.yml describes characters; a TSV of words or lines has the columns file and text"
+        hint = f"A TSV of words or lines has the columns file and text; a dataset.yml describes characters{_of_folders(folder)}"
         raise DataError("This folder is not a dataset", where=folder, expected=expected, got=got, hint=hint)
     return load_dataset(name)
 

@@ -1,4 +1,7 @@
-"""The baseline: predict the class frequencies of the training set. 11 % on MNIST; any lower accuracy indicates a bug."""
+"""The baseline: predict the class frequencies of the training set.
+
+11 % on MNIST, 10 % on mnist-5k; any lower accuracy indicates a bug.
+"""
 
 import dataclasses
 

@@ -103,6 +103,12 @@ def render(records, style="table", compact=False, most=None, width=None, runs=Fa
         if bold and style == "table":
             grid = _emphasized(grid, 1 + columns["classifier"][0].count("\n"))
         parts += [title.format(_escaped(_title(rows[0].record, every), style)), grid, ""]
+        best = min(rows, key=lambda row: task.rank(row.record, "val_"))
+        if style == "table" and best is not rows[0]:
+            parts[-1:] = [
+                f"Best by validation: {label(best.record, every, seed=runs)}; the table is sorted by test results.",
+                "",
+            ]
     notes = [f"Not shown, for width: {', '.join(hidden)}; `hcr leaderboard --wide` has them"] if hidden else []
     parts += [listed.format(_escaped(line, style)) for line in (*notes, *remarks(records))]
     return "\n".join(parts).rstrip() + "\n"

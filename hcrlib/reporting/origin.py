@@ -51,7 +51,7 @@ def table(records: Sequence[RunRecord]) -> str:
         made += "".join(f"<br>{escape(note)}" for note in record.notes)
         name = escape(record.id).replace("/", "/<wbr>")
         cells = [f'<td class="run"><code>{name}</code></td><td class="day">{escape(utc)}</td>']
-        cells += [f"<td>{escape(text)}</td>" for text in (commit(record), machine(record))]
+        cells += [f'<td class="commit">{escape(commit(record))}</td>', f"<td>{escape(machine(record))}</td>"]
         rows.append(f'<tr>{"".join(cells)}<td class="command">{made}</td></tr>')
     names = "run", "made (UTC)", "commit", "machine", "the command that repeats it"
     head = "".join(f"<th>{name}</th>" for name in names)

@@ -235,7 +235,10 @@ def checked(values, where, planned=(), remedy=None):
         if "classifier" not in values and (near := get_close_matches("classifier", map(str, values))):
             raise ConfigError(f"Unknown key '{near[0]}'", hint="Did you mean 'classifier'?")
         if not isinstance(values.get("classifier"), str):
-            raise ConfigError("Missing key 'classifier'", hint=did_you_mean("", names()))
+            hint = "A grid makes runs of its own; to repeat `runs` with several seeds, write `defaults: {seed: [0, 1]}`"
+            raise ConfigError(
+                "Missing key 'classifier'", hint=hint if "of the grid" in str(where) else did_you_mean("", names())
+            )
         known = file.keys_of(values["classifier"])
         for key in values:
             if key not in known:

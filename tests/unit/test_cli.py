@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import hcrlib
 from hcrlib import records
@@ -272,6 +272,22 @@ def test_zoo_add_list_and_read(run, capsys, tmp_path, results):
     out, err = printed(capsys)
     assert "zero.png: 0 " in out
     assert "bad.png: cannot be read" in err
+
+
+@pytest.mark.parametrize("argv", [["data", "check"], ["data", "list"], ["data", "show"], ["train", "knn", "--data"]])
+def test_folders_of_classes_are_told_what_describes_them(argv, tmp_path, capsys):
+    (tmp_path / "signs/stop").mkdir(parents=True)
+    assert main.main([*argv, str(tmp_path / "signs")]) == 1
+    assert "`{name: signs, format: folders, images: .}`" in printed(capsys)[1]
+
+
+def test_a_question_mark_says_why(tmp_path, capsys):
+    image = Image.new("L", (400, 200), 255)
+    for x in (80, 300):
+        ImageDraw.Draw(image).line([(x, 40), (x, 160), (x + 60, 160)], 0, 14)
+    image.save(tmp_path / "two.png")
+    assert main.main(["read", "--character", str(tmp_path / "two.png")]) == 0
+    assert ": ?  (several characters: L " in printed(capsys)[0]
 
 
 def test_doctor_names_packages_data_folders_and_what_to_do(capsys, monkeypatch):

@@ -107,6 +107,13 @@ def test_a_short_table_has_the_first_rows():
     assert leaderboard.overview(many, 2).count("\n| ") == 3 - 1
 
 
+def test_the_best_by_validation_is_named_where_the_test_puts_another_first():
+    runs = [record("knn", 20), record("svm", 10)]
+    assert "Best by validation" not in leaderboard.render([record("svm", 10)])
+    runs[0].metrics["val_accuracy"] = Metric(0.95)
+    assert "Best by validation: knn; the table is sorted by test results." in leaderboard.render(runs)
+
+
 def test_ensembles_of_as_many_runs_are_told_apart():
     runs = [record("svm")]
     for members in (["x", "y"], ["x", "z"], ["x", "y", "z"]):

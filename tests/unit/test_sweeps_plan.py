@@ -68,6 +68,11 @@ def test_characters_and_lines_go_into_sweeps_of_their_own(write, ran):
     assert [record.status for record in plan.records()] == ["skipped"]
 
 
+def test_a_grid_does_not_repeat_the_runs(write):
+    with pytest.raises(ConfigError, match=r"write `defaults: \{seed: \[0, 1\]\}`"):
+        sweep.load(write("{grid: {seed: [0, 1]}, runs: [{classifier: knn}]}"))
+
+
 def test_grid_and_runs_go_over_the_defaults_and_doubles_collapse(write):
     plan = sweep.load(write(GRID))
     found = [(c.classifier, c.budget, c.seed, c.params.get("epochs"), c.params.get("k")) for c in plan.configs]

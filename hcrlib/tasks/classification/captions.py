@@ -13,9 +13,8 @@ def captions(records, best, answers):
     records: finished, of one dataset. best: that of them which is the best by validation. answers: its predictions, or None.
     """
     name = label(best, records)
-    readers = [
-        record for record in records if record.config.classifier != "dummy"
-    ] or records  # dummy ignores the image
+    readers = [record for record in records if record.config.classifier != "dummy"] or records
+    beside = " apart from dummy" if len(readers) < len(records) else ""  # which ignores the image
     fastest = min(readers, key=lambda record: record.fit_s)
     quickest = min(readers, key=lambda record: record.predict_us_per_image)
     return {
@@ -32,13 +31,13 @@ def captions(records, best, answers):
         ),
         "fit": (
             "Accuracy and time to train",
-            f"Up is better, left is cheaper; bars are 95 % intervals. {label(fastest, records)} trains fastest, in "
+            f"Up is better, left is cheaper; bars are 95 % intervals. {label(fastest, records)} trains fastest{beside}, in "
             f"{fastest.fit_s:.3g} s, and {100 * fastest.accuracy:.2f} % of its answers are right.",
         ),
         "predict": (
             "Accuracy and time to predict",
             "Up is better, left is cheaper, with all test images at once and preprocessing included. "
-            f"{label(quickest, records)} is the fastest: {quickest.predict_us_per_image:.3g} µs per image.",
+            f"{label(quickest, records)} is the fastest{beside}: {quickest.predict_us_per_image:.3g} µs per image.",
         ),
         "confusion": (
             "Which classes are confused?",
