@@ -99,7 +99,7 @@ def test_another_model(page):
     expect(page.locator("#model-about")).to_contain_text("47 characters, reads 9 of 10 test images right")
     draw(page, EIGHT)
     page.locator("#model").select_option("best-digits")
-    expect(page.locator("#model-about")).to_have_text("best-digits: 10 characters, reads 996 of 1000 right")
+    expect(page.locator("#model-about")).to_have_text("best-digits: 10 characters, reads 996 of 1000 test images right")
     answered(page, "8")
 
 
