@@ -21,7 +21,6 @@ from hcrlib.cluster import kernel
 from hcrlib.cluster.fork import FORKS
 from hcrlib.cluster.forkserver import ForkServer
 
-sys.modules.setdefault("rfc3987_syntax", None)  # nbformat needs none of it, and its grammar takes 2 s to compile
 HERE = Path(__file__).parent
 LIBRARIES = (  # of pytest, of the kernel, and of hcrlib; never hcrlib itself
     *("strict_nbval", "nbval.plugin", "pytest_timeout", "ipykernel.kernelapp", "IPython.display"),
