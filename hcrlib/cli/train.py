@@ -22,6 +22,7 @@ def add_parser(subparsers):
         metavar="MODEL",
         help="a name that `hcr classifiers` lists; `hcr train MODEL --help` explains its parameters",
     )
+    add("rest", nargs="*", help=argparse.SUPPRESS)  # what lacks its --data or --set
     data = "a dataset, or a folder with a dataset.yml, a TSV, or ALTO or PAGE XML (default: mnist-5k); "
     data += "for lines repeatable, with shares, or a YAML file of NAME: SHARE"
     add("--data", action="append", metavar="NAME[:SHARE]", help=data)
@@ -52,6 +53,10 @@ def _train(args):
     from hcrlib.datasets import mixture
     from hcrlib.runs import runner, store
 
+    if args.rest:
+        option = "--set" if "=" in args.rest[0] else "--data"
+        hint = f"Write {option} {args.rest[0]}"
+        raise ConfigError("Only the model is named without an option", got=repr(args.rest[0]), hint=hint)
     steps = None if args.preprocess is None else parse_steps(args.preprocess)
     settings = dict(map(parse_setting, args.set))
     named(args.classifier).create(settings)  # rejects what is not one of its parameters, such as `seed`

@@ -7,7 +7,7 @@ from pathlib import Path
 import platformdirs
 
 from hcrlib.core.errors import ConfigError
-from hcrlib.core.registry import did_you_mean
+from hcrlib.core.registry import did_you_mean, nearest
 
 
 def project_root() -> Path:
@@ -62,9 +62,11 @@ def found(path: str | Path) -> Path:
     if place := next((place for place in (path, root / path) if place.exists()), None):
         return place
     places = "" if path.is_absolute() else " or ".join(dict.fromkeys(map(str, (Path.cwd(), root))))
-    near = [str(file.relative_to(root)) for file in sorted((root / "params").glob("*.yml"))]
+    files = {file.stem: str(file.relative_to(root)) for file in sorted((root / "params").glob("*.yml"))}
+    likeliest = files.get(nearest(path.stem, files) or "", path)
     expected = f"a file in {places}" if places else None
-    raise ConfigError("There is no such file", where=path, expected=expected, hint=did_you_mean(path, near))
+    hint = did_you_mean(likeliest, files.values())
+    raise ConfigError("There is no such file", where=path, expected=expected, hint=hint)
 
 
 def sweep_name(source: str | Path) -> str:

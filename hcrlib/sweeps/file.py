@@ -44,12 +44,16 @@ class SweepFile(yaml_file.Section):
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A run that a file spells. place: where. values: flat. own, shared: what it and the defaults were written as."""
+    """A run that a file spells. place: where. values: flat. own, shared: what it and the defaults were written as.
+
+    in_grid: whether it is a combination of the grid.
+    """
 
     place: str
     values: dict
     own: dict
     shared: dict
+    in_grid: bool
 
 
 def entries(content, name):
@@ -63,11 +67,11 @@ def entries(content, name):
         for number, run in enumerate(content.runs or (), 1)
     ]
     grid = enumerate(_points(content.grid, f"{name}, grid", shared) if content.grid else (), 1)
-    found = [(f"{name}, combination {number} of the grid", point, content.grid) for number, point in grid]
-    found += [(place, point, own) for place, own in written for point in _points(own, place, shared)]
+    found = [(f"{name}, combination {number} of the grid", point, content.grid, True) for number, point in grid]
+    found += [(place, point, own, False) for place, own in written for point in _points(own, place, shared)]
     return [
-        Entry(place, {**rest, **point}, own, shared)
-        for place, point, own in found
+        Entry(place, {**rest, **point}, own, shared, in_grid)
+        for place, point, own, in_grid in found
         for rest in _points(
             {key: value for key, value in shared.items() if key not in point}, f"{name}, defaults", point
         )
@@ -115,7 +119,11 @@ def keys_of(classifier):
 
 
 def remedy(key, entry, others):
-    """Return what to write instead of a key that an Entry's classifier does not take. others: all Entries of the file."""
+    """Return what to write for a key that an Entry lacks ("classifier") or its classifier does not take. others: all."""
+    if key == "classifier":
+        if entry.in_grid:
+            return "A grid makes runs of its own; to repeat `runs` with several seeds, write `defaults: {seed: [0, 1]}`"
+        return did_you_mean("", names())
     classifier, is_own = entry.values["classifier"], key in entry.own or key not in entry.shared
     source = entry.own if is_own else entry.shared
     models = dict.fromkeys(other.values.get("classifier") for other in others if source in (other.own, other.shared))

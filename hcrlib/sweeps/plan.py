@@ -229,16 +229,14 @@ def _resolved(entry, entries, folder, catalogue, planned=None):
 def checked(values, where, planned=(), remedy=None):
     """Return the RunConfig of a flat mapping. Raises ConfigError with the position in the file.
 
-    planned: as in `runner.resolve`. remedy: function from an unknown key to a hint.
+    planned: as in `runner.resolve`. remedy: function from an unknown or missing key to a hint.
     """
     try:
         if "classifier" not in values and (near := get_close_matches("classifier", map(str, values))):
             raise ConfigError(f"Unknown key '{near[0]}'", hint="Did you mean 'classifier'?")
         if not isinstance(values.get("classifier"), str):
-            hint = "A grid makes runs of its own; to repeat `runs` with several seeds, write `defaults: {seed: [0, 1]}`"
-            raise ConfigError(
-                "Missing key 'classifier'", hint=hint if "of the grid" in str(where) else did_you_mean("", names())
-            )
+            hint = remedy("classifier") if remedy else did_you_mean("", names())
+            raise ConfigError("Missing key 'classifier'", hint=hint)
         known = file.keys_of(values["classifier"])
         for key in values:
             if key not in known:
