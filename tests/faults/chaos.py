@@ -252,9 +252,8 @@ class Field:
         places = [self.folder / "tmp", *self.folder.glob("cache-*/work")]
         found = [path for place in places if place.exists() for path in place.rglob("*")]
         found += [path for path in self.results.rglob("*") if path.name == "new" or ".part" in path.name]
-        # tempfile probes its folder with a file named by eight characters, which a kill at that moment leaves behind;
-        # ONNX Runtime keeps the id of its session in .ses
-        return [path for path in found if not re.fullmatch("[a-z0-9_]{8}|[.]ses", path.name)]
+        # tempfile probes its folder with a file named by eight characters, which a kill at that moment leaves behind
+        return [path for path in found if not re.fullmatch("[a-z0-9_]{8}", path.name)]
 
 
 def measured(results):

@@ -4,6 +4,7 @@ Which package may import which is a contract in pyproject.toml that `make lint` 
 """
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,15 @@ def test_runtime_is_for_python_3_6():
         text=True,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_onnx_runtime_reports_nothing_and_leaves_no_file(tmp_path):
+    code = "from hcrlib import runtime; runtime.bundle.load('results/zoo/best-digits', 'onnxruntime')"
+    folders = {name: str(tmp_path) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
+    environment = {**os.environ, **folders}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    subprocess.run([sys.executable, "-B", "-c", code], check=True, cwd=ROOT.parent, env=environment)
+    assert not list(tmp_path.rglob("*"))
 
 
 CHILD = """
