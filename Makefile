@@ -20,7 +20,7 @@ install = $(BIN)/uv pip install --quiet --python $(BIN)/python -c requirements.l
 # One process per core, but no more than memory is sure to hold; tests/conftest.py puts the files that take longest first.
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help env env-all demo lab app test test-faults fuzz chaos test-fast durations lint format sweep leaderboard notebooks test-arm64 schemas lock clean
+.PHONY: help env env-all demo lab app test test-long test-faults test-all fuzz chaos test-fast durations lint format sweep leaderboard notebooks test-arm64 schemas lock clean
 
 ## this list
 help:
@@ -59,13 +59,20 @@ lab: env
 app: env
 	$(BIN)/hcr serve
 
-## the test suite, notebooks included (minutes on 2 cores)
+## the tests that take under 8 s each, three notebooks included (minutes on 2 cores)
 test: .venv/.complete lint
-	$(BIN)/python -m pytest $(PARALLEL) -m "not faults"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not faults and not long"
 
-## what the suite leaves out: processes that are killed or cut off, disks that fill (about 10 minutes on 2 cores)
+## what `make test` leaves out but faults: all notebooks, whole sweeps and searches, every network, all test images
+test-long: .venv/.complete
+	$(BIN)/python -m pytest $(PARALLEL) -m "long and not faults"
+
+## processes that are killed or cut off, disks that fill (about 10 minutes on 2 cores)
 test-faults: .venv/.complete
 	$(BIN)/python -m pytest $(PARALLEL) -m faults
+
+## all tests
+test-all: test test-long test-faults
 
 ## a sweep of 200 runs with 40 random faults; rewrites results/chaos.md (about 20 minutes, Linux, root for all faults)
 chaos: .venv/.complete

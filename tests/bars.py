@@ -4,11 +4,11 @@ import numpy as np
 from PIL import Image
 
 
-def bars(n, seed=0):
-    """Return (n float32 images of 48 rows, their texts): words of up to four characters."""
+def bars(n, seed=0, longest=4):
+    """Return (n float32 images of 48 rows, their texts): words of up to `longest` characters."""
     rng, images, texts = np.random.RandomState(seed), [], []
     for _ in range(n):
-        text = "".join(rng.choice(["a", "b"], rng.randint(1, 5)))
+        text = "".join(rng.choice(["a", "b"], rng.randint(1, longest + 1)))
         image = np.zeros((48, 24 * len(text)), np.float32)
         for index, character in enumerate(text):
             rows = slice(6, 20) if character == "a" else slice(28, 42)

@@ -35,6 +35,17 @@ def results(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.fixture
+def eager(monkeypatch):
+    """TensorFlow without graphs, in runs too: those of small networks take longer to build than a few steps take."""
+    import tensorflow as tf
+
+    monkeypatch.setattr("hcrlib.models._settings.EAGER", True)
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory):
     """A function make_once(name, make) -> folder: all processes of a session share what make(folder) wrote there."""

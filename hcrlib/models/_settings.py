@@ -14,6 +14,7 @@ import numpy as np
 from hcrlib.core.errors import RunError
 
 BACKEND = "tensorflow"  # unless KERAS_BACKEND names another one; keras.json has no say
+EAGER = False  # tests run small networks without graphs, which take seconds to build
 KERAS = {  # keras.config.<name>() -> value
     "floatx": "float32",
     "epsilon": 1e-7,
@@ -100,7 +101,7 @@ def _tensorflow(tf: Any) -> dict[str, tuple[Any, Any, Callable[[Any], Any]]]:
     is_mixed = bool(optimizer.get_experimental_options().get(mixed))
     tf32 = experimental.tensor_float_32_execution_enabled()
     return {
-        "eager": (tf.config.functions_run_eagerly(), False, tf.config.run_functions_eagerly),
+        "eager": (tf.config.functions_run_eagerly(), EAGER, tf.config.run_functions_eagerly),
         "jit": (optimizer.get_jit(), "", lambda value: optimizer.set_jit(value or False)),
         mixed: (is_mixed, False, lambda value: optimizer.set_experimental_options({mixed: value})),
         "tf32": (tf32, True, experimental.enable_tensor_float_32_execution),

@@ -25,31 +25,23 @@ TINY = {  # at full width, building the network is all that a test would do
     "crnn-residual": {"width": 1, "blocks": 1, "features": 4, "units": 2, "clutter": 1.0},
 }
 NAMES = [pytest.param(name, marks=pytest.mark.slow) for name in RECOGNIZERS.names() if name in TINY]
-EAGER = "ignore:Even though the `tf.config.experimental_run_functions_eagerly` option is set"
 
 
-@pytest.fixture(autouse=True)
-def eager():
-    """TensorFlow without graphs: those of LSTMs take longer to build than a few steps take."""
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+pytestmark = pytest.mark.usefixtures("eager")
 
 
 def fitted(name, folder):
     recognizer = RECOGNIZERS.get(name).create({**TINY[name], "epochs": 1, "batch_size": 4})
-    train, val = (SimpleNamespace(epoch=lambda number, made=made: made) for made in (bars(8), bars(4, 1)))
+    train, val = (SimpleNamespace(epoch=lambda number, made=made: made) for made in (bars(8, longest=2), bars(4, 1, 2)))
     recognizer.fit(train, val, FitContext(2, 0, folder, lambda line: None, classes=("a", "b")))
     return recognizer
 
 
-@pytest.mark.filterwarnings(EAGER)
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_conforms(name, tmp_path):
     recognizer = fitted(name, tmp_path / "a")
-    images, _ = bars(6, 2)
+    images, _ = bars(6, 2, 2)  # without graphs, each step of an LSTM takes long
     outputs = recognizer.log_probabilities(images)
     assert len(outputs) == len(images)
     for output in outputs:
@@ -95,8 +87,8 @@ def test_batches_hold_every_image():
     assert sorted(index for indices, _ in by_width(images, 2) for index in indices) == list(range(7))
 
 
+@pytest.mark.long
 @pytest.mark.slow
-@pytest.mark.filterwarnings(EAGER)
 @pytest.mark.filterwarnings(r"ignore:(currentThread|getName)\(\):DeprecationWarning")  # keras-tuner's
 def test_a_recognizer_is_tuned(monkeypatch, short_network):
     """By the character error rate of validation lines; the test split is not read."""

@@ -55,13 +55,16 @@ def test_reads_a_drawing(name):
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "n_classes"), NAMES.items())
 def test_scores_what_its_record_says(name, n_classes, real_data):
+    """On every eighth test image, within the record's interval, widened for there being fewer."""
     model = hcr.load_model(name)
     record = records.read(paths.project_root() / "results/zoo" / name)
     data = load_dataset(record.config.dataset)
     assert model.classes == data.classes
     assert len(model.classes) == n_classes
-    missed = scores.count_errors(data.test.labels, model.scores(data.test.images).argmax(axis=1))
-    assert abs(missed - record.misses) <= 3  # images: rounding differs between processors
+    some = slice(None, None, 8)
+    missed = scores.count_errors(data.test.labels[some], model.scores(data.test.images[some]).argmax(axis=1))
+    expected = record.misses / 8
+    assert abs(missed - expected) <= 3 * np.sqrt(expected)  # of a Poisson distribution
 
 
 @pytest.mark.parametrize("name", [*WHOLES, LINES])
@@ -70,6 +73,7 @@ def test_a_recognizer_reads_its_golden_image(name):
     assert model.decode(model.scores([golden["image-0"]])) == [str(golden["text-0"])]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WHOLES)
 def test_a_recognizer_reads_as_its_record_says(name, real_data, monkeypatch):

@@ -28,8 +28,11 @@ SMALLEST = {  # notebook -> parameters that make it fast and change nothing that
     "60_read_a_page": ({"degradations": ["plain"]}, 0),
     "90_export_and_deploy": ({"params": {"epochs": 1, "width": 4}}, 1),
 }
+SHORT = {"00_tour", "01_explore_data", "10_train"}  # `make test` runs them, `make test-all` the others as well
 EAGER = """import warnings
 import tensorflow
+from hcrlib.models import _settings
+_settings.EAGER = True
 tensorflow.config.run_functions_eagerly(True)  # few steps take less than their graph takes to build
 warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions_eagerly` option")
 """
@@ -45,8 +48,10 @@ STARTUP = {  # notebook -> what its kernel runs first; the notebook and what is 
 
 def parametrized(wanted):
     """The notebooks whose name is wanted, for a test's `path`."""
+    paths = [path for path in NOTEBOOKS if wanted(path.stem)]
+    marks = [() if path.stem in SHORT else pytest.mark.long for path in paths]
     return pytest.mark.parametrize(
-        "path", [path for path in NOTEBOOKS if wanted(path.stem)], ids=lambda path: path.stem
+        "path", [pytest.param(path, marks=mark, id=path.stem) for path, mark in zip(paths, marks, strict=True)]
     )
 
 

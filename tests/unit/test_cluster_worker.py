@@ -182,6 +182,7 @@ print("it was there")
 """
 
 
+@pytest.mark.long
 def test_resumes_from_the_checkpoint_of_a_killed_attempt(work):
     run = records.RunConfig.from_dict(work().config).id
     asked = work(CHECKPOINT.format(id=run))
@@ -206,6 +207,7 @@ def test_a_record_left_by_a_killed_attempt_is_ignored(work):
     assert (outcome.kind, outcome.reason) == (FAULT, "the notebook ended without a record")
 
 
+@pytest.mark.long
 def test_two_attempts_at_once(work, here, tmp_path):
     def attempt():
         outcome = worker.attempt(asked)

@@ -80,7 +80,7 @@ def own(origin, tmp_path_factory):
     return shutil.copytree(origin / "results", tmp_path_factory.mktemp(origin.name) / "results")
 
 
-@pytest.fixture(params=["characters", "words"])
+@pytest.fixture(params=["characters", pytest.param("words", marks=pytest.mark.long)])
 def made(request):
     return request.getfixturevalue(request.param)
 
@@ -130,6 +130,7 @@ def test_each_engine_gives_the_golden_answers(made):
         bundle.load(made.folder, "onnx")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_images_of_any_width_one_by_one_or_together(words):
     images = hcrlib.load_dataset(words.image.parent).test.images
@@ -231,8 +232,8 @@ def listed(change):
         (listed(lambda files: files.update({"x": {"bytes": "1", "sha256": ""}})), "not a manifest of the format"),
     ],
 )
-def test_a_damaged_bundle_is_refused_by_the_files_name(words, tmp_path, damage, message, capsys):
-    copy = shutil.copytree(words.folder, tmp_path / "copy")
+def test_a_damaged_bundle_is_refused_by_the_files_name(characters, tmp_path, damage, message, capsys):
+    copy = shutil.copytree(characters.folder, tmp_path / "copy")
     damage(copy)
     with pytest.raises(ValueError, match=message):
         bundle.load(copy)

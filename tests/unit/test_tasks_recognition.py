@@ -204,6 +204,7 @@ PAPER = [(64, 800, 64), (32, 400, 128), (16, 400, 128), (8, 200, 256), (8, 200, 
 PARAMETERS = {"crnn-paper": 13_261_777, "crnn-residual": 1_127_521, "crnn-small": 1_132_753}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_paper_s_network_learns_a_batch_by_heart(monkeypatch):
     """All its parameters, its own rate and optimizer; 128 columns instead of 800 take a sixth of the time."""
@@ -270,18 +271,7 @@ def test_weights_to_start_from_are_hashed_before_training(tmp_path, monkeypatch)
     assert ours.prior_fit_s == 9
 
 
-@pytest.fixture
-def eager():
-    """TensorFlow without graphs, which of a network of LSTMs take longer to build than a few steps take."""
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly` option is set")
 def test_a_resumed_run_counts_the_time_of_the_run_it_started_from(tmp_path, eager, short_network):
     (images, texts), size = bars(16), {"width": 1, "units": 2}
     texts[0] = 40 * "ab"  # no steps for it
@@ -328,6 +318,7 @@ def test_lines_that_need_more_steps_than_there_are_or_have_no_known_character():
         paper.wide(930)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_recognizer_learns_to_read_a_folder(tmp_path, capsys, short_network):
     """That it is exported, verified and kept is tested in test_export_bundle.py."""

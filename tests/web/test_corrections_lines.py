@@ -205,10 +205,8 @@ def test_what_the_export_of_lines_refuses(kept, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly` option is set")
-def test_corrected_lines_train_a_recognizer_further(kept, tmp_path, results, monkeypatch, capsys):
+def test_corrected_lines_train_a_recognizer_further(kept, tmp_path, results, monkeypatch, capsys, eager):
     """From the store to a run that starts from another one, with a tiny network."""
-    import tensorflow as tf
     from short_network import network
 
     from hcrlib.models.crnn_residual import CrnnResidual
@@ -220,13 +218,9 @@ def test_corrected_lines_train_a_recognizer_further(kept, tmp_path, results, mon
     folder = str(tmp_path / "mine")
     assert main(["corrections", "--lines", "--corrections", kept.path, "--to", folder]) == 0
     tiny = [word for each in ("epochs=1", "width=1", "units=2") for word in ("--set", each)]
-    tf.config.run_functions_eagerly(True)
-    try:
-        assert main(["train", "crnn-residual", "--data", folder, *tiny]) == 0
-        (first,) = records.read_all()
-        assert main(["train", "crnn-residual", "--data", folder, *tiny, "--set", f"start={first.id}"]) == 0
-    finally:
-        tf.config.run_functions_eagerly(False)
+    assert main(["train", "crnn-residual", "--data", folder, *tiny]) == 0
+    (first,) = records.read_all()
+    assert main(["train", "crnn-residual", "--data", folder, *tiny, "--set", f"start={first.id}"]) == 0
     (second,) = [record for record in records.read_all() if record.id != first.id]
     assert second.status == "finished"
     assert any(f"started from {first.id}" in note for note in second.notes)
