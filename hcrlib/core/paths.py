@@ -9,11 +9,24 @@ import platformdirs
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.registry import did_you_mean
 
+PROJECT = "params", "notebooks"  # folders of a checkout that are not in the installed package
+
 
 def project_root() -> Path:
-    """Return the checkout that holds `notebooks/` and `params/`, or the current folder if hcrlib was installed without one."""
-    root = Path(__file__).resolve().parents[2]
-    return root if (root / "params").is_dir() else Path.cwd()
+    """Return the checkout that hcrlib lies in, else the one that the current folder lies in, else the current folder."""
+    here = Path.cwd()
+    return next(filter(_is_project, (Path(__file__).resolve().parents[2], here, *here.parents)), here)
+
+
+def outside_hint() -> str | None:
+    """Return what to do if a file of the project is missing because there is no checkout; None if there is one."""
+    if _is_project(project_root()):
+        return None
+    return "The package alone does not hold params/, notebooks/ and results/: start in a checkout of the project"
+
+
+def _is_project(folder: Path) -> bool:
+    return all((folder / name).is_dir() for name in PROJECT)
 
 
 def data_root() -> Path | None:
@@ -63,8 +76,9 @@ def found(path: str | Path) -> Path:
         return place
     places = "" if path.is_absolute() else " or ".join(dict.fromkeys(map(str, (Path.cwd(), root))))
     near = [str(file.relative_to(root)) for file in sorted((root / "params").glob("*.yml"))]
+    hint = did_you_mean(path, near) if near else outside_hint()
     expected = f"a file in {places}" if places else None
-    raise ConfigError("There is no such file", where=path, expected=expected, hint=did_you_mean(path, near))
+    raise ConfigError("There is no such file", where=path, expected=expected, hint=hint)
 
 
 def sweep_name(source: str | Path) -> str:
