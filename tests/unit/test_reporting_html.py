@@ -86,10 +86,15 @@ def test_everything_is_in_the_one_file(made, results, capsys):
 
 
 def test_the_images_behind_the_confusions_of_the_two_best_are_shown(results):
-    stored(results / "tiny", [hcr.train(name, budget=100, say=lambda line: None) for name in ("dummy", "linear", "knn")])
+    stored(
+        results / "tiny", [hcr.train(name, budget=100, say=lambda line: None) for name in ("dummy", "linear", "knn")]
+    )
     page = html.write().read_text()
     fragment = page[page.index("Which images are confused?") :]
-    assert re.search("<b>A</b>: (.*?), <b>B</b>: (.*?)\\. Rows", fragment).groups() in (("knn", "linear"), ("linear", "knn"))
+    assert re.search("<b>A</b>: (.*?), <b>B</b>: (.*?)\\. Rows", fragment).groups() in (
+        ("knn", "linear"),
+        ("linear", "knn"),
+    )
     assert "A alone: " in fragment
     assert len(page) < 600_000
 
