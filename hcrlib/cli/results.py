@@ -8,16 +8,8 @@ from hcrlib.core.errors import ConfigError
 from hcrlib.core.names import YAML
 from hcrlib.core.registry import did_you_mean
 
-COLUMNS = "id", "settings", "measured_on", "status", "accuracy", "misses", "n_test", "fit_s", "predict_ms_p50", "reason"
-DROPPED = (
-    "predict_ms_p50",
-    "n_test",
-    "fit_s",
-    "misses",
-    "measured_on",
-    "settings",
-    "reason",
-)  # the first where it is narrow
+COLUMNS = "id", "settings", "measured_on", "status", "accuracy", "misses", "n_test", "fit_s", "predict_ms_p50"
+DROPPED = "predict_ms_p50", "n_test", "fit_s", "misses", "measured_on", "settings"  # in this order, where it is narrow
 
 
 def add_parser(subparsers):
@@ -67,7 +59,7 @@ def _results(args):
 
 
 def _listed(width):
-    """Return all records as a table, one row per run, without the columns that do not fit into a terminal's width."""
+    """Return all records as a table, one row per run, less the columns that do not fit a width; below, why runs failed."""
     from hcrlib import records
     from hcrlib.records import device
 
@@ -84,8 +76,9 @@ def _listed(width):
             break
         left_out.append(droppable[0])
         names.remove(droppable[0])
-    hidden = f"\n\nNot shown, for width: {', '.join(left_out)}; `hcr results --format csv` has them" if left_out else ""
-    return text + hidden
+    notes = [f"Not shown, for width: {', '.join(left_out)}; `hcr results --format csv` has them"] if left_out else []
+    notes += [f"{record.id}: {record.reason}" for record in found if record.reason]
+    return "\n".join([text, "", *(f"- {note}" for note in notes)])
 
 
 def _leaderboard(args):

@@ -9,13 +9,13 @@ import platformdirs
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.registry import did_you_mean
 
-PROJECT = "params", "notebooks"  # folders of a checkout that are not in the installed package
+PROJECT = "params", "notebooks/10_train.ipynb"  # of a checkout, and not in the installed package
 
 
 def project_root() -> Path:
     """Return the checkout that hcrlib lies in, else the one that the current folder lies in, else the current folder."""
-    here = Path.cwd()
-    return next(filter(_is_project, (Path(__file__).resolve().parents[2], here, *here.parents)), here)
+    own, here = Path(__file__).resolve().parents[2], Path.cwd()
+    return own if (own / "params").is_dir() else next(filter(_is_project, (here, *here.parents)), here)
 
 
 def outside_hint() -> str | None:
@@ -26,7 +26,7 @@ def outside_hint() -> str | None:
 
 
 def _is_project(folder: Path) -> bool:
-    return all((folder / name).is_dir() for name in PROJECT)
+    return all((folder / name).exists() for name in PROJECT)
 
 
 def data_root() -> Path | None:

@@ -18,15 +18,19 @@ from hcrlib.notebook import tables
 from hcrlib.plotting import style
 
 INDEX = "index.ipynb"
-PARTS = {".": "workbench", "studies": "studies"}  # folder -> its name
+PARTS = ".", "studies"
 COLUMNS, THUMBNAIL = 4, (320, 200)  # pixels
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A notebook. title: its first heading; question: what is bold below it, or the first sentence; picture: PNG or None."""
+    """A notebook.
 
-    path: Path
+    place: its path from the folder; title: the first heading; question: what is bold below it, or the first sentence;
+    picture: its largest one, PNG, or None.
+    """
+
+    place: Path
     title: str
     question: str
     picture: bytes | None
@@ -38,14 +42,13 @@ def entries(folder=None):
     RunError if there are none.
     """
     folder = Path(folder) if folder else paths.project_root() / "notebooks"
-    found = [entry(path) for part in PARTS for path in sorted((folder / part).glob("*.ipynb")) if path.name != INDEX]
+    found = [path for part in PARTS for path in sorted((folder / part).glob("*.ipynb")) if path.name != INDEX]
     if not found:
         raise RunError("There are no notebooks", where=folder, hint=paths.outside_hint())
-    return found
+    return [_entry(path, folder) for path in found]
 
 
-def entry(path):
-    """Return the Entry of a notebook, of which only its first heading, its first paragraph and its pictures are read."""
+def _entry(path, folder):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
     heading = re.search(r"^# (.+)$", text, re.MULTILINE)
@@ -60,16 +63,14 @@ def entry(path):
         if "image/png" in (data := out.get("data", {}))
     ]
     picture = base64.b64decode("".join(max(pictures, key=lambda each: len("".join(each))))) if pictures else None
-    return Entry(path, heading[1] if heading else path.stem, question, picture)
+    return Entry(path.relative_to(folder), heading[1] if heading else path.stem, question, picture)
 
 
 def table(found):
-    """Return a table of Entries with a link to each notebook, relative to the folder of the first one."""
-    root = found[0].path.parent
+    """Return a table of Entries with a link to each notebook, relative to their folder."""
     rows = []
     for each in found:
-        place = each.path.relative_to(root)
-        link = f'<a href="{escape(place.as_posix())}">{escape(each.title)}</a>'
+        link = f'<a href="{escape(each.place.as_posix())}">{escape(each.title)}</a>'
         rows.append(f"<tr><td>{link}</td><td>{escape(each.question)}</td></tr>")
     head = "<tr><th>notebook</th><th>question</th></tr>"
     return tables.from_html(f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>")

@@ -64,13 +64,13 @@ def draw_rejection(answers, images, classes, threshold):
     captions = [f"{classes[labels[at]]} → {classes[predicted[at]]}, {confidence[at]:.0%}" for at in order]
     ax = figures.glyphs(style.figure(WIDTH, HEIGHT), images[order[:SHOWN]], captions[:SHOWN], COLUMNS)
     _same_size(ax)
-    answered = (
-        f"{hits[~rejected].mean():.2%} of the other {(~rejected).sum():,} are right" if not rejected.all() else ""
+    title = (
+        f"{rejected.sum():,} of {len(hits):,} rejected; {(~hits & rejected).sum():,} of {(~hits).sum():,} errors are"
     )
-    found = f"{(~hits & rejected).sum():,} of {(~hits).sum():,} errors are among them"
-    ax.set_title(
-        "; ".join(filter(None, [f"{rejected.sum():,} of {len(hits):,} rejected", found, answered])), fontsize=10
-    )
+    title += " among them"
+    if not rejected.all():
+        title += f"; {hits[~rejected].mean():.2%} of the other {(~rejected).sum():,} are right"
+    ax.set_title(title, fontsize=10)
     return ax
 
 
@@ -94,9 +94,8 @@ def draw_corruption(model, split, classes, kind, strength, seed=0):
     images = corruption.corrupt(split.images, kind, strength, seed) if strength else split.images
     scores = model.scores(images)
     answers = scores.argmax(axis=1)
-    shown = np.unique(
-        np.linspace(0, len(split) - 1, SHOWN).astype(int)
-    )  # of all classes, by which images may be sorted
+    # of all classes, by which images may be sorted
+    shown = np.unique(np.linspace(0, len(split) - 1, SHOWN).astype(int))
     captions = [f"{classes[split.labels[at]]} → {classes[answers[at]]}, {scores[at, answers[at]]:.0%}" for at in shown]
     ax = figures.glyphs(style.figure(WIDTH, HEIGHT), images[shown], captions, COLUMNS)
     _same_size(ax)

@@ -141,7 +141,7 @@ def test_results_show_what_was_set_and_fit_into_the_terminal(run, capsys, monkey
     monkeypatch.setenv("COLUMNS", "80")
     assert main.main(["results"]) == 0
     narrow = printed(capsys)[0]
-    assert "Not shown, for width: predict_ms_p50" in narrow
+    assert "- Not shown, for width: predict_ms_p50" in narrow
     assert max(map(len, narrow.partition("\n\n")[0].splitlines())) <= 80
     assert records.variant(run.config) in narrow
 

@@ -78,8 +78,9 @@ def test_outside_a_checkout_what_the_package_lacks_is_said_and_inside_it_is_foun
     for find, name in {**needing, ledger.stored: None}.items():
         with pytest.raises((ConfigError, RunError), match="start in a checkout of the project"):
             find(name)
-    for name in paths.PROJECT:
+    for name in ("params", "notebooks"):
         (tmp_path / "project" / name).mkdir(parents=True)
+    (tmp_path / "project/notebooks/10_train.ipynb").touch()
     monkeypatch.chdir(tmp_path / "project/notebooks")
     assert paths.project_root() == tmp_path / "project"
     assert paths.outside_hint() is None

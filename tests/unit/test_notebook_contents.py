@@ -46,5 +46,5 @@ def test_an_empty_folder_has_none(tmp_path):
 
 def test_every_notebook_of_the_project_has_a_title_and_a_question():
     for each in contents.entries(paths.project_root() / "notebooks"):
-        assert each.title != each.path.stem
-        assert each.question.endswith("?"), each.path
+        assert each.title != each.place.stem
+        assert each.question.endswith("?"), each.place

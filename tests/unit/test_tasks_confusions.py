@@ -79,11 +79,14 @@ def test_it_needs_one_or_two_runs_on_these_images():
         fragment(FIRST, images=IMAGES[:5])
 
 
-def test_without_predictions_or_of_other_test_images_there_is_nothing():
+def test_without_predictions_or_of_other_test_images_there_is_nothing(monkeypatch):
     config = RunConfig("mnist-5k", "knn", {}, ["scale"], 0, None)
     record = RunRecord(config=config, status="finished", task="classification", data={"test_sha256": "0" * 64})
     record.metrics["accuracy"] = Metric(1.0)
     assert confusions.of([record]) == ""
     record.path.mkdir(parents=True)
     save_predictions(record.path, labels=LABELS, predicted=LABELS, scores=np.eye(3)[LABELS])
+    assert confusions.of([record]) == ""
+    monkeypatch.setattr(confusions.inventory, "here", lambda name: "")
+    monkeypatch.setattr(confusions.datasets, "load_dataset", lambda name: pytest.fail("it is downloaded"))
     assert confusions.of([record]) == ""
