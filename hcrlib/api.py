@@ -83,7 +83,8 @@ def load_model(source: Any) -> Any:
                 with bundle_errors(where=folder):
                     return models.load_bundle(folder)
             return models.load_model(folder / "model", frame=frame_of(run.config.dataset))
-    raise ConfigError(f"There is no model '{source}'", hint=did_you_mean(source, zoo()))
+    hint = did_you_mean(source, zoo()) if zoo() else paths.outside_hint()
+    raise ConfigError(f"There is no model '{source}'", hint=hint)
 
 
 @contextlib.contextmanager

@@ -71,4 +71,5 @@ def stored(path=None):
             raise ValueError("it is not a ledger of claims")
         return content
     except (OSError, ValueError, TypeError) as error:
-        raise RunError(f"The ledger cannot be read: {error}", where=place, hint="Write it again: hcr claims") from error
+        hint = paths.outside_hint() or "Write it again: hcr claims"
+        raise RunError(f"The ledger cannot be read: {error}", where=place, hint=hint) from error

@@ -8,7 +8,8 @@ from hcrlib.core.errors import ConfigError
 from hcrlib.core.names import YAML
 from hcrlib.core.registry import did_you_mean
 
-COLUMNS = "id", "measured_on", "status", "accuracy", "misses", "n_test", "fit_s", "predict_ms_p50", "reason"
+COLUMNS = "id", "settings", "measured_on", "status", "accuracy", "misses", "n_test", "fit_s", "predict_ms_p50"
+DROPPED = "predict_ms_p50", "n_test", "fit_s", "misses", "measured_on", "settings"  # in this order, where it is narrow
 
 
 def add_parser(subparsers):
@@ -41,22 +42,43 @@ def add_parser(subparsers):
 
 
 def _results(args):
-    import hcrlib
-
     if args.sql:
         from hcrlib.reporting import query
 
         frame = query.sql(args.sql)
         if args.format == "table":
             return _print(frame.to_string(index=False, na_rep="") if len(frame) else "No rows.", args.out)
+    elif args.format == "table":
+        return _print(_listed(None if args.out else terminal_width()), args.out)
     else:
+        import hcrlib
+
         frame = hcrlib.results()
-    if args.format == "table":
-        names = [name for name in COLUMNS if name in frame and (name != "measured_on" or frame[name].any())]
-        text = frame[names].to_string(index=False, na_rep="") if len(frame) else "There are no records yet."
-    else:
-        text = frame.to_csv(index=False) if args.format == "csv" else frame.to_html(index=False, border=0, na_rep="")
+    text = frame.to_csv(index=False) if args.format == "csv" else frame.to_html(index=False, border=0, na_rep="")
     return _print(text, args.out)
+
+
+def _listed(width):
+    """Return all records as a table, one row per run, less the columns that do not fit a width; below, why runs failed."""
+    from hcrlib import records
+    from hcrlib.records import device
+
+    found = records.read_all() + device.read_all()
+    if not found:
+        return "There are no records yet."
+    frame = records.frame(found).assign(settings=[records.variant(record.config) for record in found])
+    names = [name for name in COLUMNS if name in frame and frame[name].notna().any() and frame[name].astype(bool).any()]
+    left_out = []
+    while True:
+        text = frame[names].to_string(index=False, na_rep="", justify="left")
+        droppable = [name for name in DROPPED if name in names]
+        if not width or not droppable or max(map(len, text.splitlines())) <= width:
+            break
+        left_out.append(droppable[0])
+        names.remove(droppable[0])
+    notes = [f"Not shown, for width: {', '.join(left_out)}; `hcr results --format csv` has them"] if left_out else []
+    notes += [f"{record.id}: {record.reason}" for record in found if record.reason]
+    return "\n".join([text, "", *(f"- {note}" for note in notes)])
 
 
 def _leaderboard(args):

@@ -9,11 +9,24 @@ import platformdirs
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.registry import did_you_mean, nearest
 
+PROJECT = "params", "notebooks/10_train.ipynb"  # of a checkout, and not in the installed package
+
 
 def project_root() -> Path:
-    """Return the checkout that holds `notebooks/` and `params/`, or the current folder if hcrlib was installed without one."""
-    root = Path(__file__).resolve().parents[2]
-    return root if (root / "params").is_dir() else Path.cwd()
+    """Return the checkout that hcrlib lies in, else the one that the current folder lies in, else the current folder."""
+    own, here = Path(__file__).resolve().parents[2], Path.cwd()
+    return own if (own / "params").is_dir() else next(filter(_is_project, (here, *here.parents)), here)
+
+
+def outside_hint() -> str | None:
+    """Return what to do if a file of the project is missing because there is no checkout; None if there is one."""
+    if _is_project(project_root()):
+        return None
+    return "The package alone does not hold params/, notebooks/ and results/: start in a checkout of the project"
+
+
+def _is_project(folder: Path) -> bool:
+    return all((folder / name).exists() for name in PROJECT)
 
 
 def data_root() -> Path | None:
@@ -64,8 +77,8 @@ def found(path: str | Path) -> Path:
     places = "" if path.is_absolute() else " or ".join(dict.fromkeys(map(str, (Path.cwd(), root))))
     files = {file.stem: str(file.relative_to(root)) for file in sorted((root / "params").glob("*.yml"))}
     likeliest = files.get(nearest(path.stem, files) or "", path)
+    hint = did_you_mean(likeliest, files.values()) if files else outside_hint()
     expected = f"a file in {places}" if places else None
-    hint = did_you_mean(likeliest, files.values())
     raise ConfigError("There is no such file", where=path, expected=expected, hint=hint)
 
 

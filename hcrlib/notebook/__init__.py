@@ -1,1 +1,1 @@
-"""Tools for notebooks: a drawing pad, tables and the exploration of a dataset."""
+"""Tools for notebooks: a drawing pad, sliders, tables, the exploration of a dataset, and the contents of a folder."""

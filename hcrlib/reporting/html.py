@@ -163,7 +163,23 @@ def _results(dataset, task, runs, pictures, level):
     order = {kind: place for place, kind in enumerate(texts)}
     drawn = sorted(pictures, key=lambda each: order.get(each[0], len(order)))
     figures = "".join(_figure(path, texts.get(kind, (kind, ""))) for kind, path in drawn)
-    return "".join(rows) + (f'<div class="figures">{figures}</div>' if figures else "")
+    rows += [f'<div class="figures">{figures}</div>' if figures else "", _confusions(finished, level)]
+    return "".join(rows)
+
+
+def _confusions(finished, level):
+    """Return the images behind the confusions of the two configurations that are best by validation, if a task has them."""
+    try:
+        part = tasks.of(finished[0]).part("confusions") if finished else None
+    except ConfigError:
+        return ""
+    chosen, rest = [], finished
+    while rest and len(chosen) < 2:
+        best = comparison.best_runs(rest)
+        chosen.append(best[0])
+        rest = [run for run in rest if run not in best]
+    fragment = part.of(chosen) if chosen else ""
+    return f"<h{level + 1}>Which images are confused?</h{level + 1}>{fragment}" if fragment else ""
 
 
 def _answers(record):

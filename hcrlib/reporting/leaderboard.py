@@ -40,7 +40,7 @@ COSTS = {  # columns of every task: heading -> text of a record's cell
     "size MB": lambda record: _short(record.size_bytes / 1e6),
     "engine": lambda record: record.engine,
 }
-ALWAYS = "classifier", "sd", "seeds"  # beside the primary metric, however narrow the terminal is
+ALWAYS = "classifier", "seed", "sd", "seeds"  # beside the primary metric, however narrow the terminal is
 BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 SHORT = 5  # rows of a table in README.md
 MANY = 2  # datasets: above this, README.md shows one combined table
@@ -96,7 +96,9 @@ def render(records, style="table", compact=False, most=None, width=None, runs=Fa
         rows = list(group)
         task = tasks.of(rows[0].record)
         columns = _columns(rows, task, compact)
-        names = [label(row.record, every, seed=runs) for row in rows]
+        if runs:
+            columns = {"seed": [str(row.record.config.seed) for row in rows], **columns}
+        names = [label(row.record, every) for row in rows]
         columns, left_out = _fitted({"classifier": names, **columns}, task, most, width if style == "table" else None)
         hidden |= dict.fromkeys(left_out)
         grid = _drawn(columns, most, style)

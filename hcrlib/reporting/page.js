@@ -8,7 +8,7 @@ function compare(a, b) {
   return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b, "en") : x - y;
 }
 
-for (const table of document.querySelectorAll("table")) {
+for (const table of document.querySelectorAll("table:not(.matrix)")) {
   const rows = [...table.tBodies[0].rows];
   if (rows.length < 2) continue;
   for (const [column, th] of [...table.tHead.rows[0].cells].entries()) {

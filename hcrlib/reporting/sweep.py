@@ -64,7 +64,9 @@ def _executed(name, parameters):
 def _digest(compare, *content):
     """Return the SHA-256 of what a report is made from: its content, the notebook and the code of hcrlib and of plug-ins."""
     digest = hashlib.sha256(json.dumps([content, sorted(plugins.sources())]).encode())
-    page = [path for path in (ROOT / "reporting").iterdir() if path.suffix in (".css", ".js")]
+    page = [
+        path for kind in ("css", "js") for path in (*ROOT.glob(f"reporting/*.{kind}"), *ROOT.glob(f"tasks/*/*.{kind}"))
+    ]
     for source in [notebooks.path(compare), *sorted(page), *sorted(ROOT.rglob("*.py"))]:
         digest.update(hashlib.sha256(source.read_bytes()).digest())
     return digest.hexdigest()

@@ -22,7 +22,7 @@ def path(name):
     """Return the Path of a project notebook. Raises RunError if it does not exist."""
     notebook = paths.project_root() / "notebooks" / name
     if not notebook.exists():
-        raise RunError("Notebook not found", where=notebook, hint="Start in the project's folder")
+        raise RunError("Notebook not found", where=notebook, hint=paths.outside_hint())
     return notebook
 
 

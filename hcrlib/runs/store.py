@@ -71,7 +71,8 @@ def model_name(name: str, planned: Container[str] | None = ()) -> str:
         return name
     expected = "a run's id, DATASET/MODEL/HASH, a name of `hcr zoo list`, or a bundle's folder with its record.json"
     zoo = sorted(place.parent.name for root in paths.zoo_roots() for place in root.glob("*/record.json"))
-    raise ConfigError(f"There is no model '{name}' to start from", expected=expected, hint=did_you_mean(name, zoo))
+    hint = did_you_mean(name, zoo) if zoo else paths.outside_hint()
+    raise ConfigError(f"There is no model '{name}' to start from", expected=expected, hint=hint)
 
 
 def finished_run(runs: Path, run: str) -> tuple[RunRecord, Path]:

@@ -14,6 +14,7 @@ measuring.py: what `Task.measure` calls, as functions
     predictions(outputs, split): the arrays of predictions.npz, among them "labels" and "predicted"
 figures.py: functions that draw on an `ax` and return it
 captions.py: captions(records, best, answers), what to see in the figures of a comparison, as `Task.captions` says
+confusions.py: of(records), one or two runs' answers as HTML that shows the images behind them, for reports; "" if it cannot
 card.py, export.py: the model card; golden answers, formats, and the check that they agree
 """
 

@@ -20,6 +20,7 @@ SMALLEST = {  # notebook -> parameters that make it fast and change nothing that
     "00_tour": ({"classifier": "knn"}, 1),
     "01_explore_data": ({"mapped": 100}, 0),
     "10_train": ({"classifier": "knn"}, 1),
+    "15_look_closer": ({}, 2),
     "20_compare": ({"sweep": "tests/notebooks/smallest.yml"}, 4),
     "30_tune": ({"budget": 200}, 0),
     "40_reproduce_papers": ({"epochs": 1}, 3),
@@ -27,8 +28,9 @@ SMALLEST = {  # notebook -> parameters that make it fast and change nothing that
     "51_compare_words": ({"sweep": "tests/notebooks/smallest_lines.yml"}, 2),
     "60_read_a_page": ({"degradations": ["plain"]}, 0),
     "90_export_and_deploy": ({"params": {"epochs": 1, "width": 4}}, 1),
+    "index": ({}, 0),
 }
-SHORT = {"00_tour", "01_explore_data", "10_train"}  # `make test` runs them, `make test-all` the others as well
+SHORT = {"00_tour", "01_explore_data", "10_train", "index"}  # `make test` runs them, `make test-all` the others as well
 EAGER = """import warnings
 import tensorflow
 from hcrlib.models import _settings

@@ -27,6 +27,7 @@ VARYING = {  # from machine to machine, or from run to run
     "line that only the first run prints": re.compile(r"^epoch \d+/\d+  |^\[\d+/\d+\] |^dashboard: ", re.MULTILINE),
     "number that is not rounded": re.compile(r"\d\.\d{7}"),
 }
+INSTALL = re.compile(r'# %pip install "hcrlib\[[a-z,]+\] @ file:///FOLDER/hcrlib-VERSION-py3-none-any\.whl"\n')
 COMPARABLE = "text/plain", "text/html", "text/markdown", "text/latex", "application/json"
 
 
@@ -84,6 +85,12 @@ def check_parameters(path):
             raise AssertionError(f"a parameter is not a literal: {line}") from error
         tuples = [node for node in ast.walk(statement.value) if isinstance(node, ast.Tuple)]
         assert not tuples, f"a parameter holds a tuple, which papermill makes text of: {line}"
+
+
+def check_installs(path):
+    """The first code cell says how to have hcrlib where the notebook was opened outside the project: without a host's name."""
+    first = code_cells(path)[0][1]
+    assert INSTALL.match(first.source), f"its first code cell does not begin with the line {INSTALL.pattern}"
 
 
 def check_prose(path):

@@ -8,7 +8,7 @@ from hcrlib.sweeps import plan
 pytestmark = pytest.mark.slow
 
 
-@notebook_execution.parametrized(lambda stem: stem < "50")
+@notebook_execution.parametrized(lambda stem: stem < "50" or stem == "index")
 def test_it_shows_what_was_committed(path, tmp_path, monkeypatch):
     if path.stem == "20_compare":
         notebook_execution.make_runs(path.stem, leave=1)  # a cluster in the notebook makes that of dummy

@@ -5,13 +5,14 @@ import notebook_rules as rules
 import pytest
 from nbformat import v4
 
+INSTALL = '# %pip install "hcrlib[train,lab] @ file:///FOLDER/hcrlib-VERSION-py3-none-any.whl"\n'
 PICTURE = {"image/png": "iVBORw0KGgo=", "text/plain": "<IPython.core.display.Image object>"}
 
 
 def good():
     """parameters, a checked cell, a picture; each after a question."""
     code = [
-        v4.new_code_cell("seed: int = 0", metadata={"tags": ["parameters"]}),
+        v4.new_code_cell(f"{INSTALL}seed: int = 0", metadata={"tags": ["parameters"]}),
         v4.new_code_cell("print(12)", outputs=[said("12\n")], metadata={"tags": [rules.CHECK]}),
         v4.new_code_cell("picture", outputs=[v4.new_output("execute_result", PICTURE, execution_count=3)]),
     ]
@@ -77,6 +78,7 @@ BROKEN = [
     ("parameters", source(0, "n: int"), "not a literal"),
     ("parameters", source(0, "n: set = {1}"), "not a literal"),
     ("parameters", source(0, "n: list = [(1, 2)]"), "a tuple"),
+    ("installs", source(0, "seed: int = 0"), "does not begin with the line"),
     ("prose", lambda notebook: notebook.cells.pop(2), "no prose before"),
     ("prose", lambda notebook: notebook.cells.pop(0), "no prose before"),
     ("prose", lambda notebook: [cell.update(source="So.") for cell in notebook.cells[::2]], "0 questions"),

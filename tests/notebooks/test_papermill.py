@@ -58,7 +58,7 @@ def test_a_sweep_ends_with_leaderboard_figures_and_a_page_that_loads_nothing(
     for name in ("report.html", "20_compare.ipynb", "notebook.ipynb", "mnist-5k-fit.png"):
         assert name in told
     page = (results / "tiny/report.html").read_text()
-    assert page.count("<img") == len(FIGURES)
+    assert page.count("<figure><img") == len(FIGURES)
     assert 'src="http' not in page
     assert "import json" not in page
     assert "&lt;better&gt;" in page

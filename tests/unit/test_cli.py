@@ -135,6 +135,20 @@ def test_results_in_every_format(run, capsys, tmp_path):
     assert run.id in (tmp_path / "r.csv").read_text()
 
 
+def test_results_show_what_was_set_and_fit_into_the_terminal(run, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main.main(["results"]) == 0
+    wide = printed(capsys)[0]
+    assert records.variant(run.config) in wide
+    assert "Not shown" not in wide
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main.main(["results"]) == 0
+    narrow = printed(capsys)[0]
+    assert "- Not shown, for width: predict_ms_p50" in narrow
+    assert max(map(len, narrow.partition("\n\n")[0].splitlines())) <= 80
+    assert records.variant(run.config) in narrow
+
+
 def test_results_of_nothing(capsys):
     assert main.main(["results"]) == 0
     assert "no records yet" in printed(capsys)[0]

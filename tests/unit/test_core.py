@@ -5,7 +5,10 @@ import pickle
 import numpy as np
 import pytest
 
-from hcrlib.core.errors import ConfigError, DataError
+import hcrlib as hcr
+from hcrlib.claims import ledger
+from hcrlib.core import paths
+from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.core.fileio import atomic, write_text
 from hcrlib.core.registry import Registry
 from hcrlib.core.rng import frozen_rng, seed_for
@@ -13,6 +16,7 @@ from hcrlib.core.timing import latency_ms
 from hcrlib.metrics import scores
 from hcrlib.models._augmentation import shifted
 from hcrlib.records import RunConfig
+from hcrlib.runs import notebooks
 
 
 def config(**changes):
@@ -64,6 +68,22 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
         raise ZeroDivisionError
     assert (tmp_path / "a").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_outside_a_checkout_what_the_package_lacks_is_said_and_inside_it_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "__file__", str(tmp_path / "site/hcrlib/core/paths.py"))
+    monkeypatch.chdir(tmp_path)
+    assert paths.project_root() == tmp_path
+    needing = {paths.found: "params/smoke.yml", hcr.load_model: "best-digits", notebooks.path: "10_train.ipynb"}
+    for find, name in {**needing, ledger.stored: None}.items():
+        with pytest.raises((ConfigError, RunError), match="start in a checkout of the project"):
+            find(name)
+    for name in ("params", "notebooks"):
+        (tmp_path / "project" / name).mkdir(parents=True)
+    (tmp_path / "project/notebooks/10_train.ipynb").touch()
+    monkeypatch.chdir(tmp_path / "project/notebooks")
+    assert paths.project_root() == tmp_path / "project"
+    assert paths.outside_hint() is None
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 1), (1, 1), (0, 500), (500, 500), (9762, 10000), (3, 7)])

@@ -78,11 +78,25 @@ def test_everything_is_in_the_one_file(made, results, capsys):
     texts = ["<h1>Is it &lt;better&gt;?</h1>", "hcr train dummy --data mnist-5k", "<b>Accuracy and time to train</b>"]
     for text in (*texts, made.id.replace("/", "/<wbr>"), made.data["test_sha256"], made.provenance["cpu"]):
         assert text in page
-    assert page.count("<img ") == 2
+    assert page.count("<figure><img ") == 2
     assert not re.search(r'(src|href)="(?!data:|#)|url\(|@import', page)
     targets = re.findall(r'href="#([^"]+)"', page)
     assert targets
     assert all(page.count(f'id="{target}"') == 1 for target in targets)
+
+
+def test_the_images_behind_the_confusions_of_the_two_best_are_shown(results):
+    stored(
+        results / "tiny", [hcr.train(name, budget=100, say=lambda line: None) for name in ("dummy", "linear", "knn")]
+    )
+    page = html.write().read_text()
+    fragment = page[page.index("Which images are confused?") :]
+    assert re.search("<b>A</b>: (.*?), <b>B</b>: (.*?)\\. Rows", fragment).groups() in (
+        ("knn", "linear"),
+        ("linear", "knn"),
+    )
+    assert "A alone: " in fragment
+    assert len(page) < 600_000
 
 
 def test_claims_of_papers_are_shown_where_asked_for_after_the_own_results(made, results, capsys):

@@ -254,11 +254,10 @@ def test_a_configuration_is_a_row_with_the_mean_over_its_seeds():
     assert "One seed" not in text
     assert "sd" not in leaderboard.render(FLOOR).split()
     unfolded = leaderboard.render([*FLOOR, *SEEDS], runs=True)
-    assert [line.split()[1] for line in unfolded.splitlines() if line.startswith("mlp")] == [
-        "seed=0",
-        "seed=1",
-        "seed=2",
-    ]
+    assert [line.split()[1] for line in unfolded.splitlines() if line.startswith("mlp")] == ["0", "1", "2"]
+    assert leaderboard.render(FLOOR, runs=True).splitlines()[2].split()[:2] == ["classifier", "seed"], (
+        "of one seed each, too"
+    )
     frame = leaderboard.table(SEEDS)
     assert frame[frame.classifier == "mlp"].seed.tolist() == [0, 1, 2]
     assert leaderboard.overview(SEEDS).count("| mlp") == 1

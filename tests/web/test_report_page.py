@@ -2,11 +2,13 @@
 
 import io
 
+import numpy as np
 import pypdfium2
 import pytest
 from PIL import Image
 
 from hcrlib.reporting import html
+from hcrlib.tasks.classification import confusions
 
 from .browsing import MARKS
 
@@ -35,6 +37,25 @@ def opened(browser, report):
     for context in contexts:
         context.close()
     assert not faults
+
+
+def test_a_cell_of_the_matrix_shows_its_images_by_mouse_and_by_keys(opened, tmp_path):
+    labels, images = np.array([0, 0, 1, 1]), np.zeros((4, 28, 28), np.uint8)
+    answers = [{"labels": labels, "predicted": np.array(said)} for said in ([0, 1, 0, 1], [1, 1, 1, 1])]
+    page = opened(390)
+    (tmp_path / "a.html").write_text(confusions.fragment("xy", answers, images, "ab"))
+    page.goto((tmp_path / "a.html").as_uri())
+    seen = page.locator(".seen")
+    assert seen.locator("img").count() == 3, "the most frequent ones, from the start"
+    page.get_by_role("button", name="b read as a: 1 by A, 0 by B").click()
+    assert "b read as a" in seen.inner_text()
+    assert seen.locator("img").count() == 1
+    for key in ("ArrowUp", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    assert "a read as b" in seen.inner_text()
+    assert page.locator("button[aria-pressed=true]").get_attribute("aria-label") == "a read as b: 1 by A, 2 by B"
+    assert page.locator("button[tabindex='0']").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_tables_sort_and_filter_and_figures_open_large(opened):
