@@ -32,8 +32,8 @@ _report: contextvars.ContextVar[Report] = contextvars.ContextVar("report", defau
 def reporting(report: Report) -> Iterator[None]:
     """Call report(stage, line, lines, finished) at each stage of what is read within.
 
-    `line` of `lines` counts from 1 in READING. finished: a Finished as soon as there is one, else None. A line that is read again
-    is reported again.
+    `line` of `lines` counts from 1 in READING. finished: a Finished as soon as there is one, else None. A line that is read
+    again is reported again.
     """
     token = _report.set(report)
     try:

@@ -12,13 +12,9 @@ from .problems import Problem
 PLACES = 4  # in each process: the page that is read, and three that wait
 RETRY_AFTER_S = 2  # roughly the time that one page takes
 BYTES = 8  # of a ticket's digest
-RECORD = struct.Struct(
-    "=%ds5HI" % BYTES
-)  # a place: the digest, then page, pages, stage, line and lines of what is read,
-# and how many bytes of the text hold the lines of this page that have been read
-TEXT = (
-    1 << 16
-)  # bytes of the lines in each process, one in JSON after the other; lines that do not fit are shown at the end only
+# A place: the digest, then page, pages, stage, line and lines of what is read, and the bytes of TEXT that its lines take.
+RECORD = struct.Struct("=%ds5HI" % BYTES)
+TEXT = 1 << 16  # bytes of the lines of a page that have been read, in JSON; what does not fit is left out
 SIZE = PLACES * RECORD.size + TEXT
 STAGES = "starting", "finding", "choosing", "reading"
 MOST = (1 << 16) - 1
