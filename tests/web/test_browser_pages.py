@@ -95,7 +95,7 @@ def test_words_are_highlighted_in_image_and_text(desktop):
     word(desktop, "lazy").hover()
     expect(desktop.locator("#boxes rect.active")).to_have_class("less active")
     desktop.locator("#shown").select_option("lines")
-    expect(desktop.locator("#boxes rect")).to_have_count(3)
+    expect(desktop.locator("#boxes rect.line")).to_have_count(3)
     word(desktop, "lazy").hover()
     expect(desktop.locator("#boxes rect.active")).to_be_visible()
 
@@ -390,7 +390,7 @@ def open_line(page, number):
     expect(page.locator("#text > p")).to_have_count(3)
     if line(page, number).is_visible():  # not open yet
         line(page, number).click()
-    expect(field(page, number)).to_be_focused()
+    expect(field(page, number)).to_be_visible()
 
 
 def correct(page, number, text):
