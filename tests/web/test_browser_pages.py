@@ -485,11 +485,16 @@ def test_unsure_words_are_settled_one_after_the_other_and_alike_ones_at_once(pag
     assert download(page, "text")[1].decode() == "\n\n".join(["\n".join(LINES)] * 3) + "\n"
     page.locator("#undo-line").click()
     expect(line(page, 1)).to_have_text(SHOWN.splitlines()[0])
+    line(page, 1).click()
+    page.get_by_label("I agree").check()
+    field(page, 1).press("Escape")
     word(page, "The").first.focus()
     page.keyboard.press("n")
     page.keyboard.type("quick")
     page.keyboard.press("Enter")
-    expect(page.locator("#status")).to_have_text("Done: no unsure word is left on this page.")
+    expect(line(page, 1)).to_have_attribute("data-state", "✓ stored")  # its last unsure word
+    assert stored(page) == LINES[:1]
+    expect(page.locator("#walk")).to_be_hidden()
     expect(line(page, 1)).to_have_text(LINES[0])
     page.locator("#next").click()
     expect(line(page, 1)).to_have_text(SHOWN.splitlines()[0])

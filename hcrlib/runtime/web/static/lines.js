@@ -185,7 +185,8 @@ function save(further) {
   const line = lineOf();
   const words = texts.spelled(line, text).map((word) => ({ ...word, confidence: 1, characters: [] }));
   const place = { line: open.line, word: open.word };
-  commit([{ page, line, words }], [line]);
+  commit([{ page, line, words }]);
+  keep(line);
   const next = further && page.lines[place.line + 1];
   if (next) edit({ line: place.line + 1, word: 0 }, false);
   else if (further) sheet.focus(place);
@@ -209,11 +210,10 @@ function settle(elsewhere) {
     const indices = other.line === line ? [...other.indices, at].sort((one, two) => one - two) : other.indices;
     edits.set(other.line, { ...other, words: fixed(other.line.words, indices) });
   }
-  const seen = edits.get(line).words.some(unsure.isOpen) || edits.get(line).words.map((each) => each.text).join(" ") === line.text ? [] : [line];
   const more = edits.get(line).words.length - line.words.length;
-  open.word = at + Math.max(0, more);
-  const place = { line: open.line, word: open.word };
-  commit([...edits.values()], seen);
+  const place = { line: open.line, word: at + Math.max(0, more) };
+  commit([...edits.values()]);
+  if (!line.words.some(unsure.isOpen) && texts.isLocal(page, line)) keep(line); // the user has seen all of it
   walk(place);
   if (elsewhere.length) $("status").textContent = fill(t.walk_settled, { n: 1 + elsewhere.reduce((sum, { indices }) => sum + indices.length, 0) });
 }
@@ -234,13 +234,16 @@ function walk(place) {
   say(left ? plural(left, t.walk_left_one, t.walk_left) : t.walk_done);
 }
 
-// Changes lines in one step; stores those that the user has seen as a whole, with consent.
-function commit(edits, seen) {
+// Changes lines in one step, and closes the open one.
+function commit(edits) {
   texts.change(edits);
-  open.field.value = lineOf().text;
   refresh();
   $("status").textContent = "";
-  if (stores && $("lines-consent").checked) for (const line of seen) follow(line, texts.store(page, line, by(page)));
+}
+
+// Stores a line that the user has seen as a whole, with consent.
+function keep(line) {
+  if (stores && $("lines-consent").checked) follow(line, texts.store(page, line, by(page)));
 }
 
 // Shows what became of a line on the server.

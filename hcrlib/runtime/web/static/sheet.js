@@ -3,7 +3,7 @@
 
 import { fill, t } from "./strings.js";
 import * as texts from "./texts.js";
-import { isOpen, LESS, others, SURE } from "./unsure.js";
+import { isOpen, others, SURE } from "./unsure.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const $ = (id) => document.getElementById(id);
@@ -81,7 +81,7 @@ export function focus(place) {
 }
 
 function certainty(word) {
-  return isOpen(word) ? "unsure" : word.confidence >= SURE ? "sure" : word.confidence >= LESS ? "less" : "unsure";
+  return isOpen(word) ? "unsure" : word.confidence >= SURE ? "sure" : "less";
 }
 
 export function rect([left, top, right, bottom], kind) {

@@ -3,7 +3,7 @@
 import { fill, t } from "./strings.js";
 
 export const SURE = 0.9; // confidence from which a word counts as sure, or as less sure: as in the annotated image
-export const LESS = 0.6;
+const LESS = 0.6;
 const LEAST = 0.01; // confidence from which other readings of a character are listed: more than 0 %
 const MOST = 3; // other readings of a word
 const percent = (share) => `${Math.round(100 * share)} %`;
