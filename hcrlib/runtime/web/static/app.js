@@ -202,7 +202,7 @@ function take(files) {
   const [first] = files.filter((file) => file.type.startsWith("image/") || /\.hei[cf]$/i.test(file.name));
   if (drawing()) select($("tab-image"));
   if (!first) return refuse(t.no_image);
-  if (first.size > MOST_BYTES) return refuse(t.formats);
+  if (first.size > MOST_BYTES) return refuse(t.too_large);
   drop();
   image = first;
   $("preview").src = URL.createObjectURL(first);
