@@ -158,14 +158,13 @@ def test_the_stage_of_a_page_is_reported(client, reader):
 
 
 def test_lines_of_a_page_are_shown_while_the_rest_is_read():
-    first, second = (Waiting(memory := shared_memory(2), number) for number in (0, 1))
+    memory = shared_memory(2)
+    first, second = (Waiting(memory, number) for number in (0, 1))
     with second.turn("mine") as report:
         for number in (2, 1, 2):
             report(1, 2, "reading", number, 3, (number, f"line {number}é", (1, 2, 3, 4)))
-        assert [(line["number"], line["text"]) for line in first.find("mine")["read"]] == [
-            (1, "line 1é"),
-            (2, "line 2é"),
-        ]
+        shown = [(line["number"], line["text"]) for line in first.find("mine")["read"]]
+        assert shown == [(1, "line 1é"), (2, "line 2é")]
         report(1, 2, "reading", 3, 3, (3, "a" * len(memory), (1, 2, 3, 4)))  # does not fit
         assert len(first.find("mine")["read"]) == 2
         report(2, 2, "finding", 0, 0)
