@@ -103,6 +103,8 @@ class CharacterRecognizer:
                 line.append(_word(read))
             place = row.column, row.baseline, row.polygon, row.table_row
             lines.append(Line(tuple(line), around(word.box for word in line), *place))
+            finished = progress.Finished(number, lines[-1].text, lines[-1].box)
+            progress.tell(progress.READING, number, len(found.rows), finished)
         return tuple(lines)
 
 

@@ -95,13 +95,16 @@ class _Sample:
 
     def completed(self, recognizer: Any, lines: tuple[Line, ...]) -> tuple[Line, ...]:
         """Return the Lines of all rows, given those of the sample, or () where they were read in another way."""
-        rest = self._part(False)
-        with progress.after(len(lines)):
+        rest, total = self._part(False), len(self.found.rows)
+        sampled = sorted(self.numbers)
+        for done, (n, line) in enumerate(zip(sampled, lines, strict=False), start=1):
+            progress.tell(progress.READING, done, total, progress.Finished(n + 1, line.text, line.box))
+        with progress.after(len(lines), [n + 1 for n in range(total) if n not in self.numbers]):
             others = recognizer.lines(self.cleaned, rest) if lines and rest.rows else ()
-        if len(lines) + len(others) != len(self.found.rows):  # the recognizer found nothing plausible in one of them
+        if len(lines) + len(others) != total:  # the recognizer found nothing plausible in one of them
             return recognizer.lines(self.cleaned, self.found)
         first, then = iter(lines), iter(others)
-        return tuple(next(first if n in self.numbers else then) for n in range(len(self.found.rows)))
+        return tuple(next(first if n in self.numbers else then) for n in range(total))
 
 
 def confidence(lines: Iterable[Line]) -> float:

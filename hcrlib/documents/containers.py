@@ -52,6 +52,14 @@ def box_of_pixels(y: np.ndarray, x: np.ndarray) -> Box:
     return Box(int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1)
 
 
+def mapped(box: Box, homography: np.ndarray) -> Box:
+    """Return the smallest Box around the corners of a box after a homography, float (3, 3), rounded to pixels."""
+    corners = [(x, y, 1.0) for x in (box.left, box.right) for y in (box.top, box.bottom)]
+    x, y, w = homography @ np.transpose(corners)
+    x, y = x / w, y / w
+    return Box(*(round(float(v)) for v in (x.min(), y.min(), x.max(), y.max())))
+
+
 @dataclass(frozen=True)
 class Character:
     """A recognized character.
@@ -191,7 +199,4 @@ class Page:
 
     def source_box(self, box: Box) -> Box:
         """Return the Box in pixels of the file that encloses a box of the image."""
-        corners = [(x, y, 1.0) for x in (box.left, box.right) for y in (box.top, box.bottom)]
-        x, y, w = self.to_source @ np.transpose(corners)
-        x, y = x / w, y / w
-        return Box(*(round(float(v)) for v in (x.min(), y.min(), x.max(), y.max())))
+        return mapped(box, self.to_source)

@@ -20,7 +20,7 @@ from hcrlib.documents.layout import Layout
 
 MARGIN = 0.35  # of the height of the writing, around each crop
 RAPIDOCR_MARGIN = 0.25  # tighter: RapidOCR's network was trained on the boxes of its own detector
-BATCH = 64  # words or lines per batch, to limit memory
+BATCH = {"words": 64, "lines": 4}  # per batch: limits memory, and the wait until the first line has been read
 
 
 class _WholeRecognizer:
@@ -57,7 +57,8 @@ class _WholeRecognizer:
             crops = [crop(image, box, margin) for row in rows for box in row]
         else:
             crops = [cut_out(image, row, margin) for row in found.rows]
-        batches = (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))
+        size = BATCH[self.unit]
+        batches = (crops[start : start + size] for start in range(0, len(crops), size))
         read = (words for batch in batches for words in self.words(batch))
         lines = []
         for number, (row, boxes) in enumerate(zip(found.rows, rows, strict=True), start=1):
@@ -68,6 +69,8 @@ class _WholeRecognizer:
                 words = [self._word(*each) for each in _placed(next(read), around(boxes), boxes)]
             place = row.column, row.baseline, row.polygon, row.table_row
             lines.append(Line(tuple(words), around(word.box for word in words), *place))
+            finished = progress.Finished(number, lines[-1].text, lines[-1].box)
+            progress.tell(progress.READING, number, len(rows), finished)
         return tuple(lines)
 
     def _joined(self, words, box):

@@ -13,7 +13,7 @@ from hcrlib.core.names import LINES_MODEL, RAPIDOCR
 from hcrlib.documents import cleaning, decoding, layout, loading, progress, rapidocr, tables
 from hcrlib.documents.character_recognition import CharacterRecognizer
 from hcrlib.documents.choice import Choice, confidence
-from hcrlib.documents.containers import Box, Line, Page
+from hcrlib.documents.containers import Box, Line, Page, mapped
 from hcrlib.documents.line_recognition import loaded, whole_recognizer
 from hcrlib.runtime.web import AUTO, CHARACTERS
 
@@ -123,11 +123,13 @@ class Reader:
         if cut_off := len(found.rows) - len(whole.rows):
             found, them = whole, "line that it cuts through was" if cut_off == 1 else "lines that it cuts through were"
             notes.append(f"At the edge of the image, {cut_off} {them} left out.")
-        if found.rows and isinstance(recognizer, Choice):
-            lines, recognizer, chosen = recognizer.read(self.characters, cleaned, found)
-            notes.append(chosen)
-        elif found.rows:
-            lines = recognizer.lines(cleaned, found)
+        in_file = np.diag([size[0] / image.shape[1], size[1] / image.shape[0], 1.0]) @ cleaned.to_source
+        with progress.placed(lambda box: mapped(box, in_file)):
+            if found.rows and isinstance(recognizer, Choice):
+                lines, recognizer, chosen = recognizer.read(self.characters, cleaned, found)
+                notes.append(chosen)
+            elif found.rows:
+                lines = recognizer.lines(cleaned, found)
         sure, joined = confidence(lines), bool(found.rows) and recognizer.joined
         if sure < WRITING and not joined:  # the least certain character says little about a whole line
             lines = ()
@@ -135,12 +137,11 @@ class Reader:
             notes.append("Nothing is written on it.")
         elif not lines:
             notes.append("What was found on it does not look like writing.")
-        in_file = np.diag([size[0] / image.shape[1], size[1] / image.shape[0], 1.0])
         return Page(
             number,
             lines,
             cleaned.image,
-            in_file @ cleaned.to_source,
+            in_file,
             tuple(notes),
             time.perf_counter() - begun,
             size,

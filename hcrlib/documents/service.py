@@ -54,7 +54,8 @@ class Service:
                 is None; with `lines` and `other`, two of these, to choose for each page; or None.
             line_images: whether JSON holds the image of each line, to correct its text.
             characters: a string of those that may be read, without a recognizer; None for all.
-            report: is called with the page, the number of pages, and what progress.reporting reports.
+            report: is called with the page, the number of pages, and what progress.reporting reports, with boxes in pixels of
+                the file.
 
         Raises:
             Problem: if the file is unreadable, has over MOST_PAGES pages or takes longer than MOST_S, if the recognizer is

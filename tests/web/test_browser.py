@@ -70,6 +70,35 @@ def test_a_character_is_drawn_and_read(page, label, strokes):
     assert fits(page)
 
 
+def test_examples_are_read(page):
+    expect(page.get_by_role("link", name="A whole page")).to_have_count(0)  # this server reads no pages
+    page.get_by_role("link", name="4 or 9?").click()
+    answered(page, "4")
+    expect(page.locator("#alternatives li").nth(1)).to_contain_text("9")
+    shot(page, "example-four")
+    page.locator("#undo").click()
+    expect(page.locator("#words")).to_have_text("Nothing drawn yet.")
+    page.locator("#model").select_option("best-digits")
+    page.get_by_role("link", name="A letter").click()  # it chooses a model that knows letters
+    answered(page, "R")
+    expect(page.locator("#credit")).to_be_visible()
+    shot(page, "example-letter")
+    page.locator("#clear-image").click()
+    expect(page.locator("#credit")).to_be_hidden()
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (360, 640)])
+def test_the_answer_is_on_a_phone_s_first_screen(browser, served, width, height):
+    with with_model(browser, served, "phone") as page:
+        page.set_viewport_size({"width": width, "height": height})
+        draw(page, EIGHT)
+        answered(page, "8")
+        assert page.evaluate("scrollY") == 0
+        for part in ("#pad", "#label", "#alternatives li >> nth=1"):
+            box = page.locator(part).bounding_box()
+            assert 0 <= box["y"] <= height - box["height"]
+
+
 def test_undo_and_clear(page):
     draw(page, CAPITAL_A)
     answered(page, "A")
@@ -96,10 +125,10 @@ def test_a_server_in_front_that_fails_for_a_moment(desktop):
 
 def test_another_model(page):
     expect(page.locator("#model option")).to_have_text(["Digits", "Digits and letters"])
-    expect(page.locator("#model-about")).to_contain_text("47 characters, reads 9 of 10 test images right")
+    expect(page.locator("#model-about")).to_contain_text("it had never seen, it read 9 of 10 right.")
     draw(page, EIGHT)
     page.locator("#model").select_option("best-digits")
-    expect(page.locator("#model-about")).to_have_text("best-digits: 10 characters, reads 996 of 1000 test images right")
+    expect(page.locator("#model-about")).to_contain_text("it read 996 of 1000 right")
     answered(page, "8")
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from hcrlib.runtime.web import images, pages
 from hcrlib.runtime.web.app import MAX_BODY, create_app
-from hcrlib.runtime.web.waiting import PLACES
+from hcrlib.runtime.web.waiting import PLACES, Waiting, shared_memory
 
 from .conftest import EIGHT, encoded, picture, problem, validate
 from .standin import AUTO_NOTE, RECOGNIZERS, StandIn
@@ -133,7 +133,7 @@ def test_the_characters_of_a_page_can_be_chosen(client, reader):
 
 def test_the_stage_of_a_page_is_reported(client, reader):
     reader.proceed.clear()
-    reader.stage = 2, 3, "reading", 7, 70_000
+    reader.stage = 2, 3, "reading", 7, 70_000, (7, "last", (1, 2, 3, 4))
     place = "/api/read/place?ticket=mine"
     with concurrent.futures.ThreadPoolExecutor() as pool:
         sent = pool.submit(ask, client.application.test_client(), query="?ticket=mine")
@@ -142,10 +142,34 @@ def test_the_stage_of_a_page_is_reported(client, reader):
         while (found := client.get(place).json).get("stage") != "reading":
             assert time.monotonic() < until, found
         validate(found, "Place")
-        assert found == {"place": 0, "stage": "reading", "page": 2, "pages": 3, "line": 7, "lines": 65_535}
+        read = [{"number": 7, "text": "last", "box": [1, 2, 3, 4]}]
+        assert found == {
+            "place": 0,
+            "stage": "reading",
+            "page": 2,
+            "pages": 3,
+            "line": 7,
+            "lines": 65_535,
+            "read": read,
+        }
         reader.proceed.set()
         assert sent.result().status_code == 200
     assert client.get(place).json == {"place": None}
+
+
+def test_lines_of_a_page_are_shown_while_the_rest_is_read():
+    memory = shared_memory(2)
+    first, second = (Waiting(memory, number) for number in (0, 1))
+    with second.turn("mine") as report:
+        for number in (2, 1, 2):
+            report(1, 2, "reading", number, 3, (number, f"line {number}é", (1, 2, 3, 4)))
+        shown = [(line["number"], line["text"]) for line in first.find("mine")["read"]]
+        assert shown == [(1, "line 1é"), (2, "line 2é")]
+        report(1, 2, "reading", 3, 3, (3, "a" * len(memory), (1, 2, 3, 4)))  # does not fit
+        assert len(first.find("mine")["read"]) == 2
+        report(2, 2, "finding", 0, 0)
+        assert first.find("mine")["read"] == []
+    assert first.find("mine") == {"place": None}
 
 
 def test_kept_pages_are_found(client, reader):

@@ -273,31 +273,42 @@ def ask(client, data, query=""):
 
 
 def test_the_stages_of_a_page_are_reported(client, sheet, monkeypatch):
-    stages, turn = [], waiting.Waiting.turn
+    stages, finished, turn = [], [], waiting.Waiting.turn
 
     @contextlib.contextmanager
     def overheard(self, *args):
         with turn(self, *args) as report:
-            yield lambda *stage: stages.append(stage) or report(*stage)
+            yield lambda *told: (finished if told[5] else stages).append(told) or report(*told)
 
     monkeypatch.setattr(waiting.Waiting, "turn", overheard)
-    finding, *lines = (1, 1, "finding", 0, 0), *((1, 1, "reading", line, 3) for line in (1, 2, 3))
+    finding, *lines = (1, 1, "finding", 0, 0, None), *((1, 1, "reading", line, 3, None) for line in (1, 2, 3))
+    page = ask(client, encoded(sheet)).json["pages"][0]
+    (_, share, _), tops = page["to_source"][1], [line["box"][1] for line in page["lines"]]
+    stages.clear()
+    finished.clear()
     for recognizer in ("words", "lines"):
         ask(client, encoded(sheet), f"?recognizer={recognizer}")
         assert stages == [finding, *lines]
         stages.clear()
+    numbers, texts, boxes = zip(*(told[5] for told in finished[:3]), strict=True)
+    assert (numbers, [text.replace(" ", "") for text in texts]) == ((1, 2, 3), ["aaaaaa"] * 3)
+    assert np.allclose([box.top for box in boxes], np.multiply(tops, share), atol=1), "in pixels of the file"
     ask(client, encoded(sheet), "?model=best-digits")
     assert stages == [finding, lines[0], *lines]
     stages.clear()
+    finished.clear()
     monkeypatch.setitem(choice.EXPECTED, "lines", (-1.0, 0.0))  # misreads nothing
     ask(client, encoded(sheet, "pdf", save_all=True, append_images=[sheet], resolution=100))
     of_page = [
-        ("finding", 0, 0),
-        ("choosing", 0, 0),
-        ("choosing", 0, 0),
-        ("reading", 3, 3),
+        ("finding", 0, 0, None),
+        ("choosing", 0, 0, None),
+        ("choosing", 0, 0, None),
+        ("reading", 3, 3, None),
     ]  # the first two were the sample
     assert stages == [(page, 2, *stage) for page in (1, 2) for stage in of_page]
+    assert sorted((told[0], told[5].number) for told in finished) == [
+        (page, line) for page in (1, 2) for line in (1, 2, 3)
+    ]
 
 
 def test_only_chosen_characters_are_read(client, sheet):

@@ -12,7 +12,8 @@ The page reader is passed to `blueprint`; a board has none, and its server says 
                          it with; keep: whether to add it to the library; recognizer: one of `recognizers()`, `auto()` or
                          None; line_images: whether JSON holds the image of each line; characters: a string of those that may
                          be read, None for all, only without a recognizer; report: is called with page, pages, stage, line and
-                         lines, see Waiting.find
+                         lines, see Waiting.find, and with (number, text, box in pixels of the file) of a line once it
+                         has been read, else None
     search(query, limit)
                          matches in the library, best first: the dicts that static/openapi.json calls Hit
 

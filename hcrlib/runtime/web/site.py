@@ -24,7 +24,9 @@ def blueprint(reads_pages):
         reads_pages=reads_pages,
         heif="HEIF" in images.FORMATS,
     )
-    assets = sorted(name for name in os.listdir(STATIC) if name.endswith((".js", ".css", ".svg")) and name != "sw.js")
+    assets = sorted(
+        name for name in os.listdir(STATIC) if name.endswith((".js", ".css", ".svg", ".webp")) and name != "sw.js"
+    )
     version = _version()
 
     @site.route("/")

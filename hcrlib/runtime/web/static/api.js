@@ -56,10 +56,11 @@ export function predict(image, { model, alphabet, explain, signal }) {
 }
 
 // Returns a text by which `place` finds a page that was sent with it.
-export const newTicket = () => `${Date.now()}-${Math.random()}`;
+// Whoever knows it sees the lines that have been read, so it cannot be guessed.
+export const newTicket = () => [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("-");
 
 // Resolves to {place}: how many pages are read before this one; 0 while it is read, null if it is unknown. While it is read, there
-// are the stage, page, pages, line and lines, too.
+// are the stage, page, pages, line, lines, and `read`, the lines of this page that have been read: {number, text, box}.
 export function place(ticket) {
   return ask(`api/read/place?${new URLSearchParams({ ticket })}`);
 }

@@ -3,6 +3,7 @@
 import { alphabet, offerKinds } from "./alphabet.js";
 import * as answer from "./answer.js";
 import * as api from "./api.js";
+import { fetched, offerExamples, onExample, readerOf } from "./examples.js";
 import { receive } from "./files.js";
 import { chosen, offer } from "./models.js";
 import { Pad } from "./pad.js";
@@ -21,6 +22,7 @@ let latest = null; // the {answer, image} on display
 let request = null; // AbortController of the current request
 let timer = null;
 let stored = null; // ID of the last correction
+let exampled = false; // whether examples are taken
 
 const pad = new Pad($("pad"), {
   onchange: () => {
@@ -116,7 +118,10 @@ async function load() {
     return explain(error);
   }
   offer(models, "model");
+  offerExamples(models);
   another();
+  if (!exampled) onExample({ four: drawExample, letter: takeExample });
+  exampled = true;
 }
 
 function another() {
@@ -141,6 +146,31 @@ addEventListener("keydown", (event) => {
     pad.undo();
   }
 });
+
+// --- examples -----------------------------------------------------------------------------------------------------------
+
+function drawExample(example) {
+  if (!drawing()) select($("tab-draw"));
+  readable(example);
+  pad.draw(example.strokes);
+}
+
+async function takeExample(example) {
+  readable(example);
+  try {
+    take([await fetched(example)]);
+    $("credit").hidden = false;
+  } catch {
+    trouble(t.offline_example);
+  }
+}
+
+// Sees to it that the model and the kind of characters allow for an example.
+function readable(example) {
+  $("model").value = readerOf(example, models, chosen()).name;
+  another();
+  if (!example.classes.every((each) => (alphabet() ?? each).includes(each))) $("may-be").value = "";
+}
 
 // --- tabs ---------------------------------------------------------------------------------------------------------------
 
@@ -172,7 +202,7 @@ function take(files) {
   const [first] = files.filter((file) => file.type.startsWith("image/") || /\.hei[cf]$/i.test(file.name));
   if (drawing()) select($("tab-image"));
   if (!first) return refuse(t.no_image);
-  if (first.size > MOST_BYTES) return refuse(t.formats);
+  if (first.size > MOST_BYTES) return refuse(t.too_large);
   drop();
   image = first;
   $("preview").src = URL.createObjectURL(first);
@@ -196,7 +226,7 @@ function drop() {
   $("preview").hidden = true;
   $("preview").removeAttribute("src");
   $("chooser").hidden = false;
-  $("clear-image").disabled = true;
+  $("credit").hidden = $("clear-image").disabled = true;
   for (const id of ["file", "camera"]) $(id).value = "";
 }
 

@@ -1,154 +1,293 @@
-// Corrects the text of lines: shows each line's image with a field for its text, and stores it if the user consents.
+// The line that is open: its picture above a field for its text, and what is known about the word at the cursor. While walking,
+// Enter settles one unsure word after the other; otherwise it saves one line after the other.
 
-import * as api from "./api.js";
 import * as sheet from "./sheet.js";
-import { fill, t } from "./strings.js";
+import { fill, plural, t } from "./strings.js";
+import * as texts from "./texts.js";
+import * as unsure from "./unsure.js";
 
-const WRAPPED = 36; // characters from which on a field has two rows: what fits on a phone
-const EXPLAINED = ["not-valid", "blank"]; // problems whose explanation helps the user
+const HEIGHT = 48; // pixels: the least height of a line's picture; of a longer line, the part around the word is shown
+const MARGIN = 0.35; // of the line's height, around it in its picture
 const $ = (id) => document.getElementById(id);
 
+let pages = [];
 let page = null;
-let about = {}; // {document, model}: the name of its file, and of the one that read it
-const typed = new WeakMap(); // line -> text that is not saved yet
-const local = new WeakSet(); // lines that are changed here only
-const stored = new Map(); // key of a line -> {id, text} on the server
-const keyOf = (document, page, line) => [document, page.number, line.image].join("\n");
+let by = () => ""; // returns the name of the one that read a page
+let open = null; // {line, word: indices, walking, form, field, ...}
+let stores = false; // whether the server stores corrections
 
-export function show(shown, { document, model }) {
-  page = shown;
-  about = { document, model };
-  $("lines").replaceChildren(...page.lines.map(row));
+export function offer(stored) {
+  stores = stored;
+}
+
+// Shows a page of a document. reader: returns the name of the one that read a page.
+export function show(all, shown, reader) {
+  [pages, page, by] = [all, shown, reader];
+  refresh();
 }
 
 // Ends correcting, for another file: consent is given for one file.
 export function reset() {
-  page = null;
+  close();
+  [pages, page] = [[], null];
   $("lines-consent").checked = false;
-  turn(false);
 }
 
-export function offer(stores) {
+// Closes the open line; what was typed is kept, here only.
+export function leave() {
+  if (open && dirty()) texts.change([{ page, line: lineOf(), words: written() }]);
+  if (open) refresh();
+}
+
+const lineOf = () => page.lines[open.line];
+const dirty = () => open && texts.tidy(open.field.value) && texts.tidy(open.field.value) !== lineOf().text;
+const written = () => texts.spelled(lineOf(), texts.tidy(open.field.value));
+const say = (message) => ($("spoken").textContent = $("status").textContent = message);
+
+function refresh() {
+  close();
+  sheet.show(page);
+  const left = unsure.count(page);
+  $("walk").hidden = !left;
+  $("walk").textContent = plural(left, t.walk_one, t.walk);
+  $("undo-line").disabled = !texts.canUndo();
+}
+
+function close() {
+  if (!open) return;
+  const { form, line } = open;
+  open = null;
+  $("consent-home").append($("lines-consent-part"));
+  form.remove();
+  sheet.paragraphOf(line).hidden = false;
+}
+
+// Opens the line of a word, given {line, word}.
+function edit(place, walking) {
+  leave();
+  const form = $("line-row").content.firstElementChild.cloneNode(true);
+  const part = (name) => form.querySelector(`.${name}`);
+  open = { ...place, walking, form, field: form.querySelector("textarea"), picture: form.querySelector("canvas") };
+  const line = lineOf();
+  sheet.paragraphOf(place.line).hidden = true;
+  sheet.paragraphOf(place.line).after(form);
+  const title = fill(t.lines_text, { number: place.line + 1 });
+  open.field.value = line.text;
+  open.field.setAttribute("aria-label", title);
+  open.picture.setAttribute("aria-label", fill(t.lines_picture, { number: place.line + 1 }));
   $("lines-consent-part").hidden = !stores;
+  form.append($("lines-consent-part"));
+  part("pass").hidden = !walking;
+  part("save").textContent = walking ? t.walk_settle : t.lines_save;
+  part("take-back").hidden = !texts.storedOf(page, line);
+  open.field.addEventListener("keydown", typed);
+  for (const happens of ["keyup", "click", "focus", "input"]) open.field.addEventListener(happens, atCursor);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    save(false);
+  });
+  part("pass").addEventListener("click", onward);
+  part("alike").addEventListener("click", settleAlike);
+  part("close").addEventListener("click", cancel);
+  part("take-back").addEventListener("click", takeBack);
+  const start = line.words.slice(0, place.word).reduce((sum, { text }) => sum + text.length + 1, 0);
+  const end = start + line.words[place.word].text.length;
+  open.field.focus({ preventScroll: true });
+  open.field.setSelectionRange(walking ? start : end, end);
+  showWord();
+  form.scrollIntoView({ block: "nearest" });
+  if (walking) $("spoken").textContent = unsure.about(line.words[place.word]);
 }
 
-export function unsaved(pages) {
-  return pages.some(({ lines }) => lines.some((line) => typed.has(line) || local.has(line)));
-}
-
-// Gives the lines of a document that was read again the texts that are stored.
-export function restore(pages, document) {
-  for (const page of pages) {
-    for (const line of page.lines) rewrite(page, line, stored.get(keyOf(document, page, line))?.text ?? line.text);
+function typed(event) {
+  if (event.isComposing) return;
+  if (event.key === "Enter") {
+    event.preventDefault(); // a line has no line breaks
+    if ((event.ctrlKey || event.metaKey) && open.walking) settleAlike();
+    else save(true);
+  } else if (event.key === "Escape") {
+    event.preventDefault();
+    cancel();
   }
 }
 
-function row(line, index) {
-  const form = $("line-row").content.firstElementChild.cloneNode(true);
-  const [image, text, said] = ["img", "textarea", "span"].map((tag) => form.querySelector(tag));
-  const [save, takeBack] = form.querySelectorAll("button");
-  const say = (message) => ($("spoken").textContent = said.textContent = message);
-  const key = keyOf(about.document, page, line);
-  const showStored = () => (takeBack.hidden = !stored.has(key));
-  if (line.image) image.src = line.image;
-  else image.hidden = true;
-  text.value = typed.get(line) ?? line.text;
-  text.rows = text.value.length > WRAPPED ? 2 : 1;
-  text.setAttribute("aria-label", fill(t.lines_text, { number: index + 1 }));
-  showStored();
-  if (local.has(line)) said.textContent = t.lines_changed;
-  else if (stored.has(key) && !typed.has(line)) said.textContent = t.kept;
-
-  text.addEventListener("input", () => {
-    said.textContent = "";
-    if (tidy(text.value) === line.text) typed.delete(line);
-    else typed.set(line, text.value);
-  });
-  text.addEventListener("keydown", (event) => {
-    if (event.isComposing) return;
-    if (event.key === "Enter") {
-      event.preventDefault(); // a line has no line breaks
-      form.requestSubmit();
-      form.nextElementSibling?.querySelector("textarea").focus();
-    } else if (event.key === "Escape") {
-      text.value = line.text;
-      typed.delete(line);
-    }
-  });
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const wanted = tidy(text.value);
-    if (save.disabled) return;
-    if (!wanted) return say(t.lines_empty);
-    text.value = wanted;
-    if (wanted !== line.text) local.add(line);
-    rewrite(page, line, wanted);
-    typed.delete(line);
-    if (stored.get(key)?.text === wanted) {
-      local.delete(line);
-      return say(t.kept);
-    }
-    if (!$("lines-consent").checked) return say(t.lines_changed);
-    if (!line.image) return say(t.lines_no_image);
-    const correction = { ...about, page: page.number, image: line.image, text: wanted, replaces: stored.get(key)?.id };
-    save.disabled = true; // a double click stores it once
-    try {
-      stored.set(key, { ...(await api.correctLine(correction)), text: wanted });
-      local.delete(line);
-      say(t.kept);
-    } catch (error) {
-      say(EXPLAINED.includes(error.kind) ? error.message : t.kept_not);
-      local.add(line);
-    }
-    save.disabled = false;
-    showStored();
-  });
-  takeBack.addEventListener("click", async () => {
-    try {
-      await api.takeBack(stored.get(key).id);
-    } catch (error) {
-      if (error.kind !== "not-found") return say(t.not_taken_back);
-    }
-    stored.delete(key);
-    local.add(line);
-    say(t.taken_back);
-    showStored();
-    text.focus();
-  });
-  return form;
+function cancel() {
+  const place = open;
+  close();
+  sheet.focus(place);
 }
 
-// As the server stores texts.
-function tidy(text) {
-  return text.normalize("NFC").split(/\s+/).filter(Boolean).join(" ");
+function atCursor() {
+  if (!open || open.walking) return;
+  const index = open.field.value.slice(0, open.field.selectionStart).split(" ").length - 1;
+  if (index === open.word || index >= lineOf().words.length) return;
+  open.word = index;
+  showWord();
 }
 
-// Gives a line another text. Its words keep their boxes if their number stays the same; otherwise these are estimated.
-function rewrite(page, line, text) {
-  if (text === line.text) return;
-  const [texts, [left, top, right, bottom]] = [text.split(" "), line.box];
-  const [same, place] = [texts.length === line.words.length, (at) => left + Math.round(((right - left) * at) / text.length)];
-  let start = 0;
-  line.words = texts.map((word, index) => {
-    const end = start + word.length;
-    const box = same ? line.words[index].box : [place(start), top, place(end), bottom];
-    start = end + 1;
-    return { text: word, box, confidence: 1, characters: [] };
+// Shows what is known about the word at the cursor: in the picture, and below the field.
+function showWord() {
+  const word = lineOf().words[open.word];
+  sheet.point(open);
+  paint(word);
+  const about = open.form.querySelector(".about");
+  about.replaceChildren(unsure.about(word), ...unsure.others(word).map((reading) => suggestion(word, reading)));
+  const same = unsure.alike(pages, word).reduce((sum, { indices }) => sum + indices.length, 0);
+  const alike = open.form.querySelector(".alike");
+  alike.hidden = !open.walking || !same;
+  alike.textContent = fill(t.walk_alike, { n: same + 1 });
+}
+
+function suggestion(word, reading) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = reading;
+  button.setAttribute("aria-label", fill(t.word_take, { reading }));
+  button.addEventListener("click", () => {
+    const [start, text] = [lineOf().words.slice(0, open.word).reduce((sum, each) => sum + each.text.length + 1, 0), open.field.value];
+    open.field.value = text.slice(0, start) + reading + text.slice(start + word.text.length);
+    open.field.focus();
+    open.field.setSelectionRange(start, start + reading.length);
+    button.parentElement.querySelectorAll("button").forEach((each) => each.remove());
   });
-  line.text = text;
-  const between = (each, before) => {  // as Page.text
-    const inTable = (each.table_row ?? null) !== null;
-    if (inTable && each.table_row === before.table_row) return "\t";
-    return !inTable && (before.table_row ?? null) === null && each.column !== before.column ? "\n\n" : "\n";
-  };
-  page.text = page.lines.map((each, index) => (index ? between(each, page.lines[index - 1]) : "") + each.text).join("");
+  return button;
 }
 
-function turn(on) {
-  $("fix").setAttribute("aria-pressed", String(on));
-  $("words-part").hidden = on;
-  $("lines-part").hidden = !on;
-  if (page) sheet.show(page); // with the corrected words
+function paint(word) {
+  const [left, top, right, bottom] = lineOf().box;
+  const margin = Math.round(MARGIN * (bottom - top));
+  const [height, width] = [bottom - top + 2 * margin, open.form.clientWidth];
+  const most = Math.round((height * width) / HEIGHT); // what fits
+  const all = Math.min(right - left + 2 * margin, most);
+  const start = Math.max(0, Math.min((word.box[0] + word.box[2] - all) / 2, right + margin - all));
+  const from = all < most ? Math.max(0, left - margin) : Math.max(start, left - margin);
+  const zoom = Math.max(HEIGHT / height, Math.min(1.5, width / all)) * devicePixelRatio;
+  open.picture.width = all * zoom;
+  open.picture.height = height * zoom;
+  open.picture.style.width = `${open.picture.width / devicePixelRatio}px`;
+  const pen = open.picture.getContext("2d");
+  pen.fillStyle = "#ffffff";
+  pen.fillRect(0, 0, open.picture.width, open.picture.height);
+  const source = [from, top - margin, all, height].map((n) => n * page.scale);
+  pen.drawImage($("sheet-image"), ...source, 0, 0, open.picture.width, open.picture.height);
+  pen.strokeStyle = "#d55e00";
+  pen.lineWidth = 2 * devicePixelRatio;
+  pen.strokeRect((word.box[0] - from) * zoom, (word.box[1] - top + margin) * zoom, (word.box[2] - word.box[0]) * zoom, (word.box[3] - word.box[1]) * zoom);
 }
 
-$("fix").addEventListener("click", () => turn($("lines-part").hidden));
+// --- saving -------------------------------------------------------------------------------------------------------------
+
+// Saves the open line, or settles its word. further: to the next line; while walking, always to the next word.
+function save(further) {
+  if (open.walking) return settle([]);
+  const text = texts.tidy(open.field.value);
+  if (!text) return state(t.lines_empty);
+  const line = lineOf();
+  const words = texts.spelled(line, text).map((word) => ({ ...word, confidence: 1, characters: [] }));
+  const place = { line: open.line, word: open.word };
+  commit([{ page, line, words }]);
+  keep(line);
+  const next = further && page.lines[place.line + 1];
+  if (next) edit({ line: place.line + 1, word: 0 }, false);
+  else if (further) sheet.focus(place);
+  else edit({ ...place, word: Math.min(place.word, words.length - 1) }, false);
+}
+
+// Settles the word as it stands in the field, and the same ones elsewhere; goes on to the next.
+function settle(elsewhere) {
+  const [line, text, { word: at }] = [lineOf(), texts.tidy(open.field.value), open];
+  if (!text) return state(t.lines_empty);
+  const word = line.words[at];
+  const before = line.words.slice(0, at).map((each) => `${each.text} `).join("");
+  const after = line.words.slice(at + 1).map((each) => ` ${each.text}`).join("");
+  const alone = text.length > before.length + after.length && text.startsWith(before) && text.endsWith(after);
+  const reading = alone ? text.slice(before.length, text.length - after.length) : undefined;
+  if (elsewhere.length && !alone) return state(t.walk_not_alone);
+  if (reading === word.text && word.characters.some((each) => each.text === "?")) return state(t.walk_unread);
+  const fixed = (words, indices) => indices.reduceRight((all, index) => texts.spliced(all, index, index + 1, reading.split(" ")), words);
+  const edits = new Map([[line, { page, line, words: alone ? fixed(line.words, [at]) : texts.spelled(line, text) }]]);
+  for (const other of elsewhere) {
+    const indices = other.line === line ? [...other.indices, at].sort((one, two) => one - two) : other.indices;
+    edits.set(other.line, { ...other, words: fixed(other.line.words, indices) });
+  }
+  const more = edits.get(line).words.length - line.words.length;
+  const place = { line: open.line, word: at + Math.max(0, more) };
+  commit([...edits.values()]);
+  if (!line.words.some(unsure.isOpen) && texts.isLocal(page, line)) keep(line); // the user has seen all of it
+  walk(place);
+  if (elsewhere.length) $("status").textContent = fill(t.walk_settled, { n: 1 + elsewhere.reduce((sum, { indices }) => sum + indices.length, 0) });
+}
+
+function settleAlike() {
+  settle(unsure.alike(pages, lineOf().words[open.word]));
+}
+
+const onward = () => walk({ line: open.line, word: open.word });
+
+// Opens the first unsure word behind a place.
+function walk(place) {
+  const next = unsure.after(page, place);
+  if (next) return edit(next, true);
+  leave();
+  sheet.focus(place);
+  const left = unsure.count(page);
+  say(left ? plural(left, t.walk_left_one, t.walk_left) : t.walk_done);
+}
+
+// Changes lines in one step, and closes the open one.
+function commit(edits) {
+  texts.change(edits);
+  refresh();
+  $("status").textContent = "";
+}
+
+// Stores a line that the user has seen as a whole, with consent.
+function keep(line) {
+  if (stores && $("lines-consent").checked) follow(line, texts.store(page, line, by(page)));
+}
+
+// Shows what became of a line on the server.
+async function follow(line, sent) {
+  const [here, message] = [page, await sent];
+  if (here !== page) return;
+  const index = page.lines.indexOf(line);
+  sheet.mark(index);
+  if (open?.line === index) {
+    open.form.querySelector(".take-back").hidden = !texts.storedOf(page, line);
+    state(message);
+  }
+  say(message);
+}
+
+function state(message) {
+  open.form.querySelector(".state").textContent = $("spoken").textContent = message;
+}
+
+async function takeBack() {
+  const line = lineOf();
+  await follow(line, texts.takeBack(page, line));
+  open?.field.focus();
+}
+
+async function undo() {
+  if (!texts.canUndo()) return;
+  close();
+  const undoing = texts.undo(by(page));
+  refresh();
+  const { edits, followed } = await undoing;
+  const index = page.lines.indexOf(edits[0].line);
+  page.lines.forEach((_, each) => sheet.mark(each));
+  if (index >= 0) sheet.focus({ line: index, word: 0 });
+  say(followed ? t.undone : t.kept_not);
+}
+
+sheet.onPick((place, walking) => (walking ? walk(place) : edit(place, false)));
+$("walk").addEventListener("click", () => walk({ line: 0, word: -1 }));
+$("undo-line").addEventListener("click", undo);
+addEventListener("keydown", (event) => {
+  if (!(event.ctrlKey || event.metaKey) || event.shiftKey || event.key.toLowerCase() !== "z" || !page) return;
+  const typing = event.target.matches("input, textarea") && (event.target !== open?.field || open.field.value !== lineOf().text);
+  if (typing || !texts.canUndo()) return;
+  event.preventDefault();
+  undo();
+});

@@ -18,7 +18,7 @@ export function offer(available, key, first) {
 export function chosen() {
   const model = models.find(({ name }) => name === $("model").value);
   const classes = model.classes.filter((each) => each !== NONE).length;
-  $("model-about").textContent = fill(model.accuracy ? t.model_about : t.model_plain, { name: model.name, classes, ...figures(model.accuracy) });
+  $("model-about").textContent = fill(model.accuracy ? t.model_about : t.model_plain, { classes, ...figures(model.accuracy) });
   return model;
 }
 

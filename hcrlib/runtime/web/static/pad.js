@@ -48,6 +48,14 @@ export class Pad {
     this.#changed();
   }
 
+  // Replaces what is drawn. strokes: of points [x, y] in 0..1.
+  draw(strokes) {
+    this.#remember();
+    this.stroke = null;
+    this.strokes = strokes.map((points) => ({ width: this.width, points }));
+    this.#changed();
+  }
+
   // A Blob, PNG, 140 x 140, black on white. (toBlob would wait until the browser has nothing else to do.)
   image() {
     const canvas = document.createElement("canvas");

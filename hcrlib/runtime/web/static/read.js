@@ -1,18 +1,22 @@
-// Whole pages: sends a file, shows and exports its pages, and searches the library.
+// Whole pages: sends a file, shows and exports its pages.
 
 import { offerKinds } from "./alphabet.js";
 import * as api from "./api.js";
+import { fetched, offerExamples, onExample } from "./examples.js";
 import { receive } from "./files.js";
+import { searchable } from "./library.js";
 import * as lines from "./lines.js";
+import * as live from "./live.js";
 import { chosen, offer } from "./models.js";
 import { passed } from "./passing.js";
 import * as sheet from "./sheet.js";
-import { fill, t } from "./strings.js";
+import { fill, plural, t } from "./strings.js";
+import * as texts from "./texts.js";
 import { AUTO, CHARACTERS, choice, nameOf, offerWays, reads, same } from "./ways.js";
 
 const MOST_BYTES = 30 << 20;
 const MOST_TRIES = 30; // while the server is busy with another page
-const TELL = 1; // s between two looks at how far the page is
+const TELL = 0.5; // s between two looks at how far the page is
 const AGAIN = 3; // s until an unreachable server is asked again
 const KINDS = "page-may-be"; // the key under which the browser remembers the kind of characters
 const $ = (id) => document.getElementById(id);
@@ -23,11 +27,13 @@ let asked = {}; // {model, recognizer, alphabet, kind}: what was chosen to read 
 let by = {}; // the same: what read it
 let index = 0; // of the page on display
 let request = null; // AbortController of the current request
+let exampled = false; // whether examples are taken
 
 // --- reading ------------------------------------------------------------------------------------------------------------
 
 async function take([first, ...more]) {
   trouble();
+  $("credit").hidden = true;
   if (!/^(image\/|application\/pdf$)/.test(first.type) && !/\.(hei[cf]|pdf)$/i.test(first.name)) return trouble(t.read_no_page);
   if (first.size > MOST_BYTES) return trouble(t.read_too_large);
   if (!mayForget()) return;
@@ -49,9 +55,12 @@ async function read() {
 async function ask(message, options) {
   request?.abort();
   const mine = (request = new AbortController());
-  const [before, stop] = showProgress(message);
   const ticket = api.newTicket();
-  const telling = setInterval(() => tellStage(ticket, message, mine), 1000 * TELL);
+  const before = $("sheet-part").hidden ? "chooser" : "sheet-part";
+  const withLines = !options.format; // the text is on display while a file is prepared
+  live.begin(message, withLines ? file : null);
+  only("working", withLines);
+  const telling = setInterval(() => tell(ticket, mine, withLines), 1000 * TELL);
   try {
     return await patiently(() => api.read(file, { signal: mine.signal, ticket, ...options }), mine.signal);
   } catch (error) {
@@ -59,25 +68,17 @@ async function ask(message, options) {
     else if (options.keep && request === mine) trouble(t.read_kept_perhaps); // the server goes on reading
   } finally {
     clearInterval(telling);
-    stop();
-    if (request === mine) only(before);
+    if (request === mine) {
+      request = null;
+      live.end();
+      only(before);
+    }
   }
 }
 
-const STAGES = { finding: t.read_finding, choosing: t.read_choosing, reading: t.read_line };
-
-async function tellStage(ticket, message, mine) {
-  const { place, stage, ...numbers } = await api.place(ticket).catch(() => ({}));
-  if (request !== mine || !Number.isInteger(place)) return;
-  $("doing").textContent = place ? fill(t.read_place, { n: place }) : message;
-  showStage(fill(STAGES[stage] ?? "", numbers), numbers);
-}
-
-function showStage(stage = "", { page = 0, pages = 0, line = 0, lines = 0 } = {}) {
-  $("stage").textContent = stage && pages > 1 ? fill(t.read_stage_of_page, { page, pages, stage }) : stage;
-  const done = page - 1 + (lines && (line - 1) / lines); // pages
-  if (done > 0) $("progress").value = done / pages;
-  else $("progress").removeAttribute("value"); // it is not known how far it is
+async function tell(ticket, mine, withLines) {
+  const found = await api.place(ticket).catch(() => ({}));
+  if (request === mine && Number.isInteger(found.place)) live.tell(found, withLines);
 }
 
 async function patiently(send, signal) {
@@ -93,20 +94,11 @@ async function patiently(send, signal) {
   }
 }
 
-// Shows the progress; returns what was on display before, and a function that stops the clock.
-function showProgress(message) {
-  const [since, before] = [Date.now(), $("sheet-part").hidden ? "chooser" : "sheet-part"];
-  const tick = () => ($("elapsed").textContent = Math.round((Date.now() - since) / 1000));
-  const timer = setInterval(tick, 1000);
-  tick();
-  $("doing").textContent = $("spoken").textContent = message;
-  showStage();
-  only("working");
-  return [before, () => clearInterval(timer)];
-}
-
-function only(id) {
+// Shows one part of the page's card; reading: instead of a text that is on display.
+function only(id, reading = false) {
   for (const each of ["chooser", "working", "sheet-part"]) $(each).hidden = each !== id;
+  $("results").hidden = reading || !pages.length;
+  $("nothing").hidden = !$("results").hidden;
   $("nothing").textContent = id === "working" ? t.read_soon : t.read_nothing;
 }
 
@@ -121,41 +113,39 @@ function trouble(message = "") {
   $("trouble").hidden = !message;
 }
 
-$("cancel").addEventListener("click", () => request.abort());
+$("cancel").addEventListener("click", () => request?.abort());
 
 // --- results ------------------------------------------------------------------------------------------------------------
 
 function show(result, options) {
   pages = result.pages;
-  lines.restore(pages, file.name);
+  texts.begin(pages, file.name);
   asked = options;
   by = { ...options, model: result.model, recognizer: result.recognizer ?? CHARACTERS };
   only("sheet-part");
-  $("results").hidden = false;
-  $("nothing").hidden = true;
   $("turn").hidden = pages.length < 2;
   $("format").value = "text";
   $("format").querySelector("[value=png]").disabled = pages.length > 1; // it holds a single page
   $("status").textContent = result.kept ? t.read_kept : "";
   turn(0);
   offerAgain();
-  $("spoken").textContent = fill(t.read_done, { words: pages.reduce((sum, page) => sum + words(page), 0) });
+  $("spoken").textContent = plural(pages.reduce((sum, page) => sum + words(page), 0), t.read_done_one, t.read_done);
 }
 
 const words = (page) => page.lines.reduce((sum, line) => sum + line.words.length, 0);
 
 function turn(to) {
+  lines.leave();
   index = to;
   const page = pages[index];
-  sheet.show(page);
-  const model = page.recognizer ?? by.model;
-  lines.show(page, { document: file.name, model });
+  lines.show(pages, page, ({ recognizer }) => recognizer ?? by.model);
   $("turned").textContent = $("spoken").textContent = fill(t.read_turned, { number: index + 1, of: pages.length });
   $("previous").disabled = index === 0;
   $("next").disabled = index === pages.length - 1;
   const about = page.recognizer && asked.recognizer === AUTO ? t.read_about_auto : t.read_about; // a note names who was chosen
   const recognizer = page.recognizer ?? (by.recognizer === AUTO ? CHARACTERS : by.recognizer);
-  const said = fill(about, { words: words(page), model: nameOf({ ...by, recognizer }, by), seconds: page.seconds.toFixed(1) });
+  const counted = plural(words(page), t.read_words_one, t.read_words_many);
+  const said = fill(about, { words: counted, model: nameOf({ ...by, recognizer }, by), seconds: page.seconds.toFixed(1) });
   $("notes").replaceChildren(...[said, ...page.notes, ...(page.unsure ? [t.read_doubtful] : [])].map(item));
 }
 
@@ -165,7 +155,10 @@ function item(text) {
   return element;
 }
 
-const mayForget = () => !lines.unsaved(pages) || confirm(t.lines_lose);
+function mayForget() {
+  lines.leave();
+  return !texts.unsaved(pages) || confirm(t.lines_lose);
+}
 
 function forget() {
   sheet.leave();
@@ -174,8 +167,7 @@ function forget() {
   pages = [];
   only("chooser");
   for (const id of ["file", "camera"]) $(id).value = "";
-  $("results").hidden = true;
-  $("nothing").hidden = false;
+  $("credit").hidden = true;
   offerAgain();
 }
 
@@ -190,7 +182,10 @@ function offerAgain() {
 $("previous").addEventListener("click", () => turn(index - 1));
 $("next").addEventListener("click", () => turn(index + 1));
 $("shown").addEventListener("change", sheet.draw);
-addEventListener("beforeunload", (event) => lines.unsaved(pages) && event.preventDefault());
+addEventListener("beforeunload", (event) => {
+  lines.leave();
+  if (texts.unsaved(pages)) event.preventDefault();
+});
 $("another").addEventListener("click", () => {
   if (!mayForget()) return;
   trouble();
@@ -215,6 +210,8 @@ const OWN = {
 
 async function save() {
   trouble();
+  lines.leave();
+  warn();
   const format = $("format").value;
   const blob = OWN[format]?.() ?? (await ask(t.read_writing, { ...by, format }));
   if (!blob) return;
@@ -226,39 +223,17 @@ async function save() {
 }
 
 $("save").addEventListener("click", save);
+// Files that the server writes hold the text as it was read.
+function warn() {
+  $("as-read").hidden = $("format").value in OWN || !texts.changed(pages);
+}
+
+$("format").addEventListener("change", warn);
 $("copy").addEventListener("click", async () => {
+  lines.leave();
   const copied = await navigator.clipboard?.writeText(text()).then(() => true, () => false);
   $("status").textContent = $("spoken").textContent = copied ? t.read_copied : t.read_not_copied;
 });
-
-// --- the library --------------------------------------------------------------------------------------------------------
-
-$("search").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const query = $("query").value.trim();
-  if (!query) return;
-  try {
-    const { hits } = await api.search(query);
-    $("hits").replaceChildren(...hits.map(hit));
-    $("found").textContent = hits.length ? fill(t.library_found, { n: hits.length }) : fill(t.library_none, { query });
-  } catch (error) {
-    $("hits").replaceChildren();
-    $("found").textContent = explanation(error);
-  }
-});
-
-function hit({ document: name, page, snippet }) {
-  const element = item("");
-  const [where, words] = ["b", "p"].map((tag) => document.createElement(tag));
-  where.textContent = fill(t.library_where, { name, page });
-  for (const part of snippet) {
-    const marked = part.hit ? document.createElement("mark") : document.createElement("span");
-    marked.textContent = part.text;
-    words.append(marked);
-  }
-  element.append(where, words);
-  return element;
-}
 
 // --- models and recognizers ---------------------------------------------------------------------------------------------
 
@@ -266,6 +241,7 @@ async function load() {
   try {
     const { models, pages: about, corrections } = await api.models();
     lines.offer(corrections);
+    offerExamples(models);
     offer(models, "page-model", about.model);
     offerKinds(chosen().classes, KINDS);
     offerWays(about);
@@ -277,8 +253,19 @@ async function load() {
     return;
   }
   trouble();
+  if (exampled) return;
+  exampled = true;
+  onExample({ page: takeExample });
   const sent = await passed().catch(() => undefined);
   if (sent) take([sent]);
+}
+
+async function takeExample(example) {
+  const sent = await fetched(example).catch(() => trouble(t.offline_example));
+  if (!sent) return;
+  const reading = take([sent]);
+  $("credit").hidden = file !== sent;
+  await reading;
 }
 
 $("recognizer").addEventListener("change", offerAgain);
@@ -287,5 +274,6 @@ $("model").addEventListener("change", () => {
   offerAgain();
 });
 $("may-be").addEventListener("change", offerAgain);
+searchable(explanation);
 load();
 if ("serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("sw.js");

@@ -1,33 +1,39 @@
-// Shows a page: its image with a box around each word, its text, and other readings of a word.
-// Pointing at a word in the image or in the text highlights it in both.
+// Shows a page: its image with a box around each word, and its text.
+// Pointing at a word in the image or in the text highlights it in both; picking one opens its line.
 
 import { fill, t } from "./strings.js";
+import * as texts from "./texts.js";
+import { isOpen, others, SURE } from "./unsure.js";
 
-const SURE = 0.9; // confidence from which a word counts as sure, or as less sure: as in the annotated image
-const LESS = 0.6;
-const LEAST = 0.01; // confidence from which other readings of a character are listed: more than 0 %
-const CROP = 96; // pixels: the height of a word's image
 const SVG = "http://www.w3.org/2000/svg";
 const $ = (id) => document.getElementById(id);
-const percent = (share) => `${Math.round(100 * share)} %`;
 
 let page = null;
-let words = []; // {word, line, box: <rect>, text: <span>} in reading order
+let words = []; // {word, line, index, box: <rect>, text: <span>} in reading order
+let paragraphs = []; // <p> of each line
 let active = null;
+let pick = () => {};
+
+// Calls picked({line, word}, walking), with indices, when a word is picked; walking: as the first of the unsure ones.
+export function onPick(picked) {
+  pick = picked;
+}
 
 export function show(shown) {
   page = shown;
   leave();
-  $("sheet-image").src = page.picture;
+  if ($("sheet-image").src !== page.picture) $("sheet-image").src = page.picture;
   $("sheet-image").width = page.width;
   $("sheet-image").height = page.height;
   $("boxes").setAttribute("viewBox", `0 0 ${page.width} ${page.height}`);
-  words = page.lines.flatMap((line, index) => line.words.map((word) => ({ word, line: index })));
+  words = page.lines.flatMap((line, at) => line.words.map((word, index) => ({ word, line: at, index })));
   for (const each of words) {
     each.box = rect(each.word.box, certainty(each.word));
     each.text = span(each.word);
   }
-  $("text").replaceChildren(...page.lines.map(paragraph));
+  paragraphs = page.lines.map(paragraph);
+  $("text").replaceChildren(...paragraphs);
+  page.lines.forEach((_, index) => mark(index));
   if (words.length) words[0].text.tabIndex = 0;
   $("keys").hidden = !words.length;
   draw();
@@ -38,22 +44,47 @@ export function draw() {
   const kind = $("shown").value;
   const boxes = { words: words.map(({ box }) => box), lines: page.lines.map(({ box }) => rect(box, "line")), nothing: [] };
   $("boxes").replaceChildren(...boxes[kind]);
-  if (active) point(active);
+  if (active) highlight(active);
+}
+
+export const paragraphOf = (line) => paragraphs[line];
+
+// Says behind a line whether it was changed or stored.
+export function mark(index) {
+  const line = page.lines[index];
+  const state = texts.isLocal(page, line) ? t.lines_changed : texts.storedOf(page, line) ? t.lines_stored : "";
+  paragraphs[index].dataset.state = state && `✓ ${state}`;
 }
 
 export function leave() {
   if (!active) return;
   for (const element of [active.box, active.text]) element.classList.remove("active");
   $("boxes").querySelectorAll(".character").forEach((box) => box.remove());
-  $("word-part").hidden = true;
   active = null;
 }
 
-function certainty(word) {
-  return word.confidence >= SURE ? "sure" : word.confidence >= LESS ? "less" : "unsure";
+// Highlights a word, given {line, word}; returns its <span>, undefined if there is none.
+export function point({ line, word }) {
+  const each = words.find((other) => other.line === line && other.index === word);
+  if (each) highlight(each);
+  else leave();
+  return each?.text;
 }
 
-function rect([left, top, right, bottom], kind) {
+// Puts the focus on a word of the text.
+export function focus(place) {
+  const text = point(place) ?? point({ line: place.line, word: 0 });
+  if (!text) return;
+  words.forEach((each) => (each.text.tabIndex = -1));
+  text.tabIndex = 0;
+  text.focus();
+}
+
+function certainty(word) {
+  return isOpen(word) ? "unsure" : word.confidence >= SURE ? "sure" : "less";
+}
+
+export function rect([left, top, right, bottom], kind) {
   const box = document.createElementNS(SVG, "rect");
   const places = { x: left, y: top, width: right - left, height: bottom - top, class: kind };
   for (const [name, value] of Object.entries(places)) box.setAttribute(name, value);
@@ -65,11 +96,11 @@ function span(word) {
   text.className = `word ${certainty(word)}`;
   text.tabIndex = -1;
   const parts = word.characters.length ? word.characters.map((character) => character.text) : [word.text];
-  text.append(...(parts.join("") === word.text ? parts : [word.text]).map((part) => (part === "?" ? mark(part) : part)));
+  text.append(...(parts.join("") === word.text ? parts : [word.text]).map((part) => (part === "?" && isOpen(word) ? unread(part) : part)));
   return text;
 }
 
-function mark(text) {
+function unread(text) {
   const element = document.createElement("mark");
   element.textContent = text;
   return element;
@@ -85,54 +116,23 @@ function paragraph(line, index) {
   return element;
 }
 
-// --- one word -----------------------------------------------------------------------------------------------------------
+// --- pointing -----------------------------------------------------------------------------------------------------------
 
-function point(each) {
+function highlight(each) {
   leave();
   active = each;
   for (const element of [each.box, each.text]) element.classList.add("active");
   if (!each.box.isConnected) $("boxes").append(each.box);
   $("boxes").append(...each.word.characters.map(({ box }) => rect(box, "character")));
-  $("word").textContent = each.word.text;
-  $("word-share").textContent = percent(each.word.confidence);
-  $("characters").replaceChildren(...each.word.characters.map(character));
-  crop(each.word.box);
-  $("word-part").hidden = false;
 }
 
-function character({ text, alternatives }) {
-  const item = document.createElement("li");
-  const best = document.createElement("b");
-  best.append(text === "?" ? mark(text) : text);
-  const others = alternatives.filter(({ confidence }) => confidence >= LEAST).map((each) => `${each.text === text ? "" : each.text} ${percent(each.confidence)}`.trim());
-  item.append(best, " ", others.join(", "));
-  return item;
+function speak({ word }) {
+  const readings = others(word);
+  $("spoken").textContent = isOpen(word) ? (readings.length ? fill(t.read_perhaps, { labels: readings.join(", ") }) : t.read_not_sure) : "";
 }
-
-function crop([left, top, right, bottom]) {
-  const canvas = $("crop");
-  const share = CROP / (bottom - top);
-  canvas.height = CROP;
-  canvas.width = Math.round((right - left) * share);
-  const source = [left, top, right - left, bottom - top].map((n) => n * page.scale);
-  canvas.getContext("2d").drawImage($("sheet-image"), ...source, 0, 0, canvas.width, CROP);
-}
-
-function speak({ characters }) {
-  const unsure = characters.filter(({ text, alternatives }) => text === "?" && alternatives.length);
-  const sentences = unsure.map(({ alternatives }) => fill(t.read_perhaps, { labels: alternatives.slice(0, 3).map(({ text }) => text).join(", ") }));
-  $("spoken").textContent = sentences.join(" ");
-}
-
-// --- pointing -----------------------------------------------------------------------------------------------------------
 
 const find = (element) => words.find(({ box, text }) => box === element || text.contains(element));
-
-function focus(each) {
-  words.forEach(({ text }) => (text.tabIndex = -1));
-  each.text.tabIndex = 0;
-  each.text.focus();
-}
+const placeOf = ({ line, index }) => ({ line, word: index });
 
 // Returns the word in the line above or below that begins nearest.
 function beside(each, step) {
@@ -151,26 +151,31 @@ const KEYS = {
 };
 
 for (const place of [$("boxes"), $("text")]) {
-  for (const happens of ["pointerover", "click"]) {
-    place.addEventListener(happens, (event) => {
-      const each = find(event.target);
-      if (each && each !== active) point(each);
-    });
-  }
+  place.addEventListener("pointerover", (event) => {
+    const each = find(event.target);
+    if (each && each !== active) highlight(each);
+  });
+  place.addEventListener("click", (event) => {
+    const line = paragraphs.indexOf(event.target.closest("#text > p"));
+    const each = find(event.target) ?? words.find((other) => other.line === line);
+    if (each && getSelection().isCollapsed) pick(placeOf(each), false);
+  });
 }
 $("text").addEventListener("focusin", (event) => {
   const each = find(event.target);
-  point(each);
-  speak(each.word);
+  if (!each) return;
+  highlight(each);
+  speak(each);
 });
 $("text").addEventListener("keydown", (event) => {
+  const each = find(event.target);
+  if (!each || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Escape") return leave();
-  const next = KEYS[event.key]?.(words.indexOf(find(event.target)));
-  if (!next) return;
+  if (event.key === "Enter" || event.key === "n") pick(placeOf(each), event.key === "n");
+  else if (KEYS[event.key]) {
+    const next = KEYS[event.key](words.indexOf(each));
+    if (!next) return;
+    focus(placeOf(next));
+  } else return;
   event.preventDefault();
-  focus(next);
-});
-$("close").addEventListener("click", () => {
-  leave();
-  $("text-part").focus({ preventScroll: true });
 });
