@@ -18,7 +18,7 @@ TABLES = "leaderboard.csv", "leaderboard.md", "records.jsonl"
 def write(sweep):
     """Write results/<sweep>/: leaderboard.md and .csv, records.jsonl, the comparison notebook, figures/ and report.html.
 
-    A study has its own notebook, which may write tables/, too, and is the report: there is no report.html.
+    A study has its own notebook, which may write answer.md and tables/, too, and is the report: there is no report.html.
     Every file is replaced atomically; none is if all of them are there and were made from these records by this code. Returns
     their Paths. Raises RunError, with the cell, if the notebook fails.
     """
@@ -53,7 +53,7 @@ def write(sweep):
 
 def _made(folder):
     """Return the Paths of what a notebook writes into a sweep's folder."""
-    return sorted([*folder.glob("figures/*"), *folder.glob("tables/*")])
+    return sorted(path for pattern in ("answer.md", "figures/*", "tables/*") for path in folder.glob(pattern))
 
 
 def _executed(path, parameters):

@@ -1,6 +1,7 @@
 """Measure classifiers on corrupted test images: who breaks first, and does training on other changed images help?"""
 
 import functools
+import textwrap
 
 import numpy as np
 import pandas as pd
@@ -163,8 +164,9 @@ def heatmap(found):
     import seaborn
 
     wide = by_kind(found)
-    ax = style.figure(1.2 + 1.1 * len(wide.columns), 5.5)
+    wide.columns = [textwrap.fill(name, 14) for name in wide.columns]
+    ax = style.figure(1.2 + 1.1 * len(wide.columns), 6)
     seaborn.heatmap(wide, ax=ax, annot=True, fmt=".0f", cmap="Blues", vmin=0, vmax=100, cbar=False)
     ax.set(xlabel="", ylabel="", title="accuracy (%) by kind, mean over strengths")
-    ax.tick_params(axis="x", rotation=30)
+    ax.tick_params(axis="x", rotation=0, labelsize=8)
     return ax

@@ -150,6 +150,9 @@ def curves(found, fitted, dataset):
         if law:
             ax.plot(n, 100 * law(n), "-", color=tone, linewidth=1)
     ax.set(xscale="log", yscale="log", xlabel="training images", ylabel="error (%)", title=dataset)
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter("{x:g}")
     ax.grid(alpha=0.3, which="both")
     ax.legend(fontsize="small")
     return ax
