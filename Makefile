@@ -116,7 +116,7 @@ test-arm64: .venv/.complete
 
 ## re-execute the committed notebooks in place
 notebooks: .venv/.complete
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb notebooks/studies/*.ipynb
 
 ## regenerate the JSON schemas of the YAML files: params/schema/
 schemas: env

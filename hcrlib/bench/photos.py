@@ -1,21 +1,12 @@
-"""How well single characters are read on photographs: pen on paper, `photos-characters` in HCR_DATA.
-
-It is a public set (MIT license) of 2,098 characters of 62 classes: images, and labels.tsv with the columns `file` and `label`.
-The first, third, ... of its lines are for choosing by hand; the others are read here.
-"""
-
-import csv
+"""How well single characters are read on photographs: see hcrlib.datasets.photographs, whose second half is read here."""
 
 import numpy as np
-from PIL import Image
 
 import hcrlib
 from hcrlib.bench.base import Outcome, bench
-from hcrlib.core import paths
-from hcrlib.core.errors import DataError
+from hcrlib.datasets.photographs import photographs
 from hcrlib.metrics import scores
 
-NAME = "photos-characters"
 MODELS = "best-62", "best-47", "best-letters", "best-digits"
 KINDS = {"all": str.isalnum, "digits": str.isdigit, "capitals": str.isupper, "small letters": str.islower}
 SAME_SHAPE = {"0": "o", "1": "l", "i": "l"}  # in lower case: what counts as one shape here; a 5 is no S, a 2 no Z
@@ -43,17 +34,6 @@ def photos(request):
         "lost_at_99: those that a threshold would lose that leaves 99 % right answers among the others"
     )
     return outcome
-
-
-def photographs(start=0):
-    """Return [(label, uint8 (h, w, 3))] of every second photograph, from the `start`-th on. DataError if there are none."""
-    folder = paths.data_root() and paths.data_root() / NAME
-    if not folder or not (folder / "labels.tsv").is_file():
-        hint = f"Put images and a labels.tsv, with the columns file and label, into HCR_DATA/{NAME}"
-        raise DataError(f"The photographs {NAME} are not on this machine", hint=hint)
-    with (folder / "labels.tsv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    return [(row["label"], np.asarray(Image.open(folder / row["file"]).convert("RGB"))) for row in rows[start::2]]
 
 
 def measured(readings):

@@ -262,10 +262,7 @@ def number(default: Any, **limits: float) -> Any:
 
 
 def later(default: Any, **metadata: Any) -> Any:
-    """Return a parameter that was added when runs without it existed.
-
-    Where all parameters of this kind are at their defaults, none is part of a run's id.
-    """
+    """Return a parameter that was added when runs without it existed: its default is not part of a run's id."""
     return dataclasses.field(default=default, metadata={"later": True, **metadata})
 
 

@@ -20,7 +20,7 @@ from hcrlib.core.errors import RunError
 from hcrlib.core.rng import frozen_rng, seed_for
 from hcrlib.models import _settings
 from hcrlib.models._augmentation import shifted
-from hcrlib.models._base import Classifier, Learner, balanced, class_weight, number
+from hcrlib.models._base import Classifier, Learner, balanced, class_weight, later, number
 from hcrlib.models._batch_norm import estimation
 from hcrlib.models._graph import forward
 
@@ -125,6 +125,9 @@ class KerasClassifier(KerasLearner, Classifier):
     label_smoothing: float = number(0.0, below=1)  # share of the label that is spread over all classes; 0: none
     # balanced: each class has the same weight in the loss; resampled: each epoch shows each class about equally often
     class_weight: str | None = class_weight("balanced", "resampled")
+    weights_seed: int | None = later(
+        None, least=0
+    )  # of the first weights, apart from the order of images; null: the run's
 
     def network(self, shape, n_classes):
         """Return an uncompiled keras.Model from `shape` (h, w, 1) or (d,) to n_classes probabilities."""
@@ -148,7 +151,7 @@ class KerasClassifier(KerasLearner, Classifier):
         return (shifted(images, self.shift, rng) if self.shift and images.ndim == 4 else images), targets
 
     def fit(self, x, y, x_val, y_val, context):
-        keras = started(context.seed)
+        keras = started(context.seed if self.weights_seed is None else self.weights_seed)
         self.n_classes = context.n_classes
         x, x_val = _channelled(x), _channelled(x_val)
 

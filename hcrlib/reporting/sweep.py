@@ -12,17 +12,21 @@ from hcrlib.core.fileio import write_text
 from hcrlib.reporting import html, leaderboard
 from hcrlib.runs import notebooks
 
+TABLES = "leaderboard.csv", "leaderboard.md", "records.jsonl"
+
 
 def write(sweep):
     """Write results/<sweep>/: leaderboard.md and .csv, records.jsonl, the comparison notebook, figures/ and report.html.
 
+    A study has its own notebook, which may write answer.md and tables/, too, and is the report: there is no report.html.
     Every file is replaced atomically; none is if all of them are there and were made from these records by this code. Returns
     their Paths. Raises RunError, with the cell, if the notebook fails.
     """
     folder, finished = sweep.folder, sweep.records()
-    compare = sweep.task.compare_notebook
+    compare = sweep.notebook or notebooks.path(sweep.task.compare_notebook)
     lines = "".join(json.dumps(record.to_dict()) + "\n" for record in finished)
-    executed, parameters = folder / compare, {"sweep": _relative(sweep.path, paths.project_root())}
+    executed, parameters = folder / compare.name, {"sweep": _relative(sweep.path, paths.project_root())}
+    parameters |= {**sweep.parameters, "smoke": False} if sweep.notebook else {}
     made_from = _digest(compare, lines, sweep.question, parameters, [_predictions(record) for record in finished])
     if (written := _written(executed, made_from)) and all((folder / name).is_file() for name in written):
         return [folder / name for name in written]
@@ -30,7 +34,7 @@ def write(sweep):
     notebooks.import_quickly()
     import nbformat  # 0.5 s
 
-    earlier = {path: path.stat().st_mtime_ns for path in folder.glob("figures/*")}
+    earlier = {path: path.stat().st_mtime_ns for path in _made(folder)}
     write_text(folder / "records.jsonl", lines)
     write_text(folder / "leaderboard.csv", leaderboard.render(finished, "csv"))
     write_text(folder / "leaderboard.md", f"# {sweep.question}\n\n{leaderboard.render(finished, 'markdown')}")
@@ -38,22 +42,28 @@ def write(sweep):
     for path, time in earlier.items():
         if path.stat().st_mtime_ns == time:
             path.unlink()  # of a run that is no longer in this sweep
-    html.write(folder / "report.html", [sweep.path.stem])
-    figures = sorted(str(path.relative_to(folder)) for path in folder.glob("figures/*.png"))
-    written = [compare, *figures, "leaderboard.csv", "leaderboard.md", "records.jsonl", "report.html"]
+    written = [compare.name, *(str(path.relative_to(folder)) for path in _made(folder)), *TABLES]
+    if not sweep.notebook:
+        html.write(folder / "report.html", [sweep.path.stem])
+        written.append("report.html")
     notebook.metadata["hcrlib"] = {"made_from": made_from, "files": written}
     write_text(executed, nbformat.writes(notebook) + "\n")
     return [folder / name for name in written]
 
 
-def _executed(name, parameters):
-    """Return a notebook of the project, executed. Raises RunError, with the cell, if it fails."""
+def _made(folder):
+    """Return the Paths of what a notebook writes into a sweep's folder."""
+    return sorted(path for pattern in ("answer.md", "figures/*", "tables/*") for path in folder.glob(pattern))
+
+
+def _executed(path, parameters):
+    """Return the notebook at a Path, executed. Raises RunError, with the cell, if it fails."""
     import nbformat
 
     with tempfile.TemporaryDirectory() as scratch:
-        executed = Path(scratch) / name
+        executed = Path(scratch) / path.name
         try:  # the parameters are relative to the project: executed notebooks are committed
-            notebooks.execute(notebooks.path(name), executed, parameters, paths.project_root() / "notebooks")
+            notebooks.execute(path, executed, parameters, paths.project_root() / "notebooks")
         except RunError as error:
             raise RunError(f"The report failed: {error.what}", hint="Open the notebook to find the cause") from error
         notebook = nbformat.read(executed, as_version=4)
@@ -62,12 +72,12 @@ def _executed(name, parameters):
 
 
 def _digest(compare, *content):
-    """Return the SHA-256 of what a report is made from: its content, the notebook and the code of hcrlib and of plug-ins."""
+    """Return the SHA-256 of what a report is made from: content, the notebook at a Path, the code of hcrlib and of plug-ins."""
     digest = hashlib.sha256(json.dumps([content, sorted(plugins.sources())]).encode())
     page = [
         path for kind in ("css", "js") for path in (*ROOT.glob(f"reporting/*.{kind}"), *ROOT.glob(f"tasks/*/*.{kind}"))
     ]
-    for source in [notebooks.path(compare), *sorted(page), *sorted(ROOT.rglob("*.py"))]:
+    for source in [compare, *sorted(page), *sorted(ROOT.rglob("*.py"))]:
         digest.update(hashlib.sha256(source.read_bytes()).digest())
     return digest.hexdigest()
 

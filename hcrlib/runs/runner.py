@@ -46,9 +46,8 @@ def resolve(
     if kind.fixed_protocol and (budget is not None or preprocess not in (None, kind.preprocess)):
         raise ConfigError(f"{kind.name} takes neither a budget nor preprocessing", got=f"{budget}, {preprocess}")
     complete = dataclasses.asdict(kind.create(params))
-    later = [field for field in dataclasses.fields(kind) if field.metadata.get("later")]
-    if all(complete[field.name] == field.default for field in later):
-        complete = {name: value for name, value in complete.items() if name not in {field.name for field in later}}
+    later = {field.name: field.default for field in dataclasses.fields(kind) if field.metadata.get("later")}
+    complete = {name: value for name, value in complete.items() if name not in later or value != later[name]}
     for name in filter(complete.get, model_parameters(classifier)):
         complete[name] = model_name(complete[name], planned)
     steps = json.loads(_steps(kind, json.dumps(kind.preprocess if preprocess is None else preprocess)))

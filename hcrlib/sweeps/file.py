@@ -14,25 +14,30 @@ from hcrlib.models import named
 from hcrlib.models._base import names
 
 SHOWN = 3  # lines of a hint
+Several = dict[str, Any]  # keys that go together
 
 
 class Run(yaml_file.Section):
     """One or several runs, or what they share; any other key is a parameter of the classifier.
 
-    A list stands for a run with each of its values, several lists for all combinations. Steps and ids of runs are lists by
-    themselves: a list of such lists stands for a run with each.
+    A list stands for a run with each of its values, several lists for all combinations; a value that is a mapping sets several
+    keys at once. Steps and ids of runs are lists by themselves: a list of such lists stands for a run with each.
     """
 
     model_config = ConfigDict(extra="allow")
-    dataset: str | list[str] = Field(None, description="a name of `hcr data list`, or a path relative to this file")
-    classifier: str | list[str] = Field(None, description="a name of `hcr classifiers`")
+    dataset: str | list[str | Several] = Field(
+        None, description="a name of `hcr data list`, or a path relative to this file"
+    )
+    classifier: str | list[str | Several] = Field(None, description="a name of `hcr classifiers`")
     seed: int | list[int] = None
-    budget: int | list[int | None] | None = Field(None, description="number of training images; null: all of them")
+    budget: int | list[int | Several | None] | None = Field(
+        None, description="number of training images; null: all of them"
+    )
     preprocess: list = Field(None, description="steps, such as [scale, deskew], or a list of such lists")
 
 
 class SweepFile(yaml_file.Section):
-    """A sweep: the combinations of `grid` and the `runs`, each over the `defaults`."""
+    """A sweep: the combinations of `grid` and the `runs`, each over the `defaults`. One with a `notebook` is a study."""
 
     question: yaml_file.Text | None = None
     defaults: Run | None = None
@@ -40,6 +45,9 @@ class SweepFile(yaml_file.Section):
         None, description="key -> list of values; a value that is a mapping sets several keys at once"
     )
     runs: list[Run] | None = None
+    notebook: str | None = Field(None, description="executed after the runs instead of notebooks/20_compare.ipynb")
+    parameters: dict[str, Any] | None = Field(None, description="of that notebook, whose own ones are of a smoke test")
+    smoke: list[Run] | None = Field(None, description="runs of seconds, by which that notebook is tested")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@ Of a configuration for which the seed decides nothing, the first seed is run, an
 Each run is notebooks/10_train.ipynb, or 50_words_crnn.ipynb for recognizers of words and lines, executed by papermill in a
 separate process, which writes notebook.ipynb and log.txt into results/runs/<id>/. All runs of a file are of the same task. A
 plan is a set of configurations identified by their hashes: a run that already has a record is not repeated.
+A file with a `notebook` is a study: that notebook, with the `parameters`, takes the place of notebooks/20_compare.ipynb.
 """
 
 import contextlib
@@ -29,7 +30,7 @@ from hcrlib.records import seeds
 from hcrlib.runs import comparison, runner, store
 from hcrlib.sweeps import file
 
-TAKEN = "runs", "zoo", "figures", "tuning"  # folders of results/ that no sweep may write to
+TAKEN = "runs", "zoo", "figures", "tuning", "studies"  # folders of results/ that no sweep may write to
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Sweep:
     """One question and the runs that answer it. configs: a list of distinct RunConfigs.
 
     left_out: RunConfigs of the file that repeat a deterministic one with another seed. contents: dataset -> content hash, "" if
-    unknown, of those read so far; runs on other content must be repeated.
+    unknown, of those read so far; runs on other content must be repeated. notebook: the Path of a study's, else None.
+    parameters: of that notebook. is_smoke: whether these are the runs of its smoke test, whose results are not worth keeping.
     """
 
     path: Path
@@ -45,6 +47,9 @@ class Sweep:
     configs: list
     left_out: tuple = ()
     contents: dict = dataclasses.field(default_factory=dict)
+    notebook: Path | None = None
+    parameters: dict = dataclasses.field(default_factory=dict)
+    is_smoke: bool = False
 
     @property
     def task(self):
@@ -53,8 +58,14 @@ class Sweep:
 
     @property
     def folder(self):
-        """The folder of its leaderboard, figures and report: results/<name of the file>."""
-        return paths.results_root() / self.path.stem
+        """The folder of its leaderboard, figures and report: results/<name of the file>, below studies/ for a study."""
+        return paths.results_root() / self._name
+
+    @property
+    def _name(self):
+        if self.is_smoke:
+            return f"figures/{self.path.stem}"
+        return f"studies/{self.path.stem}" if self.notebook else self.path.stem
 
     def look(self):
         """Return hash -> RunRecord of the runs that have ended, read afresh from disk."""
@@ -70,7 +81,7 @@ class Sweep:
 
     def stored(self):
         """Return the RunRecords in its results folder, such as committed ones, whose runs may not be on this machine."""
-        folders = [root / self.path.stem for root in paths.results_roots()]
+        folders = [root / self._name for root in paths.results_roots()]
         return next((records.load_records(each) for each in folders if (each / "records.jsonl").exists()), [])
 
     def missing(self):
@@ -158,8 +169,8 @@ def _state(record, planned):
     return f"{record.status}, by another version of the code" if by_other_code(record) else record.status
 
 
-def load(path):
-    """Load a sweep file, looked up in the current folder and in the project's folder.
+def load(path, smoke=False):
+    """Load a sweep file, looked up in the current folder and in the project's folder. smoke: only the runs of its smoke test.
 
     Raises ConfigError, with the file and the position, for any mistake in it, before anything runs.
     """
@@ -167,6 +178,9 @@ def load(path):
     if path.stem in TAKEN:
         raise ConfigError("A sweep must not have this name: results/ uses it", where=path, hint="Rename it")
     content = yaml_file.read(path, file.SweepFile)
+    if smoke:
+        content = file.SweepFile(question=content.question, notebook=content.notebook, runs=content.smoke)
+    notebook = content.notebook and paths.found(content.notebook).resolve()
     folder, catalogue = path.resolve().parent, {*datasets.names()}
     entries = file.entries(content, path.name)
     configs = [_resolved(entry, entries, folder, catalogue) for entry in entries]
@@ -180,12 +194,16 @@ def load(path):
         got = " and ".join(sorted(kinds))
         raise ConfigError("A sweep cannot mix tasks", where=path, expected="models of one task", got=got)
     kept, left_out = _once(configs)
-    return Sweep(path.resolve(), content.question or path.stem, kept, left_out)
+    study = {"notebook": notebook, "parameters": content.parameters or {}, "is_smoke": smoke}
+    return Sweep(path.resolve(), content.question or path.stem, kept, left_out, **study)
 
 
-def ensure(path):
-    """Execute a sweep file's missing runs and return its RunRecords. For notebooks: failed runs are not repeated."""
-    sweep = load(path)
+def ensure(path, smoke=False):
+    """Execute a sweep file's missing runs and return its RunRecords. For notebooks: failed runs are not repeated.
+
+    smoke: as in `load`.
+    """
+    sweep = load(path, smoke)
     run(sweep.missing())
     return sweep.records()
 

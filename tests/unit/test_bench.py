@@ -22,6 +22,7 @@ from hcrlib.bench import (
 )
 from hcrlib.cli import main
 from hcrlib.core.errors import DataError, RunError
+from hcrlib.datasets.photographs import photographs
 
 
 @pytest.fixture(autouse=True)
@@ -184,7 +185,7 @@ def test_pictures_of_no_character(kind):
 def test_photographs_are_read_in_either_case_and_shape(tmp_path, monkeypatch):
     monkeypatch.setenv("HCR_DATA", str(tmp_path))
     with pytest.raises(DataError, match="photos-characters"):
-        photos.photographs()
+        photographs()
     folder, ink = tmp_path / "photos-characters", np.full((60, 40, 3), 230, np.uint8)
     folder.mkdir()
     ink[10:50, 18:23] = 30

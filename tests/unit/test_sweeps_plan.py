@@ -206,7 +206,12 @@ def test_a_file_is_also_found_in_the_projects_folder(tmp_path, monkeypatch):
     assert sweep.load("params/smoke.yml").path == paths.project_root() / "params/smoke.yml"
 
 
-@pytest.mark.parametrize("path", sorted((paths.project_root() / "params").glob("*.yml")), ids=lambda path: path.stem)
+FILES = [
+    path for folder in ("params", "params/studies") for path in sorted((paths.project_root() / folder).glob("*.yml"))
+]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_projects_own_files_are_valid(path):
     if path.stem != "claims":  # tests/unit/test_claims_judge.py
         assert sweep.load(path).configs
