@@ -29,13 +29,24 @@ root_doc = "docs/index"
 include_patterns = [
     "docs/**.md",
     "notebooks/**.ipynb",
-    "results/**.md",
+    "results/*.md",
+    "results/*/leaderboard.md",
+    "results/bench/README.md",
+    "results/zoo/*/README.md",
     "deploy/**.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
 ]
-exclude_patterns = [".*", "**/.*", "docs/_build", "hcrlib", "tests", "build", "**/_build"]
+exclude_patterns = [
+    ".*",
+    "**/.*",
+    "**/_build",
+    "build",
+    "hcrlib",
+    "results/runs",
+    "tests",
+]  # folders that are not searched
 suppress_warnings = ["myst.header"]  # leaderboards have headings of the third level
 
 nb_execution_mode = "off"  # notebooks are committed executed
@@ -46,6 +57,7 @@ myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence", "deflist"]
 
 autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
@@ -66,7 +78,13 @@ html_static_path = ["_static", str(project_root() / "hcrlib/reporting/page.js")]
 templates_path = ["_templates"]
 html_additional_pages = {"index": "redirect.html"}
 html_css_files = ["book.css"]
+html_favicon = str(project_root() / "hcrlib/runtime/web/static/icon.svg")
 html_copy_source = False
 html_show_sourcelink = False
-html_theme_options = {}
-pygments_style = "a11y-high-contrast-light"
+html_context = {"default_mode": "auto"}  # light or dark, as the system
+html_theme_options = {
+    "header_links_before_dropdown": 7,
+    "secondary_sidebar_items": {"results/*/leaderboard": [], "**": ["page-toc"]},  # their tables are wide
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}

@@ -23,6 +23,7 @@ from hcrlib.records import load_records, read
 from hcrlib.reporting import answer, html
 from hcrlib.reporting.leaderboard import best_of_each
 from hcrlib.runs.comparison import best_runs
+from hcrlib.tasks.base import interval
 
 ROOT = project_root()
 MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
@@ -98,10 +99,13 @@ def _answered(page, table):
     groups = part.groups()
     texts, pictures = [], []
     found = html.figures_of(folder, [runs[0].data.get("name", dataset) for (dataset, *_), runs in groups.items()])
-    for index, ((dataset, _, _), runs) in enumerate(groups.items()):
+    for index, ((dataset, task, _), runs) in enumerate(groups.items()):
+        finished = [run for run in runs if run.status == "finished"]
+        if not finished or task not in tasks.TASKS.names():
+            continue
         texts.append(f"**{dataset}**: {' '.join(answer.sentences(runs))}\n")
-        best = best_runs([run for run in runs if run.status == "finished"])[0]
-        captions = tasks.of(best).captions(runs, best, None)
+        best = best_runs(finished)[0]
+        captions = tasks.of(best).captions(finished, best, None)
         pictures += [_figure(dataset, path, *captions.get(kind, (kind, ""))) for kind, path in found.get(index, [])]
     return "\n".join([heading, "", *texts, rest, "\n## Figures\n" if pictures else "", *pictures])
 
@@ -164,12 +168,11 @@ def zoo():
     for folder in sorted(path.parent for path in ROOT.glob("results/zoo/*/record.json")):
         record = read(folder)
         task = tasks.of(record)
-        metric = record.metrics[task.primary]
-        interval = f"{100 * metric.low:.2f} to {100 * metric.high:.2f}" if metric.low is not None else ""
-        reads = f"{len(record.classes)} classes" if record.classes else "lines of text"
+        value = f"{100 * record.metrics[task.primary].value:.2f}"
+        reads = f"{len(record.classes)} classes" if task.unit == "image" else f"{task.unit}s of text"
         name = f"[{folder.name}](/results/zoo/{folder.name}/README.md)"
         rows.append(
-            [name, reads, next(iter(task.columns)), f"{100 * metric.value:.2f}", interval, f"{record.n_test:,}"]
+            [name, reads, next(iter(task.columns)), value, interval(task.primary)(record), f"{record.n_test:,}"]
         )
     return _table(["model", "reads", "metric", "value", "95 % interval", "test images"], rows)
 

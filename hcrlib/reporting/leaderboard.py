@@ -29,6 +29,7 @@ from hcrlib.records import (
     load_records,
 )
 from hcrlib.records.seeds import spread
+from hcrlib.tasks.base import interval
 
 STYLES = {"table": "simple", "markdown": "pipe", "html": "html"}
 COSTS = {  # columns of every task: heading -> text of a record's cell
@@ -295,17 +296,12 @@ def best_of_each(folders):
             ranked = [row.record for row in group]
             task = tasks.of(ranked[0])
             run = min(ranked, key=lambda record: task.rank(record, "val_"))
-            metric = run.metrics[task.primary]
-            value, low, high = (f"{100 * number:.2f}" for number in metric)
-            metric_name = next(iter(task.columns)).removesuffix(" %")
+            result = f"{next(iter(task.columns)).removesuffix(' %')} {100 * run.metrics[task.primary].value:.2f} %"
             link = f"[{run.config.classifier}](results/{folder.name}/leaderboard.md)"
-            tested = f"{run.n_test:,} {task.unit}s"
-            rows.append(
-                [run.data["name"], len(run.classes), tested, link, f"{metric_name} {value} %", f"{low} to {high}"]
-            )
-    return (
-        _grid(rows, ["dataset", "classes", "tested on", "best on validation", "result on test", "95 % interval"]) + "\n"
-    )
+            about = run.data["name"], len(run.classes or ()) or "", f"{run.n_test:,} {task.unit}s"
+            rows.append([*about, link, result, interval(task.primary)(run)])
+    headings = ["dataset", "classes", "tested on", "best on validation", "result on test", "95 % interval"]
+    return f"{_grid(rows, headings)}\n"
 
 
 def compact(folder):
