@@ -116,7 +116,7 @@ def _figure(dataset, path, title, caption):
 
 
 def gallery():
-    """Return cards of the executed notebooks: title, first sentences and a picture that they show."""
+    """Return cards of the executed notebooks: title, question and a picture that they show."""
     return _cards("notebooks/*.ipynb")
 
 
@@ -138,20 +138,18 @@ def _card(path):
     notebook = nbformat.read(path, as_version=4)
     words = "\n\n".join(cell.source for cell in notebook.cells[:2] if cell.cell_type == "markdown")
     title, _, text = words.partition("\n")
-    text = " ".join(re.split(r"\n\s*\n", text.strip())[0].split())
-    image = _thumbnail(path, notebook)
-    shown = [f":img-top: /{image.relative_to(ROOT)}", f":img-alt: A figure of {path.stem}"] if image else []
+    question = re.search(r"(?s)^(\*\*(?:.*?)\*\*|.*?[.?](?=\s))", f"{text.strip()} ")
+    text = " ".join(question[1].strip("*").split()) if question else ""
+    figures = _figures(notebook)
+    shown = _shown(path, *max(figures, key=lambda figure: len(figure[0]))) if figures else []
     place = f"/{path.relative_to(ROOT).with_suffix('')}"
     head = [f":::{{grid-item-card}} {title.lstrip('# ')}", f":link: {place}", ":link-type: doc", *shown]
     return "\n".join([*head, "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text), ":::"])
 
 
-def _thumbnail(path, notebook):
-    """Write the largest figure of a notebook, reduced to one size; return its Path, or None without any."""
-    figures = [png for png, _ in _figures(notebook)]
-    if not figures:
-        return None
-    image = Image.open(io.BytesIO(max(figures, key=len))).convert("RGBA")
+def _shown(path, png, text):
+    """Write a notebook's figure, reduced to one size; return the options of a card that shows it."""
+    image = Image.open(io.BytesIO(png)).convert("RGBA")
     image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     image.thumbnail(THUMBNAIL, Image.Resampling.LANCZOS)
     framed = Image.new("RGB", THUMBNAIL, "white")
@@ -159,7 +157,7 @@ def _thumbnail(path, notebook):
     out = ROOT / "docs/_build/thumbnails" / path.relative_to(ROOT).with_suffix(".png")
     out.parent.mkdir(parents=True, exist_ok=True)
     framed.save(out)
-    return out
+    return [f":img-top: /{out.relative_to(ROOT)}", f":img-alt: {text or path.stem}"]
 
 
 def zoo():
