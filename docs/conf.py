@@ -84,7 +84,7 @@ html_show_sourcelink = False
 html_context = {"default_mode": "auto"}  # light or dark, as the system
 html_theme_options = {
     "header_links_before_dropdown": 7,
-    "secondary_sidebar_items": {"results/*/leaderboard": [], "**": ["page-toc"]},  # their tables are wide
+    "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
 }

@@ -28,6 +28,7 @@ from hcrlib.tasks.base import interval
 ROOT = project_root()
 MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 THUMBNAIL = 480, 270  # pixels
+WIDE = "---\nhtml_theme.sidebar_secondary.remove: true\n---"  # of a page whose tables need the room
 
 
 def setup(app):
@@ -107,7 +108,7 @@ def _answered(page, table):
         best = best_runs(finished)[0]
         captions = tasks.of(best).captions(finished, best, None)
         pictures += [_figure(dataset, path, *captions.get(kind, (kind, ""))) for kind, path in found.get(index, [])]
-    return "\n".join([heading, "", *texts, rest, "\n## Figures\n" if pictures else "", *pictures])
+    return "\n".join([WIDE, heading, "", *texts, rest, "\n## Figures\n" if pictures else "", *pictures])
 
 
 def _figure(dataset, path, title, caption):
