@@ -53,13 +53,19 @@ def _escape(app, what, name, obj, options, lines):
 
 
 def _describe(app, doctree):
-    """Give a notebook's figures the texts that they have there, else the heading above them."""
+    """Give a notebook's figures their texts, else the heading above them, and let keyboards scroll its tables."""
     path = Path(app.env.doc2path(app.env.current_document.docname))
     texts = dict(_figures(nbformat.read(path, as_version=4))) if path.suffix == ".ipynb" else {}
     texts = {hashlib.sha256(png).hexdigest(): text for png, text in texts.items()}
     for image in doctree.findall(nodes.image):
         if (name := Path(image["uri"]).stem) in texts:
             image["alt"] = texts[name] or _heading(image)
+    for raw in doctree.findall(nodes.raw):
+        raw[:] = [
+            nodes.Text(
+                raw.astext().replace('<div style="overflow-x: auto;"', '<div style="overflow-x: auto;" tabindex="0"')
+            )
+        ]
 
 
 def _heading(node):
