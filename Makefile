@@ -85,7 +85,7 @@ fuzz: .venv/.complete
 
 ## the book as a website, docs/_build/html/index.html; warnings are errors, and every local link is checked
 docs: .venv/.complete
-	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs . docs/_build/html
+	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going -c docs . docs/_build/html
 	$(BIN)/python docs/_ext/links.py docs/_build/html
 
 ## check style, formatting, types, and which package imports which

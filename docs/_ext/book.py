@@ -21,7 +21,7 @@ from hcrlib.datasets import describe
 from hcrlib.models import CLASSIFIERS, RECOGNIZERS, named
 from hcrlib.records import load_records, read
 from hcrlib.reporting import answer, html
-from hcrlib.reporting.leaderboard import best_of_each
+from hcrlib.reporting.leaderboard import best_of_each, compact
 from hcrlib.runs.comparison import best_runs
 from hcrlib.tasks.base import interval
 
@@ -198,6 +198,11 @@ def best():
     return table.replace("](", "](/")
 
 
+def emnist():
+    """Return the table of all classifiers on the splits of EMNIST."""
+    return compact(ROOT / "results/emnist-lite").replace("](", "](/")
+
+
 def datasets():
     """Return the table of the datasets."""
     rows = []
@@ -237,4 +242,6 @@ def _command(name, sub, level=2):
     return text + "".join(_command(f"{name} {other}", each, level + 1) for other, each in _subparsers(sub).items())
 
 
-GENERATED = {each.__name__: each for each in (gallery, studies, zoo, sweeps, best, datasets, parameters, commands)}
+GENERATED = {
+    each.__name__: each for each in (gallery, studies, zoo, sweeps, best, emnist, datasets, parameters, commands)
+}
