@@ -14,7 +14,7 @@ for library in ("sphinx", "myst_nb", "pydata_sphinx_theme", "sphinx_design", "sp
     pytest.importorskip(library, reason=f"{library} is not installed: make docs")
 pytestmark = MARKS
 ROOT = project_root()
-PAGES = "docs/index", "docs/howto/own-images", "docs/reference/api", "notebooks/20_compare", "results/mnist/leaderboard"
+PAGES = "docs/index", "docs/reference/api", "notebooks/20_compare", "results/mnist/leaderboard"
 
 
 @pytest.fixture(scope="module")
