@@ -20,7 +20,7 @@ install = $(BIN)/uv pip install --quiet --python $(BIN)/python -c requirements.l
 # One process per core, but no more than memory is sure to hold; tests/conftest.py puts the files that take longest first.
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help env env-all demo lab app test test-long test-faults test-all fuzz chaos test-fast durations lint format sweep leaderboard notebooks test-arm64 schemas lock clean
+.PHONY: help env env-all demo lab app test test-long test-faults test-all fuzz chaos test-fast durations docs lint format sweep leaderboard notebooks test-arm64 schemas lock clean
 
 ## this list
 help:
@@ -40,7 +40,7 @@ $(BIN)/uv:
 	$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "hcrlib (.venv)" >/dev/null
 	@touch $@
 
-## add the dependencies of the tests, and what makes knn and svm faster
+## add the dependencies of the tests and the book, and what makes knn and svm faster
 env-all: .venv/.complete
 
 .venv/.complete: .venv/.ready
@@ -89,6 +89,11 @@ durations: .venv/.complete
 ## 20,000 made-up requests to the page (the test suite makes some hundreds)
 fuzz: .venv/.complete
 	HCR_FUZZ=4000 $(BIN)/python -m pytest tests/web/test_fuzz.py --timeout 3600
+
+## the book as a website, docs/_build/html/index.html; warnings are errors, and every local link is checked
+docs: .venv/.complete
+	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going -c docs . docs/_build/html
+	$(BIN)/python docs/_ext/links.py docs/_build/html
 
 ## check style, formatting, types, and which package imports which
 lint: .venv/.complete

@@ -17,6 +17,10 @@ __all__ = ["Reading", "TrainedModel", "load_dataset", "load_model", "results", "
 
 def __getattr__(name):
     """Import the public API when it is first used: `hcr --help` should not wait for it."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("hcrlib")
     if name not in __all__:
         raise AttributeError(f"module 'hcrlib' has no attribute '{name}'")
     from hcrlib import api

@@ -116,10 +116,10 @@ def install_package():
 
 @pytest.fixture
 def other_package(tmp_path, monkeypatch, install_package):
-    """The folder where the example package of CONTRIBUTING.md is installed, for this process and those it starts."""
-    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    [module] = re.findall(r"```python\n(\"\"\"The nearest class mean.*?)```", contributing, re.DOTALL)
-    [point] = re.findall(r"^nearest-mean = .*$", contributing, re.MULTILINE)
+    """The folder where the example package of docs/howto/classifier.md is installed, for this process and those it starts."""
+    page = (ROOT / "docs/howto/classifier.md").read_text(encoding="utf-8")
+    [module] = re.findall(r"```python\n(\"\"\"The nearest class mean.*?)```", page, re.DOTALL)
+    [point] = re.findall(r"^nearest-mean = .*$", page, re.MULTILINE)
     site = tmp_path / "site"
     install_package(site, "nearest-mean", f"[hcrlib.models]\n{point}\n".replace('"', ""), nearest_mean=module)
     monkeypatch.syspath_prepend(site)

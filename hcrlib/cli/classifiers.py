@@ -55,7 +55,7 @@ def _classifiers(args):
 
     if args.name:
         kind = named(args.name)
-        print(f"{kind.name}: {_about(kind)}\n\n{table(kind)}\n")
+        print(f"{kind.name}: {about(kind)}\n\n{table(kind)}\n")
         print(f"preprocess: {json.dumps(kind.preprocess)}")
         if kind.space:
             print(
@@ -66,7 +66,7 @@ def _classifiers(args):
         print(f"In a sweep's file: - {{classifier: {kind.name}{values}}}")
         return 0
     for registry, what in ((CLASSIFIERS, "of characters"), (RECOGNIZERS, "of words and lines")):
-        rows = [(name, _about(named(name)).splitlines()[0]) for name in registry.names()]
+        rows = [(name, about(named(name)).splitlines()[0]) for name in registry.names()]
         print(
             tabulate(rows, (f"{registry.kind}s", what), maxcolwidths=[None, terminal_width() - 22]),
             end="\n\n",
@@ -75,7 +75,7 @@ def _classifiers(args):
     return 0
 
 
-def _about(kind):
+def about(kind):
     """Return what the module of a method says about it, or its class where a module defines several."""
     shared = sum(named(name).__module__ == kind.__module__ for name in names()) > 1
     text = None if shared else sys.modules[kind.__module__].__doc__

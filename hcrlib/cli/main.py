@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 
+import hcrlib
 from hcrlib.cli import (
     bench,
     bundle,
@@ -108,7 +109,5 @@ class _Version(argparse.Action):
     """Look up the version only when requested: no other command should wait for it."""
 
     def __call__(self, parser, *_):
-        from importlib.metadata import version
-
-        print(f"hcr {version('hcrlib')}")
+        print(f"hcr {hcrlib.__version__}")
         parser.exit()

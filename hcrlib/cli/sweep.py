@@ -16,7 +16,7 @@ def add_parser(subparsers):
     """Add `sweep` to an argparse subparsers object; it sets `func(args) -> exit status`."""
     summary = "execute the unfinished runs of a params/*.yml file, then write a leaderboard and a report"
     add = add_command(subparsers, "sweep", _sweep, summary, "hcr sweep params/demo.yml --dry-run").add_argument
-    add("file", help="YAML file with runs, or a grid of them, and their defaults: see docs/sweeps.md")
+    add("file", help="YAML file with runs, or a grid of them, and their defaults: see docs/reference/sweeps.md")
     add("--dry-run", action="store_true", help="only print the plan")
     add("--again", action="store_true", help="also repeat finished runs")
     add("--rerun-failed", action="store_true", help="also repeat runs that failed with this version of the code")

@@ -6,7 +6,7 @@ is equally likely (outlier exposure: Hendrycks, Mazeika and Dietterich 2019). Im
 frequency of their classes, and glyphs of fonts equally often: rare classes are seen more often than in the dataset.
 
 Expected: as accurate on the dataset as the network that it starts from (MNIST 99.62 % after 99.67), and far better on pictures:
-see docs/models.md. Cost: 4 ms on a core to draw an image, and epochs of 1.9 times as many images.
+see docs/howto/character.md. Cost: 4 ms on a core to draw an image, and epochs of 1.9 times as many images.
 """
 
 import dataclasses

@@ -71,10 +71,11 @@ def _named(name):
     if (folder := next((folder for folder in folders if folder.name == name), None)) is None:
         hint = did_you_mean(name, sorted({folder.name for folder in folders}))
         raise ConfigError(f"There are no results of '{name}'", where=paths.results_root(), hint=hint)
-    return _part(folder)
+    return part_of(folder)
 
 
-def _part(folder):
+def part_of(folder):
+    """Return the Part of a sweep's results folder."""
     table = folder / "leaderboard.md"
     heading = table.read_text(encoding="utf-8").partition("\n\n")[0] if table.exists() else ""
     question = " ".join(heading.removeprefix("#").split())
@@ -84,7 +85,7 @@ def _part(folder):
 
 
 def _all():
-    found = [_part(path.parent) for path in sorted(paths.results_root().glob("*/records.jsonl"))]
+    found = [part_of(path.parent) for path in sorted(paths.results_root().glob("*/records.jsonl"))]
     swept = {record.id for part in found for record in part.records}
     if rest := [comparison.completed(record) for record in records.read_all() if record.id not in swept]:
         found.append(Part(ALONE, "What did the runs in no sweep give?", rest))
@@ -131,7 +132,7 @@ def _entry(part, alone):
 def _section(part, level):
     """Return a part's HTML; level: that of its headings."""
     groups, open_ = part.groups(), f'<h{level} id="{part.anchor}'
-    pictures = _figures(part.folder, [runs[0].data.get("name", runs[0].config.dataset) for runs in groups.values()])
+    pictures = figures_of(part.folder, [runs[0].data.get("name", runs[0].config.dataset) for runs in groups.values()])
     rows = [] if level == 2 else [f'<h2 id="{part.anchor}">{_text(part.question)}</h2>']
     rows.append(f'{open_}-answer">Answer</h{level}>')
     for (dataset, task, _), runs in groups.items():
@@ -189,7 +190,7 @@ def _answers(record):
         return None
 
 
-def _figures(folder, datasets):
+def figures_of(folder, datasets):
     """Return index of a dataset -> [(kind, Path)] of its figures, which are named <dataset>-<kind>.png; None -> the others."""
     found = {}
     for path in sorted(folder.glob("figures/*.png")) if folder else ():

@@ -29,6 +29,7 @@ from hcrlib.records import (
     load_records,
 )
 from hcrlib.records.seeds import spread
+from hcrlib.tasks.base import interval
 
 STYLES = {"table": "simple", "markdown": "pipe", "html": "html"}
 COSTS = {  # columns of every task: heading -> text of a record's cell
@@ -272,21 +273,41 @@ def remarks(records):
 def update_readme(readme, results, check=False):
     """Rewrite the tables between `<!-- leaderboard:begin -->` and `<!-- leaderboard:end -->`.
 
-    The tables come from results/*/records.jsonl, or from the sweeps that the first marker lists: `leaderboard:begin mnist`.
-    check: write nothing. Returns whether the tables were up to date.
+    The tables come from results/*/records.jsonl, or from the sweeps that the first marker lists: `leaderboard:begin mnist`;
+    `leaderboard:begin best of mnist words` is one table with a row per dataset. check: write nothing. Returns whether the
+    tables were up to date.
     """
     text = readme.read_text(encoding="utf-8")
     if not (block := BLOCK.search(text)):
         raise ConfigError("The leaderboard's markers are missing", where=readme, expected="<!-- leaderboard:begin -->")
-    names = block[2].split() or sorted(path.parent.name for path in results.glob("*/records.jsonl"))
-    tables = "\n".join(_compact(results / name) for name in names)
+    listed = block[2].removeprefix("best of ")
+    names = listed.split() or sorted(path.parent.name for path in results.glob("*/records.jsonl"))
+    folders = [results / name for name in names]
+    tables = best_of_each(folders) if listed != block[2] else "\n".join(map(compact, folders))
     fresh = text[: block.start()] + f"{block[1]}{tables}{block[3]}" + text[block.end() :]
     if fresh != text and not check:
         write_text(readme, fresh)
     return fresh == text
 
 
-def _compact(folder):
+def best_of_each(folders):
+    """Return a Markdown table of results folders: for each dataset, the configuration that is best on validation."""
+    rows = []
+    for folder in folders:
+        for _, group in groupby(_ranked(load_records(folder)), lambda row: _question(row.record)):
+            ranked = [row.record for row in group]
+            task = tasks.of(ranked[0])
+            run = min(ranked, key=lambda record: task.rank(record, "val_"))
+            result = f"{next(iter(task.columns)).removesuffix(' %')} {100 * run.metrics[task.primary].value:.2f} %"
+            link = f"[{run.config.classifier}](results/{folder.name}/leaderboard.md)"
+            about = run.data["name"], len(run.classes or ()) or "", f"{run.n_test:,} {task.unit}s"
+            rows.append([*about, link, result, interval(task.primary)(run)])
+    headings = ["dataset", "classes", "tested on", "best on validation", "result on test", "95 % interval"]
+    return f"{_grid(rows, headings)}\n"
+
+
+def compact(folder):
+    """Return the Markdown tables of a sweep's results folder that matter most, and where all of them are."""
     records = load_records(folder)
     made = {(r.provenance.get("cpu"), r.provenance.get("cores")) for r in records if r.status == "finished"}
     machines = "; ".join(f"{cpu}, {cores} cores" for cpu, cores in sorted(made, key=str))

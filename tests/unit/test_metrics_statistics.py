@@ -75,7 +75,7 @@ def test_seeds_that_vary_as_much_as_two_methods_differ_are_no_evidence():
     assert one.p[0, 1] > 0.2, "one run beside several"
 
 
-@pytest.mark.parametrize(("seeds", "found"), [((3, 3), 8), ((1, 3), 16)])  # docs/results.md has both
+@pytest.mark.parametrize(("seeds", "found"), [((3, 3), 8), ((1, 3), 16)])  # docs/concepts/protocol.md has both
 def test_the_test_over_seeds_seldom_finds_what_is_not_there(seeds, found):
     rng = np.random.default_rng(0)
 

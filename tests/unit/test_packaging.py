@@ -26,20 +26,28 @@ MODULES = {  # distribution -> the module it brings, where that has another name
 }
 
 
+def test_the_version_is_the_same_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    version, date = PROJECT["version"], str(citation["date-released"])
+    assert citation["version"] == version
+    assert f"\n## {version} - {date}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"{{{version}}}" in (ROOT / "docs/bibliography.md").read_text(encoding="utf-8")
+
+
 def test_all_is_every_extra():
     assert PROJECT["optional-dependencies"]["all"] == [f"hcrlib[{','.join(EXTRAS)}]"]
 
 
-def test_the_environment_of_the_demo_is_all_but_the_tests_and_fast():
+def test_the_environment_of_the_demo_leaves_out_what_it_does_not_need():
     named = re.search(r"^EXTRAS := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split(",")
-    assert set(EXTRAS) - set(named) == {"fast", "test"}
+    assert set(EXTRAS) - set(named) == {"fast", "test", "docs"}
     assert set(named) < set(EXTRAS)
 
 
 def test_a_missing_library_names_an_extra_that_brings_it():
-    """The libraries of `fast` are never missing, and those of `test` are not imported."""
+    """The libraries of `fast` are never missing, and those of `test` and `docs` are not imported."""
     for extra, lines in EXTRAS.items():
-        for line in lines if extra not in ("fast", "test") else ():
+        for line in lines if extra not in ("fast", "test", "docs") else ():
             name = Requirement(line).name
             module = MODULES.get(name, name.replace("-", "_"))
             brought_by = [other for other in EXTRAS if line in EXTRAS[other]]

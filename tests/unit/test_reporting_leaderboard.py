@@ -191,6 +191,18 @@ def test_the_readme_is_rewritten_between_its_marks_only(readme, monkeypatch, cap
     assert "up to date" in capsys.readouterr().out
 
 
+def test_the_readme_may_show_the_best_of_each_dataset(readme):
+    readme.write_text(readme.read_text().replace("begin mnist", "begin best of mnist"))
+    assert not leaderboard.update_readme(readme, readme.parent / "results")
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in readme.read_text().splitlines()
+        if "mnist-5k" in line
+    ]
+    link = "[knn](results/mnist/leaderboard.md)"
+    assert rows == [["mnist-5k", "", "1,000 images", link, "accuracy 98.00 %", "97.00 to 99.00"]]
+
+
 def test_a_readme_without_marks_and_broken_records_are_reported(readme):
     (readme.parent / "results/mnist/records.jsonl").write_text("{")
     with pytest.raises(RunError, match=r"records\.jsonl"):

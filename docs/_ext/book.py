@@ -1,0 +1,247 @@
+"""What the book shows of the project itself: `<!-- generated: NAME -->` in a page is replaced by what NAME returns."""
+
+import argparse
+import base64
+import functools
+import hashlib
+import io
+import json
+import re
+from pathlib import Path
+
+import nbformat
+from docutils import nodes
+from PIL import Image
+
+from hcrlib import tasks
+from hcrlib.cli import classifiers as described
+from hcrlib.cli.main import parser
+from hcrlib.core.paths import project_root
+from hcrlib.datasets import describe
+from hcrlib.models import CLASSIFIERS, RECOGNIZERS, named
+from hcrlib.records import load_records, read
+from hcrlib.reporting import answer, html
+from hcrlib.reporting.leaderboard import best_of_each, compact
+from hcrlib.runs.comparison import best_runs
+from hcrlib.tasks.base import interval
+
+ROOT = project_root()
+MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
+THUMBNAIL = 480, 270  # pixels
+WIDE = "---\nhtml_theme.sidebar_secondary.remove: true\n---"  # of a page whose tables need the room
+
+
+def setup(app):
+    """Register the extension with Sphinx."""
+    app.setup_extension("sphinx.ext.autodoc")
+    app.connect("source-read", _generate)
+    app.connect("autodoc-process-docstring", _escape)
+    app.connect("doctree-read", _describe)
+    app.connect("html-page-context", _sortable)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _generate(app, page, source):
+    if page.startswith("results/") and page.endswith("/leaderboard"):
+        source[0] = _answered(page, source[0])
+    source[0] = MARK.sub(lambda mark: GENERATED[mark[1]](), source[0])
+
+
+def _escape(app, what, name, obj, options, lines):
+    """Docstrings are plain text: `val_` is no reference."""
+    lines[:] = [re.sub(r"(?<=\w)_(?!\w)", r"\\_", line) for line in lines]
+
+
+def _describe(app, doctree):
+    """Give a notebook's figures their texts, else the heading above them, and let keyboards scroll its tables."""
+    path = Path(app.env.doc2path(app.env.current_document.docname))
+    texts = dict(_figures(nbformat.read(path, as_version=4))) if path.suffix == ".ipynb" else {}
+    texts = {hashlib.sha256(png).hexdigest(): text for png, text in texts.items()}
+    for image in doctree.findall(nodes.image):
+        if (name := Path(image["uri"]).stem) in texts:
+            image["alt"] = texts[name] or _heading(image)
+    for raw in doctree.findall(nodes.raw):
+        raw[:] = [
+            nodes.Text(
+                raw.astext().replace('<div style="overflow-x: auto;"', '<div style="overflow-x: auto;" tabindex="0"')
+            )
+        ]
+
+
+def _heading(node):
+    while not isinstance(node, nodes.section):
+        node = node.parent
+    return node.next_node(nodes.title).astext()
+
+
+def _figures(notebook):
+    """Return (PNG, its text or "") of all figures of a notebook."""
+    outputs = [
+        output for cell in notebook.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
+    ]
+    return [
+        (base64.b64decode(output.data["image/png"]), output.metadata.get("image/png", {}).get("alt", ""))
+        for output in outputs
+    ]
+
+
+def _sortable(app, page, template, context, doctree):
+    """Let the tables of results be sorted and filtered, and their figures open large."""
+    if page.startswith("results/") or page in ("docs/results", "docs/reference/datasets"):
+        app.add_js_file("page.js", loading_method="defer")
+
+
+def _table(headings, rows):
+    lines = [headings, ["---"] * len(headings), *rows]
+    return (
+        "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines) + "\n"
+    )
+
+
+def _answered(page, table):
+    """Return a sweep's page: its question, the answer in words, the table, and its figures with captions."""
+    folder = (ROOT / page).parent
+    part = html.part_of(folder)
+    heading, _, rest = table.partition("\n")
+    groups = part.groups()
+    texts, pictures = [], []
+    found = html.figures_of(folder, [runs[0].data.get("name", dataset) for (dataset, *_), runs in groups.items()])
+    for index, ((dataset, task, _), runs) in enumerate(groups.items()):
+        finished = [run for run in runs if run.status == "finished"]
+        if not finished or task not in tasks.TASKS.names():
+            continue
+        texts.append(f"**{dataset}**: {' '.join(answer.sentences(runs))}\n")
+        best = best_runs(finished)[0]
+        captions = tasks.of(best).captions(finished, best, None)
+        pictures += [_figure(dataset, path, *captions.get(kind, (kind, ""))) for kind, path in found.get(index, [])]
+    return "\n".join([WIDE, heading, "", *texts, rest, "\n## Figures\n" if pictures else "", *pictures])
+
+
+def _figure(dataset, path, title, caption):
+    title = f"{dataset}: {title}"
+    return f":::{{figure}} /{path.relative_to(ROOT)}\n:alt: {title}\n\n**{title}** {caption}\n:::\n"
+
+
+def gallery():
+    """Return cards of the executed notebooks: title, question and a picture that they show."""
+    return _cards("notebooks/*.ipynb")
+
+
+def studies():
+    """Return cards of the notebooks that answer one question each."""
+    return _cards("notebooks/studies/*.ipynb")
+
+
+def _cards(pattern):
+    paths = sorted(ROOT.glob(pattern))
+    if not paths:
+        return ""
+    pages = [f"/{path.relative_to(ROOT).with_suffix('')}" for path in paths]
+    listed = ["```{toctree}", ":hidden:", "", *pages, "```", ""]
+    return "\n".join(["::::{grid} 1 2 2 3", ":gutter: 3", "", *map(_card, paths), "::::", "", *listed])
+
+
+def _card(path):
+    notebook = nbformat.read(path, as_version=4)
+    words = "\n\n".join(cell.source for cell in notebook.cells[:2] if cell.cell_type == "markdown")
+    title, _, text = words.partition("\n")
+    question = re.search(r"(?s)^(\*\*(?:.*?)\*\*|.*?[.?](?=\s))", f"{text.strip()} ")
+    text = " ".join(question[1].strip("*").split()) if question else ""
+    figures = _figures(notebook)
+    shown = _shown(path, *max(figures, key=lambda figure: len(figure[0]))) if figures else []
+    place = f"/{path.relative_to(ROOT).with_suffix('')}"
+    head = [f":::{{grid-item-card}} {title.lstrip('# ')}", f":link: {place}", ":link-type: doc", *shown]
+    return "\n".join([*head, "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text), ":::"])
+
+
+def _shown(path, png, text):
+    """Write a notebook's figure, reduced to one size; return the options of a card that shows it."""
+    image = Image.open(io.BytesIO(png)).convert("RGBA")
+    image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    image.thumbnail(THUMBNAIL, Image.Resampling.LANCZOS)
+    framed = Image.new("RGB", THUMBNAIL, "white")
+    framed.paste(image, [(total - part) // 2 for total, part in zip(THUMBNAIL, image.size, strict=True)])
+    out = ROOT / "docs/_build/thumbnails" / path.relative_to(ROOT).with_suffix(".png")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    framed.save(out)
+    return [f":img-top: /{out.relative_to(ROOT)}", f":img-alt: {text or path.stem}"]
+
+
+def zoo():
+    """Return the table of the models in results/zoo: what they read and how well."""
+    rows = []
+    for folder in sorted(path.parent for path in ROOT.glob("results/zoo/*/record.json")):
+        record = read(folder)
+        task = tasks.of(record)
+        value = f"{100 * record.metrics[task.primary].value:.2f}"
+        reads = f"{len(record.classes)} classes" if task.unit == "image" else f"{task.unit}s of text"
+        name = f"[{folder.name}](/results/zoo/{folder.name}/README.md)"
+        rows.append(
+            [name, reads, next(iter(task.columns)), value, interval(task.primary)(record), f"{record.n_test:,}"]
+        )
+    return _table(["model", "reads", "metric", "value", "95 % interval", "test images"], rows)
+
+
+def sweeps():
+    """Return the list of the committed sweeps, each with its question."""
+    folders = sorted(path.parent for path in ROOT.glob("results/*/records.jsonl"))
+    rows = [
+        [f"[{f.name}](/results/{f.name}/leaderboard.md)", html.part_of(f).question, len(load_records(f))]
+        for f in folders
+    ]
+    return _table(["sweep", "question", "runs"], rows)
+
+
+def best():
+    """Return the table of the best configuration of each dataset."""
+    table = best_of_each([ROOT / "results" / name for name in ("mnist", "emnist-lite", "words")])
+    return table.replace("](", "](/")
+
+
+def emnist():
+    """Return the table of all classifiers on the splits of EMNIST."""
+    return compact(ROOT / "results/emnist-lite").replace("](", "](/")
+
+
+def datasets():
+    """Return the table of the datasets."""
+    rows = []
+    for row in describe():
+        counts = [f"{row[part]:,}" if row[part] is not None else "" for part in ("train", "test")]
+        about = [row[key] for key in ("licence", "source", "caveats")]
+        rows.append([f"`{row['name']}`", row["classes"] or "text", *counts, *about])
+    return _table(["dataset", "classes", "train", "test", "license", "source", "caveats"], rows)
+
+
+def parameters():
+    """Return every classifier and recognizer with its parameters."""
+    parts = []
+    for name in [*CLASSIFIERS.names(), *RECOGNIZERS.names()]:
+        kind = named(name)
+        rows = [[f"`{p.name}`", f"`{json.dumps(p.default)}`", p.takes, p.reason] for p in described.parameters(kind)]
+        parts += [f"## {name}\n", described.about(kind) + "\n"]
+        parts += [
+            _table(["parameter", "default", "takes", "what it is, or why"], rows) if rows else "It has no parameters.\n"
+        ]
+    return "\n".join(parts)
+
+
+def commands():
+    """Return every command with its options, as `hcr COMMAND --help` shows them."""
+    return "\n".join(_command(name, sub) for name, sub in _subparsers(parser()).items())
+
+
+def _subparsers(root):
+    action = next((a for a in root._actions if isinstance(a, argparse._SubParsersAction)), None)
+    return action.choices if action else {}
+
+
+def _command(name, sub, level=2):
+    sub.formatter_class = functools.partial(argparse.HelpFormatter, width=96)
+    text = f"{'#' * level} hcr {name}\n\n```text\n{sub.format_help().strip()}\n```\n"
+    return text + "".join(_command(f"{name} {other}", each, level + 1) for other, each in _subparsers(sub).items())
+
+
+GENERATED = {
+    each.__name__: each for each in (gallery, studies, zoo, sweeps, best, emnist, datasets, parameters, commands)
+}
