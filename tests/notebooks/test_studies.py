@@ -17,7 +17,7 @@ from hcrlib.sweeps import plan
 
 STUDIES = sorted((notebook_execution.ROOT / "notebooks/studies").glob("*.ipynb"))
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def smoke(path):

@@ -12,7 +12,7 @@ from .browsing import MARKS, fits, violations
 
 for library in ("sphinx", "myst_nb", "pydata_sphinx_theme", "sphinx_design", "sphinx_copybutton"):
     pytest.importorskip(library, reason=f"{library} is not installed: make docs")
-pytestmark = MARKS
+pytestmark = [*MARKS, pytest.mark.long]
 ROOT = project_root()
 PAGES = "docs/index", "docs/reference/api", "notebooks/20_compare", "results/mnist/leaderboard"
 
