@@ -67,7 +67,7 @@ def _listed(width):
     if not found:
         return "There are no records yet."
     frame = records.frame(found).assign(settings=[records.variant(record.config) for record in found])
-    names = [name for name in COLUMNS if name in frame and frame[name].notna().any() and frame[name].astype(bool).any()]
+    names = [name for name in COLUMNS if name in frame and not frame[name].isin([None, ""]).all()]
     left_out = []
     while True:
         text = frame[names].to_string(index=False, na_rep="", justify="left")
@@ -110,7 +110,7 @@ def _records(source):
         every = [record for record in records.read_all() if record.id.partition("/")[0] == source]
         found = [comparison.completed(record) for record in every]
         if not found and source not in datasets.names():
-            names = {file.parent.name for root in paths.results_roots() for file in root.glob("*/records.jsonl")}
+            names = {folder.name for folder in paths.sweep_folders()}
             hint = f"The folder is ./{source}" if Path(source).is_dir() else did_you_mean(source, sorted(names))
             raise ConfigError(f"There are no results of '{source}'", hint=hint)
     ids = {record.id for record in found}
@@ -126,15 +126,19 @@ def _of_sweep(source):
     from hcrlib.sweeps import plan
 
     is_path = source != Path(source).name or Path(source).suffix in YAML
-    for root in (Path(), paths.project_root()) if is_path else paths.results_roots():
-        folder = root / source
-        if (folder / "records.jsonl").exists():
-            return records.load_records(folder)
-        if is_path and folder.is_dir():
-            return records.read_all(folder)
-    file = source if is_path else paths.project_root() / "params" / f"{source}.yml"
-    if not (is_path or file.exists()):
-        return None
+    if is_path:
+        for folder in (Path(source), paths.project_root() / source):
+            if (folder / "records.jsonl").exists():
+                return records.load_records(folder)
+            if folder.is_dir():
+                return records.read_all(folder)
+        file = source
+    else:
+        if found := [folder for folder in paths.sweep_folders() if folder.name == source]:
+            return records.load_records(found[0])
+        files = [paths.project_root() / folder / f"{source}.yml" for folder in ("params", "params/studies")]
+        if (file := next((file for file in files if file.exists()), None)) is None:
+            return None
     sweep = plan.load(file)
     return sweep.records() or sweep.stored()
 

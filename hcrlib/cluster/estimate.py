@@ -133,8 +133,8 @@ def _parts(seconds):
 
 def known():
     """Return earlier records as dicts: those in results/ and those of the project's leaderboards."""
-    earlier, tables = [], {paths.results_root(), paths.project_root() / "results"}
-    for path in (*paths.runs_root().glob("*/*/*/record.json"), *(p for t in tables for p in t.glob("*/records.jsonl"))):
+    earlier, tables = [], [folder / "records.jsonl" for folder in paths.sweep_folders()]
+    for path in (*paths.runs_root().glob("*/*/*/record.json"), *tables):
         with contextlib.suppress(OSError, ValueError):  # damaged
             text = path.read_text(encoding="utf-8")
             earlier += map(json.loads, text.splitlines() if path.suffix == ".jsonl" else [text])

@@ -61,6 +61,14 @@ def results_roots() -> tuple[Path, ...]:
     return tuple(dict.fromkeys((results_root(), project_root() / "results")))
 
 
+def sweep_folders(*roots: Path) -> list[Path]:
+    """Return the folders with the records of a sweep or a study in results folders; by default, in `results_roots()`."""
+    patterns = "*/records.jsonl", "studies/*/records.jsonl"
+    return [
+        file.parent for root in roots or results_roots() for pattern in patterns for file in sorted(root.glob(pattern))
+    ]
+
+
 def runs_root() -> Path:
     """Return the folder of the runs: results/runs/<dataset>/<classifier>/<hash>/."""
     return results_root() / "runs"
@@ -75,7 +83,8 @@ def found(path: str | Path) -> Path:
     if place := next((place for place in (path, root / path) if place.exists()), None):
         return place
     places = "" if path.is_absolute() else " or ".join(dict.fromkeys(map(str, (Path.cwd(), root))))
-    files = {file.stem: str(file.relative_to(root)) for file in sorted((root / "params").glob("*.yml"))}
+    paths = [path for folder in ("params", "params/studies") for path in sorted((root / folder).glob("*.yml"))]
+    files = {path.stem: str(path.relative_to(root)) for path in paths}
     likeliest = files.get(nearest(path.stem, files) or "", path)
     hint = did_you_mean(likeliest, files.values()) if files else outside_hint()
     expected = f"a file in {places}" if places else None

@@ -97,10 +97,9 @@ def write(
 def best(question: str) -> str:
     """Return the id of the best run of a sweep's results, such as "mnist", by the task's primary metric on validation."""
     question = paths.sweep_name(question)
-    folder = paths.results_root() / question
-    if not (folder / "records.jsonl").is_file():
-        available = sorted(path.parent.name for path in paths.results_root().glob("*/records.jsonl"))
-        raise ConfigError(f"There are no results of a sweep '{question}'", hint=did_you_mean(question, available))
+    folders = {folder.name: folder for folder in paths.sweep_folders(paths.results_root())}
+    if (folder := folders.get(question)) is None:
+        raise ConfigError(f"There are no results of a sweep '{question}'", hint=did_you_mean(question, sorted(folders)))
     finished = [record for record in load_records(folder) if record.status == "finished"]
     for record in finished:
         if record.task not in tasks.TASKS.names():

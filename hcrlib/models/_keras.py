@@ -125,9 +125,8 @@ class KerasClassifier(KerasLearner, Classifier):
     label_smoothing: float = number(0.0, below=1)  # share of the label that is spread over all classes; 0: none
     # balanced: each class has the same weight in the loss; resampled: each epoch shows each class about equally often
     class_weight: str | None = class_weight("balanced", "resampled")
-    weights_seed: int | None = later(
-        None, least=0
-    )  # of the first weights, apart from the order of images; null: the run's
+    # of the first weights, apart from the order of images; null: the run's
+    weights_seed: int | None = later(None, least=0)
 
     def network(self, shape, n_classes):
         """Return an uncompiled keras.Model from `shape` (h, w, 1) or (d,) to n_classes probabilities."""

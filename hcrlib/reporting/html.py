@@ -67,7 +67,7 @@ def write(out=None, sweeps=None, claims=False):
 
 
 def _named(name):
-    folders = [path.parent for root in paths.results_roots() for path in root.glob("*/records.jsonl")]
+    folders = paths.sweep_folders()
     if (folder := next((folder for folder in folders if folder.name == name), None)) is None:
         hint = did_you_mean(name, sorted({folder.name for folder in folders}))
         raise ConfigError(f"There are no results of '{name}'", where=paths.results_root(), hint=hint)
@@ -85,7 +85,7 @@ def part_of(folder):
 
 
 def _all():
-    found = [part_of(path.parent) for path in sorted(paths.results_root().glob("*/records.jsonl"))]
+    found = [part_of(folder) for folder in paths.sweep_folders(paths.results_root())]
     swept = {record.id for part in found for record in part.records}
     if rest := [comparison.completed(record) for record in records.read_all() if record.id not in swept]:
         found.append(Part(ALONE, "What did the runs in no sweep give?", rest))

@@ -31,16 +31,17 @@ TABLES = "results", "published"
 def sql(text):
     """Run a query on the tables `results` and `published`; return a DataFrame. Raises ConfigError for invalid SQL.
 
-    results: one row per record in results/runs. published: one row per record in results/*/records.jsonl, with `sweep`, its
-    folder's name. Columns are a record's fields and the parameters of all models, such as k and c, NULL where a model has none
+    results: one row per record in results/runs. published: one row per record of sweeps and studies, with `sweep`, the name
+    of its folder. Columns are a record's fields and the parameters of all models, such as k and c, NULL where a model has none
     of that name; params, preprocess, notes, history and provenance are JSON, whose parts are accessed as `params->>'k'`.
     Unreadable records are omitted.
     """
     import duckdb
 
     with duckdb.connect() as connection:
-        runs = f"{glob.escape(str(paths.runs_root()))}/*/*/*/record.json"
-        stored = f"{glob.escape(str(paths.results_root()))}/*/records.jsonl"
+        runs = [f"{glob.escape(str(paths.runs_root()))}/*/*/*/record.json"]
+        folders = paths.sweep_folders(paths.results_root())
+        stored = [f"{glob.escape(str(folder))}/records.jsonl" for folder in folders]
         lines = f"unnest(string_split({TEXT}, chr(10)))"
         _table(connection, "results", runs, TEXT, "")
         _table(connection, "published", stored, lines, "parse_filename(parse_dirpath(filename)) AS sweep, ")
@@ -58,11 +59,11 @@ def sql(text):
 def _table(connection, name, files, each, more):
     """Create a view of the records in these files. each: SQL expression for a record's text."""
     columns = ", ".join(f'{_column(path, kind)} AS "{column}"' for column, (path, kind) in _columns().items())
-    if not glob.glob(files):  # noqa: PTH207 - DuckDB refuses patterns without a match
+    if not any(map(glob.glob, files)):  # DuckDB refuses patterns without a match
         source = "(SELECT NULL::VARCHAR AS filename, NULL::JSON AS record WHERE false)"
     else:
-        quoted = files.replace("'", "''")
-        source = f"(SELECT filename, TRY_CAST({each} AS JSON) AS record FROM read_blob('{quoted}'))"
+        quoted = ", ".join("'" + pattern.replace("'", "''") + "'" for pattern in files)
+        source = f"(SELECT filename, TRY_CAST({each} AS JSON) AS record FROM read_blob([{quoted}]))"
     connection.execute(f"CREATE VIEW {name} AS SELECT {more}{columns} FROM {source} WHERE json_type(record) = 'OBJECT'")
 
 

@@ -46,11 +46,10 @@ def find(source):
             if record.status != "finished":
                 raise ConfigError(f"This run is not finished but {record.status}", where=source, hint=record.reason)
             return record, place if place.is_dir() else place.parent
-    for root in paths.results_roots():  # committed records, without predictions
-        for lines in sorted(root.glob("*/records.jsonl")):
-            for record in records.load_records(lines.parent):
-                if record.id == str(source) and record.status == "finished":
-                    return record, lines.parent
+    for folder in paths.sweep_folders():  # committed records, without predictions
+        for record in records.load_records(folder):
+            if record.id == str(source) and record.status == "finished":
+                return record, folder
     names = sorted(file.parent.name for root in paths.zoo_roots() for file in root.glob("*/record.json"))
     hint = did_you_mean(source, names)
     raise ConfigError("No such record", where=source, expected="a run's id or folder, or a zoo name", hint=hint)

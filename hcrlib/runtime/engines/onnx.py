@@ -6,9 +6,8 @@ import numpy as np
 
 from ._lines import LineNetworkBase
 
-os.environ.setdefault(
-    "ORT_DISABLE_TELEMETRY", "1"
-)  # else ONNX Runtime from 1.31 on uploads what is run, and keeps an id
+# Else ONNX Runtime from 1.31 on uploads what is run, and keeps an id.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 BATCH = 1024  # images at a time: bounds the memory of the layers' outputs
 
 
