@@ -53,7 +53,7 @@ def _escape(app, what, name, obj, options, lines):
 
 
 def _describe(app, doctree):
-    """Give a notebook's figures their texts, else the heading above them, and let keyboards scroll its tables."""
+    """Give figures of a notebook their texts, else the heading above; mend its links, and let keyboards scroll its tables."""
     path = Path(app.env.doc2path(app.env.current_document.docname))
     texts = dict(_figures(nbformat.read(path, as_version=4))) if path.suffix == ".ipynb" else {}
     texts = {hashlib.sha256(png).hexdigest(): text for png, text in texts.items()}
@@ -61,11 +61,8 @@ def _describe(app, doctree):
         if (name := Path(image["uri"]).stem) in texts:
             image["alt"] = texts[name] or _heading(image)
     for raw in doctree.findall(nodes.raw):
-        raw[:] = [
-            nodes.Text(
-                raw.astext().replace('<div style="overflow-x: auto;"', '<div style="overflow-x: auto;" tabindex="0"')
-            )
-        ]
+        text = raw.astext().replace('<div style="overflow-x: auto;"', '<div style="overflow-x: auto;" tabindex="0"')
+        raw[:] = [nodes.Text(re.sub(r'(href="[^":]+)\.ipynb"', r'\1.html"', text))]
 
 
 def _heading(node):
