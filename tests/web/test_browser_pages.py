@@ -500,6 +500,30 @@ def test_unsure_words_are_settled_one_after_the_other_and_alike_ones_at_once(pag
     expect(line(page, 1)).to_have_text(SHOWN.splitlines()[0])
 
 
+def test_a_word_is_found_in_a_text_that_was_changed(desktop):
+    choose(desktop, picture(EIGHT), "a.png", "image/png")
+    desktop.locator("#walk").click()
+    take, about = desktop.get_by_role("button", name="Take quick"), desktop.locator(".about")
+    field(desktop, 1).fill("Then a slow fox")
+    expect(take).to_be_hidden()
+    field(desktop, 1).fill("Then  he ?uick brown fox")
+    take.click()
+    expect(field(desktop, 1)).to_have_value("Then he quick brown fox")
+    expect(take).to_be_hidden()
+    field(desktop, 1).press("Escape")
+    word(desktop, "jumps").click()
+    expect(about).to_contain_text("“jumps”")
+    field(desktop, 2).fill("It jumps over the lazy")
+    expect(about).to_contain_text("“lazy”")
+    field(desktop, 2).fill("jumps")
+    desktop.locator("#boxes rect:not(.character)").nth(7).click()  # the word that was removed
+    expect(field(desktop, 2)).to_have_value("jumps")
+    expect(about).to_contain_text("“jumps”")
+    field(desktop, 2).fill("It jumps")
+    desktop.locator("#boxes rect:not(.character)").nth(4).click()
+    assert field(desktop, 2).evaluate("each => each.selectionEnd") == len("It jumps")
+
+
 def test_nothing_that_was_typed_is_lost(desktop):
     choose(desktop)
     line(desktop, 2).click()
