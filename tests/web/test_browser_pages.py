@@ -604,6 +604,14 @@ def test_the_example_page_is_read_and_credited(page):
     expect(page.locator("#text p")).to_have_count(3)
     expect(page.locator("#credit")).to_contain_text("CC BY 4.0")
     assert page.url.endswith("/read")
+    choose(page, b"hello", "a.txt", "text/plain")
+    expect(page.locator("#trouble")).to_be_visible()
+    correct(page, 2, "leaps")
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    with page.expect_response("**/example-page.webp"), page.expect_event("dialog"):
+        page.get_by_role("link", name="A whole page").click()
+    expect(page.locator("#credit")).to_be_visible()  # the example is still shown
+    page.once("dialog", lambda dialog: dialog.accept())
     choose(page)
     expect(page.locator("#credit")).to_be_hidden()
 
