@@ -500,6 +500,30 @@ def test_unsure_words_are_settled_one_after_the_other_and_alike_ones_at_once(pag
     expect(line(page, 1)).to_have_text(SHOWN.splitlines()[0])
 
 
+def test_a_word_is_found_in_a_text_that_was_changed(desktop):
+    choose(desktop, picture(EIGHT), "a.png", "image/png")
+    desktop.locator("#walk").click()
+    take, about = desktop.get_by_role("button", name="Take quick"), desktop.locator(".about")
+    field(desktop, 1).fill("Then a slow fox")
+    expect(take).to_be_hidden()
+    field(desktop, 1).fill("Then  he ?uick brown fox")
+    take.click()
+    expect(field(desktop, 1)).to_have_value("Then he quick brown fox")
+    expect(take).to_be_hidden()
+    field(desktop, 1).press("Escape")
+    word(desktop, "jumps").click()
+    expect(about).to_contain_text("“jumps”")
+    field(desktop, 2).fill("It jumps over the lazy")
+    expect(about).to_contain_text("“lazy”")
+    field(desktop, 2).fill("jumps")
+    desktop.locator("#boxes rect:not(.character)").nth(7).click()  # the word that was removed
+    expect(field(desktop, 2)).to_have_value("jumps")
+    expect(about).to_contain_text("“jumps”")
+    field(desktop, 2).fill("It jumps")
+    desktop.locator("#boxes rect:not(.character)").nth(4).click()
+    assert field(desktop, 2).evaluate("each => each.selectionEnd") == len("It jumps")
+
+
 def test_nothing_that_was_typed_is_lost(desktop):
     choose(desktop)
     line(desktop, 2).click()
@@ -580,6 +604,14 @@ def test_the_example_page_is_read_and_credited(page):
     expect(page.locator("#text p")).to_have_count(3)
     expect(page.locator("#credit")).to_contain_text("CC BY 4.0")
     assert page.url.endswith("/read")
+    choose(page, b"hello", "a.txt", "text/plain")
+    expect(page.locator("#trouble")).to_be_visible()
+    correct(page, 2, "leaps")
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    with page.expect_response("**/example-page.webp"), page.expect_event("dialog"):
+        page.get_by_role("link", name="A whole page").click()
+    expect(page.locator("#credit")).to_be_visible()  # the example is still shown
+    page.once("dialog", lambda dialog: dialog.accept())
     choose(page)
     expect(page.locator("#credit")).to_be_hidden()
 

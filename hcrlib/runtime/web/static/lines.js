@@ -62,9 +62,13 @@ function close() {
   sheet.paragraphOf(line).hidden = false;
 }
 
-// Opens the line of a word, given {line, word}.
+// Opens the line of a word, given {line, word}; the nearest one if leaving the open line removes that word.
 function edit(place, walking) {
+  const { words } = page.lines[place.line];
   leave();
+  const left = page.lines[place.line].words;
+  const kept = left.indexOf(words[place.word]);
+  place = { ...place, word: kept >= 0 ? kept : Math.min(place.word, left.length - 1) };
   const form = $("line-row").content.firstElementChild.cloneNode(true);
   const part = (name) => form.querySelector(`.${name}`);
   open = { ...place, walking, form, field: form.querySelector("textarea"), picture: form.querySelector("canvas") };
@@ -92,8 +96,8 @@ function edit(place, walking) {
   part("take-back").addEventListener("click", takeBack);
   const start = line.words.slice(0, place.word).reduce((sum, { text }) => sum + text.length + 1, 0);
   const end = start + line.words[place.word].text.length;
-  open.field.focus({ preventScroll: true });
   open.field.setSelectionRange(walking ? start : end, end);
+  open.field.focus({ preventScroll: true });
   showWord();
   form.scrollIntoView({ block: "nearest" });
   if (walking) $("spoken").textContent = unsure.about(line.words[place.word]);
@@ -118,9 +122,13 @@ function cancel() {
 }
 
 function atCursor() {
-  if (!open || open.walking) return;
-  const index = open.field.value.slice(0, open.field.selectionStart).split(" ").length - 1;
-  if (index === open.word || index >= lineOf().words.length) return;
+  if (!open) return;
+  offerReadings();
+  if (open.walking) return;
+  const typed = open.field.value.slice(0, open.field.selectionStart).trimStart().split(/\s+/).length - 1;
+  const [words, now] = [lineOf().words, written()];
+  const index = now.length === words.length ? typed : words.indexOf(now[typed]);
+  if (index === open.word || !words[index]) return;
   open.word = index;
   showWord();
 }
@@ -132,6 +140,7 @@ function showWord() {
   paint(word);
   const about = open.form.querySelector(".about");
   about.replaceChildren(unsure.about(word), ...unsure.others(word).map((reading) => suggestion(word, reading)));
+  offerReadings();
   const same = unsure.alike(pages, word).reduce((sum, { indices }) => sum + indices.length, 0);
   const alike = open.form.querySelector(".alike");
   alike.hidden = !open.walking || !same;
@@ -144,13 +153,20 @@ function suggestion(word, reading) {
   button.textContent = reading;
   button.setAttribute("aria-label", fill(t.word_take, { reading }));
   button.addEventListener("click", () => {
-    const [start, text] = [lineOf().words.slice(0, open.word).reduce((sum, each) => sum + each.text.length + 1, 0), open.field.value];
-    open.field.value = text.slice(0, start) + reading + text.slice(start + word.text.length);
-    open.field.focus();
+    const now = written();
+    const start = now.slice(0, now.indexOf(word)).reduce((sum, { text }) => sum + text.length + 1, 0);
+    open.field.value = now.map((each) => (each === word ? reading : each.text)).join(" ");
     open.field.setSelectionRange(start, start + reading.length);
-    button.parentElement.querySelectorAll("button").forEach((each) => each.remove());
+    open.field.focus();
+    offerReadings();
   });
   return button;
+}
+
+// Offers other readings of the word as long as it stands in the field as it was read.
+function offerReadings() {
+  const gone = !written().includes(lineOf().words[open.word]);
+  open.form.querySelectorAll(".about button").forEach((each) => (each.hidden = gone));
 }
 
 function paint(word) {

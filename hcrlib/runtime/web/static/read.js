@@ -33,7 +33,6 @@ let exampled = false; // whether examples are taken
 
 async function take([first, ...more]) {
   trouble();
-  $("credit").hidden = true;
   if (!/^(image\/|application\/pdf$)/.test(first.type) && !/\.(hei[cf]|pdf)$/i.test(first.name)) return trouble(t.read_no_page);
   if (first.size > MOST_BYTES) return trouble(t.read_too_large);
   if (!mayForget()) return;
@@ -264,7 +263,7 @@ async function takeExample(example) {
   const sent = await fetched(example).catch(() => trouble(t.offline_example));
   if (!sent) return;
   const reading = take([sent]);
-  $("credit").hidden = file !== sent;
+  if (file === sent) $("credit").hidden = false;
   await reading;
 }
 
