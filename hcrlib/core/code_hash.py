@@ -57,6 +57,14 @@ def code_sha256(root: Path = ROOT, patterns: tuple[str, ...] = DECIDING) -> str:
     return sha256
 
 
+def files_sha256() -> str:
+    """Return the hex SHA-256 of all modules of hcrlib, byte by byte, and of the installed plug-ins: of any code at all."""
+    digest = hashlib.sha256("\n".join(sorted(plugins.sources())).encode())
+    for path in sorted(ROOT.rglob("*.py")):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
 def definitions(source: str, root: Path = ROOT) -> set[str]:
     """Return the normalized syntax tree of each top-level statement of a module as text."""
     tree = ast.parse(source)

@@ -42,7 +42,7 @@ def variant(config: RunConfig, alike: Iterable[RunConfig] = ()) -> str:
     else:
         own = {key: value for key, value in own.items() if key not in defaults or value != defaults[key]}
     if "preprocess" in own:
-        own["preprocess"] = ",".join(map(_step, config.preprocess))
+        own["preprocess"] = ",".join(map(step_name, config.preprocess))
     if isinstance(runs := own.get("runs"), list):  # of an ensemble: their ids would fill the line
         own["runs"] = len(runs)
         if any(other["runs"] != runs and len(other["runs"]) == len(runs) for other in others):
@@ -65,7 +65,7 @@ def _values(config: RunConfig) -> dict[str, Any]:
     return {**config.params, "preprocess": config.preprocess, "budget": config.budget, "seed": config.seed}
 
 
-def _step(step: str | dict) -> str:
+def step_name(step: str | dict) -> str:
     """Return 'hog' or 'blur(sigma=1)'; options with default values are omitted."""
     [(name, options)] = step.items() if isinstance(step, dict) else [(step, {})]
     defaults: Any = OPTIONS.get(name, {})

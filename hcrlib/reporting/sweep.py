@@ -5,8 +5,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from hcrlib.core import paths, plugins
-from hcrlib.core.code_hash import ROOT
+from hcrlib.core import paths
+from hcrlib.core.code_hash import ROOT, files_sha256
 from hcrlib.core.errors import RunError
 from hcrlib.core.fileio import write_text
 from hcrlib.reporting import html, leaderboard
@@ -73,11 +73,11 @@ def _executed(path, parameters):
 
 def _digest(compare, *content):
     """Return the SHA-256 of what a report is made from: content, the notebook at a Path, the code of hcrlib and of plug-ins."""
-    digest = hashlib.sha256(json.dumps([content, sorted(plugins.sources())]).encode())
+    digest = hashlib.sha256(json.dumps([content, files_sha256()]).encode())
     page = [
         path for kind in ("css", "js") for path in (*ROOT.glob(f"reporting/*.{kind}"), *ROOT.glob(f"tasks/*/*.{kind}"))
     ]
-    for source in [compare, *sorted(page), *sorted(ROOT.rglob("*.py"))]:
+    for source in [compare, *sorted(page)]:
         digest.update(hashlib.sha256(source.read_bytes()).digest())
     return digest.hexdigest()
 

@@ -1,13 +1,15 @@
 """Execute notebooks: the runs of a sweep, and its report."""
 
+import ast
 import importlib
+import json
 import os
 import re
 import sys
 from pathlib import Path
 
 from hcrlib.core import paths
-from hcrlib.core.errors import RunError
+from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.extras import install_hint
 
 START_S = 120  # for a kernel to start
@@ -24,6 +26,21 @@ def path(name):
     if not notebook.exists():
         raise RunError("Notebook not found", where=notebook, hint=paths.outside_hint())
     return notebook
+
+
+def parameters_of(notebook):
+    """Return the names that the cell tagged `parameters` of a notebook assigns. Raises ConfigError if it is no notebook."""
+    try:
+        cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
+        sources = ["".join(cell["source"]) for cell in cells if "parameters" in cell["metadata"].get("tags", ())]
+        nodes = [
+            node for source in sources[:1] for node in ast.walk(ast.parse(source))
+        ]  # papermill, too, takes the first
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SyntaxError) as error:
+        raise ConfigError(
+            f"This is not a notebook: {error}", where=notebook, expected="a file of Jupyter, .ipynb"
+        ) from error
+    return [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
 
 
 def execute(notebook, out, parameters, folder, kernel=None, log=False):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from hcrlib.core.code_hash import code_sha256
+from hcrlib.core.code_hash import files_sha256
 from hcrlib.core.errors import RunError
 from hcrlib.core.fileio import write_text
 from hcrlib.notebook import tables
@@ -54,23 +54,25 @@ class Study:
 def begin(sweep: str | Path, smoke: bool = False) -> Study:
     """Execute the missing runs of a study's file and return the Study. smoke: the runs of its smoke test.
 
-    Raises RunError, with the reason, if a run has failed: what a study states is of all of its runs.
+    Raises RunError, with the reason, if a run has failed or was skipped: what a study states is of all of its runs.
     """
     made = plan.ensure(sweep, smoke)
     known = plan.load(sweep, smoke)
-    if failed := [run for run in made if run.status != "finished"]:
-        hint = f"hcr sweep {sweep} --rerun-failed"
-        raise RunError(f"{len(failed)} runs of the study have {failed[0].status}", got=failed[0].reason, hint=hint)
+    if rest := sorted((run for run in made if run.status != "finished"), key=lambda run: run.status != "failed"):
+        what = f"{len(rest)} {'run' if len(rest) == 1 else 'runs'} of the study did not finish"
+        hint = f"hcr sweep {sweep} --rerun-failed" if rest[0].status == "failed" else None
+        raise RunError(what, where=rest[0].config.id, got=f"{rest[0].status}: {rest[0].reason}", hint=hint)
     return Study(known.question, made, known.folder)
 
 
 def measured(run: RunRecord, settings: dict, measure: Callable[[RunRecord, dict], list[dict]]) -> list[dict]:
     """Return measure(run, settings), rows of plain values, or what it returned for this model earlier by the same code.
 
-    The rows are kept beside the run, so that an interrupted study continues where it was.
+    The rows are kept beside the run, so that an interrupted study continues where it was. settings: plain values, which hold
+    whatever else the rows depend on, such as the hashes of other data than the run's. measure: a function of hcrlib or a
+    plug-in, all of whose code counts; of another one its own source does.
     """
-    source = Path(inspect.getfile(measure)).read_text(encoding="utf-8")
-    made_from = json.dumps([run.to_dict(), settings, code_sha256(), source], sort_keys=True)
+    made_from = json.dumps([run.to_dict(), settings, files_sha256(), inspect.getsource(measure)], sort_keys=True)
     key = hashlib.sha256(made_from.encode()).hexdigest()[:12]
     path = run.path / "measured" / f"{measure.__name__}-{key}.json"
     try:

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from hcrlib import records
+from hcrlib.core.errors import ConfigError
+from hcrlib.core.registry import did_you_mean
 from hcrlib.core.rng import seed_for
 from hcrlib.datasets import Split, load_dataset, stratified_take
 from hcrlib.metrics import scores
@@ -28,8 +30,11 @@ def judged(study, judge, images=None):
 
     judge: the classifier whose run on the dataset says how to get scores. other: the class that is confident; score: its.
     kind: "" where the label is not suspect, "wrong" from the score CLEAR on, else "unclear". images: to judge only as many,
-    stratified; None for all.
+    stratified; None for all. Raises ConfigError for a judge that no run of the study is of.
     """
+    classifiers = dict.fromkeys(run.config.classifier for run in study.runs)
+    if judge not in classifiers:
+        raise ConfigError(f"No run of the study is of the judge '{judge}'", hint=did_you_mean(judge, classifiers))
     found = {}
     for run in study.runs:
         if run.config.classifier == judge:

@@ -55,7 +55,10 @@ def fit(n, error):
 
 
 def crossing(one, other, low, high):
-    """Return the number of images, between two, from which on the PowerLaw `one` has the smaller error; None if none."""
+    """Return the number of images, between two, from which on the PowerLaw `one` has the smaller error.
+
+    None if there is none, and also if `one` has the smaller error from `low` on: it overtakes nothing.
+    """
     from scipy.optimize import brentq
 
     def gap(log_n):

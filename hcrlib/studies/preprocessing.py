@@ -4,29 +4,39 @@ import numpy as np
 import pandas as pd
 
 from hcrlib import records
+from hcrlib.core.errors import ConfigError
 from hcrlib.metrics.statistics import ALPHA, compare, p_value
 from hcrlib.plotting import style
+from hcrlib.records.naming import step_name
 
 NONE = "none"  # only the scaling to 0..1, which all share
 
 
 def steps(run):
-    """Return the steps of a run after scaling as text: "deskew, hog"."""
-    names = [next(iter(step)) if isinstance(step, dict) else step for step in run.config.preprocess[1:]]
-    return ", ".join(names) or NONE
+    """Return the steps of a run after scaling as text: "deskew, blur(sigma=1)"."""
+    return ", ".join(map(step_name, run.config.preprocess[1:])) or NONE
 
 
 def table(study):
     """Return a row per run: dataset, classifier, steps, accuracy and gain over none in points, images won and lost, p, verdict.
 
     p is of McNemar's exact test, corrected for all pairs of steps of the classifier on the dataset (Holm). verdict: "better",
-    "worse" or "".
+    "worse" or "". Raises ConfigError for two runs of the same steps, and for a classifier without a run of no steps.
     """
     rows = []
     groups = {(run.data["name"], run.config.classifier): {} for run in study.runs}
     for run in study.runs:
-        groups[run.data["name"], run.config.classifier][steps(run)] = run
+        if steps(run) in (its := groups[run.data["name"], run.config.classifier]):
+            what, two = f"Two runs of the study have the steps '{steps(run)}'", (its[steps(run)], run)
+            got = " and ".join(each.config.id for each in two)
+            raise ConfigError(
+                what, expected="runs of a classifier on a dataset that differ in their steps alone", got=got
+            )
+        its[steps(run)] = run
     for (dataset, classifier), runs in groups.items():
+        if NONE not in runs:
+            what = f"There is nothing to compare {classifier} on {dataset} with"
+            raise ConfigError(what, expected="a run with `preprocess: [scale]`", got=" and ".join(runs))
         compared = compare({name: records.load_predictions(run) for name, run in runs.items()})
         base = compared.names.index(NONE)
         for at, name in enumerate(compared.names):
@@ -44,8 +54,9 @@ def answer(found):
     for dataset, its in found.groupby("dataset", sort=False):
         parts = []
         for classifier, rows in its.groupby("classifier", sort=False):
-            best = rows.loc[rows["accuracy %"].idxmax()]
-            if best.verdict == "better":
+            better = rows[rows.verdict == "better"]
+            if len(better):
+                best = better.loc[better["accuracy %"].idxmax()]
                 parts.append(f"{classifier} gains {best.gain:.2f} points by {best.steps} ({p_value(best.p)})")
             else:
                 parts.append(f"{classifier} gains nothing that McNemar's test finds")

@@ -4,7 +4,9 @@ The first weights and the rest (order of the images, dropout, augmentation) have
 layout of random effects with one run per cell (Searle, Casella and McCulloch 1992).
 """
 
+import itertools
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -63,55 +65,79 @@ def table(cells):
     return pd.DataFrame(rows, columns=columns)
 
 
-def disagreement(study, name):
-    """Return (share of test images on which two runs of a name differ in being right, mean over the pairs; the images)."""
-    runs = [run for run in study.runs if f"{run.data['name']}, {run.config.classifier}" == name]
-    given = [records.load_predictions(run) for run in runs]
-    share = np.mean([each["predicted"] == each["labels"] for each in given], axis=0)  # of the runs that are right
-    n = len(runs)
-    return float((2 * share * (1 - share)).mean() * n / (n - 1)), len(share)
+def lasting(one, other):
+    """Return the variance that the choice of test images gives the gap of two methods' accuracies, however many runs they have.
+
+    one, other: bool (runs, n), whether a run is right, of two or more runs each. It is that of the gap of an image's two
+    probabilities of being read right, over n images; 0 for methods that find the same images hard.
+    """
+    gaps = one.mean(axis=0) - other.mean(axis=0)
+    chance = 0.0  # what the luck of runs adds to the variance of gaps; it is in the variance over seeds already
+    for right in (one, other):
+        chance += (right - right.mean(axis=1, keepdims=True)).var(axis=0, ddof=1).mean() / len(right)
+    return float(max(0.0, gaps.var(ddof=1) - chance) / len(gaps))
 
 
-def smallest_gap(sd, disagreeing, images, seeds):
+def smallest_gap(variance, images, seeds):
     """Return the least difference of accuracy that `seeds` runs of each of two methods show, POWER of the time at LEVEL.
 
-    sd: of a run, over seeds, in 0..1. disagreeing: as `disagreement` returns. The variances over seeds and over images are
-    added, as `over_images_and_seeds` does.
+    variance: of one run over seeds, the sum of both methods', of accuracies in 0..1. It holds what the luck of a run gives each
+    test image, too, so that all of it shrinks with the runs. images: as `lasting` returns, which does not.
     """
-    from scipy.stats import norm
-
-    factor = norm.ppf(1 - LEVEL / 2) + norm.ppf(POWER)
-    return float(factor * math.sqrt(2 * sd**2 / seeds + disagreeing / images))
+    return float(_factor() * math.sqrt(variance / seeds + images))
 
 
-def seeds_needed(sd, disagreeing, images, gap):
+def seeds_needed(variance, images, gap):
     """Return how many runs of each method show a difference, see `smallest_gap`; None if there are too few test images."""
-    from scipy.stats import norm
+    rest = (gap / _factor()) ** 2 - images
+    return max(1, math.ceil(variance / rest)) if rest > 0 else None
 
-    factor = norm.ppf(1 - LEVEL / 2) + norm.ppf(POWER)
-    rest = (gap / factor) ** 2 - disagreeing / images
-    return math.ceil(2 * sd**2 / rest) if rest > 0 and sd else 1 if rest > 0 else None
+
+def _factor():
+    normal = NormalDist()
+    return normal.inv_cdf(1 - LEVEL / 2) + normal.inv_cdf(POWER)
 
 
 def sizes(study, cells):
-    """Return a row per name: the gap in points that some numbers of seeds show, and the seeds that some gaps need."""
+    """Return a row per pair of networks: the gap in points that some numbers of seeds show, and the seeds that some gaps need.
+
+    A network is paired with one alike, which finds the same images hard, and with each other one on its dataset.
+    """
     rows = []
-    for name, its in cells.items():
-        sd, (apart, images) = math.sqrt(sum(components(its).values())) / 100, disagreement(study, name)
-        shown = {f"{k} seeds show": 100 * smallest_gap(sd, apart, images, k) for k in SEEDS}
-        needed = {f"{gap} needs": seeds_needed(sd, apart, images, gap / 100) or "more images" for gap in GAPS}
-        rows.append({"network": name, "images": images, **shown, **needed})
+    right = {name: _right(study, name) for name in cells}
+    variances = {name: sum(components(its).values()) / 100**2 for name, its in cells.items()}
+    for one, other in itertools.combinations_with_replacement(cells, 2):
+        dataset, network = one.rsplit(", ", 1)
+        another = other.rsplit(", ", 1)
+        if another[0] != dataset:
+            continue
+        apart = lasting(right[one], right[other]) if one != other else 0.0
+        variance, name = (
+            variances[one] + variances[other],
+            one if one == other else f"{dataset}, {network} and {another[1]}",
+        )
+        shown = {
+            f"{k} {'seed shows' if k == 1 else 'seeds show'}": 100 * smallest_gap(variance, apart, k) for k in SEEDS
+        }
+        needed = {f"{gap} needs": seeds_needed(variance, apart, gap / 100) or "more images" for gap in GAPS}
+        rows.append({"networks": name, "images": right[one].shape[1], **shown, **needed})
     return pd.DataFrame(rows)
+
+
+def _right(study, name):
+    """Return bool (runs, n): which test images each run of a name reads right."""
+    runs = [run for run in study.runs if f"{run.data['name']}, {run.config.classifier}" == name]
+    return np.array([given["predicted"] == given["labels"] for given in map(records.load_predictions, runs)])
 
 
 def answer(study, cells):
     """Return the answer in sentences, every number of which is computed from the runs."""
-    found, needed = table(cells).set_index("network"), sizes(study, cells).set_index("network")
+    found, needed = table(cells).set_index("network"), sizes(study, cells).set_index("networks")
     return " ".join(
         f"{name}: one run has an sd of {row['sd of a run']:.2f} points ({row['least %']:.2f} to {row['most %']:.2f} % over "
-        f"{row.runs:.0f} runs); {row['by weights %']:.0f} % of the variance come from the first weights, "
+        f"{row.runs:.0f} runs); {row['by weights %']:.0f} % of the variance comes from the first weights, "
         f"{row['by order %']:.0f} % from the order of the images, the rest is neither's alone. One seed of each of two such "
-        f"networks shows a difference from {needed.loc[name, '1 seeds show']:.2f} points on, five seeds from "
+        f"networks shows a difference from {needed.loc[name, '1 seed shows']:.2f} points on, five seeds from "
         f"{needed.loc[name, '5 seeds show']:.2f}, on {needed.loc[name, 'images']:,} test images."
         for name, row in found.iterrows()
     )

@@ -12,18 +12,20 @@ import numpy as np
 import pandas as pd
 
 from hcrlib import api
+from hcrlib.core.errors import ConfigError
+from hcrlib.core.registry import did_you_mean
 from hcrlib.core.timing import latency_ms
 from hcrlib.datasets import load_dataset
 from hcrlib.formats import tflite
 from hcrlib.plotting import style
-from hcrlib.studies._study import accuracy, measured
+from hcrlib.studies._study import measured
 from hcrlib.tasks.classification.export import calibration
 
 FORMS = tflite.KINDS
 TIMED = 200  # images that are read one by one
 MARKS = {"float32": "o", "float16": "s", "int8": "^", "pruned": "x", "distilled": "*"}
 COSTS = {  # column -> (label of the axis, whether pruning lowers it)
-    "bytes": ("bytes of the file", True),
+    "bytes": ("bytes of the file, deflated", True),
     "operations": ("multiplications of one image", False),
     "ms": ("ms of one image, median", False),
 }
@@ -32,10 +34,13 @@ COSTS = {  # column -> (label of the axis, whether pruning lowers it)
 def table(study, forms, pruned):
     """Return a row per network and form: name, width, form, parameters, operations, bytes, ms and accuracy in %.
 
-    forms: of FORMS. pruned: shares of the weights to set to 0; the bytes of these are deflated, and their ms are nan, since no
-    engine here skips zeros. The float32 of distilled networks is called distilled.
+    forms: of FORMS; float32, which the others are compared with, is always measured. pruned: shares of the weights to set to 0;
+    their ms are nan, since no engine here skips zeros. bytes: of the .tflite file, deflated, as otherwise zeros would save
+    none. The float32 of distilled networks is called distilled. Raises ConfigError for an unknown form.
     """
-    rows = []
+    if unknown := [form for form in forms if form not in FORMS]:
+        raise ConfigError(f"There is no form '{unknown[0]}'", hint=did_you_mean(unknown[0], FORMS))
+    forms, rows = dict.fromkeys(("float32", *forms)), []
     for run in study.runs:
         about = {"name": study.name(run), "width": run.config.params["width"]}
         for row in measured(run, {"forms": list(forms), "pruned": list(pruned)}, on_forms):
@@ -50,22 +55,21 @@ def on_forms(run, settings):
     network, x = model.learner.answering(), model.pipeline.apply(data.test.images)
     ranges = model.pipeline.apply(calibration(data))
     same = {"parameters": int(network.count_params()), "operations": operations(network)}
-    rows = []
-    for form in settings["forms"]:
+    rows, weights = [], network.get_weights()
+    for form, share in [
+        *((form, None) for form in settings["forms"]),
+        *(("float32", each) for each in settings["pruned"]),
+    ]:
+        network.set_weights(weights if share is None else prune(weights, share))
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / "model.tflite"
             tflite.write(model.learner, path, ranges, form)
-            engine, size = model.open_file(path), path.stat().st_size
+            engine, size = model.open_file(path), len(zlib.compress(path.read_bytes(), 9))
             right = float((engine.scores(x).argmax(axis=1) == data.test.labels).mean())
-            ms = latency_ms(engine.scores, [x[at : at + 1] for at in range(min(TIMED, len(x)))])["p50"]
-        rows.append({"form": form, **same, "bytes": size, "ms": ms, "accuracy %": 100 * right})
-    weights = network.get_weights()
-    for share in settings["pruned"]:
-        zeroed = prune(weights, share)
-        network.set_weights(zeroed)
-        size = sum(len(zlib.compress(array.astype(np.float32).tobytes(), 9)) for array in zeroed)
-        right = 100 * accuracy(model, data.test.images, data.test.labels)
-        rows.append({"form": "pruned", "share": share, **same, "bytes": size, "ms": None, "accuracy %": right})
+            about = {"form": form, "ms": latency_ms(engine.scores, np.split(x[:TIMED], len(x[:TIMED])))["p50"]}
+        if share is not None:
+            about = {"form": "pruned", "share": share, "ms": None}
+        rows.append({**about, **same, "bytes": size, "accuracy %": 100 * right})
     return rows
 
 
@@ -127,8 +131,8 @@ def answer(found):
     best, cheap = found.loc[found["accuracy %"].idxmax()], front(found, "bytes")
     small = cheap[cheap["accuracy %"] >= best["accuracy %"] - 1].iloc[0]
     text = (
-        f"The most accurate is {best['name']} as {best.form} ({best['accuracy %']:.2f} % with {best.bytes:,.0f} bytes). The "
-        f"smallest within a point of it is {small['name']} as {small.form}: {small['accuracy %']:.2f} % with "
+        f"The most accurate is {best['name']} as {best.form} ({best['accuracy %']:.2f} % with {best.bytes:,.0f} bytes, "
+        f"deflated). The smallest within a point of it is {small['name']} as {small.form}: {small['accuracy %']:.2f} % with "
         f"{small.bytes:,.0f} bytes and {small.operations:,} multiplications an image."
     )
     for row in losses(found).itertuples():

@@ -4,14 +4,16 @@ Test sets are those of the runs, handwriting fonts and photographs. Each image i
 as MNIST frames images (the ink in a box of 20 pixels, centered by mass) and as EMNIST does (in one of 24, in the middle).
 """
 
+import contextlib
 import functools
+import hashlib
 
 import numpy as np
 import pandas as pd
 
 from hcrlib import api
-from hcrlib.core.errors import DataError
-from hcrlib.datasets import Split, frame_of, load_dataset, photographs, stratified_take
+from hcrlib.core.errors import ConfigError, DataError
+from hcrlib.datasets import Split, fonts, frame_of, load_dataset, photographs, stratified_take
 from hcrlib.datasets.font_lines import HELD_OUT, faces_of
 from hcrlib.plotting import style
 from hcrlib.runtime.glyph import steps_of
@@ -25,33 +27,51 @@ OWN = "own"  # the frame that a dataset came with
 def table(study, images):
     """Return a row per run, test set and frame: name, trained, tested, frame, accuracy in 0..1, and the images.
 
-    images: of each test set, stratified. Fonts and photographs that are not on this machine are left out.
+    images: of each test set, stratified. Fonts and photographs that are not on this machine are left out. Raises ConfigError
+    unless all runs are of the same classes.
     """
-    tests = [*dict.fromkeys(run.config.dataset for run in study.runs), FONTS, PHOTOS]
-    rows = []
+    for run in study.runs:
+        if list(run.classes) != list(study.runs[0].classes):
+            what = f"Labels of {study.runs[0].config.dataset} and {run.config.dataset} do not mean the same"
+            expected, got = (" ".join(each.classes) for each in (study.runs[0], run))
+            raise ConfigError(
+                what, expected=f"the classes {expected}", got=got, hint="Train on datasets of the same classes"
+            )
+    tests, rows = available(study), []
     for run in study.runs:
         about = {"name": study.name(run), "classifier": run.config.classifier, "trained": run.config.dataset}
         rows += [{**about, **row} for row in measured(run, {"images": images, "tests": tests}, on_others)]
     return pd.DataFrame(rows)
 
 
+def available(study):
+    """Return [[test set, hash of its content]] of those that are on this machine."""
+    found = [[name, load_dataset(name).test_sha256] for name in dict.fromkeys(run.config.dataset for run in study.runs)]
+    for name in (FONTS, PHOTOS):
+        with contextlib.suppress(DataError):
+            digest = hashlib.sha256()
+            for label, content in _fonts() if name == FONTS else _photographs():
+                digest.update(f"{label} {len(content)} ".encode() + bytes(content))
+            found.append([name, digest.hexdigest()])
+    return found
+
+
 def on_others(run, settings):
     """Return the rows of `table` of one run."""
     model, rows = api.load_model(run), []
-    for name in settings["tests"]:
-        for frame in (OWN, *FRAMES):
+    for name, _ in settings["tests"]:
+        for frame in FRAMES if name in (FONTS, PHOTOS) else (OWN, *FRAMES):
             split = _framed(name, tuple(run.classes), settings["images"], frame)
-            if split is not None:
-                right = accuracy(model, split.images, split.labels)
-                rows.append({"tested": name, "frame": frame, "accuracy": right, "images": len(split)})
+            right = accuracy(model, split.images, split.labels)
+            rows.append({"tested": name, "frame": frame, "accuracy": right, "images": len(split)})
     return rows
 
 
 @functools.cache
 def _framed(name, classes, images, frame):
-    """Return the Split of a test set in a frame, None if there is none of it."""
+    """Return the Split of a test set in a frame."""
     if name in (FONTS, PHOTOS):
-        return None if frame == OWN else _drawn(name, classes, frame)
+        return _drawn(name, classes, frame)
     test = load_dataset(name).test
     test = test.take(stratified_take(test.labels, min(images, len(test)), 0, "transfer"))
     return test if frame == OWN else Split(np.stack([reframed(image, frame) for image in test.images]), test.labels)
@@ -66,13 +86,20 @@ def reframed(image, frame, ink="light"):
 
 
 def _drawn(name, classes, frame):
-    try:
-        pairs = _of_fonts(classes) if name == FONTS else photographs.photographs(start=1)
-    except DataError:
-        return None
+    pairs = _of_fonts(classes) if name == FONTS else _photographs()
     shown = [(classes.index(label), image) for label, image in pairs if label in classes]
     ink = "light" if name == FONTS else "auto"
     return Split(np.stack([reframed(image, frame, ink) for _, image in shown]), np.array([label for label, _ in shown]))
+
+
+def _fonts():
+    """Return [(name, file)] of the fonts. DataError if one is not on this machine."""
+    return [(font.name, file) for font in fonts.FONTS for file in fonts.read(font)]
+
+
+@functools.cache
+def _photographs():
+    return photographs.photographs(start=1)
 
 
 def _of_fonts(classes):

@@ -7,13 +7,15 @@ from typing import Any
 import yaml
 from pydantic import ConfigDict, Field
 
-from hcrlib.core import yaml_file
+from hcrlib.core import paths, yaml_file
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.registry import did_you_mean, nearest
 from hcrlib.models import named
 from hcrlib.models._base import names
+from hcrlib.runs import notebooks
 
 SHOWN = 3  # lines of a hint
+GIVEN = "sweep", "smoke"  # parameters that every notebook of a study gets
 Several = dict[str, Any]  # keys that go together
 
 
@@ -62,6 +64,28 @@ class Entry:
     own: dict
     shared: dict
     in_grid: bool
+
+
+def notebook_of(content, name):
+    """Return the Path of the notebook of a SweepFile of a name, None without one.
+
+    Raises ConfigError if it is not a notebook, if `parameters` are not its own ones, or without a notebook for keys of studies.
+    """
+    if not content.notebook:
+        if given := [key for key in ("parameters", "smoke") if getattr(content, key) is not None]:
+            hint = "Name its notebook, `notebook: notebooks/studies/NAME.ipynb`, or take the key away"
+            raise ConfigError(f"'{given[0]}' is for a study, and this file has no `notebook`", where=name, hint=hint)
+        return None
+    path = paths.found(content.notebook).resolve()
+    known = [key for key in notebooks.parameters_of(path) if key not in GIVEN]
+    for key in content.parameters or ():
+        if key in GIVEN:
+            hint = "Take it away: `hcr sweep` gives the notebook this one"
+            raise ConfigError(f"'{key}' must not be one of the `parameters`", where=name, hint=hint)
+        if key not in known:
+            what = f"'{key}' is not a parameter of {path.name}"
+            raise ConfigError(what, where=f"{name}, parameters", hint=did_you_mean(key, known))
+    return path
 
 
 def entries(content, name):

@@ -178,9 +178,14 @@ def load(path, smoke=False):
     if path.stem in TAKEN:
         raise ConfigError("A sweep must not have this name: results/ uses it", where=path, hint="Rename it")
     content = yaml_file.read(path, file.SweepFile)
+    notebook = file.notebook_of(content, path.name)
     if smoke:
-        content = file.SweepFile(question=content.question, notebook=content.notebook, runs=content.smoke)
-    notebook = content.notebook and paths.found(content.notebook).resolve()
+        if not content.smoke:
+            hint = (
+                "List runs of seconds under `smoke`, such as `- {dataset: mnist-5k, budget: 300, classifier: linear}`"
+            )
+            raise ConfigError("This file has no runs of a smoke test", where=path, hint=hint)
+        content = file.SweepFile(question=content.question, runs=content.smoke)
     folder, catalogue = path.resolve().parent, {*datasets.names()}
     entries = file.entries(content, path.name)
     configs = [_resolved(entry, entries, folder, catalogue) for entry in entries]

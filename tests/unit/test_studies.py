@@ -8,12 +8,22 @@ import pandas as pd
 import pytest
 
 from hcrlib.core import paths
-from hcrlib.core.errors import ConfigError, RunError
+from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.models import _keras, named
 from hcrlib.records import RunRecord
 from hcrlib.reporting import sweep as reports
 from hcrlib.runs import notebooks, runner
-from hcrlib.studies import begin, ceiling, learning_curves, measured, seeds, small_and_cheap, transfer
+from hcrlib.studies import (
+    _study,
+    begin,
+    ceiling,
+    learning_curves,
+    measured,
+    preprocessing,
+    seeds,
+    small_and_cheap,
+    transfer,
+)
 from hcrlib.sweeps import plan
 
 STUDIES = sorted((paths.project_root() / "params/studies").glob("*.yml"))
@@ -50,14 +60,37 @@ def test_the_variance_of_rows_and_columns_is_told_apart():
     np.testing.assert_allclose(means, [4, 1, 0.25], rtol=0.15)
 
 
+def drawn(rng, chances, shape, sd):
+    """Whether runs read images right, (*shape, n): sd is what the seed of a run adds to the chances of all images."""
+    return rng.random((*shape, len(chances)), np.float32) < chances + sd * rng.normal(size=(*shape, 1))
+
+
 def test_the_seeds_that_a_difference_needs():
-    gap = seeds.smallest_gap(sd=0.003, disagreeing=0.1, images=20_000, seeds=5)
-    assert gap == pytest.approx(2.8016 * (2 * 0.003**2 / 5 + 0.1 / 20_000) ** 0.5, rel=1e-4)
-    assert seeds.seeds_needed(0.003, 0.1, 20_000, gap * 1.0001) == 5
-    assert seeds.seeds_needed(0.003, 0.1, 20_000, 0.005) is None, (
-        "so few images do not show it with any number of seeds"
+    """Two equal methods: what their gap varies by is found from the variance of a run, which holds the luck on each image."""
+    rng = np.random.default_rng(0)
+    chances = rng.uniform(0.2, 0.8, 200)
+    variance = 2 * drawn(rng, chances, (2000,), 0.02).mean(axis=1).var()
+    claimed = [seeds.smallest_gap(variance, 0.0, k) for k in (1, 5)]
+    for k, gap in zip((1, 5), claimed, strict=True):
+        one, other = drawn(rng, chances, (2, 1000, k), 0.02).mean(axis=(2, 3))
+        assert gap == pytest.approx(2.8016 * (one - other).std(), rel=0.1)
+    assert claimed[0] / claimed[1] == pytest.approx(5**0.5)
+    assert seeds.smallest_gap(2 * 0.003**2, 4e-6, 5) == pytest.approx(
+        2.8016 * (2 * 0.003**2 / 5 + 4e-6) ** 0.5, rel=1e-4
     )
-    assert seeds.seeds_needed(0.0, 0.0, 20_000, 0.005) == 1
+    assert seeds.seeds_needed(2 * 0.003**2, 4e-6, seeds.smallest_gap(2 * 0.003**2, 4e-6, 5) * 1.0001) == 5
+    assert seeds.seeds_needed(2 * 0.003**2, 4e-6, 0.005) is None, "no number of seeds shows it on so few images"
+    assert seeds.seeds_needed(0.0, 0.0, 0.005) == 1
+
+
+def test_what_images_add_to_a_gap_is_not_the_luck_of_runs():
+    rng = np.random.default_rng(0)
+    chances = rng.uniform(0.3, 0.7, 20_000)
+    apart = np.where(rng.random(20_000) < 0.5, 0.2, -0.2)
+    one, other = (drawn(rng, chances + shift, (5,), 0.01) for shift in (0, apart))
+    alike = drawn(rng, chances, (5,), 0.01)
+    assert seeds.lasting(one, other) == pytest.approx(0.2**2 / 20_000, rel=0.1)
+    assert seeds.lasting(one, alike) < 0.1 * 0.2**2 / 20_000
 
 
 def test_the_smallest_weights_of_all_kernels_are_pruned():
@@ -67,6 +100,19 @@ def test_the_smallest_weights_of_all_kernels_are_pruned():
     np.testing.assert_array_equal(kept[1], [0.01, 5.0], "biases are not pruned")
     np.testing.assert_array_equal(kept[2], [[0, 0.4]])
     np.testing.assert_array_equal(small_and_cheap.prune(weights, 0)[0], weights[0])
+
+
+def test_forms_are_checked_and_float32_is_always_one_of_them(monkeypatch):
+    def measured(run, settings, measure):
+        return [{"form": form, "bytes": 1, "accuracy %": 90.0} for form in settings["forms"]]
+
+    monkeypatch.setattr(small_and_cheap, "measured", measured)
+    study = SimpleNamespace(runs=[made("cnn-compact", params={"width": 2})], name=lambda run: "a")
+    found = small_and_cheap.table(study, ["int8"], [])
+    assert found.form.tolist() == ["float32", "int8"]
+    assert small_and_cheap.losses(found).form.tolist() == ["int8"]
+    with pytest.raises(ConfigError, match="no form 'int4'.*Did you mean 'int8'"):
+        small_and_cheap.table(study, ["int4"], [])
 
 
 def test_the_front_has_what_nothing_cheaper_beats():
@@ -158,7 +204,7 @@ def test_a_notebook_that_is_not_there_is_reported_before_anything_runs(own_study
         plan.load(own_study)
 
 
-def test_what_is_measured_of_a_model_is_measured_once(own_study):
+def test_what_is_measured_of_a_model_is_measured_once(own_study, monkeypatch):
     [config] = plan.load(own_study, smoke=True).configs
     run, asked = runner.run_one(config, log=lambda line: None), []
 
@@ -175,16 +221,82 @@ def test_what_is_measured_of_a_model_is_measured_once(own_study):
     again = RunRecord.from_dict({**run.to_dict(), "provenance": {**run.provenance, "utc": "2027-01-01T00:00:00"}})
     measured(again, {"n": 1}, measure)
     assert len(asked) == 4, "the model was trained again"
+    monkeypatch.setattr(_study, "files_sha256", lambda: "any module of hcrlib is another one")
+    measured(again, {"n": 1}, measure)
+    assert len(asked) == 5
 
 
-def test_a_study_with_a_failed_run_states_nothing(own_study, monkeypatch):
+def test_a_study_with_a_run_that_did_not_finish_states_nothing(own_study, monkeypatch):
     monkeypatch.setattr(plan, "run", lambda configs: None)
+    for status, config in zip(("skipped", "failed"), plan.load(own_study).configs, strict=True):
+        RunRecord(config=config, status=status, reason="no luck").write()
+    with pytest.raises(RunError, match=r"2 runs of the study did not finish.*failed: no luck.*--rerun-failed"):
+        begin(own_study)
     [config] = plan.load(own_study, smoke=True).configs
-    record = runner.run_one(config, log=lambda line: None)
-    record.status, record.reason = "failed", "no luck"
-    record.write()
-    with pytest.raises(RunError, match="1 runs of the study have failed.*no luck"):
+    RunRecord(config=config, status="skipped", reason="no TensorFlow").write()
+    with pytest.raises(RunError, match=r"1 run of the study did not finish.*skipped: no TensorFlow\.$"):
         begin(own_study, smoke=True)
+
+
+def made(classifier="knn", dataset="mnist-5k", classes="01", **about):
+    """A stand-in for a run of a study."""
+    config = SimpleNamespace(classifier=classifier, dataset=dataset, id=f"{dataset}/{classifier}/{len(about)}", **about)
+    return SimpleNamespace(config=config, data={"name": dataset}, classes=list(classes))
+
+
+def test_a_judge_that_no_run_is_of_is_reported():
+    with pytest.raises(ConfigError, match="judge 'knnn'.*Did you mean 'knn'"):
+        ceiling.judged(SimpleNamespace(runs=[made()]), "knnn")
+
+
+def test_datasets_of_other_classes_are_no_test_sets():
+    study = SimpleNamespace(runs=[made(), made(dataset="letters", classes="AB")])
+    with pytest.raises(ConfigError, match="mnist-5k and letters do not mean the same.*classes 0 1, got A B"):
+        transfer.table(study, 10)
+
+
+def test_test_sets_that_come_or_change_are_measured_again(monkeypatch):
+    there = {}
+
+    def photographs(start):
+        if not there:
+            raise DataError("There are none")
+        return list(there.items())
+
+    monkeypatch.setattr(transfer.fonts, "FONTS", (SimpleNamespace(name="own"),))
+    monkeypatch.setattr(transfer.fonts, "read", lambda font: [b"a font"])
+    monkeypatch.setattr(transfer.photographs, "photographs", photographs)
+    study, seen = SimpleNamespace(runs=[made()]), []
+    for value in (None, 0, 1):
+        there |= {} if value is None else {"3": np.full((2, 2), value, np.uint8)}
+        transfer._photographs.cache_clear()
+        seen.append(transfer.available(study))
+    transfer._photographs.cache_clear()
+    assert [[name for name, _ in each] for each in seen] == [
+        ["mnist-5k", "fonts"],
+        *2 * [["mnist-5k", "fonts", "photographs"]],
+    ]
+    assert seen[1][:2] == seen[2][:2]
+    assert seen[1] != seen[2]
+
+
+def test_runs_of_the_same_steps_or_without_a_base_are_no_comparison():
+    with pytest.raises(ConfigError, match=r"Two runs of the study have the steps 'blur\(sigma=2\)'"):
+        preprocessing.table(
+            SimpleNamespace(runs=[made(preprocess=["scale", {"blur": {"sigma": 2}}]) for _ in range(2)])
+        )
+    with pytest.raises(ConfigError, match=r"a run with `preprocess: \[scale\]`, got deskew"):
+        preprocessing.table(SimpleNamespace(runs=[made(preprocess=["scale", "deskew"])]))
+
+
+def test_the_best_combination_is_one_that_is_better():
+    rows = [
+        ("d", "svm", *row)
+        for row in (("none", 90, 0, 1, ""), ("blur", 92, 2, 0.2, ""), ("hog", 91, 1, 0.001, "better"))
+    ]
+    found = pd.DataFrame(rows, columns=["dataset", "classifier", "steps", "accuracy %", "gain", "p", "verdict"])
+    assert "svm gains 1.00 points by hog" in preprocessing.answer(found)
+    assert "gains nothing" in preprocessing.answer(found[found.verdict == ""])
 
 
 def test_a_test_set_is_read_in_the_frame_of_the_training_set():

@@ -29,6 +29,9 @@ runs:
 """
 
 
+STUDY = "runs: [{classifier: knn}]\nnotebook: notebooks/studies/corruptions.ipynb\n"
+
+
 @pytest.fixture
 def write(tmp_path):
     def write(text, name="x.yml"):
@@ -189,6 +192,15 @@ def test_own_data_is_named_relative_to_the_file(write, tmp_path, monkeypatch):
             "{defaults: {k: [1, 3]}, runs: [{classifier: knn}, {classifier: svm}]}",
             ["run 2", "from `defaults`", "`- {classifier: knn, k: [1, 3]}`, `- {classifier: svm}`."],
         ),
+        ("{runs: [{classifier: knn}], notebook: none.ipynb}", ["no such file", "none.ipynb"]),
+        ("{runs: [{classifier: knn}], notebook: pyproject.toml}", ["not a notebook", "pyproject.toml", ".ipynb"]),
+        (
+            STUDY + "parameters: {imagse: 5}",
+            ["'imagse' is not a parameter of corruptions.ipynb", "Did you mean 'images'?"],
+        ),
+        (STUDY + "parameters: {smoke: true}", ["'smoke' must not be", "Take it away"]),
+        ("{runs: [{classifier: knn}], parameters: {images: 5}}", ["'parameters' is for a study", "no `notebook`"]),
+        ("{runs: [{classifier: knn}], smoke: [{classifier: dummy}]}", ["'smoke' is for a study", "no `notebook`"]),
         ("grid: {classifer: [knn]}", ["combination 1", "Unknown key 'classifer'", "Did you mean 'classifier'?"]),
     ],
 )
@@ -199,6 +211,12 @@ def test_mistakes_in_the_file_are_reported_and_nothing_runs(write, ran, capsys, 
     assert printed.count("\n") == 1
     assert ran == []
     assert not results.exists()
+
+
+def test_a_study_without_smoke_runs_says_what_to_write(write):
+    assert sweep.load(write(STUDY)).notebook
+    with pytest.raises(ConfigError, match="no runs of a smoke test.*under `smoke`"):
+        sweep.load(write(STUDY), smoke=True)
 
 
 def test_a_file_is_also_found_in_the_projects_folder(tmp_path, monkeypatch):
