@@ -140,20 +140,26 @@ def framing(found):
 
 def answer(found):
     """Return the answer in sentences, every number of which is computed from `table`."""
-    sentences = []
+    rows = []
     for classifier in found.classifier.unique():
         wide = matrix(found, classifier)
         for trained, row in wide.iterrows():
-            others = row.drop(trained).dropna()
-            if len(others):
-                worst = ", ".join(f"{value:.1f} % on {name}" for name, value in others.items())
-                sentences.append(
-                    f"{classifier} of {trained} reads {row[trained]:.1f} % of its own test images, {worst}."
-                )
+            for tested, value in row.drop(trained).dropna().items():
+                on = "the other dataset" if tested in wide.index else tested
+                rows.append((f"{classifier} of {trained}", on, row[trained] - value, value))
+    lost = pd.DataFrame(rows, columns=["who", "on", "points", "accuracy"])
+    sentences = []
+    for on, group in lost.groupby("on", sort=False):
+        least, most = (group.loc[index] for index in (group.points.idxmin(), group.points.idxmax()))
+        sentences.append(
+            f"On {on}, framed as in its training, {least.who} loses the least, {least.points:.1f} points "
+            f"({least.accuracy:.1f} % right), and {most.who} the most, {most.points:.1f} ({most.accuracy:.1f} %)."
+        )
     costs = framing(found)
+    most = costs.loc[costs.cost.idxmax()]
     sentences.append(
-        f"The other dataset's frame alone costs {costs.cost.mean():.1f} points on average, {costs.cost.max():.1f} at most "
-        f"({costs.loc[costs.cost.idxmax(), 'classifier']} of {costs.loc[costs.cost.idxmax(), 'dataset']})."
+        f"The other dataset's frame alone costs {costs.cost.mean():.1f} points on average, {most.cost:.1f} at most "
+        f"({most.classifier} of {most.dataset})."
     )
     return " ".join(sentences)
 
