@@ -66,10 +66,9 @@ def on_forms(run, settings):
             tflite.write(model.learner, path, ranges, form)
             engine, size = model.open_file(path), len(zlib.compress(path.read_bytes(), 9))
             right = float((engine.scores(x).argmax(axis=1) == data.test.labels).mean())
-            about = {"form": form, "ms": latency_ms(engine.scores, np.split(x[:TIMED], len(x[:TIMED])))["p50"]}
-        if share is not None:
-            about = {"form": "pruned", "share": share, "ms": None}
-        rows.append({**about, **same, "bytes": size, "accuracy %": 100 * right})
+            ms = latency_ms(engine.scores, np.split(x[:TIMED], len(x[:TIMED])))["p50"] if share is None else None
+        about = {"form": form} if share is None else {"form": "pruned", "share": share}
+        rows.append({**about, **same, "bytes": size, "ms": ms, "accuracy %": 100 * right})
     return rows
 
 
