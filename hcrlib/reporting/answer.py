@@ -104,9 +104,9 @@ def _by_intervals(name, best, others, names):
         _, low, high = run.metrics[task.primary]
         if low is not None and high is not None:
             ends[run.config.hash] = sorted((task.error(low), task.error(high)))
-    why = "Pairs cannot be tested, since not all predictions are on this machine"
+    why = "The predictions of some runs are not at hand"
     if best.config.hash not in ends:
-        return f"{why}."
+        return f"{why}, so pairs are not compared."
     better, worse, same = "lies on the better side of", "lies on the worse side of", "overlaps"
     parts = {better: [], worse: [], same: []}
     least, most = ends.pop(best.config.hash)
@@ -115,7 +115,7 @@ def _by_intervals(name, best, others, names):
     words = [
         f"{side} {'that' if len(them) == 1 else 'those'} of {listed(them)}" for side, them in parts.items() if them
     ]
-    return f"{why}; the interval of {name} {' and '.join(words)}." if words else f"{why}."
+    return f"{why}, so intervals are compared: that of {name} {' and '.join(words)}." if words else f"{why}."
 
 
 def _times(name, best, others):

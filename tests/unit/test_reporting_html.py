@@ -180,8 +180,8 @@ def test_each_pair_is_tested_by_the_test_that_is_named():
 def test_without_predictions_the_intervals_are_the_evidence():
     runs = [made_up(name, misses, predictions=False) for name, misses in (("knn", 10), ("svm", 20), ("linear", 90))]
     assert answer.sentences(runs)[1] == (
-        "Pairs cannot be tested, since not all predictions are on this machine; the interval of `knn` lies on the "
-        "better side of that of `linear` and overlaps that of `svm`."
+        "The predictions of some runs are not at hand, so intervals are compared: that of `knn` lies on the better side of that "
+        "of `linear` and overlaps that of `svm`."
     )
 
 
