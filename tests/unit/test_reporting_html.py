@@ -133,7 +133,7 @@ def test_committed_results_are_reported_wherever_own_ones_lie(tmp_path):
     page = html.write(tmp_path / "mnist.html", ["mnist"]).read_text()
     assert "<h1>How good is each classifier on all of MNIST, and what does it cost?</h1>" in page
     assert "Who gets more images right?" in page
-    assert "not all predictions are on this machine" in page
+    assert "predictions of some runs are not at hand" in page
 
 
 @pytest.mark.parametrize("heading", ["# tiny\n\nx", "", None])
@@ -180,8 +180,8 @@ def test_each_pair_is_tested_by_the_test_that_is_named():
 def test_without_predictions_the_intervals_are_the_evidence():
     runs = [made_up(name, misses, predictions=False) for name, misses in (("knn", 10), ("svm", 20), ("linear", 90))]
     assert answer.sentences(runs)[1] == (
-        "The predictions of some runs are not at hand, so intervals are compared: that of `knn` lies on the better side of that "
-        "of `linear` and overlaps that of `svm`."
+        "The predictions of some runs are not at hand, so intervals are compared: that of `knn` lies on the better side of "
+        "that of `linear` and overlaps that of `svm`."
     )
 
 
