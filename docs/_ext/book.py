@@ -19,6 +19,7 @@ from hcrlib.cli.main import parser
 from hcrlib.core.paths import project_root
 from hcrlib.datasets import describe
 from hcrlib.models import CLASSIFIERS, RECOGNIZERS, named
+from hcrlib.notebook import contents
 from hcrlib.records import load_records, read
 from hcrlib.reporting import answer, html
 from hcrlib.reporting.leaderboard import best_of_each, compact
@@ -139,16 +140,11 @@ def _cards(pattern):
 
 
 def _card(path):
-    notebook = nbformat.read(path, as_version=4)
-    words = "\n\n".join(cell.source for cell in notebook.cells[:2] if cell.cell_type == "markdown")
-    title, _, text = words.partition("\n")
-    question = re.search(r"(?s)^(\*\*(?:.*?)\*\*|.*?[.?](?=\s))", f"{text.strip()} ")
-    text = " ".join(question[1].strip("*").split()) if question else ""
-    figures = _figures(notebook)
+    entry, figures = contents.entry(path, ROOT), _figures(nbformat.read(path, as_version=4))
     shown = _shown(path, *max(figures, key=lambda figure: len(figure[0]))) if figures else []
     place = f"/{path.relative_to(ROOT).with_suffix('')}"
-    head = [f":::{{grid-item-card}} {title.lstrip('# ')}", f":link: {place}", ":link-type: doc", *shown]
-    return "\n".join([*head, "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text), ":::"])
+    head = [f":::{{grid-item-card}} {entry.title}", f":link: {place}", ":link-type: doc", *shown]
+    return "\n".join([*head, "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", entry.question), ":::"])
 
 
 def _shown(path, png, text):

@@ -45,10 +45,11 @@ def entries(folder=None):
     found = [path for part in PARTS for path in sorted((folder / part).glob("*.ipynb")) if path.name != INDEX]
     if not found:
         raise RunError("There are no notebooks", where=folder, hint=paths.outside_hint())
-    return [_entry(path, folder) for path in found]
+    return [entry(path, folder) for path in found]
 
 
-def _entry(path, folder):
+def entry(path, folder):
+    """Return the Entry of the notebook at a path below a folder."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
     heading = re.search(r"^# (.+)$", text, re.MULTILINE)
