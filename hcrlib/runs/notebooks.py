@@ -33,9 +33,8 @@ def parameters_of(notebook):
     try:
         cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
         sources = ["".join(cell["source"]) for cell in cells if "parameters" in cell["metadata"].get("tags", ())]
-        nodes = [
-            node for source in sources[:1] for node in ast.walk(ast.parse(source))
-        ]  # papermill, too, takes the first
+        # papermill, too, takes the first such cell
+        nodes = [node for source in sources[:1] for node in ast.walk(ast.parse(source))]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SyntaxError) as error:
         raise ConfigError(
             f"This is not a notebook: {error}", where=notebook, expected="a file of Jupyter, .ipynb"
