@@ -7,9 +7,9 @@ import sqlite3
 import flask
 import numpy as np
 
+from ..occlusion import occlusion
 from ..strokes import stroke_width
 from . import images
-from .occlusion import occlusion
 from .problems import Problem
 
 MAX_BATCH = 64  # images in one request

@@ -1,0 +1,137 @@
+"""The study of explanations: each map and each neighbor is what it is said to be."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hcrlib.core.errors import ConfigError
+from hcrlib.models.svm import Svm, _margins
+from hcrlib.runtime import Pipeline
+from hcrlib.runtime.occlusion import contributions, erasures
+from hcrlib.studies import explanations
+from hcrlib.studies.explanations import Explained
+
+ROWS = [
+    ("knn", 1, 4, 9, 1.0, True, True, 9, None, True, None, False),
+    ("knn", 2, 4, 9, 0.6, True, False, 4, None, True, None, False),
+    ("knn", 3, 7, 7, 0.9, False, False, 7, None, True, None, False),
+    ("cnn", 1, 4, 9, 0.9, True, False, 9, 4, True, True, False),
+    ("cnn", 4, 5, 6, 0.8, True, True, 6, 6, True, True, False),
+    ("cnn", 5, 5, 5, 0.8, True, False, 5, 5, True, True, False),
+    ("cnn", 6, 5, 5, 0.8, False, False, 5, 5, False, True, True),
+]
+
+
+@pytest.fixture
+def found():
+    about = ["name", "index", "label", "predicted", "score", "changed", "corrected", "nearest", "hidden"]
+    names = [*about, "by_occlusion", "by_gradient", "at_random"]
+    return pd.DataFrame(ROWS, columns=names).assign(dataset="d", half=[None if row[0] == "cnn" else 3 for row in ROWS])
+
+
+def explained(learner, blank=0.0):
+    """An Explained without a run."""
+    made = object.__new__(Explained)
+    made.learner, made.blank = learner, np.full((28, 28), blank, np.float32)
+    return made
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_terms_of_support_vectors_add_up_to_the_decision(n_classes):
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % n_classes
+    x = (rng.random((60, 28, 28)) + 0.2 * y[:, None, None]).astype(np.float32)
+    svm = Svm(calibrated=False)
+    svm.fit(x, y, x, y, SimpleNamespace(n_classes=n_classes))
+    about, image = explained(svm), x[0]
+    kernel = np.exp(-svm.gamma * ((svm.vectors - image.ravel()) ** 2).sum(axis=1))[None]
+    [margins] = _margins(kernel, svm.coefficients, svm.intercept, svm.counts)
+    for pair, (one, other) in enumerate(zip(*np.triu_indices(n_classes, 1), strict=True)):
+        sign = -1 if n_classes == 2 else 1  # scikit-learn flips the sign of a single pair
+        terms = about.evidence(image, one, other)
+        assert terms.sum() == pytest.approx(sign * (margins[pair] - svm.intercept[pair]), abs=1e-4)
+        np.testing.assert_array_equal(about.evidence(image, other, one), -terms)
+    answer = int(svm.logits(image[None]).argmax())
+    terms = np.sort(np.abs(about.evidence(image, answer, int(svm.logits(image[None]).argsort()[0, -2]))))[::-1]
+    half = about.half(image, answer)
+    assert terms[: half - 1].sum() < terms.sum() / 2 <= terms[:half].sum() + 1e-5
+    assert explained(SimpleNamespace(backend="")).half(image, 0) is None
+
+
+def test_the_gradient_is_that_of_the_log_odds():
+    from hcrlib.models._keras import started
+
+    keras = started(0)
+    model = keras.Sequential(
+        [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")]
+    )
+    about = explained(SimpleNamespace(backend="keras", answering=lambda: model), blank=0.25)
+    image = np.random.default_rng(0).random((28, 28)).astype(np.float32)
+    weights = model.layers[-1].weights[0].numpy().reshape(28, 28, 3)
+    order = np.argsort(-model(image[None, ..., None]).numpy()[0])
+    expected = (weights[..., order[0]] - weights[..., order[1]]) * (image - 0.25)
+    np.testing.assert_allclose(about.gradient(image, order[0]), expected, atol=1e-5)
+    assert about._activated(image[None]).shape == (1, 784), "what the last layer gets"
+    assert explained(SimpleNamespace(backend="")).gradient(image, 0) is None
+
+
+def test_patches_cover_the_ink_and_share_its_loss():
+    image = np.full((28, 28), 0.25, np.float32)
+    image[10:12, 10:12] = 1
+    images, patches = erasures(image, 0.25)
+    assert len(images) == 1 + len(patches)
+    assert all((each[patch] == 0.25).all() for each, patch in zip(images[1:], patches, strict=True))
+    losses = (images[0] - images[1:]).sum(axis=(1, 2))
+    by = contributions(losses, patches, image.shape)
+    assert by[10:12, 10:12].min() > 0
+    assert not by[:5].any()
+    assert len(erasures(np.zeros((28, 28), np.uint8))[0]) == 1, "nothing to erase"
+
+
+def test_the_ink_of_the_highest_rank_is_erased():
+    image = np.zeros((28, 28), np.float32)
+    image[0, :20] = 1
+    asked = []
+
+    def scores(x):
+        asked.append(x[0])
+        return np.array([[x[0].sum() <= 18, x[0].sum() > 18]], np.float32)
+
+    by = np.zeros((28, 28))
+    by[0, 3:5], by[5] = 1, 2  # the highest of all is paper
+    assert explained(SimpleNamespace(scores=scores)).changes(image, 1, by)
+    np.testing.assert_array_equal(np.flatnonzero(asked[0] != image), [3, 4])
+    assert explained(None).changes(image, 1, None) is None
+
+
+def test_features_are_refused():
+    about = object.__new__(Explained)
+    about.model = SimpleNamespace(pipeline=Pipeline(["scale", "hog"]))
+    with pytest.raises(ConfigError, match=r"pipeline makes features.*Write a study of runs without hog"):
+        about.prepared(np.zeros((1, 28, 28), np.uint8))
+
+
+def test_shares_are_of_right_answers_or_of_mistakes(found):
+    knn, cnn = explanations.by_classifier(found).set_index("classifier").T.items()
+    assert knn[1].tolist()[:6] == [1, 2, 0, 50, 100, 50]
+    assert np.isnan(knn[1].iloc[-1])
+    assert cnn[1].tolist() == [2, 2, 50, 50, 100, 100, 50]
+    maps = explanations.by_map(found).set_index("classifier")
+    assert maps.loc["cnn"].tolist() == [50, 100, 50]
+    assert maps.loc["knn"].isna().tolist() == [False, True, False]
+
+
+def test_the_mistake_that_fewest_others_make_is_shown(found):
+    assert explanations.shown(found)[["name", "index"]].to_numpy().tolist() == [["knn", 2], ["cnn", 4]]
+
+
+def test_the_answer_states_the_numbers_of_the_tables(found, monkeypatch):
+    model = SimpleNamespace(learner=SimpleNamespace(vectors=np.zeros((1200, 1))))
+    monkeypatch.setattr(explanations.api, "load_model", lambda run: model)
+    text = explanations.answer(SimpleNamespace(runs=["knn", "cnn"], name=str), found)
+    assert "changes 0 % of the right answers of knn and 50 % of those of cnn, and corrects 50 to 50 %" in text
+    assert "answered for 50 % (knn) to 100 % (cnn)" in text
+    assert "changes 100 % of the right answers of cnn, by occlusion 50 %, at random 50 %." in text
+    assert "Half of a decision of knn rests on 3 of 1,200 support vectors." in text
