@@ -20,7 +20,7 @@ install = $(BIN)/uv pip install --quiet --python $(BIN)/python -c requirements.l
 # One process per core, but no more than memory is sure to hold; tests/conftest.py puts the files that take longest first.
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help env env-all demo lab app test test-long test-faults test-all fuzz chaos test-fast durations docs lint format sweep leaderboard notebooks test-arm64 schemas lock clean
+.PHONY: help env env-all demo lab app test test-long test-weekly test-all fuzz chaos test-fast durations docs lint format sweep leaderboard notebooks test-arm64 schemas lock clean
 
 ## this list
 help:
@@ -59,20 +59,20 @@ lab: env
 app: env
 	$(BIN)/hcr serve
 
-## the tests that take under 8 s each, three notebooks included (minutes on 2 cores)
+## the tests that take up to 3 s each, and the main paths (minutes on 2 cores)
 test: .venv/.complete lint
-	$(BIN)/python -m pytest $(PARALLEL) -m "not faults and not long"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not long and not weekly and not faults"
 
-## what `make test` leaves out but faults: all notebooks, whole sweeps and searches, every network, all test images
+## the longer ones: all notebooks, whole sweeps and searches, every network, all test images
 test-long: .venv/.complete
-	$(BIN)/python -m pytest $(PARALLEL) -m "long and not faults"
+	$(BIN)/python -m pytest $(PARALLEL) -m "long and not weekly and not faults"
 
-## processes that are killed or cut off, disks that fill (about 10 minutes on 2 cores)
-test-faults: .venv/.complete
-	$(BIN)/python -m pytest $(PARALLEL) -m faults
+## the longest; processes that are killed or cut off, disks that fill (about 15 minutes on 2 cores)
+test-weekly: .venv/.complete
+	$(BIN)/python -m pytest $(PARALLEL) -m "weekly or faults"
 
 ## all tests
-test-all: test test-long test-faults
+test-all: test test-long test-weekly
 
 ## a sweep of 200 runs with 40 random faults; rewrites results/chaos.md (about 20 minutes, Linux, root for all faults)
 chaos: .venv/.complete

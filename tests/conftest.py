@@ -24,7 +24,14 @@ if not WORKER:  # the processes of a session share its cache, so that a dataset 
     os.environ["HCR_CACHE"] = tempfile.mkdtemp(prefix="hcr-test-cache-")
     atexit.register(shutil.rmtree, os.environ["HCR_CACHE"], ignore_errors=True)
 ROOT = Path(__file__).resolve().parents[1]
-DURATIONS = ROOT / "tests/durations.json"  # file -> seconds, written by `make durations`
+DURATIONS = ROOT / "tests/durations.json"  # file -> seconds, and long test -> seconds, written by `make durations`
+LONG = 3  # seconds: `make test` leaves out tests that took longer, but for
+KEPT = (  # the main paths
+    "tests/contract/test_classifiers.py::test_conforms[cnn-basic]",
+    "tests/notebooks/test_execution.py::test_it_shows_what_was_committed[00_tour]",
+    "tests/unit/test_docs.py::test_what_a_page_shows_runs[docs/howto/own-images.md]",
+    "tests/unit/test_docs.py::test_what_a_page_shows_runs[docs/start.md]",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -144,22 +151,32 @@ def loaded_package(other_package, monkeypatch):
     del sys.modules["nearest_mean"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items):
-    """Run the files that take longest first, and new ones before them, so that no process waits long for the last one."""
+    """Mark long tests; run the files that take longest first, and new ones before them, so that no process waits for the last."""
     seconds = json.loads(DURATIONS.read_text(encoding="utf-8"))
+    for item in items:
+        if seconds.get(item.nodeid, 0) > LONG and item.nodeid not in KEPT:
+            item.add_marker("long")
     # Stable: the order within a file stays.
     items.sort(key=lambda item: -seconds.get(item.path.relative_to(ROOT).as_posix(), math.inf))
 
 
-took = Counter()  # file -> seconds, of this session
+took = Counter()  # file or test -> seconds, of this session
 
 
 def pytest_runtest_logreport(report):
     took[report.nodeid.partition("::")[0]] += report.duration
+    if report.when == "call":  # without fixtures: those that several share would be the first one's
+        took[report.nodeid] = report.duration
 
 
 def pytest_sessionfinish():
     if os.environ.get("HCR_DURATIONS") and not WORKER:
-        seconds = json.loads(DURATIONS.read_text(encoding="utf-8")) | {name: round(s, 1) for name, s in took.items()}
-        present = {name: s for name, s in sorted(seconds.items()) if (ROOT / name).exists()}
+        known = json.loads(DURATIONS.read_text(encoding="utf-8")) | {name: round(s, 1) for name, s in took.items()}
+        present = {
+            name: s
+            for name, s in sorted(known.items())
+            if (ROOT / name.partition("::")[0]).exists() and ("::" not in name or s > LONG)
+        }
         DURATIONS.write_text(json.dumps(present, indent=0) + "\n", encoding="utf-8")

@@ -39,9 +39,9 @@ PARAMETERS = {
     "cnn-spinal-vgg": 3_634_634,
     "mlp": 538_122,
 }
-LONG = {*NARROW, "cnn-robust"}
+LARGE = "cnn-spinal-vgg", "cnn-textcaps"
 NAMES = [  # without those of test_models_ensemble.py
-    pytest.param(name, marks=pytest.mark.long) if name in LONG else name
+    pytest.param(name, marks=pytest.mark.weekly) if name in LARGE else name
     for name in CLASSIFIERS.names()
     if name not in ("ensemble", "cnn-distilled")
 ]
@@ -127,7 +127,6 @@ def check_seeds(classifier):
     assert drawn
 
 
-@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["linear", "svm", "nystroem", "mlp"])  # the training loop of networks is that of all
 def test_class_weights_make_up_for_rare_classes(name, data, tmp_path):
@@ -160,7 +159,6 @@ def test_a_class_weight_is_one_of_the_choices():
         CLASSIFIERS.get("mlp").create({"class_weight": "heavy"})
 
 
-@pytest.mark.long
 @pytest.mark.slow
 def test_the_seed_decides_what_is_trained(data, tmp_path):
     """Of any network: the training loop is that of all."""

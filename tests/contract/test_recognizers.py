@@ -37,7 +37,6 @@ def fitted(name, folder):
     return recognizer
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_conforms(name, tmp_path):
     recognizer = fitted(name, tmp_path / "a")
@@ -87,7 +86,6 @@ def test_batches_hold_every_image():
     assert sorted(index for indices, _ in by_width(images, 2) for index in indices) == list(range(7))
 
 
-@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.filterwarnings(r"ignore:(currentThread|getName)\(\):DeprecationWarning")  # keras-tuner's
 def test_a_recognizer_is_tuned(monkeypatch, short_network):

@@ -149,7 +149,6 @@ def test_stops_early_and_restores_the_best_epoch():
     assert run.val_loss == pytest.approx(min(losses), rel=0.01)
 
 
-@pytest.mark.long
 def test_a_recognizer_stops_early_by_its_character_error_rate(few_numbers, short_network):
     run = hcr.train("crnn-small", epochs=30, patience=1, tensorboard=True, say=lambda line: None, **TINY)
     rates = [row["val_cer"] for row in run.history]
@@ -161,7 +160,6 @@ def test_a_recognizer_stops_early_by_its_character_error_rate(few_numbers, short
     assert list((run.path / "tensorboard").rglob("events.out.tfevents.*"))
 
 
-@pytest.mark.long
 def test_the_history_of_a_smoothed_loss_is_not_mixed_up():
     run = hcr.train("mlp", budget=1000, epochs=6, label_smoothing=0.1, say=lambda line: None)
     last = run.history[-1]

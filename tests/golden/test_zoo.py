@@ -73,7 +73,6 @@ def test_a_recognizer_reads_its_golden_image(name):
     assert model.decode(model.scores([golden["image-0"]])) == [str(golden["text-0"])]
 
 
-@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WHOLES)
 def test_a_recognizer_reads_as_its_record_says(name, real_data, monkeypatch):

@@ -30,7 +30,6 @@ SMALLEST = {  # notebook -> parameters that make it fast and change nothing that
     "90_export_and_deploy": ({"params": {"epochs": 1, "width": 4}}, 1),
     "index": ({}, 0),
 }
-SHORT = {"00_tour", "01_explore_data", "10_train", "index"}  # `make test` runs them, `make test-all` the others as well
 EAGER = """import warnings
 import tensorflow
 from hcrlib.models import _settings
@@ -50,10 +49,8 @@ STARTUP = {  # notebook -> what its kernel runs first; the notebook and what is 
 
 def parametrized(wanted):
     """The notebooks whose name is wanted, for a test's `path`."""
-    paths = [path for path in NOTEBOOKS if wanted(path.stem)]
-    marks = [() if path.stem in SHORT else pytest.mark.long for path in paths]
     return pytest.mark.parametrize(
-        "path", [pytest.param(path, marks=mark, id=path.stem) for path, mark in zip(paths, marks, strict=True)]
+        "path", [path for path in NOTEBOOKS if wanted(path.stem)], ids=lambda path: path.stem
     )
 
 

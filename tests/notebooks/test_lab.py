@@ -95,7 +95,6 @@ def has_ink(page, least, most):
     page.wait_for_function(f"(() => {{ const ink = {INK}; return ink > {least} && ink < {most}; }})()")
 
 
-@pytest.mark.long
 def test_what_is_drawn_is_seen_also_where_the_page_was_opened_again(lab):
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

@@ -25,7 +25,7 @@ def executed(notebook, parameters, folder):
     return records.read_all()
 
 
-@pytest.mark.long
+@pytest.mark.weekly
 def test_papermill_trains_a_network_from_parameters(tmp_path):
     given = {"classifier": "mlp", "params": {"epochs": 1}, "budget": 500, "seed": 3}
     [record] = executed("10_train.ipynb", given, tmp_path)
@@ -41,7 +41,6 @@ def test_papermill_trains_a_network_from_parameters(tmp_path):
     assert len(nbformat.read(tmp_path / "out.ipynb", as_version=4).cells) > 10
 
 
-@pytest.mark.long
 def test_a_sweep_ends_with_leaderboard_figures_and_a_page_that_loads_nothing(
     loaded_package, tmp_path, results, capfd, monkeypatch
 ):

@@ -182,7 +182,6 @@ print("it was there")
 """
 
 
-@pytest.mark.long
 def test_resumes_from_the_checkpoint_of_a_killed_attempt(work):
     run = records.RunConfig.from_dict(work().config).id
     asked = work(CHECKPOINT.format(id=run))
@@ -207,7 +206,6 @@ def test_a_record_left_by_a_killed_attempt_is_ignored(work):
     assert (outcome.kind, outcome.reason) == (FAULT, "the notebook ended without a record")
 
 
-@pytest.mark.long
 def test_two_attempts_at_once(work, here, tmp_path):
     def attempt():
         outcome = worker.attempt(asked)

@@ -82,7 +82,6 @@ def test_foreign_signs_look_like_no_class():
     assert not set("abxyz015") & set(letters), "letters of a class that stands for both cases, and their shapes"
 
 
-@pytest.mark.long
 def test_what_is_no_character_trains_every_class_alike(tmp_path):
     robust = CLASSIFIERS.get("cnn-robust").create(
         {"epochs": 1, "redrawn": 0.1, "lettered": 0, "others": 0.2, "width": 4}

@@ -86,7 +86,6 @@ def test_unsuitable_members_and_settings_are_refused(runs, name, members, params
         hcr.train(name, **members, **params, say=lambda line: None)
 
 
-@pytest.mark.long
 @pytest.mark.slow
 def test_a_pupil_learns_from_its_teachers_alone(runs, tmp_path):
     """With wrong labels of weight 0, it still gives its teachers' answers."""
@@ -103,7 +102,6 @@ def test_a_pupil_learns_from_its_teachers_alone(runs, tmp_path):
     assert any("2 teachers" in note for note in pupil.notes)
 
 
-@pytest.mark.long
 @pytest.mark.slow
 def test_a_pupil_learns_from_labels_too(runs, monkeypatch):
     kind, seen = CLASSIFIERS.get("cnn-distilled"), []

@@ -204,7 +204,7 @@ PAPER = [(64, 800, 64), (32, 400, 128), (16, 400, 128), (8, 200, 256), (8, 200, 
 PARAMETERS = {"crnn-paper": 13_261_777, "crnn-residual": 1_127_521, "crnn-small": 1_132_753}
 
 
-@pytest.mark.long
+@pytest.mark.weekly
 @pytest.mark.slow
 def test_the_paper_s_network_learns_a_batch_by_heart(monkeypatch):
     """All its parameters, its own rate and optimizer; 128 columns instead of 800 take a sixth of the time."""
@@ -318,7 +318,6 @@ def test_lines_that_need_more_steps_than_there_are_or_have_no_known_character():
         paper.wide(930)
 
 
-@pytest.mark.long
 @pytest.mark.slow
 def test_a_recognizer_learns_to_read_a_folder(tmp_path, capsys, short_network):
     """That it is exported, verified and kept is tested in test_export_bundle.py."""

@@ -249,7 +249,6 @@ def command(*words):
     return args.func(args)
 
 
-@pytest.mark.long
 @pytest.mark.slow
 def test_the_command(tmp_path, capsys):
     (tmp_path / "space.yml").write_text('k: "1..9"\nweighted: [true, false]\n')
@@ -279,7 +278,6 @@ def test_without_a_finished_trial_there_is_nothing_to_choose_or_draw():
             ask()
 
 
-@pytest.mark.long
 @pytest.mark.slow
 def test_a_network_is_measured_as_training_measures_it(capfd):
     space = {"learning_rate": "0.001..0.01 log", "hidden": [16, 32]}
@@ -322,7 +320,7 @@ def test_trials_that_end_in_another_order_are_the_same(learner, tmp_path, monkey
     assert rounds == [3, 1, 2]
 
 
-@pytest.mark.long
+@pytest.mark.weekly
 @pytest.mark.slow
 def test_a_cluster_makes_the_same_trials_of_a_network(tmp_path, monkeypatch, eager):
     asked = {"budget": 200, "max_epochs": 1, "space": {"hidden": [16, 32], "batch_size": [32, 64]}}
