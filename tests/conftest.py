@@ -153,7 +153,7 @@ def loaded_package(other_package, monkeypatch):
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items):
-    """Mark long tests; run the files that take longest first, and new ones before them, so that no process waits for the last."""
+    """Mark long tests; run new files, then those that take longest, first, so that no process waits for the last one."""
     seconds = json.loads(DURATIONS.read_text(encoding="utf-8"))
     for item in items:
         if seconds.get(item.nodeid, 0) > LONG and item.nodeid not in KEPT:
