@@ -89,7 +89,16 @@ def _fail(text, status=1):
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that suggests the closest command for a misspelled one, and lists the commands where none is given."""
+    """A parser that suggests the closest command or option for a misspelled one, and lists the commands where none is given."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown and hasattr(namespace, "rest") and not unknown[0].startswith("-"):
+            namespace.rest, unknown = [*namespace.rest, *unknown], []  # the command explains what it lacks
+        elif unknown and unknown[0].startswith("--"):
+            known = [option for option in self._option_string_actions if option.startswith("--")]
+            self.error(f"there is no option {unknown[0]}. {did_you_mean(unknown[0].partition('=')[0], known)}")
+        return namespace, unknown
 
     def error(self, message):
         if message.endswith("required: COMMAND"):

@@ -91,7 +91,7 @@ def render(records, style="table", compact=False, most=None, width=None, runs=Fa
         return table(records).to_csv(index=False, lineterminator="\n")
     title = {"table": "{}\n", "markdown": "### {}\n", "html": "<h3>{}</h3>"}[style]
     listed = "<p>{}</p>" if style == "html" else "- {}"
-    parts, ranked, hidden = [], _ranked(records, runs), {}
+    parts, ranked, notes = [], _ranked(records, runs), []
     every = [run for row in ranked for run in row.runs]
     for _, group in groupby(ranked, lambda row: _question(row.record)):
         rows = list(group)
@@ -101,7 +101,6 @@ def render(records, style="table", compact=False, most=None, width=None, runs=Fa
             columns = {"seed": [str(row.record.config.seed) for row in rows], **columns}
         names = [label(row.record, every) for row in rows]
         columns, left_out = _fitted({"classifier": names, **columns}, task, most, width if style == "table" else None)
-        hidden |= dict.fromkeys(left_out)
         grid = _drawn(columns, most, style)
         if bold and style == "table":
             grid = _emphasized(grid, 1 + columns["classifier"][0].count("\n"))
@@ -112,7 +111,9 @@ def render(records, style="table", compact=False, most=None, width=None, runs=Fa
                 f"Best by validation: {label(best.record, every, seed=runs)}; the table is sorted by test results.",
                 "",
             ]
-    notes = [f"Not shown, for width: {', '.join(hidden)}; `hcr leaderboard --wide` has them"] if hidden else []
+        if left_out:
+            parts[-1:] = [textwrap.fill(f"Not shown, for width: {', '.join(left_out)}.", max(width, 20)), ""]
+            notes = ["`hcr leaderboard --wide` shows all columns."]
     parts += [listed.format(_escaped(line, style)) for line in (*notes, *remarks(records))]
     return "\n".join(parts).rstrip() + "\n"
 
