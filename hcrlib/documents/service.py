@@ -9,6 +9,7 @@ import json
 import re
 import sys
 import time
+from dataclasses import replace
 
 from PIL import Image
 
@@ -16,6 +17,7 @@ from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.datasets.text import reduced
 from hcrlib.documents import formats, loading
 from hcrlib.documents.choice import Choice
+from hcrlib.documents.containers import Box, Word
 from hcrlib.documents.line_recognition import MARGIN, cut_out, whole_recognizer
 from hcrlib.documents.progress import reporting, silent
 from hcrlib.documents.reader import Reader
@@ -40,7 +42,17 @@ class Service:
         self._library, self._readers = library, {}
 
     def read(
-        self, data, name, served, form, keep=False, recognizer=None, line_images=False, characters=None, report=silent
+        self,
+        data,
+        name,
+        served,
+        form,
+        keep=False,
+        recognizer=None,
+        line_images=False,
+        characters=None,
+        report=silent,
+        corrected=(),
     ):
         """Read an image or a PDF and return the result as bytes in the format `form`.
 
@@ -56,10 +68,11 @@ class Service:
             characters: a string of those that may be read, without a recognizer; None for all.
             report: is called with the page, the number of pages, and what progress.reporting reports, with boxes in pixels of
                 the file.
+            corrected: the CorrectedLines, see hcrlib.runtime.web.pages, to write instead of what is read.
 
         Raises:
             Problem: if the file is unreadable, has over MOST_PAGES pages or takes longer than MOST_S, if the recognizer is
-                damaged, or if the library cannot be written.
+                damaged, if the library cannot be written, or if a corrected line is now read otherwise than it was.
         """
         stream = io.BytesIO()
         by = {"model": served.name, "recognizer": recognizer and recognizer.name}
@@ -77,8 +90,12 @@ class Service:
                 adding = Library(self._library).adding(data, model=served.name, name=name)
                 adds.append(stack.enter_context(adding))
             for page in self._pages(data, report, served, recognizer, characters):
+                page = _with(page, [line for line in corrected if line.page == page.number])
                 for add in adds:
                     add(page)
+            for line in corrected:
+                if line.page > page.number:
+                    raise _stale(line)
         return stream.getvalue()
 
     def search(self, text, limit):
@@ -143,6 +160,33 @@ def _as_problem(problem, kind):
             print(f"hcr serve: {error}", file=sys.stderr)
             hint = None
         raise Problem(problem, str(kind(error.what, hint=hint))) from error
+
+
+def _with(page, corrected):
+    """Return a Page with corrected lines. Problem where they are those of another page, or of one that was read otherwise."""
+    lines = list(page.lines)
+    for each in corrected:
+        now = lines[each.line].text if 0 <= each.line < len(lines) else None
+        if now != each.was:
+            raise _stale(each, now)
+        read = {(word.text, word.box): word for word in lines[each.line].words}
+        words = [read.get((text, Box(*box))) or Word(text, Box(*box), 1.0) for text, box in each.words]
+        if not all(_is_inside(word.box, page) for word in words):
+            raise Problem("not-valid", f"Line {each.line + 1} of page {page.number} has a word outside the page.")
+        lines[each.line] = replace(lines[each.line], words=tuple(words))
+    return replace(page, lines=tuple(lines))
+
+
+def _stale(line, now=None):
+    """Return the Problem of a CorrectedLine that is not the one that was read; now: what that is, or None."""
+    now = "is not there" if now is None else f"is now {now!r}"
+    return Problem(
+        "not-valid", f"Line {line.line + 1} of page {line.page} was {line.was!r} and {now}. Read the page again."
+    )
+
+
+def _is_inside(box, page):
+    return 0 <= box.left <= box.right <= page.width and 0 <= box.top <= box.bottom <= page.height
 
 
 @contextlib.contextmanager

@@ -82,9 +82,9 @@ class StandIn:
         lines = [each for each in self.available if each.unit == "lines"]
         return SimpleNamespace(name=AUTO, digest=lines[0].digest, lines=lines[0]) if lines else None
 
-    def read(self, data, name, loaded, output, keep, recognizer, line_images, characters, report):
+    def read(self, data, name, loaded, output, keep, recognizer, line_images, characters, report, corrected):
         self.calls.append(((recognizer or loaded).name, output))
-        self.characters = characters
+        self.characters, self.corrected = characters, corrected
         report(*self.stage)
         self.started.set()
         self.proceed.wait(20)

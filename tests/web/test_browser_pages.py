@@ -440,9 +440,10 @@ def test_lines_are_corrected_and_stored_with_consent(page):
     expect(line(page, 1)).to_have_attribute("data-state", "✓ changed here only")
     assert download(page, "text")[1].decode().splitlines()[0] == "The quick red fox."
     assert b'"image"' not in download(page, "json")[1]
-    expect(page.locator("#as-read")).to_be_hidden()
-    page.locator("#format").select_option("alto")
-    expect(page.locator("#as-read")).to_contain_text("without your corrections")
+    download(page, "alto")
+    [corrected] = page.reader.corrected
+    assert (corrected.page, corrected.line, corrected.was) == (1, 0, SHOWN.splitlines()[0])
+    assert " ".join(word for word, _ in corrected.words) == "The quick red fox."
 
 
 def test_undoing_takes_back_what_was_stored(desktop):

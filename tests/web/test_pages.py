@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import io
+import json
 import time
 
 import pytest
@@ -199,6 +200,40 @@ def test_kept_pages_are_found(client, reader):
 )
 def test_refused_requests(client, data, kind, query, name, status):
     problem(ask(client, data, kind, query), name, status)
+
+
+LINE = {"page": 1, "line": 2, "was": "fux", "words": [{"text": "fox", "box": [1, 2, 3, 4]}]}
+
+
+def with_lines(client, lines, query="?format=alto"):
+    form = {"page": (io.BytesIO(PDF), "a.pdf"), "lines": lines if isinstance(lines, str) else json.dumps(lines)}
+    return ask(client, form, "multipart/form-data", query)
+
+
+def test_corrected_lines_come_with_the_page(client, reader):
+    assert with_lines(client, [LINE]).status_code == 200
+    assert reader.corrected == [pages.CorrectedLine(1, 2, "fux", (("fox", (1, 2, 3, 4)),))]
+    assert ask(client).status_code == 200
+    assert reader.corrected == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "name", "status"),
+    [
+        ("[", "bad-request", 400),
+        ("[" * 100_000, "bad-request", 400),
+        ("7", "bad-request", 400),
+        ([{**LINE, "page": "first"}], "bad-request", 400),
+        ([{**LINE, "words": [{"text": "fox"}]}], "bad-request", 400),
+        ([{**LINE, "words": [{"text": "fox", "box": [1, 2, 3, float("inf")]}]}], "bad-request", 400),
+        ([{**LINE, "words": [{"text": "fox", "box": [1, 2, 3]}]}], "not-valid", 422),
+        ([{**LINE, "words": [{"text": "a fox", "box": [1, 2, 3, 4]}]}], "not-valid", 422),
+        ([{**LINE, "words": [{"text": "", "box": [1, 2, 3, 4]}]}], "not-valid", 422),
+    ],
+)
+def test_refused_corrected_lines(client, reader, lines, name, status):
+    problem(with_lines(client, lines), name, status)
+    assert not reader.calls
 
 
 def test_pages_may_be_larger_than_characters(client):

@@ -26,6 +26,7 @@ from hcrlib.documents.line_recognition import CtcRecognizer
 from hcrlib.documents.store import Library
 from hcrlib.runtime.web import STATIC, app, cli, images, waiting
 from hcrlib.runtime.web.app import create_app
+from hcrlib.runtime.web.pages import CorrectedLine
 from hcrlib.runtime.web.problems import Problem
 
 from .conftest import EIGHT, OPENAPI, ZOO, encoded, picture, problem, recognizer_bundle, validate
@@ -152,6 +153,39 @@ def test_the_service_reads(mine):
     assert mine.read(b"1", "a.png", LOADED, "text").decode().split() == ["fox"]
     assert mine.read(b"1", "a.png", LOADED, "pdf").startswith(b"%PDF")
     assert FakeReader.count == before + 1
+
+
+WORDS = ("red", (100, 100, 180, 160)), ("fox", (100, 100, 300, 160))
+
+
+@pytest.mark.parametrize(
+    ("form", "words"), [("text", b"red fox"), ("alto", b'"red"'), ("hocr", b">red<"), ("json", b'"red"')]
+)
+def test_corrected_lines_are_written_instead_of_what_is_read(mine, form, words):
+    corrected = [CorrectedLine(2, 0, "fox", WORDS)]
+    written = mine.read(b"12", "a.pdf", LOADED, form, corrected=corrected)
+    assert words in written
+    if form == "json":
+        first, second = (page["lines"][0] for page in json.loads(written)["pages"])
+        assert [first["text"], second["text"]] == ["fox", "red fox"]
+        assert second["words"][1] == first["words"][0], "a word that stayed is as it was read"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (CorrectedLine(1, 0, "dog", WORDS), "Line 1 of page 1 was 'dog' and is now 'fox'. Read the page again."),
+        (CorrectedLine(1, 7, "fox", WORDS), "Line 8 of page 1 was 'fox' and is not there."),
+        (CorrectedLine(1, -1, "fox", WORDS), "Line 0 of page 1 was 'fox' and is not there."),
+        (CorrectedLine(3, 0, "fox", WORDS), "Line 1 of page 3 was 'fox' and is not there."),
+        (CorrectedLine(1, 0, "fox", (("red", (0, 0, 3201, 9)),)), "Line 1 of page 1 has a word outside the page."),
+    ],
+)
+def test_a_corrected_line_of_something_else_is_refused(mine, line, words):
+    with pytest.raises(Problem, match=words) as caught:
+        mine.read(b"12", "a.pdf", LOADED, "alto", True, corrected=[line])
+    assert caught.value.name == "not-valid"
+    assert mine.search("fox", 10) == [], "nothing was kept"
 
 
 def test_readers_are_cached_up_to_a_limit(mine, monkeypatch):

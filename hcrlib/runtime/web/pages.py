@@ -7,13 +7,13 @@ The page reader is passed to `blueprint`; a board has none, and its server says 
     recognizers()        the recognizers of whole words or lines: objects with a `name`, a `digest` and a `unit`, "words" or
                          "lines"
     auto()               the recognizer that chooses for each page, an object whose `name` is AUTO; None without one of lines
-    read(data, name, loaded, format, keep, recognizer, line_images, characters, report)
+    read(data, name, loaded, format, keep, recognizer, line_images, characters, report, corrected)
                          the page or PDF `data`, called `name`, as bytes of one of FORMATS; loaded: the LoadedModel to read
                          it with; keep: whether to add it to the library; recognizer: one of `recognizers()`, `auto()` or
                          None; line_images: whether JSON holds the image of each line; characters: a string of those that may
                          be read, None for all, only without a recognizer; report: is called with page, pages, stage, line and
                          lines, see Waiting.find, and with (number, text, box in pixels of the file) of a line once it
-                         has been read, else None
+                         has been read, else None; corrected: the CorrectedLines to write instead of what is read
     search(query, limit)
                          matches in the library, best first: the dicts that static/openapi.json calls Hit
 
@@ -22,7 +22,9 @@ in line, see the `waiting` module, and further ones are refused at once. The ser
 the image of the line that came with the page, so any process can store it, at any time.
 """
 
+import json
 import unicodedata
+from typing import NamedTuple
 
 import flask
 
@@ -47,6 +49,19 @@ FORMATS = {  # name -> (media type, file extension)
     "pdf": ("application/pdf", "pdf"),
     "png": ("image/png", "png"),
 }
+
+
+class CorrectedLine(NamedTuple):
+    """A line of a page whose words a user has corrected.
+
+    page: its number, from 1. line: its index on the page, from 0. was: its text as it was read. words: of each its text and
+    (left, top, right, bottom).
+    """
+
+    page: int
+    line: int
+    was: str
+    words: tuple
 
 
 def blueprint(models, page_reader, metrics, corrections=None, waiting=None):
@@ -74,9 +89,9 @@ def blueprint(models, page_reader, metrics, corrections=None, waiting=None):
             raise Problem("bad-request", "%s reads whole %s: `alphabet` works without it." % (wanted, recognizer.unit))
         is_gone = flask.request.environ.get("waitress.client_disconnected", bool)
         with waiting.turn(options.get("ticket", "")[:MAX_TICKET], is_gone) as report:
-            data, document = _parse_request()
+            data, document, corrected = _parse_request()
             line_images = is_true(options.get("line_images"))
-            how = recognizer, line_images, characters, report
+            how = recognizer, line_images, characters, report, corrected
             body = page_reader.read(data, document, loaded, output, keep, *how)
         metrics.count_page((recognizer or loaded).name)
         return _response(body, output)
@@ -138,14 +153,15 @@ def _default(models, page_reader):
 
 
 def _parse_request():
-    """Return (bytes of an image or a PDF, name of the document). Problem for anything else; nothing is decoded yet."""
-    request, kind = flask.request, flask.request.mimetype
+    """Return (bytes of an image or a PDF, name of the document, [CorrectedLine]). Problem for others; nothing is decoded."""
+    request, kind, corrected = flask.request, flask.request.mimetype, []
     name = request.args.get("name")
     if kind == "multipart/form-data":
         part = request.files.get("page")
         if part is None:
             raise Problem("bad-request", "The form has no part named page.")
         data, name = part.read(), name or part.filename
+        corrected = _corrected(request.form["lines"]) if "lines" in request.form else []
     elif kind.startswith("image/") or kind in ("", "application/pdf", "application/octet-stream"):
         data = request.get_data()
     else:
@@ -153,7 +169,28 @@ def _parse_request():
         raise Problem("wrong-type", detail % kind[:80])
     if not data[:1024].lstrip().startswith(b"%PDF"):
         images.open_image(data, max_pixels=images.MAX_PIXELS, also=["PDF"])
-    return data, _base_name(name)
+    return data, _base_name(name), corrected
+
+
+def _corrected(text):
+    """Return the CorrectedLines of the form's part named lines. Problem if it is not what static/openapi.json describes."""
+    try:
+        lines = [
+            CorrectedLine(
+                int(line["page"]),
+                int(line["line"]),
+                str(line["was"]),
+                tuple((_normal(word["text"]), tuple(int(side) for side in word["box"])) for word in line["words"]),
+            )
+            for line in json.loads(text)
+        ]
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
+        raise Problem("bad-request", "`lines` must be a JSON list of objects with page, line, was and words.")
+    for line in lines:
+        for word, box in line.words:
+            if " " in word or len(box) != 4:
+                raise Problem("not-valid", "A word of `lines` has a space, or a box without four numbers: %r." % word)
+    return lines
 
 
 def _parse_line(models, page_reader):

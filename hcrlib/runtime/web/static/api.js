@@ -65,14 +65,20 @@ export function place(ticket) {
   return ask(`api/read/place?${new URLSearchParams({ ticket })}`);
 }
 
-// page: a File, an image or a PDF. recognizer: a name, "auto" or "characters". alphabet: the characters that may be read. Returns
-// the parsed JSON, or a Blob for other formats.
-export function read(page, { model, recognizer, alphabet, format = "json", keep, ticket, signal }) {
+// page: a File, an image or a PDF. recognizer: a name, "auto" or "characters". alphabet: the characters that may be read.
+// corrected: lines to write instead of what is read. Returns the parsed JSON, or a Blob for other formats.
+export function read(page, { model, recognizer, alphabet, format = "json", keep, corrected = [], ticket, signal }) {
   const query = new URLSearchParams({ model, recognizer, format, ticket, name: page.name, ...(alphabet && { alphabet }), ...(keep && { keep: "1" }) });
   if (format === "json") query.set("line_images", "1");
-  const headers = { "Content-Type": page.type || "application/octet-stream" };
   const as = format === "json" ? undefined : (response) => response.blob();
-  return ask(`api/read?${query}`, { method: "POST", body: page, headers, signal }, as);
+  const headers = { "Content-Type": page.type || "application/octet-stream" };
+  let sent = { body: page, headers };
+  if (corrected.length) {
+    sent = { body: new FormData() };
+    sent.body.append("page", page);
+    sent.body.append("lines", JSON.stringify(corrected));
+  }
+  return ask(`api/read?${query}`, { method: "POST", ...sent, signal }, as);
 }
 
 export function search(query) {

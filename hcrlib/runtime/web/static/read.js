@@ -210,9 +210,8 @@ const OWN = {
 async function save() {
   trouble();
   lines.leave();
-  warn();
   const format = $("format").value;
-  const blob = OWN[format]?.() ?? (await ask(t.read_writing, { ...by, format }));
+  const blob = OWN[format]?.() ?? (await ask(t.read_writing, { ...by, format, corrected: texts.corrected(pages) }));
   if (!blob) return;
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
@@ -222,12 +221,6 @@ async function save() {
 }
 
 $("save").addEventListener("click", save);
-// Files that the server writes hold the text as it was read.
-function warn() {
-  $("as-read").hidden = $("format").value in OWN || !texts.changed(pages);
-}
-
-$("format").addEventListener("change", warn);
 $("copy").addEventListener("click", async () => {
   lines.leave();
   const copied = await navigator.clipboard?.writeText(text()).then(() => true, () => false);

@@ -26,9 +26,17 @@ export function begin(pages, document) {
 
 export const storedOf = (page, line) => stored.get(keyOf(page, line));
 export const isLocal = (page, line) => line.text !== asRead.get(line) && storedOf(page, line)?.text !== line.text;
-export const changed = (pages) => pages.some(({ lines }) => lines.some((line) => line.text !== asRead.get(line)));
 export const unsaved = (pages) => pages.some((page) => page.lines.some((line) => isLocal(page, line)));
 export const canUndo = () => steps.length > 0;
+
+// Returns the corrected lines of all pages, for files that the server writes: it reads the pages again, and lays these over it.
+export const corrected = (pages) =>
+  pages.flatMap(({ number, lines }) =>
+    lines.flatMap((line, index) => {
+      const words = line.words.map(({ text, box }) => ({ text, box }));
+      return line.text === asRead.get(line) ? [] : { page: number, line: index, was: asRead.get(line), words };
+    }),
+  );
 
 // As the server stores texts.
 export const tidy = (text) => text.normalize("NFC").split(/\s+/).filter(Boolean).join(" ");
