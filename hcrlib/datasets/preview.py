@@ -59,7 +59,7 @@ def draw_characters(data: Dataset, per_class=12):
         balance.barh(rows, counts, left=left, color=colour, label=f"{part} {counts.sum():,}")
         left += counts
     balance.set(yticks=rows, yticklabels=data.classes, xlabel="images", ylim=(data.n_classes - 0.5, -0.5))
-    balance.legend(loc="lower right", fontsize="small")
+    figure.legend(loc="outside lower right", ncols=3, fontsize="small")
     figure.suptitle(_title(data), fontsize="medium")
     return figure
 
