@@ -170,7 +170,7 @@ def _card(path):
     entry, figures = contents.entry(path, ROOT), _figures(nbformat.read(path, as_version=4))
     place, foot = f"/{path.relative_to(ROOT).with_suffix('')}", ""
     if path.parent.name == "studies":
-        foot = "The notebook, in the size of its smoke test. Full-size results: not yet."
+        foot = "The notebook, as a smoke test. Results at full size are not committed yet."
         if where := pages.results(path.stem):
             place, foot = where, "Answer, tables and figures at full size."
             drawn = [(each.read_bytes(), entry.title) for each in (ROOT / where[1:]).parent.glob("figures/*.png")]

@@ -13,7 +13,9 @@ from hcrlib.reporting import leaderboard
 ROOT = project_root()
 WIDE = "---\nhtml_theme.sidebar_secondary.remove: true\n---"  # of a page whose tables need the room
 MANY = 12  # rows: longer tables are folded
-SMOKE = "Executed in the size of its smoke test: runs of seconds, whose numbers answer nothing."
+SMOKE = (
+    "This notebook was executed with runs of seconds, which show the method; their numbers do not answer the question."
+)
 
 
 def results(name):
@@ -53,8 +55,10 @@ def noted(name, source):
     more = (
         f"The results at full size: [answer, tables and figures]({where}.md)."
         if where
-        else "Full-size results: not yet."
+        else "Results at full size are not committed yet."
     )
     title, text = "".join(notebook["cells"][0]["source"]).split("\n", 1)
-    notebook["cells"][0]["source"] = f"{title}\n\n:::{{important}}\n{SMOKE} {more}\n:::\n{text}"
+    notebook["cells"][0]["source"] = (
+        f"{title}\n\n:::{{admonition}} A smoke test\n:class: important\n{SMOKE} {more}\n:::\n{text}"
+    )
     return json.dumps(notebook)

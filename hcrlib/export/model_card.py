@@ -18,7 +18,7 @@ from hcrlib.formats.onnx import OPSET
 from hcrlib.records import RunRecord, load_records, read
 from hcrlib.runtime import Model
 
-WIDTH = 88  # characters of a line of a command
+WIDTH = 72  # characters of a line of a command
 STARTED = re.compile(r"started from (?:\d+ layers of )?(\S+?),")  # a note of models with a parameter `start`
 REPEATED = re.compile("source: |licen[cs]e: ")  # notes that say what the catalog says
 USE = "```\npython3 -m runtime IMAGE...     # in this folder; needs numpy, Pillow and onnxruntime\n```"
