@@ -7,8 +7,6 @@ from tabulate import tabulate
 
 from hcrlib.core.paths import project_root
 from hcrlib.notebook import contents
-from hcrlib.records import load_records
-from hcrlib.reporting import leaderboard
 
 ROOT = project_root()
 WIDE = "---\nhtml_theme.sidebar_secondary.remove: true\n---"  # of a page whose tables need the room
@@ -28,10 +26,12 @@ def page(name, answer):
     folder, notebook = ROOT / f"results/studies/{name}", f"/notebooks/studies/{name}.ipynb"
     title = contents.entry(ROOT / notebook[1:], ROOT).title
     parts = [WIDE, f"# {title}: results", answer]
-    parts += [f"These are the results at full size. [How they were measured]({notebook}), in a notebook of small runs."]
+    parts += [
+        f"These are the results at full size. [The notebook]({notebook}) shows, with small runs, how they were measured."
+    ]
     parts += [_figure(path, title) for path in sorted(folder.glob("figures/*.png"))]
     parts += [_table(path) for path in sorted(folder.glob("tables/*.csv"), key=lambda path: path.stat().st_size)]
-    board = leaderboard.render(load_records(folder), "markdown")
+    board = (folder / "leaderboard.md").read_text(encoding="utf-8").partition("\n")[2]
     return "\n\n".join([*parts, "## The runs", board]) + "\n"
 
 
@@ -52,11 +52,9 @@ def noted(name, source):
     """Return the JSON of a study's notebook with a note on its size below the title."""
     notebook = json.loads(source)
     where = results(name)
-    more = (
-        f"The results at full size: [answer, tables and figures]({where}.md)."
-        if where
-        else "Results at full size are not committed yet."
-    )
+    more = "Results at full size are not committed yet."
+    if where:
+        more = f"The results at full size: [answer, tables and figures]({where}.md)."
     title, text = "".join(notebook["cells"][0]["source"]).split("\n", 1)
     notebook["cells"][0]["source"] = (
         f"{title}\n\n:::{{admonition}} A smoke test\n:class: important\n{SMOKE} {more}\n:::\n{text}"

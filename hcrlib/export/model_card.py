@@ -20,7 +20,7 @@ from hcrlib.runtime import Model
 
 WIDTH = 72  # characters of a line of a command
 STARTED = re.compile(r"started from (?:\d+ layers of )?(\S+?),")  # a note of models with a parameter `start`
-REPEATED = re.compile("source: |licen[cs]e: ")  # notes that say what the catalog says
+REPEATED = re.compile("source: |license: ")  # notes that say what the catalog says
 USE = "```\npython3 -m runtime IMAGE...     # in this folder; needs numpy, Pillow and onnxruntime\n```"
 
 
@@ -44,6 +44,8 @@ def render(
     exact = f", ONNX (opset {OPSET}), probabilities within {_bound(rows)} of the trained model's" if rows else ""
     cores, cpu = (record.provenance.get(key) for key in ("cores", "cpu"))
     known = [f"{word}: {about[key]}." for word, key in (("Source", "source"), ("License", "licence")) if about.get(key)]
+    notes = [note.replace("licence:", "license:") for note in record.data["notes"]]
+    notes = [note for note in notes if not (known and REPEATED.match(note))]
     parts = [
         f"# {name}",
         f"{record.config.classifier}, {parameters}{size / 1e6:.2f} MB{exact}. {card.summary(model)}",
@@ -52,7 +54,7 @@ def render(
         "## Data",
         f"{data}: {record.n_train:,} {noun}s for training, {record.n_val:,} for validation, {record.n_test:,} for testing. "
         f"Test split: sha256 {record.data['test_sha256'][:12]}.",
-        _list([*known, *(note for note in record.data["notes"] if not (known and REPEATED.match(note)))]),
+        _list([*known, *notes]),
         "## Protocol",
         f"Every choice was made by the validation {noun}s (seed {record.data['val_seed']}); the test split was read once, "
         f"afterwards. Seed {record.config.seed}; preprocessing: `{json.dumps(record.config.preprocess)}`; "

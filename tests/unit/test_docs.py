@@ -67,16 +67,16 @@ def test_studies_show_their_results_and_their_notebooks_say_that_they_are_smoke_
         ("tables/front.csv", "name,bytes,share\nknn,10000,\n"),
         ("figures/fonts.png", ""),
         ("answer.md", "x"),
+        ("leaderboard.md", "# Q\n\n### mnist"),
     ):
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         (folder / place).write_text(text)
-    (folder / "records.jsonl").write_bytes((ROOT / "results/studies/transfer/records.jsonl").read_bytes())
     notebook = tmp_path / "notebooks/studies/transfer.ipynb"
     notebook.parent.mkdir(parents=True)
     notebook.write_text(source := (ROOT / "notebooks/studies/transfer.ipynb").read_text())
     monkeypatch.setattr(studies, "ROOT", tmp_path)
     page = studies.page("transfer", "The answer.")
-    for text in ("# Study · Transfer: results", "The answer.", "/figures/fonts.png", "40,000 test images"):
+    for text in ("# Study · Transfer: results", "The answer.", "/figures/fonts.png", "## The runs", "### mnist"):
         assert text in page
     assert "|knn|10,000|–|" in page.replace(" ", "")
     first = "".join(json.loads(studies.noted("transfer", source))["cells"][0]["source"])
