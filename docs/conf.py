@@ -31,6 +31,7 @@ include_patterns = [
     "notebooks/**.ipynb",
     "results/*.md",
     "results/*/leaderboard.md",
+    "results/studies/*/answer.md",
     "results/bench/README.md",
     "results/zoo/*/README.md",
     "deploy/**.md",
@@ -44,6 +45,7 @@ exclude_patterns = [
     "**/_build",
     "build",
     "hcrlib",
+    "notebooks/index.ipynb",  # the book has docs/notebooks.md
     "results/runs",
     "tests",
 ]  # folders that are not searched
@@ -74,6 +76,7 @@ if os.environ.get("HCR_INTERSPHINX"):  # needs a network
 
 html_theme = "pydata_sphinx_theme"
 html_title = "hcrlib"
+html_search_scorer = str(Path(__file__).parent / "_ext/scorer.js")
 html_static_path = ["_static", str(project_root() / "hcrlib/reporting/page.js")]
 templates_path = ["_templates"]
 html_additional_pages = {"index": "redirect.html"}

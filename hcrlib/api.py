@@ -39,7 +39,9 @@ def train(
     classifier: one of `hcrlib.models.CLASSIFIERS.names()`. data: a dataset's name, or the path of a folder with a
     dataset.yml. seed: every random choice follows from it; on the same machine it gives the same predictions.
     budget: training images to use, stratified; None for all. preprocess: steps, None for the classifier's own.
-    params, more: the classifier's parameters; an unknown one is a ConfigError. The record and the model are under run.path.
+    say: called with each line of progress. params, more: the classifier's parameters; an unknown one is a ConfigError.
+
+    The record and the model are under run.path.
     """
     if not isinstance(params, Mapping | None):
         hint = "papermill's -p passes text: write -y 'params: {epochs: 2}' instead of -p params '{epochs: 2}'"

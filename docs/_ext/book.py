@@ -4,12 +4,14 @@ import argparse
 import base64
 import functools
 import hashlib
+import inspect
 import io
 import json
 import re
 from pathlib import Path
 
 import nbformat
+import studies as pages
 from docutils import nodes
 from PIL import Image
 
@@ -29,7 +31,6 @@ from hcrlib.tasks.base import interval
 ROOT = project_root()
 MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 THUMBNAIL = 480, 270  # pixels
-WIDE = "---\nhtml_theme.sidebar_secondary.remove: true\n---"  # of a page whose tables need the room
 
 
 def setup(app):
@@ -43,14 +44,35 @@ def setup(app):
 
 
 def _generate(app, page, source):
-    if page.startswith("results/") and page.endswith("/leaderboard"):
+    place = Path(page)
+    if page.startswith("results/studies/"):
+        source[0] = pages.page(place.parent.name, source[0])
+    elif page.startswith("results/") and place.name == "leaderboard":
         source[0] = _answered(page, source[0])
+    elif page.startswith("notebooks/studies/"):
+        source[0] = pages.noted(place.name, source[0])
     source[0] = MARK.sub(lambda mark: GENERATED[mark[1]](), source[0])
 
 
 def _escape(app, what, name, obj, options, lines):
-    """Docstrings are plain text: `val_` is no reference."""
-    lines[:] = [re.sub(r"(?<=\w)_(?!\w)", r"\\_", line) for line in lines]
+    """List parameters one by one; docstrings are plain text: `val_` is no reference."""
+    lines[:] = [re.sub(r"(?<=\w)_(?!\w)", r"\\_", line) for line in _listed(obj, lines)]
+
+
+def _listed(obj, lines):
+    """Return the lines of a docstring, in which "name: text. other: text." of its parameters has become a list."""
+    try:
+        names = "|".join(map(re.escape, inspect.signature(obj).parameters))
+    except (TypeError, ValueError):  # a module or a property
+        return lines
+    mark = re.compile(rf"(?:^|(?<=[.;)]) )((?:{names})(?:, (?:{names}))*): ")
+    found = []
+    for paragraph in "\n".join(lines).split("\n\n"):
+        plain = names and not re.search(r"^\s", paragraph, re.MULTILINE)  # no section of parameters
+        head, *rest = mark.split(" ".join(paragraph.split())) if plain else [paragraph]
+        items = [f"- **{name}**: {text.rstrip(';')}" for name, text in zip(rest[::2], rest[1::2], strict=True)]
+        found += [head.strip(), "\n".join(items)] if items else [paragraph]
+    return "\n\n".join(found).split("\n")
 
 
 def _describe(app, doctree):
@@ -62,7 +84,8 @@ def _describe(app, doctree):
         if (name := Path(image["uri"]).stem) in texts:
             image["alt"] = texts[name] or _heading(image)
     for raw in doctree.findall(nodes.raw):
-        text = raw.astext().replace('<div style="overflow-x: auto;"', '<div style="overflow-x: auto;" tabindex="0"')
+        text = re.sub(r">\s*nan\s*</td>", ">–</td>", raw.astext())  # as tables write it now
+        text = text.replace('<div style="overflow-x: auto;"', '<div style="overflow-x: auto;" tabindex="0"')
         raw[:] = [nodes.Text(re.sub(r'(href="[^":]+)\.ipynb"', r'\1.html"', text))]
 
 
@@ -108,16 +131,18 @@ def _answered(page, table):
         finished = [run for run in runs if run.status == "finished"]
         if not finished or task not in tasks.TASKS.names():
             continue
-        texts.append(f"**{dataset}**: {' '.join(answer.sentences(runs))}\n")
+        tested = any(kind == "versus" for kind, _ in found.get(index, []))
+        texts.append(f"**{dataset}**: {' '.join(answer.sentences(runs, tested))}\n")
         best = best_runs(finished)[0]
         captions = tasks.of(best).captions(finished, best, None)
         pictures += [_figure(dataset, path, *captions.get(kind, (kind, ""))) for kind, path in found.get(index, [])]
-    return "\n".join([WIDE, heading, "", *texts, rest, "\n## Figures\n" if pictures else "", *pictures])
+    return "\n".join([pages.WIDE, heading, "", *texts, rest, "\n## Figures\n" if pictures else "", *pictures])
 
 
 def _figure(dataset, path, title, caption):
     title = f"{dataset}: {title}"
-    return f":::{{figure}} /{path.relative_to(ROOT)}\n:alt: {title}\n\n**{title}** {caption}\n:::\n"
+    stop = "" if title[-1] in ".?!" else "."
+    return f":::{{figure}} /{path.relative_to(ROOT)}\n:alt: {title}\n\n**{title}{stop}** {caption}\n:::\n"
 
 
 def gallery():
@@ -126,25 +151,32 @@ def gallery():
 
 
 def studies():
-    """Return cards of the notebooks that answer one question each."""
+    """Return cards of the studies: they lead to the results at full size where these are committed, else to the notebook."""
     return _cards("notebooks/studies/*.ipynb")
 
 
 def _cards(pattern):
-    paths = sorted(ROOT.glob(pattern))
+    paths = [path for path in sorted(ROOT.glob(pattern)) if path.name != contents.INDEX]
     if not paths:
         return ""
-    pages = [f"/{path.relative_to(ROOT).with_suffix('')}" for path in paths]
-    listed = ["```{toctree}", ":hidden:", "", *pages, "```", ""]
-    return "\n".join(["::::{grid} 1 2 2 3", ":gutter: 3", "", *map(_card, paths), "::::", "", *listed])
+    places = [f"/{path.relative_to(ROOT).with_suffix('')}" for path in paths]
+    listed = ["```{toctree}", ":hidden:", "", *places, "```", ""]
+    return "\n".join([":::::{grid} 1 2 2 3", ":gutter: 3", "", *map(_card, paths), ":::::", "", *listed])
 
 
 def _card(path):
     entry, figures = contents.entry(path, ROOT), _figures(nbformat.read(path, as_version=4))
+    place, foot = f"/{path.relative_to(ROOT).with_suffix('')}", ""
+    if path.parent.name == "studies":
+        foot = "The notebook, as a smoke test. Results at full size are not committed yet."
+        if where := pages.results(path.stem):
+            place, foot = where, "Answer, tables and figures at full size."
+            drawn = [(each.read_bytes(), entry.title) for each in (ROOT / where[1:]).parent.glob("figures/*.png")]
+            figures = drawn or figures
     shown = _shown(path, *max(figures, key=lambda figure: len(figure[0]))) if figures else []
-    place = f"/{path.relative_to(ROOT).with_suffix('')}"
-    head = [f":::{{grid-item-card}} {entry.title}", f":link: {place}", ":link-type: doc", *shown]
-    return "\n".join([*head, "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", entry.question), ":::"])
+    ended = [":::{card-footer}", foot, ":::"] if foot else []
+    head = [f"::::{{grid-item-card}} {entry.title}", f":link: {place}", ":link-type: doc", *shown]
+    return "\n".join([*head, "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", entry.question), *ended, "::::"])
 
 
 def _shown(path, png, text):
@@ -183,6 +215,36 @@ def sweeps():
         for f in folders
     ]
     return _table(["sweep", "question", "runs"], rows)
+
+
+def record():
+    """Return a committed record as JSON, with an entry in each line."""
+    found = next(run for run in load_records(ROOT / "results/mnist") if run.config.classifier == "knn")
+    lines = [f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in found.to_dict().items()]
+    return "\n".join(["```json", "{", ",\n".join(lines), "}", "```"])
+
+
+def listed():
+    """Return the entries of the pages of results, by short names; their titles are questions."""
+    groups = (
+        ("*/leaderboard.md", "Sweep: {}"),
+        ("studies/*/answer.md", "Study: {}"),
+        ("zoo/*/README.md", "Model: {}"),
+        ("claims.md", "Claims of papers"),
+        ("bench/README.md", "Benchmarks"),
+        ("chaos.md", "Faults"),
+    )
+    found = [(path, title) for pattern, title in groups for path in sorted((ROOT / "results").glob(pattern))]
+    entries = [f"{title.format(path.parent.name)} </{path.relative_to(ROOT).with_suffix('')}>" for path, title in found]
+    return "\n".join(["```{toctree}", ":hidden:", "", *entries, "```"])
+
+
+def answers():
+    """Return the list of the studies whose results at full size are committed, each with its question."""
+    folders = sorted(path.parent for path in ROOT.glob("results/studies/*/answer.md"))
+    asked = [contents.entry(ROOT / f"notebooks/studies/{folder.name}.ipynb", ROOT).question for folder in folders]
+    rows = [[f"[{f.name}]({pages.results(f.name)}.md)", question] for f, question in zip(folders, asked, strict=True)]
+    return _table(["study", "question"], rows)
 
 
 def best():
@@ -236,5 +298,6 @@ def _command(name, sub, level=2):
 
 
 GENERATED = {
-    each.__name__: each for each in (gallery, studies, zoo, sweeps, best, emnist, datasets, parameters, commands)
+    each.__name__: each
+    for each in (gallery, studies, zoo, sweeps, answers, listed, record, best, emnist, datasets, parameters, commands)
 }

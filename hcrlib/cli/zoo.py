@@ -13,6 +13,7 @@ def add_parser(subparsers):
     add = add_command(zoo, "add", _add, about, "hcr zoo add mine mnist-5k/knn/f459a7586463").add_argument
     add("name", help="its name for load_model and --model")
     add("run", help="a run's id, as `hcr results` shows it")
+    add("--why", default="", metavar="TEXT", help="the reason for choosing this run, for the card")
     add_command(zoo, "list", _list, "list the available models")
 
 
@@ -20,7 +21,7 @@ def _add(args):
     from hcrlib import records, tasks
     from hcrlib.export import zoo
 
-    option = tasks.of(records.read(zoo.add(args.name, args.run, print))).card.OPTION
+    option = tasks.of(records.read(zoo.add(args.name, args.run, print, args.why))).card.OPTION
     print(f"hcrlib.load_model({args.name!r}), hcr read IMAGE {option} {args.name}")
     return 0
 

@@ -46,6 +46,7 @@ def write(
     with_runtime: bool = True,
     anonymous: bool = False,
     log: Callable[[str], Any] = print,
+    why: str = "",
 ) -> Path:
     """Write a finished run into a new folder, and return its Path.
 
@@ -59,6 +60,7 @@ def write(
         with_runtime: whether to add the code that reads images with it.
         anonymous: whether to replace the path of a custom dataset by its name.
         log: called with each line of progress.
+        why: the reason for choosing this run, for the model card.
 
     Raises:
         ConfigError: the folder exists, or the run has no model.
@@ -81,7 +83,7 @@ def write(
         record = tasks.of(record).complete(record)
         model, rows, about = _fill(new, record, formats, log)
         size = rows[0]["bytes"] if rows else sum(f.stat().st_size for f in new.rglob("model/**/*") if f.is_file())
-        card = model_card.render(folder.name, record, model, size, rows, source, with_runtime)
+        card = model_card.render(folder.name, record, model, size, rows, source, with_runtime, why)
         (new / "README.md").write_text(card, encoding="utf-8")
         (_anonymous(record) if anonymous else record).write(new)
         if with_runtime:

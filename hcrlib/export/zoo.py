@@ -16,10 +16,10 @@ from hcrlib.models import named
 from hcrlib.records import read
 
 
-def add(name: str, run: str, log: Callable[[str], Any] = lambda line: None) -> Path:
+def add(name: str, run: str, log: Callable[[str], Any] = lambda line: None, why: str = "") -> Path:
     """Add a finished run as results/zoo/NAME and return that Path; a network is written as ONNX.
 
-    log: called with each line of progress.
+    log: called with each line of progress. why: the reason for choosing this run, for its card.
 
     Raises ConfigError for a name that is taken or not valid, and for a run without a model.
     """
@@ -32,4 +32,4 @@ def add(name: str, run: str, log: Callable[[str], Any] = lambda line: None) -> P
     tasks.check_code(record)
     learner = named(record.config.classifier)
     formats = ["model.onnx"] if learner.backend == "keras" else []
-    return bundle.write(run, folder, formats, with_runtime=False, anonymous=True, log=log)
+    return bundle.write(run, folder, formats, with_runtime=False, anonymous=True, log=log, why=why)

@@ -20,8 +20,12 @@ def facts(values):
 def grid(rows, **options):
     """Return a table of dicts, of tuples, or of a DataFrame without its index. options: of tabulate, as headers, floatfmt."""
     if isinstance(rows, pd.DataFrame):
-        rows = rows.to_dict("list")  # tabulate would make floats of the integers beside floats
-    return from_html(tabulate(rows, **{"headers": "keys", "tablefmt": "html", "intfmt": ",", **options}))
+        rows = (
+            rows.astype(object).where(rows.notna(), None).to_dict("list")
+        )  # else integers beside floats become floats
+    return from_html(
+        tabulate(rows, **{"headers": "keys", "tablefmt": "html", "intfmt": ",", "missingval": "–", **options})
+    )
 
 
 def from_html(table):

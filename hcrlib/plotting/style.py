@@ -85,8 +85,11 @@ def pair(width: float = 10, height: float = 4.5) -> Sequence[Axes]:
     return Figure(figsize=(width, height), layout="constrained", facecolor="white").subplots(1, 2)
 
 
-def save(ax: Axes, path: str | Path | None = None) -> Any:
-    """Return the figure as an image for a notebook; given a path, also save it atomically as PNG."""
+def save(ax: Axes, path: str | Path | None = None, alt: str | None = None) -> Any:
+    """Return the figure as an image for a notebook; given a path, also save it atomically as PNG.
+
+    alt: its text for those who do not see it; by default the title of its axes.
+    """
     from IPython.display import Image
 
     drawn, png = io.BytesIO(), io.BytesIO()
@@ -95,4 +98,4 @@ def save(ax: Axes, path: str | Path | None = None) -> Any:
     if path:
         with atomic(path) as part:
             part.write_bytes(png.getvalue())
-    return Image(png.getvalue(), alt=ax.get_title())
+    return Image(png.getvalue(), alt=alt or ax.get_title())

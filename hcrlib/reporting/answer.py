@@ -13,14 +13,16 @@ from hcrlib.records.record import FLAT
 from hcrlib.runs import comparison
 
 SHOWN = 4  # names in a list
+FIGURE = " The figure of all pairs shows their tests, which were made when all predictions were at hand."
 MCNEMAR, OVER_SEEDS = "McNemar's exact test", "min F' over images and seeds"
 
 
-def sentences(records: Sequence[RunRecord]) -> list[str]:
+def sentences(records: Sequence[RunRecord], tested: bool = False) -> list[str]:
     """Return three sentences on the records of one dataset and task; names of configurations are between `backticks`.
 
     Runs that differ only in the seed are one configuration. The best is chosen by validation, by the mean over its seeds.
-    The evidence is `compare_runs` if the predictions are on this machine, else the intervals.
+    The evidence is `compare_runs` if the predictions are on this machine, else the intervals. tested: whether a figure beside
+    the answer shows tests of the pairs, made when the predictions were there.
     """
     finished = [record for record in records if record.status == "finished"]
     if not finished:
@@ -33,7 +35,7 @@ def sentences(records: Sequence[RunRecord]) -> list[str]:
     name = names[best[0].config.hash]
     return [
         _result(name, best, len(configurations)),
-        _evidence(name, best[0], first, finished, names),
+        _evidence(name, best[0], first, finished, names, tested),
         _times(name, best, [pair for pair in named if pair[0] != name]),
     ]
 
@@ -74,7 +76,7 @@ def _value(task, value):
     return f"{100 * value:.2f} %" if task.primary in FLAT else f"{value:.4g}"
 
 
-def _evidence(name, best, first, records, names):
+def _evidence(name, best, first, records, names, tested):
     """Compare the best with the others. first: the run of each configuration that has the lowest seed."""
     others = [run for run in first if run is not best]
     if not others:
@@ -82,7 +84,7 @@ def _evidence(name, best, first, records, names):
     try:
         found = comparison.compare_runs(records)
     except (RunError, ValueError):
-        return _by_intervals(name, best, others, names)
+        return _by_intervals(name, best, others, names) + (FIGURE if tested else "")
     places = {label: place for place, label in enumerate(found.names)}
     mine, parts, used = places[label(best, records)], {1: [], 0: [], -1: []}, set()
     for run in others:

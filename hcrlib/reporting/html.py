@@ -135,8 +135,10 @@ def _section(part, level):
     pictures = figures_of(part.folder, [runs[0].data.get("name", runs[0].config.dataset) for runs in groups.values()])
     rows = [] if level == 2 else [f'<h2 id="{part.anchor}">{_text(part.question)}</h2>']
     rows.append(f'{open_}-answer">Answer</h{level}>')
-    for (dataset, task, _), runs in groups.items():
-        known = answer.sentences(runs) if task in tasks.TASKS.names() else ["The code of its task is not installed."]
+    for index, ((dataset, task, _), runs) in enumerate(groups.items()):
+        tested = any(kind == "versus" for kind, _ in pictures.get(index, ()))
+        known = ["The code of its task is not installed."]
+        known = answer.sentences(runs, tested) if task in tasks.TASKS.names() else known
         name = f"<b>{html.escape(dataset)}</b>: " if len(groups) > 1 else ""
         rows.append(f'<p class="answer">{name}{_text(" ".join(known))}</p>')
     if limits := origin.cautions(part.records):

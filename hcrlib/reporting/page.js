@@ -1,5 +1,5 @@
 "use strict";
-// Tables sort by a click on a heading and are filtered by a text; figures open large. Without scripts, all is shown as it is.
+// Tables sort by a click on a heading, are filtered by a text and show that they scroll; figures open large. Without scripts, all is shown as it is.
 const value = (text) => (/^<?\s*-?[\d,]+(\.\d+)?(e[+-]?\d+)?(\s|$)/i.test(text) ? parseFloat(text.replace(/[<,\s]*/, "").replace(/,/g, "")) : NaN);
 
 function compare(a, b) {
@@ -8,7 +8,10 @@ function compare(a, b) {
   return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b, "en") : x - y;
 }
 
-for (const table of document.querySelectorAll("table:not(.matrix)")) {
+const tables = document.querySelectorAll("table:not(.matrix)");
+const scrolling = (table) => (getComputedStyle(table).overflowX === "auto" ? table : table.parentElement);
+
+for (const table of tables) {
   const rows = [...table.tBodies[0].rows];
   if (rows.length < 2) continue;
   for (const [column, th] of [...table.tHead.rows[0].cells].entries()) {
@@ -29,7 +32,7 @@ for (const table of document.querySelectorAll("table:not(.matrix)")) {
   label.className = "filter";
   input.type = "search";
   label.append("Rows that contain", input, count);
-  table.before(label);
+  scrolling(table).before(label);
   const filter = () => {
     const word = input.value.trim().toLowerCase();
     for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(word);
@@ -37,6 +40,20 @@ for (const table of document.querySelectorAll("table:not(.matrix)")) {
   };
   input.addEventListener("input", filter);
   filter();
+}
+
+// A table that is wider than the page says so, and fades at its right edge until its end is reached.
+for (const table of tables) {
+  const box = scrolling(table), hint = document.createElement("p");
+  hint.className = "scrolls";
+  hint.textContent = "More columns to the right: scroll the table sideways \u2192";
+  box.before(hint);
+  const look = () => {
+    hint.hidden = box.scrollWidth <= box.clientWidth + 1;
+    box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
+  };
+  box.addEventListener("scroll", look);
+  new ResizeObserver(look).observe(box);
 }
 
 const dialog = document.createElement("dialog");

@@ -16,6 +16,7 @@ from hcrlib.datasets import load_dataset, load_text, synthetic
 from hcrlib.decoding.lines import LineDecoder
 from hcrlib.documents import service
 from hcrlib.documents.line_recognition import whole_recognizer
+from hcrlib.export import model_card
 from hcrlib.metrics import scores
 from hcrlib.models import load_model as load_fitted
 from hcrlib.runtime import bundle
@@ -24,6 +25,7 @@ WHOLES = {"words-52": "emnist-words", "wills-fr": "cremma-wills"}  # recognizers
 LINES = "best-lines"  # its data are a mixture
 NAMES = {"best-digits": 10, "best-letters": 26, "best-47": 47, "best-62": 62}
 PAGES = "page-62"  # its data are composed: hcr compose FOLDER --training 230 --data emnist-byclass-lite
+RIVALS = sorted(path.parent for path in (paths.project_root() / "results").glob("*/records.jsonl"))
 
 
 def test_all_are_there():
@@ -40,8 +42,14 @@ def test_is_small_and_has_its_record_and_card(name):
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < limit
     assert hcr.load_model(name).engine.startswith("onnxruntime")
     assert result in card
-    for part in ("Data", "Protocol", "(Results|Figures)", "Confusions", "Limits", "Licence"):
+    for part in ("Data", "Protocol", "Results", "Confusions", "Limits", "License"):
         assert re.search(f"^## {part}$", card, re.MULTILINE)
+    assert "\n\n".join(model_card.commands(record)) in card
+    assert f"start={name}" not in card  # the name now means the model itself
+    rivals = [run for part in RIVALS for run in records.load_records(part) if run.status == "finished"]
+    rivals = [run for run in rivals if run.data["test_sha256"] == record.data["test_sha256"]]
+    if better := [run for run in rivals if (run.val_accuracy or 0) > (record.val_accuracy or 0)]:
+        assert better[0].config.classifier in card.partition("## Why this model")[2].partition("## ")[0]
 
 
 @pytest.mark.parametrize("name", [*NAMES, PAGES])

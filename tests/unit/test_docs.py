@@ -1,6 +1,8 @@
 """The pages of the book name what is there, and what they tell people to type works."""
 
 import contextlib
+import importlib.util
+import json
 import re
 import shlex
 from pathlib import Path
@@ -54,6 +56,33 @@ def test_the_commands_of_all_pages_are_understood():
                 except SystemExit:
                     pytest.fail(f"{relative(page)}: {line}")
     assert asked > 40
+
+
+def test_studies_show_their_results_and_their_notebooks_say_that_they_are_smoke_tests(tmp_path, monkeypatch):
+    spec = importlib.util.spec_from_file_location("studies", ROOT / "docs/_ext/studies.py")
+    studies = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(studies)
+    folder = tmp_path / "results/studies/transfer"
+    for place, text in (
+        ("tables/front.csv", "name,bytes,share\nknn,10000,\n"),
+        ("figures/fonts.png", ""),
+        ("answer.md", "x"),
+        ("leaderboard.md", "# Q\n\n### mnist"),
+    ):
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_text(text)
+    notebook = tmp_path / "notebooks/studies/transfer.ipynb"
+    notebook.parent.mkdir(parents=True)
+    notebook.write_text(source := (ROOT / "notebooks/studies/transfer.ipynb").read_text())
+    monkeypatch.setattr(studies, "ROOT", tmp_path)
+    page = studies.page("transfer", "The answer.")
+    for text in ("# Study · Transfer: results", "The answer.", "/figures/fonts.png", "## The runs", "### mnist"):
+        assert text in page
+    assert "|knn|10,000|–|" in page.replace(" ", "")
+    first = "".join(json.loads(studies.noted("transfer", source))["cells"][0]["source"])
+    assert "(/results/studies/transfer/answer.md)" in first
+    (folder / "answer.md").unlink()
+    assert "not committed yet" in studies.noted("transfer", source)
 
 
 @pytest.fixture(scope="module")

@@ -334,7 +334,7 @@ def test_the_best_is_chosen_by_the_primary_metric_on_validation(made, monkeypatc
 @pytest.mark.slow
 def test_it_is_kept_in_the_zoo(made, monkeypatch, results, capsys):
     monkeypatch.setenv("HCR_RESULTS", str(made.results))
-    assert main.main(["zoo", "add", "kept", made.run.id]) == 0
+    assert main.main(["zoo", "add", "kept", made.run.id, "--why", "It is the smallest."]) == 0
     option = "--recognizer kept" if made.kind is runtime.LineModel else "--character --model kept"
     assert option in capsys.readouterr().out
     folder = made.results / "zoo/kept"
@@ -343,7 +343,12 @@ def test_it_is_kept_in_the_zoo(made, monkeypatch, results, capsys):
     ]
     assert sorted(path.name for path in (folder / "model").iterdir()) == ["model.json", "model.onnx"]
     card = (folder / "README.md").read_text()
-    for text in (f"hcr train {made.run.config.classifier}", "| written | read as |", 'load_model("kept")'):
+    for text in (
+        f"hcr train {made.run.config.classifier}",
+        "| written | read as |",
+        'load_model("kept")',
+        "## Why this model\n\nIt is the smallest.",
+    ):
         assert text in card
     for file in ("README.md", "record.json"):
         assert str(made.image.parent) not in (folder / file).read_text()

@@ -37,3 +37,10 @@ def test_a_grid_has_text_to_the_left_and_numbers_to_the_right_in_one_line():
             (right, "MB"),
         ]
         assert shown.data.startswith('<div style="overflow-x: auto;">')
+
+
+def test_what_was_not_measured_is_a_dash_and_integers_stay_integers():
+    shown = tables.grid(pd.DataFrame({"bytes": [10605, 2], "ms": [0.5, None]}), floatfmt=".2f").data
+    assert "nan" not in shown
+    assert ">–" in shown
+    assert "10,605" in shown

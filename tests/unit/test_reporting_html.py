@@ -134,6 +134,7 @@ def test_committed_results_are_reported_wherever_own_ones_lie(tmp_path):
     assert "<h1>How good is each classifier on all of MNIST, and what does it cost?</h1>" in page
     assert "Who gets more images right?" in page
     assert "predictions of some runs are not at hand" in page
+    assert "The figure of all pairs shows their tests" in page
 
 
 @pytest.mark.parametrize("heading", ["# tiny\n\nx", "", None])
@@ -183,6 +184,7 @@ def test_without_predictions_the_intervals_are_the_evidence():
         "The predictions of some runs are not at hand, so intervals are compared: that of `knn` lies on the better side of "
         "that of `linear` and overlaps that of `svm`."
     )
+    assert answer.sentences(runs, tested=True)[1].endswith(f"`svm`.{answer.FIGURE}")
 
 
 def test_one_run_and_no_finished_run_have_an_answer(results):

@@ -86,6 +86,12 @@ def test_nothing_is_cut_and_the_scheme_is_the_readers(opened, width, scheme):
     if width == 1280:
         cut = "[...document.querySelectorAll('table')].filter((table) => table.scrollWidth > table.clientWidth).length"
         assert page.evaluate(cut) == 0
+    else:
+        table, hint = page.locator("table").first, page.locator(".scrolls").first
+        assert hint.is_visible()
+        assert "more" in table.get_attribute("class")
+        table.evaluate("(table) => table.scrollTo(10_000, 0)")
+        page.wait_for_function("!document.querySelector('table').classList.contains('more')")
     shot = Image.open(io.BytesIO(page.screenshot())).convert("L")
     assert (shot.getpixel((2, 2)) > 128) == (scheme == "light")
 
