@@ -24,8 +24,9 @@ SAMPLE = 4  # lines
 # Fitted by least squares: "lines" to the lines of 44 validation documents of six sets, which best-lines was not
 # trained on; the others to nine pages of pages-copiste/train, seven composed of validation characters, and two photos, for
 # "characters" to those with a confidence above 0.7.
-EXPECTED = {"characters": (1.19, 1.23), "lines": (0.61, 0.73), "rapidocr": (1.64, 1.64)}
+EXPECTED = {"characters": (1.19, 1.23), "lines": (0.60, 0.71), "rapidocr": (1.64, 1.64)}
 ENOUGH = 0.14  # expected error rate up to which RapidOCR, which takes seconds, is not tried
+SURE = 0.05  # that of lines up to which separate characters are not tried: they expect more of all joined writing measured
 
 
 class Choice:
@@ -58,12 +59,14 @@ class Choice:
             except (DataError, RunError) as error:
                 unable.append(f"{name} was not used: {error.what.rstrip('.')}.")
 
-        separate = sample.lines(characters)
-        least = expected("characters", separate)
+        least, separate = 1.0, ()
         with if_able(self.name):
             joined, said = self._load(), f"Read as joined writing by {self.name}."
             lines = sample.lines(plain := joined.without_lexicon())
             ways.append((expected("lines", lines), self.name, said, joined, lines if plain is joined else ()))
+        if not (ways and ways[0][0] <= SURE):
+            separate = sample.lines(characters)
+            least = expected("characters", separate)
         if self.other and min([least, *(share for share, *_ in ways)]) > ENOUGH and find_spec(RAPIDOCR):
             with if_able("RapidOCR"):
                 other, said = self.other(), "Read by RapidOCR, which is expected to misread less."

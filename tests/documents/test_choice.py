@@ -41,7 +41,8 @@ def others(monkeypatch):
 def chosen(characters, lines, n=20, other=None):
     separate, joined = Fixed(characters), Fixed(lines)
     lines, recognizer, note = choice.Choice(("best-lines", lambda: joined), other).read(separate, None, page(n))
-    assert separate.read[0] == joined.read[0] == min(n, choice.SAMPLE)
+    assert joined.read[0] == min(n, choice.SAMPLE)
+    assert separate.read[:1] in ([], joined.read[:1])
     assert [line.box for line in lines] == [row.box for row in page(n).rows]
     assert sum(recognizer.read) == n, "no line is read twice"
     return {id(separate): "characters", id(joined): "lines"}.get(id(recognizer), recognizer), note
@@ -53,6 +54,16 @@ def test_the_one_that_is_expected_to_misread_less_reads_the_page(monkeypatch):
     assert chosen(0.5, 0.8, n=1)[0] == "lines"
     monkeypatch.setitem(choice.EXPECTED, "lines", (1.0, 0.5))
     assert chosen(0.8, 0.8)[0] == "characters", "the same confidence stands for different error rates"
+
+
+def test_separate_characters_are_not_tried_where_lines_are_sure_to_misread_little():
+    read = []
+    separate = SimpleNamespace(lines=lambda cleaned, found: read.append(found) or ())
+    at_zero, slope = choice.EXPECTED["lines"]
+    for expected, tried in ((choice.SURE - 0.01, 0), (choice.SURE + 0.01, 1)):
+        way = choice.Choice(("best-lines", lambda c=(at_zero - expected) / slope: Fixed(c)))
+        assert way.read(separate, None, page())[2] == "Read as joined writing by best-lines."
+        assert len(read) == tried
 
 
 def test_rapidocr_is_tried_where_ours_misread_much(others):
