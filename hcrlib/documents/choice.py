@@ -26,7 +26,9 @@ SAMPLE = 4  # lines
 # "characters" to those with a confidence above 0.7.
 EXPECTED = {"characters": (1.19, 1.23), "lines": (0.60, 0.71), "rapidocr": (1.64, 1.64)}
 ENOUGH = 0.14  # expected error rate up to which RapidOCR, which takes seconds, is not tried
-SURE = 0.05  # that of lines up to which separate characters are not tried: they expect more of all joined writing measured
+SURE = (
+    0.05  # that of lines up to which separate characters are not tried: they expect more of all joined writing measured
+)
 
 
 class Choice:

@@ -309,10 +309,13 @@ def answer(study, found):
         f"The training image nearest to a mistake is of the class that was answered for {near.min():.0f} % "
         f"({parts.classifier[near.idxmin()]}) to {near.max():.0f} % ({parts.classifier[near.idxmax()]}).",
     ]
-    for row in maps.dropna().to_dict("records"):
+    if len(judged := maps.dropna()):
+        each = zip(judged["gradient x input"], judged.classifier, strict=True)
+        by_gradient = " and ".join(f"{share:.0f} % ({name})" for share, name in each)
+        rest = [" and ".join(f"{share:.0f}" for share in judged[column]) for column in ("occlusion", "at random")]
         sentences.append(
-            f"Erasing the tenth of the ink that gradient x input ranks highest changes {row['gradient x input']:.0f} % of the "
-            f"right answers of {row['classifier']}, by occlusion {row['occlusion']:.0f} %, at random {row['at random']:.0f} %."
+            f"Erasing the tenth of the ink that gradient x input ranks highest changes {by_gradient} of the right answers, "
+            f"by occlusion {rest[0]} %, at random {rest[1]} %."
         )
     for run in study.runs:
         its = found[found.name == study.name(run)]

@@ -133,5 +133,5 @@ def test_the_answer_states_the_numbers_of_the_tables(found, monkeypatch):
     text = explanations.answer(SimpleNamespace(runs=["knn", "cnn"], name=str), found)
     assert "changes 0 % of the right answers of knn and 50 % of those of cnn, and corrects 50 to 50 %" in text
     assert "answered for 50 % (knn) to 100 % (cnn)" in text
-    assert "changes 100 % of the right answers of cnn, by occlusion 50 %, at random 50 %." in text
+    assert "changes 100 % (cnn) of the right answers, by occlusion 50 %, at random 50 %." in text
     assert "Half of a decision of knn rests on 3 of 1,200 support vectors." in text
