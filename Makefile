@@ -80,7 +80,7 @@ chaos: .venv/.complete
 
 ## the tests that train no network and start no processes
 test-fast: .venv/.complete
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not long and not weekly and not faults"
 
 ## the test suite once more, to record in tests/durations.json how long each file takes: the longest run first
 durations: .venv/.complete

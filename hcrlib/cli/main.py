@@ -89,7 +89,7 @@ def _fail(text, status=1):
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that suggests the closest command or option for a misspelled one, and lists the commands where none is given."""
+    """A parser that suggests the closest command, or option of one, and lists the commands where none is given."""
 
     def parse_known_args(self, args=None, namespace=None):
         namespace, unknown = super().parse_known_args(args, namespace)

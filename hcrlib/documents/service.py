@@ -171,7 +171,7 @@ def _with(page, corrected):
             raise _stale(each, now)
         read = {(word.text, word.box): word for word in lines[each.line].words}
         words = [read.get((text, Box(*box))) or Word(text, Box(*box), 1.0) for text, box in each.words]
-        if not all(_is_inside(word.box, page) for word in words):
+        if not all(_is_inside(Box(*box), page) for text, box in each.words if (text, Box(*box)) not in read):
             raise Problem("not-valid", f"Line {each.line + 1} of page {page.number} has a word outside the page.")
         lines[each.line] = replace(lines[each.line], words=tuple(words))
     return replace(page, lines=tuple(lines))

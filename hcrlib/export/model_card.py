@@ -15,7 +15,7 @@ from hcrlib.core import paths
 from hcrlib.core.provenance import repeat
 from hcrlib.datasets import describe
 from hcrlib.formats.onnx import OPSET
-from hcrlib.records import RunRecord, load_records, read
+from hcrlib.records import RunRecord, load_records
 from hcrlib.runtime import Model
 
 WIDTH = 72  # characters of a line of a command
@@ -105,9 +105,7 @@ def _origin(record: RunRecord) -> str | None:
 
 
 def _stored(name: str) -> RunRecord | None:
-    """Return the record of a run of this machine or of a committed sweep, or None."""
-    if (paths.runs_root() / name / "record.json").is_file():
-        return read(paths.runs_root() / name)
+    """Return the record of a run of a committed sweep, or None: a card does not depend on what else a machine holds."""
     return next((run for folder in paths.sweep_folders() for run in load_records(folder) if run.id == name), None)
 
 

@@ -13,7 +13,7 @@ from hcrlib.records.record import FLAT
 from hcrlib.runs import comparison
 
 SHOWN = 4  # names in a list
-FIGURE = " The figure of all pairs shows their tests, which were made when all predictions were at hand."
+FIGURE = " The figure of all pairs shows tests that were made where the predictions are."
 MCNEMAR, OVER_SEEDS = "McNemar's exact test", "min F' over images and seeds"
 
 

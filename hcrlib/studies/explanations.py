@@ -17,6 +17,7 @@ from hcrlib import api, records
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.rng import frozen_rng, seed_for
 from hcrlib.datasets import load_dataset
+from hcrlib.metrics.scores import wilson
 from hcrlib.models._base import flat
 from hcrlib.models.svm import Svm
 from hcrlib.plotting import style
@@ -26,6 +27,7 @@ from hcrlib.tasks.classification import figures
 from hcrlib.tasks.classification.measuring import subset
 
 TINT = 0.7  # of the most important pixels: less than 1, so that ink is still told from paper
+TINY = 1e-30  # keeps the logarithm of no probability finite
 TOP = 0.1  # of the pixels with ink are erased to judge a map
 FOR, AGAINST = np.array([213, 94, 0]), np.array([0, 114, 178])  # vermilion and blue, RGB: two of Okabe and Ito's colors
 NEAREST, VECTORS = 3, 2  # training images drawn, and support vectors on either side
@@ -39,7 +41,8 @@ def table(study, images):
     nearest, hidden: class of the nearest training image, by pixels, and by a network's activations, else None.
     by_occlusion, by_gradient, at_random: whether erasing the share TOP of the ink, ranked so, changes the answer; the gradient
     is a network's, else None.
-    half: how many support vectors have half of the decision, None unless it is of such a machine.
+    half, vectors: how many support vectors have half of the absolute terms between the answer and the runner-up, and how many
+    have any; None unless it is a support vector machine.
     """
     settings = {"images": images}
     rows = [
@@ -79,8 +82,8 @@ def of_images(run, settings):
                 "corrected": bool((others == label).any()),
                 "nearest": int(about.labels[near[place]]),
                 "hidden": None if hidden is None else int(about.labels[hidden[0][place, 0]]),
-                **{name: about.changes(x[place], answer, by) for name, by in ranked.items()},
-                "half": about.half(x[place], answer),
+                **{name: about.changes(x[place], answer, by, rng) for name, by in ranked.items()},
+                **dict(zip(("half", "vectors"), about.half(x[place], answer), strict=True)),
             }
         )
     return rows
@@ -110,13 +113,14 @@ class Explained:
         return x
 
     def erased(self, image, answer):
-        """Return float32 (28, 28), each pixel's contribution to the answer, and the answers without each patch, int (n,)."""
+        """Return (what each pixel adds to the answer's log-odds, float32 (28, 28); answers without each patch, int (n,))."""
         images, patches = erasures(image, self.blank)
         scores = self.learner.scores(images)
-        return contributions(scores[0, answer] - scores[1:, answer], patches, image.shape), scores[1:].argmax(axis=1)
+        odds = np.log(scores[:, answer] + TINY) - np.log(np.delete(scores, answer, axis=1).sum(axis=1) + TINY)
+        return contributions(odds[0] - odds[1:], patches, image.shape), scores[1:].argmax(axis=1)
 
     def gradient(self, image, answer):
-        """Return float32 (28, 28): gradient of the answer's log-odds against the runner-up, times ink; None if no network."""
+        """Return float32 (28, 28): the gradient of the answer's log-odds, times ink; None unless it is a network."""
         network = self._network
         if network is None:
             return None
@@ -125,17 +129,20 @@ class Explained:
         x = tf.constant(image[None, ..., None])
         with tf.GradientTape() as tape:
             tape.watch(x)
-            scores = tf.math.log(network(x, training=False)[0] + 1e-30)
-            against = np.delete(np.arange(len(scores)), answer)
-            odds = scores[answer] - tf.reduce_max(tf.gather(scores, against))
+            scores = network(x, training=False)[0]
+            others = tf.gather(scores, np.delete(np.arange(len(scores)), answer))
+            odds = tf.math.log(scores[answer] + TINY) - tf.math.log(tf.reduce_sum(others) + TINY)
         return tape.gradient(odds, x).numpy()[0, ..., 0] * (image - self.blank)
 
-    def changes(self, image, answer, by):
-        """Return whether erasing the share TOP of the ink changes the answer. by: (28, 28), highest first; None gives None."""
+    def changes(self, image, answer, by, rng):
+        """Return whether erasing the share TOP of the ink, the highest by a map first, changes the answer.
+
+        by: (28, 28); None gives None. rng: orders pixels that are equal in it.
+        """
         if by is None:
             return None
         ink = np.flatnonzero(image != self.blank)
-        first = ink[np.argsort(-by.ravel()[ink], kind="stable")[: round(TOP * len(ink))]]
+        first = ink[np.lexsort((rng.random(len(ink)), -by.ravel()[ink]))[: round(TOP * len(ink))]]
         erased = image.copy()
         erased.ravel()[first] = self.blank.ravel()[first]
         return int(self.learner.scores(erased[None]).argmax()) != answer
@@ -165,23 +172,26 @@ class Explained:
         return terms if (one < other) != (len(svm.classes) == 2) else -terms
 
     def half(self, image, answer):
-        """Return how many support vectors have half of the terms between the answer and the runner-up; None without any."""
+        """Return (how many support vectors have half of the absolute terms between answer and runner-up, of how many).
+
+        (None, None) unless it is such a machine.
+        """
         if not isinstance(self.learner, Svm):
-            return None
+            return None, None
         order = np.argsort(-self.learner.scores(image[None])[0], kind="stable")
         terms = np.sort(np.abs(self.evidence(image, answer, next(each for each in order if each != answer))))[::-1]
-        return int(np.searchsorted(np.cumsum(terms), terms.sum() / 2)) + 1
+        return int(np.searchsorted(np.cumsum(terms), terms.sum() / 2)) + 1, int(np.count_nonzero(terms))
 
     @functools.cached_property
     def _network(self):
-        if getattr(self.learner, "backend", None) != "keras":
+        if self.learner.backend != "keras":
             return None
         import keras
 
         return self.learner.answering() if keras.backend.backend() == "tensorflow" else None
 
     def _activated(self, x):
-        return self._hidden.predict(x[..., None], batch_size=1024, verbose=0)
+        return flat(self._hidden.predict(x[..., None], batch_size=1024, verbose=0))
 
     @functools.cached_property
     def _hidden(self):
@@ -208,10 +218,10 @@ def _search(known, x, n):
 
 
 def by_classifier(found):
-    """Return a row per run, in %: right answers that a patch changes, mistakes that one corrects, agreement of neighbors.
+    """Return a row per run, in %: how often patches matter, and neighbors are of the class that was answered.
 
-    These are images whose nearest training image, by pixels or by activations, is of the class that was answered. found: as
-    `table` returns.
+    changed: right answers that at least one erased patch changes; corrected: mistakes that one corrects; then right answers and
+    mistakes whose nearest training image, by pixels or by activations, is of that class. found: as `table` returns.
     """
     rows = []
     for name, its in found.groupby("name", sort=False):
@@ -233,10 +243,14 @@ def by_map(found):
     return means.rename(columns=columns).rename_axis("classifier").reset_index()
 
 
-def shown(found):
-    """Return the rows of `table` with one mistake of each run: the one that fewest others make, then the surest."""
+def shown(study, found):
+    """Return the rows of `table` with one mistake of each run: the one that fewest other runs make, then the surest."""
+    missed = {}
+    for run in study.runs:
+        given = records.load_predictions(run)
+        missed.setdefault(run.config.dataset, []).append(given["labels"] != given["predicted"])
     wrong = found[found.label != found.predicted]
-    others = wrong.groupby(["dataset", "index"]).name.transform("size")
+    others = [sum(each[row.index] for each in missed[row.dataset]) for row in wrong.itertuples(index=False)]
     order = wrong.assign(others=others).sort_values(["others", "score"], ascending=[True, False], kind="stable")
     first = order.drop_duplicates("name").set_index("name")
     return first.loc[[name for name in found.name.unique() if name in first.index]].reset_index()
@@ -245,13 +259,13 @@ def shown(found):
 def answers(study, found):
     """Return a row per mistake of `shown`: whose it is, the label, and what each run of the same dataset answers."""
     rows = []
-    for mistake in shown(found).itertuples():
+    for mistake in shown(study, found).itertuples():
         row = {"mistake of": mistake.name, "image": mistake.index, "label": None}
         for run in study.runs:
             if run.config.dataset == mistake.dataset:
                 scores = records.load_predictions(run)["scores"][mistake.index]
                 row["label"] = run.classes[mistake.label]
-                row[study.name(run)] = f"{run.classes[scores.argmax()]} ({scores.max():.0%})"
+                row[study.name(run)] = run.classes[scores.argmax()]
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -273,7 +287,7 @@ def look(study, mistake):
         for index in () if found is None else found[0][0]:
             images.append(_gray(about.train[index]))
             captions.append(f"{what}: {classes[about.labels[index]]}")
-    if isinstance(about.learner, Svm):
+    if isinstance(about.learner, Svm) and mistake.label in about.learner.classes:
         terms = about.evidence(image, answer, mistake.label)
         order = np.argsort(-terms, kind="stable")
         for sign, chosen in (("+", order[:VECTORS]), ("−", order[::-1][:VECTORS])):
@@ -302,11 +316,12 @@ def answer(study, found):
     parts, maps = by_classifier(found), by_map(found)
     least, most = (parts.loc[index] for index in (parts["changed %"].idxmin(), parts["changed %"].idxmax()))
     corrected, near = parts["corrected %"], parts["nearest, mistakes %"]
+    changed = [f"{row['changed %']:.0f} {_interval(row['changed %'], row.right)} %" for row in (least, most)]
     sentences = [
-        f"One erased patch of {PATCH} x {PATCH} pixels changes {least['changed %']:.0f} % of the right answers of "
-        f"{least.classifier} and {most['changed %']:.0f} % of those of {most.classifier}, and corrects "
-        f"{corrected.min():.0f} to {corrected.max():.0f} % of the mistakes.",
-        f"The training image nearest to a mistake is of the class that was answered for {near.min():.0f} % "
+        f"Some patch of {PATCH} x {PATCH} pixels, erased alone, changes {changed[0]} of the right answers of "
+        f"{least.classifier} and {changed[1]} of those of {most.classifier}; some patch corrects {corrected.min():.0f} to "
+        f"{corrected.max():.0f} % of the mistakes, of which there are {parts.mistakes.min()} to {parts.mistakes.max()}.",
+        f"The training image nearest to a mistake, by pixels, is of the class that was answered for {near.min():.0f} % "
         f"({parts.classifier[near.idxmin()]}) to {near.max():.0f} % ({parts.classifier[near.idxmax()]}).",
     ]
     if len(judged := maps.dropna()):
@@ -317,11 +332,16 @@ def answer(study, found):
             f"Erasing the tenth of the ink that gradient x input ranks highest changes {by_gradient} of the right answers, "
             f"by occlusion {rest[0]} %, at random {rest[1]} %."
         )
-    for run in study.runs:
-        its = found[found.name == study.name(run)]
-        if its.half.notna().any():
-            total = len(api.load_model(run).learner.vectors)
-            sentences.append(
-                f"Half of a decision of {study.name(run)} rests on {its.half.median():.0f} of {total:,} support vectors."
-            )
+    right = found[(found.label == found.predicted) & found.half.notna()]
+    for name, its in right.groupby("name", sort=False):
+        sentences.append(
+            f"Half of what decides between a right answer of {name} and the runner-up is on {its.half.median():.0f} of the "
+            f"{its.vectors.median():.0f} support vectors of the two classes (medians)."
+        )
     return " ".join(sentences)
+
+
+def _interval(percent, n):
+    """Return the 95 % interval of a share in % of n images, as text."""
+    low, high = wilson(round(percent * n / 100), n)
+    return f"({100 * low:.0f} to {100 * high:.0f})"

@@ -28,7 +28,9 @@ ROWS = [
 def found():
     about = ["name", "index", "label", "predicted", "score", "changed", "corrected", "nearest", "hidden"]
     names = [*about, "by_occlusion", "by_gradient", "at_random"]
-    return pd.DataFrame(ROWS, columns=names).assign(dataset="d", half=[None if row[0] == "cnn" else 3 for row in ROWS])
+    return pd.DataFrame(ROWS, columns=names).assign(
+        dataset="d", half=[None if row[0] == "cnn" else 3 for row in ROWS], vectors=40
+    )
 
 
 def explained(learner, blank=0.0):
@@ -55,9 +57,10 @@ def test_the_terms_of_support_vectors_add_up_to_the_decision(n_classes):
         np.testing.assert_array_equal(about.evidence(image, other, one), -terms)
     answer = int(svm.logits(image[None]).argmax())
     terms = np.sort(np.abs(about.evidence(image, answer, int(svm.logits(image[None]).argsort()[0, -2]))))[::-1]
-    half = about.half(image, answer)
+    half, of = about.half(image, answer)
+    assert half < of == np.count_nonzero(terms)
     assert terms[: half - 1].sum() < terms.sum() / 2 <= terms[:half].sum() + 1e-5
-    assert explained(SimpleNamespace(backend="")).half(image, 0) is None
+    assert explained(SimpleNamespace(backend="")).half(image, 0) == (None, None)
 
 
 def test_the_gradient_is_that_of_the_log_odds():
@@ -70,9 +73,9 @@ def test_the_gradient_is_that_of_the_log_odds():
     about = explained(SimpleNamespace(backend="keras", answering=lambda: model), blank=0.25)
     image = np.random.default_rng(0).random((28, 28)).astype(np.float32)
     weights = model.layers[-1].weights[0].numpy().reshape(28, 28, 3)
-    order = np.argsort(-model(image[None, ..., None]).numpy()[0])
-    expected = (weights[..., order[0]] - weights[..., order[1]]) * (image - 0.25)
-    np.testing.assert_allclose(about.gradient(image, order[0]), expected, atol=1e-5)
+    scores = model(image[None, ..., None]).numpy()[0]
+    others = (scores[0] * weights[..., 0] + scores[2] * weights[..., 2]) / (1 - scores[1])
+    np.testing.assert_allclose(about.gradient(image, 1), (weights[..., 1] - others) * (image - 0.25), atol=1e-5)
     assert about._activated(image[None]).shape == (1, 784), "what the last layer gets"
     assert explained(SimpleNamespace(backend="")).gradient(image, 0) is None
 
@@ -101,9 +104,15 @@ def test_the_ink_of_the_highest_rank_is_erased():
 
     by = np.zeros((28, 28))
     by[0, 3:5], by[5] = 1, 2  # the highest of all is paper
-    assert explained(SimpleNamespace(scores=scores)).changes(image, 1, by)
+    rng, about = np.random.default_rng(0), explained(SimpleNamespace(scores=scores))
+    assert about.changes(image, 1, by, rng)
     np.testing.assert_array_equal(np.flatnonzero(asked[0] != image), [3, 4])
-    assert explained(None).changes(image, 1, None) is None
+    assert about.changes(image, 1, None, rng) is None
+    for _ in range(3):
+        about.changes(image, 1, np.zeros((28, 28)), rng)
+    assert len({tuple(np.flatnonzero(each != image)) for each in asked[1:]}) > 1, (
+        "no order but chance where all are equal"
+    )
 
 
 def test_features_are_refused():
@@ -123,15 +132,24 @@ def test_shares_are_of_right_answers_or_of_mistakes(found):
     assert maps.loc["knn"].isna().tolist() == [False, True, False]
 
 
-def test_the_mistake_that_fewest_others_make_is_shown(found):
-    assert explanations.shown(found)[["name", "index"]].to_numpy().tolist() == [["knn", 2], ["cnn", 4]]
+def test_the_mistake_that_fewest_others_make_is_shown(found, monkeypatch):
+    missed = {"knn": [1, 2], "cnn": [1, 4], "other": [1, 4]}  # the sample of the other holds none of its mistakes
+
+    def predictions(run):
+        return {"labels": np.zeros(9), "predicted": np.isin(np.arange(9), missed[run.name])}
+
+    monkeypatch.setattr(explanations.records, "load_predictions", predictions)
+    runs = [SimpleNamespace(name=name, config=SimpleNamespace(dataset="d")) for name in missed]
+    study = SimpleNamespace(runs=runs)
+    assert explanations.shown(study, found)[["name", "index"]].to_numpy().tolist() == [["knn", 2], ["cnn", 4]]
+    missed["other"] = [1, 2, 4, 9]
+    assert explanations.shown(study, found).score.tolist() == [0.6, 0.8]
 
 
-def test_the_answer_states_the_numbers_of_the_tables(found, monkeypatch):
-    model = SimpleNamespace(learner=SimpleNamespace(vectors=np.zeros((1200, 1))))
-    monkeypatch.setattr(explanations.api, "load_model", lambda run: model)
-    text = explanations.answer(SimpleNamespace(runs=["knn", "cnn"], name=str), found)
-    assert "changes 0 % of the right answers of knn and 50 % of those of cnn, and corrects 50 to 50 %" in text
-    assert "answered for 50 % (knn) to 100 % (cnn)" in text
+def test_the_answer_states_the_numbers_of_the_tables(found):
+    text = explanations.answer(SimpleNamespace(runs=[]), found)
+    assert "changes 0 (0 to 79) % of the right answers of knn and 50 (9 to 91) % of those of cnn; some patch" in text
+    assert "some patch corrects 50 to 50 % of the mistakes, of which there are 2 to 2." in text
+    assert "by pixels, is of the class that was answered for 50 % (knn) to 100 % (cnn)" in text
     assert "changes 100 % (cnn) of the right answers, by occlusion 50 %, at random 50 %." in text
-    assert "Half of a decision of knn rests on 3 of 1,200 support vectors." in text
+    assert "between a right answer of knn and the runner-up is on 3 of the 40 support vectors" in text

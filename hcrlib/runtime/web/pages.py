@@ -177,20 +177,34 @@ def _corrected(text):
     try:
         lines = [
             CorrectedLine(
-                int(line["page"]),
-                int(line["line"]),
-                str(line["was"]),
-                tuple((_normal(word["text"]), tuple(int(side) for side in word["box"])) for word in line["words"]),
+                _whole(line["page"], 1),
+                _whole(line["line"]),
+                _text(line["was"]),
+                tuple((_normal(_text(word["text"])), tuple(map(_whole, word["box"]))) for word in line["words"]),
             )
             for line in json.loads(text)
         ]
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise Problem("bad-request", "`lines` must be a JSON list of objects with page, line, was and words.")
     for line in lines:
+        if not line.words or len(line.was) > MAX_TEXT:
+            raise Problem("not-valid", "A line of `lines` has no word, or `was` has over %d characters." % MAX_TEXT)
         for word, box in line.words:
             if " " in word or len(box) != 4:
                 raise Problem("not-valid", "A word of `lines` has a space, or a box without four numbers: %r." % word)
     return lines
+
+
+def _whole(value, least=0):
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 1 << 31:
+        raise ValueError("not a whole number from %d" % least)
+    return value
+
+
+def _text(value):
+    if not isinstance(value, str):
+        raise ValueError("not a text")
+    return value
 
 
 def _parse_line(models, page_reader):
