@@ -134,7 +134,7 @@ def test_committed_results_are_reported_wherever_own_ones_lie(tmp_path):
     assert "<h1>How good is each classifier on all of MNIST, and what does it cost?</h1>" in page
     assert "Who gets more images right?" in page
     assert "predictions of some runs are not at hand" in page
-    assert "The figure of all pairs shows their tests" in page
+    assert "The figure of all pairs shows tests that were made where the predictions are." in page
 
 
 @pytest.mark.parametrize("heading", ["# tiny\n\nx", "", None])
