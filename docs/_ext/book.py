@@ -84,8 +84,7 @@ def _describe(app, doctree):
         if (name := Path(image["uri"]).stem) in texts:
             image["alt"] = texts[name] or _heading(image)
     for raw in doctree.findall(nodes.raw):
-        text = re.sub(r">\s*nan\s*</td>", ">–</td>", raw.astext())  # as tables write it now
-        text = text.replace('<div style="overflow-x: auto;"', '<div style="overflow-x: auto;" tabindex="0"')
+        text = raw.astext().replace('<div style="overflow-x: auto;"', '<div style="overflow-x: auto;" tabindex="0"')
         raw[:] = [nodes.Text(re.sub(r'(href="[^":]+)\.ipynb"', r'\1.html"', text))]
 
 

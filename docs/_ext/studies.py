@@ -3,10 +3,9 @@
 import json
 
 import pandas as pd
-from tabulate import tabulate
 
 from hcrlib.core.paths import project_root
-from hcrlib.notebook import contents
+from hcrlib.notebook import contents, tables
 
 ROOT = project_root()
 WIDE = "---\nhtml_theme.sidebar_secondary.remove: true\n---"  # of a page whose tables need the room
@@ -41,8 +40,7 @@ def _figure(path, title):
 
 def _table(path):
     frame = pd.read_csv(path)
-    frame = frame.astype(object).where(frame.notna(), None)
-    table = tabulate(frame.to_dict("list"), headers="keys", tablefmt="pipe", floatfmt=".4g", intfmt=",", missingval="–")
+    table = tables.drawn(frame, tablefmt="pipe", floatfmt=".4g")
     if len(frame) <= MANY:
         return f"## Table: {path.stem}\n\n{table}"
     return f"## Table: {path.stem}\n\n:::{{dropdown}} {len(frame)} rows\n{table}\n:::"

@@ -19,13 +19,14 @@ def facts(values):
 
 def grid(rows, **options):
     """Return a table of dicts, of tuples, or of a DataFrame without its index. options: of tabulate, as headers, floatfmt."""
-    if isinstance(rows, pd.DataFrame):
-        rows = (
-            rows.astype(object).where(rows.notna(), None).to_dict("list")
-        )  # else integers beside floats become floats
-    return from_html(
-        tabulate(rows, **{"headers": "keys", "tablefmt": "html", "intfmt": ",", "missingval": "–", **options})
-    )
+    return from_html(drawn(rows, tablefmt="html", **options))
+
+
+def drawn(rows, **options):
+    """Return the text of such a table; what was not measured is a dash."""
+    if isinstance(rows, pd.DataFrame):  # of objects: else integers beside floats become floats
+        rows = rows.astype(object).where(rows.notna(), None).to_dict("list")
+    return tabulate(rows, **{"headers": "keys", "intfmt": ",", "missingval": "–", **options})
 
 
 def from_html(table):

@@ -65,7 +65,7 @@ def of_images(run, settings):
         for index in np.sort(rng.permutation(group)[: settings["images"]])
     ]
     x = about.prepared(load_dataset(run.config.dataset).test.images[chosen])
-    rows, near = [], about.nearest(x, 1)[0][:, 0]
+    rows, near = [], about.nearest(x, 1)[:, 0]
     hidden = about.nearest_hidden(x, 1)
     for place, index in enumerate(chosen):
         label, answer = int(labels[index]), int(predicted[index])
@@ -81,7 +81,7 @@ def of_images(run, settings):
                 "changed": bool((others != answer).any()),
                 "corrected": bool((others == label).any()),
                 "nearest": int(about.labels[near[place]]),
-                "hidden": None if hidden is None else int(about.labels[hidden[0][place, 0]]),
+                "hidden": None if hidden is None else int(about.labels[hidden[place, 0]]),
                 **{name: about.changes(x[place], answer, by, rng) for name, by in ranked.items()},
                 **dict(zip(("half", "vectors"), about.half(x[place], answer), strict=True)),
             }
@@ -96,9 +96,8 @@ class Explained:
     """
 
     def __init__(self, run):
-        self.model, data = api.load_model(run), load_dataset(run.config.dataset)
-        self.learner, self.classes = self.model.learner, data.classes
-        train = data.train
+        self.model, train = api.load_model(run), load_dataset(run.config.dataset).train
+        self.learner = self.model.learner
         if run.config.budget is not None and run.config.budget < len(train):
             train = subset(train, run.config.budget, run.config.seed)
         self.labels, self.train = train.labels, self.prepared(train.images)
@@ -148,7 +147,7 @@ class Explained:
         return int(self.learner.scores(erased[None]).argmax()) != answer
 
     def nearest(self, x, n):
-        """Return (indices of the nearest training images, int (m, n), their distances) of prepared images (m, 28, 28)."""
+        """Return the indices of the n nearest training images, int (m, n), of prepared images (m, 28, 28)."""
         return _search(self._pixels, flat(x), n)
 
     def nearest_hidden(self, x, n):
@@ -210,11 +209,11 @@ class Explained:
 
 
 def _search(known, x, n):
-    """Return (indices of the n nearest rows of `known` to each row of x, (m, n), and their distances, (m, n))."""
+    """Return the indices of the n nearest rows of `known`, int (m, n), to each of the m rows of x."""
     from sklearn.neighbors import NearestNeighbors
 
-    distances, indices = NearestNeighbors(n_neighbors=n, algorithm="brute").fit(known).kneighbors(x)
-    return indices, distances
+    found = NearestNeighbors(n_neighbors=n, algorithm="brute").fit(known)
+    return found.kneighbors(x, return_distance=False)
 
 
 def by_classifier(found):
@@ -284,7 +283,7 @@ def look(study, mistake):
         ("near", about.nearest(image[None], NEAREST)),
         ("alike", about.nearest_hidden(image[None], NEAREST)),
     ):
-        for index in () if found is None else found[0][0]:
+        for index in () if found is None else found[0]:
             images.append(_gray(about.train[index]))
             captions.append(f"{what}: {classes[about.labels[index]]}")
     if isinstance(about.learner, Svm) and mistake.label in about.learner.classes:
