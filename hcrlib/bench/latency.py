@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 import hcrlib
+from hcrlib.bench import inputs
 from hcrlib.bench.base import Outcome, bench, in_child, percentiles, ratio, side_by_side, temporary_folder
 from hcrlib.core import timing
 from hcrlib.datasets import load_dataset
@@ -15,8 +16,10 @@ from hcrlib.runtime import CharacterModel, Pipeline
 
 NETWORK = "cnn-compact"
 IMAGES = 300
-COMPARED = "ONNX Runtime, bare", "runtime: scores", "keras.Model.predict"
+DRAWING = "runtime: read, a drawing of 400 x 400 pixels"
+COMPARED = "ONNX Runtime, bare", "runtime: scores", "keras.Model.predict", DRAWING
 MOST, LEAST = 1.5, 100  # at most this multiple of the bare call; at least this many times as fast as Keras
+DRAWING_MS = 1.5  # for a drawing
 START_S = 1.0  # from a cold start to the first result
 START = """
 import sys
@@ -33,6 +36,7 @@ def one_image(request):
     data = load_dataset("mnist-5k")
     pipeline = Pipeline(CLASSIFIERS.get(NETWORK).preprocess).fit(data.train.images)
     images = data.val.images[:IMAGES]
+    drawings = [inputs.picture(inputs.strokes_of(image), None) for image in images]
     x = pipeline.apply(images)[..., None]
     classifier = CLASSIFIERS.get(NETWORK).create({})
     classifier.prepare()
@@ -52,6 +56,7 @@ def one_image(request):
         "ONNX Runtime, bare": lambda i: session.run(None, {given: x[i : i + 1]}),
         "runtime: scores": lambda i: model.scores(images[i : i + 1]),
         "runtime: read": lambda i: model.read(images[i]),
+        DRAWING: lambda i: model.read(drawings[i]),
         "Keras, one compiled step": lambda i: classifier.scores(x[i : i + 1]),
         "keras.Model.predict": lambda i: classifier.model.predict(x[i : i + 1], verbose=0),
     }
@@ -61,10 +66,11 @@ def one_image(request):
             found[name].append(timing.latency_ms(call, range(len(images))))
         request.log(f"round {index + 1} of {request.runs}: {found['runtime: scores'][-1]['p50']:.3f} ms")
     rows = [{"what": name, **percentiles(rounds)} for name, rounds in found.items()]
-    bare, scores, predict = ([each["p50"] for each in found[name]] for name in COMPARED)
+    bare, scores, predict, drawn = ([each["p50"] for each in found[name]] for name in COMPARED)
     limits = [
         ratio("runtime: scores / ONNX Runtime, bare", scores, bare, at_most=MOST),
         ratio("keras.Model.predict / runtime: scores", predict, scores, at_least=LEAST),
+        ratio("milliseconds to read a drawing of 400 x 400 pixels", drawn, 1, at_most=DRAWING_MS),
         ratio("seconds from a cold start to the first result", cold, 1, at_most=START_S),
     ]
     note = (

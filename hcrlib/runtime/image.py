@@ -16,7 +16,6 @@ FRAMES = "mnist", "emnist"
 EMNIST_BOX = 24  # 28 less the 2 pixels that are left on each side
 INK_THRESHOLD = 32  # of 255: fainter marks count as paper
 _RANGE = np.arange(SIDE)
-_INKED = [0] * (INK_THRESHOLD + 1) + [255] * (255 - INK_THRESHOLD)
 MAX_PIXELS = 100 * 1000 * 1000  # a page scanned at 1,200 dpi fits; a decompression bomb does not
 
 
@@ -47,11 +46,11 @@ def to_grey(anything, square=True):
 
 def ink_boxed(image, box=BOX, resample=Image.LANCZOS):
     """Return the ink's bounding box of uint8 (h, w), ink bright, scaled to (box, box) keeping its aspect, amid 28x28."""
-    out, picture = np.zeros((SIDE, SIDE), np.uint8), Image.fromarray(image)
-    extent = picture.point(_INKED).getbbox()
-    if not extent:
+    out, inked = np.zeros((SIDE, SIDE), np.uint8), image > INK_THRESHOLD
+    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
+    if not len(rows):
         return out
-    crop = picture.crop(extent)
+    crop = Image.fromarray(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
     scale = box / float(max(crop.size))
     width, height = (max(1, int(round(n * scale))) for n in crop.size)
     top, left = (SIDE - height) // 2, (SIDE - width) // 2

@@ -73,9 +73,12 @@ def _grounds(values):
         inner = np.s_[:, :]
     closed = -_spread(-_spread(wider, half), half)[inner]
     opened = _spread(-_spread(-wider, half), half)[inner]
-    if float(np.ptp(closed)) < 2 and float(np.ptp(opened)) < 2:
-        return coarse, (closed.max(), opened.min())
-    return coarse, (closed, opened)
+    uneven, uneven_for_light = float(np.ptp(closed)), float(np.ptp(opened))
+    most = 2 if uneven < 2 and uneven_for_light < 2 else 0
+    return coarse, (
+        closed if uneven > most else closed.max(),
+        opened if uneven_for_light > most else opened.min(),
+    )
 
 
 def _enlarged(ground, shape, coarse):
@@ -141,6 +144,8 @@ def _character(above):
 
 def _others(pieces, kept, dropped, level):
     """Return how many of the dropped components are as large as a character beside the kept one."""
+    if not len(dropped):
+        return 0
     top, left = pieces.top[kept].min(), pieces.left[kept].min()
     bottom, right = pieces.bottom[kept].max(), pieces.right[kept].max()
     rest = dropped[(pieces.most[dropped] > level) & (pieces.area[dropped] > ALIKE_AREA * pieces.area[kept].max())]
@@ -166,12 +171,12 @@ def _is_writing(above, box, peak, grain, pieces, kept, dropped):
         slope, total = float(squares.sum()) - 4 * grain * grain * squares.size, float(np.sqrt(squares).sum())
         if slope < LAG * SHARP * max(peak, LOW) * total:
             return False
-        rim = pieces.mask(kept)
-        if (rim[0].sum() + rim[-1].sum() + rim[:, 0].sum() + rim[:, -1].sum()) > RIM * 2 * (height + width):
-            return False
-        is_cut = left == 0 or top == 0 or right == width or bottom == height
-        if is_cut and 2 * LAG * float(crop.sum()) > SOLID * max(right - left, bottom - top) * total:
-            return False
+        if left == 0 or top == 0 or right == width or bottom == height:
+            rim = pieces.mask(kept)
+            if (rim[0].sum() + rim[-1].sum() + rim[:, 0].sum() + rim[:, -1].sum()) > RIM * 2 * (height + width):
+                return False
+            if 2 * LAG * float(crop.sum()) > SOLID * max(right - left, bottom - top) * total:
+                return False
     area, clutter = float(pieces.area[kept].sum()), pieces.area[dropped]
     return area >= LEAST_AREA and (len(dropped) < MANY or area > 0.3 * clutter.sum())
 
@@ -193,13 +198,13 @@ def _middle(values):
 def _otsu(values, top):
     """Return the level that splits the values over 0 into two groups with the least variance within them (Otsu 1979)."""
     scale = 255.0 / top
-    levels = np.clip(values * np.float32(scale), 0, 255).astype(np.uint8)
+    levels = np.maximum(values * np.float32(scale), 0).astype(np.uint8)
     counts = np.array(Image.fromarray(levels).histogram(), np.float64)
     below, mass = np.cumsum(counts), np.cumsum(counts * np.arange(len(counts)))
     above = below[-1] - below
     with np.errstate(divide="ignore", invalid="ignore"):
         apart = below * above * (mass / below - (mass[-1] - mass) / above) ** 2
-    return (int(np.nanargmax(apart)) + 1) / scale
+    return (int(np.where(apart >= 0, apart, -1).argmax()) + 1) / scale  # nan where a group is empty
 
 
 def _kept(pieces, level):

@@ -4,7 +4,7 @@ import io
 import os
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 LIGHT = 200  # of 255: what is visible on a transparent ground and at least as light is meant for a dark one
 MOSTLY = 0.5  # of the picture
@@ -68,11 +68,10 @@ def pixels_of(image, page=False):
             image = Image.alpha_composite(Image.new("RGBA", image.size, _below(image, page) + (255,)), image)
     if image.mode in ("1", "L"):
         return np.array(image.convert("L"))
-    pixels = np.array(image.convert("RGB"))
-    first = pixels[:, :, 0]
-    if (first == pixels[:, :, 1]).all() and (first == pixels[:, :, 2]).all():
-        return np.ascontiguousarray(first)
-    return pixels
+    image = image if image.mode == "RGB" else image.convert("RGB")
+    red, green, blue = image.split()
+    differ = ImageChops.difference(red, green).getbbox() or ImageChops.difference(red, blue).getbbox()
+    return np.array(image if differ else red)
 
 
 def aspect_of(image):
