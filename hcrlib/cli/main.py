@@ -92,16 +92,22 @@ class _Parser(argparse.ArgumentParser):
     """A parser that suggests the closest command, or option of one, and lists the commands where none is given."""
 
     def parse_known_args(self, args=None, namespace=None):
+        self.given = list(sys.argv[1:] if args is None else args)
         namespace, unknown = super().parse_known_args(args, namespace)
         if unknown and hasattr(namespace, "rest") and not unknown[0].startswith("-"):
             namespace.rest, unknown = [*namespace.rest, *unknown], []  # the command explains what it lacks
         elif unknown and unknown[0].startswith("--"):
-            known = [option for option in self._option_string_actions if option.startswith("--")]
-            self.error(f"there is no option {unknown[0]}. {did_you_mean(unknown[0].partition('=')[0], known)}")
+            self.error(self._no_option(unknown[0]))
         return namespace, unknown
 
+    def _no_option(self, name):
+        known = [option for option in self._option_string_actions if option.startswith("--")]
+        return f"there is no option {name}. {did_you_mean(name.partition('=')[0], known)}"
+
     def error(self, message):
-        if message.endswith("required: COMMAND"):
+        if message.endswith("required: COMMAND") and self.given:
+            message = self._no_option(self.given[0])
+        elif message.endswith("required: COMMAND"):
             self.print_help(sys.stderr)
             self.exit(2, f"\n{self.prog}: name a command\n")
         if match := NUMBER.fullmatch(message):

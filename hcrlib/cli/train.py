@@ -22,7 +22,7 @@ def add_parser(subparsers):
         metavar="MODEL",
         help="a name that `hcr classifiers` lists; `hcr train MODEL --help` explains its parameters",
     )
-    add("rest", nargs="*", help=argparse.SUPPRESS)  # what lacks its --data or --set
+    add("rest", nargs="*", default=[], help=argparse.SUPPRESS)  # what lacks its --data or --set
     data = "a dataset, or a folder with a dataset.yml, a TSV, or ALTO or PAGE XML (default: mnist-5k); "
     data += "for lines repeatable, with shares, or a YAML file of NAME: SHARE"
     add("--data", action="append", metavar="NAME[:SHARE]", help=data)

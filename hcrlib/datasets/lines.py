@@ -61,7 +61,7 @@ def _load(name, val_seed):
     _, source, licence, writers = PUBLISHED[name]
     notes = (
         f"source: {source}",
-        f"licence: {licence}",
+        f"license: {licence}",
         f"train and test are disjoint by document{writers}; validation is cut by document",
     )
     return load_folder(found(name), name, val_seed=val_seed, notes=notes, source="HCR_DATA")
