@@ -49,7 +49,12 @@ def variant(config: RunConfig, alike: Iterable[RunConfig] = ()) -> str:
             own["id"] = config.hash[:6]
     if "budget" in own and config.budget is None:
         own["budget"] = "all"
-    return " ".join(f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in own.items())
+    return " ".join(f"{key}={_shown(value)}" for key, value in own.items())
+
+
+def _shown(value: Any) -> str:
+    """Return a parameter's value as YAML takes it: 10 for 10.0."""
+    return value if isinstance(value, str) else json.dumps(value).removesuffix(".0")
 
 
 def _defaults(classifier: str) -> dict[str, Any]:

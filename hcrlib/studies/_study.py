@@ -83,6 +83,11 @@ def measured(run: RunRecord, settings: dict, measure: Callable[[RunRecord, dict]
         return rows
 
 
+def change(points: float, digits: int = 2) -> str:
+    """Return how an accuracy changes by some points: "gains 0.50 points" or "costs 0.50 points"."""
+    return f"{'costs' if points < 0 else 'gains'} {abs(points):.{digits}f} points"
+
+
 def accuracy(model: Any, images: np.ndarray, labels: np.ndarray) -> float:
     """Return the share of images, uint8 (n, 28, 28), for which a model's most probable class is the label, int (n,)."""
     return float((model.scores(images).argmax(axis=1) == labels).mean())

@@ -10,7 +10,7 @@ from hcrlib import api
 from hcrlib.datasets import load_dataset, stratified_take
 from hcrlib.datasets.corruption import CORRUPTIONS, STRENGTHS, corrupt
 from hcrlib.plotting import style
-from hcrlib.studies._study import accuracy, measured
+from hcrlib.studies._study import accuracy, change, measured
 
 MOVES = "shear", "scale", "rotate", "translate"  # the kinds that augmentation by moving pixels resembles
 AUGMENTED = "shift", "rotation", "shear", "scale", "translation", "perspective", "elastic", "cutout", "mixup"
@@ -23,8 +23,16 @@ def table(study, images, strengths=STRENGTHS):
     Strength 0 is the clean image, once for each run, of kind "clean".
     """
     settings = {"images": images, "strengths": list(strengths)}
-    rows = [{"name": study.name(run), **row} for run in study.runs for row in measured(run, settings, on_corrupted)]
+    rows = [{"name": named(study, run), **row} for run in study.runs for row in measured(run, settings, on_corrupted)]
     return pd.DataFrame(rows)
+
+
+def named(study, run):
+    """Return the name of a run's configuration; "plain" or "augmented" if augmentation alone sets two of a classifier apart."""
+    alike = [other for other in study.runs if other.config.classifier == run.config.classifier]
+    if len(alike) != 2 or _bare(alike[0]) != _bare(alike[1]):
+        return study.name(run)
+    return f"{run.config.classifier.removesuffix('-augmented')}, {'augmented' if _augmented(run) else 'plain'}"
 
 
 def on_corrupted(run, settings):
@@ -74,7 +82,7 @@ def pairs(study):
     for plain in study.runs:
         for run in study.runs:
             if run is not plain and _bare(run) == _bare(plain) and not _augmented(plain) and _augmented(run):
-                found.append((study.name(plain), study.name(run)))
+                found.append((named(study, plain), named(study, run)))
     return found
 
 
@@ -113,17 +121,18 @@ def answer(study, found):
     ranked, kinds, gained = by_classifier(found), by_kind(found), gains(study, found)
     first, last, n = ranked.iloc[0], ranked.iloc[-1], len(found[found.kind != "clean"]) // len(ranked)
     text = (
-        f"Over {n} corruptions, {first.classifier} loses most, {first.lost:.1f} points ({first['clean %']:.1f} to "
-        f"{first['corrupted %']:.1f} %), {last.classifier} least, {last.lost:.1f} points ({last['clean %']:.1f} to "
-        f"{last['corrupted %']:.1f} %). The hardest kind is {kinds.index[0]} ({kinds.iloc[0].mean():.1f} % on average), "
+        f"Over {n} corruptions, {first.classifier} loses most: {first.lost:.1f} points ({first['clean %']:.1f} to "
+        f"{first['corrupted %']:.1f} %); {last.classifier} loses least: {last.lost:.1f} ({last['clean %']:.1f} to "
+        f"{last['corrupted %']:.1f} %). The hardest kind is {kinds.index[0]} ({kinds.iloc[0].mean():.1f} % right on average), "
         f"the easiest {kinds.index[-1]} ({kinds.iloc[-1].mean():.1f} %)."
     )
     if len(gained):
-        helps = gained[(gained["other kinds"] > 0) & (gained.p < 0.05)]
+        moves, others, clear = gained.moves.mean(), gained["other kinds"], gained.p < 0.05
+        helped, harmed = (clear & (others > 0)).sum(), (clear & (others < 0)).sum()
         text += (
-            f" Augmentation that moves pixels gains {gained.moves.mean():.1f} points on moved images, and "
-            f"{gained['other kinds'].mean():.1f} on the kinds that it does not resemble; on these it helps "
-            f"{len(helps)} of {len(gained)} classifiers (Wilcoxon, p < 0.05)."
+            f" Augmentation that moves pixels {change(moves, 1)} on moved images and {change(others.mean(), 1)} on the kinds "
+            f"that it does not resemble: there it helps {helped} and harms {harmed} of {len(gained)} classifiers (Wilcoxon, "
+            "p < 0.05)."
         )
     return text
 
@@ -144,7 +153,7 @@ def shown(study, images=1, strength=3):
 def against_strength(study, found):
     """Draw the mean accuracy over the kinds against the strength, a line per classifier."""
     ax = style.figure()
-    runs = {study.name(run): run for run in study.runs}
+    runs = {named(study, run): run for run in study.runs}
     for name, its in found.groupby("name", sort=False):
         means = 100 * its.groupby("strength").accuracy.mean()
         tone, mark = style.style(runs[name].config.classifier, style.variant_of(runs[name], study.runs))
@@ -155,7 +164,7 @@ def against_strength(study, found):
         title="Accuracy on corrupted images",
     )
     ax.grid(alpha=0.3)
-    ax.legend(fontsize="small")
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return ax
 
 

@@ -18,7 +18,7 @@ from hcrlib.core.timing import latency_ms
 from hcrlib.datasets import load_dataset
 from hcrlib.formats import tflite
 from hcrlib.plotting import style
-from hcrlib.studies._study import measured
+from hcrlib.studies._study import change, measured
 from hcrlib.tasks.classification.export import calibration
 
 FORMS = tflite.KINDS
@@ -135,11 +135,11 @@ def answer(found):
         f"{small.bytes:,.0f} bytes and {small.operations:,} multiplications an image."
     )
     for row in losses(found).itertuples():
-        text += f" {row.form[0].upper()}{row.form[1:]} costs {row.lost:.2f} points on average, for {row[5]:.0f} % of the bytes."
-    if len(gains := distilled(found)):
         text += (
-            f" Distilled networks gain {gains.gain.mean():.2f} points over those of their widths, {len(gains)} of each."
+            f" {row.form[0].upper()}{row.form[1:]} {change(-row.lost)} on average, with {row[5]:.0f} % of the bytes."
         )
+    if len(gains := distilled(found)):
+        text += f" Distillation {change(gains.gain.mean())} on average over {len(gains)} widths."
     return text
 
 

@@ -148,20 +148,20 @@ def answer(found):
                 on = "the other dataset" if tested in wide.index else tested
                 rows.append((f"{classifier} of {trained}", on, row[trained] - value, value))
     lost = pd.DataFrame(rows, columns=["who", "on", "points", "accuracy"])
-    sentences = []
+    clauses = []
     for on, group in lost.groupby("on", sort=False):
         least, most = (group.loc[index] for index in (group.points.idxmin(), group.points.idxmax()))
-        sentences.append(
-            f"On {on}, framed as in its training, {least.who} loses the least, {least.points:.1f} points "
-            f"({least.accuracy:.1f} % right), and {most.who} the most, {most.points:.1f} ({most.accuracy:.1f} %)."
+        clauses.append(
+            f"{on} {least.points:.1f} ({least.who}, {least.accuracy:.1f} % right) to {most.points:.1f} ({most.who}, "
+            f"{most.accuracy:.1f} %)"
         )
     costs = framing(found)
     most = costs.loc[costs.cost.idxmax()]
-    sentences.append(
+    text = f"Framed as in training, these cost so many points of accuracy: {'; '.join(clauses)}. " if clauses else ""
+    return text + (
         f"The other dataset's frame alone costs {costs.cost.mean():.1f} points on average, {most.cost:.1f} at most "
         f"({most.classifier} of {most.dataset})."
     )
-    return " ".join(sentences)
 
 
 def heatmap(found, classifier):
@@ -170,7 +170,8 @@ def heatmap(found, classifier):
 
     wide = matrix(found, classifier)
     ax = style.figure(2.5 + 1.3 * len(wide.columns), 1.5 + 0.6 * len(wide))
-    seaborn.heatmap(wide, ax=ax, annot=True, fmt=".1f", cmap="Blues", vmin=0, vmax=100, cbar=False)
+    least = min(matrix(found, each).min(axis=None) for each in found.classifier.unique())  # shades as in all figures
+    seaborn.heatmap(wide, ax=ax, annot=True, fmt=".1f", cmap="Blues", vmin=10 * (least // 10), vmax=100, cbar=False)
     ax.set(xlabel="tested on", ylabel="trained on", title=f"{classifier}: accuracy (%)")
     ax.tick_params(axis="y", rotation=0)
     return ax

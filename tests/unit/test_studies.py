@@ -311,7 +311,7 @@ def test_a_test_set_is_read_in_the_frame_of_the_training_set():
     wide = transfer.matrix(found, "knn").loc["mnist"]
     assert wide.to_dict() == pytest.approx({"mnist": 90, "emnist-digits-lite": 80, "fonts": 80})
     assert transfer.framing(found).cost.item() == pytest.approx(20)
-    assert "knn of mnist loses the least, 10.0 points (80.0 % right)" in transfer.answer(found)
+    assert "fonts 10.0 (knn of mnist, 80.0 % right)" in transfer.answer(found)
 
 
 def test_a_character_framed_anew_fills_the_box_of_its_dataset():
