@@ -21,6 +21,7 @@ LEAST_WINDOW = 31  # pixels: wider than a pen's stroke, also on a line cut from 
 SOLID = 96  # gray level of an evened page: darker pixels are ink, even within a stroke as wide as the window
 K = 0.12  # Sauvola & Pietikainen 2000, "Adaptive document image binarization", section 3.3: 0.5; lower finds paler ink
 MOST_SKEW = 12.0  # degrees
+SKEWED = 1800  # pixels of the longer side: more say no more about the skew
 ON_ITS_SIDE = 2.0  # a page lies on its side if the profile of columns is this much sharper than that of rows
 
 
@@ -64,7 +65,8 @@ def cleaned(image, borders=False, seen=lambda name, image: None):
         image = np.where(mask[..., None] > 0, image, _ground(image, mask))
         notes.append("The sheet was found" + (" and its perspective undone." if found.corners is not None else "."))
     grey = evened(image, mask)
-    angle = skew(ink(grey))
+    share = SKEWED / max(grey.shape)
+    angle = skew(ink(scaled(grey, share) if share < 1 else grey))
     if abs(angle) >= 0.1:
         image, grey, matrix = straightened(image, grey, angle)
         to_source = to_source @ matrix

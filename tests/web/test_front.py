@@ -1,6 +1,6 @@
-"""Behind other servers: a path prefix, other hosts' names, requests of other sites, and a real nginx.
+"""Behind other servers: a path prefix, other hosts' names, requests of other sites, and a real nginx and Caddy.
 
-The nginx is the system's (Debian: apt install nginx-light).
+These are the system's (Debian: apt install nginx-light caddy).
 """
 
 import http.client
@@ -28,7 +28,8 @@ from .standin import StandIn
 from .test_server import started
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-CONF = paths.project_root() / "deploy/web/nginx.conf"
+CADDY = shutil.which("caddy")
+DEPLOY = paths.project_root() / "deploy/web"
 EIGHTS = picture(EIGHT)
 
 
@@ -187,22 +188,40 @@ def test_the_address_that_is_printed_opens(tmp_path, host):
         assert running.ask("GET", "/hcr/healthz")[0] == 200 if host != "::1" else True  # `::` takes IPv4, too
 
 
-@pytest.fixture(scope="module")
-def nginx(reading, tmp_path_factory):
-    """The port of an nginx with the file of deploy/web, in front of `reading`."""
-    if not NGINX:
-        pytest.skip("nginx is not installed: apt install nginx-light")
-    folder = tmp_path_factory.mktemp("nginx")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    text = CONF.read_text().replace("listen 80;", f"listen 127.0.0.1:{port};").replace(":8000;", f":{reading.port};")
+def nginx(folder, port, app):
+    """Return the command of an nginx with the file of deploy/web."""
+    text = (DEPLOY / "nginx.conf").read_text()
+    text = text.replace("listen 80;", f"listen 127.0.0.1:{port};").replace(":8000;", f":{app};")
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
     own = "user root; " if os.geteuid() == 0 else ""  # its workers write there
     own += f"pid {folder}/pid; error_log {folder}/error.log; daemon off; worker_processes 1; events {{}}"
     (folder / "nginx.conf").write_text(f"{own}\nhttp {{ access_log off; {temporary}\n{text}\n}}\n")
-    process = subprocess.Popen([NGINX, "-c", folder / "nginx.conf", "-e", folder / "error.log", "-p", folder])
+    return [NGINX, "-c", folder / "nginx.conf", "-e", folder / "error.log", "-p", folder]
+
+
+def caddy(folder, port, app):
+    """Return the command of a Caddy with the file of deploy/web, but for the certificate, which it would ask for."""
+    text = (DEPLOY / "Caddyfile").read_text().replace(":8000", f":{app}")
+    text = text.replace("read.example.org {", f"http://read.example.org:{port} {{\n\tbind 127.0.0.1")
+    own = f"{{\n\tadmin off\n\tstorage file_system {folder}\n}}\n"
+    (folder / "Caddyfile").write_text(own + text)
+    return [CADDY, "run", "--config", folder / "Caddyfile"]
+
+
+@pytest.fixture(scope="module", params=[nginx, caddy], ids=["nginx", "caddy"])
+def front(request, reading, tmp_path_factory):
+    """(name, port) of a server with its file of deploy/web, in front of `reading`."""
+    name = request.param.__name__
+    if not {"nginx": NGINX, "caddy": CADDY}[name]:
+        pytest.skip(f"{name} is not installed: apt install {'nginx-light' if name == 'nginx' else name}")
+    folder = tmp_path_factory.mktemp(name)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home = {**os.environ, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(request.param(folder, port, reading.port), env=home, stdout=log, stderr=log)
     until = time.monotonic() + 20
     while time.monotonic() < until and process.poll() is None:
         try:
@@ -210,14 +229,14 @@ def nginx(reading, tmp_path_factory):
             break
         except OSError:
             time.sleep(0.1)
-    assert process.poll() is None, (folder / "error.log").read_text()
-    yield port
+    assert process.poll() is None, "".join(each.read_text() for each in folder.glob("*log"))
+    yield name, port
     os.kill(process.pid, signal.SIGQUIT)
     process.wait(timeout=20)
 
 
 def asked(port, method, path, body=None, **headers):
-    """Return (status, headers, text) of a request through nginx, under the name of the site."""
+    """Return (status, headers, text) of a request through the front server, under the name of the site."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request(method, path, body, {"Host": f"read.example.org:{port}", **headers})
     answer = connection.getresponse()
@@ -226,19 +245,20 @@ def asked(port, method, path, body=None, **headers):
     return answer.status, answer.headers, text
 
 
-def test_nginx_in_front(nginx):
-    """The file of deploy/web: pages, the API, the redirect, and a body over the app's limit and over nginx' own."""
-    status, _, page = asked(nginx, "GET", "/hcr/")
+def test_a_server_in_front(front):
+    """The file of deploy/web: pages, the API, the redirect, and bodies over the app's limits; nginx has one of its own."""
+    name, port = front
+    status, _, page = asked(port, "GET", "/hcr/")
     assert (status, 'src="static/app.js"' in page) == (200, True)
-    assert asked(nginx, "GET", "/hcr/static/app.js")[0] == 200
+    assert asked(port, "GET", "/hcr/static/app.js")[0] == 200
     for path, location in (("/hcr", "/hcr/"), ("/hcr/read/", "../read")):
-        status, headers, _ = asked(nginx, "GET", path)
+        status, headers, _ = asked(port, "GET", path)
         assert (status, headers["Location"]) == (308, location)
-    origin = f"http://read.example.org:{nginx}"
-    assert json.loads(asked(nginx, "POST", "/hcr/api/predict", EIGHTS, Origin=origin)[2])["label"] == "8"
-    assert asked(nginx, "POST", "/hcr/api/predict", EIGHTS, Origin="http://evil.example")[0] == 403
-    status, _, body = asked(nginx, "POST", "/hcr/api/predict", bytes(20 << 20))
+    origin = f"http://read.example.org:{port}"
+    assert json.loads(asked(port, "POST", "/hcr/api/predict", EIGHTS, Origin=origin)[2])["label"] == "8"
+    assert asked(port, "POST", "/hcr/api/predict", EIGHTS, Origin="http://evil.example")[0] == 403
+    status, _, body = asked(port, "POST", "/hcr/api/predict", bytes(20 << 20))
     assert (status, json.loads(body)["type"]) == (413, "/hcr/api/docs#too-large")
-    status, headers, body = asked(nginx, "POST", "/hcr/api/read", bytes(33 << 20))
-    assert (status, headers["Content-Type"]) == (413, "text/html")
-    assert asked(nginx, "POST", "/hcr/api/read", b"%PDF")[0] == 200
+    status, headers, body = asked(port, "POST", "/hcr/api/read", bytes(33 << 20))
+    assert (status, headers["Content-Type"]) == (413, "text/html" if name == "nginx" else "application/problem+json")
+    assert asked(port, "POST", "/hcr/api/read", b"%PDF")[0] == 200

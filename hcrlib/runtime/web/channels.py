@@ -3,7 +3,9 @@
 import socket
 
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.task import ErrorTask
+from waitress.utilities import RequestEntityTooLarge
 
 from .app import HEADERS
 from .problems import MEDIA_TYPE, Problem
@@ -28,10 +30,32 @@ class ProblemTask(ErrorTask):
         super().execute()
 
 
+class Parser(HTTPRequestParser):
+    """A parser that throws away a body that is too large before the request is refused, unless its client asks first.
+
+    Proxies in Go, such as Caddy, cut off a client that is still sending when they get the response.
+    """
+
+    unread = 0
+
+    def received(self, data):
+        """Parse the next bytes of a request; return how many belong to it."""
+        if self.unread:
+            n = min(len(data), self.unread)
+            self.unread -= n
+            self.completed = not self.unread
+            return n
+        n = super().received(data)
+        is_too_large = self.completed and isinstance(self.error, RequestEntityTooLarge)
+        if is_too_large and not self.expect_continue and 0 < self.content_length <= LINGER:
+            self.unread, self.completed = self.content_length, False
+        return n
+
+
 class Channel(HTTPChannel):
     """A connection that, after an error, lets its client finish sending: a reset would hide the response from it."""
 
-    error_task_class = ProblemTask
+    parser_class, error_task_class = Parser, ProblemTask
     lingers, left = False, LINGER
 
     def handle_write(self):
