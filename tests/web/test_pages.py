@@ -205,8 +205,8 @@ def test_refused_requests(client, data, kind, query, name, status):
 LINE = {"page": 1, "line": 2, "was": "fux", "words": [{"text": "fox", "box": [1, 2, 3, 4]}]}
 
 
-def with_lines(client, lines, query="?format=alto"):
-    form = {"page": (io.BytesIO(PDF), "a.pdf"), "lines": lines if isinstance(lines, str) else json.dumps(lines)}
+def with_lines(client, lines, query="?format=alto", page=PDF):
+    form = {"page": (io.BytesIO(page), "a.pdf"), "lines": lines if isinstance(lines, str) else json.dumps(lines)}
     return ask(client, form, "multipart/form-data", query)
 
 
@@ -249,6 +249,7 @@ def test_pages_may_be_larger_than_characters(client):
     assert ask(client, large, "image/png").status_code == 200
     assert "8 MB" in problem(client.post("/api/predict", data=large), "too-large", 413)["detail"]
     assert "30 MB" in problem(ask(client, bytes(pages.MAX_BODY + 1)), "too-large", 413)["detail"]
+    assert with_lines(client, [LINE], page=PDF.ljust(pages.MAX_BODY)).status_code == 200  # the limit is that of the file
 
 
 @pytest.mark.parametrize("query", ["", "?q=%20", "?q=" + "a" * 201])

@@ -24,6 +24,7 @@ from hcrlib.runtime.web.metrics import Metrics
 from .conftest import EIGHT, ZOO, data_url, picture
 from .standin import SLOW
 
+LARGE = b"POST /api/%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n"
 HEAD = b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
 DIGITS = "--bundle", str(ZOO / "best-digits")
 
@@ -174,7 +175,7 @@ def test_an_overload_gives_503(running):
     [
         (b"NONSENSE\r\n\r\n", 400),
         (b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n", 400),
-        (b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n", 413),
+        (LARGE % b"predict" + bytes(99999999), 413),
         ((b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * server.MAX_HEADER)[: server.MAX_HEADER], 431),
     ],
 )
@@ -235,7 +236,7 @@ def test_reading_a_page_blocks_nothing_else(reading):
 def test_pages_may_be_larger_than_characters(reading):
     large = b"%PDF" + bytes(20 << 20)
     assert reading.ask(path="/api/read", body=large)[0] == 200
-    assert reading.raw(b"POST /api/read HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n").startswith(b"HTTP/1.1 413")
+    assert reading.raw(LARGE % b"read" + bytes(99999999)).startswith(b"HTTP/1.1 413")
     assert reading.ask(body=large)[0] == 413
 
 

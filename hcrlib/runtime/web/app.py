@@ -63,7 +63,9 @@ def create_app(models, corrections=None, hosts=(), metrics=None, page_reader=Non
 class _Request(flask.Request):
     @property
     def max_content_length(self):
-        return pages.MAX_BODY if self.path == pages.ROUTE else MAX_BODY
+        if self.path != pages.ROUTE:
+            return MAX_BODY
+        return pages.MAX_FORM if self.mimetype == "multipart/form-data" else pages.MAX_BODY
 
     def _get_file_stream(self, *args, **kwargs):
         return io.BytesIO()  # keeps uploads off the disk; max_content_length bounds their size

@@ -36,6 +36,7 @@ from .waiting import MAX_TICKET, Waiting
 
 ROUTE = "/api/read"
 MAX_BODY = 30 * 1024 * 1024  # bytes: a scanned PDF, the photo of a page
+MAX_FORM = MAX_BODY + 1024 * 1024  # bytes: the same with its corrected lines
 MAX_QUERY = 200  # characters of a search
 MAX_NAME = 120  # characters of the name of a document in the library
 MAX_HITS = 50
