@@ -249,7 +249,9 @@ def test_pages_may_be_larger_than_characters(client):
     assert ask(client, large, "image/png").status_code == 200
     assert "8 MB" in problem(client.post("/api/predict", data=large), "too-large", 413)["detail"]
     assert "30 MB" in problem(ask(client, bytes(pages.MAX_BODY + 1)), "too-large", 413)["detail"]
-    assert with_lines(client, [LINE], page=PDF.ljust(pages.MAX_BODY)).status_code == 200  # the limit is that of the file
+    assert (
+        with_lines(client, [LINE], page=PDF.ljust(pages.MAX_BODY)).status_code == 200
+    )  # the limit is that of the file
 
 
 @pytest.mark.parametrize("query", ["", "?q=%20", "?q=" + "a" * 201])
