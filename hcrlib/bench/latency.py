@@ -18,11 +18,11 @@ from hcrlib.runtime import CharacterModel, Pipeline
 
 NETWORK = "cnn-compact"
 IMAGES = 300
-BARE, SPINNING = "ONNX Runtime, bare", "the same, its threads spinning, as is its default"
+BARE, SPINNING = "ONNX Runtime, bare", "the same, with spinning threads, the default"
 DRAWING = "runtime: read, a drawing of 400 x 400 pixels"
 COMPARED = BARE, "runtime: scores", "keras.Model.predict", DRAWING
 MOST, LEAST = 1.5, 100  # at most this multiple of the bare call; at least this many times as fast as Keras
-DRAWING_MS = 1.5  # for a drawing
+DRAWING_MS = 1.5  # at most, to read a drawing
 START_S = 1.0  # from a cold start to the first result
 START = """
 import sys
@@ -83,7 +83,7 @@ def one_image(request):
         ratio("runtime: scores / ONNX Runtime, bare", scores, bare, at_most=MOST),
         ratio("keras.Model.predict / runtime: scores", predict, scores, at_least=LEAST),
         ratio("processor time: threads of ONNX Runtime that spin / that sleep", busy[SPINNING], busy[BARE], at_least=1),
-        ratio("milliseconds to read a drawing of 400 x 400 pixels", drawn, 1, at_most=DRAWING_MS),
+        ratio(f"milliseconds, {DRAWING}", drawn, 1, at_most=DRAWING_MS),
         ratio("seconds from a cold start to the first result", cold, 1, at_most=START_S),
     ]
     note = (

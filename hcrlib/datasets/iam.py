@@ -29,7 +29,7 @@ SOURCE, LICENCE = "IAM Handwriting Database 3.0, Marti and Bunke 2002", "for non
 ADDRESS = "https://fki.tic.heia-fr.ch/databases/iam-handwriting-database"
 NOTES = (
     f"source: {SOURCE}; registration required",
-    f"licence: {LICENCE}",
+    f"license: {LICENCE}",
     f"partition: {TASK}; both validation sets are used",
 )
 KINDS = "words", "lines"

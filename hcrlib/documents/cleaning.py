@@ -21,7 +21,7 @@ LEAST_WINDOW = 31  # pixels: wider than a pen's stroke, also on a line cut from 
 SOLID = 96  # gray level of an evened page: darker pixels are ink, even within a stroke as wide as the window
 K = 0.12  # Sauvola & Pietikainen 2000, "Adaptive document image binarization", section 3.3: 0.5; lower finds paler ink
 MOST_SKEW = 12.0  # degrees
-SKEWED = 1800  # pixels of the longer side: more say no more about the skew
+SKEWED = 1800  # pixels of the longer side: enough for the skew of all but the palest thin strokes
 ON_ITS_SIDE = 2.0  # a page lies on its side if the profile of columns is this much sharper than that of rows
 
 

@@ -53,7 +53,7 @@ def variant(config: RunConfig, alike: Iterable[RunConfig] = ()) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Return a parameter's value as YAML takes it: 10 for 10.0."""
+    """Return a parameter's value for a label: 10 for 10.0."""
     return value if isinstance(value, str) else json.dumps(value).removesuffix(".0")
 
 

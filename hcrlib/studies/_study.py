@@ -84,8 +84,9 @@ def measured(run: RunRecord, settings: dict, measure: Callable[[RunRecord, dict]
 
 
 def change(points: float, digits: int = 2) -> str:
-    """Return how an accuracy changes by some points: "gains 0.50 points" or "costs 0.50 points"."""
-    return f"{'costs' if points < 0 else 'gains'} {abs(points):.{digits}f} points"
+    """Return how an accuracy changes by some points: "gains 0.50 points", "costs 0.50 points" or "changes nothing"."""
+    points = round(points, digits)
+    return f"{'costs' if points < 0 else 'gains'} {abs(points):.{digits}f} points" if points else "changes nothing"
 
 
 def accuracy(model: Any, images: np.ndarray, labels: np.ndarray) -> float:

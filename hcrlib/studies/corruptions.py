@@ -30,7 +30,7 @@ def table(study, images, strengths=STRENGTHS):
 def named(study, run):
     """Return the name of a run's configuration; "plain" or "augmented" if augmentation alone sets two of a classifier apart."""
     alike = [other for other in study.runs if other.config.classifier == run.config.classifier]
-    if len(alike) != 2 or _bare(alike[0]) != _bare(alike[1]):
+    if len(alike) != 2 or _bare(alike[0]) != _bare(alike[1]) or _augmented(alike[0]) == _augmented(alike[1]):
         return study.name(run)
     return f"{run.config.classifier.removesuffix('-augmented')}, {'augmented' if _augmented(run) else 'plain'}"
 

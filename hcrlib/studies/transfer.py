@@ -152,12 +152,12 @@ def answer(found):
     for on, group in lost.groupby("on", sort=False):
         least, most = (group.loc[index] for index in (group.points.idxmin(), group.points.idxmax()))
         clauses.append(
-            f"{on} {least.points:.1f} ({least.who}, {least.accuracy:.1f} % right) to {most.points:.1f} ({most.who}, "
-            f"{most.accuracy:.1f} %)"
+            f"on {on} by {-most.points:+.1f} ({most.who}, {most.accuracy:.1f} % right) to {-least.points:+.1f} "
+            f"({least.who}, {least.accuracy:.1f} %)"
         )
     costs = framing(found)
     most = costs.loc[costs.cost.idxmax()]
-    text = f"Framed as in training, these cost so many points of accuracy: {'; '.join(clauses)}. " if clauses else ""
+    text = f"Framed as in training, accuracy changes {'; '.join(clauses)} points. " if clauses else ""
     return text + (
         f"The other dataset's frame alone costs {costs.cost.mean():.1f} points on average, {most.cost:.1f} at most "
         f"({most.classifier} of {most.dataset})."

@@ -17,6 +17,7 @@ from hcrlib.studies import (
     _study,
     begin,
     ceiling,
+    corruptions,
     learning_curves,
     measured,
     preprocessing,
@@ -289,6 +290,30 @@ def test_runs_of_the_same_steps_or_without_a_base_are_no_comparison():
         preprocessing.table(SimpleNamespace(runs=[made(preprocess=["scale", "deskew"])]))
 
 
+@pytest.mark.parametrize(
+    ("points", "digits", "words"),
+    [
+        (0.5, 2, "gains 0.50 points"),
+        (-0.5, 1, "costs 0.5 points"),
+        (-0.004, 2, "changes nothing"),
+        (0, 1, "changes nothing"),
+    ],
+)
+def test_a_change_is_told_as_it_is_rounded(points, digits, words):
+    assert _study.change(points, digits) == words
+
+
+@pytest.mark.parametrize(
+    ("rotations", "names"),
+    [((0, 10), ["mlp, plain", "mlp, augmented"]), ((5, 10), ["5", "10"]), ((0, 5, 10), ["0", "5", "10"])],
+)
+def test_two_runs_that_augmentation_sets_apart_are_named_so(rotations, names):
+    same = {"budget": None, "seed": 0, "preprocess": ["scale"]}
+    runs = [made("mlp-augmented", params={"rotation": rotation}, **same) for rotation in rotations]
+    study = SimpleNamespace(runs=runs, name=lambda run: str(run.config.params["rotation"]))
+    assert [corruptions.named(study, run) for run in runs] == names
+
+
 def test_the_best_combination_is_one_that_is_better():
     rows = [
         ("d", "svm", *row)
@@ -311,7 +336,7 @@ def test_a_test_set_is_read_in_the_frame_of_the_training_set():
     wide = transfer.matrix(found, "knn").loc["mnist"]
     assert wide.to_dict() == pytest.approx({"mnist": 90, "emnist-digits-lite": 80, "fonts": 80})
     assert transfer.framing(found).cost.item() == pytest.approx(20)
-    assert "fonts 10.0 (knn of mnist, 80.0 % right)" in transfer.answer(found)
+    assert "on fonts by -10.0 (knn of mnist, 80.0 % right)" in transfer.answer(found)
 
 
 def test_a_character_framed_anew_fills_the_box_of_its_dataset():

@@ -209,19 +209,20 @@ def caddy(folder, port, app):
     return [CADDY, "run", "--config", folder / "Caddyfile"]
 
 
-@pytest.fixture(scope="module", params=[nginx, caddy], ids=["nginx", "caddy"])
+@pytest.fixture(scope="module", params=[(nginx, NGINX, "nginx-light"), (caddy, CADDY, "caddy")], ids=["nginx", "caddy"])
 def front(request, reading, tmp_path_factory):
     """(name, port) of a server with its file of deploy/web, in front of `reading`."""
-    name = request.param.__name__
-    if not {"nginx": NGINX, "caddy": CADDY}[name]:
-        pytest.skip(f"{name} is not installed: apt install {'nginx-light' if name == 'nginx' else name}")
+    command, installed, package = request.param
+    name = command.__name__
+    if not installed:
+        pytest.skip(f"{name} is not installed: apt install {package}")
     folder = tmp_path_factory.mktemp(name)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    home = {**os.environ, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    environment = {**os.environ, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(request.param(folder, port, reading.port), env=home, stdout=log, stderr=log)
+        process = subprocess.Popen(command(folder, port, reading.port), env=environment, stdout=log, stderr=log)
     until = time.monotonic() + 20
     while time.monotonic() < until and process.poll() is None:
         try:

@@ -206,8 +206,12 @@ LINE = {"page": 1, "line": 2, "was": "fux", "words": [{"text": "fox", "box": [1,
 
 
 def with_lines(client, lines, query="?format=alto", page=PDF):
-    form = {"page": (io.BytesIO(page), "a.pdf"), "lines": lines if isinstance(lines, str) else json.dumps(lines)}
-    return ask(client, form, "multipart/form-data", query)
+    text = lines if isinstance(lines, str) else json.dumps(lines)
+    parts = (b'name="page"; filename="a.pdf"\r\n\r\n' + page, b'name="lines"\r\n\r\n' + text.encode())
+    form = b"".join(b"--x\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts) + b"--x--\r\n"
+    return ask(
+        client, form, "multipart/form-data; boundary=x", query
+    )  # as bytes: Flask's client leaves large files open
 
 
 def test_corrected_lines_come_with_the_page(client, reader):
@@ -249,9 +253,12 @@ def test_pages_may_be_larger_than_characters(client):
     assert ask(client, large, "image/png").status_code == 200
     assert "8 MB" in problem(client.post("/api/predict", data=large), "too-large", 413)["detail"]
     assert "30 MB" in problem(ask(client, bytes(pages.MAX_BODY + 1)), "too-large", 413)["detail"]
+    # of a form, the limit is that of its file
+    assert with_lines(client, [LINE], page=PDF.ljust(pages.MAX_BODY)).status_code == 200
     assert (
-        with_lines(client, [LINE], page=PDF.ljust(pages.MAX_BODY)).status_code == 200
-    )  # the limit is that of the file
+        "30 MB" in problem(with_lines(client, [LINE], page=PDF.ljust(pages.MAX_BODY + 1)), "too-large", 413)["detail"]
+    )
+    assert "30 MB" in problem(with_lines(client, [LINE], page=PDF.ljust(pages.MAX_FORM)), "too-large", 413)["detail"]
 
 
 @pytest.mark.parametrize("query", ["", "?q=%20", "?q=" + "a" * 201])

@@ -24,7 +24,8 @@ from hcrlib.runtime.web.metrics import Metrics
 from .conftest import EIGHT, ZOO, data_url, picture
 from .standin import SLOW
 
-LARGE = b"POST /api/%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n"
+LARGEST = 99999999  # bytes
+LARGE = b"POST /api/%%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % LARGEST
 HEAD = b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
 DIGITS = "--bundle", str(ZOO / "best-digits")
 
@@ -175,18 +176,33 @@ def test_an_overload_gives_503(running):
     [
         (b"NONSENSE\r\n\r\n", 400),
         (b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n", 400),
-        (LARGE % b"predict" + bytes(99999999), 413),
+        (LARGE % b"predict", 413),
         ((b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * server.MAX_HEADER)[: server.MAX_HEADER], 431),
     ],
 )
 def test_waitress_refuses_with_problem_details(running, data, status):
-    head, _, body = running.raw(data).partition(b"\r\n\r\n")
+    head, _, body = running.raw(data + bytes(LARGEST * (status == 413))).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.")
     assert int(head.split()[1]) == status
     assert b"application/problem+json" in head
     assert json.loads(body)["status"] == status
     assert b"Content-Security-Policy" in head
     assert b"waitress" not in head.lower() + body.lower()
+
+
+def test_a_body_that_is_too_large_is_read_before_it_is_refused(running):
+    """Else proxies cut off the client; no byte of it is taken for a request."""
+    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as connection:
+        connection.sendall(LARGE % b"predict" + bytes(LARGEST // 2))
+        connection.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        connection.settimeout(20)
+        connection.sendall(bytes(LARGEST - LARGEST // 2) + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        parts = []
+        while part := connection.recv(65536):
+            parts.append(part)
+    assert re.findall(rb"HTTP/1.1 (\d+)", b"".join(parts)) == [b"413"]
 
 
 def test_a_running_upload_is_finished_before_it_stops(running):
@@ -236,7 +252,7 @@ def test_reading_a_page_blocks_nothing_else(reading):
 def test_pages_may_be_larger_than_characters(reading):
     large = b"%PDF" + bytes(20 << 20)
     assert reading.ask(path="/api/read", body=large)[0] == 200
-    assert reading.raw(LARGE % b"read" + bytes(99999999)).startswith(b"HTTP/1.1 413")
+    assert reading.raw(LARGE % b"read" + bytes(LARGEST)).startswith(b"HTTP/1.1 413")
     assert reading.ask(body=large)[0] == 413
 
 

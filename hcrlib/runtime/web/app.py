@@ -62,10 +62,14 @@ def create_app(models, corrections=None, hosts=(), metrics=None, page_reader=Non
 
 class _Request(flask.Request):
     @property
+    def most(self):
+        """Bytes of the largest file."""
+        return pages.MAX_BODY if self.path == pages.ROUTE else MAX_BODY
+
+    @property
     def max_content_length(self):
-        if self.path != pages.ROUTE:
-            return MAX_BODY
-        return pages.MAX_FORM if self.mimetype == "multipart/form-data" else pages.MAX_BODY
+        is_page = self.path == pages.ROUTE and self.mimetype == "multipart/form-data"
+        return pages.MAX_FORM if is_page else self.most
 
     def _get_file_stream(self, *args, **kwargs):
         return io.BytesIO()  # keeps uploads off the disk; max_content_length bounds their size
@@ -130,8 +134,7 @@ def _handle_errors(app):
     @app.errorhandler(HTTPException)
     def http_error(error):
         if isinstance(error, RequestEntityTooLarge):
-            limit = flask.request.max_content_length >> 20
-            return respond(Problem("too-large", "A request to this address may have up to %d MB." % limit))
+            return respond(Problem("too-large", pages.TOO_LARGE % (flask.request.most >> 20)))
         if isinstance(error, MethodNotAllowed):
             allowed = ", ".join(sorted(error.valid_methods or ()))
             return respond(Problem("wrong-method", "This address accepts %s." % allowed, [("Allow", allowed)]))

@@ -21,19 +21,22 @@ class ProblemTask(ErrorTask):
 
     def execute(self):
         """Write the response, and let the client finish sending."""
-        error, prefix = self.request.error, self.channel.server.prefix
+        error = self.request.error
         problem = Problem({413: "too-large", 500: "fault"}.get(error.code, "bad-request"), error.reason + ".")
         problem.members["status"] = error.code
-        headers = [("Content-Type", MEDIA_TYPE)] + HEADERS
-        error.to_response = lambda *args: ("%d %s" % (error.code, error.reason), headers, problem.body(prefix))
-        self.channel.lingers = True
-        super().execute()
+        body = problem.body(self.channel.server.prefix)
+        self.status = "%d %s" % (error.code, error.reason)
+        self.response_headers += [("Content-Type", MEDIA_TYPE), ("Connection", "close")] + HEADERS
+        self.channel.lingers = self.close_on_finish = True
+        self.content_length = len(body)
+        self.write(body)
 
 
 class Parser(HTTPRequestParser):
-    """A parser that throws away a body that is too large before the request is refused, unless its client asks first.
+    """A parser that throws away a body of a stated length that is too large before the request is refused.
 
-    Proxies in Go, such as Caddy, cut off a client that is still sending when they get the response.
+    Proxies in Go, such as Caddy, cut off a client that is still sending when they get the response. A client that asks first
+    (Expect: 100-continue) is refused at once.
     """
 
     unread = 0
@@ -60,16 +63,16 @@ class Channel(HTTPChannel):
 
     def handle_write(self):
         """Send what is buffered; a channel that lingers then only closes its sending half."""
-        if self.lingers and self.close_when_flushed and not self.will_close:
-            self._flush_exception(self._flush_some)
-            if not self.total_outbufs_len and not self.will_close:
-                self.close_when_flushed = False
-                try:
-                    self.socket.shutdown(socket.SHUT_WR)
-                except OSError:  # the client has gone
-                    self.will_close = True
-            return
+        ends = self.lingers and self.close_when_flushed
+        self.close_when_flushed = self.close_when_flushed and not ends
         super().handle_write()
+        if ends and self.total_outbufs_len:
+            self.close_when_flushed = True
+        elif ends and self.connected:
+            try:
+                self.socket.shutdown(socket.SHUT_WR)
+            except OSError:  # the client has gone
+                self.will_close = True
 
     def received(self, data):
         """Parse requests; throw away what comes after a refused one."""

@@ -103,7 +103,7 @@ def _serve(args, find, page_reader, bound, number, peers, lines):
         sys.stdout.flush()
     models.watch(stop)
     threads = args.threads + (waiting.PLACES if page_reader else 0)  # a page occupies one for seconds
-    max_body = app.MAX_BODY if page_reader is None else pages.MAX_BODY
+    max_body = app.MAX_BODY if page_reader is None else pages.MAX_FORM
     may_accept = functools.partial(peers.may_accept, number)
     server.serve(application, metrics, bound, threads, may_accept, max_body, args.prefix)
     stop.set()

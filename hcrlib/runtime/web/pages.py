@@ -36,7 +36,8 @@ from .waiting import MAX_TICKET, Waiting
 
 ROUTE = "/api/read"
 MAX_BODY = 30 * 1024 * 1024  # bytes: a scanned PDF, the photo of a page
-MAX_FORM = MAX_BODY + 1024 * 1024  # bytes: the same with its corrected lines
+MAX_FORM = MAX_BODY + 2 * 1024 * 1024  # bytes: the same with its corrected lines
+TOO_LARGE = "A request to this address may have up to %d MB."
 MAX_QUERY = 200  # characters of a search
 MAX_NAME = 120  # characters of the name of a document in the library
 MAX_HITS = 50
@@ -162,6 +163,8 @@ def _parse_request():
         if part is None:
             raise Problem("bad-request", "The form has no part named page.")
         data, name = part.read(), name or part.filename
+        if len(data) > MAX_BODY:
+            raise Problem("too-large", TOO_LARGE % (MAX_BODY >> 20))
         corrected = _corrected(request.form["lines"]) if "lines" in request.form else []
     elif kind.startswith("image/") or kind in ("", "application/pdf", "application/octet-stream"):
         data = request.get_data()

@@ -19,7 +19,7 @@ MAX_WAITING = 32  # requests in each process: less than a tenth of a second's wo
 RETRY_AFTER_S = 1
 MAX_CONNECTIONS = 512
 MAX_HEADER = 32 * 1024  # bytes
-SLACK = 1 << 21  # bytes over the limit that are let in, so that the app itself can report a body slightly too large
+SLACK = 1 << 16  # bytes over the limit that are let in, so that the app itself can report a body slightly too large
 IN_MEMORY = 1 << 30  # bytes: larger than any request or response, so that waitress writes none to disk
 DRAIN_S = 10.0  # to finish running requests after a signal to stop
 INSIST_S = 1.0  # a second signal later than this stops at once
@@ -57,7 +57,6 @@ def listen(host, port):
         if family == socket.AF_INET6:  # `::` accepts IPv4, too
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         bound.bind((host, port))
-        bound.setblocking(False)
         bound.listen(MAX_CONNECTIONS)  # clients that connect before the models are loaded wait in this queue
     except OSError:
         bound.close()
