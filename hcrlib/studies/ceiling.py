@@ -172,14 +172,14 @@ def answer(study, found, judge):
 
 
 def sheet(found, dataset, kind, most=32):
-    """Draw the suspect images of a kind, the most confident first: 'label → other, score'."""
+    """Draw the suspect images of a kind, the most confident first: 'label→other score'."""
     from hcrlib.tasks.classification import figures
 
     data, its = load_dataset(dataset), found[dataset]
     its = its[its.kind == kind].sort_values("score", ascending=False, kind="stable").head(most)
     parts = {"train": data.train, "validation": data.val, "test": data.test}
     images = [parts[row.split].images[row[2]] for row in its.itertuples()]
-    captions = [f"{data.classes[row.label]} → {data.classes[row.other]}, {row.score:.0%}" for row in its.itertuples()]
+    captions = [f"{data.classes[row.label]}→{data.classes[row.other]} {row.score:.0%}" for row in its.itertuples()]
     ax = style.figure(6.5, 0.5 + 0.8 * max(1, -(-len(images) // 8)))
     ax.set_title(f"{dataset}: labels that look {kind}")
     if not images:
