@@ -154,21 +154,31 @@ def pairs(study, found, judge, most=8):
 
 def answer(study, found, judge):
     """Return the answer in sentences, every number of which is computed from `judged` and the runs."""
-    many, left, worst = counts(found).set_index("dataset"), set_aside(study, found, judge), pairs(study, found, judge)
-    sentences = []
+    left, worst = set_aside(study, found, judge), pairs(study, found, judge)
+    many = counts(found).set_index("dataset")
+    points = []
     for row in left.to_dict("records"):
         its = many.loc[row["dataset"]]
         top = worst[(worst.dataset == row["dataset"]) & (worst.classifier == row["classifier"])].head(3)
         text = (
-            f"{row['dataset']}: {its['wrong %']:.2f} % of the labels look wrong and {its['unclear %']:.2f} % unclear; "
-            f"{row['classifier']} reads {row['all %']:.2f} % of all test images, {row['clear %']:.2f} % of the clear ones, and "
-            f"{row['same shape %']:.2f} % where classes of one shape count as one"
+            f"- {row['dataset']}: {its['wrong %']:.2f} % of the labels look wrong, {its['unclear %']:.2f} % unclear. "
+            f"{row['classifier']} reads {row['all %']:.2f} % of all test images, {row['same shape %']:.2f} % where classes of "
+            f"one shape count as one, and {row['clear %']:.2f} % of the clear images."
         )
         if len(top):
-            text += f"; of its {row['errors left']} errors on clear images {top['of the rest %'].sum():.0f} % are "
-            text += f"between {', '.join(top.pair)}"
-        sentences.append(text + ".")
-    return " ".join(sentences)
+            text += f" Of its {row['errors left']} errors on these, {top['of the rest %'].sum():.0f} % are between "
+            text += f"{', '.join(top.pair)}."
+        points.append(text)
+    first = (
+        f"{_range(many['wrong %'] + many['unclear %'])} % of the labels look wrong or unclear; with these set aside, "
+        f"{_range(left['clear %'])} % of the test images are read right instead of {_range(left['all %'])} %."
+    )
+    return "\n".join([first, "", *points])
+
+
+def _range(values):
+    """Return the least and the largest of a Series as text: "0.51 to 12.73"."""
+    return " to ".join(dict.fromkeys(f"{value:.2f}" for value in (values.min(), values.max())))
 
 
 def sheet(found, dataset, kind, most=32):
@@ -184,5 +194,6 @@ def sheet(found, dataset, kind, most=32):
     ax.set_title(f"{dataset}: labels that look {kind}")
     if not images:
         ax.set_axis_off()
+        ax.text(0.5, 0.5, "none", ha="center", va="center")
         return ax
     return figures.glyphs(ax, images, captions)
