@@ -50,6 +50,10 @@ def train(
         what = f"A run is defined by its dataset's name, not by a loaded {type(data).__name__}"
         raise ConfigError(what, hint=f"data={getattr(data, 'name', 'mnist-5k')!r}, or the path of its dataset.yml")
     more = {**(params or {}), **more}
+    known = models.named(classifier).parameters()
+    if unknown := [name for name in more if name not in known]:
+        hint = did_you_mean(unknown[0], [*known, "data", "seed", "budget", "preprocess"])
+        raise ConfigError(f"'{unknown[0]}' is not a parameter of {classifier}", hint=hint)
     config = runner.resolve(classifier, dataset=data, seed=seed, budget=budget, preprocess=preprocess, **more)
     return runner.run_one(config, say)
 

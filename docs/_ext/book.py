@@ -1,4 +1,7 @@
-"""What the book shows of the project itself: `<!-- generated: NAME -->` in a page is replaced by what NAME returns."""
+"""What the book shows of the project itself: `<!-- generated: NAME -->` in a page is replaced by what NAME returns.
+
+An emphasized line below it, for those who read the page elsewhere, is replaced, too.
+"""
 
 import argparse
 import base64
@@ -29,7 +32,7 @@ from hcrlib.runs.comparison import best_runs
 from hcrlib.tasks.base import interval
 
 ROOT = project_root()
-MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
+MARK = re.compile(r"^<!-- generated: (\w+) -->$(?:\n\*.+\*$)?", re.MULTILINE)
 THUMBNAIL = 480, 270  # pixels
 
 

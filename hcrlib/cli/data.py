@@ -137,7 +137,7 @@ def _check(args):
         print(f"{finding.severity:8} {finding}")
     errors = sum(finding.severity == checks.ERROR for finding in findings)
     warnings = sum(finding.severity == checks.WARNING for finding in findings)
-    print(f"errors: {errors}, warnings: {warnings}" if errors or warnings else "Nothing is wrong")
+    print(f"errors: {errors}, warnings: {warnings}" if errors or warnings else "No errors, no warnings")
     return 1 if errors else 0
 
 

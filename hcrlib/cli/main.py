@@ -34,7 +34,8 @@ COMMANDS = (
     *(data, classifiers, train, sweep, tune, results, claims, zoo, bundle),
     *(read, library, compose, serve, bench, doctor),
 )
-STOPPED = "Stopped. Finished runs and epochs are kept; repeat the command%s to continue."
+STOPPED = "Stopped. Finished runs and epochs are kept; repeat the command to continue."
+STOPPED_AGAIN = "Stopped. Runs that were not made again keep their records; repeat the command to make all runs again."
 NUMBER = re.compile(r"argument (\S+): invalid (int|float) value: (.*)")
 
 
@@ -53,7 +54,7 @@ def main(argv=None):
     except HcrError as error:
         return _fail(error)
     except KeyboardInterrupt:
-        return _fail(STOPPED % (", without --again," if getattr(args, "again", False) else ""), 130)
+        return _fail(STOPPED_AGAIN if getattr(args, "again", False) else STOPPED, 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE

@@ -65,7 +65,7 @@ def inspect(parts, classes, names=None, severity=NOTE):
 def of_orientation(seen, is_own=True):
     """Return the Findings on what a reader Seen in the images: whether they were turned, or are recognized at all."""
     if not seen.n:
-        return [Finding(NOTE, f"Whether the images are upright was not looked at: {seen.reason}")]
+        return [Finding(NOTE, f"Whether the images are upright was not checked: {seen.reason}")]
     counted = f"a reader recognizes {seen.right} of {seen.n} images"
     if seen.is_changed:
         how = " and ".join([seen.way] * (seen.way != orientation.UPRIGHT) + ["dark on light"] * seen.inverted)

@@ -79,8 +79,8 @@ def examine(path, name=None):
     damaged = [each for part in parts.values() for each in part.damaged]
     if damaged:
         shown = "; ".join(f"{name}: {reason}" for name, reason in damaged[:SHOWN])
-        what = f"Images that cannot be read were left out, {len(damaged)} in number: {shown}"
-        findings.append(Finding(WARNING, what, hint="Mend or remove them"))
+        what = f"Images that cannot be read were left out ({len(damaged)}): {shown}"
+        findings.append(Finding(WARNING, what, hint="Repair or remove them"))
     writers = {role: None if part.writers is None else np.array(part.writers) for role, part in parts.items()}
     if "images" in splits:
         splits, writers = _cut_test(splits["images"], classes, writers["images"], about.test_fraction, findings)

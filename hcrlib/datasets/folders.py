@@ -44,10 +44,10 @@ def read_folders(root, location, about, role):
         if (name := normal(entry.name)) in found:
             raise DataError(f"Duplicate class '{name}'", where=folder, hint="Give every class its own name")
         found[name] = entry
-    loose = sorted(entry.name for entry in entries if not entry.is_dir())
+    loose = sorted(entry.name for entry in entries if not entry.is_dir() and entry.name != "dataset.yml")
     part, where = Part([], [], [], [], is_framed=True), os.path.relpath(folder, root)
     if loose:
-        what = f"{len(loose)} files are in no class's folder, and were left out: {', '.join(loose[:3])}"
+        what = f"Files outside the folders of the classes were left out ({len(loose)}): {', '.join(loose[:3])}"
         part.findings.append(Finding(WARNING, what, where))
     order = {
         name: number for number, name in enumerate(about.classes or ())
@@ -56,9 +56,7 @@ def read_folders(root, location, about, role):
     for name, entry in sorted(found.items(), key=lambda item: order.get(item[0], len(order))):
         beside += _add_class(part, root, entry, name, about.ink, is_needed)
     if beside:
-        what = (
-            f"Files whose names are not those of images were left out, {len(beside)} in number: {', '.join(beside[:3])}"
-        )
+        what = f"Files that are not named like images were left out ({len(beside)}): {', '.join(beside[:3])}"
         part.findings.append(Finding(NOTE, what, where))
     if not found:
         raise DataError("There are no classes", where=folder, expected="a folder of images per class")

@@ -156,9 +156,11 @@ def _how_to_use(table):
 
 def _of_folders(folder):
     """Return what describes a folder of folders, each of which holds the images of a class; "" for another one."""
-    if not folder.is_dir() or not any(path.is_dir() for path in folder.iterdir()):
+    inner = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    if not inner:
         return ""
-    lines = f"{{name: {folder.resolve().name}, format: folders, images: .}}"
+    is_below = len(inner) == 1 and any(path.is_dir() for path in inner[0].iterdir())
+    lines = f"{{name: {folder.resolve().name}, format: folders, images: {inner[0].name if is_below else '.'}}}"
     return f"; of folders of images, named by their class, it holds `{lines}`"
 
 
@@ -204,7 +206,8 @@ def known(name):
         if is_own(name):
             hint = f"`hcr data show {name}` reads all of it, and prints damaged files and its hashes"
             raise ConfigError(f"{name} is your own dataset, which has no entry in the catalog", hint=hint)
-        raise ConfigError(f"There is no dataset '{name}'", hint=did_you_mean(name, names()))
+        here = [path.name for path in sorted(Path().iterdir()) if path.is_dir() and is_own(path)]
+        raise ConfigError(f"There is no dataset '{name}'", hint=did_you_mean(name, [*here, *names()]))
     return name
 
 

@@ -11,6 +11,8 @@ THICKEST = 14  # pixels that a printed line may extend above and below its middl
 ASKEW = 6  # pixels: ink further inside a box does not belong to its sides
 AREA = cv2.CC_STAT_AREA
 BOTTOM = 40  # pixels: the widest bottom of a character
+SMALL = 1400  # pixels of the longer side: a picture of a few characters, whose strokes are as long as lines elsewhere
+SQUARE = 2.5  # such a character is at most so many times as wide as high, or as high as wide
 
 
 def without_rules(grey):
@@ -44,7 +46,7 @@ def without_borders(found):
 
     Where a stroke crosses a line the ink remains: it extends beyond the line's thickness.
     """
-    out, long = found.copy(), max(60, min(found.shape) // 10)
+    out, long, letters = found.copy(), max(60, min(found.shape) // 10), _letters(found)
     lines = np.zeros(found.shape, np.uint8)
     for left, top, right, bottom in frames(out):
         around_it = slice(max(0, top - FRAME), bottom + FRAME), slice(max(0, left - FRAME), right + FRAME)
@@ -59,7 +61,24 @@ def without_borders(found):
         near = cv2.dilate(lines, np.ones((13, 13), np.uint8)) > 0
         _drop(out, lambda labels, stats: np.bincount(labels[near], minlength=len(stats)) >= 0.95 * stats[:, AREA])
     _drop(out, lambda labels, stats: _along_the_edge(stats, found.shape))
-    return out
+    return out | letters
+
+
+def _letters(found):
+    """Return the components of a small picture, bool (h, w), that may be letters such as T or H, of long straight strokes.
+
+    They do not touch the edge, and have no rectangular hole, as boxes have.
+    """
+    if max(found.shape) >= SMALL:
+        return np.zeros_like(found)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=8)
+    left, top, wide, high = stats[:, :4].T
+    inside = (left > 0) & (top > 0) & (left + wide < found.shape[1]) & (top + high < found.shape[0])
+    chosen = inside & (SQUARE * np.minimum(wide, high) >= np.maximum(wide, high))
+    for x0, y0, x1, _ in frames(found):
+        chosen[labels[max(0, y0 - 1) : y0 + 1, x0:x1]] = False
+    chosen[0] = False
+    return chosen[labels]
 
 
 def frames(found):

@@ -132,7 +132,10 @@ def _fill(new: Path, record: RunRecord, formats: Sequence[str] | None, log: Call
     data = task.load(record.config.dataset, val_seed=record.data["val_seed"])
     if data.sha256 != record.data["sha256"]:
         expected = record.data["sha256"]
-        raise RunError("The run was made with other data", where=record.id, expected=expected, got=data.sha256)
+        hint = "The dataset has changed since: train it again"
+        raise RunError(
+            "The run was made with other data", where=record.id, expected=expected, got=data.sha256, hint=hint
+        )
     x = model.pipeline.apply(data.test.images)
     parity = _Parity(task.export, model, data, x, model.learner.scores(x))
     rows = [parity.write(new / "model" / file, log) for file in formats or task.export.FORMATS]

@@ -40,7 +40,12 @@ def read(path: Path | str) -> RunRecord:
         return _parsed(path)
     except (FileNotFoundError, NotADirectoryError):
         if folder.is_dir():
-            hint = "The run is unfinished: start it again"
+            is_run = folder.parent.parent.parent == paths.runs_root()
+            hint = (
+                "The run is unfinished: start it again"
+                if is_run
+                else "An id is DATASET/CLASSIFIER/HASH: `hcr results` lists them"
+            )
             raise RunError("There is no record here", where=path, hint=hint) from None
         hint = "`hcr results` lists the ids of the runs on this machine"
         raise RunError("There is no such run", where=folder, hint=hint) from None

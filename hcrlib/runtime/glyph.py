@@ -74,7 +74,7 @@ def steps_of(anything: Any, ink: str = "auto", frame: str = "mnist") -> Steps:
     found = _found(pixels, ink)
     covered = found is not None and found[0] > INKED
     if not np.any(covered):
-        raise ValueError("no character was found: the image is blank, or its ink is that of many things")
+        raise ValueError("no character was found: the image is blank, or shows many things")
     strength, (parts, others), dark, doubt, picture, (left, top), factor = found
     rows, columns = np.flatnonzero(covered.any(axis=1)), np.flatnonzero(covered.any(axis=0))
     box = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1

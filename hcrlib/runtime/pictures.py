@@ -50,7 +50,7 @@ def reason(error, stream):
     stream.seek(0)
     if is_heif(stream.read(12)) and not can_read_heif():
         return "HEIC needs pillow-heif: " + INSTALL
-    return "it is no image of a known format"
+    return "it is not an image of a known format"
 
 
 def pixels_of(image, page=False):

@@ -192,8 +192,4 @@ def sheet(found, dataset, kind, most=32):
     captions = [f"{data.classes[row.label]}→{data.classes[row.other]} {row.score:.0%}" for row in its.itertuples()]
     ax = style.figure(6.5, 0.5 + 0.8 * max(1, -(-len(images) // 8)))
     ax.set_title(f"{dataset}: labels that look {kind}")
-    if not images:
-        ax.set_axis_off()
-        ax.text(0.5, 0.5, "none", ha="center", va="center")
-        return ax
     return figures.glyphs(ax, images, captions)

@@ -306,3 +306,20 @@ def test_the_size_of_the_cleaned_image(size, expected):
     share = size[1] / expected[1]
     assert np.allclose(page.to_source, np.diag([share, share, 1]))
     assert page.notes == ()
+
+
+@pytest.mark.parametrize("drawn", ["bare", "rule", "box", "boxes"])
+def test_letters_of_long_straight_strokes_stay_on_a_small_picture(drawn):
+    """As long as lines elsewhere: a T and an H, 100 pixels high, alone, on a rule, in a box, in a box each."""
+    letters = np.zeros((240, 420), np.uint8)
+    for ends in ([(60, 60), (150, 60)], [(105, 60), (105, 160)], *([(x, 60), (x, 160)] for x in (260, 340))):
+        cv2.line(letters, *ends, 1, 8)
+    cv2.line(letters, (260, 110), (340, 110), 1, 8)
+    printed = letters.copy()
+    if drawn == "rule":
+        cv2.line(printed, (0, 200), (420, 200), 1, 3)
+    for left, right in {"box": [(20, 400)], "boxes": [(20, 200), (200, 400)]}.get(drawn, ()):
+        cv2.rectangle(printed, (left, 20), (right, 210), 1, 3)
+    out = without_borders(printed > 0)
+    assert (out & (letters > 0)).sum() > 0.97 * letters.sum()
+    assert (out & (letters == 0)).sum() < 0.03 * letters.sum()

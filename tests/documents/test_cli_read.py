@@ -379,7 +379,7 @@ def test_characters_and_lines_as_json(capsys, monkeypatch):
     first, unread, given = found["pictures"]
     assert (status, found["format"], first["file"], given) == (1, "hcr-pictures 1", "digit.png", {**first, "file": "-"})
     assert first["alternatives"][0] == {"label": first["label"], "probability": first["probability"]}
-    assert unread["error"] == "Pillow cannot read this image (none.png): it is no image of a known format"
+    assert unread["error"] == "Pillow cannot read this image (none.png): it is not an image of a known format"
     assert "BytesIO" not in out + err
     Image.new("L", (300, 40), 255).save("blank.png")
     status, out, err = run(capsys, "read", "blank.png", "--line", "--recognizer", "words-52", "--to", "json")

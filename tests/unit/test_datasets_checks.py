@@ -344,7 +344,7 @@ def test_what_labeling_tools_write_beside_images_is_no_damage(tmp_path, digits):
     (tmp_path / "images/3/broken.jpg").write_bytes(b"")
     data = load_dataset(describe(tmp_path, format="folders", images="images"))
     assert [name for name, _ in data.damaged] == ["images/3/broken.jpg"]
-    assert said(data, "Files whose names are not those of images were left out, 120 in number: images/0/0.json")
+    assert said(data, "Files that are not named like images were left out (120): images/0/0.json")
 
 
 def test_arff_is_a_table(tmp_path, digits):
@@ -432,8 +432,8 @@ def test_folders_within_a_class_are_writers(tmp_path, digits):
     (tmp_path / "images/readme.txt").write_text("mine")
     data = load_dataset(tmp_path)
     assert data.damaged == (("images/3/gone.png", "a broken link"),)
-    assert said(data, "Images that cannot be read were left out, 1 in number")
-    assert said(data, "1 files are in no class's folder")
+    assert said(data, "Images that cannot be read were left out (1)")
+    assert said(data, "Files outside the folders of the classes were left out (1)")
 
 
 def test_parts_in_folders(tmp_path, digits):

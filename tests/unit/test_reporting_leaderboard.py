@@ -236,6 +236,9 @@ def test_a_perfect_score_has_its_place_on_a_logarithmic_axis():
     low, high = sorted(ax.get_ylim())
     assert low < 0.0005 < 0.9 < high
     assert ax.yaxis_inverted()
+    labels = {tick: ax.yaxis.get_major_formatter()(tick, 0) for tick in ax.get_yticks()}
+    assert labels[0.0005] == "100"
+    assert (0.0005 in ax.get_yticks(), 0.0002 in ax.get_yticks(), labels[0.01]) == (True, False, "99")
 
 
 def test_the_surest_mistake_comes_first():

@@ -30,6 +30,20 @@ def test_a_request_is_resolved_with_every_default_written_out():
     assert config.id == f"mnist-5k/knn/{config.hash}"
 
 
+@pytest.mark.parametrize(("name", "meant"), [("dataset", "data"), ("sed", "seed"), ("kk", "k")])
+def test_a_misspelled_argument_is_suggested(name, meant):
+    with pytest.raises(ConfigError, match=f"'{name}' is not a parameter of knn. Did you mean '{meant}'"):
+        hcr.train("knn", **{name: 3}, **QUIET)
+
+
+def test_a_misspelled_dataset_of_one_s_own_is_suggested(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-letters").mkdir()
+    (tmp_path / "my-letters/dataset.yml").touch()
+    with pytest.raises(ConfigError, match="Did you mean 'my-letters'"):
+        runner.resolve("knn", dataset="my-leters")
+
+
 def test_a_parameter_that_came_later_leaves_ids_as_they_were():
     usual = runner.resolve("linear", class_weight=None)
     assert usual.id == runner.resolve("linear").id == "mnist-5k/linear/ec20fd6b063a"

@@ -83,7 +83,7 @@ def _confused(best, answers):
 def _hardest(best, answers):
     if answers is None:
         return ""
-    rows = statistics.by_class(answers, best.classes).query("images > 0").nsmallest(3, "recall")
+    rows = statistics.by_class(answers, best.classes).query("images > 0 and recall < 1").nsmallest(3, "recall")
     return ", ".join(f"{row['class']} (recall {100 * row.recall:.1f} %)" for _, row in rows.iterrows())
 
 

@@ -27,7 +27,7 @@ def accuracy_against(ax, records, cost):
     configurations = [(averaged(runs), runs) for runs in by_configuration(records)]
     for record, runs in sorted(configurations, key=lambda pair: -pair[0].accuracy):
         error = _error(record)
-        interval = [[max(0, error - (1 - record.ci_high))], [1 - record.ci_low - error]]
+        interval = [[max(0, error - max(1 - record.ci_high, _least(record)))], [1 - record.ci_low - error]]
         name = textwrap.fill(label(record, records), 28, break_long_words=False, break_on_hyphens=False)
         tone, mark = style(record.config.classifier, variant_of(record, records))
         look = {"fmt": mark, "markersize": 8, "capsize": 4, "color": tone}
@@ -37,13 +37,18 @@ def accuracy_against(ax, records, cost):
                 [getattr(run, cost) for run in runs], [*map(_error, runs)], ".", color=tone, markersize=6, alpha=0.6
             )
     ax.set(xscale="log", xlabel=AXES[cost], ylabel="accuracy (%)")
-    _error_axis(ax)
+    _error_axis(ax, {_least(record) for record, _ in configurations if record.accuracy == 1})
     ax.margins(x=0.1, y=0.1)
     return _with_legend(ax)
 
 
 def _error(record):
-    return max(1 - record.accuracy, 0.5 / record.n_test)  # a logarithmic axis has no 0
+    return max(1 - record.accuracy, _least(record))
+
+
+def _least(record):
+    """Return half an error, where no error is drawn: a logarithmic axis has no 0."""
+    return 0.5 / record.n_test
 
 
 def _with_legend(ax):
@@ -57,12 +62,12 @@ def _with_legend(ax):
     return ax
 
 
-def _error_axis(ax):
-    """Make the y-axis logarithmic in the error rate, with labels of accuracy in percent."""
+def _error_axis(ax, perfect=()):
+    """Make the y-axis logarithmic in the error rate, with labels of accuracy in percent. perfect: error rates labeled 100."""
     ax.set(yscale="log")
     ax.invert_yaxis()
-    ax.yaxis.set_major_locator(FixedLocator(TICKS))
-    ax.yaxis.set_major_formatter(lambda error, _: f"{100 * (1 - error):.4g}")
+    ax.yaxis.set_major_locator(FixedLocator([tick for tick in TICKS if tick > max(perfect, default=0)] + [*perfect]))
+    ax.yaxis.set_major_formatter(lambda error, _: "100" if error in perfect else f"{100 * (1 - error):.4g}")
     ax.yaxis.set_minor_locator(NullLocator())
 
 
@@ -105,8 +110,11 @@ def glyphs(ax, images, captions, columns=8):
         left, top = (at % columns) * step_x, (at // columns) * step_y
         ax.imshow(image, cmap="gray_r", vmin=0, vmax=255, extent=(left, left + 28, top + 28, top))
         ax.text(left + 14, top + 30, caption, ha="center", va="top", fontsize=8)
-    ax.set(xlim=(-3, columns * step_x - 3), ylim=(-(-len(captions) // columns) * step_y, -3))
     ax.set_axis_off()
+    if not captions:
+        ax.text(0.5, 0.5, "none", ha="center", va="center")
+        return ax
+    ax.set(xlim=(-3, columns * step_x - 3), ylim=(-(-len(captions) // columns) * step_y, -3))
     return ax
 
 
