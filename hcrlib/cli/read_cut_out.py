@@ -53,7 +53,7 @@ def _character_reader(args):
     model = _of_kind(args.model or CHARACTER_MODEL, "characters")
     if args.characters is not None and not set(args.characters).intersection(model.classes):
         known = "some of " + " ".join(model.classes)
-        raise ConfigError("The model has none of these --characters", expected=known, got=args.characters)
+        raise ConfigError("The model has none of these --characters", expected=known, got=repr(args.characters))
 
     def read(source):
         steps = model.steps(source, args.characters)

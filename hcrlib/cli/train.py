@@ -56,7 +56,7 @@ def _train(args):
     if args.rest:
         option = "--set" if "=" in args.rest[0] else "--data"
         hint = f"Write {option} {args.rest[0]}"
-        raise ConfigError("Only the model is named without an option", got=repr(args.rest[0]), hint=hint)
+        raise ConfigError("Everything after the model needs an option", got=repr(args.rest[0]), hint=hint)
     steps = None if args.preprocess is None else parse_steps(args.preprocess)
     settings = dict(map(parse_setting, args.set))
     named(args.classifier).create(settings)  # rejects what is not one of its parameters, such as `seed`
@@ -64,7 +64,7 @@ def _train(args):
     asked = {"dataset": data, "seed": args.seed, "budget": args.budget, "preprocess": steps}
     config = runner.resolve(args.classifier, **asked, **settings)
     if store.finished(config):
-        print("This run is already finished; it is made again and its record replaced.", flush=True)
+        print("This run has finished before. It is trained again, and then its record is replaced.", flush=True)
     with explained("train"):
         run = runner.run_one(config, strict=True)
     print(run)

@@ -149,7 +149,7 @@ def _copies(parts, classes, names, severity):
         within = [[each for each in group if each[0] == part] for group in groups]
         within = [group for group in within if len(group) > 1]
         if n := sum(len(group) - 1 for group in within):
-            what = f"{_count(n, 'image')} there more than once, pixel by pixel: {shown(within)}"
+            what = f"{_count(n, 'image')} contained more than once: {shown(within)}"
             found.append(Finding(severity, what, part, hint))
     return found
 

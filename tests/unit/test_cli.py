@@ -228,7 +228,7 @@ def test_a_refused_training_leaves_nothing_and_a_repeated_one_is_announced(run, 
     assert "Models for it: cnn-basic, " in printed(capsys)[1]
     assert not (results / "runs/mnist-5k/crnn-small").exists()
     assert main.main(["train", "knn", "--budget", "300"]) == 0
-    assert "already finished; it is made again" in printed(capsys)[0]
+    assert "This run has finished before. It is trained again" in printed(capsys)[0]
 
 
 def test_missing_runs_are_told_from_unfinished_ones(capsys, results):
@@ -288,7 +288,7 @@ def test_zoo_add_list_and_read(run, capsys, tmp_path, results):
     assert main.main([*one, "--characters", "6789", "--min-confidence", "0"]) == 0
     assert printed(capsys)[0].split("zero.png: ")[1][0] in "6789"
     assert main.main([*one, "--characters", "abc"]) == 1
-    assert "Expected some of 0 1 2 3 4 5 6 7 8 9, got abc" in printed(capsys)[1]
+    assert "Expected some of 0 1 2 3 4 5 6 7 8 9, got 'abc'" in printed(capsys)[1]
     assert main.main([*one, str(tmp_path / "bad.png")]) == 1
     out, err = printed(capsys)
     assert "zero.png: 0 " in out

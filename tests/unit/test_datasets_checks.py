@@ -171,7 +171,7 @@ def test_copies_are_errors_unless_they_are_allowed(tmp_path, digits, capsys):
     twice, wrong = np.concatenate([images, images[:2]]), np.concatenate([labels, [5, 6]])
     with pytest.raises(DataError, match=r"2 images are under two labels: image 0 = image 120.*'0' and '5'"):
         load_dataset(idx(tmp_path, twice, wrong))
-    with pytest.raises(DataError, match="2 images are there more than once"):
+    with pytest.raises(DataError, match="2 images are contained more than once"):
         load_dataset(idx(tmp_path, twice, np.concatenate([labels, labels[:2]])))
 
 
