@@ -1,10 +1,8 @@
 """Latency of single images, as the web app and boards need them: our runtime, the bare engine, and Keras."""
 
 import json
-import time
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 import hcrlib
@@ -18,9 +16,8 @@ from hcrlib.runtime import CharacterModel, Pipeline
 
 NETWORK = "cnn-compact"
 IMAGES = 300
-BARE, SPINNING = "ONNX Runtime, bare", "the same, with spinning threads, the default"
 DRAWING = "runtime: read, a drawing of 400 x 400 pixels"
-COMPARED = BARE, "runtime: scores", "keras.Model.predict", DRAWING
+COMPARED = "ONNX Runtime, bare", "runtime: scores", "keras.Model.predict", DRAWING
 MOST, LEAST = 1.5, 100  # at most this multiple of the bare call; at least this many times as fast as Keras
 DRAWING_MS = 1.5  # at most, to read a drawing
 START_S = 1.0  # from a cold start to the first result
@@ -36,8 +33,6 @@ assert "tensorflow" not in sys.modules
 @bench("one-image", "How long does one image take, beside a bare call of the engine and Keras' predict?")
 def one_image(request):
     """Time one image by each way of running the same network, and a cold start of the runtime."""
-    import onnxruntime
-
     data = load_dataset("mnist-5k")
     pipeline = Pipeline(CLASSIFIERS.get(NETWORK).preprocess).fit(data.train.images)
     images = data.val.images[:IMAGES]
@@ -56,33 +51,25 @@ def one_image(request):
         Image.fromarray(images[0]).save(image_file)
         start = {"a start": lambda: in_child("-c", START, Path(hcrlib.__file__).parent, folder, image_file)}
         cold = side_by_side(start, request.runs, request.log)["a start"]
-        spinning = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     session, given = model.learner.session, model.learner.input
     calls = {
-        BARE: lambda i: session.run(None, {given: x[i : i + 1]}),
-        SPINNING: lambda i: spinning.run(None, {given: x[i : i + 1]}),
+        "ONNX Runtime, bare": lambda i: session.run(None, {given: x[i : i + 1]}),
         "runtime: scores": lambda i: model.scores(images[i : i + 1]),
         "runtime: read": lambda i: model.read(images[i]),
         DRAWING: lambda i: model.read(drawings[i]),
         "Keras, one compiled step": lambda i: classifier.scores(x[i : i + 1]),
         "keras.Model.predict": lambda i: classifier.model.predict(x[i : i + 1], verbose=0),
     }
-    found, busy = ({name: [] for name in calls} for _ in range(2))
+    found = {name: [] for name in calls}
     for index in range(request.runs):
         for name, call in calls.items():
-            begun = time.process_time()
             found[name].append(timing.latency_ms(call, range(len(images))))
-            busy[name].append(1000 * (time.process_time() - begun) / len(images))
         request.log(f"round {index + 1} of {request.runs}: {found['runtime: scores'][-1]['p50']:.3f} ms")
-    rows = [
-        {"what": name, **percentiles(rounds), "processor_ms": float(np.median(busy[name]))}
-        for name, rounds in found.items()
-    ]
+    rows = [{"what": name, **percentiles(rounds)} for name, rounds in found.items()]
     bare, scores, predict, drawn = ([each["p50"] for each in found[name]] for name in COMPARED)
     limits = [
         ratio("runtime: scores / ONNX Runtime, bare", scores, bare, at_most=MOST),
         ratio("keras.Model.predict / runtime: scores", predict, scores, at_least=LEAST),
-        ratio("processor time: threads of ONNX Runtime that spin / that sleep", busy[SPINNING], busy[BARE], at_least=1),
         ratio(f"milliseconds, {DRAWING}", drawn, 1, at_most=DRAWING_MS),
         ratio("seconds from a cold start to the first result", cold, 1, at_most=START_S),
     ]

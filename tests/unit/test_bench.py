@@ -81,8 +81,8 @@ def test_one_image_is_measured_against_the_bare_engine(results, monkeypatch):
     monkeypatch.setattr(latency, "IMAGES", 5)
     assert main.main(["bench", "one-image", "--runs", "1"]) == 0
     kept = json.loads((results / "bench/one-image.json").read_text())
-    assert [row["what"] for row in kept["rows"]][:3:2] == ["ONNX Runtime, bare", "runtime: scores"]
-    assert all(0 < row["p50_ms"] <= row["p99_ms"] and row["processor_ms"] > 0 for row in kept["rows"])
+    assert [row["what"] for row in kept["rows"]][:2] == ["ONNX Runtime, bare", "runtime: scores"]
+    assert all(0 < row["p50_ms"] <= row["p99_ms"] for row in kept["rows"])
     assert kept["ratios"][0]["aim"] == "at most 1.5"
     assert (results / "bench/one-image.png").stat().st_size > 1000
 

@@ -80,8 +80,6 @@ def open_session(path, threads=None):
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only: they are raised below
-    # Threads that wait for work sleep: spinning, they take cores from whatever else runs, and gain nothing on small networks.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if threads:
         options.intra_op_num_threads = threads
     if not os.path.isfile(path):
