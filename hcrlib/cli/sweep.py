@@ -83,7 +83,9 @@ def _sweep(args):
     whole = plan.configs if args.again else plan.unfinished(existing, args.rerun_failed)
     todo = whole if args.limit is None or args.limit >= len(whole) else _cheapest(whole, args.limit)
     if args.dry_run:
-        print(f"{plan.table(existing, todo)}\n\n{len(plan.configs)} run{'s' * (len(plan.configs) != 1)}, {len(todo)} to run")
+        print(
+            f"{plan.table(existing, todo)}\n\n{len(plan.configs)} run{'s' * (len(plan.configs) != 1)}, {len(todo)} to run"
+        )
         print(plan.remark(), end="")
         if stored := {record.id for record in plan.stored()} & {config.id for config in todo}:
             print(f"Records of {len(stored)} of them are committed: hcr leaderboard {plan.path.stem}")

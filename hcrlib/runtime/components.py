@@ -9,10 +9,11 @@ class Pieces:
     def __init__(self, mask, values):
         height, width = mask.shape
         self.shape, stride = mask.shape, width + 2
-        padded = np.zeros((height, stride), np.int8)
+        padded = np.zeros((height, stride), bool)
         padded[:, 1:-1] = mask
-        change = np.diff(padded.ravel())
-        self.starts, self.ends = np.flatnonzero(change > 0) + 1, np.flatnonzero(change < 0) + 1
+        flat = padded.ravel()
+        edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+        self.starts, self.ends = edges[::2], edges[1::2]
         starts, ends, n = self.starts, self.ends, len(self.starts)
         first = np.searchsorted(ends, starts - stride)  # runs of the row above that meet a run, corners too
         last = np.searchsorted(starts, ends - stride, side="right")
@@ -32,23 +33,21 @@ class Pieces:
                 if (shorter == labels).all():
                     break
                 labels = shorter
-        roots, self.of_run = np.unique(labels, return_inverse=True)
-        count = len(roots)
+        roots = np.flatnonzero(labels == np.arange(n))  # the first run of each
+        self.of_run, count = np.searchsorted(roots, labels), len(roots)
         row, left, right = starts // stride, starts % stride - 1, ends - starts + starts % stride - 1
         self.count, self.stride = count, stride
         self.row, self.run_left, self.run_right = row, left, right
         self.area = np.bincount(self.of_run, ends - starts, count)
-        self.top, self.left = np.full(count, height), np.full(count, width)
+        self.top, self.left = row[roots], np.full(count, width)
         self.bottom, self.right = np.zeros(count, int), np.zeros(count, int)
-        np.minimum.at(self.top, self.of_run, row)
+        self.bottom[self.of_run] = row + 1  # that of the last run stays
         np.minimum.at(self.left, self.of_run, left)
-        np.maximum.at(self.bottom, self.of_run, row + 1)
         np.maximum.at(self.right, self.of_run, right)
         flat = np.zeros((height, stride), np.float32)
         flat[:, 1:-1] = values
         self.most = np.zeros(count, np.float32)
         if n:
-            edges = np.stack([starts, ends], axis=1).ravel()
             np.maximum.at(self.most, self.of_run, np.maximum.reduceat(flat.ravel(), edges)[::2])
 
     def mask(self, chosen, wider=0):
@@ -56,10 +55,11 @@ class Pieces:
         member = np.zeros(self.count + 1, bool)
         member[chosen] = True
         runs = member[self.of_run]
-        change = np.zeros(self.shape[0] * self.stride, np.int8)
-        change[self.starts[runs]] = 1
-        change[self.ends[runs]] = -1
-        mask = np.cumsum(change, dtype=np.int8).reshape(self.shape[0], self.stride)[:, 1:-1].astype(bool)
+        edges = np.zeros(2 * np.count_nonzero(runs) + 2, int)
+        edges[1:-1:2], edges[2:-1:2], edges[-1] = self.starts[runs], self.ends[runs], self.shape[0] * self.stride
+        inside = np.zeros(len(edges) - 1, bool)
+        inside[1::2] = True
+        mask = np.repeat(inside, np.diff(edges)).reshape(self.shape[0], self.stride)[:, 1:-1]
         for _ in range(wider):
             grown = mask.copy()
             grown[1:] |= mask[:-1]

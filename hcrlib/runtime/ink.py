@@ -68,7 +68,7 @@ def _grounds(values):
     half = max(1, int(WIDE * max(coarse.shape)) // 2)
     wider, inner = coarse, np.s_[half:-half, half:-half]
     if min(coarse.shape) > 2 * half + 1:
-        wider = np.pad(coarse, half, "reflect", reflect_type="odd")  # light that falls off goes on beyond the border
+        wider = _continued(_continued(coarse, half).T, half).T  # light that falls off goes on beyond the border
     else:  # in which every window would hold what is beyond
         inner = np.s_[:, :]
     closed = -_spread(-_spread(wider, half), half)[inner]
@@ -79,6 +79,11 @@ def _grounds(values):
         closed if uneven > most else closed.max(),
         opened if uneven_for_light > most else opened.min(),
     )
+
+
+def _continued(values, n):
+    """Return (n + h + n, w), continued by reflection in both of its ends."""
+    return np.concatenate([2 * values[0] - values[n:0:-1], values, 2 * values[-1] - values[-2 : -n - 2 : -1]])
 
 
 def _enlarged(ground, shape, coarse):
