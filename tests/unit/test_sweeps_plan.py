@@ -107,7 +107,7 @@ def test_further_seeds_of_a_deterministic_configuration_are_left_out(write, caps
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("runs: [{classifier: knn, k: [1, 5]}, {classifier: svm, c: [1, 9]}]", ["k=1", "k=5", "c=1.0", "c=9.0"]),
+        ("runs: [{classifier: knn, k: [1, 5]}, {classifier: svm, c: [1, 9]}]", ["k=1", "k=5", "c=1", "c=9"]),
         ("runs: [{classifier: [mlp, svm], seed: [0, 1]}]", ["", "seed=1", ""]),
         ("runs: [{classifier: knn, budget: [100, null]}]", ["budget=100", ""]),
         (
