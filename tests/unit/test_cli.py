@@ -277,7 +277,7 @@ def test_zoo_add_list_and_read(run, capsys, tmp_path, results):
     assert main.main(["zoo", "add", "small", run.id]) == 1
     assert main.main(["zoo", "add", "../small", run.id]) == 1
     assert main.main(["zoo", "list"]) == 0
-    assert f"small: {run}" in printed(capsys)[0]
+    assert re.search(rf"\nsmall +{run.config.classifier} +mnist-5k +accuracy {run.accuracy:.2%} \(", printed(capsys)[0])
 
     image = hcrlib.load_dataset("mnist-5k").train.images[0]
     Image.fromarray(np.kron(255 - image, np.ones((4, 4), np.uint8))).save(tmp_path / "zero.png")
