@@ -32,13 +32,13 @@ def _list(args):
     from hcrlib import records, tasks
     from hcrlib.core import paths
     from hcrlib.datasets.loading import parts_of
+    from hcrlib.records.record import in_words
 
     rows = []
     for folder in sorted(path.parent for root in paths.zoo_roots() for path in root.glob("*/record.json")):
         record = records.read(folder)
         name, dataset = tasks.of(record).primary, record.data["name"]
-        metric, n = record.metrics[name], len(parts_of(dataset) or [dataset])
-        value = f"{name.upper() if name == 'cer' else name} {metric.value:.2%} ({metric.low:.2%} to {metric.high:.2%})"
+        n, value = len(parts_of(dataset) or [dataset]), in_words(name, record.metrics[name])
         rows.append([folder.name, record.config.classifier, dataset if n == 1 else f"{n} datasets", value])
-    print(tabulate(rows, ["model", "classifier", "trained on", "test (95 % CI)"], disable_numparse=True))
+    print(tabulate(rows, ["model", "classifier", "trained on", "test"], disable_numparse=True))
     return 0

@@ -115,7 +115,7 @@ class RunRecord:
             return f"{self.id}: {self.status}: {self.reason}"
         measured = {name: metric for name, metric in self.metrics.items() if not name.startswith("val_")}
         shown = {name: metric for name, metric in measured.items() if metric.low is not None} or measured
-        words = [_in_words(name, metric) for name, metric in shown.items()]
+        words = [in_words(name, metric) for name, metric in shown.items()]
         word = "miss" if self.n_errors == 1 else "misses"
         words += [f"{self.n_errors:,} {word} of {self.n_test:,}"] if self.n_errors is not None else []
         return f"{self.id}: {', '.join([*words, f'fit {self.fit_s:.1f} s'])}"
@@ -165,7 +165,8 @@ def upgraded(old: dict[str, Any]) -> dict[str, Any]:
     return {**values, "schema": SCHEMA, "metrics": metrics, "n_errors": old.get("misses")}
 
 
-def _in_words(name: str, metric: Metric) -> str:
+def in_words(name: str, metric: Metric) -> str:
+    """Return a metric as text, with its 95 % interval if it has one: "CER 2.64% (95 % CI 2.34% to 2.95%)"."""
     form = ".2%" if name in FLAT else ".4g"
     interval = "" if metric.low is None else f" (95 % CI {metric.low:{form}} to {metric.high:{form}})"
     return f"{name.upper() if name in ('cer', 'wer') else name} {metric.value:{form}}{interval}"

@@ -73,16 +73,13 @@ def _grounds(values):
         inner = np.s_[:, :]
     closed = -_spread(-_spread(wider, half), half)[inner]
     opened = _spread(-_spread(-wider, half), half)[inner]
-    uneven, uneven_for_light = float(np.ptp(closed)), float(np.ptp(opened))
-    most = 2 if uneven < 2 and uneven_for_light < 2 else 0
-    return coarse, (
-        closed if uneven > most else closed.max(),
-        opened if uneven_for_light > most else opened.min(),
-    )
+    ranges = np.ptp(closed), np.ptp(opened)
+    even = 2 if max(ranges) < 2 else 0
+    return coarse, (closed if ranges[0] > even else closed.max(), opened if ranges[1] > even else opened.min())
 
 
 def _continued(values, n):
-    """Return (n + h + n, w), continued by reflection in both of its ends."""
+    """Return (n + h + n, w): float32 (h, w), h > n + 1, with n rows reflected through the first row, and n through the last."""
     return np.concatenate([2 * values[0] - values[n:0:-1], values, 2 * values[-1] - values[-2 : -n - 2 : -1]])
 
 

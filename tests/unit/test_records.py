@@ -10,6 +10,7 @@ import pytest
 from hcrlib import records
 from hcrlib.core.errors import RunError
 from hcrlib.records import Metric, RunConfig, RunRecord
+from hcrlib.records.record import in_words
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 OLD = {
@@ -78,3 +79,8 @@ def test_a_record_can_be_copied_and_has_no_other_attributes():
     assert record.accuracy is None
     with pytest.raises(AttributeError, match="acuracy"):
         _ = record.acuracy
+
+
+def test_a_metric_without_an_interval_is_put_in_words():
+    assert in_words("accuracy", Metric(0.5)) == "accuracy 50.00%"
+    assert in_words("cer", Metric(0.5, 0.4, 0.6)) == "CER 50.00% (95 % CI 40.00% to 60.00%)"
