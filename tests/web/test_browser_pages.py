@@ -637,6 +637,21 @@ def test_a_picture_of_several_characters_is_read_as_a_page(page):
     expect(page.locator("#nothing")).to_be_visible()
 
 
+@pytest.mark.parametrize("held", ["**/static/*.js", "**/api/models"])
+@pytest.mark.parametrize("way", ["", "read"])
+def test_a_file_chosen_before_the_page_is_ready_is_read(desktop, way, held):
+    desktop.route(held, lambda route: None)
+    desktop.goto(f"{desktop.url.rsplit('/', 1)[0]}/{way}", wait_until="commit")
+    choose(desktop, picture(EIGHT), "eight.png", "image/png")
+    desktop.wait_for_timeout(200)
+    desktop.unroute(held)  # and go on
+    if way:
+        expect(desktop.locator("#text p")).to_have_count(3)
+    else:
+        expect(desktop.locator("#spoken")).to_contain_text("8, ")
+        expect(desktop.locator("#tab-image")).to_have_attribute("aria-selected", "true")
+
+
 def test_the_legend_shows_the_frames(browser, served):
     for scheme, ground in (("light", (255, 255, 255)), ("dark", (31, 34, 41))):
         with with_reader(browser, served, "desktop", color_scheme=scheme) as page:

@@ -230,7 +230,6 @@ function drop() {
   for (const id of ["file", "camera"]) $(id).value = "";
 }
 
-receive(take);
 $("preview").addEventListener("error", () => ($("preview").hidden = true)); // HEIC, if the browser cannot show it
 $("clear-image").addEventListener("click", () => {
   drop();
@@ -289,4 +288,5 @@ async function smaller(file) {
 }
 
 load();
+receive(take);
 if ("serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("sw.js");

@@ -1,7 +1,12 @@
-// Passes files that the user chooses, photographs, pastes, or drops anywhere to `take`, as an array.
+// Passes files that the user chooses, photographs, pastes, or drops anywhere to `take`, as an array. Until then, the page is inert;
+// a file that was chosen all the same is passed now.
 export function receive(take) {
   const $ = (id) => document.getElementById(id);
-  for (const id of ["file", "camera"]) $(id).addEventListener("change", () => $(id).files.length && take([...$(id).files]));
+  for (const id of ["file", "camera"]) {
+    const chosen = () => $(id).files.length && take([...$(id).files]);
+    $(id).addEventListener("change", chosen);
+    chosen();
+  }
   addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     if (files.length) take(files);
@@ -16,4 +21,5 @@ export function receive(take) {
     $("drop").classList.remove("over");
     take([...event.dataTransfer.files]);
   });
+  document.querySelector("main").inert = false;
 }

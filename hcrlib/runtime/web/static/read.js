@@ -27,7 +27,6 @@ let asked = {}; // {model, recognizer, alphabet, kind}: what was chosen to read 
 let by = {}; // the same: what read it
 let index = 0; // of the page on display
 let request = null; // AbortController of the current request
-let exampled = false; // whether examples are taken
 
 // --- reading ------------------------------------------------------------------------------------------------------------
 
@@ -196,7 +195,6 @@ $("again").addEventListener("click", () => {
   trouble();
   read();
 });
-receive(take);
 
 // --- export -------------------------------------------------------------------------------------------------------------
 
@@ -229,6 +227,7 @@ $("copy").addEventListener("click", async () => {
 
 // --- models and recognizers ---------------------------------------------------------------------------------------------
 
+// Offers models and recognizers, as soon as the server is reachable.
 async function load() {
   try {
     const { models, pages: about, corrections } = await api.models();
@@ -241,15 +240,13 @@ async function load() {
     $("keep-part").hidden = $("library-part").hidden = !about.library;
   } catch (error) {
     trouble(explanation(error));
-    setTimeout(load, 1000 * AGAIN);
-    return;
+    await new Promise((resolve) => setTimeout(resolve, 1000 * AGAIN));
+    return load();
   }
   trouble();
-  if (exampled) return;
-  exampled = true;
   onExample({ page: takeExample });
   const sent = await passed().catch(() => undefined);
-  if (sent) take([sent]);
+  if (sent) take([sent]); // not awaited: files that are chosen next wait for `load`
 }
 
 async function takeExample(example) {
@@ -267,5 +264,6 @@ $("model").addEventListener("change", () => {
 });
 $("may-be").addEventListener("change", offerAgain);
 searchable(explanation);
-load();
+const loaded = load();
+receive((files) => loaded.then(() => take(files)));
 if ("serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("sw.js");
