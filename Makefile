@@ -53,7 +53,7 @@ demo: env
 
 ## open JupyterLab on the notebooks
 lab: env
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 ## the web app: draw, upload or photograph a character, on http://localhost:8000/
 app: env

@@ -330,3 +330,32 @@ def test_internal_errors_reveal_nothing(client, monkeypatch):
     monkeypatch.setattr(images, "pixels", lambda data: 1 / 0)
     body = problem(ask(client, picture(EIGHT)), "fault", 500)
     assert "division" not in json.dumps(body)
+
+
+@pytest.mark.parametrize(
+    ("address", "form", "detail"),
+    [
+        ("/api/predict?modle=best-47", {}, "There is no parameter `modle`. Did you mean `model`?"),
+        ("/api/predict?zzz=1", {}, "There is no parameter `zzz`. Known: model, explain, alphabet."),
+        ("/api/predict", {"explian": "1"}, "There is no parameter `explian`. Did you mean `explain`?"),
+        ("/api/predict?explain=yes", {}, "`explain` must be true or false (in a query, also 1 or 0)."),
+        ("/api/read?formt=text", {}, "There is no parameter `formt`. Did you mean `format`?"),
+        ("/api/read/place?tiket=1", None, "There is no parameter `tiket`. Did you mean `ticket`?"),
+        ("/api/library?query=the", None, "There is no parameter `query`. Known: q."),
+    ],
+)
+def test_misspelled_parameters_are_refused(client, address, form, detail):
+    if form is None:
+        answer = client.get(address)
+    else:
+        answer = client.post(address, data={"image": (io.BytesIO(picture(EIGHT)), "8.png"), **form})
+    assert (answer.status_code, answer.json["detail"]) == (400, detail)
+
+
+def test_misspelled_names_in_json_are_refused(client):
+    answer = client.post("/api/predict", json={"image": "", "alphbet": "0123"})
+    assert answer.json["detail"] == "There is no parameter `alphbet`. Did you mean `alphabet`?"
+    answer = client.post("/api/corrections", json={"image": "", "lable": "8", "consent": True})
+    assert answer.json["detail"] == "There is no parameter `lable`. Did you mean `label`?"
+    answer = client.post("/api/predict", json={"image": "", "explain": "perhaps"})
+    assert answer.status_code == 400

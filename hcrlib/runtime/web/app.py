@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 
 from . import STATIC, characters, front, pages, site
 from .metrics import Metrics
-from .problems import MEDIA_TYPE, Problem
+from .problems import MEDIA_TYPE, QUERIES, Problem, check_names
 
 MAX_BODY = 8 * 1024 * 1024  # bytes
 POLICY = (
@@ -55,6 +55,7 @@ def create_app(models, corrections=None, hosts=(), metrics=None, page_reader=Non
     _add_status(app, models, corrections, metrics, page_reader)
     _measure(app, metrics)
     front.guard(app, hosts, origins)
+    _check_queries(app)
     _handle_errors(app)
     app.wsgi_app = _with_headers(front.with_prefix(app.wsgi_app, prefix))
     return app
@@ -121,6 +122,15 @@ def _measure(app, metrics):
         seconds = time.perf_counter() - started if started else 0
         metrics.count_request(rule.rule if rule else "none", response.status_code, seconds)
         return response
+
+
+def _check_queries(app):
+    """Refuse parameters that the API's description does not have."""
+
+    @app.before_request
+    def check():
+        if flask.request.url_rule and flask.request.path in QUERIES:
+            check_names(flask.request.args, QUERIES[flask.request.path])
 
 
 def _handle_errors(app):

@@ -10,7 +10,7 @@ import numpy as np
 from ..occlusion import occlusion
 from ..strokes import stroke_width
 from . import images
-from .problems import Problem
+from .problems import Problem, check_names, flag
 
 MAX_BATCH = 64  # images in one request
 STORED_SIDE = 280  # pixels of a correction's longer side: ten for each of the glyph's
@@ -25,7 +25,7 @@ def blueprint(models, corrections, metrics):
     def predict():
         files, several, options = _parse_request()
         loaded = models.get(options.get("model"))
-        explain = is_true(options.get("explain"))
+        explain = flag(options, "explain")
         if explain and several:
             raise Problem("bad-request", "`explain` works for a single image only.")
         answers = _predict(loaded, files, several, explain, parse_alphabet(loaded, options))
@@ -50,11 +50,6 @@ def blueprint(models, corrections, metrics):
         return "", 204
 
     return routes
-
-
-def is_true(option):
-    """Return whether an option of a request is set."""
-    return option in ("1", "true", True)
 
 
 def check_kept(corrections):
@@ -94,6 +89,7 @@ def _parse_request():
     else:
         raise Problem("wrong-type", "%s is not supported. Supported: %s." % (kind[:80], CONTENT_TYPES))
     known = "model", "explain", "alphabet"
+    check_names(fields, known + ("image", "images"))
     options = {key: source[key] for source in (request.args, fields) for key in known if key in source}
     if not isinstance(options.get("model", ""), str):
         raise Problem("bad-request", "`model` must be the name of a model.")
@@ -186,11 +182,12 @@ def _described(steps, reduction):
     }
 
 
-def consented():
-    """Return the JSON object of a request to store a correction. Problem without consent."""
+def consented(*known):
+    """Return the JSON object of a request to store a correction, with the `known` names. Problem without consent."""
     if flask.request.mimetype != "application/json":
         raise Problem("wrong-type", "Send corrections as application/json.")
     body = _json_object()
+    check_names(body, known + ("consent",))
     if body.get("consent") is not True:
         raise Problem("no-consent", "`consent` must be true.")
     return body
@@ -198,7 +195,7 @@ def consented():
 
 def _parse_correction(models):
     """Return (label, LoadedModel, uint8 pixels) of a request to store a correction."""
-    body = consented()
+    body = consented("image", "label", "model")
     label, name, image = body.get("label"), body.get("model"), body.get("image")
     if not all(isinstance(text, str) for text in (label, name or "", image)):
         raise Problem("bad-request", "`label`, `image` and `model` must be strings.")

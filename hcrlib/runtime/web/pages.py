@@ -30,8 +30,8 @@ import flask
 
 from ..image import INK_THRESHOLD
 from . import AUTO, CHARACTERS, images
-from .characters import check_kept, consented, is_true, parse_alphabet, storage_errors
-from .problems import Problem
+from .characters import check_kept, consented, parse_alphabet, storage_errors
+from .problems import Problem, check_names, flag
 from .waiting import MAX_TICKET, Waiting
 
 ROUTE = "/api/read"
@@ -76,7 +76,7 @@ def blueprint(models, page_reader, metrics, corrections=None, waiting=None):
         if page_reader is None:
             raise Problem("not-here", "This server reads single characters, not pages.")
         options = flask.request.args
-        output, keep = options.get("format", "json"), is_true(options.get("keep"))
+        output, keep = options.get("format", "json"), flag(options, "keep")
         if output not in FORMATS:
             raise Problem("no-such-format", "Unknown format. Available: %s." % ", ".join(FORMATS))
         if keep and not page_reader.library:
@@ -92,7 +92,7 @@ def blueprint(models, page_reader, metrics, corrections=None, waiting=None):
         is_gone = flask.request.environ.get("waitress.client_disconnected", bool)
         with waiting.turn(options.get("ticket", "")[:MAX_TICKET], is_gone) as report:
             data, document, corrected = _parse_request()
-            line_images = is_true(options.get("line_images"))
+            line_images = flag(options, "line_images")
             how = recognizer, line_images, characters, report, corrected
             body = page_reader.read(data, document, loaded, output, keep, *how)
         metrics.count_page((recognizer or loaded).name)
@@ -159,6 +159,7 @@ def _parse_request():
     request, kind, corrected = flask.request, flask.request.mimetype, []
     name = request.args.get("name")
     if kind == "multipart/form-data":
+        check_names(list(request.form) + list(request.files), ("page", "lines"))
         part = request.files.get("page")
         if part is None:
             raise Problem("bad-request", "The form has no part named page.")
@@ -213,7 +214,7 @@ def _text(value):
 
 def _parse_line(models, page_reader):
     """Return (text, document, name and digest of the model, uint8 pixels, ID that it replaces or None) of a corrected line."""
-    body = consented()
+    body = consented("text", "document", "model", "image", "page", "replaces")
     text, document, name, image = (body.get(key) for key in ("text", "document", "model", "image"))
     page, replaces = body.get("page", 1), body.get("replaces")
     if not all(isinstance(each, str) for each in (text, document, name, image)):

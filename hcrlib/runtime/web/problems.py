@@ -1,5 +1,6 @@
 """Errors as problem details (RFC 9457). Their names, statuses and titles are listed in static/openapi.json."""
 
+import difflib
 import io
 import json
 import os
@@ -7,7 +8,14 @@ import os
 from . import STATIC
 
 with io.open(os.path.join(STATIC, "openapi.json"), encoding="utf-8") as _file:
-    TYPES = {each["name"]: (each["status"], each["title"]) for each in json.load(_file)["x-problems"]}
+    _API = json.load(_file)
+TYPES = {each["name"]: (each["status"], each["title"]) for each in _API["x-problems"]}
+QUERIES = {  # path: names of the parameters that its query may have
+    path: [each["name"] for each in operation["parameters"]]
+    for path, operations in _API["paths"].items()
+    for operation in operations.values()
+    if any(each["in"] == "query" for each in operation.get("parameters", ()))
+}
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -23,3 +31,20 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
     def body(self, root=""):
         """Return the response body, as bytes of JSON. root: the path below which the app is."""
         return json.dumps(dict(self.members, type=root + self.members["type"])).encode("ascii")
+
+
+def check_names(given, known):
+    """Raise a Problem, with the most similar known name, if one of the given names is not known."""
+    for name in given:
+        if name not in known:
+            similar = difflib.get_close_matches(name, known, 1)
+            hint = "Did you mean `%s`?" % similar[0] if similar else "Known: %s." % ", ".join(known)
+            raise Problem("bad-request", "There is no parameter `%s`. %s" % (name[:80], hint))
+
+
+def flag(given, name):
+    """Return whether a parameter is set: True, "true" or "1". Problem for other values than these and their opposites."""
+    value = given.get(name, False)
+    if value not in (True, False, "true", "false", "1", "0"):
+        raise Problem("bad-request", "`%s` must be true or false (in a query, also 1 or 0)." % name)
+    return value in (True, "true", "1")
