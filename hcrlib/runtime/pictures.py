@@ -59,7 +59,10 @@ def pixels_of(image, page=False):
     What is transparent becomes white, or black if all that is visible is light, or, where most is opaque, the median of that; a
     page's margins never become the latter. A color profile is converted to sRGB. Raises what Pillow raises for damaged files.
     """
-    image = _in_srgb(ImageOps.exif_transpose(image))
+    image.load()  # files of TIFF are upright then
+    if image.getexif().get(ORIENTATION, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    image = _in_srgb(image)
     if image.mode.startswith(("I", "F")):
         return _eight_bits(np.asarray(image), image.mode)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
