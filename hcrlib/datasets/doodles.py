@@ -1,4 +1,4 @@
-"""Draw what is not a character: scribbles, crosses, stars, faces, arrows, hatching, spirals, blots."""
+"""Draw what is not a character: scribbles, crosses, stars, faces, leaves, arrows, hatching, spirals, blots."""
 
 import cv2
 import numpy as np
@@ -96,11 +96,22 @@ def _zigzag(rng):
 
 
 def _outline(rng):
-    """Return a closed curve with lobes and dents, such as a heart or a cloud."""
+    """Return a closed curve with lobes and dents, such as a cloud."""
     turns, radius = np.linspace(0, 2 * np.pi, 80), 1.0
     for lobes in range(3, int(rng.integers(5, 9))):
         radius = radius + rng.normal(0, 1.2 / lobes) * np.cos(lobes * turns + rng.uniform(0, 2 * np.pi))
     return [np.abs(radius)[:, None] * np.stack([np.cos(turns), np.sin(turns)], axis=1)]
+
+
+def _leaf(rng):
+    """Return a closed curve of lobes between sharp dents, such as a clover; of one lobe with a tip: a heart."""
+    turns, lobes = np.linspace(0, 2 * np.pi, 120), rng.choice([1, 3, 4, 5])  # of two, it may be an 8
+    radius = 1 - rng.uniform(0.4, 0.9) * (1 - np.abs(np.sin(lobes * turns / 2)) ** rng.uniform(0.2, 0.5))
+    if lobes == 1 or rng.random() < 0.5:
+        radius = radius + rng.uniform(0.4, 0.9) * np.exp(-(((turns - np.pi) / rng.uniform(0.3, 0.9)) ** 2))
+    curve = radius[:, None] * np.stack([np.sin(turns), -np.cos(turns)], axis=1) * rng.uniform(0.7, 1, 2)
+    turn = rng.normal(0, 0.5)
+    return [curve @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])]
 
 
 def _arrow(rng):
@@ -136,6 +147,7 @@ _LINES = {
     "spiral": _spiral,
     "zigzag": _zigzag,
     "outline": _outline,
+    "leaf": _leaf,
     "drawing": _drawing,
     "arrow": _arrow,
     "cross": _cross,  # a letter, where there are letters
