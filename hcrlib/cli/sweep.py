@@ -71,9 +71,11 @@ def _amount(option, text, units, examples):
 
 
 def _sweep(args):
+    from hcrlib.reporting import sweep as reports
     from hcrlib.sweeps import plan as sweep
 
     plan = sweep.load(args.file)
+    reports.check_owner(plan)
     if args.only:
         plan = plan.only(args.only)
     if args.limit is not None and args.limit < 1:
@@ -83,9 +85,8 @@ def _sweep(args):
     whole = plan.configs if args.again else plan.unfinished(existing, args.rerun_failed)
     todo = whole if args.limit is None or args.limit >= len(whole) else _cheapest(whole, args.limit)
     if args.dry_run:
-        print(
-            f"{plan.table(existing, todo)}\n\n{len(plan.configs)} run{'s' * (len(plan.configs) != 1)}, {len(todo)} to run"
-        )
+        runs = f"{len(plan.configs)} run{'s' * (len(plan.configs) != 1)}, {len(todo)} to run"
+        print(f"{plan.table(existing, todo)}\n\n{runs}; results go to {short(plan.folder)}")
         print(plan.remark(), end="")
         if stored := {record.id for record in plan.stored()} & {config.id for config in todo}:
             print(f"Records of {len(stored)} of them are committed: hcr leaderboard {plan.path.stem}")

@@ -63,12 +63,14 @@ def _train(args):
     data = mixture.joined(args.data or ["mnist-5k"])
     asked = {"dataset": data, "seed": args.seed, "budget": args.budget, "preprocess": steps}
     config = runner.resolve(args.classifier, **asked, **settings)
-    if store.finished(config):
+    if earlier := store.finished(config):
         print("This run has finished before. It is trained again, and then its record is replaced.", flush=True)
     with explained("train"):
         run = runner.run_one(config, strict=True)
     print(run)
     print(run.path)
+    if earlier and earlier.data.get("sha256") != run.data.get("sha256"):
+        print(f"The data have changed since the earlier run ({earlier}): the two results do not compare.")
     return 0
 
 

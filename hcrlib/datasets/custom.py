@@ -37,7 +37,7 @@ from hcrlib.datasets.checks import NOTE, WARNING, Finding
 from hcrlib.datasets.class_labels import TRAINING, labelled
 from hcrlib.datasets.folders import Part, located, read_folders
 from hcrlib.datasets.idx import read_idx
-from hcrlib.datasets.splits import cut
+from hcrlib.datasets.splits import cut_test
 from hcrlib.datasets.text import cut_by_writer
 
 SHOWN = 5
@@ -250,7 +250,7 @@ def _cut_test(split, classes, writers, fraction, findings):
             findings.append(Finding(WARNING, what, hint="Add writers of them, or name the parts: `train` and `test`"))
         writers = writers[train]
     else:
-        train, test = cut(split.labels, fraction, 0, "test")
+        train, test = cut_test(split.images, split.labels, fraction)
     if not len(test):
         raise ConfigError("'test_fraction' leaves nothing to test on", expected="a larger share", got=fraction)
     return {"train": split.take(train), "test": split.take(test)}, {"train": writers}

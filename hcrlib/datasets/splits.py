@@ -4,6 +4,8 @@ Every choice is stratified and depends on a seed alone. The random numbers come 
 other library takes part, so that the same seed selects the same images on every machine and version.
 """
 
+import hashlib
+
 import numpy as np
 
 from hcrlib.core.errors import ConfigError
@@ -18,7 +20,7 @@ def stratified_take(labels, size, seed, purpose):
     """
     if not 0 <= size <= len(labels):
         raise ConfigError("Not that many images", expected=f"0 to {len(labels)}", got=size)
-    return _first_of_each(labels, _shares(np.bincount(labels), size), seed, purpose)
+    return _first_of_each(labels, _shares(np.bincount(labels), size), _random(labels, seed, purpose))
 
 
 def take_per_class(labels, count, n_classes, seed, purpose):
@@ -26,7 +28,7 @@ def take_per_class(labels, count, n_classes, seed, purpose):
     counts = np.bincount(labels, minlength=n_classes)
     if counts.min() < count:
         raise ConfigError(f"Class {counts.argmin()} has too few images", expected=f"at least {count}", got=counts.min())
-    return _first_of_each(labels, np.full(n_classes, count), seed, purpose)
+    return _first_of_each(labels, np.full(n_classes, count), _random(labels, seed, purpose))
 
 
 def cut_validation(labels, fraction, seed):
@@ -42,6 +44,21 @@ def cut(labels, fraction, seed, purpose):
     return rest, np.setdiff1d(np.arange(len(labels)), rest)
 
 
+def cut_test(images, labels, fraction):
+    """Return (rest, part) as `cut` does, by the digests of the images, uint8 (n, ...), not their order.
+
+    Of a class, at most one other image moves between the two for each that is added or removed.
+    """
+    size = len(labels) - round(len(labels) * fraction)
+    rest = _first_of_each(labels, _shares(np.bincount(labels), size), [steady(image.tobytes()) for image in images])
+    return rest, np.setdiff1d(np.arange(len(labels)), rest)
+
+
+def steady(content):
+    """Return a float, 0 <= x < 1, that is as good as random but depends on the content, bytes, alone."""
+    return int.from_bytes(hashlib.sha256(content).digest()[:6], "big") / 2**48
+
+
 def _shares(counts, size):
     """Return the number of images per class, int64 (k,), which sum to size. Ties go to the lower class."""
     quotas, remainders = np.divmod(counts * size, max(counts.sum(), 1))
@@ -53,9 +70,13 @@ def _shares(counts, size):
     return quotas
 
 
-def _first_of_each(labels, quotas, seed, purpose):
-    """Return the first quotas[c] images of each class c after shuffling."""
-    shuffled = np.lexsort((frozen_rng(seed, purpose).random_sample(len(labels)), labels))
+def _random(labels, seed, purpose):
+    return frozen_rng(seed, purpose).random_sample(len(labels))
+
+
+def _first_of_each(labels, quotas, keys):
+    """Return the sorted indices of those quotas[c] images of each class c whose keys are the lowest."""
+    shuffled = np.lexsort((keys, labels))
     by_class = labels[shuffled]
     rank = np.arange(len(labels)) - np.searchsorted(by_class, by_class)
     return np.sort(shuffled[rank < quotas[by_class]])

@@ -7,12 +7,35 @@ from pathlib import Path
 
 from hcrlib.core import paths
 from hcrlib.core.code_hash import ROOT, files_sha256
-from hcrlib.core.errors import RunError
+from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.fileio import write_text
 from hcrlib.reporting import html, leaderboard
 from hcrlib.runs import notebooks
 
 TABLES = "leaderboard.csv", "leaderboard.md", "records.jsonl"
+
+
+def check_owner(sweep):
+    """Raise ConfigError if results/<sweep>/ holds what was made from another file of this name, which `write` would replace."""
+    owner = _owner(sweep)
+    if owner and owner.is_file() and owner.resolve() != sweep.path:
+        folder, known = (_relative(path, paths.project_root()) for path in (sweep.folder, owner))
+        what, hint = f"{folder} holds the results of {known}", "Rename this file: results are named after it"
+        raise ConfigError(what, where=sweep.path, hint=hint)
+
+
+def _owner(sweep):
+    """Return the Path of the file that the results in a sweep's folder were made from, None if there are none."""
+    try:
+        executed = (sweep.folder / _notebook(sweep).name).read_text(encoding="utf-8")
+        return paths.project_root() / json.loads(executed)["metadata"]["hcrlib"]["sweep"]
+    except (OSError, ValueError, LookupError, TypeError):  # committed without it, or by an earlier version
+        known = paths.project_root() / "params" / sweep.folder.relative_to(paths.results_root()).with_suffix(".yml")
+        return known if (sweep.folder / "records.jsonl").exists() else None
+
+
+def _notebook(sweep):
+    return sweep.notebook or notebooks.path(sweep.task.compare_notebook)
 
 
 def write(sweep):
@@ -23,7 +46,7 @@ def write(sweep):
     their Paths. Raises RunError, with the cell, if the notebook fails.
     """
     folder, finished = sweep.folder, sweep.records()
-    compare = sweep.notebook or notebooks.path(sweep.task.compare_notebook)
+    compare = _notebook(sweep)
     lines = "".join(json.dumps(record.to_dict()) + "\n" for record in finished)
     executed, parameters = folder / compare.name, {"sweep": _relative(sweep.path, paths.project_root())}
     parameters |= {**sweep.parameters, "smoke": False} if sweep.notebook else {}
@@ -46,7 +69,7 @@ def write(sweep):
     if not sweep.notebook:
         html.write(folder / "report.html", [sweep.path.stem])
         written.append("report.html")
-    notebook.metadata["hcrlib"] = {"made_from": made_from, "files": written}
+    notebook.metadata["hcrlib"] = {"made_from": made_from, "files": written, "sweep": parameters["sweep"]}
     write_text(executed, nbformat.writes(notebook) + "\n")
     return [folder / name for name in written]
 

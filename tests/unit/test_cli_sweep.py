@@ -1,6 +1,7 @@
 """The options of `hcr sweep`: where runs are made and which ones; mistakes are reported in a paragraph."""
 
 import argparse
+import json
 
 import pytest
 
@@ -128,7 +129,7 @@ def test_only_what_matches_is_made(path, made):
     assert [c.id for c in made[2][0]] == [one]
 
 
-def test_a_dry_run_shows_what_the_options_come_to(path, made, capsys):
+def test_a_dry_run_shows_what_the_options_come_to(path, made, capsys, results):
     assert main.main(["sweep", path, "--dry-run", "--only", "*/knn/*"]) == 0
     printed = capsys.readouterr().out
     assert printed.count("mnist-5k/knn/") == 2
@@ -136,12 +137,12 @@ def test_a_dry_run_shows_what_the_options_come_to(path, made, capsys):
     assert main.main(["sweep", path, "--dry-run", "--limit", "2"]) == 0
     printed = capsys.readouterr().out
     assert printed.count("to run another time") == 4
-    assert printed.endswith("6 runs, 2 to run\n")
+    assert printed.endswith(f"6 runs, 2 to run; results go to {results / 'x'}\n")
     runner.run_one(runner.resolve("dummy", budget=100), log=lambda line: None)
     assert main.main(["sweep", path, "--dry-run", "--again"]) == 0
     printed = capsys.readouterr().out
     assert printed.count("to run again") == 1
-    assert printed.endswith("6 runs, 6 to run\n")
+    assert printed.endswith(f"6 runs, 6 to run; results go to {results / 'x'}\n")
     assert made == []
 
 
@@ -177,3 +178,25 @@ def test_what_failed_by_this_code_is_made_again_where_that_is_asked_for(path, ma
     main.main(["sweep", path, "--no-report", "--rerun-failed"])
     assert "not repeated" not in capsys.readouterr().out
     assert [len(configs) for configs, _ in made] == [5, 6]
+
+
+@pytest.mark.parametrize("name", ["mnist", "x"])
+def test_results_of_another_file_of_the_same_name_are_not_replaced(tmp_path, results, made, capsys, name):
+    (results / name).mkdir(parents=True)
+    (results / name / "records.jsonl").write_text("")
+    other = "params/mnist.yml"  # committed
+    if name == "x":
+        other = tmp_path / "other/x.yml"
+        other.parent.mkdir()
+        other.write_text(GRID)
+        made_from = {"metadata": {"hcrlib": {"sweep": str(other)}}}
+        (results / name / "20_compare.ipynb").write_text(json.dumps(made_from))
+    own = tmp_path / f"{name}.yml"
+    own.write_text(GRID)
+    printed = refused(capsys, "sweep", str(own), "--dry-run")
+    assert f"results/{name} holds the results of {other}" in printed
+    assert "Rename this file" in printed
+    if name == "x":
+        other.unlink()  # it was renamed, perhaps to this one
+        assert main.main(["sweep", str(own), "--dry-run"]) == 0
+    assert made == []

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from hcrlib.cli.main import main
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.core.yaml_file import read
 from hcrlib.datasets import load_dataset
@@ -31,6 +32,25 @@ def folders(tmp_path):
         for number in range(5):
             draw(tmp_path / "images" / name / f"{number}.png", name[0], (50 + 10 * number, 90), font_size=40 + number)
     return describe(tmp_path, name="mine", format="folders", images="images", test_fraction=0.4, licence="CC0")
+
+
+def test_images_that_are_added_leave_the_test_split_as_it_is(folders):
+    before = {image.tobytes() for image in load_dataset(folders).test.images}
+    for name in ("10", "2"):
+        draw(folders / "images" / name / "0-new.png", name[0], (70, 90), font_size=52)
+    data = load_dataset(folders)
+    after = [{image.tobytes() for image in part.images} for part in (data.train, data.val, data.test)]
+    assert len(data.test) == 7
+    assert len(before & after[2]) >= 5, "one of a class, at most, gives way to a new one"
+
+
+def test_a_run_on_changed_data_is_said_not_to_compare(folders, capsys):
+    train = ["train", "knn", "--data", str(folders), "--set", "k=1"]
+    assert main(train) == 0
+    draw(folders / "images/2/0-new.png", "2", (70, 90), font_size=52)
+    capsys.readouterr()
+    assert main(train) == 0
+    assert "The data have changed since the earlier run" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("key", ["license", "licence"])

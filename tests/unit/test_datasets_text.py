@@ -65,7 +65,7 @@ def test_a_folder_is_cut_by_document_and_shown(tmp_path, capsys):
     assert run("show", place, "--out", tmp_path / "sheet.png", "--per-class", 3) == 0
     printed = capsys.readouterr().out
     for text in (
-        "mine: 12 to train on, 3 to validate, 4 to test; ",
+        "mine: 11 to train on, 4 to validate, 4 to test; ",
         "writers: 3 to train on, 1 to validate, 1 to test",
         "longest text, 9 characters: ",
         f"sha256 {data.sha256}, of the test split {data.test_sha256}",
