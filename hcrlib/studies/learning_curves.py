@@ -143,6 +143,8 @@ def answer(found, fitted, late="cnn-basic", early="svm"):
 
 def curves(found, fitted, dataset):
     """Draw error against training images of a dataset, both logarithmic: each run a mark, each PowerLaw a line."""
+    from matplotlib.ticker import LogLocator
+
     ax, its = style.figure(), found[found.dataset == dataset]
     n = np.geomspace(its.images.min(), its.images.max(), 100)
     for name, points in its.groupby("classifier", sort=False):
@@ -155,6 +157,7 @@ def curves(found, fitted, dataset):
     ax.set(xscale="log", yscale="log", xlabel="training images", ylabel="error (%)", title=dataset)
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5, 7)))  # all nine labels of a decade overlap
     ax.yaxis.set_minor_formatter("{x:g}")
     ax.grid(alpha=0.3, which="both")
     ax.legend(fontsize="small")
