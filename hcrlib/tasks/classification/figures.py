@@ -5,7 +5,7 @@ import itertools
 import textwrap
 
 import numpy as np
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import Locator, MaxNLocator, NullLocator
 
 from hcrlib.plotting.style import figure, style, variant_of
 from hcrlib.records import averaged, by_configuration, label
@@ -16,7 +16,7 @@ AXES = {
 }
 MOST = 20  # rows of a matrix of pairs: more would take minutes to draw and be too small to read
 TALL, COLUMN = 18, 3  # lines of a column of a legend, and its width in inches
-TICKS = [digit * power for power in (0.0001, 0.001, 0.01, 0.1) for digit in (1, 2, 5)] + [0.9]  # error rates
+POWERS, FEW = (0.0001, 0.001, 0.01, 0.1), 3  # of error rates; ticks at least
 
 
 def accuracy_against(ax, records, cost):
@@ -64,11 +64,29 @@ def _with_legend(ax):
 
 def _error_axis(ax, perfect=()):
     """Make the y-axis logarithmic in the error rate, with labels of accuracy in percent. perfect: error rates labeled 100."""
-    ax.set(yscale="log")
+    ax.set(yscale="log", ylabel=f"{ax.get_ylabel()}, logarithmic in the errors")
     ax.invert_yaxis()
-    ax.yaxis.set_major_locator(FixedLocator([tick for tick in TICKS if tick > max(perfect, default=0)] + [*perfect]))
+    ax.yaxis.set_major_locator(_ErrorRates(perfect))
     ax.yaxis.set_major_formatter(lambda error, _: "100" if error in perfect else f"{100 * (1 - error):.4g}")
     ax.yaxis.set_minor_locator(NullLocator())
+
+
+class _ErrorRates(Locator):
+    """Place ticks at round error rates: 1, 2, 5 times a power of ten, or closer where these would be few."""
+
+    def __init__(self, perfect):
+        self.perfect = perfect
+
+    def __call__(self):
+        low, high = sorted(self.axis.get_view_interval())
+        low = max(low, max(self.perfect, default=0) * 1.1)
+        for digits in ((1, 2, 5), range(1, 10)):
+            rates = [digit * power for power in POWERS for digit in digits] + [0.9]
+            if sum(low <= rate <= high for rate in rates) >= FEW:
+                break
+        else:
+            rates = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high)
+        return [*(rate for rate in rates if low <= rate <= high), *self.perfect]
 
 
 def square(n_classes):
