@@ -2,8 +2,8 @@
 
 Source: Cortes and Vapnik 1995; C and gamma were chosen on MNIST's 6,000 validation images after fitting on 10,000. 99.0 % on
 MNIST after fitting for half a minute on 2 cores. Fitting uses scikit-learn-intelex if it is installed, else scikit-learn
-(libsvm), which takes about four times as long. Scores are computed here, by two matrix products over the support vectors, so that a
-stored model consists of plain arrays.
+(libsvm), which takes about four times as long. Scores are computed here, by two matrix products over the support vectors, so
+that a stored model consists of plain arrays.
 """
 
 import dataclasses

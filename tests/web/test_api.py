@@ -342,6 +342,10 @@ def test_internal_errors_reveal_nothing(client, monkeypatch):
         ("/api/read?formt=text", {}, "There is no parameter `formt`. Did you mean `format`?"),
         ("/api/read/place?tiket=1", None, "There is no parameter `tiket`. Did you mean `ticket`?"),
         ("/api/library?query=the", None, "There is no parameter `query`. Known: q."),
+        ("/api/predict?model=a&model=b", {}, "`model` is given more than once."),
+        ("/api/predict?model=a", {"model": "b"}, "`model` is given more than once."),
+        ("/api/read?format=text&format=json", {}, "`format` is given more than once."),
+        ("/api/predict", {"img": (io.BytesIO(b"-"), "8.png")}, "There is no part `img`. Did you mean `image`?"),
     ],
 )
 def test_misspelled_parameters_are_refused(client, address, form, detail):
@@ -357,5 +361,7 @@ def test_misspelled_names_in_json_are_refused(client):
     assert answer.json["detail"] == "There is no parameter `alphbet`. Did you mean `alphabet`?"
     answer = client.post("/api/corrections", json={"image": "", "lable": "8", "consent": True})
     assert answer.json["detail"] == "There is no parameter `lable`. Did you mean `label`?"
+    answer = client.post("/api/predict", json={"imge": ""})
+    assert answer.json["detail"] == "There is no parameter `imge`. Did you mean `image`?"
     answer = client.post("/api/predict", json={"image": "", "explain": "perhaps"})
     assert answer.status_code == 400

@@ -68,6 +68,18 @@ def test_formats(client, output):
     assert ("attachment" in answer.headers.get("Content-Disposition", "")) == (output != "json")
 
 
+@pytest.mark.parametrize(
+    ("name", "detail"),
+    [
+        ("format", "`format` belongs in the address: /api/read?format=..."),
+        ("line", "There is no part `line`. Did you mean `lines`?"),
+    ],
+)
+def test_other_parts_of_a_form_are_refused(client, name, detail):
+    answer = client.post("/api/read", data={"page": (io.BytesIO(PDF), "a.pdf"), name: "text"})
+    assert (answer.status_code, answer.json["detail"]) == (400, detail)
+
+
 def test_the_model_can_be_chosen(client):
     assert ask(client).json["model"] == "best-digits"  # the default for pages, not the first one
     assert ask(client, query="?model=best-47").json["model"] == "best-47"

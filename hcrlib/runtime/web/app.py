@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 
 from . import STATIC, characters, front, pages, site
 from .metrics import Metrics
-from .problems import MEDIA_TYPE, QUERIES, Problem, check_names
+from .problems import MEDIA_TYPE, QUERIES, Problem, check_names, check_once
 
 MAX_BODY = 8 * 1024 * 1024  # bytes
 POLICY = (
@@ -131,6 +131,8 @@ def _check_queries(app):
     def check():
         if flask.request.url_rule and flask.request.path in QUERIES:
             check_names(flask.request.args, QUERIES[flask.request.path])
+            for name in flask.request.args:
+                check_once(name, flask.request.args)
 
 
 def _handle_errors(app):

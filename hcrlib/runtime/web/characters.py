@@ -10,8 +10,9 @@ import numpy as np
 from ..occlusion import occlusion
 from ..strokes import stroke_width
 from . import images
-from .problems import Problem, check_names, flag
+from .problems import Problem, check_names, check_once, flag
 
+OPTIONS = "model", "explain", "alphabet"  # of a prediction, in the query, a form or JSON
 MAX_BATCH = 64  # images in one request
 STORED_SIDE = 280  # pixels of a correction's longer side: ten for each of the glyph's
 CONTENT_TYPES = "multipart/form-data, application/json, application/x-www-form-urlencoded, text/plain, image/*"
@@ -76,8 +77,11 @@ def _parse_request():
         fields, texts = request.form, request.form.getlist("image")
         files = [part.read() for part in request.files.getlist("image") + request.files.getlist("images")]
         several = len(files) + len(texts) > 1
+        check_names(fields, OPTIONS + ("image",))
+        check_names(request.files, ("image", "images"), "part")
     elif kind == "application/json":
         fields = _json_object()
+        check_names(fields, OPTIONS + ("image", "images"))
         several = "images" in fields
         texts = fields["images"] if several else [fields.get("image")]
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
@@ -88,9 +92,9 @@ def _parse_request():
         files = [part for part in [request.get_data()] if part]
     else:
         raise Problem("wrong-type", "%s is not supported. Supported: %s." % (kind[:80], CONTENT_TYPES))
-    known = "model", "explain", "alphabet"
-    check_names(fields, known + ("image", "images"))
-    options = {key: source[key] for source in (request.args, fields) for key in known if key in source}
+    for name in OPTIONS:
+        check_once(name, request.args, fields)
+    options = {key: source[key] for source in (request.args, fields) for key in OPTIONS if key in source}
     if not isinstance(options.get("model", ""), str):
         raise Problem("bad-request", "`model` must be the name of a model.")
     files = files + [images.from_data_url(text) for text in texts]

@@ -31,7 +31,7 @@ import flask
 from ..image import INK_THRESHOLD
 from . import AUTO, CHARACTERS, images
 from .characters import check_kept, consented, parse_alphabet, storage_errors
-from .problems import Problem, check_names, flag
+from .problems import QUERIES, Problem, check_names, flag
 from .waiting import MAX_TICKET, Waiting
 
 ROUTE = "/api/read"
@@ -159,7 +159,11 @@ def _parse_request():
     request, kind, corrected = flask.request, flask.request.mimetype, []
     name = request.args.get("name")
     if kind == "multipart/form-data":
-        check_names(list(request.form) + list(request.files), ("page", "lines"))
+        for option in QUERIES[ROUTE]:
+            if option in request.form:
+                detail = "`%s` belongs in the address: %s?%s=..." % (option, ROUTE, option)
+                raise Problem("bad-request", detail)
+        check_names(list(request.form) + list(request.files), ("page", "lines"), "part")
         part = request.files.get("page")
         if part is None:
             raise Problem("bad-request", "The form has no part named page.")

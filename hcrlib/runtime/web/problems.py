@@ -33,13 +33,19 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
         return json.dumps(dict(self.members, type=root + self.members["type"])).encode("ascii")
 
 
-def check_names(given, known):
-    """Raise a Problem, with the most similar known name, if one of the given names is not known."""
+def check_names(given, known, what="parameter"):
+    """Raise a Problem, with the most similar known name, if one of the given names is not known. what: they are."""
     for name in given:
         if name not in known:
             similar = difflib.get_close_matches(name, known, 1)
             hint = "Did you mean `%s`?" % similar[0] if similar else "Known: %s." % ", ".join(known)
-            raise Problem("bad-request", "There is no parameter `%s`. %s" % (name[:80], hint))
+            raise Problem("bad-request", "There is no %s `%s`. %s" % (what, name[:80], hint))
+
+
+def check_once(name, *given):
+    """Raise a Problem if several values are given for a name. given: the MultiDicts or dicts of a request."""
+    if sum(len(values.getlist(name)) if hasattr(values, "getlist") else name in values for values in given) > 1:
+        raise Problem("bad-request", "`%s` is given more than once." % name)
 
 
 def flag(given, name):
