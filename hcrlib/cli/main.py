@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import sys
+import sysconfig
+import traceback
 
 import hcrlib
 from hcrlib.cli import (
@@ -66,8 +68,15 @@ def main(argv=None):
     except Exception as error:  # a bug, or a library that rejects unusual settings
         if os.environ.get("HCR_DEBUG"):
             raise
-        return _fail(f"{type(error).__name__}: {error}. Set HCR_DEBUG=1 for the full traceback")
+        return _fail(f"{type(error).__name__}: {error}{_place(error)}. Set HCR_DEBUG=1 for the full traceback")
     return status
+
+
+def _place(error):
+    """Return " (FILE, line N)": the last line of code of one's own, such as a plug-in's, that an error came through, or ""."""
+    others = (hcrlib.__path__[0], *sysconfig.get_paths().values(), "<")
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(others)]
+    return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
 
 
 def parser():

@@ -2,6 +2,8 @@
 
 import argparse
 import contextlib
+import shutil
+from collections import Counter
 
 from hcrlib.cli import classifiers
 from hcrlib.cli._common import add_command
@@ -58,7 +60,7 @@ def _train(args):
         hint = f"Write {option} {args.rest[0]}"
         raise ConfigError("Everything after the model needs an option", got=repr(args.rest[0]), hint=hint)
     steps = None if args.preprocess is None else parse_steps(args.preprocess)
-    settings = dict(map(parse_setting, args.set))
+    settings = settings_of(args.set)
     named(args.classifier).create(settings)  # rejects what is not one of its parameters, such as `seed`
     data = mixture.joined(args.data or ["mnist-5k"])
     asked = {"dataset": data, "seed": args.seed, "budget": args.budget, "preprocess": steps}
@@ -67,6 +69,9 @@ def _train(args):
         print("This run has finished before. It is trained again, and then its record is replaced.", flush=True)
     with explained("train"):
         run = runner.run_one(config, strict=True)
+    for name in ("notebook.ipynb", "log.txt", "figures") if earlier else ():  # a sweep's, of the run that was replaced
+        path = run.path / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     print(run)
     print(run.path)
     if earlier and earlier.data.get("sha256") != run.data.get("sha256"):
@@ -97,6 +102,15 @@ def parse_steps(text):
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError("--preprocess is not valid", expected="STEP,STEP or a YAML list", got=text) from error
+
+
+def settings_of(given):
+    """Return {key: value} of several KEY=VALUE. ConfigError for a key that is given twice."""
+    pairs = list(map(parse_setting, given))
+    if twice := [key for key, n in Counter(key for key, _ in pairs).items() if n > 1]:
+        hint = f"For several values, sweep: {twice[0]}: [1, 2] in a YAML file"
+        raise ConfigError(f"--set {twice[0]} is given more than once", hint=hint)
+    return dict(pairs)
 
 
 def parse_setting(text):

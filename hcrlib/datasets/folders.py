@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hcrlib.core.errors import DataError
-from hcrlib.datasets.checks import NOTE, WARNING, Finding
+from hcrlib.datasets.checks import ERROR, NOTE, WARNING, Finding, settle
 
 BESIDE = ".json", ".xml", ".txt", ".csv", ".yml", ".yaml", ".md"  # what labeling tools write next to images
 
@@ -60,6 +60,8 @@ def read_folders(root, location, about, role):
         part.findings.append(Finding(NOTE, what, where))
     if not found:
         raise DataError("There are no classes", where=folder, expected="a folder of images per class")
+    if not part.images:
+        settle(part.findings, folder)
     part.images = np.array(part.images)
     part.writers = known_writers(part)
     return part
@@ -141,13 +143,17 @@ def _add_class(part, root, folder, label, ink, is_needed):
         steps = path.relative_to(folder).parts
         sources.append((path, os.path.relpath(path, root), label, steps[0] if len(steps) > 1 else ""))
     if not files and is_needed:
-        what = "No file in this class folder is an image" if beside else "This class folder is empty"
-        got = Path(beside[0]).name if beside else None
-        raise DataError(what, where=folder, got=got, hint="Add images or remove the class")
+        what = (
+            f"No file in this class folder is an image: {Path(beside[0]).name}"
+            if beside
+            else "This class folder is empty"
+        )
+        part.findings.append(Finding(ERROR, what, str(folder), "Add images or remove the class"))
     read_images(part, sources, ink)
     if files and len(part.images) == before:
         name, reason = part.damaged[damaged]
-        raise DataError("No image of this class can be read", where=folder, got=f"{Path(name).name}: {reason}")
+        what = f"No image of this class can be read. {Path(name).name}: {reason}"
+        part.findings.append(Finding(ERROR, what, str(folder), "Repair them or remove the class"))
     return beside
 
 

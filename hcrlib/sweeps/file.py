@@ -76,7 +76,10 @@ def notebook_of(content, name):
             hint = "Name its notebook, `notebook: notebooks/studies/NAME.ipynb`, or take the key away"
             raise ConfigError(f"'{given[0]}' is for a study, and this file has no `notebook`", where=name, hint=hint)
         return None
-    path = paths.found(content.notebook).resolve()
+    try:
+        path = paths.found(content.notebook).resolve()
+    except ConfigError as error:
+        raise ConfigError("There is no such notebook", where=f"{name}, notebook", got=content.notebook) from error
     known = [key for key in notebooks.parameters_of(path) if key not in GIVEN]
     for key in content.parameters or ():
         if key in GIVEN:

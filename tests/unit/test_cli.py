@@ -227,7 +227,11 @@ def test_a_refused_training_leaves_nothing_and_a_repeated_one_is_announced(run, 
     assert main.main(["train", "crnn-small", "--data", "mnist-5k"]) == 1
     assert "Models for it: cnn-basic, " in printed(capsys)[1]
     assert not (results / "runs/mnist-5k/crnn-small").exists()
+    (folder := next((results / "runs/mnist-5k/knn").iterdir()) / "figures").mkdir()
+    (folder.parent / "notebook.ipynb").write_text("{}")
     assert main.main(["train", "knn", "--budget", "300"]) == 0
+    assert not folder.exists()
+    assert not (folder.parent / "notebook.ipynb").exists(), "it is of the earlier run"
     assert "This run has finished before. It is trained again" in (said := printed(capsys)[0])
     assert "data have changed" not in said
 
@@ -385,3 +389,17 @@ def test_a_parameter_shows_default_limits_and_reason(capsys):
     assert re.search(r"^c +10\.0 +float above 0 +penalty of errors", capsys.readouterr().out, re.MULTILINE)
     assert main.main(["classifiers", "SVM"]) == 1
     assert "Did you mean 'svm'?" in capsys.readouterr().err
+
+
+def test_a_parameter_is_set_once(capsys):
+    assert main.main(["train", "knn", "--set", "k=3", "--set", "k=5"]) == 1
+    assert "--set k is given more than once. For several values, sweep: k: [1, 2]" in printed(capsys)[1]
+
+
+def test_an_error_in_code_of_ones_own_is_placed(tmp_path):
+    file, space = tmp_path / "own.py", {}
+    file.write_text("def scores(model):\n    return model.tmperature\n")
+    exec(compile(file.read_text(), str(file), "exec"), space)
+    with pytest.raises(AttributeError) as error:
+        space["scores"](object())
+    assert main._place(error.value) == f" ({file}, line 2)"

@@ -16,7 +16,7 @@ from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.datasets import load_dataset, orientation, resolve
 from hcrlib.datasets.array_files import read_arrays
 from hcrlib.datasets.csv_tables import read_table
-from hcrlib.datasets.custom import named
+from hcrlib.datasets.custom import examine, named
 from hcrlib.datasets.idx import to_idx
 from hcrlib.reporting import leaderboard
 from hcrlib.runs.runner import resolve as resolved
@@ -535,3 +535,21 @@ def test_own_data_have_one_name(tmp_path, digits, capsys):
     assert "- hand: no linear run" in table
     assert run("check", folder) == 0
     assert capsys.readouterr().out.startswith("hand: ")
+
+
+def test_an_empty_class_folder_is_one_finding_of_all(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        for number in range(4):
+            (tmp_path / "images" / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 255, (28, 28)).astype(np.uint8)).save(
+                tmp_path / f"images/{name}/{number}.png"
+            )
+    (tmp_path / "images/a/broken.png").write_bytes(b"no picture")
+    (tmp_path / "images/c").mkdir()
+    _, findings = examine(describe(tmp_path, format="folders", images="images", frame="mnist"))
+    said = [str(finding) for finding in findings]
+    assert any("This class folder is empty" in text for text in said), said
+    assert any("cannot be read were left out (1)" in text for text in said), said
+    with pytest.raises(DataError, match="This class folder is empty"):
+        load_dataset(tmp_path)

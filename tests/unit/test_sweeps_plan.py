@@ -192,7 +192,10 @@ def test_own_data_is_named_relative_to_the_file(write, tmp_path, monkeypatch):
             "{defaults: {k: [1, 3]}, runs: [{classifier: knn}, {classifier: svm}]}",
             ["run 2", "from `defaults`", "`- {classifier: knn, k: [1, 3]}`, `- {classifier: svm}`."],
         ),
-        ("{runs: [{classifier: knn}], notebook: none.ipynb}", ["no such file", "none.ipynb"]),
+        (
+            "{runs: [{classifier: knn}], notebook: none.ipynb}",
+            ["There is no such notebook", "x.yml, notebook", "none.ipynb"],
+        ),
         ("{runs: [{classifier: knn}], notebook: pyproject.toml}", ["not a notebook", "pyproject.toml", ".ipynb"]),
         (
             STUDY + "parameters: {imagse: 5}",

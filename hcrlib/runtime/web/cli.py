@@ -71,6 +71,8 @@ def run(args, find, page_reader=None):
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         from . import server, waiting
 
+        if not 0 <= args.port < 1 << 16:
+            return _fail("--port is not valid. Expected 0 to 65535, got %d." % args.port)
         try:
             bound = server.listen(args.host, args.port)
         except (OSError, OverflowError) as error:
