@@ -8,6 +8,7 @@ import signal
 import sys
 import sysconfig
 import traceback
+from pathlib import Path
 
 import hcrlib
 from hcrlib.cli import (
@@ -73,9 +74,15 @@ def main(argv=None):
 
 
 def _place(error):
-    """Return " (FILE, line N)": the last line of code of one's own, such as a plug-in's, that an error came through, or ""."""
-    others = (hcrlib.__path__[0], *sysconfig.get_paths().values(), "<")
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(others)]
+    """Return " (FILE, line N)" of the innermost frame of the user's own code, such as a plug-in's, or ""."""
+    known = [hcrlib.__path__[0], *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib"))]
+    others = ("<", *(folder + os.sep for folder in known))
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(others)
+        and not {"site-packages", "dist-packages"}.intersection(Path(frame.filename).parts)
+    ]
     return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
 
 

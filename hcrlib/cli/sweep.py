@@ -75,7 +75,8 @@ def _sweep(args):
     from hcrlib.sweeps import plan as sweep
 
     plan = sweep.load(args.file)
-    reports.check_owner(plan)
+    if not (args.dry_run or args.no_report):
+        reports.check_owner(plan)
     if args.only:
         plan = plan.only(args.only)
     if args.limit is not None and args.limit < 1:

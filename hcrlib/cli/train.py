@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import shutil
-from collections import Counter
 
 from hcrlib.cli import classifiers
 from hcrlib.cli._common import add_command
@@ -52,6 +51,8 @@ class _Help(argparse._HelpAction):
 
 
 def _train(args):
+    from hcrlib.cluster.jobs import LOG, OUT
+    from hcrlib.cluster.results import FAILED_AGAIN
     from hcrlib.datasets import mixture
     from hcrlib.runs import runner, store
 
@@ -69,9 +70,9 @@ def _train(args):
         print("This run has finished before. It is trained again, and then its record is replaced.", flush=True)
     with explained("train"):
         run = runner.run_one(config, strict=True)
-    for name in ("notebook.ipynb", "log.txt", "figures") if earlier else ():  # a sweep's, of the run that was replaced
-        path = run.path / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for name in OUT, FAILED_AGAIN, LOG:  # a sweep's, of the run that was replaced
+        (run.path / name).unlink(missing_ok=True)
+    shutil.rmtree(run.path / "figures", ignore_errors=True)
     print(run)
     print(run.path)
     if earlier and earlier.data.get("sha256") != run.data.get("sha256"):
@@ -106,11 +107,14 @@ def parse_steps(text):
 
 def settings_of(given):
     """Return {key: value} of several KEY=VALUE. ConfigError for a key that is given twice."""
-    pairs = list(map(parse_setting, given))
-    if twice := [key for key, n in Counter(key for key, _ in pairs).items() if n > 1]:
-        hint = f"For several values, sweep: {twice[0]}: [1, 2] in a YAML file"
-        raise ConfigError(f"--set {twice[0]} is given more than once", hint=hint)
-    return dict(pairs)
+    settings = {}
+    for key, value in map(parse_setting, given):
+        if key in settings:
+            raise ConfigError(
+                f"--set {key} is given more than once", hint=f"For several values, sweep: {key}: [1, 2] in a YAML file"
+            )
+        settings[key] = value
+    return settings
 
 
 def parse_setting(text):

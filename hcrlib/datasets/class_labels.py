@@ -5,7 +5,7 @@ import unicodedata
 import numpy as np
 
 from hcrlib.core.errors import DataError
-from hcrlib.datasets.checks import NOTE, WARNING, Finding
+from hcrlib.datasets.checks import NOTE, WARNING, Finding, settle
 from hcrlib.datasets.folders import located, natural
 
 TRAINING = "train", "images"  # the parts that name the classes
@@ -14,6 +14,7 @@ TRAINING = "train", "images"  # the parts that name the classes
 def labelled(parts, about, where, findings):
     """Return (classes, {role: int64 labels}) of the Parts: named by the description, else by the labels that occur."""
     if not any(len(part.labels) for part in parts.values()):
+        settle(findings, where)
         raise DataError("There are no images", where=where)
     if about.classes and all(isinstance(part.labels, np.ndarray) for part in parts.values()):
         first = _first(np.unique(np.concatenate([part.labels for part in parts.values()])), about.classes)
@@ -36,6 +37,7 @@ def labelled(parts, about, where, findings):
         unknown = [label for label in labels if label not in known]
         lacking = set(classes) - set(labels) if about.format == "folders" and role in TRAINING else ()
         if unknown or lacking:
+            settle(findings, where)  # that a class has no image is one
             raise _mismatch(about, located(where.parent, _path_of(about, role)), classes, labels, unknown)
         out[role] = np.array([known[label] for label in labels], np.int64)
     return classes, out

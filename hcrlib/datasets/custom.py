@@ -67,6 +67,7 @@ def examine(path, name=None):
         parts |= READERS[about.format](path.parent, location, about, role)
     findings = [finding for part in parts.values() for finding in part.findings]
     classes, labels = labelled(parts, about, path, findings)
+    keys = _keys(parts["images"]) if "images" in parts else None
     images = _pixels(parts, about, path, findings)
     for role in parts:
         check_content(images[role], labels[role], classes, path)
@@ -83,7 +84,7 @@ def examine(path, name=None):
         findings.append(Finding(WARNING, what, hint="Repair or remove them"))
     writers = {role: None if part.writers is None else np.array(part.writers) for role, part in parts.items()}
     if "images" in splits:
-        splits, writers = _cut_test(splits["images"], classes, writers["images"], about.test_fraction, findings)
+        splits, writers = _cut_test(splits["images"], keys, classes, writers["images"], about.test_fraction, findings)
     described = {"name in dataset.yml": about.name if name not in (None, about.name) and path.suffix in YAML else None}
     described |= {"license": about.license or about.licence, "source": about.source}
     notes = tuple(f"{key}: {text}" for key, text in described.items() if text is not None)
@@ -237,10 +238,17 @@ def _of_writers(parts):
     return []
 
 
-def _cut_test(split, classes, writers, fraction, findings):
+def _keys(part):
+    """Return bytes for each image of a Part that stay the same when others are added: its name, or else its values."""
+    if part.names is not None:
+        return [str(name).encode() for name in part.names]
+    return [np.ascontiguousarray(image).tobytes() for image in part.images]
+
+
+def _cut_test(split, keys, classes, writers, fraction, findings):
     """Return ({"train": Split, "test": Split}, {"train": writers}), by writer where they are known."""
     if writers is not None:
-        train, test = cut_by_writer(writers, fraction, 0, "test")
+        train, test = cut_by_writer(writers, fraction)
         n, m = len(set(writers[test])), len(set(writers))
         what = f"The split is by writer: {n} of {m} are tested on, {len(test)} of {len(split)} images"
         findings.append(Finding(NOTE, what))
@@ -250,7 +258,7 @@ def _cut_test(split, classes, writers, fraction, findings):
             findings.append(Finding(WARNING, what, hint="Add writers of them, or name the parts: `train` and `test`"))
         writers = writers[train]
     else:
-        train, test = cut_test(split.images, split.labels, fraction)
+        train, test = cut_test(keys, split.labels, fraction)
     if not len(test):
         raise ConfigError("'test_fraction' leaves nothing to test on", expected="a larger share", got=fraction)
     return {"train": split.take(train), "test": split.take(test)}, {"train": writers}

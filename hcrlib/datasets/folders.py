@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hcrlib.core.errors import DataError
-from hcrlib.datasets.checks import ERROR, NOTE, WARNING, Finding, settle
+from hcrlib.datasets.checks import ERROR, NOTE, WARNING, Finding
 
 BESIDE = ".json", ".xml", ".txt", ".csv", ".yml", ".yaml", ".md"  # what labeling tools write next to images
 
@@ -60,8 +60,6 @@ def read_folders(root, location, about, role):
         part.findings.append(Finding(NOTE, what, where))
     if not found:
         raise DataError("There are no classes", where=folder, expected="a folder of images per class")
-    if not part.images:
-        settle(part.findings, folder)
     part.images = np.array(part.images)
     part.writers = known_writers(part)
     return part

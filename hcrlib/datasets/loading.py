@@ -318,7 +318,7 @@ def _chosen(published, val_fraction, val_seed):
     """Return the indices of training and validation images: by writer if all classes stay, else stratified."""
     labels, writers = published.train.labels, published.writers
     if val_fraction and writers is not None and len(set(writers)) > 1:
-        train, val = cut_by_writer(writers, val_fraction, val_seed, "validation")
+        train, val = cut_by_writer(writers, val_fraction, val_seed)
         if set(labels[train]) == set(labels):
             return train, val
     return cut_validation(labels, val_fraction, val_seed)

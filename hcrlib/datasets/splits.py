@@ -1,7 +1,8 @@
 """Choose images: validation splits, subsets for training, and the pinned selections of the lite datasets.
 
-Every choice is stratified and depends on a seed alone. The random numbers come from a stream that numpy has frozen, and no
-other library takes part, so that the same seed selects the same images on every machine and version.
+Every choice is stratified and depends on a seed alone, but for the test part of one's own data: that depends on what its files
+are called or hold, and so outlives additions. The random numbers come from a stream that numpy has frozen, and no other
+library takes part, so that the same seed selects the same images on every machine and version.
 """
 
 import hashlib
@@ -44,19 +45,19 @@ def cut(labels, fraction, seed, purpose):
     return rest, np.setdiff1d(np.arange(len(labels)), rest)
 
 
-def cut_test(images, labels, fraction):
-    """Return (rest, part) as `cut` does, by the digests of the images, uint8 (n, ...), not their order.
+def cut_test(keys, labels, fraction):
+    """Return (rest, part) as `cut` does, by the digests of keys, bytes, one per image, whatever their order.
 
-    Of a class, at most one other image moves between the two for each that is added or removed.
+    Where images are added or removed, few others move between the two.
     """
     size = len(labels) - round(len(labels) * fraction)
-    rest = _first_of_each(labels, _shares(np.bincount(labels), size), [steady(image.tobytes()) for image in images])
+    rest = _first_of_each(labels, _shares(np.bincount(labels), size), [*map(digest_key, keys)])
     return rest, np.setdiff1d(np.arange(len(labels)), rest)
 
 
-def steady(content):
-    """Return a float, 0 <= x < 1, that is as good as random but depends on the content, bytes, alone."""
-    return int.from_bytes(hashlib.sha256(content).digest()[:6], "big") / 2**48
+def digest_key(content):
+    """Return an int to sort by, as good as random, that depends on the content, bytes, alone."""
+    return int.from_bytes(hashlib.sha256(content).digest()[:7], "big")
 
 
 def _shares(counts, size):
@@ -76,7 +77,7 @@ def _random(labels, seed, purpose):
 
 def _first_of_each(labels, quotas, keys):
     """Return the sorted indices of those quotas[c] images of each class c whose keys are the lowest."""
-    shuffled = np.lexsort((keys, labels))
-    by_class = labels[shuffled]
+    order = np.lexsort((keys, labels))
+    by_class = labels[order]
     rank = np.arange(len(labels)) - np.searchsorted(by_class, by_class)
-    return np.sort(shuffled[rank < quotas[by_class]])
+    return np.sort(order[rank < quotas[by_class]])

@@ -195,26 +195,27 @@ def reduced(grey):
     return np.asarray(Image.fromarray(grey).resize((max(1, wide), HEIGHT), Image.BOX))
 
 
-def cut_by_writer(writers, fraction, seed, purpose):
-    """Return (rest, part), sorted indices; part: at least `fraction` of the lines, all those of randomly drawn writers.
+def cut_by_writer(writers, fraction, val_seed=None):
+    """Return (rest, part), sorted indices; part: at least `fraction` of the lines, all those of some writers.
 
-    For the purpose "test", writers are drawn by the digests of their names: those added later move few others. ConfigError
-    unless 0 < fraction < 1, DataError for a single writer.
+    val_seed: draws the writers of a validation part; None: they are drawn by digests of their names, for a test part that stays
+    nearly the same when writers are added. ConfigError unless 0 < fraction < 1, DataError for a single writer.
     """
     from hcrlib.core.rng import frozen_rng
-    from hcrlib.datasets.splits import steady
+    from hcrlib.datasets.splits import digest_key
 
     if not 0 < fraction < 1:
+        purpose = "test" if val_seed is None else "validation"
         raise ConfigError(f"The share of lines for {purpose} is not valid", expected="0 < share < 1", got=fraction)
     counts = Counter(writers)
     if len(counts) < 2:
         hint = "Name writers in the TSV's column `document`"
         raise DataError("All lines are by one writer", expected="at least two", hint=hint)
     names = sorted(counts)
-    if purpose == "test":
-        names.sort(key=lambda name: steady(str(name).encode()))
+    if val_seed is None:
+        names.sort(key=lambda name: digest_key(str(name).encode()))
     else:
-        names = [names[at] for at in frozen_rng(seed, purpose).permutation(len(names))]
+        names = [names[at] for at in frozen_rng(val_seed, "validation").permutation(len(names))]
     drawn, n = set(), 0
     for name in names[:-1]:  # one writer stays
         if n >= fraction * len(writers):

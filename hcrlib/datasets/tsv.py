@@ -43,9 +43,9 @@ def load_folder(folder, name=None, *, val_seed=0, notes=(), source=None):
                 "Name writers in the TSV column `document`, or add pages",
             )
             raise DataError(what, where=place, expected="at least three, one for each split", got=count, hint=hint)
-        rest, part = cut_by_writer(lines.writers, TESTED, 0, "test")
+        rest, part = cut_by_writer(lines.writers, TESTED)
         test, lines = lines.take(part), lines.take(rest)
-    train, val = map(lines.take, cut_by_writer(lines.writers, VALIDATED, val_seed, "validation"))
+    train, val = map(lines.take, cut_by_writer(lines.writers, VALIDATED, val_seed))
     parts = [part if known else Lines(part.images, part.texts) for part in (train, val, test)]
     about = {"source": source or str(folder), "val_fraction": VALIDATED, "val_seed": val_seed}
     return made(name, *parts, **about, notes=tuple(notes), damaged=damaged)

@@ -13,6 +13,7 @@ from hcrlib.reporting import html, leaderboard
 from hcrlib.runs import notebooks
 
 TABLES = "leaderboard.csv", "leaderboard.md", "records.jsonl"
+OWNER = ".sweep"  # names the file that the results in a folder were made from
 
 
 def check_owner(sweep):
@@ -26,16 +27,10 @@ def check_owner(sweep):
 
 def _owner(sweep):
     """Return the Path of the file that the results in a sweep's folder were made from, None if there are none."""
-    try:
-        executed = (sweep.folder / _notebook(sweep).name).read_text(encoding="utf-8")
-        return paths.project_root() / json.loads(executed)["metadata"]["hcrlib"]["sweep"]
-    except (OSError, ValueError, LookupError, TypeError):  # committed without it, or by an earlier version
-        known = paths.project_root() / "params" / sweep.folder.relative_to(paths.results_root()).with_suffix(".yml")
-        return known if (sweep.folder / "records.jsonl").exists() else None
-
-
-def _notebook(sweep):
-    return sweep.notebook or notebooks.path(sweep.task.compare_notebook)
+    if (named := sweep.folder / OWNER).exists():
+        return paths.project_root() / named.read_text(encoding="utf-8").strip()
+    known = paths.project_root() / "params" / f"{sweep.folder.relative_to(paths.results_root())}.yml"
+    return known if (sweep.folder / "records.jsonl").exists() else None  # committed
 
 
 def write(sweep):
@@ -46,7 +41,7 @@ def write(sweep):
     their Paths. Raises RunError, with the cell, if the notebook fails.
     """
     folder, finished = sweep.folder, sweep.records()
-    compare = _notebook(sweep)
+    compare = sweep.notebook or notebooks.path(sweep.task.compare_notebook)
     lines = "".join(json.dumps(record.to_dict()) + "\n" for record in finished)
     executed, parameters = folder / compare.name, {"sweep": _relative(sweep.path, paths.project_root())}
     parameters |= {**sweep.parameters, "smoke": False} if sweep.notebook else {}
@@ -57,6 +52,7 @@ def write(sweep):
     notebooks.import_quickly()
     import nbformat  # 0.5 s
 
+    write_text(folder / OWNER, parameters["sweep"] + "\n")
     earlier = {path: path.stat().st_mtime_ns for path in _made(folder)}
     write_text(folder / "records.jsonl", lines)
     write_text(folder / "leaderboard.csv", leaderboard.render(finished, "csv"))
@@ -69,7 +65,7 @@ def write(sweep):
     if not sweep.notebook:
         html.write(folder / "report.html", [sweep.path.stem])
         written.append("report.html")
-    notebook.metadata["hcrlib"] = {"made_from": made_from, "files": written, "sweep": parameters["sweep"]}
+    notebook.metadata["hcrlib"] = {"made_from": made_from, "files": written}
     write_text(executed, nbformat.writes(notebook) + "\n")
     return [folder / name for name in written]
 

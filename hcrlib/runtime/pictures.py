@@ -59,8 +59,8 @@ def pixels_of(image, page=False):
     What is transparent becomes white, or black if all that is visible is light, or, where most is opaque, the median of that; a
     page's margins never become the latter. A color profile is converted to sRGB. Raises what Pillow raises for damaged files.
     """
-    image.load()  # files of TIFF are upright then
-    if image.getexif().get(ORIENTATION, 1) != 1:
+    image.load()
+    if not hasattr(image, "tag_v2") and image.getexif().get(ORIENTATION, 1) != 1:  # a TIFF is upright by now
         image = ImageOps.exif_transpose(image)
     image = _in_srgb(image)
     if image.mode.startswith(("I", "F")):

@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import traceback
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -403,3 +405,10 @@ def test_an_error_in_code_of_ones_own_is_placed(tmp_path):
     with pytest.raises(AttributeError) as error:
         space["scores"](object())
     assert main._place(error.value) == f" ({file}, line 2)"
+
+
+@pytest.mark.parametrize(("folder", "is_own"), [("hcrlib_own", True), ("lib/python3/dist-packages/numpy", False)])
+def test_code_of_others_is_not_ones_own(monkeypatch, folder, is_own):
+    frames = [traceback.FrameSummary(f"{Path(paths.__file__).parents[2]}/{folder}/x.py", 3, "f")]
+    monkeypatch.setattr(traceback, "extract_tb", lambda _: frames)
+    assert bool(main._place(ValueError())) == is_own

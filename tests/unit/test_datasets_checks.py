@@ -551,5 +551,6 @@ def test_an_empty_class_folder_is_one_finding_of_all(tmp_path):
     said = [str(finding) for finding in findings]
     assert any("This class folder is empty" in text for text in said), said
     assert any("cannot be read were left out (1)" in text for text in said), said
-    with pytest.raises(DataError, match="This class folder is empty"):
-        load_dataset(tmp_path)
+    for more in ({}, {"classes": ["a", "b", "c"]}):
+        with pytest.raises(DataError, match="This class folder is empty"):
+            load_dataset(describe(tmp_path, format="folders", images="images", frame="mnist", **more))

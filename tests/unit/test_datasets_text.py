@@ -223,13 +223,19 @@ def test_a_folder_that_is_no_dataset_is_refused(tmp_path):
         run("show", tmp_path / "none")
 
 
+def test_writers_that_are_added_leave_the_test_part_as_it_is():
+    writers = [f"w{n}" for n in range(40)]
+    before, after = ({group[at] for at in words.cut_by_writer(group, 0.2)[1]} for group in (writers, ["new", *writers]))
+    assert len(before - after) <= 1
+
+
 def test_too_few_writers_cannot_be_cut(tmp_path):
     with pytest.raises(DataError, match=r"too few documents.*at least three.*got 2"):
         load_text(folder_of(tmp_path / "mine", [(f"{n}.png", "x", "ab"[n % 2]) for n in range(6)]))
     with pytest.raises(DataError, match="one writer"):
-        words.cut_by_writer(["a", "a"], 0.5, 0, "test")
+        words.cut_by_writer(["a", "a"], 0.5)
     with pytest.raises(ConfigError, match="share"):
-        words.cut_by_writer(["a", "b"], 1.5, 0, "test")
+        words.cut_by_writer(["a", "b"], 1.5)
 
 
 def test_the_lines_of_the_wills(real_data):

@@ -286,6 +286,21 @@ def test_what_a_board_measured_is_no_further_seed():
     assert "mlp on Nano, onnx" in text
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "least"), [(0.0005, 0.9, 8), (0.03, 0.07, 3), (0.05, 0.25, 3), (0.0081, 0.0084, 3)]
+)
+def test_an_axis_of_accuracy_has_ticks_to_read_it_by(low, high, least):
+    ax = style.figure()
+    ax.set_ylabel("accuracy (%)")
+    figures._error_axis(ax)
+    ax.set_ylim(high, low)
+    ticks = ax.yaxis.get_majorticklocs()
+    labels = [ax.yaxis.get_major_formatter()(tick) for tick in ticks]
+    assert least <= len(ticks) <= 13
+    assert len(set(labels)) == len(labels)
+    assert ax.get_ylabel() == "accuracy (%), logarithmic in the errors"
+
+
 def test_figures_have_a_mark_for_each_configuration_and_a_dot_for_each_seed():
     ax = figures.accuracy_against(style.figure(), SEEDS, "fit_s")
     names = [text.get_text() for text in ax.get_legend().get_texts()]

@@ -195,13 +195,19 @@ def test_a_study_reports_by_its_own_notebook(own_study, monkeypatch):
     assert written == {"own.ipynb", "tables/a.csv", "leaderboard.md", "leaderboard.csv", "records.jsonl"}
     assert reports.write(plan.load(own_study))
     assert len(given) == 1, "nothing has changed"
+    other = own_study.with_name("other") / own_study.name
+    other.parent.mkdir()
+    other.write_text(own_study.read_text())
+    reports.check_owner(plan.load(own_study))
+    with pytest.raises(ConfigError, match="holds the results of"):
+        reports.check_owner(plan.load(other))
     assert begin(own_study).question == "Is it so?"
     assert len(plan.load(own_study).stored()) == 2
 
 
 def test_a_notebook_that_is_not_there_is_reported_before_anything_runs(own_study):
     own_study.write_text(own_study.read_text().replace("own.ipynb", "other.ipynb"))
-    with pytest.raises(ConfigError, match=r"no such file.*other\.ipynb"):
+    with pytest.raises(ConfigError, match=r"no such notebook.*other\.ipynb"):
         plan.load(own_study)
 
 

@@ -356,7 +356,25 @@ def test_misspelled_parameters_are_refused(client, address, form, detail):
     assert (answer.status_code, answer.json["detail"]) == (400, detail)
 
 
+def test_preflights_are_not_checked(client):
+    assert client.options("/api/predict?modle=best-47").status_code == 200
+
+
+def test_a_long_name_is_refused_at_once(client):
+    answer = client.post("/api/predict", json={"a" * 1_000_000: 1})
+    assert answer.json["detail"].startswith("There is no parameter `aaaa")
+    assert len(answer.json["detail"]) < 200
+
+
+@pytest.mark.parametrize(("given", "status"), [("True", 200), ("0", 200), ("yes", 400), ("", 400)])
+def test_flags_are_true_or_false(client, given, status):
+    assert client.post(f"/api/predict?explain={given}", data=picture(EIGHT)).status_code == status
+    assert client.post("/api/predict", json={"image": data_url(picture(EIGHT)), "explain": 1}).status_code == 400
+
+
 def test_misspelled_names_in_json_are_refused(client):
+    answer = client.post("/api/predict", json={"image": "", "images": []})
+    assert answer.json["detail"] == "Send `image` or `images`, not both."
     answer = client.post("/api/predict", json={"image": "", "alphbet": "0123"})
     assert answer.json["detail"] == "There is no parameter `alphbet`. Did you mean `alphabet`?"
     answer = client.post("/api/corrections", json={"image": "", "lable": "8", "consent": True})

@@ -10,7 +10,7 @@ from waitress.utilities import RequestEntityTooLarge
 from .app import HEADERS
 from .problems import MEDIA_TYPE, Problem
 
-MALFORMED = "This is not valid HTTP. In an address, characters other than ASCII are written like %C3%A9."
+BAD_URI = "Bad URI", " In an address, characters other than ASCII are written like %C3%A9."
 LINGER = 1 << 30  # bytes of a refused request that are thrown away, so that its client gets to read why
 
 
@@ -24,7 +24,8 @@ class ProblemTask(ErrorTask):
         """Write the response, and let the client finish sending."""
         error = self.request.error
         name = {413: "too-large", 500: "fault"}.get(error.code, "bad-request")
-        problem = Problem(name, MALFORMED if error.code == 400 else error.reason + ".")
+        detail = error.body if error.code == 400 else error.reason
+        problem = Problem(name, detail + "." + BAD_URI[1] * (detail == BAD_URI[0]))
         problem.members["status"] = error.code
         body = problem.body(self.channel.server.prefix)
         self.status = "%d %s" % (error.code, error.reason)

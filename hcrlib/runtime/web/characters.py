@@ -83,6 +83,8 @@ def _parse_request():
         fields = _json_object()
         check_names(fields, OPTIONS + ("image", "images"))
         several = "images" in fields
+        if several and "image" in fields:
+            raise Problem("bad-request", "Send `image` or `images`, not both.")
         texts = fields["images"] if several else [fields.get("image")]
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise Problem("bad-request", "`image` must be a base64 string, or `images` a list of them.")

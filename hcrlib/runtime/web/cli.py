@@ -65,17 +65,17 @@ def run(args, find, page_reader=None):
     """
     from . import workers
 
+    if not 0 <= args.port < 1 << 16:
+        return _fail("--port is not valid. Expected 0 to 65535, got %d." % args.port)
     count = args.workers or workers.default(args.engine)
     with tempfile.TemporaryDirectory(prefix="hcr-serve-") as folder:
         if count > 1:  # before the import of `server`, which imports prometheus_client, which reads it
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         from . import server, waiting
 
-        if not 0 <= args.port < 1 << 16:
-            return _fail("--port is not valid. Expected 0 to 65535, got %d." % args.port)
         try:
             bound = server.listen(args.host, args.port)
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             busy = getattr(error, "errno", None) == errno.EADDRINUSE
             reason = "%s%s" % (getattr(error, "strerror", None) or error, ". --port 0 picks a free port" * busy)
             return _fail("%s:%s: %s" % (args.host, args.port, reason))

@@ -76,7 +76,7 @@ def blueprint(models, page_reader, metrics, corrections=None, waiting=None):
         if page_reader is None:
             raise Problem("not-here", "This server reads single characters, not pages.")
         options = flask.request.args
-        output, keep = options.get("format", "json"), flag(options, "keep")
+        output, keep, line_images = options.get("format", "json"), flag(options, "keep"), flag(options, "line_images")
         if output not in FORMATS:
             raise Problem("no-such-format", "Unknown format. Available: %s." % ", ".join(FORMATS))
         if keep and not page_reader.library:
@@ -92,7 +92,6 @@ def blueprint(models, page_reader, metrics, corrections=None, waiting=None):
         is_gone = flask.request.environ.get("waitress.client_disconnected", bool)
         with waiting.turn(options.get("ticket", "")[:MAX_TICKET], is_gone) as report:
             data, document, corrected = _parse_request()
-            line_images = flag(options, "line_images")
             how = recognizer, line_images, characters, report, corrected
             body = page_reader.read(data, document, loaded, output, keep, *how)
         metrics.count_page((recognizer or loaded).name)

@@ -34,10 +34,13 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
 
 
 def check_names(given, known, what="parameter"):
-    """Raise a Problem, with the most similar known name, if one of the given names is not known. what: they are."""
+    """Raise a Problem, with the most similar known name, if one of the given names is not known.
+
+    what: the kind of names, for the message.
+    """
     for name in given:
         if name not in known:
-            similar = difflib.get_close_matches(name, known, 1)
+            similar = difflib.get_close_matches(name[:80], known, 1)
             hint = "Did you mean `%s`?" % similar[0] if similar else "Known: %s." % ", ".join(known)
             raise Problem("bad-request", "There is no %s `%s`. %s" % (what, name[:80], hint))
 
@@ -51,6 +54,8 @@ def check_once(name, *given):
 def flag(given, name):
     """Return whether a parameter is set: True, "true" or "1". Problem for other values than these and their opposites."""
     value = given.get(name, False)
-    if value not in (True, False, "true", "false", "1", "0"):
+    known = {"true": True, "1": True, "false": False, "0": False}
+    value = known.get(value.lower(), value) if isinstance(value, str) else value
+    if not isinstance(value, bool):
         raise Problem("bad-request", "`%s` must be true or false (in a query, also 1 or 0)." % name)
-    return value in (True, "true", "1")
+    return value

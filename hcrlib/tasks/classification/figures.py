@@ -67,7 +67,7 @@ def _error_axis(ax, perfect=()):
     ax.set(yscale="log", ylabel=f"{ax.get_ylabel()}, logarithmic in the errors")
     ax.invert_yaxis()
     ax.yaxis.set_major_locator(_ErrorRates(perfect))
-    ax.yaxis.set_major_formatter(lambda error, _: "100" if error in perfect else f"{100 * (1 - error):.4g}")
+    ax.yaxis.set_major_formatter(lambda error, _: "100" if error in perfect else f"{100 * (1 - error):.5g}")
     ax.yaxis.set_minor_locator(NullLocator())
 
 
@@ -81,7 +81,7 @@ class _ErrorRates(Locator):
         low, high = sorted(self.axis.get_view_interval())
         low = max(low, max(self.perfect, default=0) * 1.1)
         for digits in ((1, 2, 5), range(1, 10)):
-            rates = [digit * power for power in POWERS for digit in digits] + [0.9]
+            rates = sorted({*(digit * power for power in POWERS for digit in digits), 0.9})
             if sum(low <= rate <= high for rate in rates) >= FEW:
                 break
         else:

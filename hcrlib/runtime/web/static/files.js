@@ -1,5 +1,5 @@
-// Passes files that the user chooses, photographs, pastes, or drops anywhere to `take`, as an array. Until then, the page is inert;
-// a file that was chosen all the same is passed now.
+// Passes files that the user chooses, photographs, pastes, or drops anywhere to `take`, as an array; at once, what was chosen while
+// the scripts were still loading.
 export function receive(take) {
   const $ = (id) => document.getElementById(id);
   for (const id of ["file", "camera"]) {
@@ -21,5 +21,4 @@ export function receive(take) {
     $("drop").classList.remove("over");
     take([...event.dataTransfer.files]);
   });
-  document.querySelector("main").inert = false;
 }

@@ -27,13 +27,20 @@ let asked = {}; // {model, recognizer, alphabet, kind}: what was chosen to read 
 let by = {}; // the same: what read it
 let index = 0; // of the page on display
 let request = null; // AbortController of the current request
+let ready = false; // whether there are models and recognizers to read with
+let early = null; // the files that were chosen before
 
 // --- reading ------------------------------------------------------------------------------------------------------------
 
-async function take([first, ...more]) {
+async function take(files) {
+  const [first, ...more] = files;
   trouble();
   if (!/^(image\/|application\/pdf$)/.test(first.type) && !/\.(hei[cf]|pdf)$/i.test(first.name)) return trouble(t.read_no_page);
   if (first.size > MOST_BYTES) return trouble(t.read_too_large);
+  if (!ready) {
+    early = files;
+    return;
+  }
   if (!mayForget()) return;
   forget();
   file = first;
@@ -227,7 +234,6 @@ $("copy").addEventListener("click", async () => {
 
 // --- models and recognizers ---------------------------------------------------------------------------------------------
 
-// Offers models and recognizers, as soon as the server is reachable.
 async function load() {
   try {
     const { models, pages: about, corrections } = await api.models();
@@ -240,13 +246,14 @@ async function load() {
     $("keep-part").hidden = $("library-part").hidden = !about.library;
   } catch (error) {
     trouble(explanation(error));
-    await new Promise((resolve) => setTimeout(resolve, 1000 * AGAIN));
-    return load();
+    setTimeout(load, 1000 * AGAIN);
+    return;
   }
   trouble();
+  ready = true;
   onExample({ page: takeExample });
   const sent = await passed().catch(() => undefined);
-  if (sent) take([sent]); // not awaited: files that are chosen next wait for `load`
+  if (early || sent) take(early ?? [sent]);
 }
 
 async function takeExample(example) {
@@ -264,6 +271,6 @@ $("model").addEventListener("change", () => {
 });
 $("may-be").addEventListener("change", offerAgain);
 searchable(explanation);
-const loaded = load();
-receive((files) => loaded.then(() => take(files)));
+load();
+receive(take);
 if ("serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("sw.js");
