@@ -149,7 +149,8 @@ def figure(found, cost):
     ax, best = style.figure(), front(found if pruning else found[found.form != "pruned"], cost)
     for form, its in found.groupby("form", sort=False):
         if form != "pruned" or pruning:
-            ax.plot(its[cost], its["accuracy %"], MARKS[form], markersize=5, alpha=0.8, label=form)
+            look = {"color": f"C{list(MARKS).index(form)}", "markersize": 5, "alpha": 0.8}
+            ax.plot(its[cost], its["accuracy %"], MARKS[form], label=form, **look)
     ax.step(best[cost], best["accuracy %"], where="post", color="#8c8c8c", linewidth=1, label="Pareto front")
     ax.set(xscale="log", xlabel=label, ylabel="accuracy (%)", title=f"What accuracy costs: {cost}")
     ax.set_ylim(bottom=max(0, best["accuracy %"].max() - 20), top=best["accuracy %"].max() + 0.5)
