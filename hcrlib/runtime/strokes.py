@@ -32,7 +32,7 @@ def framed(strength, box, frame):
 
 def stroke_width(ink):
     """Return the mean width of the strokes of float32 (h, w), 0..1, in pixels: twice their area by their perimeter."""
-    padded = np.pad(ink, 1)
+    padded = _padded(ink, 1)
     down, across = padded[1:, :-1] - padded[:-1, :-1], padded[:-1, 1:] - padded[:-1, :-1]
     return float(2 * ink.sum() / max(float(np.sqrt(down * down + across * across).sum()), 1e-6))
 
@@ -45,12 +45,20 @@ def _restroked(ink, longer, width, side, aim):
     large = np.asarray(Image.fromarray(np.rint(255 * ink).astype(np.uint8)).resize(size, Image.BICUBIC))
     reach = radius * scale
     margin = int(np.ceil(max(0.0, reach))) + 1
-    large = np.pad(large, margin)
+    large = _padded(large, margin)
     if reach < 0:
         thin = _grown(255 - large, -reach)
         opened = _grown(255 - thin, -reach)
         return np.maximum(255 - thin, np.where(large > opened.astype(np.int16) + 128, large, 0))  # thin parts stay
     return _grown(large, reach)
+
+
+def _padded(image, margin):
+    """Return the image, (h, w), amid zeros; numpy.pad takes eight times as long."""
+    height, width = image.shape
+    padded = np.zeros((height + 2 * margin, width + 2 * margin), image.dtype)
+    padded[margin : margin + height, margin : margin + width] = image
+    return padded
 
 
 def _grown(image, radius):
