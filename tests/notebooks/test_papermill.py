@@ -52,7 +52,7 @@ def test_a_sweep_ends_with_leaderboard_figures_and_a_page_that_loads_nothing(
     written = {str(path.relative_to(results / "tiny")) for path in (results / "tiny").rglob("*") if path.is_file()}
     figures = {f"figures/mnist-5k-{name}.png" for name in FIGURES}
     assert written == figures | {
-        *("leaderboard.md", "leaderboard.csv", "records.jsonl", "20_compare.ipynb", "report.html")
+        *(".sweep", "leaderboard.md", "leaderboard.csv", "records.jsonl", "20_compare.ipynb", "report.html")
     }
     for name in ("report.html", "20_compare.ipynb", "notebook.ipynb", "mnist-5k-fit.png"):
         assert name in told
