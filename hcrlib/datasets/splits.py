@@ -33,20 +33,18 @@ def take_per_class(labels, count, n_classes, seed, purpose):
 
 
 def cut_validation(labels, fraction, seed):
-    """Return (train, val), sorted indices, int64. val: `fraction` of the images, stratified; train keeps every class."""
-    return cut(labels, fraction, seed, "validation")
+    """Return (train, val), sorted indices, int64. val: `fraction` of the images, stratified; train keeps every class.
 
-
-def cut(labels, fraction, seed, purpose):
-    """Return (rest, part) as cut_validation does. ConfigError unless 0 <= fraction < 1."""
+    ConfigError unless 0 <= fraction < 1.
+    """
     if not 0 <= fraction < 1:
-        raise ConfigError(f"The share of images for {purpose} is not valid", expected="0 <= share < 1", got=fraction)
-    rest = stratified_take(labels, len(labels) - round(len(labels) * fraction), seed, purpose)
-    return rest, np.setdiff1d(np.arange(len(labels)), rest)
+        raise ConfigError("The share of images for validation is not valid", expected="0 <= share < 1", got=fraction)
+    train = stratified_take(labels, len(labels) - round(len(labels) * fraction), seed, "validation")
+    return train, np.setdiff1d(np.arange(len(labels)), train)
 
 
 def cut_test(keys, labels, fraction):
-    """Return (rest, part) as `cut` does, by the digests of keys, bytes, one per image, whatever their order.
+    """Return (rest, part) as `cut_validation` does, by the digests of keys, bytes, one per image, whatever their order.
 
     Where images are added or removed, few others move between the two.
     """
