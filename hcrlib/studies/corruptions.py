@@ -159,6 +159,7 @@ def against_strength(study, found):
         tone, mark = style.style(runs[name].config.classifier, style.variant_of(runs[name], study.runs))
         ax.plot(means.index, means, "-" + mark, color=tone, label=name)
     ax.set(
+        xticks=sorted(found.strength.unique()),
         xlabel="strength of the corruption (0: none)",
         ylabel="accuracy (%), mean over kinds",
         title="Accuracy on corrupted images",
