@@ -1,7 +1,8 @@
-"""Words that are composed of a dataset's characters during training: `emnist-words`, `mnist-numbers`.
+"""Words that are composed of a dataset's characters during training: `emnist-words`, `emnist-capitals`, `mnist-numbers`.
 
 Splits are disjoint: training words consist of training characters, test words of test characters, and no test word is a
-training word. Words are frequent English ones (wordfreq), drawn by the square root of their frequency; a seed determines
+training word. Words are frequent English ones (wordfreq), drawn by the square root of their frequency; those of
+`emnist-capitals` join the first half of one and the second half of another, in place of the names in forms. A seed determines
 the dataset.
 """
 
@@ -20,8 +21,10 @@ VOCABULARY = 20_000  # the most frequent English words
 CAPITALISED = 0.15  # of the words
 SIZES = {  # words per epoch of training, for validation and for test
     "emnist-words": {"train": 10_000, "val": 1000, "test": 2000},
+    "emnist-capitals": {"train": 10_000, "val": 300, "test": 600},
     "mnist-numbers": {"train": 2000, "val": 300, "test": 600},
 }
+SLIPS = 0.12  # of the capitals of `emnist-capitals`: written as small letters; a guess, by some names of names-capitals
 PARTS = 10  # of the vocabulary: one for validation, one for test
 
 
@@ -41,20 +44,25 @@ def is_suitable(word):
     return word.isascii() and word.isalpha() and not any(part in word for part in VULGAR)
 
 
-def composed(split, classes, texts, rng):
-    """Return (images, texts): each text as uint8 (h, w), dark on light, in its own style."""
+def composed(split, classes, texts, rng, separate=False):
+    """Return (images, texts): each text as uint8 (h, w), dark on light, in its own style.
+
+    separate: write capitals as in the boxes of a form, wide apart, and some of them as small letters.
+    """
     hand = Handwriting(split, classes, rng)
-    return tuple(_picture(hand, text, rng) for text in texts), tuple(texts)
+    return tuple(_picture(hand, text, rng, separate) for text in texts), tuple(texts)
 
 
-def _picture(hand, text, rng):
+def _picture(hand, text, rng, separate=False):
     style = Style(
         x_height=rng.uniform(14, 22),
-        spacing=rng.uniform(0.08, 0.35),
+        spacing=rng.uniform(0.2, 1.4) if separate else rng.uniform(0.08, 0.35),
         slant=float(np.clip(rng.normal(4, 10), -25, 30)),
-        touching=rng.uniform(0, 0.4),
+        touching=rng.uniform(0, 0.1 if separate else 0.4),
         wobble=rng.uniform(0.1, 1),
     )
+    if separate:
+        text = "".join(each.lower() if rng.random() < SLIPS else each for each in text)
     slope, x = rng.normal(0, 0.015), style.x_height
     placed = hand.word(text, 0, lambda at: slope * at, style)
     left, top = min(one.left for one in placed), min(one.top for one in placed)
@@ -84,9 +92,13 @@ def _vocabulary():
     parts = {"train": [], "val": [], "test": []}
     for word in top_n_list("en", VOCABULARY):
         if is_suitable(word) and len(word) > 1:
-            drawn = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "big") % PARTS
-            parts[("test", "val")[drawn] if drawn < 2 else "train"].append(word)
+            parts[_part(word)].append(word)
     return {part: (words, _shares([word_frequency(w, "en") ** 0.5 for w in words])) for part, words in parts.items()}
+
+
+def _part(word):
+    drawn = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "big") % PARTS
+    return ("test", "val")[drawn] if drawn < 2 else "train"
 
 
 def _shares(weights):
@@ -99,6 +111,16 @@ def _words(part, n, rng):
     return [word.capitalize() if rng.random() < CAPITALISED else word for word in drawn]
 
 
+def _capitals(part, n, rng):
+    """Return made-up words in capitals: the first half of a word of this part and the second half of another."""
+    found = []
+    while len(found) < n:
+        halves = zip(_words(part, n, rng), _words(part, n, rng), strict=True)
+        joined = [one[: (len(one) + 1) // 2].lower() + other[len(other) // 2 :] for one, other in halves]
+        found += [word.upper() for word in joined if is_suitable(word) and _part(word) == part]
+    return found[:n]
+
+
 def _numbers(part, n, rng):
     """Return distinct numbers of three or four digits; the digit sum modulo 10 decides the part of a number."""
     drawn = {"test": {0}, "val": {1}}.get(part, set(range(2, PARTS)))
@@ -106,11 +128,11 @@ def _numbers(part, n, rng):
     return [numbers[i] for i in rng.permutation(len(numbers))[:n]]
 
 
-def _load(name, data, texts, corpus, val_seed):
+def _load(name, data, texts, corpus, val_seed, separate):
     def of(part, n, number):
         seed = 0 if part == "test" else val_seed
         rng = np.random.default_rng(seed_for(seed, f"{name}/{part}/{number}"))
-        return composed(getattr(data, part), data.classes, texts(part, n, rng), rng)
+        return composed(getattr(data, part), data.classes, texts(part, n, rng), rng, separate)
 
     sizes = SIZES[name]
     train = Resampled(*of("train", sizes["train"], 0), compose=lambda number, n: of("train", n, number))
@@ -119,6 +141,7 @@ def _load(name, data, texts, corpus, val_seed):
         f"composed from characters of {data.name}, each split from its own; no word of val or test is in train",
         f"{sizes['train']:,} new words every epoch, unless a budget limits them",
     ]
+    notes += [f"{SLIPS:.0%} of the capitals are written as small letters"] if separate else []
     notes += ["its dictionary contains every possible word, including those of val and test"] if corpus() else []
     about = {"source": f"composed from {data.name} ({data.source})", "comparable": False, "notes": tuple(notes)}
     about |= {"val_fraction": data.val_fraction, "val_seed": val_seed}
@@ -131,9 +154,9 @@ def _lexicon():
     return tuple(words) + tuple(word.capitalize() for word in words)
 
 
-def _add(name, characters, licence, texts, corpus):
+def _add(name, characters, licence, texts, corpus, separate=False):
     def load(name, seed, data):
-        return _load(name, data, texts, corpus, seed)
+        return _load(name, data, texts, corpus, seed, separate)
 
     TEXTS.add(name, TextEntry(load, f"composed from {characters}", licence, characters=characters))
 
@@ -141,4 +164,5 @@ def _add(name, characters, licence, texts, corpus):
 OF_CHARACTERS = "the characters' own"
 OF_WORDS = f"{OF_CHARACTERS}; of the words (wordfreq): CC BY-SA 4.0"
 _add("emnist-words", "emnist-byclass-lite", OF_WORDS, _words, _lexicon)
+_add("emnist-capitals", "emnist-byclass-lite", OF_WORDS, _capitals, tuple, separate=True)
 _add("mnist-numbers", "mnist-5k", OF_CHARACTERS, _numbers, tuple)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from hcrlib.cli import data as commands
 from hcrlib.core.errors import ConfigError, DataError
-from hcrlib.datasets import load_text, synthetic
+from hcrlib.datasets import Split, load_text, synthetic
 from hcrlib.datasets import text as words
 from hcrlib.runtime.image import to_grey
 
@@ -340,3 +340,27 @@ def test_words_are_of_one_part_each():
     assert not train & val
     assert not (train | val) & test
     assert all(synthetic.is_suitable(word) for word in train | val | test)
+
+
+def test_names_are_made_up_in_capitals():
+    rng = np.random.default_rng(0)
+    train, val, test = (synthetic._capitals(part, 2000, rng) for part in ("train", "val", "test"))
+    assert {len(train), len(val), len(test)} == {2000}
+    assert all(text.isupper() and synthetic.is_suitable(text.lower()) for text in train + val + test)
+    assert not set(train) & set(val + test)
+    assert not set(val) & set(test)
+    assert len(set(train)) > 1800, "halves of two words each"
+
+
+def test_capitals_are_written_apart_and_some_small():
+    """With their own labels."""
+    capitals, small = np.zeros((2, 28, 28), np.uint8)
+    capitals[4:24, 4:24], small[14:24, 4:14] = 255, 255
+    characters = Split(np.stack([capitals, small]), np.arange(2))
+    widths, texts = [], []
+    for separate in (False, True):
+        images, shown = synthetic.composed(characters, "Aa", 20 * ["AAAA"], np.random.default_rng(1), separate)
+        widths.append(np.mean([image.shape[1] / image.shape[0] for image in images]))
+        texts += shown
+    assert widths[1] > widths[0]
+    assert set(texts) == {"AAAA"}
