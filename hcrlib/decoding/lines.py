@@ -15,7 +15,7 @@ from hcrlib.decoding.ngrams import CharacterModel
 from hcrlib.metrics import scores
 from hcrlib.runtime.line_pipeline import BLANK, MARGIN, widened
 
-ALPHAS, BETAS = (0.4, 0.6, 0.8, 1.0), (0.6, 1.2, 1.8)  # tried on validation lines
+ALPHAS, BETAS = (0.3, 0.4, 0.5, 0.6, 0.8, 1.0), (0.6, 1.2, 1.8)  # tried on validation lines
 ENOUGH = 20  # words and characters to calibrate on, right ones and wrong ones
 NEWTON = 20  # iterations
 

@@ -27,7 +27,7 @@ FINE = 64  # of the rounding of logarithms
 LEAST = 1e-4  # probability that a context leaves to characters not seen after it
 LAST = 1 / 8  # share of the words that end a line
 FREQUENT = 20_000  # words per language
-CASES = ((str, 0.9), (str.capitalize, 0.1))  # a guess: lists of words are lowercase
+CASES = ((str, 0.8), (str.capitalize, 0.1), (str.upper, 0.1))  # lists of words are lowercase: 0.1 is a guess
 
 
 class CharacterModel:
@@ -162,7 +162,7 @@ class CharacterModel:
 
 
 def frequent_words(languages=("fr", "en"), tokens=30_000, count=FREQUENT):
-    """Return {word: how often it is expected} in a text of `tokens` words per language (wordfreq), also capitalized."""
+    """Return {word: how often it is expected} in a text of `tokens` words per language (wordfreq), also in capitals."""
     from wordfreq import top_n_list, word_frequency
 
     found = Counter()
