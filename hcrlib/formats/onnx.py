@@ -11,9 +11,11 @@ from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.fileio import atomic
 from hcrlib.formats import onnx_graph
 from hcrlib.models import Learner
+from hcrlib.runtime import LineModel
 
 OPSET, IR = 13, 7
 TOLERANCE = 1e-3  # of a probability; another order of summation changes it by a hundredth of that
+WORTH_A_CAST = 1024  # numbers, at least, in a constant that is stored as float16
 LARGEST = 2**31 - 2**24  # bytes of constants: an ONNX file is limited to 2 GB
 # The operators for images that the parser of TensorRT 8 accepts (onnx-tensorrt, docs/operators.md; compared with that of 8.4,
 # which has opset 13, like 8.2).
@@ -50,6 +52,8 @@ def write(learner: Learner, path: str | Path, x: Any, batch: int | None = None) 
     with atomic(path) as part:
         if learner.backend == "keras":
             _by_keras(learner.answering(), part, batch)
+            if learner.runtime_model is LineModel:
+                _halve(part)
         else:
             _by_node(learner, part, x.shape[1:], expected.shape[1], batch)
         actual = kind.open_file(part).scores(x)
@@ -86,6 +90,32 @@ def _by_keras(model, path, batch):
         hint = "Export with KERAS_BACKEND=tensorflow"
         expected, got = (f"opset {opset}, IR {ir}" for opset, ir in ((OPSET, IR), versions))
         raise RunError("The ONNX file is of another version", expected=expected, got=got, hint=hint)
+
+
+def _halve(path):
+    """Store those constants of an ONNX file as float16 that are equal as float16.
+
+    A Cast gives each its type back, so that the network computes the same. ONNX Runtime does that once, when it loads the file;
+    TensorRT 8 does not take kernels from a Cast, but is not for recognizers.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model, casts = onnx.load(path), []
+    for constant in model.graph.initializer:
+        values = numpy_helper.to_array(constant)
+        if values.dtype != np.float32 or values.size < WORTH_A_CAST:
+            continue
+        with np.errstate(over="ignore"):
+            half = values.astype(np.float16)
+        if (half == values).all():
+            name = constant.name
+            constant.CopyFrom(numpy_helper.from_array(half, f"{name}-float16"))
+            casts.append(helper.make_node("Cast", [constant.name], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, path)
 
 
 def _by_node(learner, path, shape, n_classes, batch):

@@ -62,6 +62,7 @@ class Learner(abc.ABC):
         fixed_protocol: whether it accepts neither a budget nor other steps.
         deterministic: whether `fit` ignores the seed, so that one run says what all seeds would.
         colour, marker: its style in figures; by default unlike all others.
+        sizes: parameters that determine the shapes of a network's weights.
         space: search space of `hcr tune`: parameter -> "LOW..HIGH", "LOW..HIGH log" or a list of choices; by default around
             the defaults.
 
@@ -79,6 +80,7 @@ class Learner(abc.ABC):
     deterministic: ClassVar[bool] = False
     colour: ClassVar[str] = ""
     marker: ClassVar[str] = ""
+    sizes: ClassVar[tuple] = ()
     space: ClassVar[dict] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

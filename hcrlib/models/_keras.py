@@ -95,9 +95,7 @@ class KerasLearner(Learner):
         callbacks = [_bar(keras, f"epoch {epoch + 1}/{self.epochs}"), statistics]
         if self.tensorboard:
             callbacks.append(keras.callbacks.TensorBoard(context.folder / "tensorboard", write_graph=False))
-        fitted = self.model.fit(
-            **fed, shuffle=False, epochs=epoch + 1, initial_epoch=epoch, verbose=0, callbacks=callbacks
-        )
+        fitted = self._fit_epoch(**fed, epochs=epoch + 1, initial_epoch=epoch, callbacks=callbacks)
         row = self._measured({name: float(of[-1]) for name, of in fitted.history.items()})
         if wrong := [name for name, value in row.items() if not np.isfinite(value)]:
             raise RunError(f"The {wrong[0]} is {row[wrong[0]]} after epoch {epoch + 1}", hint="Lower the learning_rate")
@@ -106,6 +104,10 @@ class KerasLearner(Learner):
         checkpoint.save(self.model, self.history, self.restore_best and self._best_epoch() == epoch + 1)
         values = "  ".join(f"{name} {row[name]:.4f}" for name in self._logged)
         context.log(f"epoch {row['epoch']}/{self.epochs}  {values}  {row['epoch_s']:.1f} s")
+
+    def _fit_epoch(self, **arguments):
+        """Call Model.fit for one epoch, and return its History."""
+        return self.model.fit(**arguments, shuffle=False, verbose=0)
 
     def _best_epoch(self):
         return 1 + int(np.argmin([row[self.chosen_by] for row in self.history]))

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from hcrlib.core.errors import RunError
+from hcrlib.core.errors import ConfigError, RunError
 
 BACKEND = "tensorflow"  # unless KERAS_BACKEND names another one; keras.json has no say
 EAGER = False  # tests run small networks without graphs, which take seconds to build
+BFLOAT16 = "auto_mixed_precision_onednn_bfloat16"
 KERAS = {  # keras.config.<name>() -> value
     "floatx": "float32",
     "epsilon": 1e-7,
@@ -51,6 +52,35 @@ def fixed() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def bfloat16() -> Iterator[None]:
+    """Let TensorFlow multiply bfloat16 numbers and sum float32 ones in the calls that are made inside.
+
+    Weights stay float32, and so does what loses by rounding, such as the softmax. oneDNN does so on processors with AVX-512,
+    and is slow there without its extension AVX512_BF16; on others nothing changes: see `has_bfloat16`. Source: Kalamkar et
+    al. 2019, arXiv 1905.12322. Raises ConfigError for another backend.
+    """
+    if backend() != "tensorflow":
+        raise ConfigError("bfloat16 needs TensorFlow", got=f"KERAS_BACKEND={backend()}", hint="Unset KERAS_BACKEND")
+    import tensorflow as tf
+
+    with contextlib.ExitStack() as stack:
+        before, _, set_value = _option(tf.config.optimizer, BFLOAT16)
+        _set(stack, set_value, before, True)
+        yield
+
+
+def has_bfloat16() -> bool:
+    """Return whether `bfloat16` changes how this machine multiplies."""
+    with bfloat16():
+        import tensorflow as tf
+
+        product = tf.function(lambda x: tf.matmul(tf.matmul(x, x), x))
+        numbers = tf.constant(np.random.RandomState(0).rand(64, 64), tf.float32)
+        rounded = product(numbers)
+    return bool(np.any(np.asarray(rounded) != np.asarray(product(numbers))))
+
+
 def in_force(keras: bool) -> dict[str, Any]:
     """Return what may differ from process to process, for a record. keras: whether the run used Keras."""
     found: dict[str, Any] = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
@@ -84,7 +114,7 @@ def _fix_keras(stack: contextlib.ExitStack) -> None:
     if config.backend() == "tensorflow":
         import tensorflow as tf
 
-        for now, value, set_value in _tensorflow(tf).values():
+        for now, value, set_value in [*_tensorflow(tf).values(), _option(tf.config.optimizer, BFLOAT16)]:
             _set(stack, set_value, now, value)
 
 
@@ -97,12 +127,19 @@ def _set(stack: contextlib.ExitStack, set_value: Callable[[Any], Any], before: A
 def _tensorflow(tf: Any) -> dict[str, tuple[Any, Any, Callable[[Any], Any]]]:
     """Return name -> (current value, value for runs, function that sets it)."""
     optimizer, experimental = tf.config.optimizer, tf.config.experimental
-    mixed = "auto_mixed_precision"
-    is_mixed = bool(optimizer.get_experimental_options().get(mixed))
     tf32 = experimental.tensor_float_32_execution_enabled()
     return {
         "eager": (tf.config.functions_run_eagerly(), EAGER, tf.config.run_functions_eagerly),
         "jit": (optimizer.get_jit(), "", lambda value: optimizer.set_jit(value or False)),
-        mixed: (is_mixed, False, lambda value: optimizer.set_experimental_options({mixed: value})),
+        "auto_mixed_precision": _option(optimizer, "auto_mixed_precision"),
         "tf32": (tf32, True, experimental.enable_tensor_float_32_execution),
     }
+
+
+def _option(optimizer: Any, name: str) -> tuple[bool, bool, Callable[[Any], Any]]:
+    """Return the row of an option of TensorFlow's graph optimizer that runs switch off."""
+    return (
+        bool(optimizer.get_experimental_options().get(name)),
+        False,
+        lambda value: optimizer.set_experimental_options({name: value}),
+    )

@@ -4,6 +4,7 @@ Sources: Shi, Bai and Yao 2015 (CRNN, arXiv 1507.05717), Graves et al. 2006 (CTC
 the blank first; steps are columns of the last feature map.
 """
 
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -13,8 +14,9 @@ import numpy as np
 
 from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.core.rng import frozen_rng, seed_for
+from hcrlib.models import _settings, _widening
 from hcrlib.models._augmentation import strayed
-from hcrlib.models._base import Recognizer, load_model, number
+from hcrlib.models._base import Recognizer, later, load_model, number
 from hcrlib.models._batch_norm import unfold
 from hcrlib.models._keras import KerasLearner, forward, quiet_keras, started
 from hcrlib.models._onnx_weights import rebuilt, weights_sha256
@@ -37,8 +39,14 @@ class Crnn(KerasLearner, Recognizer):
 
     batch_size: int = 32
     distortion: float = 1.0  # strength of the distortion of training lines, 0 for none
-    # A run, a model of the zoo or a bundle, whose weights training starts from where shapes match:
+    # A run, a model of the zoo or a bundle, whose weights training starts from where shapes match, or LSTMs are wider here:
     start: str | None = dataclasses.field(default=None, metadata={"model": True})
+    bfloat16: bool = later(
+        False
+    )  # train with products of bfloat16 numbers and sums of float32 ones (AVX-512, TensorFlow)
+    float16_weights: bool = later(
+        False
+    )  # round the trained weights to float16, in which ONNX files then store most of them
 
     def network(self, height, n_labels):
         """Return an uncompiled keras.Model from (height, any width, 1) to logits (steps, n_labels), the blank included."""
@@ -67,6 +75,8 @@ class Crnn(KerasLearner, Recognizer):
             origin, folder = context.run(self.start)
             weights = weights_sha256(folder / "model")[:12]
         keras = started(context.seed)
+        if self.bfloat16 and not _settings.has_bfloat16():
+            self.notes.append("bfloat16 has no effect on this machine: training was in float32")
         ctc_loss()  # registers the loss of a checkpoint's model
         self.classes = tuple(context.classes)
         of = {name: at for at, name in enumerate(self.classes, start=1)}
@@ -89,6 +99,8 @@ class Crnn(KerasLearner, Recognizer):
             return {"x": fed[0], "validation_data": fed[1]}
 
         self._train(keras, context, lambda: self._compiled(keras, height, batches, context, some), feed)
+        if self.float16_weights:
+            self.model.set_weights([_rounded(weight) for weight in self.model.get_weights()])
         del self._val
         if self.start:
             self.prior_fit_s += origin.fit_s
@@ -134,7 +146,9 @@ class Crnn(KerasLearner, Recognizer):
         return model
 
     def _take_over(self, model, context):
-        """Copy the weights of a finished run where shapes match; in the last layer, those of the same characters.
+        """Copy the weights of a finished run where they fit; in the last layer, those of the same characters.
+
+        A layer fits if its shapes are the same, or if it is an LSTM with more units here and all layers before it fit.
 
         Return whether they are from an ONNX file, in which batch normalization is folded into other weights.
         """
@@ -145,21 +159,26 @@ class Crnn(KerasLearner, Recognizer):
             other = rebuilt(folder / "model", other)
         if not isinstance(other, Crnn):
             raise ConfigError("The run is not one of a recognizer", where=self.start, hint="hcr zoo list")
-        last, taken = model.layers[-1].name, 0
-        for layer in model.layers:
-            if layer.name == last:
+        layers, taken, all_taken = {layer.name: layer for layer in other.model.layers[:-1]}, 0, True
+        for layer in model.layers[:-1]:
+            if not layer.weights:
                 continue
-            theirs = next((candidate for candidate in other.model.layers if candidate.name == layer.name), None)
-            if theirs and [w.shape for w in theirs.get_weights()] == [w.shape for w in layer.get_weights()]:
-                layer.set_weights(theirs.get_weights())
-                taken += bool(layer.weights)
-        ours, theirs = model.layers[-1], other.model.layers[-1]
-        if ours.weights[0].shape[0] == theirs.weights[0].shape[0]:
-            kernel, bias = ours.get_weights()
+            ours, theirs = layer.get_weights(), layers[layer.name].get_weights() if layer.name in layers else []
+            if [weight.shape for weight in ours] != [weight.shape for weight in theirs]:
+                is_lstm = theirs and layer.name.startswith("lstm")
+                theirs = _widening.lstm(ours, theirs) if is_lstm and all_taken else None
+            all_taken &= bool(theirs)
+            if theirs:
+                layer.set_weights(theirs)
+                taken += 1
+        (kernel, bias), (their_kernel, their_bias) = (net.layers[-1].get_weights() for net in (model, other.model))
+        units = (getattr(other, "units", 0), getattr(self, "units", 0)) if all_taken else (0, 0)
+        if (rows := _widening.inputs(len(their_kernel), len(kernel), units)) is not None:
             pairs = [(0, 0)] + [(1 + i, 1 + classes.index(c)) for i, c in enumerate(self.classes) if c in classes]
             for target, source in pairs:
-                kernel[:, target], bias[target] = (w[..., source] for w in theirs.get_weights())
-            ours.set_weights([kernel, bias])
+                kernel[:, target], bias[target] = 0, their_bias[source]
+                kernel[rows, target] = their_kernel[:, source]
+            model.layers[-1].set_weights([kernel, bias])
         if not taken:
             raise ConfigError("No layer of the run matches the network", where=self.start)
         context.log(f"started from {taken} layers of {self.start}")
@@ -224,12 +243,23 @@ class Crnn(KerasLearner, Recognizer):
 
         return Batches(pictures)
 
+    def _fit_epoch(self, **arguments):
+        with _settings.bfloat16() if self.bfloat16 else contextlib.nullcontext():
+            return super()._fit_epoch(**arguments)
+
     def _measured(self, history):
         from hcrlib.metrics.scores import edits
 
         images, texts = self._val
         predicted = [best_path(output, self.classes)[0] for output in self.log_probabilities(images)]
         return {**history, "val_cer": sum(map(edits, predicted, texts)) / sum(map(len, texts))}
+
+
+def _rounded(weight):
+    """Return a float32 array rounded to float16, or as it is if a number is too large for float16."""
+    with np.errstate(over="ignore"):
+        rounded = weight.astype(np.float16).astype(np.float32)
+    return rounded if np.isfinite(rounded).all() else weight
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -242,6 +272,7 @@ class CrnnSmall(Crnn):
 
     name = "crnn-small"
     colour, marker = "#80ba5a", "h"
+    sizes = "width", "units"
     space = {
         "learning_rate": "0.0005..0.01 log",
         "dropout": "0..0.5",

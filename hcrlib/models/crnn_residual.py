@@ -21,6 +21,7 @@ class CrnnResidual(Crnn):
 
     name = "crnn-residual"
     colour, marker = "#e68310", "P"
+    sizes = "width", "blocks", "features", "units"
     space = {
         "learning_rate": "0.0005..0.01 log",
         "dropout": "0..0.5",

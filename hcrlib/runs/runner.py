@@ -20,7 +20,17 @@ from hcrlib.core.provenance import packages, provenance, threads
 from hcrlib.models import FitContext, Learner, _settings, named
 from hcrlib.records import RunConfig, RunRecord
 from hcrlib.records.storage import NEW
-from hcrlib.runs.store import CHECKPOINT, LOCK, finished, finished_run, model_name, model_parameters, settle, swap
+from hcrlib.runs.store import (
+    CHECKPOINT,
+    LOCK,
+    finished,
+    finished_run,
+    model_name,
+    model_parameters,
+    settle,
+    sizes,
+    swap,
+)
 
 PATIENCE_S = 5  # wait for the run's lock: a killed sweep's kernel takes a second to end
 
@@ -37,7 +47,8 @@ def resolve(
 ) -> RunConfig:
     """Return the complete RunConfig of a request: defaults written out, names and parameters checked before anything runs.
 
-    planned: ids of runs that will be made before, from which it may start; see `store.model_name`. params: the learner's own.
+    planned: ids of runs that will be made before, from which it may start; see `store.model_name`. params: the learner's own;
+    sizes that are not given are those of the network that it starts from, where there is one of the same kind.
     Raises ConfigError, with a suggestion, for an unknown name, parameter or step.
     """
     kind = named(classifier)
@@ -45,6 +56,8 @@ def resolve(
         raise ConfigError("The preprocessing is not valid", expected="a list of steps", got=repr(preprocess))
     if kind.fixed_protocol and (budget is not None or preprocess not in (None, kind.preprocess)):
         raise ConfigError(f"{kind.name} takes neither a budget nor preprocessing", got=f"{budget}, {preprocess}")
+    if isinstance(start := params.get("start"), str) and kind.sizes:
+        params = {**sizes(kind, model_name(start, planned), planned), **params}
     complete = dataclasses.asdict(kind.create(params))
     later = {field.name: field.default for field in dataclasses.fields(kind) if field.metadata.get("later")}
     complete = {name: value for name, value in complete.items() if name not in later or value != later[name]}

@@ -6,12 +6,13 @@ import os
 import shutil
 from collections.abc import Container
 from pathlib import Path
+from typing import Any
 
 from hcrlib import records
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.core.registry import did_you_mean
-from hcrlib.models import named
+from hcrlib.models import Learner, named
 from hcrlib.records import RunConfig, RunRecord
 from hcrlib.records.storage import NEW
 
@@ -73,6 +74,15 @@ def model_name(name: str, planned: Container[str] | None = ()) -> str:
     zoo = sorted(place.parent.name for root in paths.zoo_roots() for place in root.glob("*/record.json"))
     hint = did_you_mean(name, zoo) if zoo else paths.outside_hint()
     raise ConfigError(f"There is no model '{name}' to start from", expected=expected, hint=hint)
+
+
+def sizes(kind: type[Learner], start: str, planned: Container[str] | None = ()) -> dict[str, Any]:
+    """Return the sizes of the network that a run starts from, by parameter; none if it is of another kind or not made yet."""
+    with contextlib.suppress(RunError):
+        if planned is not None and start not in planned:
+            config = finished_run(paths.runs_root(), start)[0].config
+            return {name: config.params[name] for name in kind.sizes if config.classifier == kind.name}
+    return {}
 
 
 def finished_run(runs: Path, run: str) -> tuple[RunRecord, Path]:

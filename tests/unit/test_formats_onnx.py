@@ -4,10 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from onnx import load, numpy_helper
 
 from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.formats import onnx, onnx_graph
-from hcrlib.models import CLASSIFIERS, FitContext
+from hcrlib.models import CLASSIFIERS, RECOGNIZERS, FitContext
+from hcrlib.models._keras import started
+from hcrlib.models._onnx_weights import restore
 from hcrlib.runtime import CharacterModel, Network
 
 CLASSES = tuple("0123456789")
@@ -56,8 +59,6 @@ def test_answers_as_the_network_it_was(name, shape, params, tmp_path):
 
 @pytest.mark.slow
 def test_the_board_can_load_it_for_any_number_of_images(folder):
-    from onnx import load
-
     written = load(folder / "model.onnx")
     assert (written.ir_version, written.opset_import[0].version) == (7, 13)
     assert "BatchNormalization" not in {node.op_type for node in written.graph.node}  # they are in the convolutions
@@ -165,3 +166,21 @@ def test_written_node_by_node_it_answers_as_it_did(name, params, operators, clas
     assert {node.op_type for node in written.graph.node} <= onnx.TENSORRT
     if operators:
         assert {node.op_type for node in written.graph.node} == operators
+
+
+def test_recognizers_with_float16_weights_are_stored_so(tmp_path):
+    """With the same answers, and training can start from the file."""
+    started(0)
+    trained, again = (RECOGNIZERS.get("crnn-residual").create({"width": 8, "units": 16, "features": 40}) for _ in "ab")
+    trained.classes = again.classes = ("a", "b")
+    trained.model, again.model = (each.network(48, 3) for each in (trained, again))
+    lines = [np.random.RandomState(0).rand(48, 64 + at).astype(np.float32) for at in range(3)]
+    for path, most in (("float32.onnx", 1), ("float16.onnx", 0.8)):
+        assert onnx.write(trained, tmp_path / path, lines) < 1e-4
+        kinds = {numpy_helper.to_array(each).dtype.name for each in load(tmp_path / path).graph.initializer}
+        assert ("float16" in kinds) == (path == "float16.onnx")
+        assert (tmp_path / path).stat().st_size <= most * (tmp_path / "float32.onnx").stat().st_size
+        trained.model.set_weights([weight.astype(np.float16) for weight in trained.model.get_weights()])
+    restore(again.model, tmp_path / "float16.onnx")
+    for expected, got in zip(trained.log_probabilities(lines), again.log_probabilities(lines), strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-4)

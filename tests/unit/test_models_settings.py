@@ -5,7 +5,7 @@ import pytest
 
 import hcrlib as hcr
 from hcrlib import records
-from hcrlib.core.errors import RunError
+from hcrlib.core.errors import ConfigError, RunError
 from hcrlib.models import _settings
 
 UNUSUAL = {
@@ -72,3 +72,23 @@ def test_another_backend_than_the_chosen_one_is_an_error(monkeypatch):
 def test_what_decides_is_recorded(monkeypatch):
     monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2")
     assert _settings.in_force(False)["TF_XLA_FLAGS"] == "--tf_xla_auto_jit=2"
+
+
+def test_bfloat16_ends_with_its_calls(monkeypatch):
+    from tensorflow.config import optimizer
+
+    def option():
+        return optimizer.get_experimental_options()[_settings.BFLOAT16]
+
+    before = _settings.in_force(True)
+    with _settings.bfloat16():
+        assert option()
+        assert _settings.in_force(True) == before, "the run's parameter records it"
+        with _settings.fixed():
+            assert not option()
+        assert option()
+    assert not option()
+    assert isinstance(_settings.has_bfloat16(), bool)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    with pytest.raises(ConfigError, match="bfloat16 needs TensorFlow.*Got KERAS_BACKEND=jax"), _settings.bfloat16():
+        pytest.fail("it was not noticed")

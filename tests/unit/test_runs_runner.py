@@ -10,6 +10,7 @@ import pytest
 
 import hcrlib as hcr
 from hcrlib import records
+from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.metrics import scores as metrics
 from hcrlib.models.knn import Knn
@@ -88,6 +89,20 @@ def test_a_model_to_start_from_is_found_from_every_folder(tmp_path, results, mon
     shutil.rmtree(bundle)
     with pytest.raises(RunError, match=rf"The model that this run uses is not here \({bundle}\).*Put the bundle back"):
         store.finished_run(results / "runs", bundle)
+
+
+def test_sizes_are_those_of_the_network_to_start_from(results):
+    def made(start, classifier="crnn-residual", **params):
+        run = runner.resolve("crnn-residual", dataset="mnist-numbers", epochs=1, units=40, width=8)
+        records.RunRecord(config=run, status="finished", task="recognition").write(results / "runs" / run.id)
+        return runner.resolve(classifier, dataset="mnist-numbers", start=start or run.id, **params).params
+
+    of_run = made(None, units=50)
+    assert (of_run["width"], of_run["units"], of_run["epochs"]) == (8, 50, 30), "unless they are given"
+    assert made(None, "crnn-small")["units"] == 128, "of another kind of network"
+    assert made(None, planned=None)["units"] == 128, "which is not known yet"
+    best = json.loads((paths.project_root() / "results/zoo/best-lines/record.json").read_text())["config"]["params"]
+    assert made("best-lines")["units"] == best["units"]
 
 
 def test_a_parameter_called_start_may_mean_something_else(monkeypatch):

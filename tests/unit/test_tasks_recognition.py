@@ -15,8 +15,10 @@ from hcrlib.cli import main
 from hcrlib.core.errors import DataError, RunError
 from hcrlib.datasets import load_dataset, synthetic
 from hcrlib.metrics.scores import edits, error_rate
-from hcrlib.models import RECOGNIZERS, FitContext, named
-from hcrlib.models._keras import started
+from hcrlib.models import RECOGNIZERS, FitContext, _settings, named
+from hcrlib.models._keras import KerasLearner, started
+from hcrlib.models._widening import inputs
+from hcrlib.models.crnn import _rounded
 from hcrlib.runtime import LinePipeline
 from hcrlib.runtime.line_pipeline import (
     BLANK,
@@ -226,13 +228,13 @@ def test_the_paper_s_network_learns_a_batch_by_heart(monkeypatch):
     assert read == texts
 
 
-def start_from(folder, classes, **params):
+def start_from(folder, classes, name="crnn-small", **params):
     """Write an untrained recognizer as the model of the run a/run, which took 1,000 seconds; return it and `run`."""
-    recognizer = RECOGNIZERS.get("crnn-small").create(params)
+    recognizer = RECOGNIZERS.get(name).create(params)
     recognizer.classes, recognizer.model = classes, recognizer.network(48, len(classes) + 1)
     (folder / "model").mkdir(parents=True)
     recognizer.save(folder / "model")
-    about = {"classifier": "crnn-small", "params": params, "classes": classes, "pipeline": LinePipeline().to_dict()}
+    about = {"classifier": name, "params": params, "classes": classes, "pipeline": LinePipeline().to_dict()}
     (folder / "model/model.json").write_text(json.dumps(about))
     return recognizer, lambda run: (SimpleNamespace(id="a/run", fit_s=1000.0), folder)
 
@@ -251,6 +253,92 @@ def test_training_starts_from_another_run_s_weights(tmp_path):
     assert (kernel[:, [0, 2]] == known[:, [0, 1]]).all()  # the blank, and b
     assert not (kernel[:, 1] == known[:, 2]).all()
     assert "started from 14 layers of a/run" in said[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["crnn-small", "crnn-residual"])
+def test_a_wider_network_starts_with_the_answers_of_a_narrow_one(tmp_path, name):
+    narrow, run = start_from(tmp_path / "start", ("b", "x"), name, width=4, units=3)
+    pictures = [np.random.RandomState(0).rand(48, 90).astype(np.float32)]
+
+    def started_with(classes, **params):
+        ours, said = RECOGNIZERS.get(name).create({"width": 4, **params, "start": "a/run"}), []
+        ours.classes, ours.model = tuple(classes), ours.network(48, len(classes) + 1)
+        before = ours.model.get_layer("lstm1").get_weights()
+        ours._take_over(ours.model, FitContext(2, 0, tmp_path, said.append, run=run))
+        after = ours.model.get_layer("lstm1").get_weights()
+        return ours, int(said[0].split()[2]), all((a == b).all() for a, b in zip(before, after, strict=True))
+
+    wide, taken, _ = started_with("bx", units=5)
+    assert taken == sum(bool(layer.weights) for layer in wide.model.layers) - 1
+    np.testing.assert_allclose(*(each.log_probabilities(pictures)[0] for each in (wide, narrow)), atol=1e-5)
+
+    known = started_with("abc", units=5)[0].model.layers[-1].get_weights()[0]
+    theirs = narrow.model.layers[-1].get_weights()[0]
+    assert (known[[0, 1, 2, 5, 6, 7], 2] == theirs[:6, 1]).all(), "b, of both directions"
+    assert not known[[3, 4, 8, 9], 2].any()
+    assert known[[3, 4, 8, 9], 1].all(), "a is new"
+
+    assert started_with("bx", units=2)[2], "narrower LSTMs are left as they were made"
+    if name == "crnn-residual":
+        assert started_with("bx", units=5, width=5)[2], "and so are wider ones that read other features"
+
+
+@pytest.mark.parametrize(
+    ("few", "many", "units", "expected"),
+    [
+        (6, 6, (2, 2), [0, 1, 2, 3, 4, 5]),
+        (4, 6, (2, 3), [0, 1, 3, 4]),
+        (5, 7, (2, 3), [0, 1, 3, 4, 6]),
+        (2, 3, (2, 3), None),
+        (4, 7, (2, 3), None),
+        (3, 5, (2, 3), None),
+        (4, 6, (0, 0), None),
+    ],
+)
+def test_places_of_inputs_in_a_wider_network(few, many, units, expected):
+    found = inputs(few, many, units)
+    assert (found if found is None else list(found)) == expected
+
+
+@pytest.mark.slow
+def test_training_in_bfloat16_ends_with_float16_weights(tmp_path, short_network, monkeypatch):
+    import tensorflow as tf
+
+    images, texts = bars(16)
+    split, used = SimpleNamespace(epoch=lambda _: (images, texts)), []
+    params = {"width": 1, "units": 2, "epochs": 2, "bfloat16": True, "float16_weights": True}
+    trained = RECOGNIZERS.get("crnn-small").create(params)
+
+    def option():
+        return tf.config.optimizer.get_experimental_options().get(_settings.BFLOAT16, False)
+
+    def watch(owner, name):
+        method = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *args, **given: (used.append(option()), method(*args, **given))[1])
+
+    watch(KerasLearner, "_fit_epoch")
+    watch(type(trained), "_measured")
+    trained.fit(split, split, FitContext(2, 0, tmp_path, classes=("a", "b")))
+    assert used == 2 * [True, False], "in training, not in validation"
+    weights = trained.model.get_weights()
+    assert all((weight == weight.astype(np.float16)).all() for weight in weights)
+    assert any(weight.any() for weight in weights)
+
+
+def test_weights_too_large_for_float16_stay_as_they_are():
+    assert list(_rounded(np.array([1, 1 / 3], np.float32))) == [1, np.float32(np.float16(1 / 3))]
+    assert list(_rounded(np.array([70_000, 1 / 3], np.float32))) == [70_000, np.float32(1 / 3)]
+
+
+def test_a_run_says_that_bfloat16_has_no_effect(tmp_path, monkeypatch):
+    trained = RECOGNIZERS.get("crnn-small").create({"bfloat16": True})
+    monkeypatch.setattr(_settings, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(type(trained), "_train", lambda *_: None)
+    images, texts = bars(4)
+    split = SimpleNamespace(epoch=lambda _: (images, texts))
+    trained.fit(split, split, FitContext(2, 0, tmp_path, classes=("a", "b")))
+    assert trained.notes == ["bfloat16 has no effect on this machine: training was in float32"]
 
 
 @pytest.mark.slow
