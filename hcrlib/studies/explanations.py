@@ -310,17 +310,21 @@ def _tinted(image, by):
     return np.rint(paper + TINT * np.abs(strength) * (np.where(strength > 0, FOR, AGAINST) - paper)).astype(np.uint8)
 
 
+def _range(values):
+    """Return the least and the largest number, rounded: '50 to 70', or '50' if they are the same."""
+    return " to ".join(dict.fromkeys(f"{value:.0f}" for value in (values.min(), values.max())))
+
+
 def answer(study, found):
     """Return the answer in sentences, every number of which is computed from `table`."""
     parts, maps = by_classifier(found), by_map(found)
     least, most = (parts.loc[index] for index in (parts["changed %"].idxmin(), parts["changed %"].idxmax()))
-    mistakes = " to ".join(map(str, sorted({parts.mistakes.min(), parts.mistakes.max()})))
     corrected, near = parts["corrected %"], parts["nearest, mistakes %"]
     changed = [f"{row['changed %']:.0f} {_interval(row['changed %'], row.right)} %" for row in (least, most)]
     sentences = [
         f"Some patch of {PATCH} x {PATCH} pixels, erased alone, changes {changed[0]} of the right answers of "
-        f"{least.classifier} and {changed[1]} of those of {most.classifier}; some patch corrects {corrected.min():.0f} to "
-        f"{corrected.max():.0f} % of the mistakes, of which there are {mistakes}.",
+        f"{least.classifier} and {changed[1]} of those of {most.classifier}; some patch corrects {_range(corrected)} % "
+        f"of the mistakes, of which there are {_range(parts.mistakes)}.",
         f"The training image nearest to a mistake, by pixels, is of the class that was answered for {near.min():.0f} % "
         f"({parts.classifier[near.idxmin()]}) to {near.max():.0f} % ({parts.classifier[near.idxmax()]}).",
     ]

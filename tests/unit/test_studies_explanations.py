@@ -149,7 +149,7 @@ def test_the_mistake_that_fewest_others_make_is_shown(found, monkeypatch):
 def test_the_answer_states_the_numbers_of_the_tables(found):
     text = explanations.answer(SimpleNamespace(runs=[]), found)
     assert "changes 0 (0 to 79) % of the right answers of knn and 50 (9 to 91) % of those of cnn; some patch" in text
-    assert "some patch corrects 50 to 50 % of the mistakes, of which there are 2 to 2." in text
+    assert "some patch corrects 50 % of the mistakes, of which there are 2." in text
     assert "by pixels, is of the class that was answered for 50 % (knn) to 100 % (cnn)" in text
     assert "changes 100 % (cnn) of the right answers, by occlusion 50 %, at random 50 %." in text
     assert "between a right answer of knn and the runner-up is on 3 of the 40 support vectors" in text
