@@ -86,7 +86,7 @@ def _printed(ink, rng):
 
 @functools.cache
 def _vocabulary():
-    """Return {part: (words, probabilities)}; the part of a word depends on its spelling alone."""
+    """Return {part: (words, probabilities)}."""
     from wordfreq import top_n_list, word_frequency
 
     parts = {"train": [], "val": [], "test": []}
@@ -97,6 +97,7 @@ def _vocabulary():
 
 
 def _part(word):
+    """Return the part of a word, which depends on its spelling alone."""
     drawn = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "big") % PARTS
     return ("test", "val")[drawn] if drawn < 2 else "train"
 

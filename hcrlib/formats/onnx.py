@@ -51,9 +51,7 @@ def write(learner: Learner, path: str | Path, x: Any, batch: int | None = None) 
     expected, kind = learner.scores(x), learner.runtime_model
     with atomic(path) as part:
         if learner.backend == "keras":
-            _by_keras(learner.answering(), part, batch)
-            if learner.runtime_model is LineModel:
-                _halve(part)
+            _by_keras(learner.answering(), part, batch, halve=kind is LineModel)
         else:
             _by_node(learner, part, x.shape[1:], expected.shape[1], batch)
         actual = kind.open_file(part).scores(x)
@@ -74,7 +72,7 @@ def operators(path: str | Path) -> dict[str, tuple[int, bool]]:
     return {name: (n, name in TENSORRT) for name, n in sorted(counts.items())}
 
 
-def _by_keras(model, path, batch):
+def _by_keras(model, path, batch, halve):
     import keras
     import onnx
 
@@ -90,19 +88,21 @@ def _by_keras(model, path, batch):
         hint = "Export with KERAS_BACKEND=tensorflow"
         expected, got = (f"opset {opset}, IR {ir}" for opset, ir in ((OPSET, IR), versions))
         raise RunError("The ONNX file is of another version", expected=expected, got=got, hint=hint)
+    if halve:
+        _halve(written.graph)
+        onnx.save(written, path)
 
 
-def _halve(path):
-    """Store those constants of an ONNX file as float16 that are equal as float16.
+def _halve(graph):
+    """Store those constants of an onnx.GraphProto as float16 that are equal as float16.
 
     A Cast gives each its type back, so that the network computes the same. ONNX Runtime does that once, when it loads the file;
     TensorRT 8 does not take kernels from a Cast, but is not for recognizers.
     """
-    import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    model, casts = onnx.load(path), []
-    for constant in model.graph.initializer:
+    casts = []
+    for constant in graph.initializer:
         values = numpy_helper.to_array(constant)
         if values.dtype != np.float32 or values.size < WORTH_A_CAST:
             continue
@@ -112,10 +112,9 @@ def _halve(path):
             name = constant.name
             constant.CopyFrom(numpy_helper.from_array(half, f"{name}-float16"))
             casts.append(helper.make_node("Cast", [constant.name], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    onnx.save(model, path)
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _by_node(learner, path, shape, n_classes, batch):

@@ -82,9 +82,8 @@ def _found(graph):
     known = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
     layers, at = [], None  # at: the name of what the last layer computed
     for node in graph.node:
-        if (
-            node.op_type == "Cast" and getattr(known.get(node.input[0]), "dtype", None) == np.float16
-        ):  # see formats.onnx
+        # kernels that are stored as float16, see formats.onnx
+        if node.op_type == "Cast" and node.input[0] in known and known[node.input[0]].dtype == np.float16:
             known[node.output[0]] = known[node.input[0]].astype(np.float32)
         weights = [known.get(name) for name in node.input]
         if node.op_type == "LSTM":

@@ -78,7 +78,7 @@ def has_bfloat16() -> bool:
         product = tf.function(lambda x: tf.matmul(tf.matmul(x, x), x))
         numbers = tf.constant(np.random.RandomState(0).rand(64, 64), tf.float32)
         rounded = product(numbers)
-    return bool(np.any(np.asarray(rounded) != np.asarray(product(numbers))))
+    return bool(tf.reduce_any(rounded != product(numbers)))
 
 
 def in_force(keras: bool) -> dict[str, Any]:

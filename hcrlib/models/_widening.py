@@ -7,6 +7,38 @@ reads keeps its random weights. Source: Chen, Goodfellow and Shlens 2016, arXiv 
 import numpy as np
 
 
+def copy(model, other, units, labels):
+    """Copy the weights of a keras.Model with CTC into another one where they fit; return the number of layers before the last.
+
+    A layer fits if its shapes are the same, or if it is an LSTM with more units in `model` and all layers before it fit.
+
+    Args:
+        model, other: to and from which weights are copied.
+        units: of the LSTMs of `other` and of `model`; 0 for a network whose number is fixed.
+        labels: (label of `model`, label of `other`) pairs, the outputs of the last layer that mean the same.
+    """
+    known, taken, is_whole = {layer.name: layer.get_weights() for layer in other.layers[:-1]}, 0, True
+    for layer in model.layers[:-1]:
+        if not layer.weights:
+            continue
+        ours, theirs = layer.get_weights(), known.get(layer.name, [])
+        if [weight.shape for weight in ours] != [weight.shape for weight in theirs]:
+            is_lstm = theirs and layer.name.startswith("lstm")
+            theirs = lstm(ours, theirs) if is_lstm and is_whole else None
+        is_whole &= bool(theirs)
+        if theirs:
+            layer.set_weights(theirs)
+            taken += 1
+    (kernel, bias), (their_kernel, their_bias) = (each.layers[-1].get_weights() for each in (model, other))
+    rows = inputs(len(their_kernel), len(kernel), units if is_whole else (0, 0))
+    if rows is not None:
+        for target, source in labels:
+            kernel[:, target], bias[target] = 0, their_bias[source]
+            kernel[rows, target] = their_kernel[:, source]
+        model.layers[-1].set_weights([kernel, bias])
+    return taken
+
+
 def inputs(few, many, units):
     """Return int64 (few,), the places of a layer's inputs among the `many` of the wider network; None if they do not fit.
 

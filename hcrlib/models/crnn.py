@@ -41,12 +41,10 @@ class Crnn(KerasLearner, Recognizer):
     distortion: float = 1.0  # strength of the distortion of training lines, 0 for none
     # A run, a model of the zoo or a bundle, whose weights training starts from where shapes match, or LSTMs are wider here:
     start: str | None = dataclasses.field(default=None, metadata={"model": True})
-    bfloat16: bool = later(
-        False
-    )  # train with products of bfloat16 numbers and sums of float32 ones (AVX-512, TensorFlow)
-    float16_weights: bool = later(
-        False
-    )  # round the trained weights to float16, in which ONNX files then store most of them
+    # Train with products of bfloat16 numbers and sums of float32 ones (AVX-512, TensorFlow):
+    bfloat16: bool = later(False)
+    # Round the trained weights to float16, in which ONNX files then store most of them:
+    float16_weights: bool = later(False)
 
     def network(self, height, n_labels):
         """Return an uncompiled keras.Model from (height, any width, 1) to logits (steps, n_labels), the blank included."""
@@ -148,8 +146,6 @@ class Crnn(KerasLearner, Recognizer):
     def _take_over(self, model, context):
         """Copy the weights of a finished run where they fit; in the last layer, those of the same characters.
 
-        A layer fits if its shapes are the same, or if it is an LSTM with more units here and all layers before it fit.
-
         Return whether they are from an ONNX file, in which batch normalization is folded into other weights.
         """
         _, folder = context.run(self.start)
@@ -159,26 +155,9 @@ class Crnn(KerasLearner, Recognizer):
             other = rebuilt(folder / "model", other)
         if not isinstance(other, Crnn):
             raise ConfigError("The run is not one of a recognizer", where=self.start, hint="hcr zoo list")
-        layers, taken, all_taken = {layer.name: layer for layer in other.model.layers[:-1]}, 0, True
-        for layer in model.layers[:-1]:
-            if not layer.weights:
-                continue
-            ours, theirs = layer.get_weights(), layers[layer.name].get_weights() if layer.name in layers else []
-            if [weight.shape for weight in ours] != [weight.shape for weight in theirs]:
-                is_lstm = theirs and layer.name.startswith("lstm")
-                theirs = _widening.lstm(ours, theirs) if is_lstm and all_taken else None
-            all_taken &= bool(theirs)
-            if theirs:
-                layer.set_weights(theirs)
-                taken += 1
-        (kernel, bias), (their_kernel, their_bias) = (net.layers[-1].get_weights() for net in (model, other.model))
-        units = (getattr(other, "units", 0), getattr(self, "units", 0)) if all_taken else (0, 0)
-        if (rows := _widening.inputs(len(their_kernel), len(kernel), units)) is not None:
-            pairs = [(0, 0)] + [(1 + i, 1 + classes.index(c)) for i, c in enumerate(self.classes) if c in classes]
-            for target, source in pairs:
-                kernel[:, target], bias[target] = 0, their_bias[source]
-                kernel[rows, target] = their_kernel[:, source]
-            model.layers[-1].set_weights([kernel, bias])
+        labels = [(0, 0)] + [(1 + i, 1 + classes.index(c)) for i, c in enumerate(self.classes) if c in classes]
+        units = getattr(other, "units", 0), getattr(self, "units", 0)
+        taken = _widening.copy(model, other.model, units, labels)
         if not taken:
             raise ConfigError("No layer of the run matches the network", where=self.start)
         context.log(f"started from {taken} layers of {self.start}")
