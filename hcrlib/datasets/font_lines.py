@@ -62,11 +62,12 @@ def faces_of(part):
     mine = [
         font for font in fonts.FONTS if (font.name in HELD_OUT[part] if part in HELD_OUT else font.name not in held)
     ]
-    return [_face(font) for font in mine]
+    return [face_of(font) for font in mine]
 
 
 @functools.cache
-def _face(font):
+def face_of(font):
+    """Return the Face of a fonts.Font, drawn once in a process. DataError as of `fonts.read`."""
     from hcrlib.datasets.faces import Face
 
     return Face(font.name, fonts.read(font), sentences.ALPHABET)

@@ -44,13 +44,15 @@ class Source(NamedTuple):
     labels: np.ndarray
 
 
-def of_fonts(names):
+def of_fonts(names, more=False):
     """Return the Source of handwriting fonts, those for validation and test left out. DataError if they cannot be fetched.
 
-    names: of the classes; one whose other case is no class stands for both.
+    names: of the classes; one whose other case is no class stands for both. more: whether to take fonts.MORE_FONTS, too.
     """
-    fonts.fetch(fonts.FONTS)
-    faces = [face for face in font_lines.faces_of("train") if face.name not in font_lines.CAPITALS]
+    used = fonts.FONTS + (fonts.MORE_FONTS if more else ())
+    fonts.fetch(used)
+    faces = font_lines.faces_of("train") + [font_lines.face_of(font) for font in used[len(fonts.FONTS) :]]
+    faces = [face for face in faces if face.name not in font_lines.CAPITALS]
     cases = [{name, name.swapcase() if name.swapcase() not in names else name} for name in names]
     found = [
         (face.glyphs[character].ink, at)
@@ -73,18 +75,19 @@ def foreign(classes):
     )
 
 
-def characters(source, labels, names, frame, seed, purpose):
+def characters(source, labels, names, frame, seed, purpose, bend=1.0):
     """Return (uint8 (m, 28, 28), int64 (m,)): images of drawn characters and their classes.
 
     labels: int (n,), the classes to draw, each an image of the Source chosen at random; m <= n, as what is not found again on
     its picture is left out. names: of the classes, by which some strokes are added (HABITS). frame: "mnist" or "emnist".
+    bend: a factor of how far shapes vary, see `drawn`.
     """
     of = {label: np.flatnonzero(source.labels == label) for label in np.unique(labels)}
     rng = np.random.default_rng(seed_for(seed, f"{purpose}/choice"))
     chosen = [int(rng.choice(of[label])) for label in labels]
     with_habits = [_with_habit(source.images[at], names[label], rng) for at, label in zip(chosen, labels, strict=True)]
     parts = [with_habits[start : start + CHUNK] for start in range(0, len(chosen), CHUNK)]
-    drawn = _parallel(_found, parts, frame, seed, purpose)
+    drawn = _parallel(_found, parts, frame, seed, purpose, bend)
     kept = np.flatnonzero([image is not None for image in drawn])
     return _stacked(drawn), np.asarray(labels)[kept]
 
@@ -105,7 +108,7 @@ def others(own, signs, n, frame, seed, purpose, kinds=doodles.KINDS):
         else:
             subjects.append(signs[rng.integers(len(signs))])
     parts = [subjects[start : start + CHUNK] for start in range(0, n, CHUNK)]
-    return _stacked(_parallel(_found, parts, frame, seed, purpose))
+    return _stacked(_parallel(_found, parts, frame, seed, purpose, 1.0))
 
 
 def _with_habit(image, name, rng):
@@ -138,17 +141,17 @@ def _parallel(function, parts, *options):
     return [image for part in joblib.Parallel(n_jobs=jobs)(calls) for image in part]
 
 
-def _found(subjects, frame, seed, purpose, number):
+def _found(subjects, frame, seed, purpose, bend, number):
     """Return uint8 (28, 28), or None, found of each subject: an image, a tuple of those of a word, or a kind of doodle."""
     rng = np.random.default_rng(seed_for(seed, f"{purpose}/{number}"))
-    return [_framed(subject, frame, rng) for subject in subjects]
+    return [_framed(subject, frame, rng, bend) for subject in subjects]
 
 
-def _framed(subject, frame, rng):
+def _framed(subject, frame, rng, bend):
     if isinstance(subject, tuple):
         return _seen(*on_paper(_word([drawn(image, rng) for image in subject], rng), rng), frame)
     if not isinstance(subject, str):
-        return _seen(*on_paper(drawn(subject, rng), rng, subject), frame)
+        return _seen(*on_paper(drawn(subject, rng, bend), rng, subject), frame)
     for _ in range(TRIES if subject == BLANK else 1):
         ink = np.zeros(rng.integers(10, SIZES[1], 2)) if subject == BLANK else _cropped(doodles.doodle(subject, rng))
         glyph = _seen(*on_paper(ink, rng), frame, 0)
@@ -174,12 +177,15 @@ def _shared(one, other):
     return inside / max(1, areas - inside)
 
 
-def drawn(image, rng):
-    """Return float32 (h, w), 0..1, without margins: the character of uint8 (h, w), bent, and drawn with another pen."""
+def drawn(image, rng, bend=1.0):
+    """Return float32 (h, w), 0..1, without margins: the character of uint8 (h, w), bent, and drawn with another pen.
+
+    bend: factor of the standard deviations of proportions, slant, rotation and displacements.
+    """
     crop = np.pad(_cropped(image.astype(np.float32) / 255), 1)
     longer = float(np.exp(rng.uniform(*np.log(SIZES))))
     scale, pen = longer / max(crop.shape), float(np.exp(rng.uniform(*np.log(PENS)))) * longer
-    bent = _bent(crop, scale, rng)
+    bent = _bent(crop, scale, rng, bend)
     own = _pen(bent)
     if not own:
         return np.ones((1, 1), np.float32)
@@ -205,16 +211,16 @@ def _pen(ink):
     return 2 * float(np.percentile(inside[inside > 0], 90)) if inside.any() else 0.0
 
 
-def _bent(crop, scale, rng):
+def _bent(crop, scale, rng, bend):
     """Return float32 (h, w), enlarged, stretched, slanted, turned and bent by smooth displacements."""
-    stretch = np.exp(rng.normal(0, 0.12, 2))
-    lean, turn = np.tan(np.radians(rng.normal(0, 8))), np.radians(rng.normal(0, 5))
+    stretch = np.exp(rng.normal(0, bend * 0.12, 2))
+    lean, turn = np.tan(np.radians(rng.normal(0, bend * 8))), np.radians(rng.normal(0, bend * 5))
     height, width = (n * scale * s for n, s in zip(crop.shape, stretch, strict=True))
     margin = 0.35 * max(height, width)
     size = int(height + 2 * margin), int(width + 2 * margin)
     y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
     y, x = y - size[0] / 2, x - size[1] / 2
-    field = rng.normal(0, 0.022 * max(height, width), (2, 4, 4)).astype(np.float32)
+    field = rng.normal(0, bend * 0.022 * max(height, width), (2, 4, 4)).astype(np.float32)
     across, down = (cv2.resize(one, size[::-1], interpolation=cv2.INTER_CUBIC) for one in field)
     high, wide = crop.shape
     rows = (np.cos(turn) * y - np.sin(turn) * x + down) * (high / height) + (high - 1) / 2

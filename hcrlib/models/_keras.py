@@ -5,6 +5,7 @@ epoch the model and its optimizer are saved atomically in a checkpoint; a killed
 weights as an uninterrupted one.
 """
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -38,6 +39,8 @@ class KerasLearner(Learner):
     patience: int | None = None  # stop after this many epochs in a row without a better validation loss; null: never
     restore_best: bool = False  # end with the epoch of the best validation loss instead of the last one
     tensorboard: bool = False  # event files beside the record
+    # Train with products of bfloat16 numbers and sums of float32 ones (AVX-512, TensorFlow):
+    bfloat16: bool = later(False)
 
     def optimizer(self, steps_per_epoch):
         """Return the keras optimizer: Adam with a constant rate unless a subclass overrides it."""
@@ -67,6 +70,8 @@ class KerasLearner(Learner):
         build(): returns a compiled model. feed(epoch): returns the arguments of Model.fit for an epoch, counted from 0.
         """
         self.engine = f"keras {keras.__version__} on {keras.backend.backend()}"
+        if self.bfloat16 and not _settings.has_bfloat16():
+            self.notes.append("bfloat16 has no effect on this machine: training was in float32")
         checkpoint = Checkpoint(context.folder / "checkpoint")
         self.model, self.history = checkpoint.load(keras, context.log)
         if self.model is None:
@@ -107,7 +112,8 @@ class KerasLearner(Learner):
 
     def _fit_epoch(self, **arguments):
         """Call Model.fit for one epoch, and return its History."""
-        return self.model.fit(**arguments, shuffle=False, verbose=0)
+        with _settings.bfloat16() if self.bfloat16 else contextlib.nullcontext():
+            return self.model.fit(**arguments, shuffle=False, verbose=0)
 
     def _best_epoch(self):
         return 1 + int(np.argmin([row[self.chosen_by] for row in self.history]))

@@ -16,7 +16,7 @@ import numpy as np
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.rng import seed_for
 from hcrlib.datasets import frame_of
-from hcrlib.models._base import number
+from hcrlib.models._base import later, number
 from hcrlib.models._batch_norm import unfold
 from hcrlib.models._onnx_weights import restore, weights_sha256
 from hcrlib.models.cnn_compact import CnnCompact
@@ -37,6 +37,27 @@ class CnnRobust(CnnCompact):
     redrawn: float = number(0.5, least=0)  # images drawn anew, as a share of the dataset's
     lettered: float = number(0.25, least=0)  # glyphs of fonts, as a share of the dataset's images; 0 needs no fonts
     others: float = number(0.15, least=0)  # doodles, words and other signs, as a share of the dataset's images
+    bend: float = later(1.0, least=0)  # factor of how far the shapes of drawn characters vary
+    more_fonts: bool = later(False)  # draw with fonts.MORE_FONTS as well
+    residual: bool = later(False)  # twice as deep: see `network`
+
+    def network(self, shape, n_classes):
+        """Return the keras.Model; if residual, three convolutions with shortcuts (He et al. 2016) replace the last one."""
+        if not self.residual:
+            return super().network(shape, n_classes)
+        import keras
+        from keras import layers
+
+        x = image = keras.Input(shape)  # (28, 28, 1)
+        x = self._convolution(x, self.width, 5, strides=2)  # (12, 12, w)
+        x = self._convolution(x, self.width, 3)  # (10, 10, w)
+        x = self._convolution(x, 2 * self.width, 3)  # (8, 8, 2 w)
+        x = layers.Add()([x, self._convolution(x, 2 * self.width, 3, padding="same")])
+        x = layers.MaxPooling2D()(x)  # (4, 4, 2 w)
+        for _ in range(2):
+            x = layers.Add()([x, self._convolution(x, 2 * self.width, 3, padding="same")])
+        x = layers.Dropout(self.dropout)(layers.Flatten()(x))  # (32 w,)
+        return keras.Model(image, layers.Dense(n_classes, activation="softmax")(x))
 
     @classmethod
     def check_pipeline(cls, pipeline):
@@ -94,7 +115,7 @@ class CnnRobust(CnnCompact):
         names = context.classes or tuple(str(label) for label in range(context.n_classes))
         own, lettered, made = sketches.Source(tuple(np.rint(x * 255).astype(np.uint8)), y), None, []
         if self.lettered:
-            lettered = sketches.of_fonts(names)
+            lettered = sketches.of_fonts(names, self.more_fonts)
             if not len(lettered.labels):
                 hint = "Set lettered=0 to train without fonts"
                 raise ConfigError("No font has any of the classes", got=" ".join(names), hint=hint)
@@ -104,7 +125,7 @@ class CnnRobust(CnnCompact):
                 shares = np.sqrt(counts) if source is own else counts > 0
                 rng = np.random.default_rng(seed_for(seed, f"drawn {what}"))
                 labels = rng.choice(context.n_classes, round(share * n), p=shares / shares.sum())
-                made.append((what, *sketches.characters(source, labels, names, frame, seed, what)))
+                made.append((what, *sketches.characters(source, labels, names, frame, seed, what, self.bend)))
         if self.others:
             signs = sketches.of_fonts(sketches.foreign(names)).images if self.lettered else ()
             kinds = [kind for kind in doodles.KINDS if kind != "cross" or not set("xX").intersection(names)]

@@ -4,7 +4,6 @@ Sources: Shi, Bai and Yao 2015 (CRNN, arXiv 1507.05717), Graves et al. 2006 (CTC
 the blank first; steps are columns of the last feature map.
 """
 
-import contextlib
 import dataclasses
 import functools
 import itertools
@@ -14,7 +13,7 @@ import numpy as np
 
 from hcrlib.core.errors import ConfigError, DataError, RunError
 from hcrlib.core.rng import frozen_rng, seed_for
-from hcrlib.models import _settings, _widening
+from hcrlib.models import _widening
 from hcrlib.models._augmentation import strayed
 from hcrlib.models._base import Recognizer, later, load_model, number
 from hcrlib.models._batch_norm import unfold
@@ -41,8 +40,6 @@ class Crnn(KerasLearner, Recognizer):
     distortion: float = 1.0  # strength of the distortion of training lines, 0 for none
     # A run, a model of the zoo or a bundle, whose weights training starts from where shapes match, or LSTMs are wider here:
     start: str | None = dataclasses.field(default=None, metadata={"model": True})
-    # Train with products of bfloat16 numbers and sums of float32 ones (AVX-512, TensorFlow):
-    bfloat16: bool = later(False)
     # Round the trained weights to float16, in which ONNX files then store most of them:
     float16_weights: bool = later(False)
 
@@ -73,8 +70,6 @@ class Crnn(KerasLearner, Recognizer):
             origin, folder = context.run(self.start)
             weights = weights_sha256(folder / "model")[:12]
         keras = started(context.seed)
-        if self.bfloat16 and not _settings.has_bfloat16():
-            self.notes.append("bfloat16 has no effect on this machine: training was in float32")
         ctc_loss()  # registers the loss of a checkpoint's model
         self.classes = tuple(context.classes)
         of = {name: at for at, name in enumerate(self.classes, start=1)}
@@ -221,10 +216,6 @@ class Crnn(KerasLearner, Recognizer):
                 return moved if holds(moved.shape[1]) and writes(moved, texts[at]) else self.pictures[at]
 
         return Batches(pictures)
-
-    def _fit_epoch(self, **arguments):
-        with _settings.bfloat16() if self.bfloat16 else contextlib.nullcontext():
-            return super()._fit_epoch(**arguments)
 
     def _measured(self, history):
         from hcrlib.metrics.scores import edits
