@@ -7,7 +7,18 @@ from hcrlib.core.errors import ConfigError
 
 EXTRAS = {  # extra -> the modules it provides that hcrlib or `make notebooks` imports
     "documents": ("cv2", "skimage", "pypdfium2", "reportlab", "wordfreq", "numba"),
-    "train": ("tensorflow", "keras", "keras_tuner", "onnx", "tf2onnx", "ai_edge_litert", "cv2", "wordfreq", "skimage"),
+    "train": (
+        "tensorflow",
+        "keras",
+        "keras_tuner",
+        "onnx",
+        "tf2onnx",
+        "ai_edge_litert",
+        "cv2",
+        "wordfreq",
+        "faker",
+        "skimage",
+    ),
     "cluster": ("distributed", "dask", "bokeh", "rich", "papermill", "ipykernel", "nbformat"),
     "lab": ("jupyterlab", "ipywidgets", "ipycanvas", "IPython", "nbconvert"),
     "serve": ("flask", "werkzeug", "waitress", "prometheus_client"),

@@ -9,9 +9,12 @@ logarithms are rounded to a byte.
 The file is an .npz without pickles: the n-grams as a tree, breadth first. 200,000 of them take 0.4 MB.
 """
 
+import importlib
+import unicodedata
 import zipfile
 import zlib
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +30,11 @@ FINE = 64  # of the rounding of logarithms
 LEAST = 1e-4  # probability that a context leaves to characters not seen after it
 LAST = 1 / 8  # share of the words that end a line
 FREQUENT = 20_000  # words per language
+NAMED = 6_000  # names, beside 30,000 words of each language
+LOCALES = (  # of Faker's names
+    *("fr_FR", "fr_BE", "fr_CH", "fr_CA", "fr_DZ", "en_GB", "en_US"),
+    *("de_DE", "es_ES", "it_IT", "nl_NL", "pt_PT", "tr_TR"),
+)
 CASES = ((str, 0.8), (str.capitalize, 0.1), (str.upper, 0.1))  # lists of words are lowercase: 0.1 is a guess
 
 
@@ -171,6 +179,30 @@ def frequent_words(languages=("fr", "en"), tokens=30_000, count=FREQUENT):
             for cased, share in CASES:
                 found[cased(word)] += share * tokens * word_frequency(word, language)
     return dict(found)
+
+
+def frequent_names(locales=LOCALES, tokens=NAMED):
+    """Return {name: how often it is expected} among `tokens` first and last names of people (Faker).
+
+    Half of them are capitalized, half in capitals without accents, as forms ask for. Every locale counts alike; the names of
+    one do so, too, unless Faker knows how frequent they are.
+    """
+    found = Counter()
+    for locale in locales:
+        provider = importlib.import_module(f"faker.providers.person.{locale}").Provider
+        for attribute, share in (("first_names_female", 0.25), ("first_names_male", 0.25), ("last_names", 0.5)):
+            names = getattr(provider, attribute)
+            frequencies = names if isinstance(names, Mapping) else dict.fromkeys(names, 1.0)
+            each = share * tokens / len(locales) / sum(frequencies.values())
+            for name, frequency in frequencies.items():
+                for cased in (name, _bare(name).upper()):
+                    found[cased] += each * frequency / 2
+    return dict(found)
+
+
+def _bare(text):
+    """Return a text without accents."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
 class _Level:

@@ -189,6 +189,14 @@ def test_the_catalog_names_sixty_fonts_and_more():
     assert set(held) | set(font_lines.CAPITALS) <= set(names)
 
 
+def test_more_fonts_are_for_characters_only():
+    names = [font.name for font in fonts.MORE_FONTS]
+    assert len(set(names)) == len(names) >= 100
+    assert not set(names) & {font.name for font in fonts.FONTS}
+    assert {font.licence for font in fonts.MORE_FONTS} == {"OFL-1.1", "Apache-2.0"}
+    assert all(len(font.sha256) == 64 and font.size > 10_000 for font in fonts.MORE_FONTS)
+
+
 def real_lines(folder, text="le mot"):
     """Write lines of four writers, the last one for the test."""
     for part, writers in (("train", "abc"), ("test", "d")):

@@ -1,5 +1,7 @@
 """Drawn training images: characters keep their class, what is drawn depends on the seed alone."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ import hcrlib
 from hcrlib.core import paths
 from hcrlib.core.errors import ConfigError
 from hcrlib.datasets import doodles, load_dataset, sketches
+from hcrlib.formats import onnx
 from hcrlib.models import CLASSIFIERS, FitContext
 from hcrlib.records import storage
 from hcrlib.runtime import Pipeline
@@ -28,6 +31,31 @@ def test_drawn_characters_are_read_as_what_they_were_drawn_from(source):
     assert right.mean() > 0.8
     own = [image for image, label in zip(source.images, source.labels, strict=True) if label == kept[0]]
     assert not any((images[0] == image).all() for image in own), "drawn anew, not copied"
+
+
+def test_bent_further_they_differ_more(source):
+    image = source.images[0]
+
+    def widths(bend):
+        shapes = [sketches.drawn(image, np.random.default_rng(seed), bend).shape for seed in range(40)]
+        return np.std([np.log(width / height) for height, width in shapes])
+
+    assert widths(0) < widths(1) < widths(2)
+
+
+def test_more_fonts_are_drawn_if_asked_for(monkeypatch):
+    faces = {
+        name: SimpleNamespace(name=name, characters={"a"}, glyphs={"a": SimpleNamespace(ink=name)}) for name in "pq"
+    }
+    monkeypatch.setattr(sketches.fonts, "FONTS", ("p",))
+    monkeypatch.setattr(sketches.fonts, "MORE_FONTS", ("q",))
+    monkeypatch.setattr(sketches.fonts, "fetch", lambda some: fetched.append(some))
+    monkeypatch.setattr(sketches.font_lines, "faces_of", lambda part: [faces["p"]])
+    monkeypatch.setattr(sketches.font_lines, "face_of", faces.get)
+    fetched = []
+    assert sketches.of_fonts("a").images == ("p",)
+    assert sketches.of_fonts("a", more=True).images == ("p", "q")
+    assert fetched == [("p",), ("p", "q")]
 
 
 def test_the_seed_alone_decides_what_is_drawn(source, monkeypatch):
@@ -115,3 +143,24 @@ def test_training_starts_from_another_network(tmp_path):
         fitted(tuple("ABCDEFGHIJ"))
     with pytest.raises(ConfigError, match="another network"):
         fitted(classes, width=16)
+
+
+def test_a_residual_network_is_exported_and_trained_further(tmp_path):
+    train = load_dataset("mnist-5k").train
+    x, y = Pipeline(["scale"]).fit(train.images).apply(train.images)[:200], train.labels[:200]
+    small = {"epochs": 1, "width": 4, "residual": True, "redrawn": 0, "lettered": 0, "others": 0}
+    classes, said = tuple("0123456789"), []
+
+    def fitted(folder, run=None, **params):
+        robust = CLASSIFIERS.get("cnn-robust").create({**small, **params})
+        robust.fit(x, y, x[:50], y[:50], FitContext(10, 0, tmp_path / folder, said.append, run=run, classes=classes))
+        return robust
+
+    first = fitted("first")
+    assert sum(isinstance(layer, type(first.model.layers[1])) for layer in first.model.layers) == 6, "convolutions"
+    model = tmp_path / "origin/model"
+    model.mkdir(parents=True)
+    onnx.write(first, model / "model.onnx", x[:20])
+    origin = SimpleNamespace(classes=classes, fit_s=1.0, id="origin")
+    second = fitted("second", lambda name: (origin, model.parent), start="origin", learning_rate=1e-9)
+    assert np.abs(second.scores(x) - first.scores(x)).max() < 0.01

@@ -144,7 +144,8 @@ def exported(doubt, writers=()):
     ],
 )
 def test_a_language_goes_with_an_exported_recognizer_that_it_helps(tmp_path, monkeypatch, doubt, writers, reason):
-    monkeypatch.setattr("hcrlib.decoding.ngrams.frequent_words", dict)
+    for words in ("frequent_words", "frequent_names"):
+        monkeypatch.setattr(f"hcrlib.decoding.ngrams.{words}", dict)
     monkeypatch.setattr("hcrlib.decoding.lines.ALPHAS", (0.8,))
     monkeypatch.setattr("hcrlib.decoding.lines.BETAS", (1.2,))
     (model, data), said = exported(doubt, tuple(writers)), []

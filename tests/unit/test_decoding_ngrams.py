@@ -7,7 +7,7 @@ import pytest
 
 from hcrlib.core.errors import ConfigError, DataError
 from hcrlib.decoding import ctc
-from hcrlib.decoding.ngrams import CharacterModel
+from hcrlib.decoding.ngrams import CharacterModel, frequent_names
 
 LINES = ["the cat and the hat", "the thin man", "l’été à Nîmes", "that is the end"]
 CLASSES = "".join(sorted(set("".join(LINES)) | set("xyz")))
@@ -47,6 +47,15 @@ def test_the_probabilities_after_any_context_sum_to_one(language):
             state = language.step(state, c)[1]
         total = sum(np.exp(language.step(state, c)[0]) for c in language.alphabet + "☃")
         assert total == pytest.approx(1, abs=0.05), "but for rounding and pruning"
+
+
+def test_names_are_capitalized_and_in_capitals_without_accents():
+    names = frequent_names(("fr_FR", "fr_BE"), tokens=1000)
+    assert sum(names.values()) == pytest.approx(1000)
+    assert names["Françoise"] == names["FRANCOISE"] > 0
+    assert sum(weight for name, weight in names.items() if name.isupper()) == pytest.approx(500)
+    assert names["Marie"] > 3 * names["Sabrina"], "as frequent as Faker knows"
+    assert set(frequent_names()) > set(names)
 
 
 def test_prefers_the_language_it_knows(language):

@@ -1,5 +1,6 @@
 """Export recognizers: formats, the lines that check them, and golden answers."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,20 +52,21 @@ def accompany(folder: Path, model: LineModel, data: TextDataset, log: Callable[[
 
     The lines of every other document choose its weights and calibrate confidences, the rest decide, however unequal the two
     are; of one or unknown documents it is every other line. folder: the bundle's model/. The language is that of the training
-    texts and of frequent French and English words. Returns a note for the record and its card, None if nothing is written;
-    `log` is then called with the reason.
+    texts, of frequent French and English words, and of names. Returns a note for the record and its card, None if nothing is
+    written; `log` is then called with the reason.
     """
     if model.unit != "lines":
         return None
     from hcrlib.decoding.lines import LineDecoder  # numba
-    from hcrlib.decoding.ngrams import CharacterModel, frequent_words
+    from hcrlib.decoding.ngrams import CharacterModel, frequent_names, frequent_words
 
     val = data.val.take(np.linspace(0, len(data.val) - 1, min(len(data.val), LANGUAGE_LINES)).astype(int))
     (fitted, texts), (scores, references) = (
         (model.log_probabilities(half.images), half.texts) for half in _halves(val)
     )
     try:
-        decoder = LineDecoder.fit(CharacterModel.fit(data.corpus, frequent_words()), model.classes, fitted, texts)
+        words = Counter(frequent_words()) + Counter(frequent_names())
+        decoder = LineDecoder.fit(CharacterModel.fit(data.corpus, words), model.classes, fitted, texts)
     except ConfigError as error:  # too few lines to choose weights and calibrate on
         log(f"{LANGUAGE}: left out. {error}")
         return None
