@@ -16,11 +16,12 @@ import numpy as np
 from hcrlib.core.errors import ConfigError
 from hcrlib.core.rng import seed_for
 from hcrlib.datasets import frame_of
-from hcrlib.models._base import later, number
+from hcrlib.models._base import later, number, softmax
 from hcrlib.models._batch_norm import unfold
 from hcrlib.models._onnx_weights import restore, weights_sha256
 from hcrlib.models.cnn_compact import CnnCompact
 
+PRIORS = [tenths / 10 for tenths in range(11)]
 SAMPLE = 4000  # images of which the statistics of batch normalization are taken, if a training starts from ONNX
 
 
@@ -39,7 +40,10 @@ class CnnRobust(CnnCompact):
     others: float = number(0.15, least=0)  # doodles, words and other signs, as a share of the dataset's images
     bend: float = later(1.0, least=0)  # factor of how far the shapes of drawn characters vary
     more_fonts: bool = later(False)  # draw with fonts.MORE_FONTS as well
-    residual: bool = later(False)  # twice as deep: see `network`
+    residual: bool = later(False)  # six convolutions instead of four: see `network`
+    own_prior: bool = later(
+        False
+    )  # expect the dataset's classes, not the drawn ones, which are less unequal: see `_with_prior`
 
     def network(self, shape, n_classes):
         """Return the keras.Model; if residual, three convolutions with shortcuts (He et al. 2016) replace the last one."""
@@ -80,9 +84,14 @@ class CnnRobust(CnnCompact):
         counted = ", ".join(f"{len(images):,} {what}" for what, images, _ in made)
         context.log(f"drawn: {counted}")
         self.notes.append(f"trained on drawn images as well: {counted}")
+        frequencies = np.bincount(y, minlength=context.n_classes) + 0.5  # of a class without images, too
         x = np.concatenate([x, *(images.astype(np.float32) / 255 for _, images, _ in made)])
         y = np.concatenate([y, *(labels for _, _, labels in made)])
         super().fit(x, y, x_val, y_val, context)
+        if self.own_prior:
+            drawn = np.bincount(y, minlength=context.n_classes)[: context.n_classes] + 0.5
+            change = np.log(frequencies / frequencies.sum()) - np.log(drawn / drawn.sum())
+            self.notes.append(self._with_prior(change, x_val, y_val))
         if self.start:
             self.prior_fit_s += origin.fit_s
             self.notes.append(
@@ -106,6 +115,24 @@ class CnnRobust(CnnCompact):
             )
             raise ConfigError(what, hint=hint) from error
         return model
+
+    def _with_prior(self, change, x_val, y_val):
+        """Add a share of `change`, float (n_classes,), to the last layer's biases; return a note.
+
+        The change is that of the logarithms of the classes' frequencies (Saerens, Latinne and Decaestecker 2002). Since the
+        network may have learned which images are drawn, only the share of PRIORS is added that fits validation labels best.
+        """
+        logits = np.log(np.maximum(self.scores(x_val), 1e-12))
+
+        def loss(share):
+            shifted = softmax(logits + share * change)
+            return -np.log(np.maximum(shifted[np.arange(len(y_val)), y_val], 1e-12)).mean()
+
+        share = min(PRIORS, key=loss)
+        last = self.model.layers[-1]
+        kernel, bias = last.get_weights()
+        last.set_weights([kernel, bias + (share * change).astype(np.float32)])
+        return f"biases moved to the frequencies of the dataset's classes: {share:.0%} of the way, by validation loss"
 
     def _drawn(self, x, y, context):
         """Return (what, uint8 (n, 28, 28), int64 (n,)) of each kind; what is no character has the label n_classes."""
