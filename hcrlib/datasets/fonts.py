@@ -121,8 +121,8 @@ whisper 5.3.0 OFL-1.1 f3af599bfba08140178bc90714b48af2772eeea081c161448c627a0188
 yellowtail 5.3.0 Apache-2.0 11069ff57ef56c675878da73fa19b044286e94dae0001329fcced91d30f0508e 74762
 zeyada 5.3.0 OFL-1.1 bf6eb4164a796a1b91405188b95455aa7e1fad447f37195e9f767efee21e336a 72339
 """
-# For single characters only, since lines in the fonts above are part of committed runs. Of Google's handwriting fonts, those of at
-# most 2.5 MB of which a network that had seen none of them read 80 % of the digits and letters; no lettering, no capitals only.
+# For single characters only, since lines in the fonts above are part of committed runs. Of Google's handwriting fonts, those of
+# at most 2.5 MB of which a network that had seen none of them read 80 % of the digits and letters; without lettering.
 _MORE = """
 aguafina-script 5.3.0 OFL-1.1 306e576502092cdf759fe5de4aa65b187f44cf2e4934e099566370039d535ee2 46424
 allison 5.3.0 OFL-1.1 d72a4bbb19c68506fe1627b13c6d1c1e6e824468ac70b8682a93fffc93953bd6 145723

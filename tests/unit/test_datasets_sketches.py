@@ -164,3 +164,24 @@ def test_a_residual_network_is_exported_and_trained_further(tmp_path):
     origin = SimpleNamespace(classes=classes, fit_s=1.0, id="origin")
     second = fitted("second", lambda name: (origin, model.parent), start="origin", learning_rate=1e-9)
     assert np.abs(second.scores(x) - first.scores(x)).max() < 0.01
+
+
+def test_drawn_classes_do_not_change_how_often_the_dataset_has_them(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], [360, 40])  # what the images show says nothing
+    drawn = [("anew", rng.integers(0, 256, (320, 28, 28), np.uint8), np.ones(320, int))]
+    monkeypatch.setattr(CLASSIFIERS.get("cnn-robust"), "_drawn", lambda *given: drawn)
+    x = rng.random((400, 28, 28), np.float32)
+
+    def expected(own_prior):
+        params = {"epochs": 1, "width": 2, "shift": 0, "own_prior": own_prior}
+        robust = CLASSIFIERS.get("cnn-robust").create(params)
+        context = FitContext(2, 0, tmp_path / str(own_prior), lambda line: None, classes=("a", "b"))
+        robust.fit(x, y, x, y, context)
+        return robust.scores(x)[:, 0].mean(), robust.notes
+
+    before, after = expected(False), expected(True)
+    assert before[0] < 0.7 < 0.8 < after[0] < 0.95, "0.5 of the trained images are of class 0, 0.9 of the dataset's"
+    assert (
+        after[1][-1] == "biases moved to the frequencies of the dataset's classes: 100% of the way, by validation loss"
+    )
