@@ -122,7 +122,7 @@ yellowtail 5.3.0 Apache-2.0 11069ff57ef56c675878da73fa19b044286e94dae0001329fcce
 zeyada 5.3.0 OFL-1.1 bf6eb4164a796a1b91405188b95455aa7e1fad447f37195e9f767efee21e336a 72339
 """
 # For single characters only, since lines in the fonts above are part of committed runs. Of Google's handwriting fonts, those of
-# at most 2.5 MB of which a network that had seen none of them read 80 % of the digits and letters; without lettering.
+# at most 2.5 MB of which a network that had seen none of them read at least 80 % of the digits and letters.
 _MORE = """
 aguafina-script 5.3.0 OFL-1.1 306e576502092cdf759fe5de4aa65b187f44cf2e4934e099566370039d535ee2 46424
 allison 5.3.0 OFL-1.1 d72a4bbb19c68506fe1627b13c6d1c1e6e824468ac70b8682a93fffc93953bd6 145723
@@ -238,6 +238,11 @@ def _parsed(table):
 FONTS, MORE_FONTS = _parsed(_TABLE), _parsed(_MORE)
 
 
+def _again(font):
+    """Return what fetches a font."""
+    return "Repeat the training" if font in MORE_FONTS else "Run `hcr data fetch font-lines`"
+
+
 def find(font):
     """Return (place, path) of a font's archive, valid or not; place: "HCR_DATA", "cache", or "" if it is missing."""
     roots = {"HCR_DATA": paths.data_root(), "cache": paths.cache_root()}
@@ -249,13 +254,13 @@ def checked(font):
     """Return the bytes of a font's archive. DataError: it is missing, unreadable or another file."""
     place, path = find(font)
     if not place:
-        raise DataError(f"The font {font.name} is not on this machine", hint="Run `hcr data fetch font-lines`")
+        raise DataError(f"The font {font.name} is not on this machine", hint=_again(font))
     with as_data_error(path):
         data = path.read_bytes()
     if (digest := hashlib.sha256(data).hexdigest()) != font.sha256:
         what, hint = (
             f"Not version {font.version} of the font {font.name}",
-            "Delete it, then run `hcr data fetch font-lines`",
+            f"Delete it. {_again(font)}",
         )
         raise DataError(what, where=path, expected=f"sha256 {font.sha256}", got=digest, hint=hint)
     return data
@@ -311,7 +316,7 @@ def _fetch_some(fonts, folder):
             else:
                 wrong.append(f"{font.name} {font.version}" + (" with another sha256" if path.is_file() else ""))
     if wrong:
-        hint = "Check the network and `npm ping`, then run `hcr data fetch font-lines` again: it goes on where it broke off. "
+        hint = f"Check the network and `npm ping`. {_again(fonts[0])}: it goes on where it broke off. "
         hint += f"Or put the archives of the packages ({fonts[0].archive}, ...) into HCR_DATA/fonts"
         raise DataError("npm did not bring these fonts", expected=", ".join(wrong), got=said or "nothing", hint=hint)
 
@@ -320,7 +325,7 @@ def _npm(packages, folder):
     """Download packages into a folder with `npm pack`; return what npm said if it failed, else ""."""
     npm = shutil.which("npm")
     if npm is None:
-        hint = "Install Node.js, which brings it, then run `hcr data fetch font-lines`; or put the archives of the packages "
+        hint = "Install Node.js, which brings it, and try again; or put the archives of the packages "
         hint += f"@fontsource/NAME into HCR_DATA/fonts, named as fontsource-{packages[0].split('/')[1].replace('@', '-')}.tgz"
         raise DataError("The fonts come with npm, which is not installed", expected="npm in PATH", hint=hint)
     command = [npm, "pack", *OPTIONS, "--pack-destination", folder, *packages]

@@ -49,9 +49,9 @@ def of_fonts(names, more=False):
 
     names: of the classes; one whose other case is no class stands for both. more: whether to take fonts.MORE_FONTS, too.
     """
-    used = fonts.FONTS + (fonts.MORE_FONTS if more else ())
-    fonts.fetch(used)
-    faces = font_lines.faces_of("train") + [font_lines.face_of(font) for font in used[len(fonts.FONTS) :]]
+    added = fonts.MORE_FONTS if more else ()
+    fonts.fetch((*fonts.FONTS, *added))
+    faces = [*font_lines.faces_of("train"), *map(font_lines.face_of, added)]
     faces = [face for face in faces if face.name not in font_lines.CAPITALS]
     cases = [{name, name.swapcase() if name.swapcase() not in names else name} for name in names]
     found = [

@@ -184,8 +184,8 @@ def frequent_words(languages=("fr", "en"), tokens=30_000, count=FREQUENT):
 def frequent_names(locales=LOCALES, tokens=NAMED):
     """Return {name: how often it is expected} among `tokens` first and last names of people (Faker).
 
-    Half of them are capitalized, half in capitals without accents, as forms ask for. Every locale counts alike; the names of
-    one do so, too, unless Faker knows how frequent they are.
+    Half of them are capitalized, half in capitals without accents, as forms ask for. Every locale counts alike; within
+    one, names do so unless Faker knows how frequent they are.
     """
     found = Counter()
     for locale in locales:

@@ -3,7 +3,9 @@
 It adds images to those of the dataset that were drawn on pictures and found there as `read` does (datasets.sketches): images
 of the dataset drawn anew, glyphs of handwriting fonts, and scribbles, shapes and words, for which it learns that every class
 is equally likely (outlier exposure: Hendrycks, Mazeika and Dietterich 2019). Images are drawn anew by the square root of the
-frequency of their classes, and glyphs of fonts equally often: rare classes are seen more often than in the dataset.
+frequency of their classes, and glyphs of fonts equally often: rare classes are seen more often than in the dataset. With
+own_prior, the last biases are moved back towards the dataset's frequencies (validation accuracy of best-62's first run on the
+dataset: 85.5 to 85.8 %), and so are the answers to what is none of the classes.
 
 Expected: as accurate on the dataset as the network that it starts from (MNIST 99.62 % after 99.67), and far better on pictures:
 see docs/howto/character.md. Cost: 4 ms on a core to draw an image, and epochs of 1.9 times as many images.
@@ -21,7 +23,7 @@ from hcrlib.models._batch_norm import unfold
 from hcrlib.models._onnx_weights import restore, weights_sha256
 from hcrlib.models.cnn_compact import CnnCompact
 
-PRIORS = [tenths / 10 for tenths in range(11)]
+PRIORS = tuple(tenths / 10 for tenths in range(11))  # shares of the way to the dataset's frequencies that are tried
 SAMPLE = 4000  # images of which the statistics of batch normalization are taken, if a training starts from ONNX
 
 
@@ -38,12 +40,11 @@ class CnnRobust(CnnCompact):
     redrawn: float = number(0.5, least=0)  # images drawn anew, as a share of the dataset's
     lettered: float = number(0.25, least=0)  # glyphs of fonts, as a share of the dataset's images; 0 needs no fonts
     others: float = number(0.15, least=0)  # doodles, words and other signs, as a share of the dataset's images
-    bend: float = later(1.0, least=0)  # factor of how far the shapes of drawn characters vary
+    bend: float = later(1.0, least=0, below=3)  # factor of how far the shapes of drawn characters vary
     more_fonts: bool = later(False)  # draw with fonts.MORE_FONTS as well
     residual: bool = later(False)  # six convolutions instead of four: see `network`
-    own_prior: bool = later(
-        False
-    )  # expect the dataset's classes, not the drawn ones, which are less unequal: see `_with_prior`
+    # Expect the classes of the dataset, not those of all images, whose frequencies differ less: see `_with_prior`
+    own_prior: bool = later(False)
 
     def network(self, shape, n_classes):
         """Return the keras.Model; if residual, three convolutions with shortcuts (He et al. 2016) replace the last one."""
@@ -74,6 +75,9 @@ class CnnRobust(CnnCompact):
         return True
 
     def fit(self, x, y, x_val, y_val, context):
+        if self.own_prior and self.class_weight:
+            what = "own_prior and class_weight contradict each other"
+            raise ConfigError(what, hint="class_weight makes up for rare classes, own_prior keeps them rare: set one")
         if self.start:  # before the drawing, which takes minutes
             origin, folder = context.run(self.start)
             self._origin, weights = folder / "model", weights_sha256(folder / "model")[:12]
@@ -84,13 +88,13 @@ class CnnRobust(CnnCompact):
         counted = ", ".join(f"{len(images):,} {what}" for what, images, _ in made)
         context.log(f"drawn: {counted}")
         self.notes.append(f"trained on drawn images as well: {counted}")
-        frequencies = np.bincount(y, minlength=context.n_classes) + 0.5  # of a class without images, too
+        frequencies = np.bincount(y, minlength=context.n_classes) + 0.5  # above 0 also for a class without images
         x = np.concatenate([x, *(images.astype(np.float32) / 255 for _, images, _ in made)])
         y = np.concatenate([y, *(labels for _, _, labels in made)])
         super().fit(x, y, x_val, y_val, context)
         if self.own_prior:
-            drawn = np.bincount(y, minlength=context.n_classes)[: context.n_classes] + 0.5
-            change = np.log(frequencies / frequencies.sum()) - np.log(drawn / drawn.sum())
+            trained = np.bincount(y, minlength=context.n_classes)[: context.n_classes] + 0.5
+            change = np.log(frequencies / frequencies.sum()) - np.log(trained / trained.sum())
             self.notes.append(self._with_prior(change, x_val, y_val))
         if self.start:
             self.prior_fit_s += origin.fit_s
@@ -109,11 +113,9 @@ class CnnRobust(CnnCompact):
             else:
                 model.set_weights(keras.saving.load_model(self._origin / "model.keras").get_weights())
         except ValueError as error:
-            what, hint = (
-                f"{self.start} is another network: {error}",
-                "Start from a run of cnn-compact, as wide as this one",
-            )
-            raise ConfigError(what, hint=hint) from error
+            kind = "cnn-robust with residual=true" if self.residual else "cnn-compact"
+            hint = f"Start from a run of {kind}, as wide as this one"
+            raise ConfigError(f"{self.start} is another network: {error}", hint=hint) from error
         return model
 
     def _with_prior(self, change, x_val, y_val):

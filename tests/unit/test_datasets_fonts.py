@@ -158,7 +158,7 @@ def test_damaged_archives_are_found_and_not_replaced(place, capsys):
     path.write_bytes(path.read_bytes()[:-9])
     assert main(["data", "verify", "font-lines"]) == 1
     assert "WRONG     fontsource-plain" in capsys.readouterr().out
-    with pytest.raises(DataError, match=r"Not version 1.0.0 of the font plain .*Delete it, then run"):
+    with pytest.raises(DataError, match=r"Not version 1.0.0 of the font plain .*Delete it. Run"):
         fonts.read(fonts.FONTS[0])
     path.unlink()
     assert main(["data", "verify", "font-lines"]) == 1
@@ -195,6 +195,13 @@ def test_more_fonts_are_for_characters_only():
     assert not set(names) & {font.name for font in fonts.FONTS}
     assert {font.licence for font in fonts.MORE_FONTS} == {"OFL-1.1", "Apache-2.0"}
     assert all(len(font.sha256) == 64 and font.size > 10_000 for font in fonts.MORE_FONTS)
+
+
+def test_a_font_for_characters_comes_with_a_training(place, monkeypatch):
+    monkeypatch.setattr(fonts, "MORE_FONTS", fonts.FONTS[1:2])
+    for font, hint in zip(fonts.FONTS, ("data fetch", "Repeat the training"), strict=False):
+        with pytest.raises(DataError, match=hint):
+            fonts.read(font)
 
 
 def real_lines(folder, text="le mot"):

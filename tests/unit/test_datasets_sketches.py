@@ -180,6 +180,8 @@ def test_drawn_classes_do_not_change_how_often_the_dataset_has_them(tmp_path, mo
         robust.fit(x, y, x, y, context)
         return robust.scores(x)[:, 0].mean(), robust.notes
 
+    with pytest.raises(ConfigError, match="own_prior and class_weight contradict"):
+        CLASSIFIERS.get("cnn-robust").create({"own_prior": True, "class_weight": "balanced"}).fit(x, y, x, y, None)
     before, after = expected(False), expected(True)
     assert before[0] < 0.7 < 0.8 < after[0] < 0.95, "0.5 of the trained images are of class 0, 0.9 of the dataset's"
     assert (
