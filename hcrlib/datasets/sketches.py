@@ -6,6 +6,7 @@ pictures that models read, then makes a 28 x 28 image of it. Scribbles, shapes a
 as examples of what is not a character.
 """
 
+import functools
 import io
 import os
 import string
@@ -87,7 +88,7 @@ def characters(source, labels, names, frame, seed, purpose, bend=1.0):
     chosen = [int(rng.choice(of[label])) for label in labels]
     with_habits = [_with_habit(source.images[at], names[label], rng) for at, label in zip(chosen, labels, strict=True)]
     parts = [with_habits[start : start + CHUNK] for start in range(0, len(chosen), CHUNK)]
-    drawn = _parallel(_found, parts, frame, seed, purpose, bend)
+    drawn = _parallel(functools.partial(_found, bend=bend), parts, frame, seed, purpose)
     kept = np.flatnonzero([image is not None for image in drawn])
     return _stacked(drawn), np.asarray(labels)[kept]
 
@@ -108,7 +109,7 @@ def others(own, signs, n, frame, seed, purpose, kinds=doodles.KINDS):
         else:
             subjects.append(signs[rng.integers(len(signs))])
     parts = [subjects[start : start + CHUNK] for start in range(0, n, CHUNK)]
-    return _stacked(_parallel(_found, parts, frame, seed, purpose, 1.0))
+    return _stacked(_parallel(_found, parts, frame, seed, purpose))
 
 
 def _with_habit(image, name, rng):
@@ -141,7 +142,7 @@ def _parallel(function, parts, *options):
     return [image for part in joblib.Parallel(n_jobs=jobs)(calls) for image in part]
 
 
-def _found(subjects, frame, seed, purpose, bend, number):
+def _found(subjects, frame, seed, purpose, number, bend=1.0):
     """Return uint8 (28, 28), or None, found of each subject: an image, a tuple of those of a word, or a kind of doodle."""
     rng = np.random.default_rng(seed_for(seed, f"{purpose}/{number}"))
     return [_framed(subject, frame, rng, bend) for subject in subjects]

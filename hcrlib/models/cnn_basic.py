@@ -41,10 +41,15 @@ class CnnBasic(KerasClassifier):
         x = self._convolution(x, self.width, 5, strides=2)  # (12, 12, w)
         x = self._convolution(x, self.width, 3)  # (10, 10, w)
         x = self._convolution(x, 2 * self.width, 3)  # (8, 8, 2 w)
-        x = layers.MaxPooling2D()(x)  # (4, 4, 2 w)
-        x = self._convolution(x, 2 * self.width, 3, padding="same")
+        x = self._pooled(x)  # (4, 4, 2 w)
         x = layers.Dropout(self.dropout)(layers.Flatten()(x))  # (32 w,)
         return keras.Model(image, layers.Dense(n_classes, activation="softmax")(x))
+
+    def _pooled(self, x):
+        """Return (4, 4, 2 w) of (8, 8, 2 w), by pooling and a last convolution."""
+        from keras import layers
+
+        return self._convolution(layers.MaxPooling2D()(x), 2 * self.width, 3, padding="same")
 
     def optimizer(self, steps_per_epoch):
         import keras

@@ -42,27 +42,23 @@ class CnnRobust(CnnCompact):
     others: float = number(0.15, least=0)  # doodles, words and other signs, as a share of the dataset's images
     bend: float = later(1.0, least=0, below=3)  # factor of how far the shapes of drawn characters vary
     more_fonts: bool = later(False)  # draw with fonts.MORE_FONTS as well
-    residual: bool = later(False)  # six convolutions instead of four: see `network`
+    residual: bool = later(False)  # six convolutions instead of four: see `_pooled`
     # Expect the classes of the dataset, not those of all images, whose frequencies differ less: see `_with_prior`
     own_prior: bool = later(False)
 
-    def network(self, shape, n_classes):
-        """Return the keras.Model; if residual, three convolutions with shortcuts (He et al. 2016) replace the last one."""
+    def _pooled(self, x):
+        """Return (4, 4, 2 w) of (8, 8, 2 w); if residual, by three convolutions with shortcuts (He et al. 2016)."""
         if not self.residual:
-            return super().network(shape, n_classes)
-        import keras
+            return super()._pooled(x)
         from keras import layers
 
-        x = image = keras.Input(shape)  # (28, 28, 1)
-        x = self._convolution(x, self.width, 5, strides=2)  # (12, 12, w)
-        x = self._convolution(x, self.width, 3)  # (10, 10, w)
-        x = self._convolution(x, 2 * self.width, 3)  # (8, 8, 2 w)
-        x = layers.Add()([x, self._convolution(x, 2 * self.width, 3, padding="same")])
-        x = layers.MaxPooling2D()(x)  # (4, 4, 2 w)
-        for _ in range(2):
-            x = layers.Add()([x, self._convolution(x, 2 * self.width, 3, padding="same")])
-        x = layers.Dropout(self.dropout)(layers.Flatten()(x))  # (32 w,)
-        return keras.Model(image, layers.Dense(n_classes, activation="softmax")(x))
+        x = layers.MaxPooling2D()(self._residual(x))
+        return self._residual(self._residual(x))
+
+    def _residual(self, x):
+        from keras import layers
+
+        return layers.Add()([x, self._convolution(x, 2 * self.width, 3, padding="same")])
 
     @classmethod
     def check_pipeline(cls, pipeline):
@@ -94,8 +90,7 @@ class CnnRobust(CnnCompact):
         super().fit(x, y, x_val, y_val, context)
         if self.own_prior:
             trained = np.bincount(y, minlength=context.n_classes)[: context.n_classes] + 0.5
-            change = np.log(frequencies / frequencies.sum()) - np.log(trained / trained.sum())
-            self.notes.append(self._with_prior(change, x_val, y_val))
+            self.notes.append(self._with_prior(np.log(frequencies / trained), x_val, y_val))
         if self.start:
             self.prior_fit_s += origin.fit_s
             self.notes.append(
