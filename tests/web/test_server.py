@@ -63,10 +63,18 @@ class Running:
                 parts.append(part)
             return b"".join(parts)
 
-    def stop(self, number=signal.SIGTERM):
-        """Signal the server and its processes, as a terminal and systemd do; return (exit status, output)."""
+    def signal(self, number):
+        """Signal the server and its processes, as a terminal and systemd do."""
+        os.killpg(self.process.pid, number)
+
+    def stop(self):
+        """Send SIGTERM and return what `ended` does."""
         if self.process.poll() is None:
-            os.killpg(self.process.pid, number)
+            self.signal(signal.SIGTERM)
+        return self.ended()
+
+    def ended(self):
+        """Wait for the end, without another signal; return (exit status, output)."""
         out, err = self.process.communicate(timeout=30)
         return self.process.returncode, out + err
 
@@ -133,9 +141,9 @@ def test_running_requests_are_finished_before_it_stops(running, number):
         while not arrived(running.port) and time.monotonic() < until:
             time.sleep(0.05)
         time.sleep(0.2)
-        os.killpg(running.process.pid, number)
+        running.signal(number)
         assert [each.result() for each in asked] == [200] * 16
-    assert running.stop()[0] == 0
+    assert running.ended()[0] == 0
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", running.port), timeout=2)
 
@@ -210,7 +218,7 @@ def test_a_running_upload_is_finished_before_it_stops(running):
     with socket.create_connection(("127.0.0.1", running.port), timeout=20) as connection:
         connection.sendall(HEAD % len(png) + png[:100])
         time.sleep(0.3)
-        os.killpg(running.process.pid, signal.SIGTERM)
+        running.signal(signal.SIGTERM)
         time.sleep(0.3)
         connection.sendall(png[100:])
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
