@@ -35,6 +35,8 @@ LOCALES = (  # of Faker's names
     *("fr_FR", "fr_BE", "fr_CH", "fr_CA", "fr_DZ", "en_GB", "en_US"),
     *("de_DE", "es_ES", "it_IT", "nl_NL", "pt_PT", "tr_TR"),
 )
+JOINTS = " -'’."  # of parts of a name
+SOURCES = "of frequent words (wordfreq: CC BY-SA 4.0) and of names (Faker: MIT)"  # with their licenses
 CASES = ((str, 0.8), (str.capitalize, 0.1), (str.upper, 0.1))  # lists of words are lowercase: 0.1 is a guess
 
 
@@ -193,11 +195,17 @@ def frequent_names(locales=LOCALES, tokens=NAMED):
         for attribute, share in (("first_names_female", 0.25), ("first_names_male", 0.25), ("last_names", 0.5)):
             names = getattr(provider, attribute)
             frequencies = names if isinstance(names, Mapping) else dict.fromkeys(names, 1.0)
+            frequencies = {name: frequency for name, frequency in frequencies.items() if _is_name(name)}
             each = share * tokens / len(locales) / sum(frequencies.values())
             for name, frequency in frequencies.items():
                 for cased in (name, _bare(name).upper()):
                     found[cased] += each * frequency / 2
     return dict(found)
+
+
+def _is_name(text):
+    """Return whether a text has but letters, and what may join them: a few entries of Faker's lists are typing errors."""
+    return all(c.isalpha() or c in JOINTS for c in text)
 
 
 def _bare(text):

@@ -50,6 +50,8 @@ class KerasLearner(Learner):
 
     def prepare(self):
         quiet_keras()
+        if self.bfloat16:
+            _settings.check_bfloat16()
 
     def answering(self):
         """Return the keras.Model used for inference: the trained one unless a subclass overrides it."""

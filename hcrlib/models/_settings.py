@@ -58,16 +58,21 @@ def bfloat16() -> Iterator[None]:
 
     Weights stay float32, and so does what loses by rounding, such as the softmax. oneDNN does so on processors with AVX-512,
     and is slow there without its extension AVX512_BF16; on others nothing changes: see `has_bfloat16`. Source: Kalamkar et
-    al. 2019, arXiv 1905.12322. Raises ConfigError for another backend.
+    al. 2019, arXiv 1905.12322. Raises what `check_bfloat16` does.
     """
-    if backend() != "tensorflow":
-        raise ConfigError("bfloat16 needs TensorFlow", got=f"KERAS_BACKEND={backend()}", hint="Unset KERAS_BACKEND")
+    check_bfloat16()
     import tensorflow as tf
 
     with contextlib.ExitStack() as stack:
         before, _, set_value = _option(tf.config.optimizer, BFLOAT16)
         _set(stack, set_value, before, True)
         yield
+
+
+def check_bfloat16() -> None:
+    """Raise ConfigError if the backend of Keras is not TensorFlow."""
+    if backend() != "tensorflow":
+        raise ConfigError("bfloat16 needs TensorFlow", got=f"KERAS_BACKEND={backend()}", hint="Unset KERAS_BACKEND")
 
 
 def has_bfloat16() -> bool:

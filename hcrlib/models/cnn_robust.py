@@ -41,7 +41,7 @@ class CnnRobust(CnnCompact):
     lettered: float = number(0.25, least=0)  # glyphs of fonts, as a share of the dataset's images; 0 needs no fonts
     others: float = number(0.15, least=0)  # doodles, words and other signs, as a share of the dataset's images
     bend: float = later(1.0, least=0, below=3)  # factor of how far the shapes of drawn characters vary
-    more_fonts: bool = later(False)  # draw with fonts.MORE_FONTS as well
+    more_fonts: bool = later(False)  # draw the classes with fonts.MORE_FONTS as well
     residual: bool = later(False)  # six convolutions instead of four: see `_pooled`
     # Expect the classes of the dataset, not those of all images, whose frequencies differ less: see `_with_prior`
     own_prior: bool = later(False)
@@ -74,6 +74,8 @@ class CnnRobust(CnnCompact):
         if self.own_prior and self.class_weight:
             what = "own_prior and class_weight contradict each other"
             raise ConfigError(what, hint="class_weight makes up for rare classes, own_prior keeps them rare: set one")
+        if self.more_fonts and not self.lettered:
+            raise ConfigError("more_fonts without glyphs of fonts", got="lettered=0", hint="Set lettered above 0")
         if self.start:  # before the drawing, which takes minutes
             origin, folder = context.run(self.start)
             self._origin, weights = folder / "model", weights_sha256(folder / "model")[:12]

@@ -148,7 +148,7 @@ def test_training_starts_from_another_network(tmp_path):
 def test_a_residual_network_is_exported_and_trained_further(tmp_path):
     train = load_dataset("mnist-5k").train
     x, y = Pipeline(["scale"]).fit(train.images).apply(train.images)[:200], train.labels[:200]
-    small = {"epochs": 1, "width": 4, "residual": True, "redrawn": 0, "lettered": 0, "others": 0}
+    small = {"epochs": 1, "width": 4, "residual": True, "bfloat16": True, "redrawn": 0, "lettered": 0, "others": 0}
     classes, said = tuple("0123456789"), []
 
     def fitted(folder, run=None, **params):
@@ -182,6 +182,8 @@ def test_drawn_classes_do_not_change_how_often_the_dataset_has_them(tmp_path, mo
 
     with pytest.raises(ConfigError, match="own_prior and class_weight contradict"):
         CLASSIFIERS.get("cnn-robust").create({"own_prior": True, "class_weight": "balanced"}).fit(x, y, x, y, None)
+    with pytest.raises(ConfigError, match="more_fonts without glyphs of fonts.*Set lettered above 0"):
+        CLASSIFIERS.get("cnn-robust").create({"more_fonts": True, "lettered": 0}).fit(x, y, x, y, None)
     before, after = expected(False), expected(True)
     assert before[0] < 0.7 < 0.8 < after[0] < 0.95, "0.5 of the trained images are of class 0, 0.9 of the dataset's"
     assert (

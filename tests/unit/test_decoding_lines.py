@@ -156,7 +156,9 @@ def test_a_language_goes_with_an_exported_recognizer_that_it_helps(tmp_path, mon
     else:
         apart = " of other documents than those that chose its weights" if writers else ""
         found = rf"\d\.\d\d% character error rate on 150 validation lines{apart}, \d+\.\d\d% by the best path$"
-        assert re.match(f"language.npz decodes lines with character n-grams: {found}", note)
+        assert re.match(
+            rf"language.npz decodes lines with character n-grams of the training texts, .*\(Faker: MIT\): {found}", note
+        )
         decoder = LineDecoder.load(tmp_path / LANGUAGE, CLASSES)
         assert decoder.text(model.log_probabilities([1])[0]) == "the bat"
 

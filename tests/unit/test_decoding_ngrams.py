@@ -55,7 +55,9 @@ def test_names_are_capitalized_and_in_capitals_without_accents():
     assert names["Françoise"] == names["FRANCOISE"] > 0
     assert sum(weight for name, weight in names.items() if name.isupper()) == pytest.approx(500)
     assert names["Marie"] > 3 * names["Sabrina"], "as frequent as Faker knows"
-    assert set(frequent_names()) > set(names)
+    everywhere = frequent_names()
+    assert set(everywhere) > set(names)
+    assert not set("".join(everywhere)) & set("˜,0123456789")
 
 
 def test_prefers_the_language_it_knows(language):

@@ -6,7 +6,7 @@ import pytest
 import hcrlib as hcr
 from hcrlib import records
 from hcrlib.core.errors import ConfigError, RunError
-from hcrlib.models import _settings
+from hcrlib.models import CLASSIFIERS, _settings
 
 UNUSUAL = {
     "keras floatx": "float64",
@@ -92,3 +92,5 @@ def test_bfloat16_ends_with_its_calls(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     with pytest.raises(ConfigError, match="bfloat16 needs TensorFlow.*Got KERAS_BACKEND=jax"), _settings.bfloat16():
         pytest.fail("it was not noticed")
+    with pytest.raises(ConfigError, match="bfloat16 needs TensorFlow"):
+        CLASSIFIERS.get("cnn-basic").create({"bfloat16": True}).prepare()

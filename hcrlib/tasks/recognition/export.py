@@ -58,7 +58,7 @@ def accompany(folder: Path, model: LineModel, data: TextDataset, log: Callable[[
     if model.unit != "lines":
         return None
     from hcrlib.decoding.lines import LineDecoder  # numba
-    from hcrlib.decoding.ngrams import CharacterModel, frequent_names, frequent_words
+    from hcrlib.decoding.ngrams import SOURCES, CharacterModel, frequent_names, frequent_words
 
     val = data.val.take(np.linspace(0, len(data.val) - 1, min(len(data.val), LANGUAGE_LINES)).astype(int))
     (fitted, texts), (scores, references) = (
@@ -78,7 +78,7 @@ def accompany(folder: Path, model: LineModel, data: TextDataset, log: Callable[[
         log(f"{LANGUAGE}: left out. With it, {found}")
         return None
     decoder.save(folder / LANGUAGE)
-    return f"{LANGUAGE} decodes lines with character n-grams: {found}"
+    return f"{LANGUAGE} decodes lines with character n-grams of the training texts, {SOURCES}: {found}"
 
 
 def _halves(lines: Lines) -> tuple[Lines, Lines]:
