@@ -9,6 +9,9 @@ export HCR_DATA := $(abspath ../shared/data)
 endif
 endif
 
+# Without bytecode on disk, every process of a test or a sweep compiles its libraries anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What `make demo`, the notebooks and the web app need.
 EXTRAS := train,lab,documents,serve,cluster,photos,sql
 # uv takes a fifth of pip's processor time; pip follows where uv finds no packages, as it does not read pip's configuration.
@@ -78,7 +81,7 @@ test-all: test test-long test-weekly
 chaos: .venv/.complete
 	HCR_CHAOS=200 $(BIN)/python -m pytest tests/faults/test_soak.py
 
-## the tests that train no network and start no processes
+## the tests that take up to 0.3 s each, train no network and start no processes (a minute on 2 cores)
 test-fast: .venv/.complete
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not long and not weekly and not faults"
 

@@ -24,8 +24,9 @@ if not WORKER:  # the processes of a session share its cache, so that a dataset 
     os.environ["HCR_CACHE"] = tempfile.mkdtemp(prefix="hcr-test-cache-")
     atexit.register(shutil.rmtree, os.environ["HCR_CACHE"], ignore_errors=True)
 ROOT = Path(__file__).resolve().parents[1]
-DURATIONS = ROOT / "tests/durations.json"  # file -> seconds, and long test -> seconds, written by `make durations`
-LONG = 3  # seconds: `make test` leaves out tests that took longer, but for
+DURATIONS = ROOT / "tests/durations.json"  # file -> seconds, and slow test -> seconds, written by `make durations`
+SLOW = 0.3  # seconds: `make test-fast` leaves out tests that took longer
+LONG = 3  # seconds: so does `make test`, but for
 KEPT = (  # the main paths
     "tests/contract/test_classifiers.py::test_conforms[cnn-basic]",
     "tests/notebooks/test_execution.py::test_it_shows_what_was_committed[00_tour]",
@@ -153,10 +154,13 @@ def loaded_package(other_package, monkeypatch):
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items):
-    """Mark long tests; run new files, then those that take longest, first, so that no process waits for the last one."""
+    """Mark slow and long tests; run new files, then the slowest ones, first, so that no process waits for the last one."""
     seconds = json.loads(DURATIONS.read_text(encoding="utf-8"))
     for item in items:
-        if seconds.get(item.nodeid, 0) > LONG and item.nodeid not in KEPT:
+        of_item = seconds.get(item.nodeid, 0)
+        if of_item > SLOW:
+            item.add_marker("slow")
+        if of_item > LONG and item.nodeid not in KEPT:
             item.add_marker("long")
     # Stable: the order within a file stays.
     items.sort(key=lambda item: -seconds.get(item.path.relative_to(ROOT).as_posix(), math.inf))
@@ -181,6 +185,6 @@ def pytest_sessionfinish():
         present = {
             name: s
             for name, s in sorted(known.items())
-            if (ROOT / name.partition("::")[0]).exists() and ("::" not in name or s > LONG)
+            if (ROOT / name.partition("::")[0]).exists() and ("::" not in name or s > SLOW)
         }
         DURATIONS.write_text(json.dumps(present, indent=0) + "\n", encoding="utf-8")
