@@ -81,9 +81,9 @@ test-all: test test-long test-weekly
 chaos: .venv/.complete
 	HCR_CHAOS=200 $(BIN)/python -m pytest tests/faults/test_soak.py
 
-## the tests that take up to 0.3 s each, train no network and start no processes (a minute on 2 cores)
+## the tests that take up to 0.2 s each, train no network and start no processes (a minute on 2 cores)
 test-fast: .venv/.complete
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not long and not weekly and not faults"
+	$(BIN)/python -m pytest $(PARALLEL) -p no:nbval -p no:faker -m "not slow and not long and not weekly and not faults"
 
 ## the test suite once more, to record in tests/durations.json how long each file takes: the longest run first
 durations: .venv/.complete

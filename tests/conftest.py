@@ -25,7 +25,7 @@ if not WORKER:  # the processes of a session share its cache, so that a dataset 
     atexit.register(shutil.rmtree, os.environ["HCR_CACHE"], ignore_errors=True)
 ROOT = Path(__file__).resolve().parents[1]
 DURATIONS = ROOT / "tests/durations.json"  # file -> seconds, and slow test -> seconds, written by `make durations`
-SLOW = 0.3  # seconds: `make test-fast` leaves out tests that took longer
+SLOW = 0.2  # seconds: `make test-fast` leaves out tests that took longer
 LONG = 3  # seconds: so does `make test`, but for
 KEPT = (  # the main paths
     "tests/contract/test_classifiers.py::test_conforms[cnn-basic]",
@@ -181,7 +181,7 @@ def pytest_sessionfinish():
         known = {
             name: s for name, s in known.items() if name.partition("::")[0] not in took
         }  # its tests may have other names
-        known |= {name: round(s, 1) for name, s in took.items()}
+        known |= {name: round(s, 2) for name, s in took.items()}
         present = {
             name: s
             for name, s in sorted(known.items())

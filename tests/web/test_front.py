@@ -27,6 +27,7 @@ from .conftest import EIGHT, picture, problem
 from .standin import StandIn
 from .test_server import started
 
+pytestmark = pytest.mark.slow  # servers are started
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 CADDY = shutil.which("caddy")
 DEPLOY = paths.project_root() / "deploy/web"

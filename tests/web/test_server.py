@@ -24,6 +24,8 @@ from hcrlib.runtime.web.metrics import Metrics
 from .conftest import EIGHT, ZOO, data_url, picture
 from .standin import SLOW
 
+pytestmark = pytest.mark.slow  # servers are started
+
 LARGEST = 99999999  # bytes
 LARGE = b"POST /api/%%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % LARGEST
 HEAD = b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
@@ -120,7 +122,6 @@ def arrived(port):
     return all(row[4] == "00000000:00000000" for row in rows if f":{port:04X}" in (row[1][-5:], row[2][-5:]))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_running_requests_are_finished_before_it_stops(running, number):
     """16 requests of 12 images each are waiting at the signal: all get a response, and new connections are refused."""
@@ -166,7 +167,6 @@ def test_requests_are_refused_at_once_while_too_many_wait():
     assert len(called) == 2
 
 
-@pytest.mark.slow
 def test_an_overload_gives_503(running):
     """Of 400 requests of 16 images at once some succeed, and the others are told when to retry."""
     body = json.dumps({"images": [data_url(picture(EIGHT))] * 16})
@@ -297,7 +297,6 @@ def refused(options, status, word):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 def test_a_bundle_carries_its_web_app(copy, tmp_path):
     """As on a board: a folder with a model and the runtime, and nothing of hcrlib installed."""
     runtime = Path(bundle.__file__).parent
