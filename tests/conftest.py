@@ -26,7 +26,7 @@ if not WORKER:  # the processes of a session share its cache, so that a dataset 
 ROOT = Path(__file__).resolve().parents[1]
 DURATIONS = ROOT / "tests/durations.json"  # file -> seconds, and slow test -> seconds, written by `make durations`
 SLOW = 0.2  # seconds: `make test-fast` leaves out tests that took longer
-LONG = 3  # seconds: so does `make test`, but for
+LONG = 3  # seconds: `make test` leaves out tests that took longer, but for
 KEPT = (  # the main paths
     "tests/contract/test_classifiers.py::test_conforms[cnn-basic]",
     "tests/notebooks/test_execution.py::test_it_shows_what_was_committed[00_tour]",

@@ -194,8 +194,8 @@ def frequent_names(locales=LOCALES, tokens=NAMED):
         provider = importlib.import_module(f"faker.providers.person.{locale}").Provider
         for attribute, share in (("first_names_female", 0.25), ("first_names_male", 0.25), ("last_names", 0.5)):
             names = getattr(provider, attribute)
-            frequencies = names if isinstance(names, Mapping) else dict.fromkeys(names, 1.0)
-            frequencies = {name: frequency for name, frequency in frequencies.items() if _is_name(name)}
+            listed = names if isinstance(names, Mapping) else dict.fromkeys(names, 1.0)
+            frequencies = {name: frequency for name, frequency in listed.items() if _is_name(name)}
             each = share * tokens / len(locales) / sum(frequencies.values())
             for name, frequency in frequencies.items():
                 for cased in (name, _bare(name).upper()):
@@ -204,7 +204,7 @@ def frequent_names(locales=LOCALES, tokens=NAMED):
 
 
 def _is_name(text):
-    """Return whether a text has but letters, and what may join them: a few entries of Faker's lists are typing errors."""
+    """Return whether a text consists of letters and JOINTS; a few entries of Faker's lists are typing errors."""
     return all(c.isalpha() or c in JOINTS for c in text)
 
 

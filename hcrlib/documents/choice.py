@@ -27,9 +27,8 @@ SAMPLE = 4  # lines
 # "characters" to those with a confidence above 0.7.
 EXPECTED = {"characters": (1.19, 1.23), "lines": (0.75, 0.90), "rapidocr": (1.64, 1.64)}
 ENOUGH = 0.14  # expected error rate up to which RapidOCR, which takes seconds, is not tried
-SURE = (
-    0.05  # that of lines up to which separate characters are not tried: on pages of such, lines expected 0.16 or more
-)
+# Expected error rate of lines up to which separate characters are not tried; on pages of such, lines expected 0.16 or more:
+SURE = 0.05
 
 
 class Choice:

@@ -37,6 +37,7 @@ class CnnTextcaps(KerasClassifier):
             raise ConfigError(f"The margin loss of {self.name} takes no label_smoothing", got=self.label_smoothing)
 
     def prepare(self):
+        super().prepare()
         _parts()
 
     def fit(self, *given):
