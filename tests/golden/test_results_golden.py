@@ -1,5 +1,6 @@
 """Known results: errors of small runs, and what the committed results must reach."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -50,6 +51,32 @@ def test_words_and_lines_reach_their_figures():
     assert words.accuracy > 0.85
     assert wills.cer < 0.25
     assert {record.provenance["dirty"] for record in (words, wills)} == {False}
+
+
+def test_the_readme_quotes_the_committed_benchmarks():
+    def rows(name, *models):
+        found = json.loads((ROOT / f"results/bench/{name}.json").read_text(encoding="utf-8"))["rows"]
+        return {row["what"]: row for row in found if row.get("model") in (None, *models)}
+
+    characters, digits = rows("photos", "best-62")["all"], rows("photos", "best-digits")["all"]
+    inputs, pages = rows("inputs", "best-digits"), rows("reading-real")
+    drawn, others = (
+        [row for what, row in inputs.items() if what.startswith("no character") == none] for none in (False, True)
+    )
+    wrong = sum(round(row["characters"] * (1 - row["accuracy"])) for row in others)
+    cer = [100 * pages[f"pages-copiste: {reader}"]["cer"] for reader in ("hcr read", "RapidOCR", "Tesseract")]
+    quoted = [
+        f"{characters['characters']:,} photographed letters",
+        f"accuracy {characters['accuracy']:.1%}",
+        f"{digits['characters']} photographed digits",
+        f"accuracy {digits['accuracy']:.1%}",
+        f"under {len(drawn)} conditions",
+        f"accuracy {sum(row['accuracy'] for row in drawn) / len(drawn):.1%}",
+        f"{wrong} of {sum(row['characters'] for row in others)} |",
+        "CER {:.1f} % (RapidOCR {:.1f}, Tesseract {:.1f})".format(*cer),
+    ]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [text for text in quoted if re.sub(r"(?<=\d)%", " %", text) not in readme] == []
 
 
 @pytest.mark.parametrize("sweep", ["mnist", "emnist-lite"])
